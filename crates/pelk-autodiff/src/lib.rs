@@ -1,0 +1,1 @@
+//! Backends, operators with their gradients, and the tape.

@@ -1,0 +1,288 @@
+//! Vectors of `f32` behind one trait, chosen at run time.
+//!
+//! A kernel is a struct of its parameters with one generic body, [`Kernel::run`], that works for every
+//! instruction set. [`dispatch`] compiles that body once per level inside a function with the matching
+//! `#[target_feature]`; everything below it must be `#[inline(always)]`, or the compiler emits calls with
+//! the wrong calling convention and the speed is gone.
+//!
+//! Holding a [`Level`] proves that the processor has its instructions: the only ways to get one check it.
+//! Holding a [`Simd`] token proves the same to the vector operations.
+//!
+//! ```
+//! use pelk_cpu::simd::{Kernel, Level, Simd, dispatch};
+//!
+//! struct Sum<'a>(&'a [f32]);
+//! impl Kernel for Sum<'_> {
+//!     type Output = f32;
+//!     #[inline(always)]
+//!     fn run<S: Simd>(self, simd: S) -> f32 {
+//!         let mut sum = simd.zero();
+//!         for chunk in self.0.chunks(S::LANES) {
+//!             sum = simd.add(sum, simd.load_partial(chunk));
+//!         }
+//!         simd.reduce_sum(sum)
+//!     }
+//! }
+//! let numbers: Vec<f32> = (1..=100).map(|i| i as f32).collect();
+//! for level in Level::available() {
+//!     assert_eq!(dispatch(level, Sum(&numbers)), 5050.0);
+//! }
+//! ```
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod math;
+mod portable;
+
+use std::fmt;
+
+/// The environment variable that forces a level: `portable`, `avx2` or `avx512`.
+pub const LEVEL_VARIABLE: &str = "PELK_SIMD";
+
+/// A vector instruction set that this processor is known to have.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Level(Isa);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Isa {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+/// A level was asked for that does not exist or that this processor lacks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LevelError {
+    /// No level has this name.
+    #[error("unknown SIMD level {0:?}: expected one of portable, avx2, avx512")]
+    Unknown(String),
+    /// The level exists, this processor does not have it.
+    #[error("this processor has no {0}: choose one of {1}, or leave {LEVEL_VARIABLE} unset")]
+    Unsupported(String, String),
+}
+
+impl Level {
+    /// Plain Rust, on every processor.
+    pub const PORTABLE: Level = Level(Isa::Portable);
+
+    /// Every level of this processor, slowest first.
+    pub fn available() -> Vec<Level> {
+        #[allow(unused_mut)] // other architectures have the portable level alone
+        let mut levels = vec![Level(Isa::Portable)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+                levels.push(Level(Isa::Avx2));
+            }
+            if levels.len() == 2 && std::is_x86_feature_detected!("avx512f") {
+                levels.push(Level(Isa::Avx512));
+            }
+        }
+        levels
+    }
+
+    /// The fastest level of this processor.
+    pub fn best() -> Level {
+        Level::available().into_iter().max().unwrap_or(Level::PORTABLE)
+    }
+
+    /// The level called `name`.
+    ///
+    /// # Errors
+    /// When there is no such level, or this processor lacks it.
+    pub fn from_name(name: &str) -> Result<Level, LevelError> {
+        if let Some(level) = Level::available().into_iter().find(|level| level.name() == name) {
+            return Ok(level);
+        }
+        if !["portable", "avx2", "avx512"].contains(&name) {
+            return Err(LevelError::Unknown(name.to_owned()));
+        }
+        let names: Vec<_> = Level::available().into_iter().map(Level::name).collect();
+        Err(LevelError::Unsupported(name.to_owned(), names.join(", ")))
+    }
+
+    /// The level that `PELK_SIMD` names, or the best one where it is unset.
+    ///
+    /// # Errors
+    /// As [`Level::from_name`].
+    pub fn from_env() -> Result<Level, LevelError> {
+        match std::env::var(LEVEL_VARIABLE) {
+            Ok(name) => Level::from_name(&name),
+            Err(std::env::VarError::NotPresent) => Ok(Level::best()),
+            Err(std::env::VarError::NotUnicode(name)) => {
+                Err(LevelError::Unknown(name.to_string_lossy().into_owned()))
+            }
+        }
+    }
+
+    /// `portable`, `avx2` or `avx512`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Isa::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => "avx512",
+        }
+    }
+
+    /// Number of `f32` in a vector.
+    pub fn lanes(self) -> usize {
+        match self.0 {
+            Isa::Portable => portable::Portable::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => avx2::Avx2::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => avx512::Avx512::LANES,
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Level({})", self.name())
+    }
+}
+
+/// A computation written once for every instruction set.
+pub trait Kernel {
+    /// What the computation returns.
+    type Output;
+    /// The computation. Mark every implementation `#[inline(always)]`.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Runs `kernel` with the instructions of `level`.
+#[inline]
+pub fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    match level.0 {
+        Isa::Portable => kernel.run(portable::Portable),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a Level holding Avx2 is made only after AVX2 and FMA were detected.
+        Isa::Avx2 => unsafe { avx2::run(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a Level holding Avx512 is made only after AVX-512F, AVX2 and FMA were detected.
+        Isa::Avx512 => unsafe { avx512::run(kernel) },
+    }
+}
+
+/// Operations on one instruction set's vectors. The token is proof that the instructions exist.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// Number of `f32` in a vector.
+    const LANES: usize;
+    /// A vector of `LANES` values.
+    type V: Copy + Send + Sync;
+
+    /// `value` in every lane.
+    fn splat(self, value: f32) -> Self::V;
+    /// The first `LANES` values of `from`; panics if there are fewer.
+    fn load(self, from: &[f32]) -> Self::V;
+    /// Writes the first `LANES` values of `to`; panics if there are fewer.
+    fn store(self, v: Self::V, to: &mut [f32]);
+    /// Reads `LANES` values.
+    ///
+    /// # Safety
+    /// `from` must be valid for reading `LANES` values; no alignment beyond that of `f32` is needed.
+    unsafe fn load_ptr(self, from: *const f32) -> Self::V;
+    /// Writes `LANES` values.
+    ///
+    /// # Safety
+    /// `to` must be valid for writing `LANES` values; no alignment beyond that of `f32` is needed.
+    unsafe fn store_ptr(self, v: Self::V, to: *mut f32);
+    /// `a + b`
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b`
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b`
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`, rounded once where the processor can (everywhere but on `portable`).
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The smaller of each lane.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The larger of each lane.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// Rounds to the nearest integer.
+    fn round(self, v: Self::V) -> Self::V;
+    /// `v * 2^n` for lanes of `n` that hold integers in -126..=127.
+    fn scale_by_power_of_two(self, v: Self::V, n: Self::V) -> Self::V;
+    /// The magnitude of `magnitude` with the sign of `sign`.
+    fn copy_sign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
+
+    /// Zero in every lane.
+    #[inline(always)]
+    fn zero(self) -> Self::V {
+        self.splat(0.0)
+    }
+    /// `|v|`
+    #[inline(always)]
+    fn abs(self, v: Self::V) -> Self::V {
+        self.copy_sign(v, self.zero())
+    }
+    /// Loads `from` (at most `LANES` values) and fills the upper lanes with zero.
+    #[inline(always)]
+    fn load_partial(self, from: &[f32]) -> Self::V {
+        if from.len() >= Self::LANES {
+            return self.load(from);
+        }
+        let mut lanes = [0.0; MAX_LANES];
+        lanes[..from.len()].copy_from_slice(from);
+        self.load(&lanes)
+    }
+    /// Stores the lowest `to.len()` lanes (at most `LANES`).
+    #[inline(always)]
+    fn store_partial(self, v: Self::V, to: &mut [f32]) {
+        if to.len() >= Self::LANES {
+            return self.store(v, to);
+        }
+        let mut lanes = [0.0; MAX_LANES];
+        self.store(v, &mut lanes);
+        let n = to.len();
+        to.copy_from_slice(&lanes[..n]);
+    }
+    /// The sum of the lanes, as a balanced tree, so that every level adds in a defined order.
+    #[inline(always)]
+    fn reduce_sum(self, v: Self::V) -> f32 {
+        let mut lanes = [0.0; MAX_LANES];
+        self.store(v, &mut lanes);
+        let mut n = Self::LANES;
+        while n > 1 {
+            n /= 2;
+            for i in 0..n {
+                lanes[i] += lanes[i + n];
+            }
+        }
+        lanes[0]
+    }
+    /// The largest lane.
+    #[inline(always)]
+    fn reduce_max(self, v: Self::V) -> f32 {
+        let mut lanes = [0.0; MAX_LANES];
+        self.store(v, &mut lanes);
+        lanes[..Self::LANES].iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    }
+    /// `e^v`; see the accuracy test beside the polynomial.
+    #[inline(always)]
+    fn exp(self, v: Self::V) -> Self::V {
+        math::exp(self, v)
+    }
+    /// The error function; see the accuracy test beside the polynomial.
+    #[inline(always)]
+    fn erf(self, v: Self::V) -> Self::V {
+        math::erf(self, v)
+    }
+}
+
+/// The widest vector of any level.
+pub const MAX_LANES: usize = 16;

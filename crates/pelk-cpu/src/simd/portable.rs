@@ -1,0 +1,82 @@
+//! Plain Rust vectors of eight: what the compiler's baseline can vectorise.
+
+use super::Simd;
+
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+#[inline(always)]
+fn map(a: [f32; 8], b: [f32; 8], f: impl Fn(f32, f32) -> f32) -> [f32; 8] {
+    std::array::from_fn(|i| f(a[i], b[i]))
+}
+
+impl Simd for Portable {
+    const LANES: usize = 8;
+    type V = [f32; 8];
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> Self::V {
+        [value; 8]
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> Self::V {
+        std::array::from_fn(|i| from[..8][i])
+    }
+    #[inline(always)]
+    fn store(self, v: Self::V, to: &mut [f32]) {
+        to[..8].copy_from_slice(&v);
+    }
+    #[inline(always)]
+    unsafe fn load_ptr(self, from: *const f32) -> Self::V {
+        // SAFETY: the caller vouches for eight readable values; an array of f32 has the alignment of f32.
+        unsafe { from.cast::<[f32; 8]>().read() }
+    }
+    #[inline(always)]
+    unsafe fn store_ptr(self, v: Self::V, to: *mut f32) {
+        // SAFETY: the caller vouches for eight writable values; an array of f32 has the alignment of f32.
+        unsafe { to.cast::<[f32; 8]>().write(v) }
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        map(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        map(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        map(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        map(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // Two roundings: f32::mul_add is a library call without the FMA feature.
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    fn min(self, a: Self::V, b: Self::V) -> Self::V {
+        map(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        map(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn round(self, v: Self::V) -> Self::V {
+        // Adding and taking away 1.5 * 2^23 rounds to even for |v| < 2^22, without a library call.
+        const MAGIC: f32 = 12_582_912.0;
+        v.map(|x| (x + MAGIC) - MAGIC)
+    }
+    #[inline(always)]
+    fn scale_by_power_of_two(self, v: Self::V, n: Self::V) -> Self::V {
+        map(v, n, |v, n| v * f32::from_bits(((n as i32 + 127) as u32) << 23))
+    }
+    #[inline(always)]
+    fn copy_sign(self, magnitude: Self::V, sign: Self::V) -> Self::V {
+        map(magnitude, sign, f32::copysign)
+    }
+}

@@ -1,0 +1,1 @@
+//! Dataset formats, augmentation and a deterministic prefetching loader.

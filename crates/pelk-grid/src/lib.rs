@@ -1,0 +1,1 @@
+//! Sharing grids of peripheral convolution: intervals, regions, expansion, box plans.
