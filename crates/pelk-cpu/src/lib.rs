@@ -20,5 +20,13 @@
 //! ```
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod elementwise;
+mod gemm;
+pub mod linear;
+pub mod reference;
+mod rowwise;
 pub mod shape;
 pub mod simd;
+
+#[cfg(test)]
+mod testing;

@@ -113,17 +113,20 @@ pub(crate) fn checked_len(
         })
 }
 
-/// An error unless a slice called `argument` has the `expected` number of values.
+/// An error unless a slice called `argument` has the `expected` number of values; `None` is an optional slice
+/// that is absent, which is right.
 pub(crate) fn expect_len(
     operator: &'static str,
     argument: &'static str,
-    actual: usize,
+    actual: impl Into<Option<usize>>,
     expected: usize,
 ) -> Result<(), ShapeError> {
-    if actual == expected {
-        return Ok(());
+    match actual.into() {
+        Some(actual) if actual != expected => {
+            Err(ShapeError::Length { operator, argument, expected, actual })
+        }
+        _ => Ok(()),
     }
-    Err(ShapeError::Length { operator, argument, expected, actual })
 }
 
 #[cfg(test)]
@@ -140,6 +143,7 @@ mod tests {
         let length = expect_len("linear", "weight", 5, 6).unwrap_err();
         assert_eq!(length.to_string(), "linear: weight has 5 values, and its shape asks for 6");
         assert!(expect_len("linear", "weight", 6, 6).is_ok());
+        assert!(expect_len("linear", "bias", None, 6).is_ok());
         assert!(ImageShape { n: 1, h: 1, w: 1, c: 0 }.check("gelu").is_err());
     }
 }

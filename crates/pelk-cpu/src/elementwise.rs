@@ -1,0 +1,436 @@
+//! Value-by-value operators, sums over rows, and channels split and joined.
+//!
+//! Matrices are row-major `[rows, columns]`; an image is one of pixels by channels, a batch of anything one of
+//! samples by values.
+
+use crate::rowwise::{CHUNK, Map, Sums, column_sums, map, map_flat};
+use crate::shape::{ShapeError, checked_len, expect_len};
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use rayon::prelude::*;
+
+/// `y = a + b`, all of one length.
+///
+/// # Errors
+/// When the lengths differ or are zero.
+pub fn add(level: Level, a: &[f32], b: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
+    same_length("add", a, &[("b", b.len()), ("y", y.len())])?;
+    map_flat(level, [a, b], y, Add);
+    Ok(())
+}
+
+/// `y += x`, both of one length.
+///
+/// # Errors
+/// When the lengths differ or are zero.
+pub fn add_assign(level: Level, y: &mut [f32], x: &[f32]) -> Result<(), ShapeError> {
+    same_length("add_assign", x, &[("y", y.len())])?;
+    add_into(level, y, x);
+    Ok(())
+}
+
+/// [`add_assign`] where the lengths are known to be right.
+pub(crate) fn add_into(level: Level, y: &mut [f32], x: &[f32]) {
+    y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| dispatch(level, AddInto { y, x }));
+}
+
+/// `y = factor * x`, both of one length.
+///
+/// # Errors
+/// When the lengths differ or are zero.
+pub fn scale(level: Level, x: &[f32], factor: f32, y: &mut [f32]) -> Result<(), ShapeError> {
+    same_length("scale", x, &[("y", y.len())])?;
+    map_flat(level, [x], y, Scale(factor));
+    Ok(())
+}
+
+/// `y[r, c] = x[r, c] gamma[c]`: `x` and `y` are `[rows, channels]` (a layer scale).
+///
+/// # Errors
+/// When a dimension is zero or a slice has the wrong length.
+pub fn scale_channels(
+    level: Level,
+    rows: usize,
+    channels: usize,
+    x: &[f32],
+    gamma: &[f32],
+    y: &mut [f32],
+) -> Result<(), ShapeError> {
+    const NAME: &str = "scale_channels";
+    let len = checked_len(NAME, &[("rows", rows), ("channels", channels)])?;
+    expect_len(NAME, "x", x.len(), len)?;
+    expect_len(NAME, "gamma", gamma.len(), channels)?;
+    expect_len(NAME, "y", y.len(), len)?;
+    map(level, channels, [x], [gamma], y, Multiply);
+    Ok(())
+}
+
+/// The gradients of [`scale_channels`] that are asked for: `gx = gy gamma`, `ggamma` = the sum of `gy x` over
+/// the rows.
+///
+/// # Errors
+/// When a dimension is zero or a slice has the wrong length.
+pub fn scale_channels_backward(
+    level: Level,
+    rows: usize,
+    channels: usize,
+    x: &[f32],
+    gamma: &[f32],
+    gy: &[f32],
+    gx: Option<&mut [f32]>,
+    ggamma: Option<&mut [f32]>,
+) -> Result<(), ShapeError> {
+    const NAME: &str = "scale_channels backward";
+    let len = checked_len(NAME, &[("rows", rows), ("channels", channels)])?;
+    expect_len(NAME, "x", x.len(), len)?;
+    expect_len(NAME, "gamma", gamma.len(), channels)?;
+    expect_len(NAME, "gy", gy.len(), len)?;
+    expect_len(NAME, "gx", gx.as_deref().map(<[f32]>::len), len)?;
+    expect_len(NAME, "ggamma", ggamma.as_deref().map(<[f32]>::len), channels)?;
+    if let Some(gx) = gx {
+        map(level, channels, [gy], [gamma], gx, Multiply);
+    }
+    if let Some(ggamma) = ggamma {
+        column_sums(level, channels, [x, gy], [], [ggamma], Products);
+    }
+    Ok(())
+}
+
+/// `y[n, ..] = factors[n] x[n, ..]` (stochastic depth): `x` and `y` are samples of equal size, one for each
+/// factor. It is its own gradient: pass `gy` for `x` to get `gx`.
+///
+/// # Errors
+/// When there is no sample, or a slice has the wrong length.
+pub fn scale_samples(level: Level, x: &[f32], factors: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
+    const NAME: &str = "scale_samples";
+    checked_len(NAME, &[("factors", factors.len())])?;
+    same_length(NAME, x, &[("y", y.len())])?;
+    if !x.len().is_multiple_of(factors.len()) {
+        let reason = format!("{} values are no whole number for each of {} samples", x.len(), factors.len());
+        return Err(ShapeError::Invalid { operator: NAME, reason });
+    }
+    let size = x.len() / factors.len();
+    y.par_chunks_mut(size)
+        .zip(x.par_chunks(size))
+        .zip(factors)
+        .for_each(|((y, x), &factor)| map_flat(level, [x], y, Scale(factor)));
+    Ok(())
+}
+
+/// `sums[c]` = the sum of `x[r, c]` over the rows of `x`, which is `[rows, columns]`: the gradient of a bias,
+/// or of a map that is added to every sample (rows = samples, columns = values of the map).
+///
+/// # Errors
+/// When a dimension is zero or a slice has the wrong length.
+pub fn column_sum(
+    level: Level,
+    rows: usize,
+    columns: usize,
+    x: &[f32],
+    sums: &mut [f32],
+) -> Result<(), ShapeError> {
+    const NAME: &str = "column_sum";
+    expect_len(NAME, "x", x.len(), checked_len(NAME, &[("rows", rows), ("columns", columns)])?)?;
+    expect_len(NAME, "sums", sums.len(), columns)?;
+    column_sums(level, columns, [x], [], [sums], Values);
+    Ok(())
+}
+
+/// Splits `x`, `[rows, a + b]`, into its first `a` and its last `b` channels, `[rows, a]` and `[rows, b]`, where
+/// `channels` is `[a, b]`. The gradient of [`concat_channels`].
+///
+/// # Errors
+/// When a dimension is zero or a slice has the wrong length.
+pub fn split_channels(
+    rows: usize,
+    channels: [usize; 2],
+    x: &[f32],
+    first: &mut [f32],
+    last: &mut [f32],
+) -> Result<(), ShapeError> {
+    check_channels("split_channels", rows, channels, first.len(), last.len(), ("x", x.len()))?;
+    let (a, both) = (channels[0], channels[0] + channels[1]);
+    let task = (CHUNK / both).max(1);
+    x.par_chunks(task * both)
+        .zip(first.par_chunks_mut(task * a).zip(last.par_chunks_mut(task * channels[1])))
+        .for_each(|(x, (first, last))| {
+            let parts = first.chunks_exact_mut(a).zip(last.chunks_exact_mut(channels[1]));
+            for (x, (first, last)) in x.chunks_exact(both).zip(parts) {
+                first.copy_from_slice(&x[..a]);
+                last.copy_from_slice(&x[a..]);
+            }
+        });
+    Ok(())
+}
+
+/// Joins `first`, `[rows, a]`, and `last`, `[rows, b]`, to `y`, `[rows, a + b]`, where `channels` is `[a, b]`.
+/// The gradient of [`split_channels`].
+///
+/// # Errors
+/// When a dimension is zero or a slice has the wrong length.
+pub fn concat_channels(
+    rows: usize,
+    channels: [usize; 2],
+    first: &[f32],
+    last: &[f32],
+    y: &mut [f32],
+) -> Result<(), ShapeError> {
+    check_channels("concat_channels", rows, channels, first.len(), last.len(), ("y", y.len()))?;
+    let (a, both) = (channels[0], channels[0] + channels[1]);
+    let task = (CHUNK / both).max(1);
+    y.par_chunks_mut(task * both)
+        .zip(first.par_chunks(task * a).zip(last.par_chunks(task * channels[1])))
+        .for_each(|(y, (first, last))| {
+            let parts = first.chunks_exact(a).zip(last.chunks_exact(channels[1]));
+            for (y, (first, last)) in y.chunks_exact_mut(both).zip(parts) {
+                y[..a].copy_from_slice(first);
+                y[a..].copy_from_slice(last);
+            }
+        });
+    Ok(())
+}
+
+/// The sum of the squares of `x`, in `f64`, with the same bits on every level. Zero for an empty slice.
+pub fn sum_of_squares(level: Level, x: &[f32]) -> f64 {
+    let parts: Vec<f64> = x.par_chunks(CHUNK).map(|x| dispatch(level, SumOfSquares(x))).collect();
+    parts.into_iter().sum()
+}
+
+/// Whether no value of `x` is infinite or not-a-number. True for an empty slice.
+pub fn all_finite(level: Level, x: &[f32]) -> bool {
+    x.par_chunks(CHUNK).all(|x| dispatch(level, AllFinite(x)))
+}
+
+fn same_length(
+    operator: &'static str,
+    x: &[f32],
+    others: &[(&'static str, usize)],
+) -> Result<(), ShapeError> {
+    checked_len(operator, &[("the tensor", x.len())])?;
+    others.iter().try_for_each(|(argument, actual)| expect_len(operator, argument, *actual, x.len()))
+}
+
+fn check_channels(
+    operator: &'static str,
+    rows: usize,
+    [a, b]: [usize; 2],
+    first: usize,
+    last: usize,
+    joined: (&'static str, usize),
+) -> Result<(), ShapeError> {
+    let first_len = checked_len(operator, &[("rows", rows), ("the first channels", a)])?;
+    let last_len = checked_len(operator, &[("rows", rows), ("the last channels", b)])?;
+    expect_len(operator, "first", first, first_len)?;
+    expect_len(operator, "last", last, last_len)?;
+    expect_len(operator, joined.0, joined.1, first_len + last_len)
+}
+
+#[derive(Clone, Copy)]
+struct Add;
+impl Map<2, 0> for Add {
+    #[inline(always)]
+    fn value<S: Simd>(self, simd: S, [a, b]: [S::V; 2], []: [S::V; 0]) -> S::V {
+        simd.add(a, b)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Scale(f32);
+impl Map<1, 0> for Scale {
+    #[inline(always)]
+    fn value<S: Simd>(self, simd: S, [x]: [S::V; 1], []: [S::V; 0]) -> S::V {
+        simd.mul(x, simd.splat(self.0))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Multiply;
+impl Map<1, 1> for Multiply {
+    #[inline(always)]
+    fn value<S: Simd>(self, simd: S, [x]: [S::V; 1], [p]: [S::V; 1]) -> S::V {
+        simd.mul(x, p)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Values;
+impl Sums<1, 0, 1> for Values {
+    #[inline(always)]
+    fn add<S: Simd>(self, simd: S, [x]: [S::V; 1], []: [S::V; 0], [sum]: [S::V; 1]) -> [S::V; 1] {
+        [simd.add(sum, x)]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Products;
+impl Sums<2, 0, 1> for Products {
+    #[inline(always)]
+    fn add<S: Simd>(self, simd: S, [a, b]: [S::V; 2], []: [S::V; 0], [sum]: [S::V; 1]) -> [S::V; 1] {
+        [simd.mul_add(a, b, sum)]
+    }
+}
+
+// Plain loops below: inside a kernel the compiler vectorises them with the level's instructions.
+
+struct AddInto<'a> {
+    y: &'a mut [f32],
+    x: &'a [f32],
+}
+impl Kernel for AddInto<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (y, x) in self.y.iter_mut().zip(self.x) {
+            *y += x;
+        }
+    }
+}
+
+struct SumOfSquares<'a>(&'a [f32]);
+impl Kernel for SumOfSquares<'_> {
+    type Output = f64;
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> f64 {
+        let mut sums = [0.0f64; 16];
+        for x in self.0.chunks(sums.len()) {
+            for (sum, x) in sums.iter_mut().zip(x) {
+                let x = f64::from(*x);
+                *sum += x * x;
+            }
+        }
+        sums.iter().sum()
+    }
+}
+
+struct AllFinite<'a>(&'a [f32]);
+impl Kernel for AllFinite<'_> {
+    type Output = bool;
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> bool {
+        // No early exit, which would keep the loop from being vectorised.
+        self.0.iter().fold(true, |finite, x| finite & x.is_finite())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference;
+    use crate::testing::{assert_close, assert_thread_count_free, stale, values, widen};
+
+    #[test]
+    fn sums_and_products_by_value() {
+        for level in Level::available() {
+            for n in [1, 17, 40_001] {
+                let (a, b, mut y) = (values(1, n), values(2, n), stale(n));
+                add(level, &a, &b, &mut y).unwrap();
+                assert!((0..n).all(|i| y[i] == a[i] + b[i]), "{level}: add {n}");
+                scale(level, &a, -3.0, &mut y).unwrap();
+                assert!((0..n).all(|i| y[i] == -3.0 * a[i]), "{level}: scale {n}");
+                add_assign(level, &mut y, &b).unwrap();
+                assert!((0..n).all(|i| y[i] == -3.0 * a[i] + b[i]), "{level}: add_assign {n}");
+            }
+            let (x, factors, mut y) = (values(1, 3 * 20_000), [0.0, 1.0, 1.25], stale(3 * 20_000));
+            scale_samples(level, &x, &factors, &mut y).unwrap();
+            assert!((0..y.len()).all(|i| y[i] == x[i] * factors[i / 20_000]), "{level}: scale_samples");
+        }
+    }
+
+    #[test]
+    fn channel_scales_meet_the_reference() {
+        for level in Level::available() {
+            for (rows, channels) in [(1, 1), (5, 5), (7, 36), (3001, 12)] {
+                let what = format!("{level}: {rows} x {channels}");
+                let n = rows * channels;
+                let (x, gamma, gy) = (values(1, n), values(2, channels), values(3, n));
+                let (mut y, mut gx, mut ggamma) = (stale(n), stale(n), stale(channels));
+                scale_channels(level, rows, channels, &x, &gamma, &mut y).unwrap();
+                let (gx_out, ggamma_out) = (Some(&mut gx[..]), Some(&mut ggamma[..]));
+                scale_channels_backward(level, rows, channels, &x, &gamma, &gy, gx_out, ggamma_out).unwrap();
+                let (x, gamma, gy) = (widen(&x), widen(&gamma), widen(&gy));
+                assert_close(&what, &y, &reference::elementwise::scale_channels(&x, &gamma), 1e-6);
+                let (want_gx, want_ggamma) = reference::elementwise::scale_channels_backward(&x, &gamma, &gy);
+                assert_close(format!("{what}, gx"), &gx, &want_gx, 1e-6);
+                assert_close(format!("{what}, ggamma"), &ggamma, &want_ggamma, 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn column_sum_meets_the_reference() {
+        for level in Level::available() {
+            for (rows, columns) in [(1, 1), (4, 3), (2, 50_000), (9999, 36)] {
+                let (x, mut sums) = (values(1, rows * columns), stale(columns));
+                column_sum(level, rows, columns, &x, &mut sums).unwrap();
+                let want = reference::elementwise::column_sum(columns, &widen(&x));
+                assert_close(format!("{level}: {rows} x {columns}"), &sums, &want, 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn joining_undoes_splitting() {
+        for (rows, channels) in [(1, [1, 1]), (3000, [4, 9])] {
+            let both = channels[0] + channels[1];
+            let x: Vec<f32> = (0..rows * both).map(|i| i as f32).collect();
+            let (mut a, mut b) = (stale(rows * channels[0]), stale(rows * channels[1]));
+            split_channels(rows, channels, &x, &mut a, &mut b).unwrap();
+            assert_eq!((a[0], b[0], b[b.len() - 1]), (0.0, channels[0] as f32, x[x.len() - 1]));
+            let mut y = stale(x.len());
+            concat_channels(rows, channels, &a, &b, &mut y).unwrap();
+            assert_eq!(x, y);
+        }
+    }
+
+    #[test]
+    fn squares_are_summed_in_f64_alike_on_every_level() {
+        let mut x = values(1, 50_001);
+        x[7] = 1e30; // its square overflows f32
+        let want: f64 = widen(&x).iter().map(|x| x * x).sum();
+        let sums: Vec<f64> = Level::available().into_iter().map(|level| sum_of_squares(level, &x)).collect();
+        assert!(sums.iter().all(|s| s.to_bits() == sums[0].to_bits()), "{sums:?}");
+        assert!((sums[0] / want - 1.0).abs() < 1e-14, "{} for {want}", sums[0]);
+        assert_eq!(sum_of_squares(Level::best(), &[]), 0.0);
+    }
+
+    #[test]
+    fn a_single_bad_value_is_found() {
+        for level in Level::available() {
+            let mut x = values(1, 50_001);
+            assert!(all_finite(level, &x) && all_finite(level, &[]));
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                x[50_000] = bad;
+                assert!(!all_finite(level, &x), "{level}: {bad}");
+            }
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_thread_count() {
+        let x = values(1, 9999 * 36);
+        assert_thread_count_free("column_sum", || {
+            let mut sums = stale(36);
+            column_sum(Level::best(), 9999, 36, &x, &mut sums).unwrap();
+            sums.push(sum_of_squares(Level::best(), &x) as f32);
+            sums
+        });
+    }
+
+    #[test]
+    fn bad_shapes_are_errors() {
+        let (level, mut y) = (Level::PORTABLE, [0.0; 6]);
+        let error = add(level, &[0.0; 6], &[0.0; 5], &mut y).unwrap_err();
+        assert_eq!(error.to_string(), "add: b has 5 values, and its shape asks for 6");
+        assert!(add(level, &[], &[], &mut []).is_err());
+        assert!(add_assign(level, &mut y, &[0.0; 5]).is_err());
+        assert!(scale(level, &[0.0; 5], 1.0, &mut y).is_err());
+        assert!(scale_channels(level, 2, 3, &[0.0; 6], &[0.0; 2], &mut y).is_err());
+        let (x, gamma) = ([0.0; 6], [0.0; 3]);
+        assert!(scale_channels_backward(level, 2, 3, &x, &gamma, &x, None, Some(&mut y)).is_err());
+        assert!(scale_samples(level, &x, &[0.0; 4], &mut y).is_err());
+        assert!(scale_samples(level, &x, &[], &mut y).is_err());
+        assert!(column_sum(level, 0, 3, &[], &mut y[..3]).is_err());
+        let (mut a, mut b) = ([0.0; 2], [0.0; 3]);
+        assert!(split_channels(2, [1, 2], &x, &mut a, &mut b).is_err());
+        assert!(concat_channels(2, [1, 0], &a, &[], &mut y[..2]).is_err());
+    }
+}
