@@ -9,7 +9,8 @@
 //!
 //! - [`SharingGrid`]: the rules that make grids (Eq. 2 of the paper, its ablations, or your own intervals);
 //! - [`expand`] and [`reduce`]: from shared to dense kernels, and back for gradients;
-//! - [`BoxPlan`]: the order in which to build the box sums that make the operator fast.
+//! - [`BoxPlan`]: the order in which to build the box sums that make the operator fast;
+//! - [`picture`]: a grid to look at, in a terminal or as SVG.
 //!
 //! Rows and columns may follow different grids wherever two are taken, so k x l kernels work as well.
 //!
@@ -38,6 +39,8 @@ mod convert;
 mod error;
 mod grid;
 mod region;
+
+pub mod picture;
 
 pub use boxes::BoxPlan;
 pub use convert::{expand, reduce};
