@@ -1,0 +1,164 @@
+//! What a labelled set of images is, and the one that lies in memory.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use crate::{DataError, Normalisation};
+
+/// An image and its class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample<'a> {
+    /// The pixels, height x width x channels, row-major.
+    pub pixels: Cow<'a, [u8]>,
+    /// The number of the class.
+    pub label: u32,
+}
+
+/// Labelled images of one shape, numbered from 0: what a [`Loader`](crate::Loader) reads, from several threads.
+///
+/// A set that decodes its images when asked implements this beside [`ImageDataset`].
+pub trait Dataset: Send + Sync {
+    /// The number of samples, at least 1.
+    fn len(&self) -> usize;
+
+    /// Whether there is no sample.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Height, width and channels of every image.
+    fn shape(&self) -> [usize; 3];
+
+    /// Sample `index`, which is below [`Dataset::len`]; always the same one.
+    ///
+    /// # Errors
+    /// Whatever keeps the sample from being read; the loader hands it on.
+    fn sample(&self, index: usize) -> Result<Sample<'_>, DataError>;
+}
+
+/// Labelled images in memory, as bytes.
+#[derive(Debug)]
+pub struct ImageDataset {
+    shape: [usize; 3],
+    pixels: Vec<u8>,
+    labels: Vec<u32>,
+    classes: Vec<String>,
+    statistics: OnceLock<Normalisation>,
+}
+
+impl ImageDataset {
+    /// The images `pixels` (labels.len() x height x width x channels, row-major) with their labels.
+    ///
+    /// `origin` says in errors where the data come from; `shape` is height, width and channels; label `i` means
+    /// `classes[i]`.
+    ///
+    /// # Errors
+    /// [`DataError::Empty`], [`DataError::CountMismatch`] or [`DataError::LabelOutsideClasses`].
+    pub fn new(
+        origin: &str,
+        shape: [usize; 3],
+        pixels: Vec<u8>,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let origin = || origin.to_owned();
+        if labels.is_empty() || shape.contains(&0) {
+            return Err(DataError::Empty { origin: origin(), images: labels.len(), shape });
+        }
+        let count = shape.iter().try_fold(labels.len(), |product, &size| product.checked_mul(size));
+        if count != Some(pixels.len()) {
+            let (found, images) = (pixels.len(), labels.len());
+            return Err(DataError::CountMismatch { origin: origin(), found, images, shape });
+        }
+        if let Some(index) = labels.iter().position(|&label| label as usize >= classes.len()) {
+            let (label, classes) = (labels[index], classes.len());
+            return Err(DataError::LabelOutsideClasses { origin: origin(), index, label, classes });
+        }
+        Ok(Self { shape, pixels, labels, classes, statistics: OnceLock::new() })
+    }
+
+    /// The number of images, at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "an empty set cannot be made")]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Height, width and channels of every image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Image `index`: height x width x channels bytes, row-major.
+    ///
+    /// # Panics
+    /// When `index` is not below [`ImageDataset::len`], as slices do.
+    pub fn image(&self, index: usize) -> &[u8] {
+        let size = self.shape.iter().product::<usize>();
+        &self.pixels[index * size..][..size]
+    }
+
+    /// The class of image `index`.
+    ///
+    /// # Panics
+    /// When `index` is not below [`ImageDataset::len`], as slices do.
+    pub fn label(&self, index: usize) -> u32 {
+        self.labels[index]
+    }
+
+    /// The names of the classes; a label is a place in this list.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// Mean and deviation of each channel over all images; computed at the first call and kept.
+    pub fn statistics(&self) -> &Normalisation {
+        self.statistics.get_or_init(|| Normalisation::of_pixels(&self.pixels, self.shape[2]))
+    }
+}
+
+impl Dataset for ImageDataset {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.shape()
+    }
+
+    fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
+        Ok(Sample { pixels: Cow::Borrowed(self.image(index)), label: self.label(index) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn make(shape: [usize; 3], pixels: usize, labels: &[u32]) -> Result<ImageDataset, DataError> {
+        let classes = ["a", "b"].map(str::to_owned).to_vec();
+        ImageDataset::new("a test", shape, (0..pixels).map(|i| i as u8).collect(), labels.to_vec(), classes)
+    }
+
+    #[test]
+    fn images_and_labels_are_found_by_index() {
+        let dataset = make([2, 1, 3], 12, &[1, 0]).unwrap();
+        assert_eq!((dataset.len(), dataset.shape(), dataset.classes().len()), (2, [2, 1, 3], 2));
+        assert_eq!(dataset.image(1), [6, 7, 8, 9, 10, 11]);
+        let sample = dataset.sample(0).unwrap();
+        assert_eq!((sample.pixels.as_ref(), sample.label), (dataset.image(0), dataset.label(0)));
+        // Channel 0 holds 0, 3, 6, 9: mean 4.5, variance 11.25.
+        assert_eq!(dataset.statistics().mean[0], 4.5 / 255.0);
+        assert_eq!(dataset.statistics().std[0], (11.25_f64.sqrt() / 255.0) as f32);
+    }
+
+    #[test]
+    fn inconsistent_parts_are_rejected() {
+        assert!(matches!(make([1, 1, 1], 0, &[]), Err(DataError::Empty { images: 0, .. })));
+        assert!(matches!(make([1, 0, 1], 0, &[0]), Err(DataError::Empty { .. })));
+        assert!(matches!(make([2, 2, 1], 7, &[0, 1]), Err(DataError::CountMismatch { found: 7, .. })));
+        assert!(matches!(make([usize::MAX, 2, 1], 7, &[0, 1]), Err(DataError::CountMismatch { .. })));
+        let error = make([1, 1, 1], 3, &[0, 1, 2]).unwrap_err();
+        assert!(matches!(error, DataError::LabelOutsideClasses { index: 2, label: 2, classes: 2, .. }));
+        assert!(error.to_string().starts_with("a test: the label of image 2 is 2"), "{error}");
+    }
+}

@@ -1,0 +1,211 @@
+//! What can go wrong with data, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// An error in a dataset, in the configuration of its loading, or in a worker that loads it.
+///
+/// The text names the file, the offending value and what would be right; the cause, if any, is the error's source.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// None of the names under which a file is known is in the folder.
+    #[error("no file {} in {}: put one of them there", names.join(" or "), folder.display())]
+    MissingFile {
+        /// The folder that was searched.
+        folder: PathBuf,
+        /// The names that were looked for.
+        names: Vec<String>,
+    },
+
+    /// The folder's name does not say which dataset its files are.
+    #[error(
+        "cannot tell from its name which dataset {} holds: call it `mnist` or `fashion-mnist`, \
+         or name the dataset in the call",
+        folder.display()
+    )]
+    UnknownFolder {
+        /// The folder in question.
+        folder: PathBuf,
+    },
+
+    /// The operating system could not read the file.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file in question.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+
+    /// The compressed stream is cut short, its checksum is wrong or something follows it.
+    #[error("{} is damaged gzip: fetch the file again", path.display())]
+    Gzip {
+        /// The file in question.
+        path: PathBuf,
+        /// The decoder's answer.
+        source: io::Error,
+    },
+
+    /// The file starts with other bytes than its format.
+    #[error(
+        "{} starts with the bytes {found:02x?}, an IDX file of unsigned bytes and rank {} with {expected:02x?}: \
+         put the right file there",
+        path.display(), expected[3]
+    )]
+    BadMagic {
+        /// The file in question.
+        path: PathBuf,
+        /// Its first four bytes.
+        found: [u8; 4],
+        /// What they should be.
+        expected: [u8; 4],
+    },
+
+    /// The file ends before its header says.
+    #[error("{} ends after {found} of {expected} bytes: fetch the file again", path.display())]
+    Truncated {
+        /// The file in question.
+        path: PathBuf,
+        /// The bytes announced, header included and uncompressed.
+        expected: u64,
+        /// The bytes present.
+        found: u64,
+    },
+
+    /// The file goes on after the end that its header announces.
+    #[error(
+        "{} goes on after the {expected} bytes that its header announces: fetch the file again",
+        path.display()
+    )]
+    TrailingBytes {
+        /// The file in question.
+        path: PathBuf,
+        /// The bytes announced, header included and uncompressed.
+        expected: u64,
+    },
+
+    /// The header announces more than any dataset of this format holds.
+    #[error(
+        "the header of {} announces the sizes {sizes:?}, more than the {limit} bytes an IDX file may hold here: \
+         fetch the file again or split it",
+        path.display()
+    )]
+    TooLarge {
+        /// The file in question.
+        path: PathBuf,
+        /// The sizes announced.
+        sizes: Vec<u32>,
+        /// The largest number of values that is accepted.
+        limit: u64,
+    },
+
+    /// The images of a file are not of the dataset's size.
+    #[error(
+        "{} holds images of {} x {} pixels, this dataset has {} x {}: put the right file there",
+        path.display(), found[0], found[1], expected[0], expected[1]
+    )]
+    WrongDimensions {
+        /// The file in question.
+        path: PathBuf,
+        /// Height and width in the file.
+        found: [usize; 2],
+        /// Height and width of the dataset.
+        expected: [usize; 2],
+    },
+
+    /// A dataset without images, or of images without pixels.
+    #[error("{origin} has {images} images of height, width, channels {shape:?}: each must be at least 1")]
+    Empty {
+        /// Where the dataset comes from.
+        origin: String,
+        /// The number of images.
+        images: usize,
+        /// Height, width and channels of an image.
+        shape: [usize; 3],
+    },
+
+    /// The number of pixel values is not images x height x width x channels.
+    #[error(
+        "{origin} has {found} pixel values, but {images} labels and thus images of height, width, channels {shape:?}: \
+         use the images and the labels of the same set"
+    )]
+    CountMismatch {
+        /// Where the dataset comes from.
+        origin: String,
+        /// The number of pixel values.
+        found: usize,
+        /// The number of labels.
+        images: usize,
+        /// Height, width and channels of an image.
+        shape: [usize; 3],
+    },
+
+    /// A label names no class.
+    #[error(
+        "{origin}: the label of image {index} is {label}, but the {classes} classes are numbered from 0: \
+         correct the label or name the missing classes"
+    )]
+    LabelOutsideClasses {
+        /// Where the dataset comes from.
+        origin: String,
+        /// The image with this label.
+        index: usize,
+        /// The label.
+        label: u32,
+        /// The number of classes.
+        classes: usize,
+    },
+
+    /// A sample does not have the number of values its dataset's shape says.
+    #[error(
+        "sample {index} has {found} values, its dataset's shape says {expected}: correct the dataset's `sample`"
+    )]
+    SampleSize {
+        /// The sample in question.
+        index: usize,
+        /// Its number of values.
+        found: usize,
+        /// The product of the dataset's height, width and channels.
+        expected: usize,
+    },
+
+    /// A field of a configuration has a value outside its range.
+    #[error("{field} is {found}, but must be {expected}")]
+    Config {
+        /// The field's name as in the configuration.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+
+    /// The operating system did not start a worker thread.
+    #[error("cannot start a loader thread: ask for fewer workers")]
+    Spawn {
+        /// The operating system's answer.
+        source: io::Error,
+    },
+
+    /// A worker thread panicked; the batches before it were delivered.
+    #[error("the loader's worker for batch {batch} panicked: {message}")]
+    WorkerPanic {
+        /// The batch, counted from the start of the epoch.
+        batch: usize,
+        /// The panic's message.
+        message: String,
+    },
+}
+
+impl DataError {
+    /// A [`DataError::Config`].
+    pub(crate) fn config(
+        field: &'static str,
+        found: impl std::fmt::Debug,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Config { field, found: format!("{found:?}"), expected: expected.into() }
+    }
+}

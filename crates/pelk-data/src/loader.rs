@@ -1,0 +1,320 @@
+//! The loader: batches in a fixed order, made ahead on background threads.
+
+use std::sync::Arc;
+
+use ndarray::Array4;
+use pelk_random::{Purpose, stream};
+
+use crate::prefetch::Prefetch;
+use crate::{Augmentation, Batch, DataError, Dataset, Normalisation, Plan};
+
+/// What the batches are for, which decides order and treatment.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mode {
+    /// The random order of an epoch, augmented.
+    Training {
+        /// The seed of the run.
+        seed: u64,
+        /// The epoch, from 0: each has its own order and its own augmentations.
+        epoch: u64,
+        /// The random changes to the images, if any.
+        augmentation: Option<Augmentation>,
+        /// Whether a last batch that is not full is left out.
+        drop_last: bool,
+    },
+    /// The dataset's own order, as it is, to the last sample.
+    Evaluation,
+}
+
+/// What a [`Loader`] does; start from [`LoaderConfig::new`] and change fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoaderConfig {
+    /// Samples in a batch, at least 1.
+    pub batch_size: usize,
+    /// Training or evaluation.
+    pub mode: Mode,
+    /// Mean and deviation of each of the dataset's channels.
+    pub normalisation: Normalisation,
+    /// The first batch to deliver, so that an epoch can be resumed; at most the number of batches.
+    pub start_batch: usize,
+    /// The number of background threads, at least 1; it does not change the batches.
+    pub workers: usize,
+    /// The number of finished batches that may wait for each worker, at least 1.
+    pub prefetch: usize,
+}
+
+impl LoaderConfig {
+    /// A whole epoch with one worker and two batches ahead, enough while loading is faster than a training step.
+    pub fn new(batch_size: usize, mode: Mode, normalisation: Normalisation) -> Self {
+        Self { batch_size, mode, normalisation, start_batch: 0, workers: 1, prefetch: 2 }
+    }
+
+    /// The order of an epoch of `len` samples, without loading any.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] when `batch_size` does not suit `len`.
+    pub fn plan(&self, len: usize) -> Result<Plan, DataError> {
+        match self.mode {
+            Mode::Training { seed, epoch, drop_last, .. } => {
+                Plan::shuffled(len, self.batch_size, seed, epoch, drop_last)
+            }
+            Mode::Evaluation => Plan::sequential(len, self.batch_size),
+        }
+    }
+}
+
+/// The batches of one epoch, in the order of its [`Plan`].
+///
+/// Each batch depends on the dataset, the configuration and its own number only: neither on the number of workers nor
+/// on the batch that the epoch was resumed at. An error, or a panic of a worker, arrives in place of its batch and is
+/// the last item. Dropping a loader stops its threads.
+#[derive(Debug)]
+pub struct Loader {
+    plan: Arc<Plan>,
+    batches: Prefetch<Batch>,
+}
+
+impl Loader {
+    /// Starts loading.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] naming the field that does not suit the dataset, or [`DataError::Spawn`].
+    pub fn new(dataset: Arc<dyn Dataset>, config: LoaderConfig) -> Result<Self, DataError> {
+        let plan = Arc::new(config.plan(dataset.len())?);
+        if config.start_batch > plan.steps() {
+            let expected = format!("at most {}, the number of batches", plan.steps());
+            return Err(DataError::config("start_batch", config.start_batch, expected));
+        }
+        let (seed, epoch, augmentation) = match config.mode {
+            Mode::Training { seed, epoch, augmentation, .. } => (seed, epoch, augmentation),
+            Mode::Evaluation => (0, 0, None),
+        };
+        let augmentation = augmentation.unwrap_or_else(Augmentation::none);
+        augmentation.validate_for(dataset.shape())?;
+        config.normalisation.validate(dataset.shape()[2])?;
+
+        let range = config.start_batch..plan.steps();
+        let assembly = Assembly { dataset, normalisation: config.normalisation, augmentation, seed, epoch };
+        let order = Arc::clone(&plan);
+        let make = move |step| assembly.batch(order.indices(step));
+        Ok(Self { plan, batches: Prefetch::new(range, config.workers, config.prefetch, make)? })
+    }
+
+    /// The order of the whole epoch, whatever batch this loader started at.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+impl Iterator for Loader {
+    type Item = Result<Batch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.batches.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.batches.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Loader {}
+
+/// All that a batch depends on besides its samples' numbers.
+struct Assembly {
+    dataset: Arc<dyn Dataset>,
+    normalisation: Normalisation,
+    augmentation: Augmentation,
+    seed: u64,
+    epoch: u64,
+}
+
+impl Assembly {
+    fn batch(&self, indices: &[usize]) -> Result<Batch, DataError> {
+        let shape @ [height, width, channels] = self.dataset.shape();
+        let size = height * width * channels;
+        let mut pixels = vec![0.0; indices.len() * size];
+        let mut labels = Vec::with_capacity(indices.len());
+        for (&index, out) in indices.iter().zip(pixels.chunks_exact_mut(size)) {
+            let sample = self.dataset.sample(index)?;
+            if sample.pixels.len() != size {
+                return Err(DataError::SampleSize { index, found: sample.pixels.len(), expected: size });
+            }
+            let mut rng = stream(self.seed, Purpose::Augment, self.epoch, index as u64);
+            self.augmentation.apply(&mut rng, &sample.pixels, shape, &self.normalisation, out);
+            labels.push(sample.label);
+        }
+        let images = Array4::from_shape_vec((indices.len(), height, width, channels), pixels)
+            .expect("the pixels of as many images of this shape");
+        Ok(Batch { images, labels, indices: indices.to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::{ImageDataset, Sample};
+
+    /// 23 images of 4 x 3 x 2 that are all different; the label of image `i` is `i % 5`.
+    fn dataset() -> Arc<ImageDataset> {
+        let pixels = (0..23 * 24).map(|i| (i * 37 % 251) as u8).collect();
+        let classes = (0..5).map(|i| format!("class {i}")).collect();
+        Arc::new(
+            ImageDataset::new("a test", [4, 3, 2], pixels, (0..23).map(|i| i % 5).collect(), classes)
+                .unwrap(),
+        )
+    }
+
+    fn training(epoch: u64, batch_size: usize) -> LoaderConfig {
+        let augmentation = Some(Augmentation { crop_padding: 2, ..Augmentation::default() });
+        let mode = Mode::Training { seed: 9, epoch, augmentation, drop_last: false };
+        LoaderConfig::new(batch_size, mode, Normalisation { mean: vec![0.4, 0.5], std: vec![0.2, 0.3] })
+    }
+
+    fn batches(config: LoaderConfig) -> Vec<Batch> {
+        Loader::new(dataset(), config).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn batches_do_not_depend_on_workers_nor_on_where_an_epoch_is_resumed() {
+        let whole = batches(training(0, 4));
+        assert_eq!(whole.len(), 6);
+        assert_eq!((whole[0].images.dim(), whole[5].images.dim()), ((4, 4, 3, 2), (3, 4, 3, 2)));
+        for workers in 1..=3 {
+            for start_batch in 0..=6 {
+                let config = LoaderConfig { workers, start_batch, prefetch: workers, ..training(0, 4) };
+                assert_eq!(batches(config), whole[start_batch..]);
+            }
+        }
+    }
+
+    #[test]
+    fn batches_are_those_of_the_plan() {
+        let config = training(3, 5);
+        let plan = config.plan(23).unwrap();
+        let loader = Loader::new(dataset(), config).unwrap();
+        assert_eq!((loader.plan(), loader.len()), (&plan, plan.steps()));
+        for (step, batch) in loader.enumerate() {
+            let batch = batch.unwrap();
+            assert_eq!(batch.indices, plan.indices(step));
+            assert!(batch.indices.iter().zip(&batch.labels).all(|(&i, &label)| label as usize == i % 5));
+        }
+    }
+
+    /// All images of an epoch in the order of the dataset.
+    fn images(config: LoaderConfig) -> Vec<(usize, Vec<f32>)> {
+        let mut images = Vec::new();
+        for batch in batches(config) {
+            images.extend(
+                batch
+                    .indices
+                    .iter()
+                    .copied()
+                    .zip(batch.images.outer_iter().map(|image| image.iter().copied().collect())),
+            );
+        }
+        images.sort_by_key(|(index, _)| *index);
+        images
+    }
+
+    #[test]
+    fn an_augmented_image_depends_on_seed_epoch_and_index_only() {
+        let base = images(training(0, 4));
+        assert_eq!(base, images(training(0, 7)), "not on the batch it is in");
+        let other_epoch = images(training(1, 4));
+        let mut config = training(0, 4);
+        let Mode::Training { seed, .. } = &mut config.mode else { unreachable!() };
+        *seed = 10;
+        for other in [other_epoch, images(config)] {
+            let changed = base.iter().zip(&other).filter(|(a, b)| a != b).count();
+            assert!(changed > 15, "{changed} of 23");
+        }
+    }
+
+    #[test]
+    fn epochs_differ_in_order() {
+        let order = |epoch| batches(training(epoch, 23)).remove(0).indices;
+        assert_ne!(order(0), order(1));
+    }
+
+    #[test]
+    fn evaluation_is_in_order_plain_and_complete() {
+        let config = LoaderConfig { mode: Mode::Evaluation, ..training(0, 10) };
+        let batches = batches(config.clone());
+        assert_eq!(batches.iter().map(|batch| batch.labels.len()).collect::<Vec<_>>(), [10, 10, 3]);
+        let dataset = dataset();
+        for (i, (index, image)) in images(config.clone()).into_iter().enumerate() {
+            assert_eq!(i, index);
+            let mut expected: Vec<f32> =
+                dataset.image(i).iter().map(|&byte| f32::from(byte) / 255.0).collect();
+            config.normalisation.apply(&mut expected);
+            assert_eq!(image, expected);
+        }
+        assert_eq!(
+            batches.iter().flat_map(|batch| batch.indices.clone()).collect::<Vec<_>>(),
+            (0..23).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn an_unfit_configuration_is_rejected_by_name() {
+        let text = |config| Loader::new(dataset(), config).unwrap_err().to_string();
+        assert!(text(training(0, 0)).starts_with("batch_size is 0"));
+        assert!(text(LoaderConfig { start_batch: 7, ..training(0, 4) }).contains("at most 6"));
+        assert!(text(LoaderConfig { workers: 0, ..training(0, 4) }).starts_with("workers is 0"));
+        assert!(
+            text(LoaderConfig { normalisation: Normalisation::identity(3), ..training(0, 4) })
+                .starts_with("mean")
+        );
+        let augmentation = Some(Augmentation { crop_padding: 3, ..Augmentation::default() });
+        let mode = Mode::Training { seed: 0, epoch: 0, augmentation, drop_last: true };
+        assert!(text(LoaderConfig { mode, ..training(0, 4) }).starts_with("crop_padding is 3"));
+    }
+
+    #[test]
+    fn an_early_drop_lets_go_of_the_dataset() {
+        let dataset = dataset();
+        for taken in [0, 2] {
+            let config = LoaderConfig { workers: 3, ..training(0, 1) };
+            let mut loader = Loader::new(Arc::<ImageDataset>::clone(&dataset), config).unwrap();
+            assert_eq!(loader.by_ref().take(taken).map(Result::unwrap).count(), taken);
+            drop(loader);
+            assert_eq!(Arc::strong_count(&dataset), 1);
+        }
+    }
+
+    /// Images that cannot be had: sample 2 is too short, sample 5 panics.
+    struct Broken;
+
+    impl Dataset for Broken {
+        fn len(&self) -> usize {
+            8
+        }
+
+        fn shape(&self) -> [usize; 3] {
+            [1, 1, 1]
+        }
+
+        fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
+            assert!(index != 5, "sample 5 is cursed");
+            Ok(Sample { pixels: Cow::Owned(vec![0; usize::from(index != 2)]), label: 0 })
+        }
+    }
+
+    #[test]
+    fn failures_of_a_dataset_arrive_as_items() {
+        let config = LoaderConfig::new(1, Mode::Evaluation, Normalisation::identity(1));
+        for (start_batch, step, text) in
+            [(0, 2, "sample 2 has 0 values"), (3, 5, "batch 5 panicked: sample 5 is cursed")]
+        {
+            let loader =
+                Loader::new(Arc::new(Broken), LoaderConfig { start_batch, workers: 2, ..config.clone() });
+            let items: Vec<_> = loader.unwrap().collect();
+            assert_eq!(items.len(), step - start_batch + 1);
+            let error = items.last().unwrap().as_ref().unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
+    }
+}

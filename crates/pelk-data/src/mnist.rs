@@ -1,0 +1,158 @@
+//! MNIST and Fashion-MNIST: the same four IDX files, told apart only by the names of their classes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::idx::{IdxArray, read_idx};
+use crate::{DataError, ImageDataset};
+
+/// Height and width of the images of both datasets.
+const SIZE: [usize; 2] = [28, 28];
+
+const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
+#[rustfmt::skip]
+const FASHION: [&str; 10] = [
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+];
+
+/// Which half of a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// The images to learn from.
+    Train,
+    /// The images to measure with.
+    Test,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// Loads MNIST's digits (28 x 28, one channel, 10 classes) from the IDX files in `dir`.
+///
+/// The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k`, with or without
+/// `.gz`; `train-images.idx3-ubyte`, as some archives spell it, is found too.
+///
+/// # Errors
+/// [`DataError`] when a file is missing, damaged, of other dimensions, or does not fit its companion.
+pub fn mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
+    read(dir.as_ref(), split, &DIGITS)
+}
+
+/// Loads Fashion-MNIST's articles (28 x 28, one channel, 10 classes) from the IDX files in `dir`.
+///
+/// The files are named as those of [`mnist`].
+///
+/// # Errors
+/// As [`mnist`].
+pub fn fashion_mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
+    read(dir.as_ref(), split, &FASHION)
+}
+
+/// Loads the dataset that the folder's name says: `mnist` or `fashion-mnist`.
+///
+/// Case and punctuation do not matter, and a folder `raw` goes by the one around it, so torchvision's
+/// `FashionMNIST/raw` is recognised. Other members of the family (EMNIST, KMNIST) have other classes and are not.
+///
+/// # Errors
+/// [`DataError::UnknownFolder`], or as [`mnist`].
+pub fn load(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
+    let dir = dir.as_ref();
+    let absolute = std::path::absolute(dir).map_err(|source| DataError::Io { path: dir.into(), source })?;
+    let named = if absolute.ends_with("raw") { absolute.parent() } else { Some(absolute.as_path()) };
+    let name = named.and_then(Path::file_name).map(|name| name.to_string_lossy().to_lowercase());
+    let letters: String = name.iter().flat_map(|name| name.chars()).filter(|c| c.is_alphanumeric()).collect();
+    match letters.as_str() {
+        "mnist" => mnist(dir, split),
+        "fashionmnist" => fashion_mnist(dir, split),
+        _ => Err(DataError::UnknownFolder { folder: dir.into() }),
+    }
+}
+
+fn read(dir: &Path, split: Split, classes: &[&str]) -> Result<ImageDataset, DataError> {
+    let prefix = match split {
+        Split::Train => "train",
+        Split::Test => "t10k",
+    };
+    let path = find(dir, &format!("{prefix}-images"), "idx3-ubyte")?;
+    let IdxArray { sizes: [images, height, width], values: pixels } = read_idx::<3>(&path)?;
+    if images > 0 && [height, width] != SIZE {
+        return Err(DataError::WrongDimensions { path, found: [height, width], expected: SIZE });
+    }
+    let labels = read_idx::<1>(&find(dir, &format!("{prefix}-labels"), "idx1-ubyte")?)?;
+    ImageDataset::new(
+        &format!("the {split} set in {}", dir.display()),
+        [height, width, 1],
+        pixels,
+        labels.values.into_iter().map(u32::from).collect(),
+        classes.iter().map(|&class| class.to_owned()).collect(),
+    )
+}
+
+/// The first file in `dir` that bears one of the spellings of its name.
+fn find(dir: &Path, stem: &str, kind: &str) -> Result<PathBuf, DataError> {
+    let names: Vec<String> = ["-", "."]
+        .iter()
+        .flat_map(|dash| ["", ".gz"].map(|end| format!("{stem}{dash}{kind}{end}")))
+        .collect();
+    let found = names.iter().map(|name| dir.join(name)).find(|path| path.is_file());
+    found.ok_or_else(|| DataError::MissingFile { folder: dir.into(), names })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A folder `name` with `images` blank test images of `size` and the labels 0, 1, 2...
+    fn folder(name: &str, images: u8, size: [u8; 2], labels: u8) -> (tempfile::TempDir, PathBuf) {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join(name);
+        fs::create_dir_all(&dir).unwrap();
+        let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, images, 0, 0, 0, size[0], 0, 0, 0, size[1]];
+        bytes.resize(16 + usize::from(images) * usize::from(size[0]) * usize::from(size[1]), 0);
+        fs::write(dir.join("t10k-images-idx3-ubyte"), bytes).unwrap();
+        let bytes = [vec![0, 0, 8, 1, 0, 0, 0, labels], (0..labels).collect()].concat();
+        fs::write(dir.join("t10k-labels.idx1-ubyte"), bytes).unwrap();
+        (root, dir)
+    }
+
+    #[test]
+    fn the_folder_names_the_classes() {
+        for (name, class) in [
+            ("mnist", "0"),
+            ("MNIST/raw", "0"),
+            ("fashion-mnist", "T-shirt/top"),
+            ("FashionMNIST/raw", "T-shirt/top"),
+        ] {
+            let (_root, dir) = folder(name, 10, [28, 28], 10);
+            assert_eq!(load(&dir, Split::Test).unwrap().classes()[0], class);
+        }
+        let (_root, dir) = folder("KMNIST", 10, [28, 28], 10);
+        assert!(matches!(load(&dir, Split::Test), Err(DataError::UnknownFolder { .. })));
+        assert_eq!(mnist(&dir, Split::Test).unwrap().label(9), 9);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        let text = |dir: &Path, split| fashion_mnist(dir, split).unwrap_err().to_string();
+        let (_root, dir) = folder("x", 2, [28, 28], 2);
+        let missing = text(&dir, Split::Train);
+        assert!(missing.contains("train-images-idx3-ubyte.gz") && missing.contains(&*dir.to_string_lossy()));
+        let (_root, dir) = folder("x", 2, [32, 28], 2);
+        assert!(text(&dir, Split::Test).contains("images of 32 x 28 pixels, this dataset has 28 x 28"));
+        let (_root, dir) = folder("x", 2, [28, 28], 3);
+        assert!(text(&dir, Split::Test).contains("1568 pixel values, but 3 labels"));
+        let (_root, dir) = folder("x", 11, [28, 28], 11);
+        assert!(text(&dir, Split::Test).contains("the label of image 10 is 10"));
+        let (_root, dir) = folder("x", 0, [28, 28], 0);
+        assert!(text(&dir, Split::Test).contains("has 0 images"));
+    }
+}

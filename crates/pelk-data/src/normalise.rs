@@ -1,0 +1,105 @@
+//! The mean and the deviation of each channel, to centre and scale images with.
+
+use serde::{Deserialize, Serialize};
+
+use crate::DataError;
+
+/// Mean and standard deviation of each channel, of pixels scaled to 0..1: a pixel becomes `(pixel - mean) / std`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalisation {
+    /// The mean of each channel.
+    pub mean: Vec<f32>,
+    /// The standard deviation of each channel, above 0 where it is used.
+    pub std: Vec<f32>,
+}
+
+impl Normalisation {
+    /// The normalisation that changes nothing: pixels stay in 0..1.
+    pub fn identity(channels: usize) -> Self {
+        Self { mean: vec![0.0; channels], std: vec![1.0; channels] }
+    }
+
+    /// The mean and the (population) deviation of bytes whose innermost dimension are the channels.
+    ///
+    /// The sums are exact, in whole numbers, so the result does not depend on how they are added up. A channel of
+    /// a single value has deviation 0, which [`Normalisation::validate`] rejects.
+    pub(crate) fn of_pixels(pixels: &[u8], channels: usize) -> Self {
+        let mut sums = vec![(0_u64, 0_u64); channels];
+        for pixel in pixels.chunks_exact(channels) {
+            for ((sum, squares), &value) in sums.iter_mut().zip(pixel) {
+                *sum += u64::from(value);
+                *squares += u64::from(value).pow(2);
+            }
+        }
+        let count = (pixels.len() / channels) as f64;
+        let moments = sums.iter().map(|&(sum, squares)| {
+            let mean = sum as f64 / count;
+            let variance = squares as f64 / count - mean * mean;
+            ((mean / 255.0) as f32, (variance.max(0.0).sqrt() / 255.0) as f32)
+        });
+        let (mean, std) = moments.unzip();
+        Self { mean, std }
+    }
+
+    /// Checks that there is one usable mean and deviation for each of `channels`.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] naming `mean` or `std`.
+    pub fn validate(&self, channels: usize) -> Result<(), DataError> {
+        let expected = |what: &str| format!("{what} for each of {channels} channels");
+        if self.mean.len() != channels || !self.mean.iter().all(|mean| mean.is_finite()) {
+            return Err(DataError::config("mean", &self.mean, expected("a finite number")));
+        }
+        if self.std.len() != channels || !self.std.iter().all(|&std| std.is_finite() && std > 0.0) {
+            return Err(DataError::config("std", &self.std, expected("a finite number above 0")));
+        }
+        Ok(())
+    }
+
+    /// Normalises pixels in 0..1 in place; the channels are innermost.
+    pub fn apply(&self, pixels: &mut [f32]) {
+        for pixel in pixels.chunks_exact_mut(self.mean.len()) {
+            for ((value, mean), std) in pixel.iter_mut().zip(&self.mean).zip(&self.std) {
+                *value = (*value - mean) / std;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_those_of_the_definition() {
+        // Channel 0: 0 and 255, mean 1/2, deviation 1/2. Channel 1: constant.
+        let normalisation = Normalisation::of_pixels(&[0, 51, 255, 51], 2);
+        assert_eq!(normalisation, Normalisation { mean: vec![0.5, 0.2], std: vec![0.5, 0.0] });
+    }
+
+    #[test]
+    fn normalised_pixels_have_mean_0_and_deviation_1() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let mut pixels: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+        Normalisation::of_pixels(&bytes, 1).apply(&mut pixels);
+        let mean = pixels.iter().sum::<f32>() / 256.0;
+        let variance = pixels.iter().map(|pixel| pixel * pixel).sum::<f32>() / 256.0;
+        assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-5, "{mean} {variance}");
+    }
+
+    #[test]
+    fn unusable_values_are_named() {
+        for (mean, std, field) in [
+            (vec![0.5], vec![0.0], "std is [0.0]"),
+            (vec![0.5], vec![f32::NAN], "std is [NaN]"),
+            (vec![0.5], vec![1.0, 1.0], "std is [1.0, 1.0]"),
+            (vec![], vec![1.0], "mean is []"),
+            (vec![f32::INFINITY], vec![1.0], "mean is [inf]"),
+        ] {
+            let text = Normalisation { mean, std }.validate(1).unwrap_err().to_string();
+            assert!(text.starts_with(field) && text.contains("each of 1 channels"), "{text}");
+        }
+        assert!(Normalisation::identity(3).validate(3).is_ok());
+    }
+}
