@@ -20,9 +20,11 @@
 //! ```
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod depthwise;
 pub mod elementwise;
 mod gemm;
 pub mod linear;
+pub mod position;
 pub mod reference;
 mod rowwise;
 pub mod shape;

@@ -4,5 +4,6 @@
 //! checked against finite differences of the forward functions. Lengths are not checked: slices that do not
 //! fit their shape panic.
 
+pub mod depthwise;
 pub mod elementwise;
 pub mod linear;

@@ -1,0 +1,156 @@
+//! Between the caller's memory (N, H, W, C images, parameters by channel) and planes of channel blocks, in
+//! which every element is a vector of neighbouring channels.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::plan::Plan;
+use crate::simd::{Level, MAX_LANES, Simd};
+
+/// Neighbouring channels that share vectors.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block {
+    /// The instructions to use; `channels` is at most its number of lanes.
+    pub level: Level,
+    /// The first channel.
+    pub first: usize,
+    /// Number of channels; further lanes are zero.
+    pub channels: usize,
+}
+
+/// Cuts channels into blocks. What full vectors leave over takes the narrowest vectors that hold it.
+pub(super) fn blocks(level: Level, channels: usize) -> Vec<Block> {
+    let full = channels - channels % level.lanes();
+    let block = |first, level: Level| Block { level, first, channels: level.lanes().min(channels - first) };
+    let mut blocks: Vec<Block> = (0..full).step_by(level.lanes()).map(|first| block(first, level)).collect();
+    if full < channels {
+        let wide_enough = |other: &Level| *other <= level && other.lanes() >= channels - full;
+        let narrowest = Level::available().into_iter().rev().filter(wide_enough).min_by_key(|l| l.lanes());
+        blocks.push(block(full, narrowest.unwrap_or(level)));
+    }
+    blocks
+}
+
+/// One channel block of one image in the caller's memory.
+#[derive(Clone, Copy)]
+pub(super) struct Channels<'a> {
+    /// H, W, C.
+    pub image: &'a [f32],
+    /// Values from one pixel to the next, C.
+    pub stride: usize,
+    pub block: Block,
+}
+
+impl Channels<'_> {
+    /// Reads as many pixels as `row` holds from the row of this number.
+    #[inline(always)]
+    pub fn load_row<S: Simd>(&self, simd: S, number: usize, row: &mut [S::V]) {
+        let length = row.len() * self.stride;
+        let pixels = self.image[number * length..][..length].chunks_exact(self.stride);
+        for (v, pixel) in row.iter_mut().zip(pixels) {
+            *v = simd.load_partial(&pixel[self.block.first..][..self.block.channels]);
+        }
+    }
+}
+
+/// Reads the parameters of a block that meet the image; `flipped` turns the kernel by 180 degrees.
+///
+/// `theta` is `[C, k', l']`.
+#[inline(always)]
+pub(super) fn load_theta<S: Simd>(
+    simd: S,
+    plan: &Plan,
+    theta: &[f32],
+    layout: ThetaLayout,
+    flipped: bool,
+    block: Block,
+    packed: &mut [S::V],
+) {
+    for (v, index) in packed.iter_mut().zip(layout.indices(plan, flipped)) {
+        let mut lanes = [0.0; MAX_LANES];
+        for (lane, value) in lanes[..block.channels].iter_mut().enumerate() {
+            *value = theta[(block.first + lane) * layout.len() + index];
+        }
+        *v = simd.load(&lanes);
+    }
+}
+
+/// The kernel of one channel as the caller holds it: k' rows of l' parameters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ThetaLayout {
+    pub rows: usize,
+    pub columns: usize,
+}
+
+impl ThetaLayout {
+    /// Parameters of a channel.
+    pub fn len(self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Where the parameters that meet the image lie, in the order of the plan's cells.
+    #[inline(always)]
+    pub fn indices(self, plan: &Plan, flipped: bool) -> impl Iterator<Item = usize> {
+        let (rows, columns) = (plan.rows.cells.clone(), plan.columns.cells.clone());
+        rows.flat_map(move |row| {
+            columns.clone().map(move |column| {
+                let index = row * self.columns + column;
+                if flipped { self.len() - 1 - index } else { index }
+            })
+        })
+    }
+}
+
+/// A buffer of images that tasks write in turn, each its own images and channels.
+pub(super) struct SharedImages<'a> {
+    start: *mut f32,
+    len: usize,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: the pointer is that of a `&mut [f32]`, which may move to another thread.
+unsafe impl Send for SharedImages<'_> {}
+// SAFETY: access through a shared reference is `range_mut` alone, whose caller keeps threads apart.
+unsafe impl Sync for SharedImages<'_> {}
+
+impl<'a> SharedImages<'a> {
+    pub fn new(images: &'a mut [f32]) -> Self {
+        Self { start: images.as_mut_ptr(), len: images.len(), lifetime: PhantomData }
+    }
+
+    /// The values of `range`; panics if they are not all within the buffer.
+    ///
+    /// # Safety
+    /// No other slice that overlaps the range may exist, on any thread, while this one does.
+    #[allow(clippy::mut_from_ref)] // the caller keeps them apart, see above
+    #[inline(always)]
+    pub unsafe fn range_mut(&self, range: Range<usize>) -> &mut [f32] {
+        assert!(range.start <= range.end && range.end <= self.len, "beyond the end of the images");
+        // SAFETY: within the buffer as just checked; exclusive by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_cover_every_channel_with_the_narrowest_vectors() {
+        for level in Level::available() {
+            for channels in [1, 4, 8, 9, 16, 17, 36, 61] {
+                let blocks = blocks(level, channels);
+                let mut next = 0;
+                for block in &blocks {
+                    assert_eq!(block.first, next);
+                    assert!(block.channels >= 1 && block.channels <= block.level.lanes());
+                    assert!(block.level <= level);
+                    next += block.channels;
+                }
+                assert_eq!(next, channels);
+                let padding: usize = blocks.iter().map(|b| b.level.lanes() - b.channels).sum();
+                assert!(padding < 8, "{level}, {channels} channels: {blocks:?}");
+            }
+        }
+    }
+}
