@@ -3,7 +3,7 @@
 //! Matrices are row-major `[rows, columns]`; an image is one of pixels by channels, a batch of anything one of
 //! samples by values.
 
-use crate::rowwise::{CHUNK, Map, Sums, column_sums, map, map_flat};
+use crate::rowwise::{CHUNK, Map, Multiply, Sums, Values, column_sums, map, map_flat};
 use crate::shape::{ShapeError, checked_len, expect_len};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
@@ -239,24 +239,6 @@ impl Map<1, 0> for Scale {
     #[inline(always)]
     fn value<S: Simd>(self, simd: S, [x]: [S::V; 1], []: [S::V; 0]) -> S::V {
         simd.mul(x, simd.splat(self.0))
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Multiply;
-impl Map<1, 1> for Multiply {
-    #[inline(always)]
-    fn value<S: Simd>(self, simd: S, [x]: [S::V; 1], [p]: [S::V; 1]) -> S::V {
-        simd.mul(x, p)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Values;
-impl Sums<1, 0, 1> for Values {
-    #[inline(always)]
-    fn add<S: Simd>(self, simd: S, [x]: [S::V; 1], []: [S::V; 0], [sum]: [S::V; 1]) -> [S::V; 1] {
-        [simd.add(sum, x)]
     }
 }
 

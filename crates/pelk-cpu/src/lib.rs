@@ -20,9 +20,13 @@
 //! ```
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod activation;
+pub mod batch_norm;
+pub mod conv2d;
 pub mod depthwise;
 pub mod elementwise;
 mod gemm;
+pub mod layer_norm;
 pub mod linear;
 pub mod position;
 pub mod reference;

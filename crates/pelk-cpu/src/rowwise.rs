@@ -57,6 +57,16 @@ pub(crate) fn map_flat<M: Map<X, 0>, const X: usize>(level: Level, x: [&[f32]; X
     map(level, CHUNK, x, [], y, m);
 }
 
+/// The product of a value and its column's parameter.
+#[derive(Clone, Copy)]
+pub(crate) struct Multiply;
+impl Map<1, 1> for Multiply {
+    #[inline(always)]
+    fn value<S: Simd>(self, simd: S, [x]: [S::V; 1], [p]: [S::V; 1]) -> S::V {
+        simd.mul(x, p)
+    }
+}
+
 struct MapKernel<'a, M, const X: usize, const P: usize> {
     width: usize,
     x: [&'a [f32]; X],
@@ -131,6 +141,16 @@ pub(crate) fn column_sums<T: Sums<X, P, K>, const X: usize, const P: usize, cons
     };
     for (k, sums) in sums.into_iter().enumerate() {
         sums.par_iter_mut().with_min_len(1024).enumerate().for_each(|(c, sum)| *sum = total(k, c) as f32);
+    }
+}
+
+/// The plain sum.
+#[derive(Clone, Copy)]
+pub(crate) struct Values;
+impl Sums<1, 0, 1> for Values {
+    #[inline(always)]
+    fn add<S: Simd>(self, simd: S, [x]: [S::V; 1], []: [S::V; 0], [sum]: [S::V; 1]) -> [S::V; 1] {
+        [simd.add(sum, x)]
     }
 }
 

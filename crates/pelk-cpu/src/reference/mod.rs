@@ -4,6 +4,10 @@
 //! checked against finite differences of the forward functions. Lengths are not checked: slices that do not
 //! fit their shape panic.
 
+pub mod activation;
+pub mod batch_norm;
+pub mod conv2d;
 pub mod depthwise;
 pub mod elementwise;
+pub mod layer_norm;
 pub mod linear;

@@ -1,0 +1,287 @@
+//! Layer normalisation over the channels of each row.
+//!
+//! `x` is `[rows, channels]`: an image in N, H, W, C order is one of pixels by channels, so this is the "channels
+//! last" normalisation of ConvNeXt without a permutation.
+
+use crate::rowwise::{CHUNK, Values, column_sums};
+use crate::shape::{ShapeError, checked_len, expect_len};
+use crate::simd::{Kernel, Level, MAX_LANES, Simd, dispatch};
+use rayon::prelude::*;
+
+/// `y[r, c] = (x[r, c] - mean[r]) inv_std[r] weight[c] + bias[c]`, `inv_std = 1 / sqrt(variance + eps)`, with the
+/// mean and the biased variance of row `r`.
+///
+/// `mean` and `inv_std`, `[rows]` each, are outputs that [`backward`] needs.
+///
+/// ```
+/// use pelk_cpu::{layer_norm, simd::Level};
+/// let (mut y, mut mean, mut inv_std) = ([0.0; 2], [0.0], [0.0]);
+/// let (x, weight, bias) = ([1.0, 5.0], [1.0, 1.0], [0.0, 0.0]);
+/// layer_norm::forward(Level::best(), 1, 2, &x, &weight, &bias, 1e-6, &mut y, &mut mean, &mut inv_std)?;
+/// assert_eq!(mean, [3.0]);
+/// assert!((y[0] + 1.0).abs() < 1e-6 && (y[1] - 1.0).abs() < 1e-6);
+/// # Ok::<(), pelk_cpu::shape::ShapeError>(())
+/// ```
+///
+/// # Errors
+/// When a dimension is zero or a slice has the wrong length.
+pub fn forward(
+    level: Level,
+    rows: usize,
+    channels: usize,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    eps: f32,
+    y: &mut [f32],
+    mean: &mut [f32],
+    inv_std: &mut [f32],
+) -> Result<(), ShapeError> {
+    const NAME: &str = "layer_norm";
+    let len = checked_len(NAME, &[("rows", rows), ("channels", channels)])?;
+    expect_len(NAME, "x", x.len(), len)?;
+    expect_len(NAME, "weight", weight.len(), channels)?;
+    expect_len(NAME, "bias", bias.len(), channels)?;
+    expect_len(NAME, "y", y.len(), len)?;
+    expect_len(NAME, "mean", mean.len(), rows)?;
+    expect_len(NAME, "inv_std", inv_std.len(), rows)?;
+    let task = task_rows(channels);
+    y.par_chunks_mut(task * channels)
+        .zip(x.par_chunks(task * channels))
+        .zip(mean.par_chunks_mut(task).zip(inv_std.par_chunks_mut(task)))
+        .for_each(|((y, x), (mean, inv_std))| {
+            dispatch(level, Forward { x, weight, bias, eps, y, mean, inv_std });
+        });
+    Ok(())
+}
+
+/// The gradients of [`forward`] that are asked for, from `gy` (`[rows, channels]`) and what it saved.
+///
+/// With `n = (x - mean) inv_std` and `g = gy weight`:
+/// `gx = inv_std (g - average(g) - n average(g n))` over each row, `gweight` = the sum of `gy n` over the rows,
+/// `gbias` = the sum of `gy`.
+///
+/// # Errors
+/// When a dimension is zero or a slice has the wrong length.
+pub fn backward(
+    level: Level,
+    rows: usize,
+    channels: usize,
+    x: &[f32],
+    weight: &[f32],
+    mean: &[f32],
+    inv_std: &[f32],
+    gy: &[f32],
+    gx: Option<&mut [f32]>,
+    gweight: Option<&mut [f32]>,
+    gbias: Option<&mut [f32]>,
+) -> Result<(), ShapeError> {
+    const NAME: &str = "layer_norm backward";
+    let len = checked_len(NAME, &[("rows", rows), ("channels", channels)])?;
+    expect_len(NAME, "x", x.len(), len)?;
+    expect_len(NAME, "weight", weight.len(), channels)?;
+    expect_len(NAME, "mean", mean.len(), rows)?;
+    expect_len(NAME, "inv_std", inv_std.len(), rows)?;
+    expect_len(NAME, "gy", gy.len(), len)?;
+    expect_len(NAME, "gx", gx.as_deref().map(<[f32]>::len), len)?;
+    expect_len(NAME, "gweight", gweight.as_deref().map(<[f32]>::len), channels)?;
+    expect_len(NAME, "gbias", gbias.as_deref().map(<[f32]>::len), channels)?;
+    let task = task_rows(channels);
+    let tasks = rows.div_ceil(task);
+    let mut gx: Vec<Option<&mut [f32]>> = match gx {
+        Some(gx) => gx.chunks_mut(task * channels).map(Some).collect(),
+        None => std::iter::repeat_with(|| None).take(tasks).collect(),
+    };
+    // Each task's sums of gweight and of gbias, side by side.
+    let mut sums = vec![0.0; tasks * 2 * channels];
+    gx.par_iter_mut()
+        .zip(sums.par_chunks_mut(2 * channels))
+        .zip(x.par_chunks(task * channels).zip(gy.par_chunks(task * channels)))
+        .zip(mean.par_chunks(task).zip(inv_std.par_chunks(task)))
+        .for_each(|(((gx, sums), (x, gy)), (mean, inv_std))| {
+            let (gweight, gbias) = sums.split_at_mut(channels);
+            let gx = gx.as_deref_mut();
+            dispatch(level, Backward { x, weight, mean, inv_std, gy, gx, gweight, gbias });
+        });
+    let mut total = vec![0.0; 2 * channels];
+    column_sums(level, 2 * channels, [&sums], [], [&mut total], Values);
+    for (out, total) in [gweight, gbias].into_iter().zip(total.chunks_exact(channels)) {
+        if let Some(out) = out {
+            out.copy_from_slice(total);
+        }
+    }
+    Ok(())
+}
+
+/// Rows of a task. At least 16, so that the sums of the tasks are few beside the rows.
+fn task_rows(channels: usize) -> usize {
+    (CHUNK / channels).max(16)
+}
+
+/// A vector of ones and, past the end of `row`, zeros.
+#[inline(always)]
+fn mask<S: Simd>(simd: S, row: &[f32]) -> S::V {
+    simd.load_partial(&[1.0; MAX_LANES][..row.len().min(S::LANES)])
+}
+
+struct Forward<'a> {
+    x: &'a [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    eps: f32,
+    y: &'a mut [f32],
+    mean: &'a mut [f32],
+    inv_std: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let channels = self.weight.len();
+        let rows = self.x.chunks_exact(channels).zip(self.y.chunks_exact_mut(channels));
+        let saved = self.mean.iter_mut().zip(self.inv_std);
+        for ((x, y), (mean, inv_std)) in rows.zip(saved) {
+            let mut sum = simd.zero();
+            for x in x.chunks(S::LANES) {
+                sum = simd.add(sum, simd.load_partial(x));
+            }
+            *mean = simd.reduce_sum(sum) / channels as f32;
+            // A second pass, over a row that is in the level-1 cache: the mean of squares would cancel.
+            let (m, mut squares) = (simd.splat(*mean), simd.zero());
+            for x in x.chunks(S::LANES) {
+                let d = simd.mul(simd.sub(simd.load_partial(x), m), mask(simd, x));
+                squares = simd.mul_add(d, d, squares);
+            }
+            *inv_std = 1.0 / (simd.reduce_sum(squares) / channels as f32 + self.eps).sqrt();
+            let s = simd.splat(*inv_std);
+            let parameters = self.weight.chunks(S::LANES).zip(self.bias.chunks(S::LANES));
+            for ((x, y), (w, b)) in x.chunks(S::LANES).zip(y.chunks_mut(S::LANES)).zip(parameters) {
+                let n = simd.mul(simd.sub(simd.load_partial(x), m), s);
+                simd.store_partial(simd.mul_add(n, simd.load_partial(w), simd.load_partial(b)), y);
+            }
+        }
+    }
+}
+
+struct Backward<'a> {
+    x: &'a [f32],
+    weight: &'a [f32],
+    mean: &'a [f32],
+    inv_std: &'a [f32],
+    gy: &'a [f32],
+    gx: Option<&'a mut [f32]>,
+    /// Sums over the rows, zero at first.
+    gweight: &'a mut [f32],
+    gbias: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let channels = self.weight.len();
+        for row in 0..self.mean.len() {
+            let place = row * channels..(row + 1) * channels;
+            let (x, gy) = (&self.x[place.clone()], &self.gy[place.clone()]);
+            let (m, s) = (simd.splat(self.mean[row]), simd.splat(self.inv_std[row]));
+            // Past the end of a row gy is loaded as zero, and so are g and all sums.
+            let (mut sum_g, mut sum_gn) = (simd.zero(), simd.zero());
+            for c in (0..channels).step_by(S::LANES) {
+                let lanes = c..channels.min(c + S::LANES);
+                let gy = simd.load_partial(&gy[lanes.clone()]);
+                let n = simd.mul(simd.sub(simd.load_partial(&x[lanes.clone()]), m), s);
+                let g = simd.mul(gy, simd.load_partial(&self.weight[lanes.clone()]));
+                sum_g = simd.add(sum_g, g);
+                sum_gn = simd.mul_add(g, n, sum_gn);
+                let gweight = &mut self.gweight[lanes.clone()];
+                simd.store_partial(simd.mul_add(gy, n, simd.load_partial(gweight)), gweight);
+                let gbias = &mut self.gbias[lanes];
+                simd.store_partial(simd.add(gy, simd.load_partial(gbias)), gbias);
+            }
+            let Some(gx) = self.gx.as_deref_mut() else { continue };
+            let average_g = simd.splat(simd.reduce_sum(sum_g) / channels as f32);
+            let average_gn = simd.splat(simd.reduce_sum(sum_gn) / channels as f32);
+            let gx = &mut gx[place];
+            for c in (0..channels).step_by(S::LANES) {
+                let lanes = c..channels.min(c + S::LANES);
+                let n = simd.mul(simd.sub(simd.load_partial(&x[lanes.clone()]), m), s);
+                let gy = simd.load_partial(&gy[lanes.clone()]);
+                let g = simd.mul(gy, simd.load_partial(&self.weight[lanes.clone()]));
+                let centred = simd.sub(simd.sub(g, average_g), simd.mul(n, average_gn));
+                simd.store_partial(simd.mul(s, centred), &mut gx[lanes]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference;
+    use crate::testing::{assert_close, assert_thread_count_free, stale, values, widen};
+
+    #[test]
+    fn forward_and_backward_meet_the_reference() {
+        for level in Level::available() {
+            for (r, c) in [(1, 2), (3, 3), (10, 12), (7, 124), (5, 16), (701, 36), (3, 20_001)] {
+                let what = format!("{level}: {r} x {c}");
+                let x: Vec<f32> = values(1, r * c).iter().map(|x| 2.0 * x + 3.0).collect();
+                let (weight, bias, gy) = (values(2, c), values(3, c), values(4, r * c));
+                let (mut y, mut mean, mut inv_std) = (stale(r * c), stale(r), stale(r));
+                forward(level, r, c, &x, &weight, &bias, 1e-5, &mut y, &mut mean, &mut inv_std).unwrap();
+                let (x64, weight64, gy64) = (widen(&x), widen(&weight), widen(&gy));
+                let eps = f64::from(1e-5f32);
+                assert_close(
+                    &what,
+                    &y,
+                    &reference::layer_norm::forward(c, &x64, &weight64, &widen(&bias), eps),
+                    1e-5,
+                );
+                let (mut gx, mut gw, mut gb) = (stale(r * c), stale(c), stale(c));
+                let outputs = (Some(&mut gx[..]), Some(&mut gw[..]), Some(&mut gb[..]));
+                let saved = (&mean[..], &inv_std[..]);
+                backward(level, r, c, &x, &weight, saved.0, saved.1, &gy, outputs.0, outputs.1, outputs.2)
+                    .unwrap();
+                let want = reference::layer_norm::backward(c, &x64, &weight64, eps, &gy64);
+                assert_close(format!("{what}, gx"), &gx, &want.x, 1e-4);
+                assert_close(format!("{what}, gweight"), &gw, &want.weight, 1e-5);
+                assert_close(format!("{what}, gbias"), &gb, &want.bias, 1e-5);
+                let mut alone = stale(c);
+                backward(level, r, c, &x, &weight, saved.0, saved.1, &gy, None, Some(&mut alone), None)
+                    .unwrap();
+                assert_eq!(alone, gw, "{what}: gweight alone");
+            }
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_thread_count() {
+        let (r, c) = (3001, 36);
+        let (x, gy) = (values(1, r * c), values(2, r * c));
+        let (weight, bias) = (values(3, c), values(4, c));
+        assert_thread_count_free("layer_norm", || {
+            let level = Level::best();
+            let (mut y, mut mean, mut inv_std) = (stale(r * c), stale(r), stale(r));
+            forward(level, r, c, &x, &weight, &bias, 1e-6, &mut y, &mut mean, &mut inv_std).unwrap();
+            let (mut gx, mut gw) = (stale(r * c), stale(c));
+            let outputs = (Some(&mut gx[..]), Some(&mut gw[..]));
+            backward(level, r, c, &x, &weight, &mean, &inv_std, &gy, outputs.0, outputs.1, None).unwrap();
+            [y, mean, inv_std, gx, gw].concat()
+        });
+    }
+
+    #[test]
+    fn bad_shapes_are_errors() {
+        let (level, six, three) = (Level::PORTABLE, [0.0; 6], [0.0; 3]);
+        let (mut y, mut mean, mut inv_std) = ([0.0; 6], [0.0; 2], [0.0; 2]);
+        let mut run = |r, c, x: &[f32], w: &[f32], b: &[f32]| {
+            forward(level, r, c, x, w, b, 1e-6, &mut y, &mut mean, &mut inv_std)
+        };
+        assert!(run(2, 3, &six, &three, &three).is_ok());
+        assert!(run(0, 3, &[], &three, &three).is_err());
+        assert!(run(3, 2, &six, &three[..2], &three[..2]).is_err(), "mean is too short");
+        assert!(run(2, 3, &six, &three, &six).is_err());
+        assert!(backward(level, 2, 3, &six, &three, &three, &three, &six, None, None, None).is_err());
+    }
+}
