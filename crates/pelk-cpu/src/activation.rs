@@ -133,10 +133,11 @@ mod tests {
 
     type Forward = fn(Level, &[f32], &mut [f32]) -> Result<(), ShapeError>;
     type Backward = fn(Level, &[f32], &[f32], &mut [f32]) -> Result<(), ShapeError>;
+    type Function = fn(f64) -> f64;
 
     #[test]
     fn forward_and_backward_meet_the_reference() {
-        let cases: [(&str, Forward, Backward, fn(f64) -> f64, fn(f64) -> f64); 2] = [
+        let cases: [(&str, Forward, Backward, Function, Function); 2] = [
             ("gelu", gelu, gelu_backward, reference::activation::gelu, reference::activation::gelu_slope),
             ("relu", relu, relu_backward, reference::activation::relu, reference::activation::relu_slope),
         ];

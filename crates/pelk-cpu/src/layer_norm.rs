@@ -3,9 +3,9 @@
 //! `x` is `[rows, channels]`: an image in N, H, W, C order is one of pixels by channels, so this is the "channels
 //! last" normalisation of ConvNeXt without a permutation.
 
-use crate::rowwise::{CHUNK, Values, column_sums};
+use crate::rowwise::{CHUNK, Values, column_sums, mask};
 use crate::shape::{ShapeError, checked_len, expect_len};
-use crate::simd::{Kernel, Level, MAX_LANES, Simd, dispatch};
+use crate::simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 
 /// `y[r, c] = (x[r, c] - mean[r]) inv_std[r] weight[c] + bias[c]`, `inv_std = 1 / sqrt(variance + eps)`, with the
@@ -116,12 +116,6 @@ pub fn backward(
 /// Rows of a task. At least 16, so that the sums of the tasks are few beside the rows.
 fn task_rows(channels: usize) -> usize {
     (CHUNK / channels).max(16)
-}
-
-/// A vector of ones and, past the end of `row`, zeros.
-#[inline(always)]
-fn mask<S: Simd>(simd: S, row: &[f32]) -> S::V {
-    simd.load_partial(&[1.0; MAX_LANES][..row.len().min(S::LANES)])
 }
 
 struct Forward<'a> {

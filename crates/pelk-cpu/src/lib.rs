@@ -2,20 +2,48 @@
 //!
 //! Every operator is a plain function on slices:
 //!
-//! - its first argument is a [`simd::Level`], the vector instructions to use;
-//! - shapes are explicit, images are N, H, W, C in memory ([`shape::ImageShape`]);
-//! - outputs are buffers of the caller and are overwritten in full, whatever they held before;
-//! - lengths and parameters are checked first: bad ones give a [`shape::ShapeError`], never a panic;
+//! - its first argument is a [`simd::Level`], the vector instructions to use (plain copies take none);
+//! - shapes are explicit, images are N, H, W, C in memory ([`shape::ImageShape`]), so that a pointwise operator
+//!   sees a matrix of pixels by channels;
+//! - outputs are buffers of the caller and are overwritten in full, whatever they held before; gradients that
+//!   nobody needs are `None`;
+//! - lengths and parameters are checked first: bad ones give a [`shape::ShapeError`] (or a
+//!   [`loss::LossError`]), never a panic;
 //! - work is cut by shape alone and partial sums are added in a fixed order, so results have the same bits
 //!   with any number of threads (rayon's current pool).
 //!
-//! ```
-//! use pelk_cpu::shape::ImageShape;
-//! use pelk_cpu::simd::Level;
+//! [`reference`](mod@reference) holds every operator once more as plain `f64` loops, the oracle of the tests.
 //!
-//! let level = Level::from_env()?;
-//! let shape = ImageShape::checked("example", 1, 56, 56, 96)?;
-//! println!("{level}: {} pixels of {} channels", shape.pixels(), shape.c);
+//! | Module | Operators |
+//! | --- | --- |
+//! | [`depthwise`], [`position`] | peripheral and depthwise convolution, position embedding |
+//! | [`linear`], [`conv2d`] | dense layers, on the matrix products of the crate `matrixmultiply` |
+//! | [`layer_norm`], [`batch_norm`] | normalisation |
+//! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales, channels split and joined |
+//! | [`pool`], [`resize`] | adaptive average pooling, bilinear resizing |
+//! | [`loss`], [`optimizer`] | cross entropy, AdamW, SGD |
+//!
+//! The second half of a block, on two pixels of two channels:
+//!
+//! ```
+//! use pelk_cpu::{activation, elementwise, layer_norm, linear, simd::Level};
+//!
+//! let level = Level::from_env()?; // the best one, or what PELK_SIMD names
+//! let (pixels, channels) = (2, 2);
+//! let x = [1.0, -1.0, 3.0, 5.0];
+//! let (mut normed, mut mean, mut inv_std) = ([0.0; 4], [0.0; 2], [0.0; 2]);
+//! let (one, zero) = ([1.0; 2], [0.0; 2]);
+//! layer_norm::forward(
+//!     level, pixels, channels, &x, &one, &zero, 1e-6, &mut normed, &mut mean, &mut inv_std,
+//! )?;
+//! let (wide, mut middle) = ([1.0, 0.0, 0.0, 1.0, 1.0, -1.0], [0.0; 6]);
+//! linear::forward(level, pixels, channels, 3, &normed, &wide, None, &mut middle)?;
+//! let mut active = [0.0; 6];
+//! activation::gelu(level, &middle, &mut active)?;
+//! let (narrow, mut y) = ([1.0, 0.0, 0.0, 0.0, 1.0, 1.0], [0.0; 4]);
+//! linear::forward(level, pixels, 3, channels, &active, &narrow, Some(&zero), &mut y)?;
+//! elementwise::add_assign(level, &mut y, &x)?;
+//! assert!((y[0] - 1.841).abs() < 1e-3 && (y[1] - 0.796).abs() < 1e-3);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![deny(unsafe_op_in_unsafe_fn)]
@@ -28,9 +56,14 @@ pub mod elementwise;
 mod gemm;
 pub mod layer_norm;
 pub mod linear;
+pub mod loss;
+pub mod optimizer;
+pub mod pool;
 pub mod position;
 pub mod reference;
+pub mod resize;
 mod rowwise;
+mod separable;
 pub mod shape;
 pub mod simd;
 

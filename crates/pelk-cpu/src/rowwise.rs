@@ -26,6 +26,12 @@ fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
+/// Ones in the lanes that a partial load of `row` fills, zeros in the others.
+#[inline(always)]
+pub(crate) fn mask<S: Simd>(simd: S, row: &[f32]) -> S::V {
+    simd.load_partial(&[1.0; MAX_LANES][..row.len().min(S::LANES)])
+}
+
 /// A value computed from `X` values at the same place and `P` parameters of the column.
 pub(crate) trait Map<const X: usize, const P: usize>: Copy + Sync {
     /// The value. Mark it `#[inline(always)]`.

@@ -11,3 +11,7 @@ pub mod depthwise;
 pub mod elementwise;
 pub mod layer_norm;
 pub mod linear;
+pub mod loss;
+pub mod optimizer;
+pub mod pool;
+pub mod resize;

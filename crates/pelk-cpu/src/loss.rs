@@ -1,0 +1,500 @@
+//! Classification losses on logits, averaged over the rows.
+//!
+//! Rows are samples, or pixels of N, H, W, C logits. Both losses save the logarithm of the sum of exponentials
+//! of each row, from which the gradient gets the softmax without a second reduction.
+
+use crate::rowwise::{CHUNK, mask};
+use crate::shape::{ShapeError, checked_len, expect_len};
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use rayon::prelude::*;
+
+/// Arguments that a loss cannot work with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LossError {
+    /// Dimensions, lengths or settings do not fit.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// A label names no class.
+    #[error("cross_entropy: row {row} has label {label}, and labels are 0..{classes} or the ignored one")]
+    Label {
+        /// The row.
+        row: usize,
+        /// Its label.
+        label: i64,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// Every row is ignored, and the average over none is not a number.
+    #[error("cross_entropy: all {rows} rows have the ignored label, so there is nothing to average")]
+    NothingCounted {
+        /// The number of rows.
+        rows: usize,
+    },
+}
+
+/// Settings of [`cross_entropy`]; by default every row counts and labels are not smoothed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CrossEntropy {
+    /// Rows with this label are left out of the average. It may be a class or any other number.
+    pub ignore_index: Option<i64>,
+    /// Probability that is taken from the label and spread evenly over all classes, 0..=1.
+    pub label_smoothing: f32,
+}
+
+/// The mean of `-log softmax(logits[r])[target[r]]` over the rows that are not ignored.
+///
+/// `logits` is `[rows, classes]`. `log_sum_exp`, `[rows]`, is an output that [`cross_entropy_backward`] needs.
+/// With smoothing `s` the target is `(1 - s)` at the label plus `s / classes` everywhere, as in PyTorch.
+///
+/// ```
+/// use pelk_cpu::{loss::{CrossEntropy, cross_entropy}, simd::Level};
+/// let mut saved = [0.0; 2];
+/// let settings = CrossEntropy { ignore_index: Some(255), ..CrossEntropy::default() };
+/// let loss = cross_entropy(Level::best(), 2, 2, &[1.0, 1.0, 9.0, 0.0], &[0, 255], &settings, &mut saved)?;
+/// assert!((loss - 2.0f32.ln()).abs() < 1e-6); // two equal logits: the second row does not count
+/// # Ok::<(), pelk_cpu::loss::LossError>(())
+/// ```
+///
+/// # Errors
+/// When a dimension is zero, a slice has the wrong length, the smoothing is not in 0..=1, a label is neither a
+/// class nor ignored, or all rows are ignored.
+pub fn cross_entropy(
+    level: Level,
+    rows: usize,
+    classes: usize,
+    logits: &[f32],
+    target: &[i64],
+    settings: &CrossEntropy,
+    log_sum_exp: &mut [f32],
+) -> Result<f32, LossError> {
+    const NAME: &str = "cross_entropy";
+    let counted = check(NAME, rows, classes, logits.len(), target, settings, log_sum_exp.len())?;
+    let task = task_rows(classes);
+    let sums: Vec<f64> = logits
+        .par_chunks(task * classes)
+        .zip(target.par_chunks(task).zip(log_sum_exp.par_chunks_mut(task)))
+        .map(|(logits, (target, log_sum_exp))| {
+            dispatch(level, LogSumExp { classes, logits, log_sum_exp });
+            dispatch(level, Hard { classes, logits, target, settings, log_sum_exp })
+        })
+        .collect();
+    Ok((sums.iter().sum::<f64>() / counted as f64) as f32)
+}
+
+/// The gradient of [`cross_entropy`] by the logits, times `gy`, the derivative by the loss itself:
+/// `gy / counted (softmax - target)` in rows that count, zero in those ignored.
+///
+/// # Errors
+/// As [`cross_entropy`].
+pub fn cross_entropy_backward(
+    level: Level,
+    rows: usize,
+    classes: usize,
+    logits: &[f32],
+    target: &[i64],
+    settings: &CrossEntropy,
+    log_sum_exp: &[f32],
+    gy: f32,
+    glogits: &mut [f32],
+) -> Result<(), LossError> {
+    const NAME: &str = "cross_entropy backward";
+    let counted = check(NAME, rows, classes, logits.len(), target, settings, log_sum_exp.len())?;
+    expect_len(NAME, "glogits", glogits.len(), logits.len())?;
+    let factor = gy / counted as f32;
+    let task = task_rows(classes);
+    glogits
+        .par_chunks_mut(task * classes)
+        .zip(logits.par_chunks(task * classes))
+        .zip(target.par_chunks(task).zip(log_sum_exp.par_chunks(task)))
+        .for_each(|((glogits, logits), (target, log_sum_exp))| {
+            let rows = Hard { classes, logits, target, settings, log_sum_exp };
+            dispatch(level, HardBackward { rows, factor, glogits });
+        });
+    Ok(())
+}
+
+/// The mean over the rows of `-sum over k of target[r, k] log softmax(logits[r])[k]`.
+///
+/// `logits` and `target`, the probabilities, are `[rows, classes]` (mixed-up labels, a teacher's output).
+/// `log_sum_exp`, `[rows]`, is an output that [`soft_cross_entropy_backward`] needs.
+///
+/// # Errors
+/// When a dimension is zero or a slice has the wrong length.
+pub fn soft_cross_entropy(
+    level: Level,
+    rows: usize,
+    classes: usize,
+    logits: &[f32],
+    target: &[f32],
+    log_sum_exp: &mut [f32],
+) -> Result<f32, ShapeError> {
+    const NAME: &str = "soft_cross_entropy";
+    check_soft(NAME, rows, classes, logits.len(), target.len(), log_sum_exp.len())?;
+    let task = task_rows(classes);
+    let sums: Vec<f64> = logits
+        .par_chunks(task * classes)
+        .zip(target.par_chunks(task * classes).zip(log_sum_exp.par_chunks_mut(task)))
+        .map(|(logits, (target, log_sum_exp))| {
+            dispatch(level, LogSumExp { classes, logits, log_sum_exp });
+            dispatch(level, Soft { classes, logits, target, log_sum_exp })
+        })
+        .collect();
+    Ok((sums.iter().sum::<f64>() / rows as f64) as f32)
+}
+
+/// The gradient of [`soft_cross_entropy`] by the logits, times `gy`, the derivative by the loss itself:
+/// `gy / rows (softmax sum(target) - target)`.
+///
+/// # Errors
+/// When a dimension is zero or a slice has the wrong length.
+pub fn soft_cross_entropy_backward(
+    level: Level,
+    rows: usize,
+    classes: usize,
+    logits: &[f32],
+    target: &[f32],
+    log_sum_exp: &[f32],
+    gy: f32,
+    glogits: &mut [f32],
+) -> Result<(), ShapeError> {
+    const NAME: &str = "soft_cross_entropy backward";
+    check_soft(NAME, rows, classes, logits.len(), target.len(), log_sum_exp.len())?;
+    expect_len(NAME, "glogits", glogits.len(), logits.len())?;
+    let factor = gy / rows as f32;
+    let task = task_rows(classes);
+    glogits
+        .par_chunks_mut(task * classes)
+        .zip(logits.par_chunks(task * classes))
+        .zip(target.par_chunks(task * classes).zip(log_sum_exp.par_chunks(task)))
+        .for_each(|((glogits, logits), (target, log_sum_exp))| {
+            let rows = Soft { classes, logits, target, log_sum_exp };
+            dispatch(level, SoftBackward { rows, factor, glogits });
+        });
+    Ok(())
+}
+
+/// The number of rows that count.
+fn check(
+    operator: &'static str,
+    rows: usize,
+    classes: usize,
+    logits: usize,
+    target: &[i64],
+    settings: &CrossEntropy,
+    log_sum_exp: usize,
+) -> Result<usize, LossError> {
+    expect_len(operator, "logits", logits, checked_len(operator, &[("rows", rows), ("classes", classes)])?)?;
+    expect_len(operator, "target", target.len(), rows)?;
+    expect_len(operator, "log_sum_exp", log_sum_exp, rows)?;
+    if !(0.0..=1.0).contains(&settings.label_smoothing) {
+        let reason = format!("label_smoothing is {}, and must be in 0..=1", settings.label_smoothing);
+        return Err(ShapeError::Invalid { operator, reason }.into());
+    }
+    let mut counted = 0;
+    for (row, &label) in target.iter().enumerate() {
+        if Some(label) == settings.ignore_index {
+            continue;
+        }
+        if usize::try_from(label).map_or(true, |label| label >= classes) {
+            return Err(LossError::Label { row, label, classes });
+        }
+        counted += 1;
+    }
+    if counted == 0 { Err(LossError::NothingCounted { rows }) } else { Ok(counted) }
+}
+
+fn check_soft(
+    operator: &'static str,
+    rows: usize,
+    classes: usize,
+    logits: usize,
+    target: usize,
+    log_sum_exp: usize,
+) -> Result<(), ShapeError> {
+    let len = checked_len(operator, &[("rows", rows), ("classes", classes)])?;
+    expect_len(operator, "logits", logits, len)?;
+    expect_len(operator, "target", target, len)?;
+    expect_len(operator, "log_sum_exp", log_sum_exp, rows)
+}
+
+fn task_rows(classes: usize) -> usize {
+    (CHUNK / classes).max(1)
+}
+
+/// The logarithm of the sum of exponentials of each row.
+struct LogSumExp<'a> {
+    classes: usize,
+    logits: &'a [f32],
+    log_sum_exp: &'a mut [f32],
+}
+
+impl Kernel for LogSumExp<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (row, out) in self.logits.chunks_exact(self.classes).zip(self.log_sum_exp) {
+            // The largest logit is taken out of the exponentials, which cannot overflow then.
+            let whole = row.len() - row.len() % S::LANES;
+            let mut largest = simd.splat(f32::NEG_INFINITY);
+            for x in row[..whole].chunks_exact(S::LANES) {
+                largest = simd.max(largest, simd.load(x));
+            }
+            let largest = row[whole..].iter().copied().fold(simd.reduce_max(largest), f32::max);
+            let mut sum = simd.zero();
+            for x in row.chunks(S::LANES) {
+                let e = simd.exp(simd.sub(simd.load_partial(x), simd.splat(largest)));
+                sum = simd.mul_add(e, mask(simd, x), sum);
+            }
+            *out = largest + simd.reduce_sum(sum).ln();
+        }
+    }
+}
+
+/// Rows with labels; running it gives the sum of their losses.
+struct Hard<'a> {
+    classes: usize,
+    logits: &'a [f32],
+    target: &'a [i64],
+    settings: &'a CrossEntropy,
+    log_sum_exp: &'a [f32],
+}
+
+impl Hard<'_> {
+    /// The label of a row that counts. Labels have been checked.
+    #[inline(always)]
+    fn label(&self, row: usize) -> Option<usize> {
+        let label = self.target[row];
+        if Some(label) == self.settings.ignore_index { None } else { usize::try_from(label).ok() }
+    }
+}
+
+impl Kernel for Hard<'_> {
+    type Output = f64;
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f64 {
+        let smoothing = f64::from(self.settings.label_smoothing);
+        let mut loss = 0.0;
+        for (row, logits) in self.logits.chunks_exact(self.classes).enumerate() {
+            let Some(label) = self.label(row) else { continue };
+            let log_sum_exp = f64::from(self.log_sum_exp[row]);
+            loss += (1.0 - smoothing) * (log_sum_exp - f64::from(logits[label]));
+            if smoothing > 0.0 {
+                let mut sum = simd.zero();
+                for x in logits.chunks(S::LANES) {
+                    sum = simd.add(sum, simd.load_partial(x));
+                }
+                let mean = f64::from(simd.reduce_sum(sum)) / self.classes as f64;
+                loss += smoothing * (log_sum_exp - mean);
+            }
+        }
+        loss
+    }
+}
+
+struct HardBackward<'a> {
+    rows: Hard<'a>,
+    factor: f32,
+    glogits: &'a mut [f32],
+}
+
+impl Kernel for HardBackward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let classes = self.rows.classes;
+        let smoothing = self.rows.settings.label_smoothing;
+        let (factor, spread) = (simd.splat(self.factor), simd.splat(smoothing / classes as f32));
+        let rows = self.rows.logits.chunks_exact(classes).zip(self.glogits.chunks_exact_mut(classes));
+        for (row, (logits, glogits)) in rows.enumerate() {
+            let Some(label) = self.rows.label(row) else {
+                glogits.fill(0.0);
+                continue;
+            };
+            let log_sum_exp = simd.splat(self.rows.log_sum_exp[row]);
+            for (x, g) in logits.chunks(S::LANES).zip(glogits.chunks_mut(S::LANES)) {
+                let softmax = simd.exp(simd.sub(simd.load_partial(x), log_sum_exp));
+                simd.store_partial(simd.mul(factor, simd.sub(softmax, spread)), g);
+            }
+            glogits[label] -= self.factor * (1.0 - smoothing);
+        }
+    }
+}
+
+/// Rows with probabilities; running it gives the sum of their losses.
+struct Soft<'a> {
+    classes: usize,
+    logits: &'a [f32],
+    target: &'a [f32],
+    log_sum_exp: &'a [f32],
+}
+
+impl Kernel for Soft<'_> {
+    type Output = f64;
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f64 {
+        let rows = self.logits.chunks_exact(self.classes).zip(self.target.chunks_exact(self.classes));
+        let mut loss = 0.0;
+        for ((logits, target), log_sum_exp) in rows.zip(self.log_sum_exp) {
+            let log_sum_exp = simd.splat(*log_sum_exp);
+            let mut sum = simd.zero();
+            for (x, t) in logits.chunks(S::LANES).zip(target.chunks(S::LANES)) {
+                // Past the end of a row the target is loaded as zero.
+                sum = simd.mul_add(simd.load_partial(t), simd.sub(log_sum_exp, simd.load_partial(x)), sum);
+            }
+            loss += f64::from(simd.reduce_sum(sum));
+        }
+        loss
+    }
+}
+
+struct SoftBackward<'a> {
+    rows: Soft<'a>,
+    factor: f32,
+    glogits: &'a mut [f32],
+}
+
+impl Kernel for SoftBackward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Soft { classes, logits, target, log_sum_exp } = self.rows;
+        let rows = logits.chunks_exact(classes).zip(target.chunks_exact(classes));
+        for (row, (logits, target)) in rows.enumerate() {
+            let log_sum_exp = simd.splat(log_sum_exp[row]);
+            let mut total = simd.zero();
+            for t in target.chunks(S::LANES) {
+                total = simd.add(total, simd.load_partial(t));
+            }
+            let total = simd.splat(simd.reduce_sum(total));
+            let glogits = self.glogits[row * classes..][..classes].chunks_mut(S::LANES);
+            for ((x, t), g) in logits.chunks(S::LANES).zip(target.chunks(S::LANES)).zip(glogits) {
+                let softmax = simd.exp(simd.sub(simd.load_partial(x), log_sum_exp));
+                let difference = simd.sub(simd.mul(softmax, total), simd.load_partial(t));
+                simd.store_partial(simd.mul(simd.splat(self.factor), difference), g);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference;
+    use crate::testing::{assert_close, assert_thread_count_free, stale, values, widen};
+
+    const SHAPES: [(usize, usize); 6] = [(1, 1), (7, 10), (40, 6), (3, 17), (301, 150), (2, 40_000)];
+
+    fn labels(rows: usize, classes: usize) -> Vec<i64> {
+        values(9, rows).iter().map(|x| ((x + 1.0) / 2.0 * classes as f32) as i64).collect()
+    }
+
+    #[test]
+    fn labels_meet_the_reference() {
+        for level in Level::available() {
+            for (r, k) in SHAPES {
+                for (ignore_index, label_smoothing) in [(None, 0.0), (Some(-100), 0.1), (Some(3), 1.0)] {
+                    let settings = CrossEntropy { ignore_index, label_smoothing };
+                    let what = format!("{level}: {r} x {k}, {settings:?}");
+                    let logits: Vec<f32> = values(1, r * k).iter().map(|x| 20.0 * x).collect();
+                    let mut target = labels(r, k);
+                    if let (Some(ignored), true) = (ignore_index, r > 2) {
+                        target[1] = ignored;
+                    }
+                    let (mut saved, mut g) = (stale(r), stale(r * k));
+                    let loss = cross_entropy(level, r, k, &logits, &target, &settings, &mut saved).unwrap();
+                    cross_entropy_backward(level, r, k, &logits, &target, &settings, &saved, -0.7, &mut g)
+                        .unwrap();
+                    let logits = widen(&logits);
+                    let want = reference::loss::cross_entropy(k, &logits, &target, &settings);
+                    assert_close(&what, &[loss], &[want], 1e-6);
+                    let want = reference::loss::cross_entropy_backward(
+                        k,
+                        &logits,
+                        &target,
+                        &settings,
+                        f64::from(-0.7f32),
+                    );
+                    assert_close(format!("{what}, gradient"), &g, &want, 1e-5);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn probabilities_meet_the_reference() {
+        for level in Level::available() {
+            for (r, k) in SHAPES {
+                let what = format!("{level}: {r} x {k}");
+                let logits: Vec<f32> = values(1, r * k).iter().map(|x| 20.0 * x).collect();
+                let target: Vec<f32> = values(2, r * k).iter().map(|x| (x + 1.0) / k as f32).collect();
+                let (mut saved, mut g) = (stale(r), stale(r * k));
+                let loss = soft_cross_entropy(level, r, k, &logits, &target, &mut saved).unwrap();
+                soft_cross_entropy_backward(level, r, k, &logits, &target, &saved, 3.0, &mut g).unwrap();
+                let (logits, target) = (widen(&logits), widen(&target));
+                assert_close(
+                    &what,
+                    &[loss],
+                    &[reference::loss::soft_cross_entropy(k, &logits, &target)],
+                    1e-6,
+                );
+                let want = reference::loss::soft_cross_entropy_backward(k, &logits, &target, 3.0);
+                assert_close(format!("{what}, gradient"), &g, &want, 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn large_logits_do_not_overflow_and_not_a_number_is_seen() {
+        for level in Level::available() {
+            let (settings, mut saved) = (CrossEntropy::default(), [0.0]);
+            let mut loss = |logits: &[f32]| {
+                cross_entropy(level, 1, logits.len(), logits, &[0], &settings, &mut saved).unwrap()
+            };
+            assert_eq!(loss(&[-1e4, 1e4]), 2e4, "{level}");
+            assert_eq!(loss(&[1e4, -1e4]), 0.0, "{level}");
+            for at in [0, 3, 20] {
+                let mut logits = [0.0; 21];
+                logits[at] = f32::NAN;
+                assert!(loss(&logits).is_nan(), "{level}: {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_thread_count() {
+        let (r, k) = (5000, 21);
+        let (logits, target) = (values(1, r * k), labels(r, k));
+        assert_thread_count_free("cross_entropy", || {
+            let settings = CrossEntropy { ignore_index: None, label_smoothing: 0.1 };
+            let (mut saved, mut g) = (stale(r), stale(r * k));
+            let loss = cross_entropy(Level::best(), r, k, &logits, &target, &settings, &mut saved).unwrap();
+            cross_entropy_backward(Level::best(), r, k, &logits, &target, &settings, &saved, 1.0, &mut g)
+                .unwrap();
+            [vec![loss], saved, g].concat()
+        });
+    }
+
+    #[test]
+    fn bad_arguments_are_errors() {
+        let (level, mut saved) = (Level::PORTABLE, [0.0; 2]);
+        let mut run = |target: &[i64], ignore_index, label_smoothing, classes| {
+            let settings = CrossEntropy { ignore_index, label_smoothing };
+            cross_entropy(level, 2, classes, &[0.0; 6], target, &settings, &mut saved)
+        };
+        assert!(run(&[0, 2], None, 0.0, 3).is_ok());
+        let error = run(&[0, 3], None, 0.0, 3).unwrap_err();
+        assert_eq!(error, LossError::Label { row: 1, label: 3, classes: 3 });
+        assert!(error.to_string().contains("row 1 has label 3"), "{error}");
+        assert!(run(&[-1, 0], None, 0.0, 3).is_err());
+        assert!(run(&[-1, 0], Some(-1), 0.0, 3).is_ok());
+        assert_eq!(run(&[5, 5], Some(5), 0.0, 3).unwrap_err(), LossError::NothingCounted { rows: 2 });
+        assert!(run(&[0], None, 0.0, 3).is_err());
+        assert!(run(&[0, 0], None, 0.0, 0).is_err());
+        assert!(run(&[0, 0], None, 1.5, 3).is_err());
+        assert!(run(&[0, 0], None, f32::NAN, 3).is_err());
+        assert!(soft_cross_entropy(level, 2, 3, &[0.0; 6], &[0.0; 5], &mut saved).is_err());
+        assert!(
+            soft_cross_entropy_backward(level, 2, 3, &[0.0; 6], &[0.0; 6], &saved, 1.0, &mut [0.0]).is_err()
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! Classification losses; see [`crate::loss`].
+
+use crate::loss::CrossEntropy;
+
+/// `log softmax` of a row.
+fn log_softmax(row: &[f64]) -> Vec<f64> {
+    let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let log_sum_exp = largest + row.iter().map(|x| (x - largest).exp()).sum::<f64>().ln();
+    row.iter().map(|x| x - log_sum_exp).collect()
+}
+
+/// The labels as rows of probabilities, zero in ignored rows, and the number of rows that count.
+fn probabilities(classes: usize, target: &[i64], settings: &CrossEntropy) -> (Vec<f64>, f64) {
+    let smoothing = f64::from(settings.label_smoothing);
+    let (mut rows, mut counted) = (vec![0.0; target.len() * classes], 0.0);
+    for (row, &label) in rows.chunks_exact_mut(classes).zip(target) {
+        if Some(label) == settings.ignore_index {
+            continue;
+        }
+        counted += 1.0;
+        for (class, p) in row.iter_mut().enumerate() {
+            *p = smoothing / classes as f64 + if class as i64 == label { 1.0 - smoothing } else { 0.0 };
+        }
+    }
+    (rows, counted)
+}
+
+/// The sum of the losses of all rows.
+fn sum(classes: usize, logits: &[f64], target: &[f64]) -> f64 {
+    let rows = logits.chunks_exact(classes).zip(target.chunks_exact(classes));
+    rows.map(|(x, t)| -log_softmax(x).iter().zip(t).map(|(l, t)| l * t).sum::<f64>()).sum()
+}
+
+/// The gradient of [`sum`], times `factor`.
+fn sum_backward(classes: usize, logits: &[f64], target: &[f64], factor: f64) -> Vec<f64> {
+    let mut g = Vec::new();
+    for (x, t) in logits.chunks_exact(classes).zip(target.chunks_exact(classes)) {
+        let total: f64 = t.iter().sum();
+        for (l, t) in log_softmax(x).iter().zip(t) {
+            g.push(factor * (l.exp() * total - t));
+        }
+    }
+    g
+}
+
+/// The mean loss over the rows that count.
+pub fn cross_entropy(classes: usize, logits: &[f64], target: &[i64], settings: &CrossEntropy) -> f64 {
+    let (target, counted) = probabilities(classes, target, settings);
+    sum(classes, logits, &target) / counted
+}
+
+/// The gradient of [`cross_entropy`] by the logits, times `gy`.
+pub fn cross_entropy_backward(
+    classes: usize,
+    logits: &[f64],
+    target: &[i64],
+    settings: &CrossEntropy,
+    gy: f64,
+) -> Vec<f64> {
+    let (target, counted) = probabilities(classes, target, settings);
+    sum_backward(classes, logits, &target, gy / counted)
+}
+
+/// The mean loss over all rows, with probabilities for targets.
+pub fn soft_cross_entropy(classes: usize, logits: &[f64], target: &[f64]) -> f64 {
+    sum(classes, logits, target) / (logits.len() / classes) as f64
+}
+
+/// The gradient of [`soft_cross_entropy`] by the logits, times `gy`.
+pub fn soft_cross_entropy_backward(classes: usize, logits: &[f64], target: &[f64], gy: f64) -> Vec<f64> {
+    sum_backward(classes, logits, target, gy / (logits.len() / classes) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_gradient, values, widen};
+
+    #[test]
+    fn gradients_are_finite_differences() {
+        let logits = widen(&values(1, 20));
+        for label_smoothing in [0.0, 0.1] {
+            let settings = CrossEntropy { ignore_index: Some(255), label_smoothing };
+            let target = [0, 255, 4, 2];
+            let g = cross_entropy_backward(5, &logits, &target, &settings, 1.0);
+            assert_gradient("labels", &logits, &g, |x| cross_entropy(5, x, &target, &settings));
+        }
+        let target = widen(&values(2, 20));
+        let g = soft_cross_entropy_backward(5, &logits, &target, 1.0);
+        assert_gradient("probabilities", &logits, &g, |x| soft_cross_entropy(5, x, &target));
+    }
+}
