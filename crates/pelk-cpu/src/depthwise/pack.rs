@@ -14,7 +14,7 @@ pub(super) struct Block {
     pub level: Level,
     /// The first channel.
     pub first: usize,
-    /// Number of channels; further lanes are zero.
+    /// Number of channels; further lanes hold values of no meaning.
     pub channels: usize,
 }
 
@@ -43,12 +43,15 @@ pub(super) struct Channels<'a> {
 
 impl Channels<'_> {
     /// Reads as many pixels as `row` holds from the row of this number.
+    ///
+    /// Lanes past the block's channels get what follows in memory: whole vectors load faster, and those lanes
+    /// meet no others and are never stored.
     #[inline(always)]
     pub fn load_row<S: Simd>(&self, simd: S, number: usize, row: &mut [S::V]) {
-        let length = row.len() * self.stride;
-        let pixels = self.image[number * length..][..length].chunks_exact(self.stride);
-        for (v, pixel) in row.iter_mut().zip(pixels) {
-            *v = simd.load_partial(&pixel[self.block.first..][..self.block.channels]);
+        let first = number * row.len() * self.stride + self.block.first;
+        for (x, v) in row.iter_mut().enumerate() {
+            let pixel = &self.image[first + x * self.stride..];
+            *v = simd.load_partial(&pixel[..pixel.len().min(S::LANES)]);
         }
     }
 }
@@ -66,12 +69,24 @@ pub(super) fn load_theta<S: Simd>(
     block: Block,
     packed: &mut [S::V],
 ) {
-    for (v, index) in packed.iter_mut().zip(layout.indices(plan, flipped)) {
-        let mut lanes = [0.0; MAX_LANES];
-        for (lane, value) in lanes[..block.channels].iter_mut().enumerate() {
-            *value = theta[(block.first + lane) * layout.len() + index];
+    // Some parameters of all channels at a time, transposed on the stack.
+    const GROUP: usize = 16;
+    let mut indices = layout.indices(plan, flipped);
+    for group in packed.chunks_mut(GROUP) {
+        let mut group_indices = [0; GROUP];
+        for (to, index) in group_indices[..group.len()].iter_mut().zip(&mut indices) {
+            *to = index;
         }
-        *v = simd.load(&lanes);
+        let mut transposed = [0.0; GROUP * MAX_LANES];
+        for lane in 0..block.channels {
+            let channel = &theta[(block.first + lane) * layout.len()..][..layout.len()];
+            for (cell, &index) in group_indices[..group.len()].iter().enumerate() {
+                transposed[cell * MAX_LANES + lane] = channel[index];
+            }
+        }
+        for (v, lanes) in group.iter_mut().zip(transposed.chunks_exact(MAX_LANES)) {
+            *v = simd.load(lanes);
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Axis {
     pub cells_of: Vec<Vec<usize>>,
     /// For each cell, the index of its length.
     pub size_index: Vec<usize>,
+    /// For each output, the cells that meet the image. Both ends fall with the output.
+    cells_at: Vec<Range<usize>>,
 }
 
 impl Axis {
@@ -32,14 +34,17 @@ impl Axis {
         let plan = grid.box_plan();
         let (radius, last) = (grid.radius() as isize, extent as isize - 1);
         let taps: Vec<isize> = grid.offsets().iter().map(|&offset| offset as isize - radius).collect();
-        // An interval whose first tap is right of the last pixel even for output 0 never meets the image, nor
-        // does one whose last tap is left of pixel 0 even for the last output. The centre always does.
-        let begin = taps
-            .iter()
-            .zip(grid.intervals())
-            .take_while(|&(&tap, &length)| tap + (length as isize - 1) + last < 0)
-            .count();
-        let cells = begin..taps.partition_point(|&tap| tap <= last);
+        let last_taps = taps.iter().zip(grid.intervals()).map(|(tap, &length)| tap + length as isize - 1);
+        let last_taps: Vec<isize> = last_taps.collect();
+        // The intervals that meet the image for this output: not wholly left of it, not wholly right of it.
+        let meeting = |output: isize| {
+            let begin = last_taps.partition_point(|&tap| output + tap < 0);
+            begin..taps.partition_point(|&tap| output + tap <= last)
+        };
+        // Intervals slide to the right with the output, so those on the left meet the last one if any.
+        let cells = meeting(last).start..meeting(0).end;
+        let cells_at =
+            (0..=last).map(meeting).map(|at| at.start - cells.start..at.end - cells.start).collect();
 
         // Sizes that only dropped intervals need are dropped too, from the largest down.
         let mut needed = vec![false; plan.sizes().len()];
@@ -47,7 +52,7 @@ impl Axis {
         for &size in &plan.size_index()[cells.clone()] {
             needed[size] = true;
         }
-        for size in (1..needed.len()).rev().filter(|&size| plan.sizes()[size] > 1) {
+        for size in (1..needed.len()).rev() {
             if needed[size] {
                 let (p, q) = plan.parts()[size];
                 (needed[p], needed[q]) = (true, true);
@@ -72,6 +77,7 @@ impl Axis {
             cells_of,
             size_index,
             cells,
+            cells_at,
         }
     }
 
@@ -91,11 +97,9 @@ impl Axis {
     }
 
     /// The cells that meet the image for at least one of these outputs.
+    #[inline(always)]
     pub fn cells_meeting(&self, outputs: &Range<usize>) -> Range<usize> {
-        let (first, last) = (outputs.start as isize, outputs.end as isize - 1);
-        let end = self.taps.partition_point(|&tap| first + tap < self.extent as isize);
-        let begin = (0..end).find(|&cell| last + self.last_tap(cell) >= 0).unwrap_or(end);
-        begin..end
+        self.cells_at[outputs.end - 1].start..self.cells_at[outputs.start].end
     }
 
     /// The outputs for which at least one of these neighbouring cells meets the image.
@@ -107,7 +111,7 @@ impl Axis {
 
     /// Pairs of an output and a cell that meets the image there.
     pub fn meetings(&self) -> usize {
-        (0..self.len()).map(|cell| self.outputs_meeting(&(cell..cell + 1)).len()).sum()
+        self.cells_at.iter().map(Range::len).sum()
     }
 }
 
@@ -234,6 +238,10 @@ mod tests {
                 };
                 let count = (0..extent).map(|y| (0..axis.len()).filter(|&a| meets(y, a)).count()).sum();
                 assert_eq!(axis.meetings(), count, "{grid} on {extent}");
+                for cell in 0..axis.len() {
+                    let outputs: Vec<usize> = (0..extent).filter(|&output| meets(output, cell)).collect();
+                    assert_eq!(axis.outputs_meeting(&(cell..cell + 1)).collect::<Vec<_>>(), outputs);
+                }
                 for output in 0..extent {
                     let cells: Vec<usize> = (0..axis.len()).filter(|&cell| meets(output, cell)).collect();
                     assert_eq!(axis.cells_meeting(&(output..output + 1)).collect::<Vec<_>>(), cells);

@@ -29,12 +29,16 @@ pub(super) fn widest<S: Simd>(rows: usize) -> usize {
     if S::LANES == 16 { WIDEST_OF_32[rows] } else { WIDEST_OF_16[rows] }
 }
 
-/// `range` in as few pieces of at most `most` as possible, as equal as possible.
+/// `range` in as few pieces of at most `most` as possible, as equal as possible, longer ones first.
 #[inline(always)]
 pub(super) fn split(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     let pieces = range.len().div_ceil(most);
+    let (length, longer) = (range.len() / pieces.max(1), range.len() % pieces.max(1));
+    let mut next = range.start;
     (0..pieces).map(move |piece| {
-        range.start + range.len() * piece / pieces..range.start + range.len() * (piece + 1) / pieces
+        let begin = next;
+        next += length + usize::from(piece < longer);
+        begin..next
     })
 }
 
@@ -78,21 +82,12 @@ mod tests {
         for (length, most) in [(1, 6), (6, 6), (7, 6), (13, 6), (56, 5), (101, 14)] {
             let pieces: Vec<_> = split(3..3 + length, most).collect();
             assert_eq!(pieces.len(), length.div_ceil(most));
-            assert_eq!(pieces.concat_check(), 3..3 + length);
+            assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
+            assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (3, 3 + length));
             let lengths = pieces.iter().map(Range::len);
             assert!(lengths.clone().max().unwrap() - lengths.min().unwrap() <= 1);
         }
         assert_eq!(split(5..5, 4).count(), 0);
-    }
-
-    trait ConcatCheck {
-        fn concat_check(&self) -> Range<usize>;
-    }
-    impl ConcatCheck for Vec<Range<usize>> {
-        fn concat_check(&self) -> Range<usize> {
-            assert!(self.windows(2).all(|pair| pair[0].end == pair[1].start));
-            self[0].start..self[self.len() - 1].end
-        }
     }
 
     /// Notes the size it was compiled for.
