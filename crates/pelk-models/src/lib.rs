@@ -1,1 +1,43 @@
 //! PeLK and its rivals, written once and interpreted by training, inference and counting.
+//!
+//! A [`Network`] is a checked configuration with one definition, a function over an
+//! [`Executor`](pelk_autodiff::Executor). The tape runs it for training, the eager executor for inference;
+//! [`cost::count`] and [`Network::parameters`] run it with shapes for values.
+//!
+//! ```
+//! use pelk_autodiff::{Backend, CpuBackend, Eager, Parameters, Shape};
+//! use pelk_models::{Network, initialize, zoo};
+//!
+//! # fn main() -> Result<(), pelk_models::ModelError> {
+//! let config = zoo::model("pelk_atto")?.configure(1, 10)?;
+//! let network = Network::new(config)?;
+//! let backend = CpuBackend::new()?;
+//! let parameters = Parameters::upload(&backend, &initialize(&network, 0)?)?;
+//!
+//! let images = backend.zeros(&Shape::from([2, 28, 28, 1]))?;
+//! let logits = network.logits(&mut Eager::new(&backend, &parameters), &images)?;
+//! assert_eq!(*backend.shape(&logits), Shape::from([2, 1, 1, 10]));
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod collect;
+mod config;
+pub mod cost;
+mod error;
+mod fold;
+mod init;
+pub mod layers;
+pub mod mixers;
+mod network;
+mod weights;
+pub mod zoo;
+
+pub use config::{MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig};
+pub use error::{ModelError, Result};
+pub use fold::fold;
+pub use init::initialize;
+pub use network::Network;
+pub use weights::WeightsFile;
+pub use zoo::ModelSpec;

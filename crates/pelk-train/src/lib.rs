@@ -1,1 +1,69 @@
 //! Optimisers, schedules, checkpoints and the training loop.
+//!
+//! A [`TrainConfig`] decides everything that a run's result depends on. A [`Trainer`] holds the network and walks through the
+//! schedule; an [`Observer`] receives what it makes; a [`Run`] is the folder in which that is kept.
+//!
+//! ```
+//! use pelk_autodiff::CpuBackend;
+//! use pelk_data::ImageDataset;
+//! use pelk_train::*;
+//! use std::sync::Arc;
+//!
+//! struct Losses(Vec<f64>);
+//! impl Observer for Losses {
+//!     fn on_step(&mut self, report: &StepReport) -> bool {
+//!         self.0.push(report.loss);
+//!         true // go on
+//!     }
+//!     fn on_evaluation_batch(&mut self, _done: usize, _all: usize) {}
+//!     fn on_checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
+//!         Ok(())
+//!     }
+//!     fn on_evaluation(&mut self, _: &MetricsRow, _: &Evaluation, _: Option<&Checkpoint>) -> Result<()> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! // Two classes of 8 x 8 images: dark and bright.
+//! let labels: Vec<u32> = (0..32).map(|i| i % 2).collect();
+//! let pixels = labels.iter().flat_map(|&label| [(40 + 150 * label) as u8; 64]).enumerate().map(|(i, p)| p + (i % 7) as u8).collect();
+//! let data = Arc::new(ImageDataset::new("example", [8, 8, 1], pixels, labels, vec!["dark".into(), "bright".into()])?);
+//!
+//! let text = r#"
+//!     model = { name = "pelk_atto", depths = [1, 1], widths = [8, 16], kernels = [7, 5] }
+//!     data.dataset = "example"
+//!     batch.size = 16
+//!     schedule = { epochs = 3, warmup_epochs = 0 }
+//! "#;
+//! let config = TrainConfig::parse("example", text, &[])?;
+//! let mut trainer = Trainer::new(CpuBackend::new()?, config, Datasets { train: data.clone(), test: data })?;
+//! let mut losses = Losses(Vec::new());
+//! assert_eq!(trainer.run(Limits::default(), &mut losses)?, Outcome::Finished);
+//! assert_eq!(losses.0.len(), 6);
+//! assert!(losses.0[5] < losses.0[0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod atomic;
+mod checkpoint;
+mod config;
+pub mod curves;
+mod error;
+mod evaluate;
+pub mod metrics;
+mod optimizer;
+mod run;
+mod schedule;
+mod trainer;
+
+pub use atomic::write_atomically;
+pub use checkpoint::{Checkpoint, Description, TrainingState};
+pub use config::{BatchConfig, DataConfig, LossConfig, TrainConfig};
+pub use error::{Result, TrainError};
+pub use evaluate::{Evaluation, evaluate, ranked};
+pub use metrics::MetricsRow;
+pub use optimizer::{Optimizer, OptimizerConfig, gradient_norm};
+pub use run::Run;
+pub use schedule::ScheduleConfig;
+pub use trainer::{Datasets, Limits, Observer, Outcome, StepReport, Trainer};

@@ -1,0 +1,252 @@
+//! What an operator is: the interface that a device implements.
+
+use crate::operators::{Conv2d, CrossEntropy, DepthwiseConv, PositionBias, SoftCrossEntropy};
+use crate::{Result, Shape};
+use pelk_cpu::optimizer::AdamW;
+use std::fmt::Debug;
+
+/// Gradients of `N` inputs; `None` where none was wanted.
+pub type Gradients<T, const N: usize> = [Option<T>; N];
+
+/// A normalised tensor and the statistics that its gradient needs.
+pub struct Normalized<T> {
+    /// The output.
+    pub y: T,
+    /// The mean of each row (LayerNorm) or channel (BatchNorm).
+    pub mean: T,
+    /// `1 / sqrt(variance + eps)` of each row or channel.
+    pub inv_std: T,
+}
+
+/// A device's tensors and the operators on them.
+///
+/// Activations are `[N, H, W, C]` or `[.., C]`, row-major; weights have PyTorch's shapes. Operators check nothing
+/// that [`Operator::output_shapes`](crate::Operator::output_shapes) has checked already, but never read out of bounds. For what each
+/// operator computes, see the operator of the same name in [`operators`](crate::operators). `needs` says which
+/// gradients are wanted, in the order of the inputs.
+pub trait Backend: Clone + Debug + Send + Sync + 'static {
+    /// A tensor on the device; a clone shares its values.
+    type Tensor: Clone + Debug + Send + Sync;
+
+    /// The device and its instruction set, for logs and run folders.
+    fn name(&self) -> String;
+    /// The shape of a tensor.
+    fn shape<'t>(&self, tensor: &'t Self::Tensor) -> &'t Shape;
+    /// Copies values to the device.
+    fn upload(&self, shape: &Shape, values: &[f32]) -> Result<Self::Tensor>;
+    /// Copies values from the device.
+    fn download(&self, tensor: &Self::Tensor) -> Result<Vec<f32>>;
+    /// A tensor of zeros.
+    fn zeros(&self, shape: &Shape) -> Result<Self::Tensor>;
+
+    /// See [`Linear`](crate::operators::Linear).
+    fn linear(
+        &self,
+        x: &Self::Tensor,
+        weight: &Self::Tensor,
+        bias: Option<&Self::Tensor>,
+    ) -> Result<Self::Tensor>;
+    /// Gradients of x, weight, bias.
+    fn linear_backward(
+        &self,
+        x: &Self::Tensor,
+        weight: &Self::Tensor,
+        gy: &Self::Tensor,
+        needs: [bool; 3],
+    ) -> Result<Gradients<Self::Tensor, 3>>;
+
+    /// See [`Conv2d`].
+    fn conv2d(
+        &self,
+        op: Conv2d,
+        x: &Self::Tensor,
+        weight: &Self::Tensor,
+        bias: Option<&Self::Tensor>,
+    ) -> Result<Self::Tensor>;
+    /// Gradients of x, weight, bias.
+    fn conv2d_backward(
+        &self,
+        op: Conv2d,
+        x: &Self::Tensor,
+        weight: &Self::Tensor,
+        gy: &Self::Tensor,
+        needs: [bool; 3],
+    ) -> Result<Gradients<Self::Tensor, 3>>;
+
+    /// See [`DepthwiseConv`].
+    fn depthwise_conv(
+        &self,
+        op: &DepthwiseConv,
+        x: &Self::Tensor,
+        theta: &Self::Tensor,
+        bias: Option<&Self::Tensor>,
+    ) -> Result<Self::Tensor>;
+    /// Gradients of x and theta; that of the bias is [`Backend::sum_leading`] of `gy`.
+    fn depthwise_conv_backward(
+        &self,
+        op: &DepthwiseConv,
+        x: &Self::Tensor,
+        theta: &Self::Tensor,
+        gy: &Self::Tensor,
+        needs: [bool; 2],
+    ) -> Result<Gradients<Self::Tensor, 2>>;
+
+    /// See [`PositionBias`].
+    fn position_bias(
+        &self,
+        op: &PositionBias,
+        theta: &Self::Tensor,
+        position: &Self::Tensor,
+        bias: Option<&Self::Tensor>,
+    ) -> Result<Self::Tensor>;
+    /// Gradients of theta and the embedding; that of the bias is [`Backend::sum_leading`] of `gy`.
+    fn position_bias_backward(
+        &self,
+        op: &PositionBias,
+        theta: &Self::Tensor,
+        position: &Self::Tensor,
+        gy: &Self::Tensor,
+        needs: [bool; 2],
+    ) -> Result<Gradients<Self::Tensor, 2>>;
+
+    /// See [`LayerNorm`](crate::operators::LayerNorm).
+    fn layer_norm(
+        &self,
+        x: &Self::Tensor,
+        weight: &Self::Tensor,
+        bias: &Self::Tensor,
+        eps: f32,
+    ) -> Result<Normalized<Self::Tensor>>;
+    /// Gradients of x, weight, bias.
+    fn layer_norm_backward(
+        &self,
+        x: &Self::Tensor,
+        weight: &Self::Tensor,
+        mean: &Self::Tensor,
+        inv_std: &Self::Tensor,
+        gy: &Self::Tensor,
+        needs: [bool; 3],
+    ) -> Result<Gradients<Self::Tensor, 3>>;
+
+    /// See [`BatchNorm`](crate::operators::BatchNorm); also the new running mean and variance.
+    fn batch_norm_train(
+        &self,
+        x: &Self::Tensor,
+        weight: &Self::Tensor,
+        bias: &Self::Tensor,
+        running: [&Self::Tensor; 2],
+        eps: f32,
+        momentum: f32,
+    ) -> Result<(Normalized<Self::Tensor>, [Self::Tensor; 2])>;
+    /// Gradients of x, weight, bias when the batch's statistics were used.
+    fn batch_norm_train_backward(
+        &self,
+        x: &Self::Tensor,
+        weight: &Self::Tensor,
+        mean: &Self::Tensor,
+        inv_std: &Self::Tensor,
+        gy: &Self::Tensor,
+        needs: [bool; 3],
+    ) -> Result<Gradients<Self::Tensor, 3>>;
+    /// See [`BatchNorm`](crate::operators::BatchNorm) with the running statistics.
+    fn batch_norm_eval(
+        &self,
+        x: &Self::Tensor,
+        weight: &Self::Tensor,
+        bias: &Self::Tensor,
+        mean: &Self::Tensor,
+        variance: &Self::Tensor,
+        eps: f32,
+    ) -> Result<Self::Tensor>;
+    /// Gradients of x, weight, bias when the running statistics were used.
+    fn batch_norm_eval_backward(
+        &self,
+        x: &Self::Tensor,
+        weight: &Self::Tensor,
+        mean: &Self::Tensor,
+        variance: &Self::Tensor,
+        eps: f32,
+        gy: &Self::Tensor,
+        needs: [bool; 3],
+    ) -> Result<Gradients<Self::Tensor, 3>>;
+
+    /// See [`Gelu`](crate::operators::Gelu).
+    fn gelu(&self, x: &Self::Tensor) -> Result<Self::Tensor>;
+    /// Gradient of x.
+    fn gelu_backward(&self, x: &Self::Tensor, gy: &Self::Tensor) -> Result<Self::Tensor>;
+    /// See [`Relu`](crate::operators::Relu).
+    fn relu(&self, x: &Self::Tensor) -> Result<Self::Tensor>;
+    /// Gradient of x.
+    fn relu_backward(&self, x: &Self::Tensor, gy: &Self::Tensor) -> Result<Self::Tensor>;
+
+    /// See [`Add`](crate::operators::Add).
+    fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor>;
+    /// See [`ScaleChannels`](crate::operators::ScaleChannels).
+    fn scale_channels(&self, x: &Self::Tensor, gamma: &Self::Tensor) -> Result<Self::Tensor>;
+    /// Gradients of x and gamma.
+    fn scale_channels_backward(
+        &self,
+        x: &Self::Tensor,
+        gamma: &Self::Tensor,
+        gy: &Self::Tensor,
+        needs: [bool; 2],
+    ) -> Result<Gradients<Self::Tensor, 2>>;
+    /// See [`ScaleSamples`](crate::operators::ScaleSamples); it is its own gradient.
+    fn scale_samples(&self, x: &Self::Tensor, factors: &[f32]) -> Result<Self::Tensor>;
+    /// See [`SplitChannels`](crate::operators::SplitChannels).
+    fn split_channels(&self, x: &Self::Tensor, first: usize) -> Result<(Self::Tensor, Self::Tensor)>;
+    /// See [`ConcatChannels`](crate::operators::ConcatChannels).
+    fn concat_channels(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor>;
+    /// Sums over the leading axes that `shape` lacks: `[N, H, W, C]` to `[C]` or `[H, W, C]`.
+    fn sum_leading(&self, x: &Self::Tensor, shape: &Shape) -> Result<Self::Tensor>;
+
+    /// See [`AdaptiveAvgPool`](crate::operators::AdaptiveAvgPool).
+    fn adaptive_avg_pool(&self, x: &Self::Tensor, size: [usize; 2]) -> Result<Self::Tensor>;
+    /// Gradient of x, whose height and width are `input`.
+    fn adaptive_avg_pool_backward(&self, gy: &Self::Tensor, input: [usize; 2]) -> Result<Self::Tensor>;
+    /// See [`BilinearResize`](crate::operators::BilinearResize).
+    fn bilinear_resize(&self, x: &Self::Tensor, size: [usize; 2]) -> Result<Self::Tensor>;
+    /// Gradient of x, whose height and width are `input`.
+    fn bilinear_resize_backward(&self, gy: &Self::Tensor, input: [usize; 2]) -> Result<Self::Tensor>;
+
+    /// See [`CrossEntropy`]: the loss `[1]`, and the log-sum-exp of each row, which its gradient needs.
+    fn cross_entropy(&self, op: &CrossEntropy, logits: &Self::Tensor)
+    -> Result<(Self::Tensor, Self::Tensor)>;
+    /// Gradient of the logits.
+    fn cross_entropy_backward(
+        &self,
+        op: &CrossEntropy,
+        logits: &Self::Tensor,
+        log_sum_exp: &Self::Tensor,
+        gy: &Self::Tensor,
+    ) -> Result<Self::Tensor>;
+    /// See [`SoftCrossEntropy`]: the loss `[1]`, and the log-sum-exp of each row, which its gradient needs.
+    fn soft_cross_entropy(
+        &self,
+        op: &SoftCrossEntropy,
+        logits: &Self::Tensor,
+    ) -> Result<(Self::Tensor, Self::Tensor)>;
+    /// Gradient of the logits.
+    fn soft_cross_entropy_backward(
+        &self,
+        op: &SoftCrossEntropy,
+        logits: &Self::Tensor,
+        log_sum_exp: &Self::Tensor,
+        gy: &Self::Tensor,
+    ) -> Result<Self::Tensor>;
+
+    /// `a += b`.
+    fn add_assign(&self, a: &mut Self::Tensor, b: &Self::Tensor) -> Result<()>;
+    /// `x *= factor`.
+    fn scale_assign(&self, x: &mut Self::Tensor, factor: f32) -> Result<()>;
+    /// The sum of squares; not finite where a value is not.
+    fn sum_of_squares(&self, x: &Self::Tensor) -> Result<f64>;
+    /// One AdamW step in place, as PyTorch computes it.
+    fn adamw(
+        &self,
+        hyper: &AdamW,
+        parameter: &mut Self::Tensor,
+        gradient: &Self::Tensor,
+        moments: [&mut Self::Tensor; 2],
+    ) -> Result<()>;
+}

@@ -1,0 +1,567 @@
+//! [`Backend`] on pelk-cpu's kernels: shapes in, slices out.
+
+use super::{CpuBackend, CpuTensor};
+use crate::backend::{Backend, Gradients, Normalized};
+use crate::operators::{Conv2d, CrossEntropy, DepthwiseConv, PositionBias, PositionForm, SoftCrossEntropy};
+use crate::{Error, Operator, Result, Shape};
+use pelk_cpu::conv2d::Conv2dShape;
+use pelk_cpu::depthwise::{Bias, BoxConv};
+use pelk_cpu::optimizer::{AdamW, adamw_step};
+use pelk_cpu::shape::ImageShape;
+use pelk_cpu::{
+    activation, batch_norm, conv2d, elementwise, layer_norm, linear, loss, pool, position, resize,
+};
+
+/// The image that a tensor `[N, H, W, C]` is.
+fn image(operator: &'static str, tensor: &CpuTensor) -> Result<ImageShape> {
+    match tensor.shape[..] {
+        [n, h, w, c] => Ok(ImageShape::checked(operator, n, h, w, c)?),
+        _ => Err(Error::Shape {
+            operator,
+            reason: format!("wants an image [N, H, W, C], was given {}", tensor.shape),
+        }),
+    }
+}
+
+fn conv2d_shape(op: Conv2d, x: &CpuTensor, weight: &CpuTensor) -> Result<Conv2dShape> {
+    let &[outputs, _, kh, kw] = &weight.shape[..] else {
+        let reason = format!("weight has shape {}, wanted [O, I, kh, kw]", weight.shape);
+        return Err(Error::Shape { operator: "conv2d", reason });
+    };
+    let image = image("conv2d", x)?;
+    Ok(Conv2dShape { image, out_channels: outputs, kernel: [kh, kw], stride: op.stride, padding: op.padding })
+}
+
+fn box_conv(op: &DepthwiseConv) -> BoxConv {
+    BoxConv::new(op.rows.clone(), op.columns.clone())
+}
+
+impl Backend for CpuBackend {
+    type Tensor = CpuTensor;
+
+    fn name(&self) -> String {
+        format!("cpu ({})", self.level)
+    }
+
+    fn shape<'t>(&self, tensor: &'t CpuTensor) -> &'t Shape {
+        &tensor.shape
+    }
+
+    fn upload(&self, shape: &Shape, values: &[f32]) -> Result<CpuTensor> {
+        if shape.elements() != values.len() {
+            return Err(Error::Length { shape: shape.clone(), actual: values.len() });
+        }
+        Ok(self.copy_of(shape.clone(), values))
+    }
+
+    fn download(&self, tensor: &CpuTensor) -> Result<Vec<f32>> {
+        Ok(tensor.values.to_vec())
+    }
+
+    fn zeros(&self, shape: &Shape) -> Result<CpuTensor> {
+        let mut values = self.pool.take(shape.elements());
+        values.fill(0.0);
+        Ok(CpuTensor::new(shape, values))
+    }
+
+    fn linear(&self, x: &CpuTensor, weight: &CpuTensor, bias: Option<&CpuTensor>) -> Result<CpuTensor> {
+        let (outputs, inputs) = (weight.shape.rows(), weight.shape.channels());
+        let bias = bias.map(|bias| &bias.values[..]);
+        self.make(x.shape.with_channels(outputs), |y| {
+            linear::forward(self.level, x.shape.rows(), inputs, outputs, &x.values, &weight.values, bias, y)
+        })
+    }
+
+    fn linear_backward(
+        &self,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        gy: &CpuTensor,
+        needs: [bool; 3],
+    ) -> Result<Gradients<CpuTensor, 3>> {
+        let (outputs, inputs) = (weight.shape.rows(), weight.shape.channels());
+        let (mut gx, mut gw) = (self.room(needs[0], x), self.room(needs[1], weight));
+        let mut gb = self.vector_room(needs[2], outputs);
+        linear::backward(
+            self.level,
+            x.shape.rows(),
+            inputs,
+            outputs,
+            &x.values,
+            &weight.values,
+            &gy.values,
+            gx.slice(),
+            gw.slice(),
+            gb.slice(),
+        )?;
+        Ok([gx.done(), gw.done(), gb.done()])
+    }
+
+    fn conv2d(
+        &self,
+        op: Conv2d,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        bias: Option<&CpuTensor>,
+    ) -> Result<CpuTensor> {
+        let shape = conv2d_shape(op, x, weight)?;
+        let output = shape.output()?;
+        let output = Shape::from([output.n, output.h, output.w, output.c]);
+        let bias = bias.map(|bias| &bias.values[..]);
+        self.make(output, |y| conv2d::forward(self.level, &shape, &x.values, &weight.values, bias, y))
+    }
+
+    fn conv2d_backward(
+        &self,
+        op: Conv2d,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        gy: &CpuTensor,
+        needs: [bool; 3],
+    ) -> Result<Gradients<CpuTensor, 3>> {
+        let shape = conv2d_shape(op, x, weight)?;
+        let (mut gx, mut gw) = (self.room(needs[0], x), self.room(needs[1], weight));
+        let mut gb = self.vector_room(needs[2], shape.out_channels);
+        let (x, w, gy) = (&x.values, &weight.values, &gy.values);
+        conv2d::backward(self.level, &shape, x, w, gy, gx.slice(), gw.slice(), gb.slice())?;
+        Ok([gx.done(), gw.done(), gb.done()])
+    }
+
+    fn depthwise_conv(
+        &self,
+        op: &DepthwiseConv,
+        x: &CpuTensor,
+        theta: &CpuTensor,
+        bias: Option<&CpuTensor>,
+    ) -> Result<CpuTensor> {
+        let shape = image(op.name(), x)?;
+        let bias = match bias {
+            None => Bias::None,
+            Some(bias) if bias.shape.len() == 1 => Bias::Channel(&bias.values),
+            Some(bias) => Bias::Map(&bias.values),
+        };
+        self.make(x.shape.clone(), |y| {
+            box_conv(op).forward(self.level, shape, &x.values, &theta.values, bias, y)
+        })
+    }
+
+    fn depthwise_conv_backward(
+        &self,
+        op: &DepthwiseConv,
+        x: &CpuTensor,
+        theta: &CpuTensor,
+        gy: &CpuTensor,
+        needs: [bool; 2],
+    ) -> Result<Gradients<CpuTensor, 2>> {
+        let shape = image(op.name(), x)?;
+        let (mut gx, mut gtheta) = (self.room(needs[0], x), self.room(needs[1], theta));
+        let (x, theta, gy) = (&x.values, &theta.values, &gy.values);
+        box_conv(op).backward(self.level, shape, x, theta, gy, gx.slice(), gtheta.slice())?;
+        Ok([gx.done(), gtheta.done()])
+    }
+
+    fn position_bias(
+        &self,
+        op: &PositionBias,
+        theta: &CpuTensor,
+        position: &CpuTensor,
+        bias: Option<&CpuTensor>,
+    ) -> Result<CpuTensor> {
+        let (grid, [h, w], c) = (&op.grid, op.size, theta.shape[0]);
+        let (theta, position) = (&theta.values, &position.values);
+        let mut y = match op.form {
+            PositionForm::InBounds => self.make(Shape::from([h, w, c]), |y| {
+                position::in_bounds_forward(grid, h, w, c, theta, position, y)
+            }),
+            PositionForm::Literal => {
+                self.make(Shape::from([c]), |y| position::literal_forward(grid, c, theta, position, y))
+            }
+        }?;
+        if let Some(bias) = bias {
+            for row in y.values_mut().chunks_exact_mut(c) {
+                elementwise::add_assign(self.level, row, &bias.values)?;
+            }
+        }
+        Ok(y)
+    }
+
+    fn position_bias_backward(
+        &self,
+        op: &PositionBias,
+        theta: &CpuTensor,
+        position: &CpuTensor,
+        gy: &CpuTensor,
+        needs: [bool; 2],
+    ) -> Result<Gradients<CpuTensor, 2>> {
+        let (grid, [h, w], c) = (&op.grid, op.size, theta.shape[0]);
+        // Both gradients come out of one walk over the same tables.
+        let mut gtheta = self.pool.take(theta.values.len());
+        let mut gposition = self.pool.take(position.values.len());
+        let (t, p, g) = (&theta.values, &position.values, &gy.values);
+        match op.form {
+            PositionForm::InBounds => {
+                position::in_bounds_backward(grid, h, w, c, t, p, g, &mut gtheta, &mut gposition)?;
+            }
+            PositionForm::Literal => {
+                position::literal_backward(grid, c, t, p, g, &mut gtheta, &mut gposition)?;
+            }
+        }
+        let tensor =
+            |needed: bool, like: &CpuTensor, values| needed.then(|| CpuTensor::new(&like.shape, values));
+        Ok([tensor(needs[0], theta, gtheta), tensor(needs[1], position, gposition)])
+    }
+
+    fn layer_norm(
+        &self,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        bias: &CpuTensor,
+        eps: f32,
+    ) -> Result<Normalized<CpuTensor>> {
+        let (rows, c) = (x.shape.rows(), x.shape.channels());
+        let mut y = self.pool.take(x.values.len());
+        let (mut mean, mut inv_std) = (self.pool.take(rows), self.pool.take(rows));
+        let (w, b) = (&weight.values, &bias.values);
+        layer_norm::forward(self.level, rows, c, &x.values, w, b, eps, &mut y, &mut mean, &mut inv_std)?;
+        let row = Shape::from([rows]);
+        Ok(Normalized {
+            y: CpuTensor::new(&x.shape, y),
+            mean: CpuTensor::new(&row, mean),
+            inv_std: CpuTensor::new(&row, inv_std),
+        })
+    }
+
+    fn layer_norm_backward(
+        &self,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        mean: &CpuTensor,
+        inv_std: &CpuTensor,
+        gy: &CpuTensor,
+        needs: [bool; 3],
+    ) -> Result<Gradients<CpuTensor, 3>> {
+        let (rows, c) = (x.shape.rows(), x.shape.channels());
+        let mut gx = self.room(needs[0], x);
+        let (mut gw, mut gb) = (self.room(needs[1], weight), self.room(needs[2], weight));
+        let (x, w, mean, inv_std) = (&x.values, &weight.values, &mean.values, &inv_std.values);
+        let gy = &gy.values;
+        layer_norm::backward(
+            self.level,
+            rows,
+            c,
+            x,
+            w,
+            mean,
+            inv_std,
+            gy,
+            gx.slice(),
+            gw.slice(),
+            gb.slice(),
+        )?;
+        Ok([gx.done(), gw.done(), gb.done()])
+    }
+
+    fn batch_norm_train(
+        &self,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        bias: &CpuTensor,
+        running: [&CpuTensor; 2],
+        eps: f32,
+        momentum: f32,
+    ) -> Result<(Normalized<CpuTensor>, [CpuTensor; 2])> {
+        let (rows, c) = (x.shape.rows(), x.shape.channels());
+        let mut y = self.pool.take(x.values.len());
+        let (mut mean, mut inv_std) = (self.pool.take(c), self.pool.take(c));
+        let [mut running_mean, mut running_variance] = running.map(CpuTensor::clone);
+        batch_norm::forward_train(
+            self.level,
+            rows,
+            c,
+            &x.values,
+            &weight.values,
+            &bias.values,
+            eps,
+            momentum,
+            running_mean.values_mut(),
+            running_variance.values_mut(),
+            &mut y,
+            &mut mean,
+            &mut inv_std,
+        )?;
+        let normalized = Normalized {
+            y: CpuTensor::new(&x.shape, y),
+            mean: CpuTensor::new(&weight.shape, mean),
+            inv_std: CpuTensor::new(&weight.shape, inv_std),
+        };
+        Ok((normalized, [running_mean, running_variance]))
+    }
+
+    fn batch_norm_train_backward(
+        &self,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        mean: &CpuTensor,
+        inv_std: &CpuTensor,
+        gy: &CpuTensor,
+        needs: [bool; 3],
+    ) -> Result<Gradients<CpuTensor, 3>> {
+        let (rows, c) = (x.shape.rows(), x.shape.channels());
+        let mut gx = self.room(needs[0], x);
+        let (mut gw, mut gb) = (self.room(needs[1], weight), self.room(needs[2], weight));
+        let (x, w, mean, inv_std) = (&x.values, &weight.values, &mean.values, &inv_std.values);
+        let gy = &gy.values;
+        batch_norm::backward_train(
+            self.level,
+            rows,
+            c,
+            x,
+            w,
+            mean,
+            inv_std,
+            gy,
+            gx.slice(),
+            gw.slice(),
+            gb.slice(),
+        )?;
+        Ok([gx.done(), gw.done(), gb.done()])
+    }
+
+    fn batch_norm_eval(
+        &self,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        bias: &CpuTensor,
+        mean: &CpuTensor,
+        variance: &CpuTensor,
+        eps: f32,
+    ) -> Result<CpuTensor> {
+        let (rows, c) = (x.shape.rows(), x.shape.channels());
+        let (w, b, mean, variance) = (&weight.values, &bias.values, &mean.values, &variance.values);
+        self.make(x.shape.clone(), |y| {
+            batch_norm::forward_eval(self.level, rows, c, &x.values, w, b, mean, variance, eps, y)
+        })
+    }
+
+    fn batch_norm_eval_backward(
+        &self,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        mean: &CpuTensor,
+        variance: &CpuTensor,
+        eps: f32,
+        gy: &CpuTensor,
+        needs: [bool; 3],
+    ) -> Result<Gradients<CpuTensor, 3>> {
+        let (rows, c) = (x.shape.rows(), x.shape.channels());
+        let mut gx = self.room(needs[0], x);
+        let (mut gw, mut gb) = (self.room(needs[1], weight), self.room(needs[2], weight));
+        batch_norm::backward_eval(
+            self.level,
+            rows,
+            c,
+            &x.values,
+            &weight.values,
+            &mean.values,
+            &variance.values,
+            eps,
+            &gy.values,
+            gx.slice(),
+            gw.slice(),
+            gb.slice(),
+        )?;
+        Ok([gx.done(), gw.done(), gb.done()])
+    }
+
+    fn gelu(&self, x: &CpuTensor) -> Result<CpuTensor> {
+        self.make(x.shape.clone(), |y| activation::gelu(self.level, &x.values, y))
+    }
+
+    fn gelu_backward(&self, x: &CpuTensor, gy: &CpuTensor) -> Result<CpuTensor> {
+        self.make(x.shape.clone(), |gx| activation::gelu_backward(self.level, &x.values, &gy.values, gx))
+    }
+
+    fn relu(&self, x: &CpuTensor) -> Result<CpuTensor> {
+        self.make(x.shape.clone(), |y| activation::relu(self.level, &x.values, y))
+    }
+
+    fn relu_backward(&self, x: &CpuTensor, gy: &CpuTensor) -> Result<CpuTensor> {
+        self.make(x.shape.clone(), |gx| activation::relu_backward(self.level, &x.values, &gy.values, gx))
+    }
+
+    fn add(&self, a: &CpuTensor, b: &CpuTensor) -> Result<CpuTensor> {
+        self.make(a.shape.clone(), |y| elementwise::add(self.level, &a.values, &b.values, y))
+    }
+
+    fn scale_channels(&self, x: &CpuTensor, gamma: &CpuTensor) -> Result<CpuTensor> {
+        let (rows, c) = (x.shape.rows(), x.shape.channels());
+        self.make(x.shape.clone(), |y| {
+            elementwise::scale_channels(self.level, rows, c, &x.values, &gamma.values, y)
+        })
+    }
+
+    fn scale_channels_backward(
+        &self,
+        x: &CpuTensor,
+        gamma: &CpuTensor,
+        gy: &CpuTensor,
+        needs: [bool; 2],
+    ) -> Result<Gradients<CpuTensor, 2>> {
+        let (rows, c) = (x.shape.rows(), x.shape.channels());
+        let (mut gx, mut ggamma) = (self.room(needs[0], x), self.room(needs[1], gamma));
+        let (x, gamma, gy) = (&x.values, &gamma.values, &gy.values);
+        elementwise::scale_channels_backward(self.level, rows, c, x, gamma, gy, gx.slice(), ggamma.slice())?;
+        Ok([gx.done(), ggamma.done()])
+    }
+
+    fn scale_samples(&self, x: &CpuTensor, factors: &[f32]) -> Result<CpuTensor> {
+        self.make(x.shape.clone(), |y| elementwise::scale_samples(self.level, &x.values, factors, y))
+    }
+
+    fn split_channels(&self, x: &CpuTensor, first: usize) -> Result<(CpuTensor, CpuTensor)> {
+        let (rows, last) = (x.shape.rows(), x.shape.channels() - first);
+        let (mut a, mut b) = (self.pool.take(rows * first), self.pool.take(rows * last));
+        elementwise::split_channels(rows, [first, last], &x.values, &mut a, &mut b)?;
+        let part = |channels, values| CpuTensor::new(&x.shape.with_channels(channels), values);
+        Ok((part(first, a), part(last, b)))
+    }
+
+    fn concat_channels(&self, a: &CpuTensor, b: &CpuTensor) -> Result<CpuTensor> {
+        let channels = [a.shape.channels(), b.shape.channels()];
+        self.make(a.shape.with_channels(channels[0] + channels[1]), |y| {
+            elementwise::concat_channels(a.shape.rows(), channels, &a.values, &b.values, y)
+        })
+    }
+
+    fn sum_leading(&self, x: &CpuTensor, shape: &Shape) -> Result<CpuTensor> {
+        let columns = shape.elements().max(1);
+        self.make(shape.clone(), |sums| {
+            elementwise::column_sum(self.level, x.values.len() / columns, columns, &x.values, sums)
+        })
+    }
+
+    fn adaptive_avg_pool(&self, x: &CpuTensor, size: [usize; 2]) -> Result<CpuTensor> {
+        let shape = image("adaptive_avg_pool", x)?;
+        self.make(Shape::from([shape.n, size[0], size[1], shape.c]), |y| {
+            pool::adaptive_average(self.level, shape, size, &x.values, y)
+        })
+    }
+
+    fn adaptive_avg_pool_backward(&self, gy: &CpuTensor, input: [usize; 2]) -> Result<CpuTensor> {
+        let output = image("adaptive_avg_pool", gy)?;
+        let shape = ImageShape { h: input[0], w: input[1], ..output };
+        self.make(Shape::from([shape.n, shape.h, shape.w, shape.c]), |gx| {
+            pool::adaptive_average_backward(self.level, shape, [output.h, output.w], &gy.values, gx)
+        })
+    }
+
+    fn bilinear_resize(&self, x: &CpuTensor, size: [usize; 2]) -> Result<CpuTensor> {
+        let shape = image("bilinear_resize", x)?;
+        self.make(Shape::from([shape.n, size[0], size[1], shape.c]), |y| {
+            resize::bilinear(self.level, shape, size, &x.values, y)
+        })
+    }
+
+    fn bilinear_resize_backward(&self, gy: &CpuTensor, input: [usize; 2]) -> Result<CpuTensor> {
+        let output = image("bilinear_resize", gy)?;
+        let shape = ImageShape { h: input[0], w: input[1], ..output };
+        self.make(Shape::from([shape.n, shape.h, shape.w, shape.c]), |gx| {
+            resize::bilinear_backward(self.level, shape, [output.h, output.w], &gy.values, gx)
+        })
+    }
+
+    fn cross_entropy(&self, op: &CrossEntropy, logits: &CpuTensor) -> Result<(CpuTensor, CpuTensor)> {
+        let (rows, classes) = (logits.shape.rows(), logits.shape.channels());
+        let mut sums = self.pool.take(rows);
+        let loss = loss::cross_entropy(
+            self.level,
+            rows,
+            classes,
+            &logits.values,
+            &op.labels,
+            &settings(op),
+            &mut sums,
+        )?;
+        Ok((self.copy_of(Shape::from([1]), &[loss]), CpuTensor::new(&Shape::from([rows]), sums)))
+    }
+
+    fn cross_entropy_backward(
+        &self,
+        op: &CrossEntropy,
+        logits: &CpuTensor,
+        log_sum_exp: &CpuTensor,
+        gy: &CpuTensor,
+    ) -> Result<CpuTensor> {
+        let (rows, classes) = (logits.shape.rows(), logits.shape.channels());
+        let (sums, gy) = (&log_sum_exp.values, gy.values[0]);
+        self.make(logits.shape.clone(), |g| {
+            let (values, labels) = (&logits.values, &op.labels);
+            loss::cross_entropy_backward(
+                self.level,
+                rows,
+                classes,
+                values,
+                labels,
+                &settings(op),
+                sums,
+                gy,
+                g,
+            )
+        })
+    }
+
+    fn soft_cross_entropy(
+        &self,
+        op: &SoftCrossEntropy,
+        logits: &CpuTensor,
+    ) -> Result<(CpuTensor, CpuTensor)> {
+        let (rows, classes) = (logits.shape.rows(), logits.shape.channels());
+        let mut sums = self.pool.take(rows);
+        let loss =
+            loss::soft_cross_entropy(self.level, rows, classes, &logits.values, &op.targets, &mut sums)?;
+        Ok((self.copy_of(Shape::from([1]), &[loss]), CpuTensor::new(&Shape::from([rows]), sums)))
+    }
+
+    fn soft_cross_entropy_backward(
+        &self,
+        op: &SoftCrossEntropy,
+        logits: &CpuTensor,
+        log_sum_exp: &CpuTensor,
+        gy: &CpuTensor,
+    ) -> Result<CpuTensor> {
+        let (rows, classes) = (logits.shape.rows(), logits.shape.channels());
+        let (values, sums, gy) = (&logits.values, &log_sum_exp.values, gy.values[0]);
+        self.make(logits.shape.clone(), |g| {
+            loss::soft_cross_entropy_backward(self.level, rows, classes, values, &op.targets, sums, gy, g)
+        })
+    }
+
+    fn add_assign(&self, a: &mut CpuTensor, b: &CpuTensor) -> Result<()> {
+        Ok(elementwise::add_assign(self.level, a.values_mut(), &b.values)?)
+    }
+
+    fn scale_assign(&self, x: &mut CpuTensor, factor: f32) -> Result<()> {
+        *x = self.make(x.shape.clone(), |y| elementwise::scale(self.level, &x.values, factor, y))?;
+        Ok(())
+    }
+
+    fn sum_of_squares(&self, x: &CpuTensor) -> Result<f64> {
+        Ok(elementwise::sum_of_squares(self.level, &x.values))
+    }
+
+    fn adamw(
+        &self,
+        hyper: &AdamW,
+        parameter: &mut CpuTensor,
+        gradient: &CpuTensor,
+        [first, second]: [&mut CpuTensor; 2],
+    ) -> Result<()> {
+        let (first, second) = (first.values_mut(), second.values_mut());
+        Ok(adamw_step(self.level, hyper, parameter.values_mut(), &gradient.values, first, second)?)
+    }
+}
+
+/// The kernel's settings of a loss.
+fn settings(op: &CrossEntropy) -> loss::CrossEntropy {
+    loss::CrossEntropy { ignore_index: op.ignore_index, label_smoothing: op.label_smoothing }
+}

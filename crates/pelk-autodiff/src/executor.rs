@@ -1,0 +1,81 @@
+//! What a network definition talks to.
+//!
+//! A network is a function over an [`Executor`]: it asks for its parameters by name and applies operators to
+//! values. Who runs it decides what a value is. The tape's values are tensors that remember how they were made,
+//! the eager executor's are plain tensors, those of a counter are shapes. So a network is written once, and
+//! training, inference, counting and initialising all read the same definition.
+
+use crate::{Op, Result, Shape};
+use std::sync::Arc;
+
+/// How the values of a parameter start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// The same value everywhere.
+    Constant(f32),
+    /// Normal with mean 0 and this deviation, cut off at -2 and +2.
+    TruncatedNormal(f32),
+}
+
+/// What a named tensor of the network is, which decides how the optimiser treats it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Trained, with weight decay.
+    Weight,
+    /// Trained, without weight decay: biases, normalisation, layer scale, position embeddings.
+    NoDecay,
+    /// Not trained: running statistics.
+    Buffer,
+}
+
+/// A named tensor that a network asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParameterSpec {
+    /// Stable dotted name, for instance `stages.0.1.large.weight`.
+    pub name: String,
+    /// Shape in PyTorch's order (convolutions `[O, I, kh, kw]`, linear `[O, I]`).
+    pub shape: Shape,
+    /// Values before training.
+    pub init: Init,
+    /// Weight, weight without decay, or buffer.
+    pub role: Role,
+}
+
+/// Runs a network's definition.
+pub trait Executor {
+    /// What stands for a tensor.
+    type Value: Clone;
+
+    /// The named tensor. Asking twice gives the same one, so blocks may share a parameter.
+    ///
+    /// # Errors
+    /// When the weights do not hold it, or hold it with another shape.
+    fn parameter(&mut self, spec: ParameterSpec) -> Result<Self::Value>;
+
+    /// Replaces a buffer after this pass, as BatchNorm does with its running statistics.
+    fn set_buffer(&mut self, name: &str, value: Self::Value);
+
+    /// Applies an operator; the outputs are in the order that the operator documents.
+    ///
+    /// # Errors
+    /// When the operator cannot take these inputs.
+    fn apply(&mut self, op: impl Into<Op>, inputs: &[&Self::Value]) -> Result<Vec<Self::Value>>;
+
+    /// The shape of a value.
+    fn shape<'v>(&'v self, value: &'v Self::Value) -> &'v Shape;
+
+    /// Whether BatchNorm uses the batch's statistics and residual branches may be dropped.
+    fn training(&self) -> bool;
+
+    /// One factor a sample for a residual branch that is dropped with probability `rate` in training:
+    /// 0 or `1 / (1 - rate)`. `None` where nothing is dropped.
+    fn drop_path_factors(&mut self, rate: f32, samples: usize) -> Option<Arc<[f32]>>;
+
+    /// Applies an operator with one output.
+    ///
+    /// # Errors
+    /// When the operator cannot take these inputs.
+    fn apply_one(&mut self, op: impl Into<Op>, inputs: &[&Self::Value]) -> Result<Self::Value> {
+        Ok(self.apply(op, inputs)?.swap_remove(0))
+    }
+}

@@ -1,0 +1,200 @@
+//! The operators: for each its shape rule, its cost, its forward and its gradient, side by side.
+//!
+//! To add one: its methods on [`Backend`], their implementation in each backend, a file here with an
+//! [`Operator`], its name in the list below, and a golden case.
+
+mod activation;
+mod channels;
+mod conv2d;
+mod depthwise;
+mod linear;
+mod loss;
+mod normalization;
+mod position;
+mod resample;
+mod residual;
+
+pub use activation::{Gelu, Relu};
+pub use channels::{ConcatChannels, SplitChannels};
+pub use conv2d::Conv2d;
+pub use depthwise::DepthwiseConv;
+pub use linear::Linear;
+pub use loss::{CrossEntropy, SoftCrossEntropy};
+pub use normalization::{BatchNorm, LayerNorm};
+pub use position::{PositionBias, PositionForm};
+pub use resample::{AdaptiveAvgPool, BilinearResize};
+pub use residual::{Add, ScaleChannels, ScaleSamples};
+
+use crate::{Backend, Error, Result, Shape};
+
+/// Multiply-adds of one operator call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// As papers count them: every tap of a dense kernel, padding included.
+    pub dense: u64,
+    /// As computed here: one multiply-add a region of the sharing grid.
+    pub executed: u64,
+}
+
+impl Cost {
+    /// A cost that sharing does not change.
+    pub fn plain(multiply_adds: usize) -> Cost {
+        Cost { dense: multiply_adds as u64, executed: multiply_adds as u64 }
+    }
+}
+
+/// Outputs of an operator, and what its gradient will need.
+pub struct Forward<T> {
+    /// The outputs, in the operator's documented order.
+    pub outputs: Vec<T>,
+    /// Tensors kept for [`Operator::backward`]; inputs are among them only where the gradient needs them.
+    pub saved: Vec<T>,
+}
+
+impl<T> Forward<T> {
+    /// One output.
+    pub fn one(output: T, saved: Vec<T>) -> Forward<T> {
+        Forward { outputs: vec![output], saved }
+    }
+}
+
+/// What [`Operator::backward`] may use.
+pub struct Context<'a, T> {
+    /// What the forward kept.
+    pub saved: &'a [T],
+    /// The shapes of the forward's inputs.
+    pub shapes: &'a [Shape],
+    /// For each input, whether its gradient is wanted.
+    pub needs: &'a [bool],
+}
+
+/// The gradients of an operator's inputs, in their order; `None` where none is wanted or none exists.
+pub type InputGradients<T> = Vec<Option<T>>;
+
+/// An operator, with its gradient.
+pub trait Operator {
+    /// Its name in messages.
+    fn name(&self) -> &'static str;
+
+    /// The shapes of the outputs.
+    ///
+    /// # Errors
+    /// When the operator cannot take inputs of these shapes.
+    fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>>;
+
+    /// The multiply-adds of one call; element-wise work counts nothing, as in papers.
+    fn cost(&self, inputs: &[&Shape]) -> Cost {
+        let _ = inputs;
+        Cost::default()
+    }
+
+    /// The outputs, and what the gradient needs.
+    ///
+    /// # Errors
+    /// When the backend refuses.
+    fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>>;
+
+    /// The gradients of the inputs, given those of the outputs. Only the first output of an operator is ever
+    /// differentiated, but for [`SplitChannels`], whose gradients may lack one half.
+    ///
+    /// # Errors
+    /// When the backend refuses.
+    fn backward<B: Backend>(
+        &self,
+        backend: &B,
+        context: &Context<'_, B::Tensor>,
+        gradients: &[Option<B::Tensor>],
+    ) -> Result<InputGradients<B::Tensor>>;
+}
+
+macro_rules! operators {
+    ($($name:ident),+ $(,)?) => {
+        /// Any operator.
+        #[derive(Debug, Clone)]
+        pub enum Op {
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name)),+
+        }
+
+        $(impl From<$name> for Op {
+            fn from(op: $name) -> Op {
+                Op::$name(op)
+            }
+        })+
+
+        impl Operator for Op {
+            fn name(&self) -> &'static str {
+                match self { $(Op::$name(op) => op.name()),+ }
+            }
+            fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+                match self { $(Op::$name(op) => op.output_shapes(inputs)),+ }
+            }
+            fn cost(&self, inputs: &[&Shape]) -> Cost {
+                match self { $(Op::$name(op) => op.cost(inputs)),+ }
+            }
+            fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
+                match self { $(Op::$name(op) => op.forward(backend, inputs)),+ }
+            }
+            fn backward<B: Backend>(
+                &self,
+                backend: &B,
+                context: &Context<'_, B::Tensor>,
+                gradients: &[Option<B::Tensor>],
+            ) -> Result<InputGradients<B::Tensor>> {
+                match self { $(Op::$name(op) => op.backward(backend, context, gradients)),+ }
+            }
+        }
+    };
+}
+
+operators! {
+    Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
+    ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
+    SoftCrossEntropy,
+}
+
+/// The shape error of `operator`.
+fn misfit(operator: &'static str, reason: impl Into<String>) -> Error {
+    Error::Shape { operator, reason: reason.into() }
+}
+
+/// Exactly `N` inputs, or an error that says how many there were.
+fn exactly<'a, T, const N: usize>(operator: &'static str, inputs: &[&'a T]) -> Result<[&'a T; N]> {
+    inputs.try_into().map_err(|_| misfit(operator, format!("takes {N} inputs, was given {}", inputs.len())))
+}
+
+/// `N` inputs and one optional more, such as a bias.
+fn with_optional<'a, T, const N: usize>(
+    operator: &'static str,
+    inputs: &[&'a T],
+) -> Result<([&'a T; N], Option<&'a T>)> {
+    match inputs.len() {
+        n if n == N => Ok((exactly(operator, inputs)?, None)),
+        n if n == N + 1 => Ok((exactly(operator, &inputs[..N])?, Some(inputs[N]))),
+        n => Err(misfit(operator, format!("takes {N} or {} inputs, was given {n}", N + 1))),
+    }
+}
+
+/// The four axes of an image, `[N, H, W, C]`.
+fn image_axes(operator: &'static str, shape: &Shape) -> Result<[usize; 4]> {
+    shape[..]
+        .try_into()
+        .map_err(|_| misfit(operator, format!("wants an image [N, H, W, C], was given {shape}")))
+}
+
+/// Checks a vector with a value a channel.
+fn expect_shape(operator: &'static str, what: &str, shape: &Shape, expected: &[usize]) -> Result<()> {
+    if shape[..] == *expected {
+        return Ok(());
+    }
+    Err(misfit(operator, format!("{what} has shape {shape}, wanted {expected:?}")))
+}
+
+/// The gradient of the operator's only differentiable output.
+fn output_gradient<'a, T>(operator: &'static str, gradients: &'a [Option<T>]) -> Result<&'a T> {
+    gradients.first().and_then(Option::as_ref).ok_or_else(|| misfit(operator, "its output has no gradient"))
+}
+
+/// Which of the first `N` inputs want a gradient; inputs that were not given want none.
+fn needs<T, const N: usize>(context: &Context<'_, T>) -> [bool; N] {
+    std::array::from_fn(|i| context.needs.get(i).copied().unwrap_or(false))
+}

@@ -1,0 +1,106 @@
+//! What joins a residual branch to its trunk: sum, layer scale, drop path.
+
+use super::{
+    Context, Forward, InputGradients, Operator, exactly, expect_shape, misfit, needs, output_gradient,
+};
+use crate::{Backend, Result, Shape};
+use std::sync::Arc;
+
+/// `a + b`. Inputs and output: the same shape.
+#[derive(Debug, Clone, Copy)]
+pub struct Add;
+
+/// Multiplies each channel by a trained factor (layer scale). Inputs: x `[.., C]`, gamma `[C]`. Output: `[.., C]`.
+#[derive(Debug, Clone, Copy)]
+pub struct ScaleChannels;
+
+/// Multiplies each sample by a constant (drop path). Input and output: `[N, ..]`.
+#[derive(Debug, Clone)]
+pub struct ScaleSamples {
+    /// One factor a sample.
+    pub factors: Arc<[f32]>,
+}
+
+impl Operator for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        let [a, b] = exactly(self.name(), inputs)?;
+        expect_shape(self.name(), "the second term", b, a)?;
+        Ok(vec![a.clone()])
+    }
+
+    fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
+        let [a, b] = exactly(self.name(), inputs)?;
+        Ok(Forward::one(backend.add(a, b)?, vec![]))
+    }
+
+    fn backward<B: Backend>(
+        &self,
+        _backend: &B,
+        _context: &Context<'_, B::Tensor>,
+        gradients: &[Option<B::Tensor>],
+    ) -> Result<InputGradients<B::Tensor>> {
+        let gy = output_gradient(self.name(), gradients)?;
+        Ok(vec![Some(gy.clone()), Some(gy.clone())])
+    }
+}
+
+impl Operator for ScaleChannels {
+    fn name(&self) -> &'static str {
+        "scale_channels"
+    }
+
+    fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        let [x, gamma] = exactly(self.name(), inputs)?;
+        expect_shape(self.name(), "gamma", gamma, &[x.channels()])?;
+        Ok(vec![x.clone()])
+    }
+
+    fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
+        let [x, gamma] = exactly(self.name(), inputs)?;
+        Ok(Forward::one(backend.scale_channels(x, gamma)?, vec![x.clone(), gamma.clone()]))
+    }
+
+    fn backward<B: Backend>(
+        &self,
+        backend: &B,
+        context: &Context<'_, B::Tensor>,
+        gradients: &[Option<B::Tensor>],
+    ) -> Result<InputGradients<B::Tensor>> {
+        let gy = output_gradient(self.name(), gradients)?;
+        let [x, gamma] = context.saved else { return Err(misfit(self.name(), "nothing was saved")) };
+        Ok(backend.scale_channels_backward(x, gamma, gy, needs(context))?.into())
+    }
+}
+
+impl Operator for ScaleSamples {
+    fn name(&self) -> &'static str {
+        "scale_samples"
+    }
+
+    fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
+        let [x] = exactly(self.name(), inputs)?;
+        if x.first() != Some(&self.factors.len()) {
+            return Err(misfit(self.name(), format!("{} factors do not fit x {x}", self.factors.len())));
+        }
+        Ok(vec![x.clone()])
+    }
+
+    fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
+        let [x] = exactly(self.name(), inputs)?;
+        Ok(Forward::one(backend.scale_samples(x, &self.factors)?, vec![]))
+    }
+
+    fn backward<B: Backend>(
+        &self,
+        backend: &B,
+        _context: &Context<'_, B::Tensor>,
+        gradients: &[Option<B::Tensor>],
+    ) -> Result<InputGradients<B::Tensor>> {
+        let gy = output_gradient(self.name(), gradients)?;
+        Ok(vec![Some(backend.scale_samples(gy, &self.factors)?)])
+    }
+}

@@ -1,0 +1,187 @@
+//! Reverse-mode differentiation: a list of what was computed, walked backwards.
+
+use crate::operators::{Context, Forward};
+use crate::{Backend, Error, Executor, Op, Operator, ParameterSpec, Parameters, Result, Role, Shape};
+use pelk_random::{Purpose, stream};
+use rand::RngExt;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A tensor on the tape. Values that no parameter leads to are not tracked.
+#[derive(Debug, Clone)]
+pub struct Var<T> {
+    tensor: T,
+    id: Option<usize>,
+}
+
+impl<T> Var<T> {
+    /// A constant: data, to which no gradient flows.
+    pub fn constant(tensor: T) -> Var<T> {
+        Var { tensor, id: None }
+    }
+
+    /// The values.
+    pub fn tensor(&self) -> &T {
+        &self.tensor
+    }
+}
+
+struct Node<T> {
+    op: Op,
+    inputs: Vec<Option<usize>>,
+    outputs: Vec<usize>,
+    shapes: Vec<Shape>,
+    saved: Vec<T>,
+}
+
+/// Which pass of training this is, so that whatever is random in it can be drawn again after a resume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    /// The run's seed.
+    pub seed: u64,
+    /// Counts the passes of the run, gradient accumulation included.
+    pub index: u64,
+}
+
+/// What a training pass computed: gradients of the parameters, and buffers to be replaced.
+pub struct Backward<T> {
+    /// The gradients by name; a parameter that did not take part has none.
+    pub gradients: BTreeMap<String, T>,
+    /// New values of buffers by name.
+    pub buffers: BTreeMap<String, T>,
+}
+
+/// Runs a network and remembers how, for [`Tape::backward`].
+pub struct Tape<'a, B: Backend> {
+    backend: &'a B,
+    parameters: &'a Parameters<B>,
+    nodes: Vec<Node<B::Tensor>>,
+    values: usize,
+    leaves: BTreeMap<String, Var<B::Tensor>>,
+    buffers: BTreeMap<String, B::Tensor>,
+    pass: Option<Pass>,
+    drops: u64,
+}
+
+impl<'a, B: Backend> Tape<'a, B> {
+    /// A tape in training mode.
+    pub fn new(backend: &'a B, parameters: &'a Parameters<B>, pass: Pass) -> Tape<'a, B> {
+        Tape { pass: Some(pass), ..Tape::evaluating(backend, parameters) }
+    }
+
+    /// A tape that differentiates the network in evaluation mode: running statistics, nothing dropped.
+    pub fn evaluating(backend: &'a B, parameters: &'a Parameters<B>) -> Tape<'a, B> {
+        Tape {
+            backend,
+            parameters,
+            nodes: Vec::new(),
+            values: 0,
+            leaves: BTreeMap::new(),
+            buffers: BTreeMap::new(),
+            pass: None,
+            drops: 0,
+        }
+    }
+
+    /// A value whose gradient is wanted under `name`, such as an input image.
+    pub fn leaf(&mut self, name: &str, tensor: B::Tensor) -> Var<B::Tensor> {
+        let leaf = Var { tensor, id: Some(self.new_id()) };
+        self.leaves.insert(name.to_owned(), leaf.clone());
+        leaf
+    }
+
+    fn new_id(&mut self) -> usize {
+        self.values += 1;
+        self.values - 1
+    }
+
+    /// The gradients of `sum(seed * value)` by every parameter and leaf. Frees what was kept as it goes.
+    ///
+    /// # Errors
+    /// When no parameter leads to `value`, or the backend refuses.
+    pub fn backward(mut self, value: &Var<B::Tensor>, seed: B::Tensor) -> Result<Backward<B::Tensor>> {
+        let mut gradients: Vec<Option<B::Tensor>> = vec![None; self.values];
+        gradients[value.id.ok_or(Error::NoGradient)?] = Some(seed);
+        while let Some(node) = self.nodes.pop() {
+            let outputs: Vec<_> = node.outputs.iter().map(|&id| gradients[id].take()).collect();
+            if outputs.iter().all(Option::is_none) {
+                continue;
+            }
+            let needs: Vec<bool> = node.inputs.iter().map(Option::is_some).collect();
+            let context = Context { saved: &node.saved, shapes: &node.shapes, needs: &needs };
+            let inputs = node.op.backward(self.backend, &context, &outputs)?;
+            drop(outputs);
+            for (id, gradient) in node.inputs.iter().zip(inputs) {
+                let (Some(id), Some(gradient)) = (*id, gradient) else { continue };
+                match &mut gradients[id] {
+                    Some(sum) => self.backend.add_assign(sum, &gradient)?,
+                    empty => *empty = Some(gradient),
+                }
+            }
+        }
+        let named = |(name, leaf): (String, Var<B::Tensor>)| Some((name, gradients[leaf.id?].take()?));
+        Ok(Backward { gradients: self.leaves.into_iter().filter_map(named).collect(), buffers: self.buffers })
+    }
+
+    /// The new buffers of a pass that is not differentiated.
+    pub fn into_buffers(self) -> BTreeMap<String, B::Tensor> {
+        self.buffers
+    }
+}
+
+impl<B: Backend> Executor for Tape<'_, B> {
+    type Value = Var<B::Tensor>;
+
+    fn parameter(&mut self, spec: ParameterSpec) -> Result<Self::Value> {
+        if let Some(leaf) = self.leaves.get(&spec.name) {
+            return Ok(leaf.clone());
+        }
+        let tensor = self.parameters.get(self.backend, &spec)?.clone();
+        Ok(match spec.role {
+            Role::Buffer => Var::constant(tensor),
+            Role::Weight | Role::NoDecay => self.leaf(&spec.name, tensor),
+        })
+    }
+
+    fn set_buffer(&mut self, name: &str, value: Self::Value) {
+        self.buffers.insert(name.to_owned(), value.tensor);
+    }
+
+    fn apply(&mut self, op: impl Into<Op>, inputs: &[&Self::Value]) -> Result<Vec<Self::Value>> {
+        let op = op.into();
+        let tensors: Vec<&B::Tensor> = inputs.iter().map(|input| &input.tensor).collect();
+        let shapes: Vec<&Shape> = tensors.iter().map(|tensor| self.backend.shape(tensor)).collect();
+        op.output_shapes(&shapes)?;
+        let Forward { outputs, saved } = op.forward(self.backend, &tensors)?;
+        let ids: Vec<Option<usize>> = inputs.iter().map(|input| input.id).collect();
+        if ids.iter().all(Option::is_none) {
+            return Ok(outputs.into_iter().map(Var::constant).collect());
+        }
+        let outputs: Vec<_> =
+            outputs.into_iter().map(|tensor| Var { tensor, id: Some(self.new_id()) }).collect();
+        self.nodes.push(Node {
+            op,
+            inputs: ids,
+            outputs: outputs.iter().filter_map(|output| output.id).collect(),
+            shapes: shapes.into_iter().cloned().collect(),
+            saved,
+        });
+        Ok(outputs)
+    }
+
+    fn shape<'v>(&'v self, value: &'v Self::Value) -> &'v Shape {
+        self.backend.shape(&value.tensor)
+    }
+
+    fn training(&self) -> bool {
+        self.pass.is_some()
+    }
+
+    fn drop_path_factors(&mut self, rate: f32, samples: usize) -> Option<Arc<[f32]>> {
+        let pass = self.pass.filter(|_| rate > 0.0)?;
+        let mut rng = stream(pass.seed, Purpose::DropPath, pass.index, self.drops);
+        self.drops += 1;
+        let keep = 1.0 - rate;
+        Some((0..samples).map(|_| if rng.random::<f32>() < keep { 1.0 / keep } else { 0.0 }).collect())
+    }
+}

@@ -1,0 +1,185 @@
+//! The configuration of a network: everything that its definition needs, and nothing that training adds.
+
+use crate::error::{ModelError, Result};
+use pelk_autodiff::operators::PositionForm;
+use pelk_grid::SharingGrid;
+use serde::{Deserialize, Serialize};
+
+/// A hierarchical ConvNet: stem, stages of equal blocks with downsampling between them, classifier.
+///
+/// It is stored as JSON in every checkpoint, so that a checkpoint alone is enough to run the network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Name in the zoo that this configuration started from.
+    pub name: String,
+    /// Channels of the input image.
+    pub in_channels: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Step of the stem: 4 as in the paper (4 x 4 patches), 2 or 1 for small images (3 x 3 kernel).
+    pub stem_stride: usize,
+    /// The stages, from the highest resolution down.
+    pub stages: Vec<StageConfig>,
+    /// Width of the pixel MLP over the width of the block.
+    pub mlp_ratio: usize,
+    /// Start of the layer scale gamma; 0 leaves gamma out.
+    pub layer_scale: f32,
+    /// Probability that the last block's branch is dropped in training; grows linearly from 0 at the first.
+    pub drop_path: f32,
+    /// The inference form: BatchNorm and the small branch are merged into the large kernel.
+    pub folded: bool,
+}
+
+/// Blocks of one resolution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageConfig {
+    /// Number of blocks.
+    pub depth: usize,
+    /// Channels.
+    pub width: usize,
+    /// How the blocks mix neighbouring pixels.
+    pub mixer: MixerConfig,
+}
+
+/// The spatial part of a block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum MixerConfig {
+    /// PeLK: partial peripheral convolution, see [`crate::mixers::peripheral`].
+    Peripheral(PeripheralConfig),
+    /// ConvNeXt: depthwise convolution of all channels, with bias.
+    Depthwise {
+        /// Side of the kernel; odd.
+        kernel: usize,
+    },
+}
+
+/// A partial peripheral convolution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeripheralConfig {
+    /// The sharing grid, as half grid from the edge to the centre.
+    #[serde(with = "grid_text")]
+    pub grid: SharingGrid,
+    /// The first so many channels are convolved, the others pass (Eq. 4-6).
+    pub channels: usize,
+    /// Side of the dense branch beside the large kernel; 0 for none.
+    pub small_kernel: usize,
+    /// Position embedding.
+    pub position: Position,
+}
+
+/// The kernel-wise position embedding (Eq. 3), shared by the blocks of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// No embedding.
+    None,
+    /// Added where the kernel's tap lies inside the image.
+    #[default]
+    InBounds,
+    /// Added at every tap: a constant, which the BatchNorm after it removes.
+    Literal,
+}
+
+impl Position {
+    /// The operator's form of this embedding.
+    pub fn form(self) -> Option<PositionForm> {
+        match self {
+            Position::None => None,
+            Position::InBounds => Some(PositionForm::InBounds),
+            Position::Literal => Some(PositionForm::Literal),
+        }
+    }
+}
+
+impl NetworkConfig {
+    /// Checks that the configuration makes a network.
+    ///
+    /// # Errors
+    /// Names the field and what would be right.
+    pub fn validate(&self) -> Result<()> {
+        let positive = |field, value| match value {
+            0 => Err(ModelError::config(field, "must be at least 1")),
+            _ => Ok(()),
+        };
+        positive("in_channels", self.in_channels)?;
+        positive("classes", self.classes)?;
+        positive("mlp_ratio", self.mlp_ratio)?;
+        positive("depths", self.stages.len())?;
+        if ![1, 2, 4].contains(&self.stem_stride) {
+            return Err(ModelError::config(
+                "stem_stride",
+                format!("is {}, must be 1, 2 or 4", self.stem_stride),
+            ));
+        }
+        if !(0.0..1.0).contains(&self.drop_path) {
+            return Err(ModelError::config(
+                "drop_path",
+                format!("is {}, must be at least 0 and below 1", self.drop_path),
+            ));
+        }
+        if !(self.layer_scale >= 0.0 && self.layer_scale.is_finite()) {
+            return Err(ModelError::config(
+                "layer_scale",
+                format!("is {}, must be 0 or more", self.layer_scale),
+            ));
+        }
+        for stage in &self.stages {
+            positive("depths", stage.depth)?;
+            positive("widths", stage.width)?;
+            stage.mixer.validate(stage.width)?;
+        }
+        Ok(())
+    }
+
+    /// The smallest height and width that every stage can take.
+    pub fn smallest_input(&self) -> usize {
+        self.stem_stride << (self.stages.len() - 1)
+    }
+}
+
+impl MixerConfig {
+    fn validate(&self, width: usize) -> Result<()> {
+        match self {
+            MixerConfig::Depthwise { kernel } => odd("kernels", *kernel),
+            MixerConfig::Peripheral(peripheral) => {
+                if peripheral.channels == 0 || peripheral.channels > width {
+                    let reason = format!(
+                        "convolves {} of {width} channels, must be 1 to {width}",
+                        peripheral.channels
+                    );
+                    return Err(ModelError::config("ratio", reason));
+                }
+                if peripheral.small_kernel > 0 {
+                    odd("small_kernel", peripheral.small_kernel)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn odd(field: &'static str, kernel: usize) -> Result<()> {
+    match SharingGrid::dense(kernel) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(ModelError::Grid { field, source }),
+    }
+}
+
+/// A grid as the text of its half, for configuration files.
+mod grid_text {
+    use pelk_grid::SharingGrid;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(grid: &SharingGrid, serializer: S) -> Result<S::Ok, S::Error> {
+        let half: Vec<_> = grid.half().iter().map(ToString::to_string).collect();
+        serializer.serialize_str(&half.join(","))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SharingGrid, D::Error> {
+        SharingGrid::from_half_text(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,144 @@
+//! The inference form: BatchNorm and the small branch merged into the large kernel, on the same grid.
+//!
+//! A BatchNorm scales each channel, which keeps a kernel constant on its blocks; a dense kernel within the
+//! unshared centre is added to the centre's cells. So the folded operator is peripheral again, with a bias.
+
+use crate::config::{MixerConfig, NetworkConfig, PeripheralConfig, Position};
+use crate::error::{ModelError, Result};
+use crate::layers::BATCH_NORM_EPS;
+use crate::mixers::peripheral::position_name;
+use ndarray::{Array1, ArrayD, ArrayViewD, Axis, Ix1};
+use pelk_autodiff::{Error, HostParameters};
+use pelk_grid::reduce;
+
+/// The folded configuration and weights of a network in evaluation mode.
+///
+/// # Errors
+/// When a parameter is missing or does not have the configuration's shape.
+pub fn fold(config: &NetworkConfig, weights: &HostParameters) -> Result<(NetworkConfig, HostParameters)> {
+    let mut folded = weights.clone();
+    for (i, stage) in config.stages.iter().enumerate() {
+        let MixerConfig::Peripheral(peripheral) = &stage.mixer else { continue };
+        if config.folded {
+            continue;
+        }
+        for j in 0..stage.depth {
+            fold_block(&mut folded, peripheral, i, &format!("stages.{i}.{j}"))?;
+        }
+        if peripheral.position == Position::Literal {
+            folded.remove(&position_name(i));
+        }
+    }
+    Ok((NetworkConfig { folded: true, ..config.clone() }, folded))
+}
+
+/// Takes a parameter out of the weights.
+fn take(weights: &mut HostParameters, name: &str) -> Result<ArrayD<f32>> {
+    weights.remove(name).ok_or_else(|| {
+        ModelError::Operator(Error::MissingParameter { name: name.to_owned(), shape: [0; 0].into() })
+    })
+}
+
+/// A BatchNorm in evaluation mode as `y = scale x + shift`.
+struct Affine {
+    scale: Array1<f32>,
+    shift: Array1<f32>,
+}
+
+fn affine(weights: &mut HostParameters, path: &str, channels: usize) -> Result<Affine> {
+    let mut vector = |name: &str| -> Result<Array1<f32>> {
+        let name = format!("{path}.{name}");
+        let array = take(weights, &name)?;
+        let actual = array.shape().into();
+        match array.into_dimensionality::<Ix1>() {
+            Ok(vector) if vector.len() == channels => Ok(vector),
+            _ => Err(Error::ParameterShape { name, expected: [channels].into(), actual }.into()),
+        }
+    };
+    let (gamma, beta, mean, variance) =
+        (vector("weight")?, vector("bias")?, vector("running_mean")?, vector("running_var")?);
+    let scale = gamma / (variance + BATCH_NORM_EPS).sqrt();
+    let shift = beta - mean * &scale;
+    Ok(Affine { scale, shift })
+}
+
+/// Multiplies each channel (the first axis) by its factor.
+fn scale_first(kernel: &mut ArrayD<f32>, scale: &Array1<f32>) {
+    for (mut channel, factor) in kernel.axis_iter_mut(Axis(0)).zip(scale) {
+        channel *= *factor;
+    }
+}
+
+fn fold_block(
+    weights: &mut HostParameters,
+    config: &PeripheralConfig,
+    stage: usize,
+    block: &str,
+) -> Result<()> {
+    let mut theta = take(weights, &format!("{block}.large.weight"))?;
+    expect(
+        &theta,
+        &format!("{block}.large.weight"),
+        &[config.channels, config.grid.cells(), config.grid.cells()],
+    )?;
+    let large = affine(weights, &format!("{block}.large_bn"), config.channels)?;
+    let mut bias = large.shift;
+    if config.position == Position::Literal {
+        let name = position_name(stage);
+        let position = weights.get(&name).ok_or_else(|| Error::MissingParameter {
+            name: name.clone(),
+            shape: [1, config.grid.kernel(), config.grid.kernel()].into(),
+        })?;
+        expect(position, &name, &[1, config.grid.kernel(), config.grid.kernel()])?;
+        bias += &(literal_constant(config, &theta, position)? * &large.scale);
+    }
+    scale_first(&mut theta, &large.scale);
+    if config.position == Position::InBounds {
+        weights.insert(format!("{block}.large.position_weight"), theta.clone());
+    }
+    if config.small_kernel > 0 {
+        let n = config.small_kernel;
+        let name = format!("{block}.small.weight");
+        let mut kernel = take(weights, &name)?;
+        expect(&kernel, &name, &[config.channels, 1, n, n])?;
+        let small = affine(weights, &format!("{block}.small_bn"), config.channels)?;
+        scale_first(&mut kernel, &small.scale);
+        bias += &small.shift;
+        if config.small_fits_center() {
+            let first = (config.grid.cells() - n) / 2;
+            let mut center = theta.view_mut();
+            for axis in [Axis(1), Axis(2)] {
+                center.slice_axis_inplace(axis, (first..first + n).into());
+            }
+            center += &kernel.index_axis(Axis(1), 0);
+        } else {
+            weights.insert(name, kernel);
+        }
+    }
+    weights.insert(format!("{block}.large.weight"), theta);
+    weights.insert(format!("{block}.large.bias"), bias.into_dyn());
+    Ok(())
+}
+
+fn expect(array: &ArrayD<f32>, name: &str, shape: &[usize]) -> Result<()> {
+    if array.shape() == shape {
+        return Ok(());
+    }
+    Err(Error::ParameterShape { name: name.to_owned(), expected: shape.into(), actual: array.shape().into() }
+        .into())
+}
+
+/// `sum_t w(t) h(t)` for each channel, summed in float64 as the operator does.
+fn literal_constant(
+    config: &PeripheralConfig,
+    theta: &ArrayD<f32>,
+    position: &ArrayD<f32>,
+) -> Result<Array1<f32>> {
+    let embedding: Vec<f64> = position.iter().map(|&h| f64::from(h)).collect();
+    let by_region = reduce(&config.grid, &config.grid, &embedding)
+        .map_err(|source| ModelError::Grid { field: "position", source })?;
+    let constant = |theta: ArrayViewD<'_, f32>| {
+        theta.iter().zip(&by_region).map(|(&w, &h)| f64::from(w) * h).sum::<f64>() as f32
+    };
+    Ok(theta.axis_iter(Axis(0)).map(constant).collect())
+}

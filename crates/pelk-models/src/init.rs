@@ -1,0 +1,27 @@
+//! Values of a network's parameters before training.
+
+use crate::Network;
+use crate::error::Result;
+use ndarray::{ArrayD, IxDyn};
+use pelk_autodiff::{HostParameters, Init};
+use pelk_random::{Purpose, name_hash, stream, truncated_normal};
+
+/// Fresh parameters and buffers of a network. Each is drawn from a stream of its own, keyed by its name, so that a change
+/// elsewhere in the network leaves it as it was.
+///
+/// # Errors
+/// When the configuration makes no network.
+pub fn initialize(network: &Network, seed: u64) -> Result<HostParameters> {
+    let fresh = |spec: pelk_autodiff::ParameterSpec| {
+        let shape = IxDyn(&spec.shape);
+        let values = match spec.init {
+            Init::Constant(value) => ArrayD::from_elem(shape, value),
+            Init::TruncatedNormal(std) => {
+                let mut rng = stream(seed, Purpose::Init, 0, name_hash(&spec.name));
+                ArrayD::from_shape_simple_fn(shape, || truncated_normal(&mut rng, std))
+            }
+        };
+        (spec.name, values)
+    };
+    Ok(network.parameters()?.into_iter().map(fresh).collect())
+}

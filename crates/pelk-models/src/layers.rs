@@ -1,0 +1,145 @@
+//! Layers: an operator together with its named parameters.
+//!
+//! A layer is a function over an [`Executor`]; `path` is the dotted name under which its parameters live, as in
+//! PyTorch (`{path}.weight`, `{path}.bias`).
+
+use pelk_autodiff::operators::{BatchNorm, Conv2d, DepthwiseConv, LayerNorm, Linear};
+use pelk_autodiff::{Error, Executor, Init, ParameterSpec, Result, Role, Shape};
+use pelk_grid::SharingGrid;
+
+/// Deviation of the truncated normal that starts all convolutions and linear layers, as in ConvNeXt and SLaK.
+pub const INIT_STD: f32 = 0.02;
+/// Added to the variance in LayerNorm (ConvNeXt, SLaK).
+pub const LAYER_NORM_EPS: f32 = 1e-6;
+/// PyTorch's defaults, which RepLKNet and SLaK use.
+const BATCH_NORM: BatchNorm = BatchNorm { eps: 1e-5, momentum: 0.1, training: false };
+
+/// BatchNorm's constant added to the variance.
+pub const BATCH_NORM_EPS: f32 = BATCH_NORM.eps;
+
+/// A trained tensor with weight decay.
+pub fn weight<E: Executor>(e: &mut E, name: String, shape: impl Into<Shape>, std: f32) -> Result<E::Value> {
+    e.parameter(ParameterSpec {
+        name,
+        shape: shape.into(),
+        init: Init::TruncatedNormal(std),
+        role: Role::Weight,
+    })
+}
+
+/// A trained vector without weight decay.
+pub fn vector<E: Executor>(e: &mut E, name: String, len: usize, value: f32) -> Result<E::Value> {
+    e.parameter(ParameterSpec {
+        name,
+        shape: Shape::from([len]),
+        init: Init::Constant(value),
+        role: Role::NoDecay,
+    })
+}
+
+fn buffer<E: Executor>(e: &mut E, name: String, len: usize, value: f32) -> Result<E::Value> {
+    e.parameter(ParameterSpec {
+        name,
+        shape: Shape::from([len]),
+        init: Init::Constant(value),
+        role: Role::Buffer,
+    })
+}
+
+fn channels<E: Executor>(e: &E, x: &E::Value) -> usize {
+    e.shape(x).channels()
+}
+
+/// Linear layer of `outputs` features over the last axis.
+pub fn linear<E: Executor>(
+    e: &mut E,
+    path: &str,
+    x: &E::Value,
+    outputs: usize,
+    std: f32,
+) -> Result<E::Value> {
+    let inputs = channels(e, x);
+    let w = weight(e, format!("{path}.weight"), [outputs, inputs], std)?;
+    let b = vector(e, format!("{path}.bias"), outputs, 0.0)?;
+    e.apply_one(Linear, &[x, &w, &b])
+}
+
+/// Convolution with bias, `kernel` x `kernel`.
+pub fn conv2d<E: Executor>(
+    e: &mut E,
+    path: &str,
+    x: &E::Value,
+    outputs: usize,
+    kernel: usize,
+    op: Conv2d,
+) -> Result<E::Value> {
+    let inputs = channels(e, x);
+    let w = weight(e, format!("{path}.weight"), [outputs, inputs, kernel, kernel], INIT_STD)?;
+    let b = vector(e, format!("{path}.bias"), outputs, 0.0)?;
+    e.apply_one(op, &[x, &w, &b])
+}
+
+/// Depthwise convolution on dense grids, without bias.
+pub fn depthwise<E: Executor>(e: &mut E, path: &str, x: &E::Value, op: DepthwiseConv) -> Result<E::Value> {
+    let w = depthwise_weight(e, path, x, &op)?;
+    e.apply_one(op, &[x, &w])
+}
+
+/// Depthwise convolution on dense grids, with bias.
+pub fn depthwise_with_bias<E: Executor>(
+    e: &mut E,
+    path: &str,
+    x: &E::Value,
+    op: DepthwiseConv,
+) -> Result<E::Value> {
+    let w = depthwise_weight(e, path, x, &op)?;
+    let c = channels(e, x);
+    let b = vector(e, format!("{path}.bias"), c, 0.0)?;
+    e.apply_one(op, &[x, &w, &b])
+}
+
+fn depthwise_weight<E: Executor>(
+    e: &mut E,
+    path: &str,
+    x: &E::Value,
+    op: &DepthwiseConv,
+) -> Result<E::Value> {
+    let shape = [channels(e, x), 1, op.rows.cells(), op.columns.cells()];
+    weight(e, format!("{path}.weight"), shape, INIT_STD)
+}
+
+/// LayerNorm over the channels of each pixel.
+pub fn layer_norm<E: Executor>(e: &mut E, path: &str, x: &E::Value) -> Result<E::Value> {
+    let c = channels(e, x);
+    let w = vector(e, format!("{path}.weight"), c, 1.0)?;
+    let b = vector(e, format!("{path}.bias"), c, 0.0)?;
+    e.apply_one(LayerNorm { eps: LAYER_NORM_EPS }, &[x, &w, &b])
+}
+
+/// BatchNorm over all pixels of each channel; in training it renews its running statistics.
+pub fn batch_norm<E: Executor>(e: &mut E, path: &str, x: &E::Value) -> Result<E::Value> {
+    let c = channels(e, x);
+    let w = vector(e, format!("{path}.weight"), c, 1.0)?;
+    let b = vector(e, format!("{path}.bias"), c, 0.0)?;
+    let [mean_name, variance_name] = ["running_mean", "running_var"].map(|name| format!("{path}.{name}"));
+    let mean = buffer(e, mean_name.clone(), c, 0.0)?;
+    let variance = buffer(e, variance_name.clone(), c, 1.0)?;
+    let op = BatchNorm { training: e.training(), ..BATCH_NORM };
+    let mut outputs = e.apply(op, &[x, &w, &b, &mean, &variance])?.into_iter();
+    let y = outputs.next().unwrap_or_else(|| x.clone());
+    if let (Some(mean), Some(variance)) = (outputs.next(), outputs.next()) {
+        e.set_buffer(&mean_name, mean);
+        e.set_buffer(&variance_name, variance);
+    }
+    Ok(y)
+}
+
+/// The operator of a dense depthwise kernel, `kernel` x `kernel`.
+///
+/// # Errors
+/// When the kernel is even or zero.
+pub fn dense_square(kernel: usize) -> Result<DepthwiseConv> {
+    let grid = SharingGrid::dense(kernel)
+        .map_err(|error| Error::Shape { operator: "depthwise_conv", reason: error.to_string() })?;
+    Ok(DepthwiseConv::square(grid))
+}

@@ -1,0 +1,131 @@
+//! The skeleton that PeLK shares with ConvNeXt and SLaK: stem, stages, downsampling, classifier.
+
+use crate::collect::Collect;
+use crate::config::NetworkConfig;
+use crate::error::Result;
+use crate::layers::{INIT_STD, conv2d, layer_norm, linear, vector};
+use crate::mixers::{BlockPath, mix};
+use pelk_autodiff::operators::{AdaptiveAvgPool, Add, Conv2d, Gelu, ScaleChannels, ScaleSamples};
+use pelk_autodiff::{Executor, ParameterSpec, Shape};
+
+/// A network: its checked configuration. It holds no weights; an [`Executor`] brings them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    config: NetworkConfig,
+}
+
+impl Network {
+    /// A network of this configuration.
+    ///
+    /// # Errors
+    /// When the configuration makes none.
+    pub fn new(config: NetworkConfig) -> Result<Network> {
+        config.validate()?;
+        Ok(Network { config })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &NetworkConfig {
+        &self.config
+    }
+
+    /// Logits `[N, 1, 1, classes]` of images `[N, H, W, in_channels]`.
+    ///
+    /// # Errors
+    /// When the images do not fit, a parameter is missing, or the executor's backend refuses.
+    pub fn logits<E: Executor>(&self, e: &mut E, images: &E::Value) -> pelk_autodiff::Result<E::Value> {
+        let features = self.features(e, images)?;
+        let last = features.last().unwrap_or(images);
+        let pooled = e.apply_one(AdaptiveAvgPool { size: [1, 1] }, &[last])?;
+        let normalized = layer_norm(e, "norm", &pooled)?;
+        linear(e, "head", &normalized, self.config.classes, INIT_STD)
+    }
+
+    /// The output of each stage, `[N, H_i, W_i, C_i]`, from the highest resolution down.
+    ///
+    /// # Errors
+    /// As [`Network::logits`].
+    pub fn features<E: Executor>(
+        &self,
+        e: &mut E,
+        images: &E::Value,
+    ) -> pelk_autodiff::Result<Vec<E::Value>> {
+        let blocks: usize = self.config.stages.iter().map(|stage| stage.depth).sum();
+        let mut block = 0;
+        let mut features: Vec<E::Value> = Vec::new();
+        for (i, stage) in self.config.stages.iter().enumerate() {
+            let mut x = match features.last() {
+                None => self.stem(e, images)?,
+                Some(x) => downsample(e, i, x, stage.width)?,
+            };
+            for j in 0..stage.depth {
+                let rate = self.config.drop_path * block as f32 / (blocks - 1).max(1) as f32;
+                x = self.block(e, i, j, rate, &x)?;
+                block += 1;
+            }
+            features.push(x);
+        }
+        Ok(features)
+    }
+
+    fn stem<E: Executor>(&self, e: &mut E, images: &E::Value) -> pelk_autodiff::Result<E::Value> {
+        let stride = self.config.stem_stride;
+        let kernel = stride.max(3);
+        let op = Conv2d { stride, padding: (kernel - stride).div_ceil(2) };
+        let x = conv2d(e, "downsample_layers.0.0", images, self.config.stages[0].width, kernel, op)?;
+        layer_norm(e, "downsample_layers.0.1", &x)
+    }
+
+    /// Block `j` of stage `i`, dropped with probability `rate` in training, `[N, H, W, C]` to the same shape. The block is
+    /// ConvNeXt's: mixer, LayerNorm, pixel MLP, layer scale, drop path, residual.
+    ///
+    /// # Errors
+    /// As [`Network::logits`].
+    pub fn block<E: Executor>(
+        &self,
+        e: &mut E,
+        i: usize,
+        j: usize,
+        rate: f32,
+        x: &E::Value,
+    ) -> pelk_autodiff::Result<E::Value> {
+        let config = &self.config;
+        let width = config.stages[i].width;
+        let path = format!("stages.{i}.{j}");
+        let place = BlockPath { block: &path, stage: i };
+        let mut y = mix(e, &config.stages[i].mixer, config.folded, place, x)?;
+        y = layer_norm(e, &format!("{path}.norm"), &y)?;
+        y = linear(e, &format!("{path}.pwconv1"), &y, config.mlp_ratio * width, INIT_STD)?;
+        y = e.apply_one(Gelu, &[&y])?;
+        y = linear(e, &format!("{path}.pwconv2"), &y, width, INIT_STD)?;
+        if config.layer_scale > 0.0 {
+            let gamma = vector(e, format!("{path}.gamma"), width, config.layer_scale)?;
+            y = e.apply_one(ScaleChannels, &[&y, &gamma])?;
+        }
+        if let Some(factors) = e.drop_path_factors(rate, e.shape(x)[0]) {
+            y = e.apply_one(ScaleSamples { factors }, &[&y])?;
+        }
+        e.apply_one(Add, &[&y, x])
+    }
+
+    /// Every parameter and buffer, in the order in which the definition asks for them.
+    ///
+    /// # Errors
+    /// When the configuration makes no network.
+    pub fn parameters(&self) -> Result<Vec<ParameterSpec>> {
+        let side = self.config.smallest_input();
+        let mut collect = Collect::default();
+        self.logits(&mut collect, &Shape::from([1, side, side, self.config.in_channels]))?;
+        Ok(collect.into_specs())
+    }
+}
+
+fn downsample<E: Executor>(
+    e: &mut E,
+    i: usize,
+    x: &E::Value,
+    width: usize,
+) -> pelk_autodiff::Result<E::Value> {
+    let x = layer_norm(e, &format!("downsample_layers.{i}.0"), x)?;
+    conv2d(e, &format!("downsample_layers.{i}.1"), &x, width, 2, Conv2d { stride: 2, padding: 0 })
+}

@@ -1,0 +1,54 @@
+//! ConvNeXt (arXiv 2201.03545), and a small one of the same skeleton as the small PeLKs.
+
+use super::blueprint::Blueprint;
+use super::{Model, PaperNumbers};
+
+fn convnext(
+    name: &'static str,
+    summary: &'static str,
+    stem_stride: usize,
+    depths: &[usize],
+    width: usize,
+    (layer_scale, drop_path): (f32, f32),
+    paper: &'static [PaperNumbers],
+) -> Model {
+    Model {
+        name,
+        summary,
+        density: 1.0,
+        paper,
+        blueprint: Blueprint {
+            stem_stride,
+            depths: depths.to_vec(),
+            widths: (0..depths.len()).map(|stage| width << stage).collect(),
+            width_factor: 1.0,
+            kernels: vec![7; depths.len()],
+            peripheral: None,
+            layer_scale,
+            drop_path,
+        },
+    }
+}
+
+pub(super) fn models() -> Vec<Model> {
+    const T: &[PaperNumbers] = &[PaperNumbers { size: 224, params_m: 28.6, macs_g: 4.5 }];
+    const S: &[PaperNumbers] = &[PaperNumbers { size: 224, params_m: 50.2, macs_g: 8.7 }];
+    const B: &[PaperNumbers] = &[
+        PaperNumbers { size: 224, params_m: 88.6, macs_g: 15.4 },
+        PaperNumbers { size: 384, params_m: 88.6, macs_g: 45.0 },
+    ];
+    vec![
+        convnext(
+            "convnext_atto",
+            "the skeleton of pelk_atto with 7 x 7 kernels",
+            2,
+            &[2, 2, 2],
+            32,
+            (1.0, 0.0),
+            &[],
+        ),
+        convnext("convnext_t", "ConvNeXt-T", 4, &[3, 3, 9, 3], 96, (1e-6, 0.1), T),
+        convnext("convnext_s", "ConvNeXt-S", 4, &[3, 3, 27, 3], 96, (1e-6, 0.4), S),
+        convnext("convnext_b", "ConvNeXt-B", 4, &[3, 3, 27, 3], 128, (1e-6, 0.5), B),
+    ]
+}

@@ -1,0 +1,126 @@
+//! The models by name. To add one: an entry in a file of this folder.
+
+mod blueprint;
+mod convnext;
+mod pelk;
+
+pub use blueprint::{Blueprint, ModelSpec, PeripheralBlueprint};
+
+use crate::config::NetworkConfig;
+use crate::error::{ModelError, Result};
+
+/// A number that a paper prints for a model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PaperNumbers {
+    /// Height and width of the input.
+    pub size: usize,
+    /// Parameters, in millions.
+    pub params_m: f64,
+    /// Multiply-adds, in thousands of millions (the papers' "FLOPs").
+    pub macs_g: f64,
+}
+
+/// A named model.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Its name on the command line, for instance `pelk_t`.
+    pub name: &'static str,
+    /// One line about it.
+    pub summary: &'static str,
+    /// Share of the weights that the paper keeps and counts (PeLK and SLaK train with 40 % sparsity).
+    pub density: f64,
+    /// What the paper prints for it.
+    pub paper: &'static [PaperNumbers],
+    /// Its architecture.
+    pub blueprint: Blueprint,
+}
+
+impl Model {
+    /// The network's configuration for images of `in_channels` channels and `classes` classes, unchanged.
+    ///
+    /// # Errors
+    /// When it makes no network.
+    pub fn configure(&self, in_channels: usize, classes: usize) -> Result<NetworkConfig> {
+        self.blueprint.build(self.name, in_channels, classes)
+    }
+}
+
+/// The configuration of the model that `spec` names, with its changes.
+///
+/// # Errors
+/// When there is no such model, or a change has no meaning for it or makes no network.
+pub fn configure(spec: &ModelSpec, in_channels: usize, classes: usize) -> Result<NetworkConfig> {
+    let model = model(&spec.name)?;
+    model.blueprint.with(spec)?.build(model.name, in_channels, classes)
+}
+
+/// All models, in the order of listings.
+pub fn models() -> Vec<Model> {
+    let mut models = pelk::models();
+    models.extend(convnext::models());
+    models
+}
+
+/// The model called `name`.
+///
+/// # Errors
+/// Names the nearest model when there is none.
+pub fn model(name: &str) -> Result<Model> {
+    let wanted = name.replace('-', "_").to_lowercase();
+    let all = models();
+    if let Some(found) = all.iter().find(|model| model.name == wanted) {
+        return Ok(found.clone());
+    }
+    let nearest = all.iter().min_by_key(|model| strsim::damerau_levenshtein(model.name, &wanted));
+    Err(ModelError::UnknownModel {
+        name: name.to_owned(),
+        nearest: nearest.map_or(String::new(), |model| model.name.to_owned()),
+        known: all.iter().map(|model| model.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_makes_a_network_and_lists_its_parameters_once() {
+        for model in models() {
+            let config = model.configure(3, 10).unwrap();
+            let specs = crate::Network::new(config).unwrap().parameters().unwrap();
+            let mut names: Vec<_> = specs.iter().map(|spec| &spec.name).collect();
+            names.sort();
+            names.dedup();
+            assert_eq!(names.len(), specs.len(), "{}", model.name);
+        }
+    }
+
+    #[test]
+    fn the_paper_s_grids_and_channel_counts() {
+        let config = model("PeLK-T").unwrap().configure(3, 1000).unwrap();
+        let got: Vec<_> = config
+            .stages
+            .iter()
+            .map(|stage| match &stage.mixer {
+                crate::MixerConfig::Peripheral(p) => {
+                    (stage.width, p.channels, p.grid.kernel(), p.grid.cells())
+                }
+                crate::MixerConfig::Depthwise { .. } => panic!("PeLK has peripheral kernels"),
+            })
+            .collect();
+        assert_eq!(got, [(124, 46, 51, 13), (249, 93, 49, 13), (499, 187, 47, 13), (998, 374, 13, 9)]);
+    }
+
+    #[test]
+    fn a_misspelt_model_gets_the_nearest_name() {
+        let message = model("pelk_tt").unwrap_err().to_string();
+        assert!(message.contains("\"pelk_t\""), "{message}");
+    }
+
+    #[test]
+    fn options_that_mean_nothing_for_a_model_are_refused() {
+        let spec = ModelSpec { center: Some(7), ..ModelSpec::named("convnext_t") };
+        let message = configure(&spec, 3, 10).unwrap_err().to_string();
+        assert!(message.contains("center"), "{message}");
+    }
+}

@@ -1,0 +1,216 @@
+//! Golden cases of a block and of a whole network in training.
+
+use crate::case::{Case, GRADIENTS, TEN_STEPS, VALUES, channels_last, rows, text, upload};
+use pelk_autodiff::operators::CrossEntropy;
+use pelk_autodiff::{
+    AdamW, Backend, CpuBackend, Eager, Executor, HostParameters, Parameters, Pass, Role, Shape, Tape, Var,
+    to_host,
+};
+use pelk_grid::SharingGrid;
+use pelk_models::{MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StageConfig};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const PASS: Pass = Pass { seed: 0, index: 0 };
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BlockAttrs {
+    dim: usize,
+    conv_channels: usize,
+    kernel: usize,
+    center: usize,
+    base: usize,
+    small_kernel: usize,
+    position: Position,
+    training: bool,
+    bn_eps: f32,
+    bn_momentum: f32,
+    ln_eps: f32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrainAttrs {
+    depths: Vec<usize>,
+    dims: Vec<usize>,
+    kernels: Vec<usize>,
+    center: usize,
+    classes: usize,
+    width: f64,
+    base: usize,
+    ratio: f64,
+    position: Position,
+    lr: f64,
+    weight_decay: f64,
+    label_smoothing: f32,
+    betas: [f64; 2],
+    eps: f64,
+    no_decay: String,
+    steps: usize,
+}
+
+fn network(in_channels: usize, classes: usize, stages: Vec<StageConfig>) -> Result<Network, String> {
+    let name = "golden".to_owned();
+    let config = NetworkConfig {
+        name,
+        in_channels,
+        classes,
+        stem_stride: 4,
+        stages,
+        mlp_ratio: 4,
+        layer_scale: 1.0,
+        drop_path: 0.0,
+        folded: false,
+    };
+    Network::new(config).map_err(text)
+}
+
+/// The block stands at `stages.0.0` of a network whose only stage it is.
+pub fn block(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
+    let attrs: BlockAttrs = case.attrs()?;
+    if (attrs.bn_eps, attrs.bn_momentum, attrs.ln_eps) != (1e-5, 0.1, 1e-6) {
+        return Err("the block's norms have other constants than the network's".into());
+    }
+    let grid = SharingGrid::exponential(attrs.kernel, attrs.center, attrs.base).map_err(text)?;
+    let mixer = MixerConfig::Peripheral(PeripheralConfig {
+        grid,
+        channels: attrs.conv_channels,
+        small_kernel: attrs.small_kernel,
+        position: attrs.position,
+    });
+    let network = network(1, 1, vec![StageConfig { depth: 1, width: attrs.dim, mixer }])?;
+    let full_name = |name: &str| match name {
+        "position" => "positions.0".to_owned(),
+        name => format!("stages.0.0.{name}"),
+    };
+    let mut weights = HostParameters::new();
+    for name in case.names("in.") {
+        if !["x", "gy"].contains(&name.as_str()) {
+            weights.insert(full_name(&name), case.get(&format!("in.{name}"))?.clone());
+        }
+    }
+    let parameters = Parameters::upload(backend, &weights).map_err(text)?;
+    let mut tape = match attrs.training {
+        true => Tape::new(backend, &parameters, PASS),
+        false => Tape::evaluating(backend, &parameters),
+    };
+    let x = tape.leaf("x", upload(backend, &channels_last(case.get("in.x")?))?);
+    let y = network.block(&mut tape, 0, 0, 0.0, &x).map_err(text)?;
+    case.compare_tensor(backend, "out.y", y.tensor(), VALUES)?;
+    let gy = upload(backend, &channels_last(case.get("in.gy")?))?;
+    let backward = tape.backward(&y, gy).map_err(text)?;
+    for name in case.names("out.") {
+        if name != "y" {
+            let array = match backward.buffers.get(&full_name(&name)) {
+                Some(tensor) => to_host(backend, tensor).map_err(text)?,
+                None => case.get(&format!("in.{name}"))?.clone(),
+            };
+            case.compare(&format!("out.{name}"), &array, VALUES)?;
+        }
+    }
+    for name in case.names("grad.") {
+        let key = if name == "x" { name.clone() } else { full_name(&name) };
+        let gradient = backward.gradients.get(&key).ok_or_else(|| format!("no gradient of {name}"))?;
+        if name == "x" {
+            case.compare_tensor(backend, "grad.x", gradient, GRADIENTS)?;
+        } else {
+            case.compare(&format!("grad.{name}"), &to_host(backend, gradient).map_err(text)?, GRADIENTS)?;
+        }
+    }
+    Ok(())
+}
+
+pub fn train(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
+    let attrs: TrainAttrs = case.attrs()?;
+    if attrs.no_decay != "1-D tensors and positions.*" {
+        return Err(format!("unknown rule of decay {:?}", attrs.no_decay));
+    }
+    let stage = |i: usize| {
+        let width = (attrs.dims[i] as f64 * attrs.width) as usize;
+        let mixer = MixerConfig::Peripheral(PeripheralConfig {
+            grid: SharingGrid::exponential(attrs.kernels[i], attrs.center, attrs.base).map_err(text)?,
+            channels: (width as f64 * attrs.ratio) as usize,
+            small_kernel: 5,
+            position: attrs.position,
+        });
+        Ok(StageConfig { depth: attrs.depths[i], width, mixer })
+    };
+    let stages = (0..attrs.depths.len()).map(stage).collect::<Result<Vec<_>, String>>()?;
+    let network = network(3, attrs.classes, stages)?;
+    let specs = network.parameters().map_err(text)?;
+
+    let mut weights = HostParameters::new();
+    for spec in &specs {
+        weights.insert(spec.name.clone(), case.get(&format!("in.{}", spec.name))?.clone());
+    }
+    // Every input of the case must be a parameter of the network, or the two are not the same network.
+    if let Some(name) = case.names("in.").into_iter().find(|name| name != "x" && !weights.contains_key(name))
+    {
+        return Err(format!("the network has no parameter {name}"));
+    }
+    let mut parameters = Parameters::upload(backend, &weights).map_err(text)?;
+    let images = upload(backend, &channels_last(case.get("in.x")?))?;
+
+    evaluate(case, backend, &network, &parameters, &images, "before")?;
+    let mut eager = Eager::new(backend, &parameters);
+    for (i, features) in network.features(&mut eager, &images).map_err(text)?.iter().enumerate() {
+        case.compare_tensor(backend, &format!("out.features.{i}"), features, VALUES)?;
+    }
+
+    let mut moments = BTreeMap::new();
+    let mut losses = Vec::new();
+    for step in 0..attrs.steps {
+        let mut tape = Tape::new(backend, &parameters, PASS);
+        let logits = network.logits(&mut tape, &Var::constant(images.clone())).map_err(text)?;
+        let labels = case.labels()?.into();
+        let loss = CrossEntropy { labels, ignore_index: None, label_smoothing: attrs.label_smoothing };
+        let loss = tape.apply_one(loss, &[&logits]).map_err(text)?;
+        losses.push(backend.download(loss.tensor()).map_err(text)?[0]);
+        let one = backend.upload(&Shape::from([1]), &[1.0]).map_err(text)?;
+        let backward = tape.backward(&loss, one).map_err(text)?;
+        if step == 0 {
+            for name in case.names("grad.") {
+                let gradient =
+                    backward.gradients.get(&name).ok_or_else(|| format!("no gradient of {name}"))?;
+                case.compare(&format!("grad.{name}"), &to_host(backend, gradient).map_err(text)?, GRADIENTS)?;
+            }
+        }
+        parameters.replace(backward.buffers);
+        for spec in specs.iter().filter(|spec| spec.role != Role::Buffer) {
+            let zeros = || backend.zeros(&spec.shape).map_err(text);
+            if !moments.contains_key(&spec.name) {
+                moments.insert(spec.name.clone(), [zeros()?, zeros()?]);
+            }
+            let hyper = AdamW {
+                learning_rate: attrs.lr,
+                beta1: attrs.betas[0],
+                beta2: attrs.betas[1],
+                eps: attrs.eps,
+                weight_decay: if spec.role == Role::Weight { attrs.weight_decay } else { 0.0 },
+                step: step as u64 + 1,
+            };
+            let [first, second] = moments.get_mut(&spec.name).ok_or("moments")?;
+            let parameter = parameters.get_mut(&spec.name).ok_or("parameter")?;
+            let gradient =
+                backward.gradients.get(&spec.name).ok_or_else(|| format!("no gradient of {}", spec.name))?;
+            backend.adamw(&hyper, parameter, gradient, [first, second]).map_err(text)?;
+        }
+    }
+    case.compare("out.losses", &ndarray::Array1::from(losses).into_dyn(), TEN_STEPS)?;
+    evaluate(case, backend, &network, &parameters, &images, "after")
+}
+
+fn evaluate(
+    case: &mut Case,
+    backend: &CpuBackend,
+    network: &Network,
+    parameters: &Parameters<CpuBackend>,
+    images: &pelk_autodiff::CpuTensor,
+    when: &str,
+) -> Result<(), String> {
+    let logits = network.logits(&mut Eager::new(backend, parameters), images).map_err(text)?;
+    let logits = rows(to_host(backend, &logits).map_err(text)?);
+    let tolerance = if when == "before" { VALUES } else { TEN_STEPS };
+    case.compare(&format!("out.logits_eval_{when}"), &logits, tolerance)
+}

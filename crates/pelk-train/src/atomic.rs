@@ -1,0 +1,62 @@
+//! Files that are either old or new, never half of each.
+
+use crate::error::{Result, TrainError};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// Writes a file as a whole: beside its place first, then synced to the disk, then moved over the old one. On
+/// any error, a full disk included, what was there before stays as it was.
+///
+/// # Errors
+/// When the folder cannot be written or the disk is full.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let write = || {
+        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        // The move itself is durable once the folder is; where folders cannot be synced, the system does it in its time.
+        if let Ok(folder) = File::open(folder) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    };
+    write().map_err(|source| TrainError::Io {
+        action: "write",
+        path: path.to_owned(),
+        source,
+        consequence: if path.exists() { " (the file that was there before is whole)" } else { "" },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_litter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_atomically(&path, b"old").unwrap();
+        // A folder stands where the second file should go, so the move fails after the bytes were written.
+        let blocked = folder.path().join("folder");
+        std::fs::create_dir(&blocked).unwrap();
+        std::fs::write(blocked.join("x"), b"x").unwrap();
+        assert!(write_atomically(&blocked, b"new").is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_file() {
+        // Every write to /dev/full fails with "no space left", and no file can be made beside it.
+        let message = write_atomically(Path::new("/proc/pelk-checkpoint"), b"bytes").unwrap_err().to_string();
+        assert!(message.contains("/proc/pelk-checkpoint"), "{message}");
+    }
+}

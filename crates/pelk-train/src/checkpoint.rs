@@ -1,0 +1,107 @@
+//! What is saved of a run: the network with its weights, and what training needs to go on.
+
+use crate::atomic::write_atomically;
+use crate::config::TrainConfig;
+use crate::error::{Result, TrainError};
+use pelk_autodiff::HostParameters;
+use pelk_data::Normalisation;
+use pelk_models::{NetworkConfig, WeightsFile};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Version of the metadata; readers refuse what they do not know.
+const FORMAT: u32 = 1;
+
+/// What a checkpoint says about itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    format: u32,
+    /// The architecture.
+    pub network: NetworkConfig,
+    /// Name of the dataset that it was trained on.
+    pub dataset: String,
+    /// Height, width and channels of its images.
+    pub image: [usize; 3],
+    /// What was done to pixel values.
+    pub normalisation: Normalisation,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// Steps taken.
+    pub step: u64,
+    /// Where training stood, if the file holds what it needs to go on.
+    pub training: Option<TrainingState>,
+}
+
+/// What a run needs to go on as if it had never stopped, beside the tensors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingState {
+    /// The run's configuration.
+    pub config: TrainConfig,
+    /// Sum of the losses of this epoch's steps so far.
+    pub epoch_loss: f64,
+    /// The best test accuracy so far.
+    pub best_accuracy: Option<f64>,
+}
+
+/// A network with its weights, and perhaps the state of its training.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// What the tensors are.
+    pub description: Description,
+    /// Parameters and buffers by name; with `training`, the optimiser's moments too.
+    pub tensors: HostParameters,
+}
+
+impl Description {
+    /// A description in the current format.
+    pub fn new(
+        network: NetworkConfig,
+        dataset: String,
+        image: [usize; 3],
+        normalisation: Normalisation,
+        classes: Vec<String>,
+        step: u64,
+        training: Option<TrainingState>,
+    ) -> Description {
+        Description { format: FORMAT, network, dataset, image, normalisation, classes, step, training }
+    }
+}
+
+impl Checkpoint {
+    /// Writes the file as a whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was there before stays.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
+        let metadata = serde_json::to_string(&self.description).map_err(|error| refuse(error.to_string()))?;
+        let file = WeightsFile { tensors: self.tensors.clone(), metadata: Some(metadata) };
+        write_atomically(path, &file.to_bytes().map_err(|error| refuse(error.to_string()))?)
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, or was not written by this program.
+    pub fn read(path: &Path) -> Result<Checkpoint> {
+        let file = WeightsFile::read(path)?;
+        let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
+        let text = file.metadata.ok_or_else(|| {
+            refuse(
+                "it holds tensors but no description of a network; only files that `train` wrote are read"
+                    .into(),
+            )
+        })?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        let format = value.get("format").and_then(serde_json::Value::as_u64);
+        if format != Some(u64::from(FORMAT)) {
+            let found = format.map_or("none".to_owned(), |format| format.to_string());
+            return Err(refuse(format!("its format is {found}, this program reads {FORMAT}")));
+        }
+        let description = serde_json::from_value(value).map_err(|error| refuse(error.to_string()))?;
+        Ok(Checkpoint { description, tensors: file.tensors })
+    }
+}

@@ -1,0 +1,225 @@
+//! A run's configuration: presets, files and `--set`.
+
+use crate::error::{Result, TrainError};
+use crate::optimizer::OptimizerConfig;
+use crate::schedule::ScheduleConfig;
+use pelk_data::Augmentation;
+use pelk_models::ModelSpec;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// Everything that decides the result of a run. Where it runs, on how many threads and how often it saves is not part of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Keys every random draw of the run.
+    #[serde(default)]
+    pub seed: u64,
+    /// The network: a model of the zoo with changes.
+    pub model: ModelSpec,
+    /// The images.
+    pub data: DataConfig,
+    /// One step's size.
+    #[serde(default)]
+    pub batch: BatchConfig,
+    /// The loss.
+    #[serde(default)]
+    pub loss: LossConfig,
+    /// AdamW.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// The learning rate over the run.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+}
+
+/// Which images, and how they are varied.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// `fashion-mnist` or `mnist`; the folder of that name in `datasets` unless `--data` gives another.
+    pub dataset: String,
+    /// Random changes to training images.
+    #[serde(default)]
+    pub augmentation: Augmentation,
+}
+
+/// How many images make a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchConfig {
+    /// Images in a pass.
+    pub size: usize,
+    /// Passes whose gradients make one step.
+    pub accumulation: usize,
+    /// Images in a pass of evaluation; does not change results.
+    pub evaluation_size: usize,
+}
+
+impl Default for BatchConfig {
+    fn default() -> BatchConfig {
+        BatchConfig { size: 128, accumulation: 1, evaluation_size: 250 }
+    }
+}
+
+/// Cross-entropy's settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossConfig {
+    /// Share of the target spread over all classes.
+    pub label_smoothing: f32,
+}
+
+impl Default for LossConfig {
+    fn default() -> LossConfig {
+        LossConfig { label_smoothing: 0.1 }
+    }
+}
+
+impl TrainConfig {
+    /// Reads a configuration and applies `key.path=value` settings to it; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// When the text or a setting does not parse, or a key is unknown: with the nearest right one.
+    pub fn parse(origin: &str, text: &str, settings: &[String]) -> Result<TrainConfig> {
+        let refuse = |reason| TrainError::Config { origin: origin.to_owned(), reason };
+        let mut table: Table = text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
+        let config = |table: Table| -> std::result::Result<TrainConfig, String> {
+            Value::Table(table).try_into().map_err(|error: toml::de::Error| with_nearest(&error.to_string()))
+        };
+        config(table.clone()).map_err(refuse)?;
+        for setting in settings {
+            let refuse = |reason| TrainError::Config { origin: format!("--set {setting}"), reason };
+            set(&mut table, setting).map_err(refuse)?;
+            config(table.clone()).map_err(refuse)?;
+        }
+        let config = config(table).map_err(refuse)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The configuration as TOML, with every value written out.
+    ///
+    /// # Errors
+    /// When a value has no place in TOML, which none of these types has.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| TrainError::Config {
+            origin: "the configuration".into(),
+            reason: error.to_string(),
+        })
+    }
+
+    fn validate(&self) -> Result<()> {
+        for (key, value) in [
+            ("batch.size", self.batch.size),
+            ("batch.accumulation", self.batch.accumulation),
+            ("batch.evaluation_size", self.batch.evaluation_size),
+        ] {
+            if value == 0 {
+                return Err(TrainError::value(key, "is 0, must be at least 1"));
+            }
+        }
+        if !(0.0..1.0).contains(&self.loss.label_smoothing) {
+            let reason = format!("is {}, must be at least 0 and below 1", self.loss.label_smoothing);
+            return Err(TrainError::value("loss.label_smoothing", reason));
+        }
+        self.data.augmentation.validate()?;
+        self.optimizer.validate()?;
+        self.schedule.validate()
+    }
+}
+
+/// Sets `key.path=value` in a table. The value is TOML; what does not parse as TOML is taken as text, so that quotes are
+/// not needed on the command line.
+fn set(table: &mut Table, setting: &str) -> std::result::Result<(), String> {
+    let (path, text) = setting.split_once('=').ok_or_else(|| {
+        "wants the form key.path=value, for instance optimizer.learning_rate=0.002".to_owned()
+    })?;
+    let value = match format!("value = {text}").parse::<Table>() {
+        Ok(mut parsed) if parsed.len() == 1 => parsed.remove("value"),
+        _ => None,
+    };
+    let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
+    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    let last = keys.pop().filter(|key| !key.is_empty()).ok_or("the key is empty")?;
+    let mut place = table;
+    for key in keys {
+        let next = place.entry(key).or_insert_with(|| Value::Table(Table::new()));
+        place =
+            next.as_table_mut().ok_or_else(|| format!("`{key}` is a value and has no keys of its own"))?;
+    }
+    place.insert(last.to_owned(), value);
+    Ok(())
+}
+
+/// Adds the nearest known name to serde's message about an unknown one. The message has the form
+/// ``unknown field `x`, expected one of `a`, `b` ``.
+fn with_nearest(message: &str) -> String {
+    let message = message.trim_end();
+    let Some(rest) = message.split("unknown field ").nth(1) else { return message.to_owned() };
+    let names: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    let Some((unknown, known)) = names.split_first() else { return message.to_owned() };
+    match known.iter().min_by_key(|name| strsim::damerau_levenshtein(name, unknown)) {
+        Some(nearest) => format!("{message}\nDid you mean `{nearest}`?"),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "model.name = \"pelk_atto\"\ndata.dataset = \"fashion-mnist\"\n";
+
+    fn parse(settings: &[&str]) -> Result<TrainConfig> {
+        TrainConfig::parse("test", TEXT, &settings.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn settings_reach_every_level() {
+        let config = parse(&[
+            "seed=7",
+            "optimizer.learning_rate=1e-3",
+            "model.position=none",
+            "model.kernels=[9,9,5]",
+        ]);
+        let config = config.unwrap();
+        assert_eq!((config.seed, config.optimizer.learning_rate), (7, 1e-3));
+        assert_eq!(config.model.kernels, Some(vec![9, 9, 5]));
+    }
+
+    #[test]
+    fn the_written_configuration_reads_back() {
+        let config = parse(&["model.drop_path=0.1", "loss.label_smoothing=0.05"]).unwrap();
+        assert_eq!(TrainConfig::parse("again", &config.to_toml().unwrap(), &[]).unwrap(), config);
+    }
+
+    #[test]
+    fn an_unknown_key_gets_the_nearest_right_one() {
+        let message = parse(&["optimizer.learning_rat=1"]).unwrap_err().to_string();
+        assert!(
+            message.contains("--set optimizer.learning_rat=1")
+                && message.contains("Did you mean `learning_rate`?"),
+            "{message}"
+        );
+        let message = parse(&["optimiser.eps=1"]).unwrap_err().to_string();
+        assert!(message.contains("Did you mean `optimizer`?"), "{message}");
+    }
+
+    #[test]
+    fn bad_values_name_their_key() {
+        for (setting, key) in [
+            ("batch.size=0", "batch.size"),
+            ("optimizer.beta1=1.5", "optimizer.beta1"),
+            ("schedule.warmup_epochs=99", "schedule.warmup_epochs"),
+            ("loss.label_smoothing=nan", "loss.label_smoothing"),
+            ("batch.size=many", "size"),
+            ("seed", "key.path=value"),
+            ("=1", "empty"),
+            ("seed.deep=1", "seed"),
+        ] {
+            let message = parse(&[setting]).unwrap_err().to_string();
+            assert!(message.contains(key), "{setting}: {message}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The picture of a run: loss and accuracy by epoch.
+
+use crate::error::{Result, TrainError};
+use crate::metrics::MetricsRow;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+const SIZE: (u32, u32) = (960, 400);
+// Two hues that stay apart for colour-blind readers.
+const TRAIN: RGBColor = RGBColor(0x0b, 0x6e, 0x99);
+const TEST: RGBColor = RGBColor(0xd9, 0x5f, 0x02);
+
+/// One curve: what it shows, its colour, its value in a row.
+type Curve = (&'static str, RGBColor, fn(&MetricsRow) -> f64);
+
+/// Draws the curves as SVG.
+///
+/// # Errors
+/// When the drawing library refuses.
+pub fn draw(rows: &[MetricsRow]) -> Result<String> {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        area.fill(&WHITE).map_err(refuse)?;
+        let (left, right) = area.split_horizontally(SIZE.0 / 2);
+        panel(
+            &left,
+            "Loss",
+            rows,
+            &[("training", TRAIN, |r| r.train_loss), ("test", TEST, |r| r.test_loss)],
+        )?;
+        panel(&right, "Test accuracy (%)", rows, &[("test", TEST, |r| 100.0 * r.test_accuracy)])?;
+        area.present().map_err(refuse)?;
+    }
+    Ok(svg)
+}
+
+fn refuse(error: impl std::fmt::Display) -> TrainError {
+    TrainError::Curves(error.to_string())
+}
+
+fn panel(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    title: &str,
+    rows: &[MetricsRow],
+    curves: &[Curve],
+) -> Result<()> {
+    let values = || curves.iter().flat_map(|(_, _, value)| rows.iter().map(value)).filter(|v| v.is_finite());
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
+    let margin = (0.05 * (high - low)).max(1e-3);
+    let last = rows.last().map_or(1, |row| row.epoch).max(2) as f64;
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, ("sans-serif", 18))
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(52)
+        .build_cartesian_2d(1.0..last, low - margin..high + margin)
+        .map_err(refuse)?;
+    chart
+        .configure_mesh()
+        .x_desc("epoch")
+        .x_labels(last.min(10.0) as usize)
+        .x_label_formatter(&|epoch| format!("{epoch:.0}"))
+        .light_line_style(TRANSPARENT)
+        .draw()
+        .map_err(refuse)?;
+    for &(name, color, value) in curves {
+        let points =
+            rows.iter().map(|row| (row.epoch as f64, value(row))).filter(|(_, value)| value.is_finite());
+        chart
+            .draw_series(LineSeries::new(points, color.stroke_width(2)).point_size(2))
+            .map_err(refuse)?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
+    }
+    chart
+        .configure_series_labels()
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK.mix(0.2))
+        .draw()
+        .map_err(refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_an_empty_run_one_epoch_and_values_that_are_not_finite() {
+        let row = MetricsRow {
+            epoch: 1,
+            step: 1,
+            learning_rate: 1.0,
+            train_loss: 0.5,
+            test_loss: f64::NAN,
+            test_accuracy: 0.9,
+            images_per_second: 1.0,
+        };
+        for rows in [vec![], vec![row], vec![row, MetricsRow { epoch: 2, test_loss: 0.4, ..row }]] {
+            let svg = draw(&rows).unwrap();
+            assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+            assert!(!svg.contains("NaN"), "{svg}");
+        }
+    }
+}

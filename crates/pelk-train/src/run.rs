@@ -1,0 +1,116 @@
+//! The folder of a run.
+//!
+//! `config.toml` (resolved), `metrics.csv` (a row an evaluation), `curves.svg`, `last.safetensors` (everything needed to
+//! go on), `best.safetensors` (the network with the best test accuracy). Each file is replaced as a whole.
+
+use crate::atomic::write_atomically;
+use crate::checkpoint::Checkpoint;
+use crate::config::TrainConfig;
+use crate::curves;
+use crate::error::{Result, TrainError};
+use crate::metrics::{self, MetricsRow};
+use std::path::{Path, PathBuf};
+
+/// A run's folder and its table of metrics.
+pub struct Run {
+    folder: PathBuf,
+    rows: Vec<MetricsRow>,
+}
+
+impl Run {
+    /// Makes a folder for a new run and writes its configuration.
+    ///
+    /// # Errors
+    /// When the folder holds a run already, or cannot be written.
+    pub fn create(folder: &Path, config: &TrainConfig) -> Result<Run> {
+        if Run::exists(folder) {
+            return Err(TrainError::Config {
+                origin: folder.display().to_string(),
+                reason: "holds a run already: add --resume to go on with it, or give another --out".into(),
+            });
+        }
+        std::fs::create_dir_all(folder).map_err(|source| TrainError::Io {
+            action: "create",
+            path: folder.to_owned(),
+            source,
+            consequence: "; give another --out",
+        })?;
+        let run = Run { folder: folder.to_owned(), rows: Vec::new() };
+        write_atomically(&run.config(), config.to_toml()?.as_bytes())?;
+        Ok(run)
+    }
+
+    /// Opens the folder of a run that is to go on: its configuration, and its last checkpoint, if it had come to
+    /// one. Rows of metrics after the checkpoint are dropped, since their epochs run again.
+    ///
+    /// # Errors
+    /// When there is no run, or a file of it is damaged.
+    pub fn open(folder: &Path) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
+        let mut run = Run { folder: folder.to_owned(), rows: Vec::new() };
+        let path = run.config();
+        let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => TrainError::Config {
+                origin: folder.display().to_string(),
+                reason: "holds no run to resume (there is no config.toml)".into(),
+            },
+            _ => TrainError::read(&path, source),
+        })?;
+        let config = TrainConfig::parse(&path.display().to_string(), &text, &[])?;
+        let last = run.last();
+        let checkpoint = if last.exists() { Some(Checkpoint::read(&last)?) } else { None };
+        let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.description.step);
+        run.rows = metrics::read(&run.metrics())?;
+        run.rows.retain(|row| row.step <= step);
+        Ok((run, config, checkpoint))
+    }
+
+    /// Whether a folder holds a run.
+    pub fn exists(folder: &Path) -> bool {
+        folder.join("config.toml").exists()
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The resolved configuration.
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// The checkpoint to go on from.
+    pub fn last(&self) -> PathBuf {
+        self.folder.join("last.safetensors")
+    }
+
+    /// The network with the best test accuracy.
+    pub fn best(&self) -> PathBuf {
+        self.folder.join("best.safetensors")
+    }
+
+    /// The table of evaluations.
+    pub fn metrics(&self) -> PathBuf {
+        self.folder.join("metrics.csv")
+    }
+
+    /// The picture of the evaluations.
+    pub fn curves(&self) -> PathBuf {
+        self.folder.join("curves.svg")
+    }
+
+    /// The evaluations so far.
+    pub fn rows(&self) -> &[MetricsRow] {
+        &self.rows
+    }
+
+    /// Adds an evaluation to the table and draws the curves anew.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn add(&mut self, row: MetricsRow) -> Result<()> {
+        self.rows.push(row);
+        metrics::write(&self.metrics(), &self.rows)?;
+        write_atomically(&self.curves(), curves::draw(&self.rows)?.as_bytes())
+    }
+}

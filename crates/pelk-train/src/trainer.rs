@@ -1,0 +1,416 @@
+//! The training loop.
+
+use crate::checkpoint::{Checkpoint, Description, TrainingState};
+use crate::config::TrainConfig;
+use crate::error::{Result, TrainError};
+use crate::evaluate::{Evaluation, cross_entropy, evaluate, upload_images};
+use crate::metrics::MetricsRow;
+use crate::optimizer::{Optimizer, gradient_norm};
+use pelk_autodiff::{Backend, Executor, Parameters, Pass, Shape, Tape, Var};
+use pelk_data::{Batch, ImageDataset, Loader, LoaderConfig, Mode, steps_per_epoch};
+use pelk_models::{Network, initialize, zoo};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Training and test images.
+#[derive(Clone)]
+pub struct Datasets {
+    /// Images to learn from.
+    pub train: Arc<ImageDataset>,
+    /// Images to measure on.
+    pub test: Arc<ImageDataset>,
+}
+
+/// When a run pauses or saves; none of it changes results.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// Stop after this step, with the schedule as it is.
+    pub max_steps: Option<u64>,
+    /// Save every so many steps, beside the end of each epoch.
+    pub checkpoint_every: Option<u64>,
+}
+
+/// A step, as it is reported.
+#[derive(Debug, Clone, Copy)]
+pub struct StepReport {
+    /// Steps taken, this one included.
+    pub step: u64,
+    /// Steps of the whole schedule.
+    pub total_steps: u64,
+    /// The epoch, from 1.
+    pub epoch: u64,
+    /// Loss of this step.
+    pub loss: f64,
+    /// Norm of the gradients before clipping.
+    pub gradient_norm: f64,
+    /// Share of the step's training images that were classified right, augmented and in training mode.
+    pub accuracy: f64,
+    /// Learning rate of this step.
+    pub learning_rate: f64,
+    /// Images in a step.
+    pub images: usize,
+}
+
+/// What happens to the results of training: files, a progress bar, a test's records.
+pub trait Observer {
+    /// A step was taken. Returns whether to go on; if not, a checkpoint is made and the run ends.
+    fn on_step(&mut self, report: &StepReport) -> bool;
+    /// Progress of an evaluation: images done of all.
+    fn on_evaluation_batch(&mut self, done: usize, all: usize);
+    /// The state that training can go on from.
+    ///
+    /// # Errors
+    /// When it cannot be saved.
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()>;
+    /// An epoch was evaluated. `best` is the network alone where it is the best so far.
+    ///
+    /// # Errors
+    /// When it cannot be saved.
+    fn on_evaluation(
+        &mut self,
+        row: &MetricsRow,
+        evaluation: &Evaluation,
+        best: Option<&Checkpoint>,
+    ) -> Result<()>;
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The schedule is done.
+    Finished,
+    /// `max_steps` was reached.
+    Limited,
+    /// The observer asked for it.
+    Stopped,
+}
+
+/// A network in training.
+pub struct Trainer<B: Backend> {
+    backend: B,
+    config: TrainConfig,
+    network: Network,
+    parameters: Parameters<B>,
+    optimizer: Optimizer<B>,
+    datasets: Datasets,
+    steps_per_epoch: u64,
+    step: u64,
+    epoch_loss: f64,
+    best_accuracy: Option<f64>,
+}
+
+impl<B: Backend> Trainer<B> {
+    /// A fresh network.
+    ///
+    /// # Errors
+    /// When the configuration makes no network or does not suit the data.
+    pub fn new(backend: B, config: TrainConfig, datasets: Datasets) -> Result<Trainer<B>> {
+        let [height, width, channels] = datasets.train.shape();
+        if datasets.test.shape() != datasets.train.shape() {
+            let reason = format!(
+                "training images are {:?} (height, width, channels), test images {:?}; they must be equal",
+                datasets.train.shape(),
+                datasets.test.shape()
+            );
+            return Err(TrainError::value("data.dataset", reason));
+        }
+        let classes = datasets.train.classes().len();
+        let network = Network::new(zoo::configure(&config.model, channels, classes)?)?;
+        let smallest = network.config().smallest_input();
+        if height.min(width) < smallest {
+            let reason = format!(
+                "{} needs images of at least {smallest} pixels, they have {height} x {width}",
+                config.model.name
+            );
+            return Err(TrainError::value("model.name", reason));
+        }
+        let passes = steps_per_epoch(datasets.train.len(), config.batch.size, true)?;
+        let steps = passes / config.batch.accumulation;
+        if steps == 0 {
+            let reason = format!(
+                "is {} with batch.size {}: the {} training images make {passes} passes, less than one step",
+                config.batch.accumulation,
+                config.batch.size,
+                datasets.train.len()
+            );
+            return Err(TrainError::value("batch.accumulation", reason));
+        }
+        let parameters = Parameters::upload(&backend, &initialize(&network, config.seed)?)?;
+        let optimizer = Optimizer::new(&backend, config.optimizer.clone(), &network.parameters()?)?;
+        Ok(Trainer {
+            backend,
+            config,
+            network,
+            parameters,
+            optimizer,
+            datasets,
+            steps_per_epoch: steps as u64,
+            step: 0,
+            epoch_loss: 0.0,
+            best_accuracy: None,
+        })
+    }
+
+    /// The state that the checkpoint at `path` holds; the run goes on as if it had never stopped.
+    ///
+    /// # Errors
+    /// When the checkpoint is of another run's configuration or network, or not made to go on from.
+    pub fn restore(&mut self, checkpoint: Checkpoint, path: &Path) -> Result<()> {
+        let refuse = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
+        let Checkpoint { description, mut tensors } = checkpoint;
+        let training = description
+            .training
+            .ok_or_else(|| refuse("it holds a network only; resume from last.safetensors".into()))?;
+        if description.network != *self.network.config() {
+            let (theirs, ours) = (&description.network.name, &self.network.config().name);
+            return Err(refuse(format!("it is of another network ({theirs}) than this run's ({ours})")));
+        }
+        if training.config != self.config {
+            return Err(refuse("it was made with another configuration than this run's config.toml".into()));
+        }
+        self.optimizer.restore(&self.backend, &mut tensors, path)?;
+        let parameters = Parameters::upload(&self.backend, &tensors)?;
+        for spec in self.network.parameters()? {
+            parameters.get(&self.backend, &spec).map_err(|error| refuse(error.to_string()))?;
+        }
+        self.parameters = parameters;
+        self.step = description.step;
+        self.epoch_loss = training.epoch_loss;
+        self.best_accuracy = training.best_accuracy;
+        Ok(())
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Steps taken.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Steps of the whole schedule.
+    pub fn total_steps(&self) -> u64 {
+        self.config.schedule.epochs * self.steps_per_epoch
+    }
+
+    /// Everything needed to go on.
+    ///
+    /// # Errors
+    /// When the backend refuses.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let training = TrainingState {
+            config: self.config.clone(),
+            epoch_loss: self.epoch_loss,
+            best_accuracy: self.best_accuracy,
+        };
+        let mut checkpoint = self.describe(Some(training))?;
+        checkpoint.tensors.extend(self.optimizer.download(&self.backend)?);
+        Ok(checkpoint)
+    }
+
+    fn describe(&self, training: Option<TrainingState>) -> Result<Checkpoint> {
+        let data = &self.datasets.train;
+        let description = Description::new(
+            self.network.config().clone(),
+            self.config.data.dataset.clone(),
+            data.shape(),
+            data.statistics().clone(),
+            data.classes().to_vec(),
+            self.step,
+            training,
+        );
+        Ok(Checkpoint { description, tensors: self.parameters.download(&self.backend)? })
+    }
+
+    /// Trains until the schedule ends, a limit is reached or the observer stops it.
+    ///
+    /// # Errors
+    /// When the loss or a gradient is not finite, the data cannot be read, or the observer cannot save.
+    pub fn run(&mut self, limits: Limits, observer: &mut impl Observer) -> Result<Outcome> {
+        let last = limits.max_steps.map_or(self.total_steps(), |max| max.min(self.total_steps()));
+        while self.step < last {
+            if let Some(outcome) = self.epoch(last, limits, observer)? {
+                return Ok(outcome);
+            }
+        }
+        Ok(if self.step < self.total_steps() { Outcome::Limited } else { Outcome::Finished })
+    }
+
+    /// Trains to the end of the epoch; returns an outcome where the run ends before it.
+    fn epoch(&mut self, last: u64, limits: Limits, observer: &mut impl Observer) -> Result<Option<Outcome>> {
+        let epoch = self.step / self.steps_per_epoch;
+        let epoch_end = (epoch + 1) * self.steps_per_epoch;
+        let first = self.step;
+        let mut training_time = Duration::ZERO;
+        let mut passes = self.loader(epoch)?;
+        while self.step < epoch_end {
+            let start = Instant::now();
+            let report = self.one_step(&mut passes, epoch)?;
+            training_time += start.elapsed();
+            let go_on = observer.on_step(&report);
+            if self.step == epoch_end {
+                break;
+            }
+            if !go_on || self.step >= last {
+                observer.on_checkpoint(&self.checkpoint()?)?;
+                return Ok(Some(if go_on { Outcome::Limited } else { Outcome::Stopped }));
+            }
+            if limits.checkpoint_every.is_some_and(|every| every > 0 && self.step % every == 0) {
+                observer.on_checkpoint(&self.checkpoint()?)?;
+            }
+        }
+        drop(passes);
+        let images = (self.step - first) as f64 * self.images_per_step() as f64;
+        self.end_epoch(epoch, images / training_time.as_secs_f64().max(1e-9), observer)?;
+        Ok(None)
+    }
+
+    fn images_per_step(&self) -> usize {
+        self.config.batch.size * self.config.batch.accumulation
+    }
+
+    fn loader(&self, epoch: u64) -> Result<Loader> {
+        let data = &self.datasets.train;
+        let mode = Mode::Training {
+            seed: self.config.seed,
+            epoch,
+            augmentation: Some(self.config.data.augmentation.clone()),
+            drop_last: true,
+        };
+        let mut config = LoaderConfig::new(self.config.batch.size, mode, data.statistics().clone());
+        config.start_batch = (self.step % self.steps_per_epoch) as usize * self.config.batch.accumulation;
+        Ok(Loader::new(data.clone(), config)?)
+    }
+
+    fn one_step(&mut self, passes: &mut Loader, epoch: u64) -> Result<StepReport> {
+        let factor = self.config.schedule.factor(self.step, self.steps_per_epoch);
+        let learning_rate = self.config.optimizer.learning_rate * factor;
+        let not_finite =
+            |what: String, step: u64| TrainError::NotFinite { what, step, epoch: epoch + 1, learning_rate };
+        let accumulation = self.config.batch.accumulation;
+        let mut gradients = BTreeMap::new();
+        let mut buffers = None;
+        let (mut loss, mut right) = (0.0, 0);
+        for (i, batch) in passes.by_ref().take(accumulation).enumerate() {
+            let pass = self.step * accumulation as u64 + i as u64;
+            let pass = self.pass(&batch?, pass, buffers.take().as_ref())?;
+            if !pass.loss.is_finite() {
+                return Err(not_finite(format!("the loss ({})", pass.loss), self.step + 1));
+            }
+            loss += pass.loss / accumulation as f64;
+            right += pass.right;
+            for (name, gradient) in pass.gradients {
+                match gradients.get_mut(&name) {
+                    Some(sum) => self.backend.add_assign(sum, &gradient)?,
+                    None => {
+                        gradients.insert(name, gradient);
+                    }
+                }
+            }
+            buffers = Some(pass.parameters);
+        }
+        let norm = gradient_norm(&self.backend, &gradients)?;
+        if !norm.is_finite() {
+            return Err(not_finite(self.first_not_finite(&gradients)?, self.step + 1));
+        }
+        if let Some(parameters) = buffers {
+            self.parameters = parameters;
+        }
+        self.optimizer.step(
+            &self.backend,
+            &mut self.parameters,
+            gradients,
+            norm,
+            learning_rate,
+            self.step + 1,
+        )?;
+        self.step += 1;
+        self.epoch_loss += loss;
+        Ok(StepReport {
+            step: self.step,
+            total_steps: self.total_steps(),
+            epoch: epoch + 1,
+            loss,
+            gradient_norm: norm,
+            accuracy: right as f64 / self.images_per_step() as f64,
+            learning_rate,
+            images: self.images_per_step(),
+        })
+    }
+
+    fn first_not_finite(&self, gradients: &BTreeMap<String, B::Tensor>) -> Result<String> {
+        for (name, gradient) in gradients {
+            if !self.backend.sum_of_squares(gradient)?.is_finite() {
+                return Ok(format!("the gradient of {name}"));
+            }
+        }
+        Ok("the norm of all gradients".to_owned())
+    }
+
+    /// Forward and backward of one batch. The parameters that come back hold the renewed running statistics.
+    fn pass(&self, batch: &Batch, index: u64, parameters: Option<&Parameters<B>>) -> Result<PassResult<B>> {
+        let mut parameters = parameters.unwrap_or(&self.parameters).clone();
+        let pass = Pass { seed: self.config.seed, index };
+        let mut tape = Tape::new(&self.backend, &parameters, pass);
+        let images = Var::constant(upload_images(&self.backend, batch)?);
+        let logits = self.network.logits(&mut tape, &images)?;
+        let loss = tape.apply_one(cross_entropy(batch, self.config.loss.label_smoothing), &[&logits])?;
+        let value = f64::from(self.backend.download(loss.tensor())?[0]);
+        let logits = self.backend.download(logits.tensor())?;
+        // Seeding with the share of a pass makes the sum over passes the mean over images.
+        let seed = self.backend.upload(&Shape::from([1]), &[1.0 / self.config.batch.accumulation as f32])?;
+        let backward = tape.backward(&loss, seed)?;
+        parameters.replace(backward.buffers);
+        let right = count_right(&logits, &batch.labels);
+        Ok(PassResult { loss: value, right, gradients: backward.gradients, parameters })
+    }
+
+    fn end_epoch(&mut self, epoch: u64, images_per_second: f64, observer: &mut impl Observer) -> Result<()> {
+        let test = self.datasets.test.clone();
+        let all = test.len();
+        let evaluation = evaluate(
+            &self.backend,
+            &self.network,
+            &self.parameters,
+            test,
+            self.datasets.train.statistics(),
+            self.config.batch.evaluation_size,
+            |done| observer.on_evaluation_batch(done, all),
+        )?;
+        let row = MetricsRow {
+            epoch: epoch + 1,
+            step: self.step,
+            learning_rate: self.config.optimizer.learning_rate
+                * self.config.schedule.factor(self.step - 1, self.steps_per_epoch),
+            train_loss: self.epoch_loss / self.steps_per_epoch as f64,
+            test_loss: evaluation.loss,
+            test_accuracy: evaluation.accuracy,
+            images_per_second,
+        };
+        self.epoch_loss = 0.0;
+        let is_best = self.best_accuracy.is_none_or(|best| evaluation.accuracy > best);
+        if is_best {
+            self.best_accuracy = Some(evaluation.accuracy);
+        }
+        let best = if is_best { Some(self.describe(None)?) } else { None };
+        observer.on_evaluation(&row, &evaluation, best.as_ref())?;
+        observer.on_checkpoint(&self.checkpoint()?)
+    }
+}
+
+struct PassResult<B: Backend> {
+    loss: f64,
+    right: usize,
+    gradients: BTreeMap<String, B::Tensor>,
+    parameters: Parameters<B>,
+}
+
+fn count_right(logits: &[f32], labels: &[u32]) -> usize {
+    let rows = logits.chunks_exact(logits.len() / labels.len().max(1));
+    let is_right = |(row, label): &(&[f32], &u32)| row.iter().all(|&logit| logit <= row[**label as usize]);
+    rows.zip(labels).filter(is_right).count()
+}
