@@ -1,0 +1,126 @@
+//! Tables of plain text with aligned columns.
+
+use std::fmt;
+
+/// Where the cells of a column stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Align {
+    Left,
+    Right,
+}
+
+/// A column: its heading, which may have several lines, and its alignment.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    heading: &'static str,
+    align: Align,
+}
+
+/// A column of text, aligned on the left.
+pub fn text(heading: &'static str) -> Column {
+    Column { heading, align: Align::Left }
+}
+
+/// A column of numbers, aligned on the right; digits line up where all cells have as many decimals.
+pub fn number(heading: &'static str) -> Column {
+    Column { heading, align: Align::Right }
+}
+
+/// A table of `N` columns; [`Display`](fmt::Display) writes it, each line ended by a line break.
+#[derive(Debug, Clone)]
+pub struct Table<const N: usize> {
+    columns: [Column; N],
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    /// A table without rows.
+    pub fn new(columns: [Column; N]) -> Table<N> {
+        Table { columns, rows: Vec::new() }
+    }
+
+    /// Adds a row below the others.
+    pub fn row(&mut self, cells: [String; N]) {
+        self.rows.push(cells);
+    }
+
+    /// The heading as rows of cells; short headings stand at the bottom, next to their column.
+    fn heading(&self) -> Vec<[String; N]> {
+        let height = self.columns.iter().map(|column| column.heading.lines().count()).max().unwrap_or(0);
+        let line = |i: usize| {
+            self.columns.map(|column| {
+                let above = height - column.heading.lines().count();
+                let line = i.checked_sub(above).and_then(|i| column.heading.lines().nth(i));
+                line.unwrap_or_default().to_owned()
+            })
+        };
+        (0..height).map(line).collect()
+    }
+}
+
+impl<const N: usize> fmt::Display for Table<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heading = self.heading();
+        let mut widths = [0; N];
+        for row in heading.iter().chain(&self.rows) {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let line = |row: &[String; N]| {
+            let cells: Vec<_> = (0..N)
+                .map(|i| match self.columns[i].align {
+                    Align::Left => format!("{:<1$}", row[i], widths[i]),
+                    Align::Right => format!("{:>1$}", row[i], widths[i]),
+                })
+                .collect();
+            cells.join("  ").trim_end().to_owned()
+        };
+        for row in &heading {
+            writeln!(f, "{}", line(row))?;
+        }
+        writeln!(f, "{}", line(&widths.map(|width| "-".repeat(width))))?;
+        for row in &self.rows {
+            writeln!(f, "{}", line(row))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_stands_left_and_numbers_right() {
+        let mut table = Table::new([text("model"), number("size"), number("share")]);
+        table.row(["pelk_t".into(), "224".into(), "5.0 %".into()]);
+        table.row(["pelk_b_101".into(), "28".into(), "12.5 %".into()]);
+        let expected = "\
+model       size   share
+----------  ----  ------
+pelk_t       224   5.0 %
+pelk_b_101    28  12.5 %
+";
+        assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn headings_of_several_lines_end_at_the_rule() {
+        let mut table = Table::new([text("name"), number("parameters,\nmillions")]);
+        table.row(["a".into(), "1".into()]);
+        let expected = "      parameters,
+name     millions
+----  -----------
+a               1
+";
+        assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn lines_have_no_trailing_blanks_and_widths_count_characters() {
+        let mut table = Table::new([number("n"), text("note")]);
+        table.row(["±1".into(), String::new()]);
+        assert_eq!(table.to_string(), " n  note\n--  ----\n±1\n");
+    }
+}
