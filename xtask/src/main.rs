@@ -1,2 +1,26 @@
-//! The commands of the workspace.
-fn main() {}
+//! The commands of the workspace; `cargo xtask --help` lists them.
+#![forbid(unsafe_code)]
+// A command answers on standard output: that is what it is for.
+#![allow(clippy::print_stdout)]
+
+mod commands;
+mod presets;
+mod progress;
+mod table;
+mod workspace;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match commands::run(commands::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("caused by: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -15,7 +15,8 @@ pub enum Part {
     Downsampling,
     /// Large depthwise kernels: peripheral, or ConvNeXt's.
     LargeKernel,
-    /// The dense branch beside the large kernel.
+    /// The dense branch beside the large kernel. The paper's way counts nothing here: the branch is merged into the
+    /// large kernel for inference, and only so do the printed numbers come out.
     SmallKernel,
     /// Kernel-wise position embedding.
     Position,
@@ -65,7 +66,7 @@ impl Part {
             Part::Mlp
         } else if has("large") || has("dwconv") {
             Part::LargeKernel
-        } else if has("small") {
+        } else if has("small") || has("small_bn") {
             Part::SmallKernel
         } else if axes == 4 || name.starts_with("downsample_layers.0.0.") || downsampling_bias(name) {
             if name.starts_with("downsample_layers.0.") { Part::Stem } else { Part::Downsampling }
@@ -155,8 +156,13 @@ struct Counter {
 }
 
 impl Counter {
-    fn density_of(&self, role: Role) -> f64 {
-        if role == Role::Weight { self.density } else { 1.0 }
+    /// The share of a parameter, and of the work done with it, that the paper counts.
+    fn share_in_paper(&self, spec: &ParameterSpec) -> f64 {
+        match (Part::of(&spec.name, spec.shape.len()), spec.role) {
+            (Part::SmallKernel, _) => 0.0,
+            (_, Role::Weight) => self.density,
+            _ => 1.0,
+        }
     }
 }
 
@@ -169,10 +175,10 @@ impl Executor for Counter {
         }
         if spec.role != Role::Buffer {
             let params = spec.shape.elements() as u64;
-            let density = self.density_of(spec.role);
+            let share = self.share_in_paper(&spec);
             let part = Part::of(&spec.name, spec.shape.len());
             *self.cost.parts.entry(part).or_default() +=
-                PartCost { params, params_paper: params as f64 * density, ..PartCost::default() };
+                PartCost { params, params_paper: params as f64 * share, ..PartCost::default() };
         }
         let name = spec.name.clone();
         let counted = Counted { shape: spec.shape.clone(), parameter: Some(Arc::new(spec)) };
@@ -189,11 +195,10 @@ impl Executor for Counter {
         let cost = op.cost(&shapes);
         // An operator is charged to its weight: the second input, or for the position term the embedding.
         if let Some(spec) = inputs.get(1).and_then(|input| input.parameter.as_ref()) {
-            // The position term multiplies by a shared weight and by an embedding that is never sparse; it is counted in full.
-            let density = self.density_of(spec.role);
+            let share = self.share_in_paper(spec);
             *self.cost.parts.entry(Part::of(&spec.name, spec.shape.len())).or_default() += PartCost {
                 macs_executed: cost.executed,
-                macs_paper: cost.dense as f64 * density,
+                macs_paper: cost.dense as f64 * share,
                 ..PartCost::default()
             };
         }

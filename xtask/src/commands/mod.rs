@@ -1,0 +1,79 @@
+//! One module a command. To add one: a file here with its arguments and a `run`, and its lines below.
+
+mod cost;
+mod eval;
+mod grid;
+mod predict;
+mod test;
+mod train;
+
+use anyhow::Result;
+
+/// PeLK: ConvNets with very large kernels, which share parameters away from their centre.
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    disable_help_subcommand = true,
+    after_help = EXAMPLES
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask train                   a small network on Fashion-MNIST, which is in the checkout
+  cargo xtask eval --checkpoint runs/fashion-mnist/best.safetensors
+  cargo xtask grid --kernel 51        how a 51 x 51 kernel comes to have 169 parameters
+  cargo xtask cost pelk_t             what PeLK-T costs, part by part
+  cargo xtask test --fast             the quick checks, before a commit
+
+`cargo xtask <COMMAND> --help` explains a command and all its options.";
+
+// In the order in which a newcomer meets them, which is that of the help.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Train(train::TrainArgs),
+    Eval(eval::EvalArgs),
+    Predict(predict::PredictArgs),
+    Grid(grid::GridArgs),
+    Cost(cost::CostArgs),
+    Test(test::TestArgs),
+}
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// Those of the command.
+pub fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Grid(args) => grid::run(args),
+        Command::Cost(args) => cost::run(&args),
+        Command::Test(args) => test::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_of_all_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_what_it_does_in_one_line() {
+        for command in Cli::command().get_subcommands() {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!((10..=90).contains(&about.len()), "{}: {about:?}", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! `cargo xtask predict`
+
+use crate::table::{Table, number, text};
+use crate::workspace::set_threads;
+use anyhow::{Context, Result, anyhow};
+use image::imageops::FilterType;
+use pelk_autodiff::{Backend, CpuBackend, Eager, Parameters, Shape};
+use pelk_models::{Network, fold};
+use pelk_train::{Checkpoint, Description, ranked};
+use std::path::{Path, PathBuf};
+
+/// Say what is on images, with a trained network
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  cargo xtask predict --checkpoint runs/fashion-mnist/best.safetensors shirt.png")]
+pub struct PredictArgs {
+    /// A best.safetensors or last.safetensors that `train` wrote
+    #[arg(long, value_name = "FILE")]
+    checkpoint: PathBuf,
+    /// Images: PNG, JPEG, BMP, GIF, WebP, TIFF or PNM; resized to what the network was trained on
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
+    /// Swap light and dark first: Fashion-MNIST shows light clothes on a dark ground, photographs mostly the reverse
+    #[arg(long)]
+    invert: bool,
+    /// Threads to compute with [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the checkpoint or an image is unusable.
+pub fn run(args: &PredictArgs) -> Result<()> {
+    set_threads(args.threads)?;
+    let Checkpoint { description, tensors } = Checkpoint::read(&args.checkpoint)?;
+    let (config, tensors) = fold(&description.network, &tensors)?;
+    let network = Network::new(config)?;
+    let backend = CpuBackend::new()?;
+    let parameters = Parameters::upload(&backend, &tensors)?;
+    let [height, width, channels] = description.image;
+    for path in &args.images {
+        let values = read(path, &description, args.invert)?;
+        let images = backend.upload(&Shape::from([1, height, width, channels]), &values)?;
+        let logits = network.logits(&mut Eager::new(&backend, &parameters), &images)?;
+        let logits = backend.download(&logits)?;
+        println!("{}\n{}", path.display(), top_five(&logits, &description.classes));
+    }
+    Ok(())
+}
+
+/// The image in the network's size and channels, normalised as in training, `[H, W, C]`.
+fn read(path: &Path, description: &Description, invert: bool) -> Result<Vec<f32>> {
+    let cannot = || format!("cannot read image {}", path.display());
+    let mut image = image::ImageReader::open(path)
+        .and_then(image::ImageReader::with_guessed_format)
+        .with_context(cannot)?
+        .decode()
+        .with_context(cannot)?;
+    if invert {
+        image.invert();
+    }
+    let [height, width, channels] = description.image;
+    let image = image.resize_exact(width as u32, height as u32, FilterType::Triangle);
+    let bytes = match channels {
+        1 => image.to_luma8().into_raw(),
+        3 => image.to_rgb8().into_raw(),
+        other => return Err(anyhow!("the network takes {other} channels; images have 1 or 3")),
+    };
+    let mut values: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    description.normalisation.apply(&mut values);
+    Ok(values)
+}
+
+fn top_five(logits: &[f32], classes: &[String]) -> Table<2> {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weights: Vec<f32> = logits.iter().map(|logit| (logit - highest).exp()).collect();
+    let sum: f32 = weights.iter().sum();
+    let mut table = Table::new([text("  class"), number("probability")]);
+    for class in ranked(logits).into_iter().take(5) {
+        table.row([format!("  {}", classes[class]), format!("{:.2} %", 100.0 * weights[class] / sum)]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_sorted_and_sum_to_one() {
+        let classes: Vec<String> = ["a", "b", "c"].map(str::to_owned).into();
+        let table = top_five(&[0.0, 2f32.ln(), f32::NEG_INFINITY], &classes).to_string();
+        let lines: Vec<&str> = table.lines().skip(2).map(str::trim).collect();
+        assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["b", "66.67", "%"]);
+        assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["a", "33.33", "%"]);
+        assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["c", "0.00", "%"]);
+    }
+}

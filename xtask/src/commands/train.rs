@@ -1,0 +1,293 @@
+//! `cargo xtask train`
+
+use crate::presets::{self, PRESETS};
+use crate::progress::{Progress, duration};
+use crate::table::{Table, number};
+use crate::workspace::{dataset, root, set_threads, shown};
+use anyhow::{Context, Result, bail};
+use pelk_autodiff::{Backend, CpuBackend};
+use pelk_data::Split;
+use pelk_train::{
+    Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, Outcome, Run, StepReport, TrainConfig, Trainer,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Train a network; without options, a small PeLK on Fashion-MNIST in a few minutes
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct TrainArgs {
+    /// What to train: fashion-mnist (the default, a few minutes) or fashion-mnist-long (better, under an hour)
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    preset: Option<String>,
+    /// A configuration of your own instead of a preset; start from the config.toml of a run
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Change a key of the configuration, for instance optimizer.learning_rate=0.002; may be repeated
+    #[arg(long, value_name = "KEY.PATH=VALUE")]
+    set: Vec<String>,
+    /// Folder of the run's files [default: runs/PRESET, numbered where that is taken]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with the run in --out, or with the preset's latest run, from its last checkpoint
+    #[arg(long, conflicts_with_all = ["set", "seed", "config"])]
+    resume: bool,
+    /// Threads to compute with; does not change results [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Stop after this step and save; the schedule stays that of the whole run, so --resume can finish it
+    #[arg(long, value_name = "N")]
+    max_steps: Option<u64>,
+    /// Save last.safetensors every so many steps, beside the end of each epoch
+    #[arg(long, value_name = "STEPS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: u64,
+    /// Seed of everything random; runs with equal seeds give equal bits
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask train
+  cargo xtask train --set model.name=convnext_atto --out runs/convnext
+  cargo xtask train --set schedule.epochs=10 --set optimizer.learning_rate=0.002
+  cargo xtask train --resume
+
+A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors and
+last.safetensors. Ctrl-C saves before it stops.";
+
+/// Runs the command.
+///
+/// # Errors
+/// When the arguments, the data or a file of the run are unusable, or training fails.
+pub fn run(args: &TrainArgs) -> Result<()> {
+    set_threads(args.threads)?;
+    let (mut run, config, checkpoint) = if args.resume { resume(args)? } else { start(args)? };
+    let data = args.data.as_deref();
+    let read = |split| anyhow::Ok(Arc::new(dataset(&config.data.dataset, data, split)?));
+    let datasets = Datasets { train: read(Split::Train)?, test: read(Split::Test)? };
+    let backend = CpuBackend::new()?;
+    let device = backend.name();
+    let mut trainer = Trainer::new(backend, config.clone(), datasets.clone())?;
+    if args.resume {
+        match checkpoint {
+            Some(checkpoint) => trainer.restore(checkpoint, &run.last())?,
+            None => eprintln!("The run had not come to a checkpoint yet: starting it from the beginning."),
+        }
+    }
+    introduce(&trainer, &config, &datasets, &device, &run)?;
+
+    let stop = stop_on_ctrl_c()?;
+    let total = trainer.total_steps();
+    let last = args.max_steps.map_or(total, |max| max.min(total));
+    if trainer.step() >= last {
+        println!("Nothing to do: the run has taken {} of {last} steps.", trainer.step());
+        return Ok(());
+    }
+    let progress = Progress::new(trainer.step(), last);
+    let start = Instant::now();
+    let mut observer = Files { run: &mut run, progress, stop };
+    let limits = Limits { max_steps: args.max_steps, checkpoint_every: Some(args.checkpoint_every) };
+    let outcome = trainer.run(limits, &mut observer);
+    observer.progress.finish();
+    conclude(outcome?, &run, trainer.step(), total, start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn start(args: &TrainArgs) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
+    let (name, origin, text) = match &args.config {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            (stem, path.display().to_string(), text)
+        }
+        None => {
+            let preset = presets::find(args.preset.as_deref().unwrap_or(PRESETS[0].name))?;
+            (preset.name.to_owned(), format!("preset {}", preset.name), preset.text.to_owned())
+        }
+    };
+    let mut settings = args.set.clone();
+    settings.extend(args.seed.map(|seed| format!("seed={seed}")));
+    let config = TrainConfig::parse(&origin, &text, &settings)?;
+    // A model that does not exist should not leave a folder behind.
+    pelk_models::zoo::configure(&config.model, 1, 1)?;
+    let folder = args.out.clone().unwrap_or_else(|| free_folder(&name));
+    Ok((Run::create(&folder, &config)?, config, None))
+}
+
+fn resume(args: &TrainArgs) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
+    let folder = match &args.out {
+        Some(folder) => folder.clone(),
+        None => {
+            let name = presets::find(args.preset.as_deref().unwrap_or(PRESETS[0].name))?.name;
+            match numbered(name).take_while(|folder| Run::exists(folder)).last() {
+                Some(folder) => folder,
+                None => bail!("there is no run of preset {name} to resume; give its folder with --out"),
+            }
+        }
+    };
+    Ok(Run::open(&folder)?)
+}
+
+/// `runs/NAME`, `runs/NAME-2`, `runs/NAME-3`, and so on.
+fn numbered(name: &str) -> impl Iterator<Item = PathBuf> {
+    let first = root().join("runs").join(name);
+    let others = (2..).map({
+        let first = first.clone();
+        move |i: u32| PathBuf::from(format!("{}-{i}", first.display()))
+    });
+    std::iter::once(first).chain(others)
+}
+
+fn free_folder(name: &str) -> PathBuf {
+    numbered(name).find(|folder| !Run::exists(folder)).unwrap_or_else(|| root().join("runs").join(name))
+}
+
+fn introduce(
+    trainer: &Trainer<CpuBackend>,
+    config: &TrainConfig,
+    datasets: &Datasets,
+    device: &str,
+    run: &Run,
+) -> Result<()> {
+    let parameters: usize = trainer
+        .network()
+        .parameters()?
+        .iter()
+        .filter(|spec| spec.role != pelk_autodiff::Role::Buffer)
+        .map(|spec| spec.shape.elements())
+        .sum();
+    println!(
+        "{} ({parameters} parameters) on {}: {} training and {} test images",
+        config.model.name,
+        config.data.dataset,
+        datasets.train.len(),
+        datasets.test.len(),
+    );
+    println!(
+        "{} epochs of {} steps, on {device} with {} threads, seed {}",
+        config.schedule.epochs,
+        trainer.total_steps() / config.schedule.epochs,
+        rayon::current_num_threads(),
+        config.seed,
+    );
+    println!("run folder: {}", shown(run.folder()));
+    if trainer.step() > 0 {
+        println!("going on after step {}", trainer.step());
+    }
+    Ok(())
+}
+
+/// A flag that the first Ctrl-C sets; the second one ends the program at once.
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nStopping after this step (Ctrl-C again: at once, without saving)");
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(stop)
+}
+
+/// Writes what training makes into the run's folder.
+struct Files<'a> {
+    run: &'a mut Run,
+    progress: Progress,
+    stop: Arc<AtomicBool>,
+}
+
+impl Observer for Files<'_> {
+    fn on_step(&mut self, report: &StepReport) -> bool {
+        self.progress.step(report);
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    fn on_evaluation_batch(&mut self, done: usize, all: usize) {
+        self.progress.evaluation(done, all);
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> pelk_train::Result<()> {
+        checkpoint.write(&self.run.last())
+    }
+
+    fn on_evaluation(
+        &mut self,
+        row: &MetricsRow,
+        _evaluation: &Evaluation,
+        best: Option<&Checkpoint>,
+    ) -> pelk_train::Result<()> {
+        if let Some(best) = best {
+            best.write(&self.run.best())?;
+        }
+        self.run.add(*row)?;
+        self.progress.line(&format!(
+            "epoch {:>3}: train loss {:.4}, test loss {:.4}, test accuracy {:.2} %, {:.0} images/s",
+            row.epoch,
+            row.train_loss,
+            row.test_loss,
+            100.0 * row.test_accuracy,
+            row.images_per_second,
+        ));
+        Ok(())
+    }
+}
+
+/// Rows of the table at the end: the last few epochs.
+const ROWS: usize = 5;
+
+fn conclude(outcome: Outcome, run: &Run, step: u64, total: u64, seconds: f64) {
+    let rows = run.rows();
+    if !rows.is_empty() {
+        let mut table = Table::new([
+            number("epoch"),
+            number("step"),
+            number("train loss"),
+            number("test loss"),
+            number("test accuracy"),
+            number("images/s"),
+        ]);
+        for row in &rows[rows.len().saturating_sub(ROWS)..] {
+            table.row([
+                row.epoch.to_string(),
+                row.step.to_string(),
+                format!("{:.4}", row.train_loss),
+                format!("{:.4}", row.test_loss),
+                format!("{:.2} %", 100.0 * row.test_accuracy),
+                format!("{:.0}", row.images_per_second),
+            ]);
+        }
+        println!("\n{table}");
+    }
+    let folder = shown(run.folder());
+    match (outcome, rows.last()) {
+        (Outcome::Finished, Some(last)) => {
+            let best = rows.iter().map(|row| row.test_accuracy).fold(0.0, f64::max);
+            println!(
+                "Test accuracy {:.2} % after the last epoch (best epoch {:.2} %), in {}.",
+                100.0 * last.test_accuracy,
+                100.0 * best,
+                duration(seconds),
+            );
+        }
+        (Outcome::Stopped, _) => println!("Stopped and saved after step {step} of {total}."),
+        _ => println!("Saved after step {step} of {total}, the limit given."),
+    }
+    println!("\nNext:");
+    if outcome != Outcome::Finished {
+        println!("  cargo xtask train --resume --out {folder}");
+    }
+    let checkpoint = |path: &Path| shown(path);
+    if run.best().exists() {
+        println!("  cargo xtask eval --checkpoint {}", checkpoint(&run.best()));
+        println!("  cargo xtask predict --checkpoint {} IMAGE...", checkpoint(&run.best()));
+        println!("  open {}", shown(&run.curves()));
+    }
+}

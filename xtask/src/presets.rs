@@ -1,0 +1,58 @@
+//! The presets that come with the program, one TOML file each. To add one: a file in `xtask/presets` and its line here.
+
+use anyhow::{Result, anyhow};
+
+/// A named configuration.
+pub struct Preset {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The configuration, as TOML.
+    pub text: &'static str,
+}
+
+macro_rules! presets {
+    ($($name:literal),+) => {
+        &[$(Preset { name: $name, text: include_str!(concat!("../presets/", $name, ".toml")) }),+]
+    };
+}
+
+/// All presets; the first is the default.
+pub const PRESETS: &[Preset] = presets!["fashion-mnist", "fashion-mnist-long"];
+
+/// The names of all presets, for help texts.
+pub fn names() -> String {
+    PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The preset called `name`.
+///
+/// # Errors
+/// Names the nearest preset when there is none.
+pub fn find(name: &str) -> Result<&'static Preset> {
+    if let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) {
+        return Ok(preset);
+    }
+    let nearest = PRESETS.iter().min_by_key(|preset| strsim::damerau_levenshtein(preset.name, name));
+    let nearest = nearest.map_or("", |preset| preset.name);
+    Err(anyhow!("there is no preset {name:?}: did you mean {nearest:?}? Known presets: {}", names()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pelk_train::TrainConfig;
+
+    #[test]
+    fn every_preset_is_a_valid_configuration() {
+        for preset in PRESETS {
+            let config = TrainConfig::parse(preset.name, preset.text, &[]).unwrap();
+            pelk_models::zoo::configure(&config.model, 1, 10).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_misspelt_preset_gets_the_nearest_name() {
+        let message = find("fashion-mnits").err().unwrap().to_string();
+        assert!(message.contains("\"fashion-mnist\"?"), "{message}");
+    }
+}
