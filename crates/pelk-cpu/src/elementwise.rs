@@ -272,12 +272,15 @@ impl Kernel for SumOfSquares<'_> {
     type Output = f64;
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> f64 {
-        let mut sums = [0.0f64; 16];
-        for x in self.0.chunks(sums.len()) {
-            for (sum, x) in sums.iter_mut().zip(x) {
-                let x = f64::from(*x);
-                *sum += x * x;
+        let mut sums = [0.0f64; 32];
+        let (groups, rest) = self.0.as_chunks::<32>();
+        for x in groups {
+            for i in 0..32 {
+                sums[i] += f64::from(x[i]) * f64::from(x[i]);
             }
+        }
+        for (sum, x) in sums.iter_mut().zip(rest) {
+            *sum += f64::from(*x) * f64::from(*x);
         }
         sums.iter().sum()
     }

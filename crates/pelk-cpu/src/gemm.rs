@@ -8,17 +8,19 @@ use crate::elementwise;
 use crate::simd::Level;
 use rayon::prelude::*;
 
-/// Tasks to cut a product into where its output does not give as many by itself: a few for each core of a
-/// desktop processor. The cut must not depend on the cores at hand, or results would.
-const TASKS: usize = 16;
-/// Fewest multiply-adds worth a task of their own: about 20 microseconds of one AVX-512 core.
-const TASK_WORK: usize = 1 << 20;
-/// Most output rows of a task. Each task packs its part of `b` anew, which costs as much as about ten rows
-/// of products: of 128, 256 and 512 rows, 256 was within 2 % of the best on all of PeLK-T's products.
-const TASK_ROWS: usize = 256;
-/// Fewest output columns, and fewest summands, of a task: below, `matrixmultiply` spends its time on packing.
-const TASK_COLUMNS: usize = 64;
-const TASK_DEPTH: usize = 512;
+/// Tasks that a product is cut into in any case, and those it is cut into where cutting is cheap. The cut must not
+/// depend on the cores at hand, or results would; 8 keep a laptop busy, 32 balance better.
+const FEW_TASKS: usize = 8;
+const MANY_TASKS: usize = 32;
+/// Fewest multiply-adds worth a task of their own: 20 to 40 microseconds of one AVX-512 core.
+const TASK_WORK: usize = 1 << 21;
+/// Multiply-adds that cost as much as packing one value for the kernel (measured on PeLK-T's products on one
+/// AVX-512 core: 3136 x 384 x 96 runs at 96 GFLOP/s in blocks of 392 rows, at 88 in blocks of 196).
+const PACKING: usize = 32;
+/// Cutting is cheap when it adds at most this part of the work.
+const CHEAP: usize = 16;
+/// Smallest edges of a task in rows, columns and summands: those below leave the kernel's loops short.
+const LEAST: [usize; 3] = [32, 64, 256];
 /// Block edges are multiples of the widest register tile of `matrixmultiply`.
 const TILE: usize = 16;
 
@@ -67,7 +69,7 @@ pub(crate) enum Start<'a> {
     Row(&'a [f32]),
 }
 
-/// The edges of a task's block.
+/// The edges of a task's block: rows, columns, summands.
 #[derive(Debug, PartialEq, Eq)]
 struct Blocks {
     rows: usize,
@@ -76,15 +78,25 @@ struct Blocks {
 }
 
 impl Blocks {
+    /// Halves edges until there are tasks enough, always the edge that costs least to halve. Twice as many row
+    /// blocks pack `b` twice as often, column blocks pack `a`, and parts of the sum write the output.
     fn new(m: usize, n: usize, k: usize) -> Self {
-        let worthwhile = (m.saturating_mul(n).saturating_mul(k) / TASK_WORK).clamp(1, TASKS);
-        let edge = |size: usize, parts: usize| size.div_ceil(parts).next_multiple_of(TILE).min(size);
-        let rows = edge(m, m.div_ceil(TASK_ROWS));
-        let tasks = m.div_ceil(rows);
-        let columns = edge(n, worthwhile.div_ceil(tasks).min(n.div_ceil(TASK_COLUMNS)));
-        let tasks = tasks * n.div_ceil(columns);
-        let depth = edge(k, (worthwhile / tasks).min(k / TASK_DEPTH).max(1));
-        Self { rows, columns, depth }
+        let size = [m, n, k];
+        let work = m.saturating_mul(n).saturating_mul(k);
+        let mut parts = [1; 3];
+        loop {
+            let cost = |axis: usize| (work / size[axis]).saturating_mul(parts[axis]);
+            let can_be_halved = |axis: &usize| size[*axis] / (2 * parts[*axis]) >= LEAST[*axis];
+            let Some(axis) = (0..3).filter(can_be_halved).min_by_key(|axis| cost(*axis)) else { break };
+            let is_cheap = cost(axis).saturating_mul(PACKING * CHEAP) <= work;
+            let enough = if is_cheap { MANY_TASKS } else { FEW_TASKS }.min(work / TASK_WORK);
+            if parts.iter().product::<usize>() >= enough {
+                break;
+            }
+            parts[axis] *= 2;
+        }
+        let edge = |axis: usize| size[axis].div_ceil(parts[axis]).next_multiple_of(TILE).min(size[axis]);
+        Self { rows: edge(0), columns: edge(1), depth: edge(2) }
     }
 }
 
@@ -238,10 +250,19 @@ mod tests {
             let blocks = Blocks::new(m, n, k);
             m.div_ceil(blocks.rows) * n.div_ceil(blocks.columns) * k.div_ceil(blocks.depth)
         };
-        // PeLK-T, one image: the first and the last stage's pointwise layers, and a weight gradient.
-        for (m, n, k) in [(3136, 384, 96), (49, 3072, 768), (384, 96, 3136)] {
-            assert!((8..=64).contains(&tasks(m, n, k)), "{m} x {n} x {k}: {} tasks", tasks(m, n, k));
+        // PeLK-T, one image: pointwise layers of each stage, and a weight gradient.
+        let products = [
+            (3136, 384, 96),
+            (784, 768, 192),
+            (196, 1536, 384),
+            (196, 384, 1536),
+            (49, 3072, 768),
+            (384, 96, 3136),
+        ];
+        for (m, n, k) in products {
+            assert!((6..=32).contains(&tasks(m, n, k)), "{m} x {n} x {k}: {} tasks", tasks(m, n, k));
         }
+        assert_eq!(tasks(50_176, 384, 96), 32, "a tall product is cheap to cut");
         assert_eq!(tasks(4, 4, 4), 1, "a small product is not cut");
     }
 

@@ -133,27 +133,31 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let channels = self.weight.len();
-        let rows = self.x.chunks_exact(channels).zip(self.y.chunks_exact_mut(channels));
-        let saved = self.mean.iter_mut().zip(self.inv_std);
-        for ((x, y), (mean, inv_std)) in rows.zip(saved) {
+        for row in 0..self.mean.len() {
+            let x = &self.x[row * channels..(row + 1) * channels];
             let mut sum = simd.zero();
-            for x in x.chunks(S::LANES) {
-                sum = simd.add(sum, simd.load_partial(x));
+            for c in (0..channels).step_by(S::LANES) {
+                sum = simd.add(sum, simd.load_partial(&x[c..channels.min(c + S::LANES)]));
             }
-            *mean = simd.reduce_sum(sum) / channels as f32;
+            let mean = simd.reduce_sum(sum) / channels as f32;
             // A second pass, over a row that is in the level-1 cache: the mean of squares would cancel.
-            let (m, mut squares) = (simd.splat(*mean), simd.zero());
-            for x in x.chunks(S::LANES) {
+            let (m, mut squares) = (simd.splat(mean), simd.zero());
+            for c in (0..channels).step_by(S::LANES) {
+                let x = &x[c..channels.min(c + S::LANES)];
                 let d = simd.mul(simd.sub(simd.load_partial(x), m), mask(simd, x));
                 squares = simd.mul_add(d, d, squares);
             }
-            *inv_std = 1.0 / (simd.reduce_sum(squares) / channels as f32 + self.eps).sqrt();
-            let s = simd.splat(*inv_std);
-            let parameters = self.weight.chunks(S::LANES).zip(self.bias.chunks(S::LANES));
-            for ((x, y), (w, b)) in x.chunks(S::LANES).zip(y.chunks_mut(S::LANES)).zip(parameters) {
-                let n = simd.mul(simd.sub(simd.load_partial(x), m), s);
-                simd.store_partial(simd.mul_add(n, simd.load_partial(w), simd.load_partial(b)), y);
+            let inv_std = 1.0 / (simd.reduce_sum(squares) / channels as f32 + self.eps).sqrt();
+            let s = simd.splat(inv_std);
+            let y = &mut self.y[row * channels..(row + 1) * channels];
+            for c in (0..channels).step_by(S::LANES) {
+                let lanes = c..channels.min(c + S::LANES);
+                let n = simd.mul(simd.sub(simd.load_partial(&x[lanes.clone()]), m), s);
+                let (w, b) = (&self.weight[lanes.clone()], &self.bias[lanes.clone()]);
+                let v = simd.mul_add(n, simd.load_partial(w), simd.load_partial(b));
+                simd.store_partial(v, &mut y[lanes]);
             }
+            (self.mean[row], self.inv_std[row]) = (mean, inv_std);
         }
     }
 }

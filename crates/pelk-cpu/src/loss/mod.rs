@@ -3,9 +3,12 @@
 //! Rows are samples, or pixels of N, H, W, C logits. Both losses save the logarithm of the sum of exponentials
 //! of each row, from which the gradient gets the softmax without a second reduction.
 
-use crate::rowwise::{CHUNK, mask};
+mod kernels;
+
+use crate::rowwise::CHUNK;
 use crate::shape::{ShapeError, checked_len, expect_len};
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use crate::simd::{Level, dispatch};
+use kernels::{Hard, HardBackward, LogSumExp, Soft, SoftBackward};
 use rayon::prelude::*;
 
 /// Arguments that a loss cannot work with.
@@ -219,161 +222,6 @@ fn check_soft(
 
 fn task_rows(classes: usize) -> usize {
     (CHUNK / classes).max(1)
-}
-
-/// The logarithm of the sum of exponentials of each row.
-struct LogSumExp<'a> {
-    classes: usize,
-    logits: &'a [f32],
-    log_sum_exp: &'a mut [f32],
-}
-
-impl Kernel for LogSumExp<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        for (row, out) in self.logits.chunks_exact(self.classes).zip(self.log_sum_exp) {
-            // The largest logit is taken out of the exponentials, which cannot overflow then.
-            let whole = row.len() - row.len() % S::LANES;
-            let mut largest = simd.splat(f32::NEG_INFINITY);
-            for x in row[..whole].chunks_exact(S::LANES) {
-                largest = simd.max(largest, simd.load(x));
-            }
-            let largest = row[whole..].iter().copied().fold(simd.reduce_max(largest), f32::max);
-            let mut sum = simd.zero();
-            for x in row.chunks(S::LANES) {
-                let e = simd.exp(simd.sub(simd.load_partial(x), simd.splat(largest)));
-                sum = simd.mul_add(e, mask(simd, x), sum);
-            }
-            *out = largest + simd.reduce_sum(sum).ln();
-        }
-    }
-}
-
-/// Rows with labels; running it gives the sum of their losses.
-struct Hard<'a> {
-    classes: usize,
-    logits: &'a [f32],
-    target: &'a [i64],
-    settings: &'a CrossEntropy,
-    log_sum_exp: &'a [f32],
-}
-
-impl Hard<'_> {
-    /// The label of a row that counts. Labels have been checked.
-    #[inline(always)]
-    fn label(&self, row: usize) -> Option<usize> {
-        let label = self.target[row];
-        if Some(label) == self.settings.ignore_index { None } else { usize::try_from(label).ok() }
-    }
-}
-
-impl Kernel for Hard<'_> {
-    type Output = f64;
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
-        let smoothing = f64::from(self.settings.label_smoothing);
-        let mut loss = 0.0;
-        for (row, logits) in self.logits.chunks_exact(self.classes).enumerate() {
-            let Some(label) = self.label(row) else { continue };
-            let log_sum_exp = f64::from(self.log_sum_exp[row]);
-            loss += (1.0 - smoothing) * (log_sum_exp - f64::from(logits[label]));
-            if smoothing > 0.0 {
-                let mut sum = simd.zero();
-                for x in logits.chunks(S::LANES) {
-                    sum = simd.add(sum, simd.load_partial(x));
-                }
-                let mean = f64::from(simd.reduce_sum(sum)) / self.classes as f64;
-                loss += smoothing * (log_sum_exp - mean);
-            }
-        }
-        loss
-    }
-}
-
-struct HardBackward<'a> {
-    rows: Hard<'a>,
-    factor: f32,
-    glogits: &'a mut [f32],
-}
-
-impl Kernel for HardBackward<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let classes = self.rows.classes;
-        let smoothing = self.rows.settings.label_smoothing;
-        let (factor, spread) = (simd.splat(self.factor), simd.splat(smoothing / classes as f32));
-        let rows = self.rows.logits.chunks_exact(classes).zip(self.glogits.chunks_exact_mut(classes));
-        for (row, (logits, glogits)) in rows.enumerate() {
-            let Some(label) = self.rows.label(row) else {
-                glogits.fill(0.0);
-                continue;
-            };
-            let log_sum_exp = simd.splat(self.rows.log_sum_exp[row]);
-            for (x, g) in logits.chunks(S::LANES).zip(glogits.chunks_mut(S::LANES)) {
-                let softmax = simd.exp(simd.sub(simd.load_partial(x), log_sum_exp));
-                simd.store_partial(simd.mul(factor, simd.sub(softmax, spread)), g);
-            }
-            glogits[label] -= self.factor * (1.0 - smoothing);
-        }
-    }
-}
-
-/// Rows with probabilities; running it gives the sum of their losses.
-struct Soft<'a> {
-    classes: usize,
-    logits: &'a [f32],
-    target: &'a [f32],
-    log_sum_exp: &'a [f32],
-}
-
-impl Kernel for Soft<'_> {
-    type Output = f64;
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
-        let rows = self.logits.chunks_exact(self.classes).zip(self.target.chunks_exact(self.classes));
-        let mut loss = 0.0;
-        for ((logits, target), log_sum_exp) in rows.zip(self.log_sum_exp) {
-            let log_sum_exp = simd.splat(*log_sum_exp);
-            let mut sum = simd.zero();
-            for (x, t) in logits.chunks(S::LANES).zip(target.chunks(S::LANES)) {
-                // Past the end of a row the target is loaded as zero.
-                sum = simd.mul_add(simd.load_partial(t), simd.sub(log_sum_exp, simd.load_partial(x)), sum);
-            }
-            loss += f64::from(simd.reduce_sum(sum));
-        }
-        loss
-    }
-}
-
-struct SoftBackward<'a> {
-    rows: Soft<'a>,
-    factor: f32,
-    glogits: &'a mut [f32],
-}
-
-impl Kernel for SoftBackward<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Soft { classes, logits, target, log_sum_exp } = self.rows;
-        let rows = logits.chunks_exact(classes).zip(target.chunks_exact(classes));
-        for (row, (logits, target)) in rows.enumerate() {
-            let log_sum_exp = simd.splat(log_sum_exp[row]);
-            let mut total = simd.zero();
-            for t in target.chunks(S::LANES) {
-                total = simd.add(total, simd.load_partial(t));
-            }
-            let total = simd.splat(simd.reduce_sum(total));
-            let glogits = self.glogits[row * classes..][..classes].chunks_mut(S::LANES);
-            for ((x, t), g) in logits.chunks(S::LANES).zip(target.chunks(S::LANES)).zip(glogits) {
-                let softmax = simd.exp(simd.sub(simd.load_partial(x), log_sum_exp));
-                let difference = simd.sub(simd.mul(softmax, total), simd.load_partial(t));
-                simd.store_partial(simd.mul(simd.splat(self.factor), difference), g);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
