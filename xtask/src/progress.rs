@@ -26,13 +26,25 @@ impl Progress {
     /// Shows the steps from `first_step` (done already) to `last_step`.
     pub fn new(first_step: u64, last_step: u64) -> Progress {
         let terminal = std::io::stderr().is_terminal();
-        let target = if terminal { ProgressDrawTarget::stderr_with_hz(5) } else { ProgressDrawTarget::hidden() };
+        let target =
+            if terminal { ProgressDrawTarget::stderr_with_hz(5) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(last_step), target);
         let template = "{bar:30} {pos}/{len} steps  {msg}";
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
         bar.set_position(first_step);
         let now = Instant::now();
-        Progress { bar, terminal, start: now, last_line: now, first_step, last_step, loss: f64::NAN, accuracy: f64::NAN }
+        Progress {
+            bar,
+            terminal,
+            start: now,
+            last_line: now,
+            first_step,
+            last_step,
+            loss: f64::NAN,
+            accuracy: f64::NAN,
+        }
     }
 
     /// A step was taken.

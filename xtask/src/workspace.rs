@@ -25,7 +25,9 @@ pub fn dataset(dataset: &str, folder: Option<&Path>, split: Split) -> Result<Ima
     match dataset {
         "fashion-mnist" => Ok(pelk_data::fashion_mnist(folder, split)?),
         "mnist" => Ok(pelk_data::mnist(folder, split)?),
-        other => Err(anyhow!("configuration key `data.dataset`: {other:?} is not known; use fashion-mnist or mnist")),
+        other => Err(anyhow!(
+            "configuration key `data.dataset`: {other:?} is not known; use fashion-mnist or mnist"
+        )),
     }
 }
 

@@ -18,6 +18,14 @@ pub struct Normalized<T> {
     pub inv_std: T,
 }
 
+/// What BatchNorm makes in training.
+pub struct BatchNormalized<T> {
+    /// The output and the batch's statistics.
+    pub normalized: Normalized<T>,
+    /// The renewed running mean and variance, each `[C]`.
+    pub running: [T; 2],
+}
+
 /// A device's tensors and the operators on them.
 ///
 /// Activations are `[N, H, W, C]` or `[.., C]`, row-major; weights have PyTorch's shapes. Operators check nothing
@@ -128,7 +136,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         needs: [bool; 3],
     ) -> Result<Gradients<Self::Tensor, 3>>;
 
-    /// See [`BatchNorm`](crate::operators::BatchNorm); also the new running mean and variance.
+    /// See [`BatchNorm`](crate::operators::BatchNorm), with the batch's statistics.
     fn batch_norm_train(
         &self,
         x: &Self::Tensor,
@@ -137,7 +145,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         running: [&Self::Tensor; 2],
         eps: f32,
         momentum: f32,
-    ) -> Result<(Normalized<Self::Tensor>, [Self::Tensor; 2])>;
+    ) -> Result<BatchNormalized<Self::Tensor>>;
     /// Gradients of x, weight, bias when the batch's statistics were used.
     fn batch_norm_train_backward(
         &self,

@@ -43,7 +43,7 @@ mod parameters;
 mod shape;
 mod tape;
 
-pub use backend::{Backend, Gradients, Normalized};
+pub use backend::{Backend, BatchNormalized, Gradients, Normalized};
 pub use cpu::{CpuBackend, CpuTensor};
 pub use eager::Eager;
 pub use error::{Error, Result};

@@ -87,11 +87,12 @@ fn downsampling_bias(name: &str) -> bool {
 pub struct PartCost {
     /// Trained values (running statistics excluded).
     pub params: u64,
-    /// The same as the paper counts them: weights times the density, everything else in full.
+    /// The same as the paper counts them: weights times the density, small kernels not at all, all else in full.
     pub params_paper: f64,
     /// Multiply-adds as computed here, all weights present.
     pub macs_executed: u64,
-    /// Multiply-adds as the paper counts them: dense kernels, padding included, times the density.
+    /// Multiply-adds as the paper counts them: dense large kernels, padding included, times the density; small kernels
+    /// not at all.
     pub macs_paper: f64,
 }
 

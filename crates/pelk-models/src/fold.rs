@@ -7,7 +7,7 @@ use crate::config::{MixerConfig, NetworkConfig, PeripheralConfig, Position};
 use crate::error::{ModelError, Result};
 use crate::layers::BATCH_NORM_EPS;
 use crate::mixers::peripheral::position_name;
-use ndarray::{Array1, ArrayD, ArrayViewD, Axis, Ix1};
+use ndarray::{Array1, ArrayD, ArrayViewD, Axis};
 use pelk_autodiff::{Error, HostParameters};
 use pelk_grid::reduce;
 
@@ -32,11 +32,23 @@ pub fn fold(config: &NetworkConfig, weights: &HostParameters) -> Result<(Network
     Ok((NetworkConfig { folded: true, ..config.clone() }, folded))
 }
 
+/// The parameter called `name`, which must have this shape.
+fn parameter<'w>(weights: &'w HostParameters, name: &str, shape: &[usize]) -> Result<&'w ArrayD<f32>> {
+    let name = || name.to_owned();
+    let array = weights
+        .get(&name())
+        .ok_or_else(|| Error::MissingParameter { name: name(), shape: shape.into() })?;
+    if array.shape() == shape {
+        return Ok(array);
+    }
+    Err(Error::ParameterShape { name: name(), expected: shape.into(), actual: array.shape().into() }.into())
+}
+
 /// Takes a parameter out of the weights.
-fn take(weights: &mut HostParameters, name: &str) -> Result<ArrayD<f32>> {
-    weights.remove(name).ok_or_else(|| {
-        ModelError::Operator(Error::MissingParameter { name: name.to_owned(), shape: [0; 0].into() })
-    })
+fn take(weights: &mut HostParameters, name: &str, shape: &[usize]) -> Result<ArrayD<f32>> {
+    let array = parameter(weights, name, shape)?.clone();
+    weights.remove(name);
+    Ok(array)
 }
 
 /// A BatchNorm in evaluation mode as `y = scale x + shift`.
@@ -47,13 +59,7 @@ struct Affine {
 
 fn affine(weights: &mut HostParameters, path: &str, channels: usize) -> Result<Affine> {
     let mut vector = |name: &str| -> Result<Array1<f32>> {
-        let name = format!("{path}.{name}");
-        let array = take(weights, &name)?;
-        let actual = array.shape().into();
-        match array.into_dimensionality::<Ix1>() {
-            Ok(vector) if vector.len() == channels => Ok(vector),
-            _ => Err(Error::ParameterShape { name, expected: [channels].into(), actual }.into()),
-        }
+        Ok(take(weights, &format!("{path}.{name}"), &[channels])?.into_iter().collect())
     };
     let (gamma, beta, mean, variance) =
         (vector("weight")?, vector("bias")?, vector("running_mean")?, vector("running_var")?);
@@ -75,21 +81,12 @@ fn fold_block(
     stage: usize,
     block: &str,
 ) -> Result<()> {
-    let mut theta = take(weights, &format!("{block}.large.weight"))?;
-    expect(
-        &theta,
-        &format!("{block}.large.weight"),
-        &[config.channels, config.grid.cells(), config.grid.cells()],
-    )?;
+    let (cells, side) = (config.grid.cells(), config.grid.kernel());
+    let mut theta = take(weights, &format!("{block}.large.weight"), &[config.channels, cells, cells])?;
     let large = affine(weights, &format!("{block}.large_bn"), config.channels)?;
     let mut bias = large.shift;
     if config.position == Position::Literal {
-        let name = position_name(stage);
-        let position = weights.get(&name).ok_or_else(|| Error::MissingParameter {
-            name: name.clone(),
-            shape: [1, config.grid.kernel(), config.grid.kernel()].into(),
-        })?;
-        expect(position, &name, &[1, config.grid.kernel(), config.grid.kernel()])?;
+        let position = parameter(weights, &position_name(stage), &[1, side, side])?;
         bias += &(literal_constant(config, &theta, position)? * &large.scale);
     }
     scale_first(&mut theta, &large.scale);
@@ -99,13 +96,12 @@ fn fold_block(
     if config.small_kernel > 0 {
         let n = config.small_kernel;
         let name = format!("{block}.small.weight");
-        let mut kernel = take(weights, &name)?;
-        expect(&kernel, &name, &[config.channels, 1, n, n])?;
+        let mut kernel = take(weights, &name, &[config.channels, 1, n, n])?;
         let small = affine(weights, &format!("{block}.small_bn"), config.channels)?;
         scale_first(&mut kernel, &small.scale);
         bias += &small.shift;
         if config.small_fits_center() {
-            let first = (config.grid.cells() - n) / 2;
+            let first = (cells - n) / 2;
             let mut center = theta.view_mut();
             for axis in [Axis(1), Axis(2)] {
                 center.slice_axis_inplace(axis, (first..first + n).into());
@@ -118,14 +114,6 @@ fn fold_block(
     weights.insert(format!("{block}.large.weight"), theta);
     weights.insert(format!("{block}.large.bias"), bias.into_dyn());
     Ok(())
-}
-
-fn expect(array: &ArrayD<f32>, name: &str, shape: &[usize]) -> Result<()> {
-    if array.shape() == shape {
-        return Ok(());
-    }
-    Err(Error::ParameterShape { name: name.to_owned(), expected: shape.into(), actual: array.shape().into() }
-        .into())
 }
 
 /// `sum_t w(t) h(t)` for each channel, summed in float64 as the operator does.

@@ -259,7 +259,7 @@ impl<B: Backend> Trainer<B> {
                 observer.on_checkpoint(&self.checkpoint()?)?;
                 return Ok(Some(if go_on { Outcome::Limited } else { Outcome::Stopped }));
             }
-            if limits.checkpoint_every.is_some_and(|every| every > 0 && self.step % every == 0) {
+            if limits.checkpoint_every.is_some_and(|every| every > 0 && self.step.is_multiple_of(every)) {
                 observer.on_checkpoint(&self.checkpoint()?)?;
             }
         }

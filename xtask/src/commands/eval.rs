@@ -88,7 +88,8 @@ fn by_class(evaluation: &Evaluation, classes: &[String]) -> Table<5> {
     };
     for (class, row) in evaluation.confusion.iter().enumerate() {
         let predicted: u64 = evaluation.confusion.iter().map(|row| row[class]).sum();
-        let other = (0..row.len()).filter(|&other| other != class && row[other] > 0).max_by_key(|&other| row[other]);
+        let other =
+            (0..row.len()).filter(|&other| other != class && row[other] > 0).max_by_key(|&other| row[other]);
         table.row([
             classes[class].clone(),
             row.iter().sum::<u64>().to_string(),

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// Say what is on images, with a trained network
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  cargo xtask predict --checkpoint runs/fashion-mnist/best.safetensors shirt.png")]
+#[command(
+    after_help = "Example:\n  cargo xtask predict --checkpoint runs/fashion-mnist/best.safetensors shirt.png"
+)]
 pub struct PredictArgs {
     /// A best.safetensors or last.safetensors that `train` wrote
     #[arg(long, value_name = "FILE")]

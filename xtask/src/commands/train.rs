@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use pelk_autodiff::{Backend, CpuBackend};
 use pelk_data::Split;
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, Outcome, Run, StepReport, TrainConfig, Trainer,
+    Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, Outcome, Run, StepReport, TrainConfig,
+    Trainer,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,7 +103,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 fn start(args: &TrainArgs) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
     let (name, origin, text) = match &args.config {
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             (stem, path.display().to_string(), text)
         }

@@ -1,7 +1,7 @@
 //! [`Backend`] on pelk-cpu's kernels: shapes in, slices out.
 
 use super::{CpuBackend, CpuTensor};
-use crate::backend::{Backend, Gradients, Normalized};
+use crate::backend::{Backend, BatchNormalized, Gradients, Normalized};
 use crate::operators::{Conv2d, CrossEntropy, DepthwiseConv, PositionBias, PositionForm, SoftCrossEntropy};
 use crate::{Error, Operator, Result, Shape};
 use pelk_cpu::conv2d::Conv2dShape;
@@ -269,7 +269,7 @@ impl Backend for CpuBackend {
         running: [&CpuTensor; 2],
         eps: f32,
         momentum: f32,
-    ) -> Result<(Normalized<CpuTensor>, [CpuTensor; 2])> {
+    ) -> Result<BatchNormalized<CpuTensor>> {
         let (rows, c) = (x.shape.rows(), x.shape.channels());
         let mut y = self.pool.take(x.values.len());
         let (mut mean, mut inv_std) = (self.pool.take(c), self.pool.take(c));
@@ -294,7 +294,7 @@ impl Backend for CpuBackend {
             mean: CpuTensor::new(&weight.shape, mean),
             inv_std: CpuTensor::new(&weight.shape, inv_std),
         };
-        Ok((normalized, [running_mean, running_variance]))
+        Ok(BatchNormalized { normalized, running: [running_mean, running_variance] })
     }
 
     fn batch_norm_train_backward(

@@ -3,7 +3,7 @@
 use super::{
     Context, Forward, InputGradients, Operator, exactly, expect_shape, misfit, needs, output_gradient,
 };
-use crate::{Backend, Result, Shape};
+use crate::{Backend, BatchNormalized, Result, Shape};
 
 /// Normalises each row over the last axis. Inputs: x `[.., C]`, weight `[C]`, bias `[C]`. Output: `[.., C]`.
 #[derive(Debug, Clone, Copy)]
@@ -81,9 +81,8 @@ impl Operator for BatchNorm {
             let y = backend.batch_norm_eval(x, weight, bias, mean, variance, self.eps)?;
             return Ok(Forward::one(y, vec![x.clone(), weight.clone(), mean.clone(), variance.clone()]));
         }
-        let (normalized, running) =
+        let BatchNormalized { normalized, running: [mean, variance] } =
             backend.batch_norm_train(x, weight, bias, [mean, variance], self.eps, self.momentum)?;
-        let [mean, variance] = running;
         Ok(Forward {
             outputs: vec![normalized.y, mean, variance],
             saved: vec![x.clone(), weight.clone(), normalized.mean, normalized.inv_std],

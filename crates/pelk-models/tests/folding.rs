@@ -1,0 +1,174 @@
+//! The folded network computes what the network computes in evaluation mode.
+
+use ndarray::ArrayD;
+use pelk_autodiff::{Backend, CpuBackend, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape};
+use pelk_models::zoo::configure;
+use pelk_models::{MixerConfig, ModelSpec, Network, NetworkConfig, Position, fold, initialize};
+use pelk_random::{Purpose, name_hash, stream, truncated_normal};
+use std::collections::BTreeSet;
+
+/// Largest difference of logits, as a share of the largest logit.
+const TOLERANCE: f32 = 1e-5;
+
+/// Two stages whose first kernel is larger than the map of a small image; the changes come on top.
+fn small(changes: ModelSpec) -> NetworkConfig {
+    let spec = ModelSpec {
+        name: "pelk_atto".into(),
+        depths: Some(vec![1, 2]),
+        widths: Some(vec![16, 24]),
+        kernels: changes.kernels.clone().or(Some(vec![21, 9])),
+        ..changes
+    };
+    configure(&spec, 3, 7).unwrap()
+}
+
+/// Parameters as they might be after long training: no norm is the identity, no bias or embedding is zero.
+fn trained(network: &Network) -> HostParameters {
+    let mut weights = initialize(network, 3).unwrap();
+    for spec in network.parameters().unwrap() {
+        let mut rng = stream(5, Purpose::Init, 1, name_hash(&spec.name));
+        let mut normal = |std: f32| truncated_normal(&mut rng, std);
+        let fan_in: usize = spec.shape[1..].iter().product();
+        let mut draw = |spec: &ParameterSpec| match spec.role {
+            Role::Weight => normal((fan_in as f32).powf(-0.5)),
+            Role::Buffer if spec.name.ends_with("running_var") => 0.2 + normal(0.8).abs(),
+            Role::NoDecay if spec.name.ends_with("weight") => 1.0 + normal(0.3),
+            _ => normal(0.3),
+        };
+        weights.insert(spec.name.clone(), ArrayD::from_shape_simple_fn(&spec.shape[..], || draw(&spec)));
+    }
+    weights
+}
+
+fn logits(network: &Network, weights: &HostParameters, [height, width]: [usize; 2]) -> Vec<f32> {
+    let backend = CpuBackend::new().unwrap();
+    let parameters = Parameters::upload(&backend, weights).unwrap();
+    let shape = Shape::from([2, height, width, network.config().in_channels]);
+    let mut rng = stream(9, Purpose::Augment, 0, 0);
+    let pixels: Vec<f32> = (0..shape.elements()).map(|_| truncated_normal(&mut rng, 1.0)).collect();
+    let images = backend.upload(&shape, &pixels).unwrap();
+    let logits = network.logits(&mut Eager::new(&backend, &parameters), &images).unwrap();
+    backend.download(&logits).unwrap()
+}
+
+/// Folds a network with trained weights and compares it on images of these sizes.
+fn check(what: &str, config: NetworkConfig, sizes: &[[usize; 2]]) -> (NetworkConfig, HostParameters) {
+    let network = Network::new(config.clone()).unwrap();
+    let weights = trained(&network);
+    let (folded_config, folded_weights) = fold(&config, &weights).unwrap();
+    assert_eq!(folded_config, NetworkConfig { folded: true, ..config }, "{what}: only the flag changes");
+    let folded = Network::new(folded_config.clone()).unwrap();
+    let wanted: BTreeSet<_> = folded.parameters().unwrap().into_iter().map(|spec| spec.name).collect();
+    let given: BTreeSet<_> = folded_weights.keys().cloned().collect();
+    assert_eq!(given, wanted, "{what}: the folded weights are those that the folded network asks for");
+    for &size in sizes {
+        let expected = logits(&network, &weights, size);
+        let largest = expected.iter().fold(0.0, |largest: f32, logit| largest.max(logit.abs()));
+        assert!(largest > 0.1 && largest.is_finite(), "{what}: logits {expected:?} compare nothing");
+        for (got, expected) in logits(&folded, &folded_weights, size).iter().zip(&expected) {
+            let difference = (got - expected).abs() / largest;
+            assert!(difference <= TOLERANCE, "{what} at {size:?}: {got}, not {expected} ({difference:e})");
+        }
+    }
+    (folded_config, folded_weights)
+}
+
+#[test]
+fn pelk_atto_folds_exactly() {
+    let config = configure(&ModelSpec::named("pelk_atto"), 1, 10).unwrap();
+    check("pelk_atto", config, &[[28, 28], [32, 20], [64, 64]]);
+}
+
+#[test]
+fn every_position_form_and_small_kernel_folds_exactly() {
+    for position in [Position::None, Position::InBounds, Position::Literal] {
+        // 7 is larger than the unshared centre of 5 and stays a branch of its own.
+        for small_kernel in [0, 3, 5, 7] {
+            let config = small(ModelSpec {
+                position: Some(position),
+                small_kernel: Some(small_kernel),
+                ..ModelSpec::default()
+            });
+            let what = format!("position {position:?}, small kernel {small_kernel}");
+            let (_, weights) = check(&what, config, &[[16, 16], [9, 30]]);
+            assert_eq!(weights.contains_key("stages.0.0.small.weight"), small_kernel == 7, "{what}");
+            assert_eq!(weights.contains_key("positions.0"), position == Position::InBounds, "{what}");
+        }
+    }
+}
+
+#[test]
+fn other_grids_and_ratios_fold_exactly() {
+    let grids = |list: [&str; 2]| Some(list.map(str::to_owned).to_vec());
+    for (what, changes) in [
+        ("all channels convolved", ModelSpec { ratio: Some(1.0), ..ModelSpec::default() }),
+        ("one channel convolved", ModelSpec { ratio: Some(0.07), ..ModelSpec::default() }),
+        ("no layer scale", ModelSpec { layer_scale: Some(0.0), ..ModelSpec::default() }),
+        ("dense kernels below the branch's", ModelSpec { kernels: Some(vec![3, 1]), ..ModelSpec::default() }),
+        ("fine outside", ModelSpec { grids: grids(["1,1,2,4,8,1", "2,1,1,1"]), ..ModelSpec::default() }),
+        ("no unshared centre", ModelSpec { grids: grids(["4,3,5", "2,3"]), ..ModelSpec::default() }),
+    ] {
+        check(what, small(changes), &[[16, 16], [30, 9]]);
+    }
+}
+
+#[test]
+fn the_folded_operator_is_peripheral_on_the_same_grid() {
+    let (config, weights) = check("pelk", small(ModelSpec::default()), &[]);
+    for (i, stage) in config.stages.iter().enumerate() {
+        let MixerConfig::Peripheral(peripheral) = &stage.mixer else { panic!("PeLK is peripheral") };
+        let cells = peripheral.grid.cells();
+        assert!(cells < peripheral.grid.kernel(), "the test wants kernels that share");
+        for j in 0..stage.depth {
+            let theta = &weights[&format!("stages.{i}.{j}.large.weight")];
+            assert_eq!(theta.shape(), [peripheral.channels, cells, cells]);
+        }
+    }
+}
+
+#[test]
+fn convnext_has_nothing_to_fold() {
+    let spec = ModelSpec {
+        depths: Some(vec![1, 1]),
+        widths: Some(vec![16, 24]),
+        kernels: Some(vec![7, 7]),
+        ..ModelSpec::named("convnext_atto")
+    };
+    let config = configure(&spec, 1, 10).unwrap();
+    let weights = trained(&Network::new(config.clone()).unwrap());
+    let (_, folded) = check("convnext", config, &[[28, 28]]);
+    assert_eq!(folded, weights);
+}
+
+#[test]
+fn folding_twice_is_folding_once() {
+    for position in [Position::None, Position::InBounds, Position::Literal] {
+        let config =
+            small(ModelSpec { position: Some(position), small_kernel: Some(7), ..ModelSpec::default() });
+        let once = fold(&config, &trained(&Network::new(config.clone()).unwrap())).unwrap();
+        assert_eq!(fold(&once.0, &once.1).unwrap(), once);
+    }
+}
+
+#[test]
+fn a_missing_or_misshapen_parameter_is_named() {
+    let config = small(ModelSpec { position: Some(Position::Literal), ..ModelSpec::default() });
+    let network = Network::new(config.clone()).unwrap();
+    let weights = trained(&network);
+    let before: BTreeSet<_> = weights.keys().cloned().collect();
+    let (_, folded) = fold(&config, &weights).unwrap();
+    let after: BTreeSet<_> = folded.into_keys().collect();
+    let theta = "stages.0.0.large.weight".to_owned();
+    // What folding reads: all that it takes away, and the kernel that it changes.
+    for name in before.difference(&after).chain([&theta]) {
+        let shape = format!("{:?}", weights[name].shape());
+        let mut spoilt = weights.clone();
+        spoilt.remove(name);
+        let message = fold(&config, &spoilt).unwrap_err().to_string();
+        assert!(message.contains(&format!("{name:?}")) && message.contains(&shape), "{name}: {message}");
+        spoilt.insert(name.clone(), ArrayD::zeros(vec![3, 2, 1]));
+        let message = fold(&config, &spoilt).unwrap_err().to_string();
+        assert!(message.contains(&format!("{name:?}")), "{name}: {message}");
+        assert!(message.contains("[3, 2, 1]") && message.contains(&shape), "{name}: {message}");
+    }
+}
