@@ -3,8 +3,9 @@
 use crate::checkpoint::{Checkpoint, Description, TrainingState};
 use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
-use crate::evaluate::{Evaluation, cross_entropy, evaluate, upload_images};
+use crate::evaluate::{cross_entropy, evaluate, upload_images};
 use crate::metrics::MetricsRow;
+use crate::observer::{Limits, Observer, Outcome, StepReport};
 use crate::optimizer::{Optimizer, gradient_norm};
 use pelk_autodiff::{Backend, Executor, Parameters, Pass, Shape, Tape, Var};
 use pelk_data::{Batch, ImageDataset, Loader, LoaderConfig, Mode, steps_per_epoch};
@@ -21,70 +22,6 @@ pub struct Datasets {
     pub train: Arc<ImageDataset>,
     /// Images to measure on.
     pub test: Arc<ImageDataset>,
-}
-
-/// When a run pauses or saves; none of it changes results.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Limits {
-    /// Stop after this step, with the schedule as it is.
-    pub max_steps: Option<u64>,
-    /// Save every so many steps, beside the end of each epoch.
-    pub checkpoint_every: Option<u64>,
-}
-
-/// A step, as it is reported.
-#[derive(Debug, Clone, Copy)]
-pub struct StepReport {
-    /// Steps taken, this one included.
-    pub step: u64,
-    /// Steps of the whole schedule.
-    pub total_steps: u64,
-    /// The epoch, from 1.
-    pub epoch: u64,
-    /// Loss of this step.
-    pub loss: f64,
-    /// Norm of the gradients before clipping.
-    pub gradient_norm: f64,
-    /// Share of the step's training images that were classified right, augmented and in training mode.
-    pub accuracy: f64,
-    /// Learning rate of this step.
-    pub learning_rate: f64,
-    /// Images in a step.
-    pub images: usize,
-}
-
-/// What happens to the results of training: files, a progress bar, a test's records.
-pub trait Observer {
-    /// A step was taken. Returns whether to go on; if not, a checkpoint is made and the run ends.
-    fn on_step(&mut self, report: &StepReport) -> bool;
-    /// Progress of an evaluation: images done of all.
-    fn on_evaluation_batch(&mut self, done: usize, all: usize);
-    /// The state that training can go on from.
-    ///
-    /// # Errors
-    /// When it cannot be saved.
-    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()>;
-    /// An epoch was evaluated. `best` is the network alone where it is the best so far.
-    ///
-    /// # Errors
-    /// When it cannot be saved.
-    fn on_evaluation(
-        &mut self,
-        row: &MetricsRow,
-        evaluation: &Evaluation,
-        best: Option<&Checkpoint>,
-    ) -> Result<()>;
-}
-
-/// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The schedule is done.
-    Finished,
-    /// `max_steps` was reached.
-    Limited,
-    /// The observer asked for it.
-    Stopped,
 }
 
 /// A network in training.

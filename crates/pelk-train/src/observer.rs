@@ -1,0 +1,70 @@
+//! What the training loop tells whoever runs it.
+
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+use crate::evaluate::Evaluation;
+use crate::metrics::MetricsRow;
+
+/// When a run pauses or saves; none of it changes results.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// Stop after this step, with the schedule as it is.
+    pub max_steps: Option<u64>,
+    /// Save every so many steps, beside the end of each epoch.
+    pub checkpoint_every: Option<u64>,
+}
+
+/// A step, as it is reported.
+#[derive(Debug, Clone, Copy)]
+pub struct StepReport {
+    /// Steps taken, this one included.
+    pub step: u64,
+    /// Steps of the whole schedule.
+    pub total_steps: u64,
+    /// The epoch, from 1.
+    pub epoch: u64,
+    /// Loss of this step.
+    pub loss: f64,
+    /// Norm of the gradients before clipping.
+    pub gradient_norm: f64,
+    /// Share of the step's training images that were classified right, augmented and in training mode.
+    pub accuracy: f64,
+    /// Learning rate of this step.
+    pub learning_rate: f64,
+    /// Images in a step.
+    pub images: usize,
+}
+
+/// What happens to the results of training: files, a progress bar, a test's records.
+pub trait Observer {
+    /// A step was taken. Returns whether to go on; if not, a checkpoint is made and the run ends.
+    fn on_step(&mut self, report: &StepReport) -> bool;
+    /// Progress of an evaluation: images done of all.
+    fn on_evaluation_batch(&mut self, done: usize, all: usize);
+    /// The state that training can go on from.
+    ///
+    /// # Errors
+    /// When it cannot be saved.
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()>;
+    /// An epoch was evaluated. `best` is the network alone where it is the best so far.
+    ///
+    /// # Errors
+    /// When it cannot be saved.
+    fn on_evaluation(
+        &mut self,
+        row: &MetricsRow,
+        evaluation: &Evaluation,
+        best: Option<&Checkpoint>,
+    ) -> Result<()>;
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The schedule is done.
+    Finished,
+    /// `max_steps` was reached.
+    Limited,
+    /// The observer asked for it.
+    Stopped,
+}
