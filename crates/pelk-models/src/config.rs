@@ -96,6 +96,9 @@ impl Position {
 }
 
 impl NetworkConfig {
+    /// Each stage halves the image, so more would need images that do not exist.
+    const MOST_STAGES: usize = 16;
+
     /// Checks that the configuration makes a network.
     ///
     /// # Errors
@@ -109,6 +112,10 @@ impl NetworkConfig {
         positive("classes", self.classes)?;
         positive("mlp_ratio", self.mlp_ratio)?;
         positive("depths", self.stages.len())?;
+        if self.stages.len() > NetworkConfig::MOST_STAGES {
+            let reason = format!("has {} entries, at most {}", self.stages.len(), NetworkConfig::MOST_STAGES);
+            return Err(ModelError::config("depths", reason));
+        }
         if ![1, 2, 4].contains(&self.stem_stride) {
             return Err(ModelError::config(
                 "stem_stride",

@@ -34,14 +34,14 @@ pub fn fold(config: &NetworkConfig, weights: &HostParameters) -> Result<(Network
 
 /// The parameter called `name`, which must have this shape.
 fn parameter<'w>(weights: &'w HostParameters, name: &str, shape: &[usize]) -> Result<&'w ArrayD<f32>> {
-    let name = || name.to_owned();
-    let array = weights
-        .get(&name())
-        .ok_or_else(|| Error::MissingParameter { name: name(), shape: shape.into() })?;
-    if array.shape() == shape {
-        return Ok(array);
+    match weights.get(name) {
+        None => Err(Error::MissingParameter { name: name.to_owned(), shape: shape.into() }.into()),
+        Some(array) if array.shape() == shape => Ok(array),
+        Some(array) => {
+            let (expected, actual) = (shape.into(), array.shape().into());
+            Err(Error::ParameterShape { name: name.to_owned(), expected, actual }.into())
+        }
     }
-    Err(Error::ParameterShape { name: name(), expected: shape.into(), actual: array.shape().into() }.into())
 }
 
 /// Takes a parameter out of the weights.

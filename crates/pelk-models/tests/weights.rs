@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 const PATH: &str = "some/weights.safetensors";
 
 fn example() -> WeightsFile {
-    let special = vec![0.0, -0.0, 1.5, f32::MIN_POSITIVE / 2.0, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, -1e-30];
+    let special =
+        vec![0.0, -0.0, 1.5, f32::MIN_POSITIVE / 2.0, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, -1e-30];
     let tensors = HostParameters::from([
         ("head.weight".into(), ArrayD::from_shape_vec(IxDyn(&[2, 4]), special).unwrap()),
         ("norm.bias".into(), ArrayD::from_elem(IxDyn(&[3]), 0.25)),
@@ -155,7 +156,9 @@ fn peak_of_address_space() -> u64 {
 #[test]
 fn another_type_of_number_is_refused_by_name() {
     let data = [0; 16];
-    for (dtype, shape) in [(Dtype::F64, 2), (Dtype::F16, 8), (Dtype::BF16, 8), (Dtype::I32, 4), (Dtype::U8, 16)] {
+    for (dtype, shape) in
+        [(Dtype::F64, 2), (Dtype::F16, 8), (Dtype::BF16, 8), (Dtype::I32, 4), (Dtype::U8, 16)]
+    {
         let good = TensorView::new(Dtype::F32, vec![4], &data).unwrap();
         let bad = TensorView::new(dtype, vec![shape], &data).unwrap();
         let bytes = safetensors::serialize([("good", good), ("head.weight", bad)], None).unwrap();
