@@ -5,6 +5,20 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+/// How the names of files start that are being written.
+const UNFINISHED: &str = ".writing-";
+
+/// Removes the unfinished files that a killed process left in a folder.
+pub(crate) fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes a file as a whole: beside its place first, then synced to the disk, then moved over the old one. On
 /// any error, a full disk included, what was there before stays as it was.
 ///
@@ -16,7 +30,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         _ => Path::new("."),
     };
     let write = || {
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;

@@ -67,6 +67,26 @@ impl Description {
     ) -> Description {
         Description { format: FORMAT, network, dataset, image, normalisation, classes, step, training }
     }
+
+    /// Checks that the parts belong together, so that who uses them need not.
+    fn validate(&self) -> std::result::Result<(), String> {
+        self.network.validate().map_err(|error| error.to_string())?;
+        let [height, width, channels] = self.image;
+        if channels != self.network.in_channels {
+            let wanted = self.network.in_channels;
+            return Err(format!("its images have {channels} channels, but its network wants {wanted}"));
+        }
+        let smallest = self.network.smallest_input();
+        if height.min(width) < smallest {
+            let reason = format!("its network wants at least {smallest} pixels a side");
+            return Err(format!("its images are of {height} x {width} pixels, but {reason}"));
+        }
+        if self.classes.len() != self.network.classes {
+            let (names, classes) = (self.classes.len(), self.network.classes);
+            return Err(format!("it names {names} classes, but its network has {classes}"));
+        }
+        self.normalisation.validate(channels).map_err(|error| error.to_string())
+    }
 }
 
 impl Checkpoint {
@@ -84,7 +104,7 @@ impl Checkpoint {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, is damaged, or was not written by this program.
+    /// When it cannot be read, is damaged, contradicts itself, or was not written by this program.
     pub fn read(path: &Path) -> Result<Checkpoint> {
         let file = WeightsFile::read(path)?;
         let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
@@ -101,7 +121,9 @@ impl Checkpoint {
             let found = format.map_or("none".to_owned(), |format| format.to_string());
             return Err(refuse(format!("its format is {found}, this program reads {FORMAT}")));
         }
-        let description = serde_json::from_value(value).map_err(|error| refuse(error.to_string()))?;
+        let description: Description =
+            serde_json::from_value(value).map_err(|error| refuse(error.to_string()))?;
+        description.validate().map_err(refuse)?;
         Ok(Checkpoint { description, tensors: file.tensors })
     }
 }

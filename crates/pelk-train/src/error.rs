@@ -29,14 +29,14 @@ pub enum TrainError {
     /// The network, its weights or its operators.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The loss or a gradient is not a number any more. The parameters are as they were before this step.
+    /// The loss, a gradient or a tensor of the state is not a number any more. Nothing of it was saved.
     #[error(
-        "{what} is not finite at step {step} (epoch {epoch}, learning rate {learning_rate:.3e}); nothing was updated. \
-         The last checkpoint is good. Try a lower optimizer.learning_rate, a longer schedule.warmup_epochs or \
+        "{what} is not finite at step {step} (epoch {epoch}, learning rate {learning_rate:.3e}); nothing of it was \
+         saved, the last checkpoint is good. Try a lower optimizer.learning_rate, a longer schedule.warmup_epochs or \
          optimizer.clip_norm"
     )]
     NotFinite {
-        /// The loss, or which gradient.
+        /// The loss, which gradient or which tensor.
         what: String,
         /// The step, from 1.
         step: u64,

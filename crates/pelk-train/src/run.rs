@@ -3,7 +3,7 @@
 //! `config.toml` (resolved), `metrics.csv` (a row an evaluation), `curves.svg`, `last.safetensors` (everything needed to
 //! go on), `best.safetensors` (the network with the best test accuracy). Each file is replaced as a whole.
 
-use crate::atomic::write_atomically;
+use crate::atomic::{remove_unfinished, write_atomically};
 use crate::checkpoint::Checkpoint;
 use crate::config::TrainConfig;
 use crate::curves;
@@ -61,6 +61,7 @@ impl Run {
         let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.description.step);
         run.rows = metrics::read(&run.metrics())?;
         run.rows.retain(|row| row.step <= step);
+        remove_unfinished(folder).map_err(|source| TrainError::read(folder, source))?;
         Ok((run, config, checkpoint))
     }
 

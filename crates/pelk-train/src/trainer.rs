@@ -7,7 +7,7 @@ use crate::evaluate::{cross_entropy, evaluate, upload_images};
 use crate::metrics::MetricsRow;
 use crate::observer::{Limits, Observer, Outcome, StepReport};
 use crate::optimizer::{Optimizer, gradient_norm};
-use pelk_autodiff::{Backend, Executor, Parameters, Pass, Shape, Tape, Var};
+use pelk_autodiff::{Backend, Executor, HostParameters, Parameters, Pass, Shape, Tape, Var};
 use pelk_data::{Batch, ImageDataset, Loader, LoaderConfig, Mode, steps_per_epoch};
 use pelk_models::{Network, initialize, zoo};
 use std::collections::BTreeMap;
@@ -74,6 +74,8 @@ impl<B: Backend> Trainer<B> {
             );
             return Err(TrainError::value("batch.accumulation", reason));
         }
+        config.data.augmentation.validate_for(datasets.train.shape())?;
+        datasets.train.statistics().validate(channels)?;
         let parameters = Parameters::upload(&backend, &initialize(&network, config.seed)?)?;
         let optimizer = Optimizer::new(&backend, config.optimizer.clone(), &network.parameters()?)?;
         Ok(Trainer {
@@ -93,7 +95,7 @@ impl<B: Backend> Trainer<B> {
     /// The state that the checkpoint at `path` holds; the run goes on as if it had never stopped.
     ///
     /// # Errors
-    /// When the checkpoint is of another run's configuration or network, or not made to go on from.
+    /// When the checkpoint is of another run's configuration, network or images, or not made to go on from.
     pub fn restore(&mut self, checkpoint: Checkpoint, path: &Path) -> Result<()> {
         let refuse = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
         let Checkpoint { description, mut tensors } = checkpoint;
@@ -106,6 +108,14 @@ impl<B: Backend> Trainer<B> {
         }
         if training.config != self.config {
             return Err(refuse("it was made with another configuration than this run's config.toml".into()));
+        }
+        let train = &self.datasets.train;
+        if description.image != train.shape() || description.normalisation != *train.statistics() {
+            return Err(refuse("it was trained on other images than these; use the same data".into()));
+        }
+        if description.step > self.total_steps() {
+            let (step, total) = (description.step, self.total_steps());
+            return Err(refuse(format!("it has taken {step} steps, but the whole run has {total}")));
         }
         self.optimizer.restore(&self.backend, &mut tensors, path)?;
         let parameters = Parameters::upload(&self.backend, &tensors)?;
@@ -137,7 +147,7 @@ impl<B: Backend> Trainer<B> {
     /// Everything needed to go on.
     ///
     /// # Errors
-    /// When the backend refuses.
+    /// When a value is not finite, or the backend refuses.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let training = TrainingState {
             config: self.config.clone(),
@@ -145,7 +155,9 @@ impl<B: Backend> Trainer<B> {
             best_accuracy: self.best_accuracy,
         };
         let mut checkpoint = self.describe(Some(training))?;
-        checkpoint.tensors.extend(self.optimizer.download(&self.backend)?);
+        let moments = self.optimizer.download(&self.backend)?;
+        self.check_finite(&moments)?;
+        checkpoint.tensors.extend(moments);
         Ok(checkpoint)
     }
 
@@ -160,7 +172,30 @@ impl<B: Backend> Trainer<B> {
             self.step,
             training,
         );
-        Ok(Checkpoint { description, tensors: self.parameters.download(&self.backend)? })
+        let tensors = self.parameters.download(&self.backend)?;
+        self.check_finite(&tensors)?;
+        Ok(Checkpoint { description, tensors })
+    }
+
+    /// A step can overflow although its gradients were finite; what comes of that must not replace a good checkpoint.
+    fn check_finite(&self, tensors: &HostParameters) -> Result<()> {
+        let spoilt = tensors.iter().find(|(_, values)| !values.iter().all(|value| value.is_finite()));
+        spoilt.map_or(Ok(()), |(name, _)| {
+            // Tensors are as the last step left them; a fresh network has taken none.
+            let step = self.step.saturating_sub(1);
+            Err(self.not_finite(name.clone(), step))
+        })
+    }
+
+    /// `what` went wrong in this step, counted from 0.
+    fn not_finite(&self, what: String, step: u64) -> TrainError {
+        let epoch = step / self.steps_per_epoch + 1;
+        TrainError::NotFinite { what, step: step + 1, epoch, learning_rate: self.learning_rate(step) }
+    }
+
+    /// The learning rate in this step, counted from 0.
+    fn learning_rate(&self, step: u64) -> f64 {
+        self.config.optimizer.learning_rate * self.config.schedule.factor(step, self.steps_per_epoch)
     }
 
     /// Trains until the schedule ends, a limit is reached or the observer stops it.
@@ -224,10 +259,7 @@ impl<B: Backend> Trainer<B> {
     }
 
     fn one_step(&mut self, passes: &mut Loader, epoch: u64) -> Result<StepReport> {
-        let factor = self.config.schedule.factor(self.step, self.steps_per_epoch);
-        let learning_rate = self.config.optimizer.learning_rate * factor;
-        let not_finite =
-            |what: String, step: u64| TrainError::NotFinite { what, step, epoch: epoch + 1, learning_rate };
+        let learning_rate = self.learning_rate(self.step);
         let accumulation = self.config.batch.accumulation;
         let mut gradients = BTreeMap::new();
         let mut buffers = None;
@@ -236,7 +268,7 @@ impl<B: Backend> Trainer<B> {
             let pass = self.step * accumulation as u64 + i as u64;
             let pass = self.pass(&batch?, pass, buffers.take().as_ref())?;
             if !pass.loss.is_finite() {
-                return Err(not_finite(format!("the loss ({})", pass.loss), self.step + 1));
+                return Err(self.not_finite(format!("the loss ({})", pass.loss), self.step));
             }
             loss += pass.loss / accumulation as f64;
             right += pass.right;
@@ -252,7 +284,7 @@ impl<B: Backend> Trainer<B> {
         }
         let norm = gradient_norm(&self.backend, &gradients)?;
         if !norm.is_finite() {
-            return Err(not_finite(self.first_not_finite(&gradients)?, self.step + 1));
+            return Err(self.not_finite(self.first_not_finite(&gradients)?, self.step));
         }
         if let Some(parameters) = buffers {
             self.parameters = parameters;
@@ -307,6 +339,7 @@ impl<B: Backend> Trainer<B> {
     }
 
     fn end_epoch(&mut self, epoch: u64, images_per_second: f64, observer: &mut impl Observer) -> Result<()> {
+        let network = self.describe(None)?;
         let test = self.datasets.test.clone();
         let all = test.len();
         let evaluation = evaluate(
@@ -321,8 +354,7 @@ impl<B: Backend> Trainer<B> {
         let row = MetricsRow {
             epoch: epoch + 1,
             step: self.step,
-            learning_rate: self.config.optimizer.learning_rate
-                * self.config.schedule.factor(self.step - 1, self.steps_per_epoch),
+            learning_rate: self.learning_rate(self.step - 1),
             train_loss: self.epoch_loss / self.steps_per_epoch as f64,
             test_loss: evaluation.loss,
             test_accuracy: evaluation.accuracy,
@@ -333,8 +365,7 @@ impl<B: Backend> Trainer<B> {
         if is_best {
             self.best_accuracy = Some(evaluation.accuracy);
         }
-        let best = if is_best { Some(self.describe(None)?) } else { None };
-        observer.on_evaluation(&row, &evaluation, best.as_ref())?;
+        observer.on_evaluation(&row, &evaluation, is_best.then_some(&network))?;
         observer.on_checkpoint(&self.checkpoint()?)
     }
 }

@@ -1,0 +1,148 @@
+//! A training run that takes a moment: a tiny network on tiny images, with everything random switched on.
+
+// Each test file is a crate of its own and uses a part of this.
+#![allow(dead_code)]
+
+use pelk_autodiff::CpuBackend;
+use pelk_data::ImageDataset;
+use pelk_train::{
+    Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, Outcome, Result, Run, StepReport,
+    TrainConfig, Trainer,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// 53 training images in batches of 4, two a step: 6 steps an epoch, and images left over; 4 epochs.
+pub const TEXT: &str = r#"
+    model = { name = "pelk_atto", depths = [1, 2], widths = [8, 16], kernels = [7, 5], drop_path = 0.4 }
+    data = { dataset = "example", augmentation = { crop_padding = 2, erasing_probability = 0.5 } }
+    batch = { size = 4, accumulation = 2, evaluation_size = 7 }
+    optimizer = { learning_rate = 0.01, clip_norm = 0.5 }
+    schedule = { epochs = 4, warmup_epochs = 1.5 }
+"#;
+/// Steps of the whole schedule of [`TEXT`].
+pub const STEPS: u64 = 24;
+
+pub fn config(settings: &[&str]) -> TrainConfig {
+    let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+    TrainConfig::parse("test", TEXT, &settings).unwrap()
+}
+
+/// Three classes of images: a bright row, column or corner on noise.
+pub fn images([height, width]: [usize; 2], count: u32, seed: u32) -> Arc<ImageDataset> {
+    let mut state = seed;
+    let mut noise = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 26) as u8
+    };
+    let labels: Vec<u32> = (0..count).map(|i| i % 3).collect();
+    let mut pixels = Vec::new();
+    for &label in &labels {
+        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            let bright = [y == 5, x == 4, y < 4 && x < 4][label as usize];
+            pixels.push(noise() + if bright { 150 } else { 10 });
+        }
+    }
+    let classes = ["row", "column", "corner"].map(str::to_owned).to_vec();
+    Arc::new(ImageDataset::new("example", [height, width, 1], pixels, labels, classes).unwrap())
+}
+
+pub fn datasets() -> Datasets {
+    Datasets { train: images([12, 10], 53, 1), test: images([12, 10], 17, 2) }
+}
+
+pub fn trainer(config: TrainConfig) -> Trainer<CpuBackend> {
+    trainer_on(datasets(), config)
+}
+
+pub fn trainer_on(datasets: Datasets, config: TrainConfig) -> Trainer<CpuBackend> {
+    Trainer::new(CpuBackend::new().unwrap(), config, datasets).unwrap()
+}
+
+/// Keeps what training makes, as a command would: checkpoints in files, and all reports.
+pub struct Recorder {
+    pub folder: PathBuf,
+    pub reports: Vec<StepReport>,
+    pub rows: Vec<MetricsRow>,
+    /// The step after which to ask for a stop.
+    pub stop_after: Option<u64>,
+}
+
+impl Recorder {
+    pub fn new(folder: &Path) -> Recorder {
+        Recorder { folder: folder.to_owned(), reports: Vec::new(), rows: Vec::new(), stop_after: None }
+    }
+
+    pub fn last(&self) -> PathBuf {
+        self.folder.join("last.safetensors")
+    }
+
+    pub fn best(&self) -> PathBuf {
+        self.folder.join("best.safetensors")
+    }
+
+    /// The bytes of both checkpoints.
+    pub fn bytes(&self) -> [Vec<u8>; 2] {
+        [self.last(), self.best()].map(|path| std::fs::read(path).unwrap())
+    }
+}
+
+impl Observer for Recorder {
+    fn on_step(&mut self, report: &StepReport) -> bool {
+        self.reports.push(*report);
+        self.stop_after.is_none_or(|stop| report.step < stop)
+    }
+
+    fn on_evaluation_batch(&mut self, _done: usize, _all: usize) {}
+
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.write(&self.last())
+    }
+
+    fn on_evaluation(
+        &mut self,
+        row: &MetricsRow,
+        _evaluation: &Evaluation,
+        best: Option<&Checkpoint>,
+    ) -> Result<()> {
+        self.rows.push(*row);
+        best.map_or(Ok(()), |best| best.write(&self.best()))
+    }
+}
+
+pub fn up_to(step: u64) -> Limits {
+    Limits { max_steps: Some(step), checkpoint_every: None }
+}
+
+/// Trains a fresh network up to `step`, in this folder.
+pub fn train(config: TrainConfig, folder: &Path, step: u64) -> Recorder {
+    let mut recorder = Recorder::new(folder);
+    let outcome = trainer(config).run(up_to(step), &mut recorder).unwrap();
+    assert_eq!(outcome, if step < STEPS { Outcome::Limited } else { Outcome::Finished });
+    recorder
+}
+
+/// A new trainer that goes on from the checkpoint in a file.
+pub fn restored(config: TrainConfig, path: &Path) -> Result<Trainer<CpuBackend>> {
+    let mut trainer = trainer(config);
+    trainer.restore(Checkpoint::read(path)?, path)?;
+    Ok(trainer)
+}
+
+/// A run's folder with these rows of metrics, by their steps.
+pub fn run_with_rows(folder: &Path, config: &TrainConfig, steps: &[u64]) -> Run {
+    let mut run = Run::create(folder, config).unwrap();
+    for (i, &step) in steps.iter().enumerate() {
+        let row = MetricsRow {
+            epoch: i as u64 + 1,
+            step,
+            learning_rate: 0.5,
+            train_loss: 1.0,
+            test_loss: 1.0,
+            test_accuracy: 0.5,
+            images_per_second: 10.0,
+        };
+        run.add(row).unwrap();
+    }
+    run
+}

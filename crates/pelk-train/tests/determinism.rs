@@ -1,0 +1,134 @@
+//! A run is a function of its configuration and data: where it paused and on how many threads it ran leaves no trace.
+
+mod common;
+
+use common::{Recorder, STEPS, config, images, restored, train, trainer_on, up_to};
+use ndarray::Zip;
+use pelk_train::{Checkpoint, Datasets, Limits, Outcome};
+
+#[test]
+fn a_run_that_pauses_ends_in_the_same_bytes_as_one_that_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = train(config(&[]), folder.path(), STEPS);
+    // In the middle of the first epoch, of the second, on the boundary, after the first step, before the last.
+    for pause in [3, 10, 12, 1, 23] {
+        let folder = tempfile::tempdir().unwrap();
+        let first = train(config(&[]), folder.path(), pause);
+        let mut second = Recorder::new(folder.path());
+        let mut trainer = restored(config(&[]), &first.last()).unwrap();
+        assert_eq!(trainer.step(), pause);
+        assert_eq!(trainer.run(Limits::default(), &mut second).unwrap(), Outcome::Finished);
+        assert!(second.bytes() == whole.bytes(), "a pause after step {pause} changed the result");
+        let losses =
+            |recorder: &Recorder| recorder.reports.iter().map(|r| r.loss.to_bits()).collect::<Vec<_>>();
+        assert_eq!([losses(&first), losses(&second)].concat(), losses(&whole));
+        let rows = |recorder: &Recorder| {
+            let of =
+                |row: &pelk_train::MetricsRow| (row.step, row.train_loss.to_bits(), row.test_loss.to_bits());
+            recorder.rows.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            [rows(&first), rows(&second)].concat(),
+            rows(&whole),
+            "metrics with a pause after {pause}"
+        );
+    }
+}
+
+#[test]
+fn many_pauses_and_frequent_saving_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = train(config(&[]), folder.path(), 20);
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = train(config(&[]), folder.path(), 1);
+    for step in 2..=20 {
+        let limits = Limits { checkpoint_every: Some(1), ..up_to(step) };
+        let outcome = restored(config(&[]), &recorder.last()).unwrap().run(limits, &mut recorder).unwrap();
+        assert_eq!(outcome, Outcome::Limited);
+    }
+    assert!(recorder.bytes() == whole.bytes());
+}
+
+#[test]
+fn a_stop_that_the_observer_asks_for_can_be_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = train(config(&[]), folder.path(), STEPS);
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(folder.path());
+    recorder.stop_after = Some(9);
+    let mut trainer = common::trainer(config(&[]));
+    assert_eq!(trainer.run(Limits::default(), &mut recorder).unwrap(), Outcome::Stopped);
+    assert_eq!(Checkpoint::read(&recorder.last()).unwrap().description.step, 9);
+    recorder.stop_after = None;
+    let mut trainer = restored(config(&[]), &recorder.last()).unwrap();
+    assert_eq!(trainer.run(Limits::default(), &mut recorder).unwrap(), Outcome::Finished);
+    assert!(recorder.bytes() == whole.bytes());
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    // Large enough that every operator shares its work out.
+    let datasets = Datasets { train: images([28, 28], 66, 1), test: images([28, 28], 40, 2) };
+    let settings = [
+        "model.depths=[1, 1, 1]",
+        "model.widths=[32, 64, 128]",
+        "model.kernels=[27, 13, 5]",
+        "batch.size=32",
+        "schedule.epochs=2",
+    ];
+    let run = |threads| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::new(folder.path());
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut trainer = trainer_on(datasets.clone(), config(&settings));
+            trainer.run(Limits::default(), &mut recorder).unwrap();
+        });
+        recorder.bytes()
+    };
+    let one = run(1);
+    assert!(run(2) == one, "two threads");
+    assert!(run(3) == one, "three threads");
+}
+
+#[test]
+fn the_seed_changes_the_result() {
+    let run = |seed: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = train(config(&[seed]), folder.path(), 2);
+        recorder.reports[1].loss
+    };
+    assert_ne!(run("seed=1"), run("seed=2"));
+}
+
+#[test]
+fn two_accumulated_passes_are_one_pass_of_both_batches() {
+    // ConvNeXt has no BatchNorm, the one place where the images of a pass see each other. A large eps keeps Adam's
+    // division from blowing rounding up where a gradient is almost zero.
+    let settings = [
+        "model.name=convnext_atto",
+        "model.drop_path=0",
+        "data.augmentation.crop_padding=0",
+        "data.augmentation.flip_probability=0",
+        "data.augmentation.erasing_probability=0",
+        "optimizer.eps=1e-2",
+        "optimizer.clip_norm=0",
+    ];
+    let run = |size: &str, accumulation: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        // 53 images: 3 steps an epoch either way.
+        let recorder = train(config(&[&settings[..], &[size, accumulation]].concat()), folder.path(), 6);
+        Checkpoint::read(&recorder.last()).unwrap().tensors
+    };
+    let (apart, together) =
+        (run("batch.size=8", "batch.accumulation=2"), run("batch.size=16", "batch.accumulation=1"));
+    let fresh = common::trainer(config(&settings)).checkpoint().unwrap().tensors;
+    assert_eq!(apart.len(), together.len());
+    for (name, a) in &apart {
+        let largest = a.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
+        let mut difference: f32 = 0.0;
+        Zip::from(a).and(&together[name]).for_each(|a, b| difference = difference.max((a - b).abs()));
+        assert!(difference <= 1e-5 * largest, "{name}: differs by {difference:e} of {largest:e}");
+        assert_ne!(a, &fresh[name], "{name} was trained");
+    }
+}

@@ -1,0 +1,290 @@
+//! What ends a run, and what can be resumed: every refusal names the file and the reason, and nothing is lost.
+
+mod common;
+
+use common::{Recorder, config, datasets, images, restored, run_with_rows, train, trainer};
+use ndarray::ArrayD;
+use pelk_autodiff::CpuBackend;
+use pelk_models::{NetworkConfig, WeightsFile};
+use pelk_train::{Checkpoint, Datasets, Limits, Run, TrainConfig, TrainError, Trainer};
+use std::path::Path;
+
+#[test]
+fn a_run_that_diverges_ends_before_it_spoils_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(folder.path());
+    let mut trainer = trainer(config(&["optimizer.learning_rate=1e30", "schedule.warmup_epochs=0"]));
+    let limits = Limits { checkpoint_every: Some(1), ..Limits::default() };
+    let error = trainer.run(limits, &mut recorder).unwrap_err();
+    let message = error.to_string();
+    let TrainError::NotFinite { what, step, epoch, learning_rate } = error else { panic!("{message}") };
+    assert!(what.starts_with("the loss") || what.starts_with("the gradient of "), "{what}");
+    assert_eq!((step, epoch), (trainer.step() + 1, 1));
+    assert!((0.9e30..=1e30).contains(&learning_rate), "{learning_rate}");
+    for part in [what.as_str(), &format!("step {step}"), "e29", "optimizer.learning_rate"] {
+        assert!(message.contains(part), "{message} lacks {part}");
+    }
+    for (name, tensor) in trainer.checkpoint().unwrap().tensors {
+        assert!(tensor.iter().all(|value| value.is_finite()), "{name} is not finite");
+    }
+    let last = Checkpoint::read(&recorder.last()).unwrap();
+    assert_eq!(last.description.step, step - 1);
+    assert_eq!(last.tensors, trainer.checkpoint().unwrap().tensors);
+}
+
+#[test]
+fn a_step_that_overflows_the_parameters_is_never_saved() {
+    // The first step's update is beyond the largest float, and it ends the epoch.
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(folder.path());
+    let settings = [
+        "optimizer.learning_rate=1e300",
+        "schedule.warmup_epochs=0",
+        "batch.size=53",
+        "batch.accumulation=1",
+    ];
+    let error = trainer(config(&settings)).run(Limits::default(), &mut recorder).unwrap_err();
+    assert!(matches!(error, TrainError::NotFinite { step: 1, .. }), "{error}");
+    assert!(!recorder.last().exists() && !recorder.best().exists());
+}
+
+/// Writes a checkpoint that `spoil` has changed, and expects that it is refused with these words.
+fn refused(what: &str, checkpoint: &Checkpoint, spoil: impl FnOnce(&mut Checkpoint), words: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spoilt.safetensors");
+    let mut spoilt = checkpoint.clone();
+    spoil(&mut spoilt);
+    spoilt.write(&path).unwrap();
+    let Err(error) = restored(config(&[]), &path) else { panic!("{what}: was accepted") };
+    names(what, &error, &path, words);
+}
+
+fn names(what: &str, error: &TrainError, path: &Path, words: &[&str]) {
+    let message = error.to_string();
+    for part in words.iter().copied().chain([&*path.to_string_lossy()]) {
+        assert!(message.contains(part), "{what}: {message:?} lacks {part:?}");
+    }
+}
+
+#[test]
+fn what_is_no_state_of_this_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = train(config(&[]), folder.path(), 7);
+    let good = Checkpoint::read(&recorder.last()).unwrap();
+    restored(config(&[]), &recorder.last()).unwrap();
+
+    let Err(error) = restored(config(&[]), &recorder.best()) else { panic!("a network alone was accepted") };
+    names("a network alone", &error, &recorder.best(), &["network only", "last.safetensors"]);
+
+    let another = |settings: &[&str]| trainer(config(settings)).checkpoint().unwrap();
+    refused("another network", &another(&["model.name=pelk_femto"]), |_| (), &["pelk_femto", "pelk_atto"]);
+    refused("another width", &another(&["model.widths=[8, 24]"]), |_| (), &["another network"]);
+    for setting in ["seed=5", "optimizer.learning_rate=0.02", "schedule.epochs=5", "batch.size=8"] {
+        refused(setting, &another(&[setting]), |_| (), &["another configuration"]);
+    }
+    // A parameter, a buffer, a moment: missing, or of another shape.
+    let theta = "stages.0.0.large.weight";
+    let moment = format!("optimizer.second.{theta}");
+    for name in [theta, "stages.1.1.small_bn.running_var", "optimizer.first.head.bias", &moment] {
+        refused(name, &good, |c| drop(c.tensors.remove(name)), &[&format!("{name:?}")]);
+        let other = ArrayD::zeros(vec![2, 9]);
+        refused(
+            name,
+            &good,
+            |c| drop(c.tensors.insert(name.into(), other)),
+            &[&format!("{name:?}"), "[2, 9]"],
+        );
+    }
+    refused("too many steps", &good, |c| c.description.step = 25, &["25", "24"]);
+    refused("other images", &good, |c| c.description.normalisation.mean[0] += 0.1, &["other images"]);
+}
+
+#[test]
+fn a_description_that_contradicts_itself_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = train(config(&[]), folder.path(), 1);
+    let good = Checkpoint::read(&recorder.last()).unwrap();
+    let network =
+        |change: fn(&mut NetworkConfig)| move |c: &mut Checkpoint| change(&mut c.description.network);
+    refused("classes", &good, |c| drop(c.description.classes.pop()), &["2", "3", "classes"]);
+    refused("mean", &good, |c| c.description.normalisation.mean.clear(), &["mean"]);
+    refused("std", &good, |c| c.description.normalisation.std[0] = 0.0, &["std"]);
+    refused("channels", &good, |c| c.description.image[2] = 3, &["channels"]);
+    refused("size", &good, |c| c.description.image = [1, 0, 1], &["1 x 0"]);
+    refused("no stages", &good, network(|n| n.stages.clear()), &["depths"]);
+    refused("stem", &good, network(|n| n.stem_stride = 3), &["stem_stride"]);
+}
+
+#[test]
+fn files_of_other_programs_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = train(config(&[]), folder.path(), 1);
+    let path = recorder.last();
+    let good = WeightsFile::read(&path).unwrap();
+    let text = good.metadata.clone().unwrap();
+    let with = |metadata: Option<&str>| {
+        let file = WeightsFile { tensors: good.tensors.clone(), metadata: metadata.map(str::to_owned) };
+        std::fs::write(&path, file.to_bytes().unwrap()).unwrap();
+        Checkpoint::read(&path).unwrap_err()
+    };
+    names("no metadata", &with(None), &path, &["no description"]);
+    names("no JSON", &with(Some("hello")), &path, &["cannot be used"]);
+    names("other JSON", &with(Some("{\"format\": \"pt\"}")), &path, &["format is none", "reads 1"]);
+    names(
+        "later format",
+        &with(Some(&text.replacen("\"format\":1", "\"format\":2", 1))),
+        &path,
+        &["format is 2"],
+    );
+    names("unknown field", &with(Some(&text.replacen("\"step\":", "\"stepp\":", 1))), &path, &["stepp"]);
+    names("missing field", &with(Some("{\"format\": 1}")), &path, &["network"]);
+
+    let bytes = good.to_bytes().unwrap();
+    for len in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(&path, &bytes[..len]).unwrap();
+        names("cut short", &Checkpoint::read(&path).unwrap_err(), &path, &["damaged"]);
+    }
+    std::fs::remove_file(&path).unwrap();
+    names("missing", &Checkpoint::read(&path).unwrap_err(), &path, &["cannot read"]);
+}
+
+fn message_of<T>(result: Result<T, TrainError>) -> String {
+    match result {
+        Ok(_) => panic!("should have failed"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn data_that_do_not_suit_the_run_are_refused_before_it_starts() {
+    let new = |config: TrainConfig, datasets| {
+        message_of(Trainer::new(CpuBackend::new().unwrap(), config, datasets))
+    };
+    let message = new(config(&["batch.size=54"]), datasets());
+    assert!(message.contains("54") && message.contains("53"), "{message}");
+    let message = new(config(&["batch.accumulation=14"]), datasets());
+    assert!(message.contains("batch.accumulation") && message.contains("14"), "{message}");
+    let message = new(
+        config(&[
+            "model.stem_stride=4",
+            "model.depths=[1,1,1,1]",
+            "model.widths=[8,8,8,8]",
+            "model.kernels=[5,5,5,5]",
+        ]),
+        datasets(),
+    );
+    assert!(message.contains("at least 32") && message.contains("12 x 10"), "{message}");
+    let message = new(config(&["data.augmentation.crop_padding=10"]), datasets());
+    assert!(message.contains("crop_padding"), "{message}");
+
+    let classes = vec!["one".to_owned()];
+    let blank = pelk_data::ImageDataset::new("blank", [12, 10, 1], vec![9; 53 * 120], vec![0; 53], classes);
+    let blank = std::sync::Arc::new(blank.unwrap());
+    let message = new(config(&[]), Datasets { train: blank.clone(), test: blank });
+    assert!(message.contains("std"), "{message}");
+}
+
+#[test]
+fn a_folder_holds_one_run() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("deep/run");
+    let message = message_of(Run::open(&folder));
+    assert!(message.contains("no run to resume") && message.contains("deep/run"), "{message}");
+    Run::create(&folder, &config(&[])).unwrap();
+    let message = message_of(Run::create(&folder, &config(&["seed=2"])));
+    assert!(message.contains("holds a run already") && message.contains("--resume"), "{message}");
+    let (run, kept, checkpoint) = Run::open(&folder).unwrap();
+    assert_eq!(kept, config(&[]), "the first run's configuration is still there");
+    assert!(checkpoint.is_none() && run.rows().is_empty());
+}
+
+#[test]
+fn rows_after_the_checkpoint_are_dropped_since_their_epochs_run_again() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("run");
+    run_with_rows(&folder, &config(&[]), &[6, 12, 18]);
+    // No checkpoint yet: everything runs again.
+    assert_eq!(Run::open(&folder).unwrap().0.rows(), []);
+    train(config(&[]), &folder, 14);
+    let (mut run, _, checkpoint) = Run::open(&folder).unwrap();
+    assert_eq!(checkpoint.unwrap().description.step, 14);
+    assert_eq!(run.rows().iter().map(|row| row.step).collect::<Vec<_>>(), [6, 12]);
+    let row = run.rows()[1];
+    run.add(pelk_train::MetricsRow { step: 18, ..row }).unwrap();
+    let steps =
+        pelk_train::metrics::read(&run.metrics()).unwrap().iter().map(|row| row.step).collect::<Vec<_>>();
+    assert_eq!(steps, [6, 12, 18]);
+}
+
+#[test]
+fn what_a_killed_process_left_half_written_is_cleared_away() {
+    let root = tempfile::tempdir().unwrap();
+    run_with_rows(root.path(), &config(&[]), &[]);
+    std::fs::write(root.path().join(".writing-x1y2z3"), [0; 100]).unwrap();
+    std::fs::write(root.path().join("notes.txt"), "mine").unwrap();
+    Run::open(root.path()).unwrap();
+    let mut names: Vec<_> =
+        std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["config.toml", "notes.txt"]);
+}
+
+#[test]
+fn a_damaged_file_of_a_run_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("run");
+    let run = run_with_rows(&folder, &config(&[]), &[6]);
+    train(config(&[]), &folder, 6);
+    for (path, text) in [
+        (run.metrics(), "epoch,step\n"),
+        (run.metrics(), ""),
+        (run.last(), "not a checkpoint"),
+        (run.config(), "model.name = \n"),
+        (run.config(), "model.name = \"pelk_atto\"\ndata.dataset = \"example\"\nsed = 3\n"),
+    ] {
+        let good = std::fs::read(&path).unwrap();
+        std::fs::write(&path, text).unwrap();
+        let message = message_of(Run::open(&folder));
+        assert!(message.contains(&*path.to_string_lossy()), "{message}");
+        std::fs::write(&path, good).unwrap();
+    }
+    Run::open(&folder).unwrap();
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("file");
+    std::fs::write(&file, "mine").unwrap();
+    for folder in [file.clone(), file.join("below")] {
+        let message = message_of(Run::create(&folder, &config(&[])));
+        assert!(message.contains(&*folder.to_string_lossy()) && message.contains("--out"), "{message}");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    #[cfg(target_os = "linux")]
+    {
+        // A folder in which not even the administrator can make a file.
+        let message = message_of(Run::create(Path::new("/proc"), &config(&[])));
+        assert!(message.contains("cannot write /proc/config.toml"), "{message}");
+    }
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_saved_ends_the_run_with_that_error() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(&root.path().join("removed"));
+    let error =
+        trainer(config(&[])).run(Limits { checkpoint_every: Some(2), ..Limits::default() }, &mut recorder);
+    names("no folder", &error.unwrap_err(), &recorder.last(), &["cannot write"]);
+    assert_eq!(recorder.reports.len(), 2);
+}
+
+#[test]
+fn images_of_the_test_set_must_have_the_same_shape() {
+    let classes = vec!["one".to_owned(), "two".to_owned()];
+    let pixels = (0..=255).cycle().take(17 * 144).collect();
+    let other = pelk_data::ImageDataset::new("other", [12, 12, 1], pixels, vec![0; 17], classes).unwrap();
+    let datasets = Datasets { train: images([12, 10], 53, 1), test: std::sync::Arc::new(other) };
+    let message = message_of(Trainer::new(CpuBackend::new().unwrap(), config(&[]), datasets));
+    assert!(message.contains("[12, 10, 1]") && message.contains("[12, 12, 1]"), "{message}");
+}
