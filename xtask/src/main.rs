@@ -16,10 +16,14 @@ fn main() -> ExitCode {
     match commands::run(commands::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
-            for cause in error.chain().skip(1) {
-                eprintln!("caused by: {cause}");
+            let mut message = format!("error: {error}");
+            for cause in error.chain().skip(1).map(ToString::to_string) {
+                // Some errors quote their cause themselves.
+                if !message.contains(&cause) {
+                    message += &format!("\ncaused by: {cause}");
+                }
             }
+            eprintln!("{message}");
             ExitCode::FAILURE
         }
     }

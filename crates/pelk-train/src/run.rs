@@ -9,6 +9,7 @@ use crate::config::TrainConfig;
 use crate::curves;
 use crate::error::{Result, TrainError};
 use crate::metrics::{self, MetricsRow};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A run's folder and its table of metrics.
@@ -49,7 +50,7 @@ impl Run {
         let mut run = Run { folder: folder.to_owned(), rows: Vec::new() };
         let path = run.config();
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => TrainError::Config {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => TrainError::Config {
                 origin: folder.display().to_string(),
                 reason: "holds no run to resume (there is no config.toml)".into(),
             },

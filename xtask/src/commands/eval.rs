@@ -3,6 +3,7 @@
 use crate::table::{Table, number, text};
 use crate::workspace::{dataset, set_threads};
 use anyhow::Result;
+use clap::builder::RangedU64ValueParser;
 use pelk_autodiff::{CpuBackend, Parameters};
 use pelk_data::Split;
 use pelk_models::{Network, fold};
@@ -28,7 +29,7 @@ pub struct EvalArgs {
     #[arg(long)]
     folded: bool,
     /// Images in a pass
-    #[arg(long, value_name = "N", default_value_t = 250)]
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     batch: usize,
     /// Threads to compute with [default: all cores]
     #[arg(long, value_name = "N")]

@@ -68,19 +68,25 @@ last.safetensors. Ctrl-C saves before it stops.";
 /// When the arguments, the data or a file of the run are unusable, or training fails.
 pub fn run(args: &TrainArgs) -> Result<()> {
     set_threads(args.threads)?;
-    let (mut run, config, checkpoint) = if args.resume { resume(args)? } else { start(args)? };
+    let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
     let data = args.data.as_deref();
     let read = |split| anyhow::Ok(Arc::new(dataset(&config.data.dataset, data, split)?));
     let datasets = Datasets { train: read(Split::Train)?, test: read(Split::Test)? };
     let backend = CpuBackend::new()?;
     let device = backend.name();
     let mut trainer = Trainer::new(backend, config.clone(), datasets.clone())?;
-    if args.resume {
-        match checkpoint {
-            Some(checkpoint) => trainer.restore(checkpoint, &run.last())?,
-            None => eprintln!("The run had not come to a checkpoint yet: starting it from the beginning."),
+    let mut run = match origin {
+        // Only now, so that a run which cannot start leaves no folder behind.
+        Origin::Fresh(folder) => Run::create(&folder, &config)?,
+        Origin::Resumed(run, Some(checkpoint)) => {
+            trainer.restore(*checkpoint, &run.last())?;
+            run
         }
-    }
+        Origin::Resumed(run, None) => {
+            eprintln!("The run had not come to a checkpoint yet: starting it from the beginning.");
+            run
+        }
+    };
     introduce(&trainer, &config, &datasets, &device, &run)?;
 
     let stop = stop_on_ctrl_c()?;
@@ -96,11 +102,19 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let limits = Limits { max_steps: args.max_steps, checkpoint_every: Some(args.checkpoint_every) };
     let outcome = trainer.run(limits, &mut observer);
     observer.progress.finish();
-    conclude(outcome?, &run, trainer.step(), total, start.elapsed().as_secs_f64());
+    conclude(outcome?, &run, data, trainer.step(), total, start.elapsed().as_secs_f64());
     Ok(())
 }
 
-fn start(args: &TrainArgs) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
+/// Where a run's state comes from.
+enum Origin {
+    /// A new run, in this folder.
+    Fresh(PathBuf),
+    /// A run that had begun, and its last checkpoint, if it had come to one.
+    Resumed(Run, Option<Box<Checkpoint>>),
+}
+
+fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
     let (name, origin, text) = match &args.config {
         Some(path) => {
             let text =
@@ -116,13 +130,11 @@ fn start(args: &TrainArgs) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
     let mut settings = args.set.clone();
     settings.extend(args.seed.map(|seed| format!("seed={seed}")));
     let config = TrainConfig::parse(&origin, &text, &settings)?;
-    // A model that does not exist should not leave a folder behind.
-    pelk_models::zoo::configure(&config.model, 1, 1)?;
     let folder = args.out.clone().unwrap_or_else(|| free_folder(&name));
-    Ok((Run::create(&folder, &config)?, config, None))
+    Ok((config, Origin::Fresh(folder)))
 }
 
-fn resume(args: &TrainArgs) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
+fn resume(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
     let folder = match &args.out {
         Some(folder) => folder.clone(),
         None => {
@@ -133,7 +145,8 @@ fn resume(args: &TrainArgs) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
             }
         }
     };
-    Ok(Run::open(&folder)?)
+    let (run, config, checkpoint) = Run::open(&folder)?;
+    Ok((config, Origin::Resumed(run, checkpoint.map(Box::new))))
 }
 
 /// `runs/NAME`, `runs/NAME-2`, `runs/NAME-3`, and so on.
@@ -245,7 +258,7 @@ impl Observer for Files<'_> {
 /// Rows of the table at the end: the last few epochs.
 const ROWS: usize = 5;
 
-fn conclude(outcome: Outcome, run: &Run, step: u64, total: u64, seconds: f64) {
+fn conclude(outcome: Outcome, run: &Run, data: Option<&Path>, step: u64, total: u64, seconds: f64) {
     let rows = run.rows();
     if !rows.is_empty() {
         let mut table = Table::new([
@@ -282,13 +295,14 @@ fn conclude(outcome: Outcome, run: &Run, step: u64, total: u64, seconds: f64) {
         (Outcome::Stopped, _) => println!("Stopped and saved after step {step} of {total}."),
         _ => println!("Saved after step {step} of {total}, the limit given."),
     }
+    let data = data.map_or(String::new(), |folder| format!(" --data {}", shown(folder)));
     println!("\nNext:");
     if outcome != Outcome::Finished {
-        println!("  cargo xtask train --resume --out {folder}");
+        println!("  cargo xtask train --resume --out {folder}{data}");
     }
     let checkpoint = |path: &Path| shown(path);
     if run.best().exists() {
-        println!("  cargo xtask eval --checkpoint {}", checkpoint(&run.best()));
+        println!("  cargo xtask eval --checkpoint {}{data}", checkpoint(&run.best()));
         println!("  cargo xtask predict --checkpoint {} IMAGE...", checkpoint(&run.best()));
         println!("  open {}", shown(&run.curves()));
     }

@@ -1,0 +1,60 @@
+//! Commands that only show something, and the help.
+
+use crate::sandbox::{Sandbox, succeed};
+
+#[test]
+fn cost_prints_a_line_of_json_for_each_model_and_size() {
+    let sandbox = Sandbox::new();
+    let out = succeed(&mut sandbox.xtask(["cost", "--json"]));
+    let keys = ["model", "size", "params_paper", "macs_paper", "params", "macs_executed"];
+    let mut models = Vec::new();
+    for line in out.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(value.as_object().unwrap().len(), keys.len(), "{line}");
+        assert!(keys[1..].iter().all(|key| value[key].as_u64().is_some_and(|n| n > 0)), "{line}");
+        models.push(format!("{}-{}", value["model"].as_str().unwrap(), value["size"]));
+    }
+    for model in ["pelk_t-224", "pelk_b-224", "pelk_b-384", "pelk_b_101-384"] {
+        assert!(models.iter().any(|found| found == model), "{model} is missing: {models:?}");
+    }
+    let one =
+        succeed(&mut sandbox.xtask(["cost", "pelk_atto", "--channels", "1", "--classes", "10", "--json"]));
+    assert_eq!(one.lines().count(), 1);
+    let table = succeed(&mut sandbox.xtask(["cost", "pelk_t"]));
+    for part in ["large kernels", "pixel MLP", "position embedding", "total"] {
+        assert!(table.contains(part), "{part} is missing:\n{table}");
+    }
+}
+
+#[test]
+fn grid_prints_a_picture_and_writes_one() {
+    let sandbox = Sandbox::new();
+    let out = succeed(&mut sandbox.xtask(["grid", "--kernel", "51", "--center", "5", "--svg", "grid.svg"]));
+    assert!(out.contains("13 x 13 parameters") && out.contains("wrote grid.svg"), "{out}");
+    let svg = String::from_utf8(sandbox.read("grid.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+}
+
+#[test]
+fn the_help_of_each_command_names_its_options() {
+    let sandbox = Sandbox::new();
+    let help = |args: &[&str]| succeed(&mut sandbox.xtask(args.iter().copied().chain(["--help"])));
+    for (command, options) in [
+        (
+            "train",
+            "--preset --config --data --set --out --resume --threads --max-steps --checkpoint-every --seed",
+        ),
+        ("eval", "--checkpoint --data --train --folded --batch --threads"),
+        ("predict", "--checkpoint --invert --threads IMAGE"),
+        ("grid", "--kernel --center --base --uniform --half --reversed --svg"),
+        ("cost", "--size --classes --channels --by-part --json MODEL"),
+        ("test", "--fast --no-fail-fast"),
+    ] {
+        assert!(help(&[]).contains(command));
+        let text = help(&[command]);
+        for option in options.split(' ') {
+            assert!(text.contains(option), "{command} --help lacks {option}:\n{text}");
+        }
+        assert!(text.contains("Example"), "{command} --help has no example:\n{text}");
+    }
+}
