@@ -22,6 +22,23 @@ pub struct AdamW {
     pub step: u64,
 }
 
+impl AdamW {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// When `step` is zero, or a setting is out of its range.
+    pub fn check(&self) -> Result<(), ShapeError> {
+        const NAME: &str = "adamw_step";
+        let AdamW { learning_rate, beta1, beta2, eps, weight_decay, step } = *self;
+        let not_negative = |x: f64| x >= 0.0 && x.is_finite();
+        require(NAME, "the step is 0: steps are counted from 1", step > 0)?;
+        require(NAME, "betas must be at least 0 and below 1", (0.0..1.0).contains(&beta1))?;
+        require(NAME, "betas must be at least 0 and below 1", (0.0..1.0).contains(&beta2))?;
+        let settings_fit = [learning_rate, eps, weight_decay].into_iter().all(not_negative);
+        require(NAME, "learning_rate, eps and weight_decay must be finite and not negative", settings_fit)
+    }
+}
+
 /// A step of AdamW in the order of PyTorch's `AdamW`; `m` and `v` are the moments, zero before step 1.
 ///
 /// ```text
@@ -52,13 +69,8 @@ pub fn adamw_step(
     v: &mut [f32],
 ) -> Result<(), ShapeError> {
     const NAME: &str = "adamw_step";
+    settings.check()?;
     let AdamW { learning_rate, beta1, beta2, eps, weight_decay, step } = *settings;
-    let not_negative = |x: f64| x >= 0.0 && x.is_finite();
-    require(NAME, "the step is 0: steps are counted from 1", step > 0)?;
-    require(NAME, "betas must be at least 0 and below 1", (0.0..1.0).contains(&beta1))?;
-    require(NAME, "betas must be at least 0 and below 1", (0.0..1.0).contains(&beta2))?;
-    let settings_fit = [learning_rate, eps, weight_decay].into_iter().all(not_negative);
-    require(NAME, "learning_rate, eps and weight_decay must be finite and not negative", settings_fit)?;
     checked_len(NAME, &[("the parameter", parameter.len())])?;
     expect_len(NAME, "gradient", gradient.len(), parameter.len())?;
     expect_len(NAME, "m", m.len(), parameter.len())?;

@@ -44,6 +44,30 @@ pub struct CrossEntropy {
     pub label_smoothing: f32,
 }
 
+impl CrossEntropy {
+    /// The number of labels in `target` that count.
+    ///
+    /// # Errors
+    /// When the smoothing is not in 0..=1, a label is neither one of `classes` nor ignored, or none counts.
+    pub fn counted(&self, classes: usize, target: &[i64]) -> Result<usize, LossError> {
+        if !(0.0..=1.0).contains(&self.label_smoothing) {
+            let reason = format!("label_smoothing is {}, and must be in 0..=1", self.label_smoothing);
+            return Err(ShapeError::Invalid { operator: "cross_entropy", reason }.into());
+        }
+        let mut counted = 0;
+        for (row, &label) in target.iter().enumerate() {
+            if Some(label) == self.ignore_index {
+                continue;
+            }
+            if usize::try_from(label).map_or(true, |label| label >= classes) {
+                return Err(LossError::Label { row, label, classes });
+            }
+            counted += 1;
+        }
+        if counted == 0 { Err(LossError::NothingCounted { rows: target.len() }) } else { Ok(counted) }
+    }
+}
+
 /// The mean of `-log softmax(logits[r])[target[r]]` over the rows that are not ignored.
 ///
 /// `logits` is `[rows, classes]`. `log_sum_exp`, `[rows]`, is an output that [`cross_entropy_backward`] needs.
@@ -189,21 +213,7 @@ fn check(
     expect_len(operator, "logits", logits, checked_len(operator, &[("rows", rows), ("classes", classes)])?)?;
     expect_len(operator, "target", target.len(), rows)?;
     expect_len(operator, "log_sum_exp", log_sum_exp, rows)?;
-    if !(0.0..=1.0).contains(&settings.label_smoothing) {
-        let reason = format!("label_smoothing is {}, and must be in 0..=1", settings.label_smoothing);
-        return Err(ShapeError::Invalid { operator, reason }.into());
-    }
-    let mut counted = 0;
-    for (row, &label) in target.iter().enumerate() {
-        if Some(label) == settings.ignore_index {
-            continue;
-        }
-        if usize::try_from(label).map_or(true, |label| label >= classes) {
-            return Err(LossError::Label { row, label, classes });
-        }
-        counted += 1;
-    }
-    if counted == 0 { Err(LossError::NothingCounted { rows }) } else { Ok(counted) }
+    settings.counted(classes, target)
 }
 
 fn check_soft(

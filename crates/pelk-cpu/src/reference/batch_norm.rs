@@ -7,6 +7,10 @@ use super::linear::Gradients;
 pub struct Trained {
     /// The output.
     pub y: Vec<f64>,
+    /// The mean of each channel.
+    pub mean: Vec<f64>,
+    /// `1 / sqrt(variance + eps)` of each channel.
+    pub inv_std: Vec<f64>,
     /// The new running mean.
     pub running_mean: Vec<f64>,
     /// The new running variance.
@@ -36,6 +40,8 @@ pub fn forward_train(
     let (mean, var): (Vec<f64>, Vec<f64>) = (0..channels).map(|c| moments(x, channels, c)).unzip();
     let mut trained = Trained {
         y: forward_eval(x, weight, bias, &mean, &var, eps),
+        mean: mean.clone(),
+        inv_std: inverse_std(&var, eps),
         running_mean: running_mean.to_vec(),
         running_var: running_var.to_vec(),
     };
@@ -47,6 +53,10 @@ pub fn forward_train(
     trained
 }
 
+fn inverse_std(variance: &[f64], eps: f64) -> Vec<f64> {
+    variance.iter().map(|variance| 1.0 / (variance + eps).sqrt()).collect()
+}
+
 /// Normalises by the running statistics.
 pub fn forward_eval(
     x: &[f64],
@@ -56,25 +66,23 @@ pub fn forward_eval(
     running_var: &[f64],
     eps: f64,
 ) -> Vec<f64> {
-    let mut y = vec![0.0; x.len()];
+    let (mut y, inv_std) = (vec![0.0; x.len()], inverse_std(running_var, eps));
     for i in 0..x.len() {
         let c = i % weight.len();
-        y[i] = (x[i] - running_mean[c]) / (running_var[c] + eps).sqrt() * weight[c] + bias[c];
+        y[i] = (x[i] - running_mean[c]) * inv_std[c] * weight[c] + bias[c];
     }
     y
 }
 
-/// The gradients of [`forward_train`]'s output.
-pub fn backward_train(x: &[f64], weight: &[f64], eps: f64, gy: &[f64]) -> Gradients {
+/// The gradients of [`forward_train`]'s output, from the statistics that it found.
+pub fn backward_train(x: &[f64], weight: &[f64], mean: &[f64], inv_std: &[f64], gy: &[f64]) -> Gradients {
     let channels = weight.len();
     let rows = (x.len() / channels) as f64;
-    let (mean, var): (Vec<f64>, Vec<f64>) = (0..channels).map(|c| moments(x, channels, c)).unzip();
-    let mut g = backward_eval(x, weight, &mean, &var, eps, gy);
+    let mut g = backward_constant(x, weight, mean, inv_std, gy);
     for i in 0..x.len() {
         let c = i % channels;
-        let inv_std = 1.0 / (var[c] + eps).sqrt();
-        let n = (x[i] - mean[c]) * inv_std;
-        g.x[i] -= weight[c] * inv_std * (g.bias[c] + n * g.weight[c]) / rows;
+        let n = (x[i] - mean[c]) * inv_std[c];
+        g.x[i] -= weight[c] * inv_std[c] * (g.bias[c] + n * g.weight[c]) / rows;
     }
     g
 }
@@ -88,13 +96,17 @@ pub fn backward_eval(
     eps: f64,
     gy: &[f64],
 ) -> Gradients {
+    backward_constant(x, weight, running_mean, &inverse_std(running_var, eps), gy)
+}
+
+/// The gradients where the statistics do not depend on `x`.
+fn backward_constant(x: &[f64], weight: &[f64], mean: &[f64], inv_std: &[f64], gy: &[f64]) -> Gradients {
     let channels = weight.len();
     let mut g = Gradients { x: Vec::new(), weight: vec![0.0; channels], bias: vec![0.0; channels] };
     for i in 0..x.len() {
         let c = i % channels;
-        let inv_std = 1.0 / (running_var[c] + eps).sqrt();
-        g.x.push(gy[i] * weight[c] * inv_std);
-        g.weight[c] += gy[i] * (x[i] - running_mean[c]) * inv_std;
+        g.x.push(gy[i] * weight[c] * inv_std[c]);
+        g.weight[c] += gy[i] * (x[i] - mean[c]) * inv_std[c];
         g.bias[c] += gy[i];
     }
     g
@@ -113,7 +125,8 @@ mod tests {
         let train =
             |x: &[f64], w: &[f64], b: &[f64]| dot(&gy, &forward_train(x, w, b, 1e-3, 0.1, &mean, &var).y);
         let eval = |x: &[f64], w: &[f64], b: &[f64]| dot(&gy, &forward_eval(x, w, b, &mean, &var, 1e-3));
-        let g = backward_train(&x, &weight, 1e-3, &gy);
+        let saved = forward_train(&x, &weight, &bias, 1e-3, 0.1, &mean, &var);
+        let g = backward_train(&x, &weight, &saved.mean, &saved.inv_std, &gy);
         assert_gradient("x in training", &x, &g.x, |x| train(x, &weight, &bias));
         assert_gradient("weight in training", &weight, &g.weight, |w| train(&x, w, &bias));
         assert_gradient("bias in training", &bias, &g.bias, |b| train(&x, &weight, b));

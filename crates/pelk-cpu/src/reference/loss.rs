@@ -2,10 +2,15 @@
 
 use crate::loss::CrossEntropy;
 
+/// The logarithm of the sum of exponentials of a row.
+pub fn log_sum_exp(row: &[f64]) -> f64 {
+    let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    largest + row.iter().map(|x| (x - largest).exp()).sum::<f64>().ln()
+}
+
 /// `log softmax` of a row.
 fn log_softmax(row: &[f64]) -> Vec<f64> {
-    let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let log_sum_exp = largest + row.iter().map(|x| (x - largest).exp()).sum::<f64>().ln();
+    let log_sum_exp = log_sum_exp(row);
     row.iter().map(|x| x - log_sum_exp).collect()
 }
 
