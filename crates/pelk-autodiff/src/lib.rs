@@ -1,7 +1,8 @@
 //! Backends, operators with their gradients, and the tape.
 //!
 //! Three interfaces, from the device up:
-//! - [`Backend`]: a device's tensors and the computation of each operator, forward and backward;
+//! - [`Backend`]: a device's tensors and the computation of each operator, forward and backward. [`CpuBackend`] is for
+//!   use, [`ReferenceBackend`] computes in plain float64 loops what others are held against;
 //! - [`Operator`]: an operator's shape rule, cost and gradient, written once for all backends;
 //! - [`Executor`]: what a network's definition talks to. [`Tape`] runs it for training, [`Eager`] for inference.
 //!
@@ -38,8 +39,10 @@ mod cpu;
 mod eager;
 mod error;
 mod executor;
+mod kernels;
 pub mod operators;
 mod parameters;
+mod reference;
 mod shape;
 mod tape;
 
@@ -51,5 +54,6 @@ pub use executor::{Executor, Init, ParameterSpec, Role};
 pub use operators::{Cost, Op, Operator};
 pub use parameters::{HostParameters, Parameters, to_host};
 pub use pelk_cpu::optimizer::AdamW;
+pub use reference::{ReferenceBackend, ReferenceTensor};
 pub use shape::Shape;
 pub use tape::{Backward, Pass, Tape, Var};

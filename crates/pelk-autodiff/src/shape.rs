@@ -8,9 +8,9 @@ use std::ops::Deref;
 pub struct Shape(Vec<usize>);
 
 impl Shape {
-    /// Number of values in a tensor of this shape.
+    /// Number of values in a tensor of this shape; `usize::MAX` where it cannot be counted.
     pub fn elements(&self) -> usize {
-        self.0.iter().product()
+        product(&self.0)
     }
 
     /// Size of the last axis, the channels of an image; 1 for a shape without axes.
@@ -20,7 +20,7 @@ impl Shape {
 
     /// Product of all axes but the last.
     pub fn rows(&self) -> usize {
-        self.0.split_last().map_or(1, |(_, rest)| rest.iter().product())
+        self.0.split_last().map_or(1, |(_, rest)| product(rest))
     }
 
     /// The same shape with another last axis.
@@ -31,6 +31,10 @@ impl Shape {
         }
         Shape(sizes)
     }
+}
+
+fn product(sizes: &[usize]) -> usize {
+    sizes.iter().fold(1, |product: usize, &size| product.saturating_mul(size))
 }
 
 impl Deref for Shape {

@@ -98,10 +98,16 @@ impl<'a, B: Backend> Tape<'a, B> {
     /// The gradients of `sum(seed * value)` by every parameter and leaf. Frees what was kept as it goes.
     ///
     /// # Errors
-    /// When no parameter leads to `value`, or the backend refuses.
+    /// When no parameter leads to `value`, the seed has another shape than `value`, or the backend refuses.
     pub fn backward(mut self, value: &Var<B::Tensor>, seed: B::Tensor) -> Result<Backward<B::Tensor>> {
+        let id = value.id.ok_or(Error::NoGradient)?;
+        let (actual, expected) = (self.backend.shape(&seed), self.backend.shape(&value.tensor));
+        if actual != expected {
+            let reason = format!("the seed has shape {actual}, but the value has {expected}");
+            return Err(Error::Shape { operator: "backward", reason });
+        }
         let mut gradients: Vec<Option<B::Tensor>> = vec![None; self.values];
-        gradients[value.id.ok_or(Error::NoGradient)?] = Some(seed);
+        gradients[id] = Some(seed);
         while let Some(node) = self.nodes.pop() {
             let outputs: Vec<_> = node.outputs.iter().map(|&id| gradients[id].take()).collect();
             if outputs.iter().all(Option::is_none) {

@@ -3,34 +3,13 @@
 use super::{CpuBackend, CpuTensor};
 use crate::backend::{Backend, BatchNormalized, Gradients, Normalized};
 use crate::operators::{Conv2d, CrossEntropy, DepthwiseConv, PositionBias, PositionForm, SoftCrossEntropy};
-use crate::{Error, Operator, Result, Shape};
-use pelk_cpu::conv2d::Conv2dShape;
+use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::depthwise::{Bias, BoxConv};
 use pelk_cpu::optimizer::{AdamW, adamw_step};
 use pelk_cpu::shape::ImageShape;
 use pelk_cpu::{
     activation, batch_norm, conv2d, elementwise, layer_norm, linear, loss, pool, position, resize,
 };
-
-/// The image that a tensor `[N, H, W, C]` is.
-fn image(operator: &'static str, tensor: &CpuTensor) -> Result<ImageShape> {
-    match tensor.shape[..] {
-        [n, h, w, c] => Ok(ImageShape::checked(operator, n, h, w, c)?),
-        _ => Err(Error::Shape {
-            operator,
-            reason: format!("wants an image [N, H, W, C], was given {}", tensor.shape),
-        }),
-    }
-}
-
-fn conv2d_shape(op: Conv2d, x: &CpuTensor, weight: &CpuTensor) -> Result<Conv2dShape> {
-    let &[outputs, _, kh, kw] = &weight.shape[..] else {
-        let reason = format!("weight has shape {}, wanted [O, I, kh, kw]", weight.shape);
-        return Err(Error::Shape { operator: "conv2d", reason });
-    };
-    let image = image("conv2d", x)?;
-    Ok(Conv2dShape { image, out_channels: outputs, kernel: [kh, kw], stride: op.stride, padding: op.padding })
-}
 
 fn box_conv(op: &DepthwiseConv) -> BoxConv {
     BoxConv::new(op.rows.clone(), op.columns.clone())
@@ -104,7 +83,7 @@ impl Backend for CpuBackend {
         weight: &CpuTensor,
         bias: Option<&CpuTensor>,
     ) -> Result<CpuTensor> {
-        let shape = conv2d_shape(op, x, weight)?;
+        let shape = kernels::conv2d(op, &x.shape, &weight.shape)?;
         let output = shape.output()?;
         let output = Shape::from([output.n, output.h, output.w, output.c]);
         let bias = bias.map(|bias| &bias.values[..]);
@@ -119,7 +98,7 @@ impl Backend for CpuBackend {
         gy: &CpuTensor,
         needs: [bool; 3],
     ) -> Result<Gradients<CpuTensor, 3>> {
-        let shape = conv2d_shape(op, x, weight)?;
+        let shape = kernels::conv2d(op, &x.shape, &weight.shape)?;
         let (mut gx, mut gw) = (self.room(needs[0], x), self.room(needs[1], weight));
         let mut gb = self.vector_room(needs[2], shape.out_channels);
         let (x, w, gy) = (&x.values, &weight.values, &gy.values);
@@ -134,7 +113,7 @@ impl Backend for CpuBackend {
         theta: &CpuTensor,
         bias: Option<&CpuTensor>,
     ) -> Result<CpuTensor> {
-        let shape = image(op.name(), x)?;
+        let shape = kernels::image(op.name(), &x.shape)?;
         let bias = match bias {
             None => Bias::None,
             Some(bias) if bias.shape.len() == 1 => Bias::Channel(&bias.values),
@@ -153,7 +132,7 @@ impl Backend for CpuBackend {
         gy: &CpuTensor,
         needs: [bool; 2],
     ) -> Result<Gradients<CpuTensor, 2>> {
-        let shape = image(op.name(), x)?;
+        let shape = kernels::image(op.name(), &x.shape)?;
         let (mut gx, mut gtheta) = (self.room(needs[0], x), self.room(needs[1], theta));
         let (x, theta, gy) = (&x.values, &theta.values, &gy.values);
         box_conv(op).backward(self.level, shape, x, theta, gy, gx.slice(), gtheta.slice())?;
@@ -441,14 +420,14 @@ impl Backend for CpuBackend {
     }
 
     fn adaptive_avg_pool(&self, x: &CpuTensor, size: [usize; 2]) -> Result<CpuTensor> {
-        let shape = image("adaptive_avg_pool", x)?;
+        let shape = kernels::image("adaptive_avg_pool", &x.shape)?;
         self.make(Shape::from([shape.n, size[0], size[1], shape.c]), |y| {
             pool::adaptive_average(self.level, shape, size, &x.values, y)
         })
     }
 
     fn adaptive_avg_pool_backward(&self, gy: &CpuTensor, input: [usize; 2]) -> Result<CpuTensor> {
-        let output = image("adaptive_avg_pool", gy)?;
+        let output = kernels::image("adaptive_avg_pool", &gy.shape)?;
         let shape = ImageShape { h: input[0], w: input[1], ..output };
         self.make(Shape::from([shape.n, shape.h, shape.w, shape.c]), |gx| {
             pool::adaptive_average_backward(self.level, shape, [output.h, output.w], &gy.values, gx)
@@ -456,14 +435,14 @@ impl Backend for CpuBackend {
     }
 
     fn bilinear_resize(&self, x: &CpuTensor, size: [usize; 2]) -> Result<CpuTensor> {
-        let shape = image("bilinear_resize", x)?;
+        let shape = kernels::image("bilinear_resize", &x.shape)?;
         self.make(Shape::from([shape.n, size[0], size[1], shape.c]), |y| {
             resize::bilinear(self.level, shape, size, &x.values, y)
         })
     }
 
     fn bilinear_resize_backward(&self, gy: &CpuTensor, input: [usize; 2]) -> Result<CpuTensor> {
-        let output = image("bilinear_resize", gy)?;
+        let output = kernels::image("bilinear_resize", &gy.shape)?;
         let shape = ImageShape { h: input[0], w: input[1], ..output };
         self.make(Shape::from([shape.n, shape.h, shape.w, shape.c]), |gx| {
             resize::bilinear_backward(self.level, shape, [output.h, output.w], &gy.values, gx)
@@ -479,7 +458,7 @@ impl Backend for CpuBackend {
             classes,
             &logits.values,
             &op.labels,
-            &settings(op),
+            &kernels::cross_entropy(op),
             &mut sums,
         )?;
         Ok((self.copy_of(Shape::from([1]), &[loss]), CpuTensor::new(&Shape::from([rows]), sums)))
@@ -502,7 +481,7 @@ impl Backend for CpuBackend {
                 classes,
                 values,
                 labels,
-                &settings(op),
+                &kernels::cross_entropy(op),
                 sums,
                 gy,
                 g,
@@ -559,9 +538,4 @@ impl Backend for CpuBackend {
         let (first, second) = (first.values_mut(), second.values_mut());
         Ok(adamw_step(self.level, hyper, parameter.values_mut(), &gradient.values, first, second)?)
     }
-}
-
-/// The kernel's settings of a loss.
-fn settings(op: &CrossEntropy) -> loss::CrossEntropy {
-    loss::CrossEntropy { ignore_index: op.ignore_index, label_smoothing: op.label_smoothing }
 }

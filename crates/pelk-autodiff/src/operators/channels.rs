@@ -58,6 +58,9 @@ impl Operator for ConcatChannels {
 
     fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
         let [a, b] = exactly(self.name(), inputs)?;
+        if a.is_empty() {
+            return Err(misfit(self.name(), "numbers without axes have no channels to join"));
+        }
         expect_shape(self.name(), "the second part", b, &a.with_channels(b.channels()))?;
         Ok(vec![a.with_channels(a.channels() + b.channels())])
     }

@@ -37,10 +37,8 @@ impl Operator for Conv2d {
             expect_shape(self.name(), "bias", bias, &[outputs])?;
         }
         let size = |side: usize, kernel: usize| {
-            (side + 2 * self.padding)
-                .checked_sub(kernel)
-                .zip(Some(self.stride))
-                .and_then(|(room, stride)| Some(room.checked_div(stride)? + 1))
+            let padded = self.padding.checked_mul(2)?.checked_add(side)?;
+            Some(padded.checked_sub(kernel)?.checked_div(self.stride)? + 1)
         };
         match (size(h, kh), size(w, kw)) {
             (Some(h), Some(w)) => Ok(vec![Shape::from([n, h, w, outputs])]),

@@ -1,7 +1,7 @@
 //! The operators: for each its shape rule, its cost, its forward and its gradient, side by side.
 //!
 //! To add one: its methods on [`Backend`], their implementation in each backend, a file here with an
-//! [`Operator`], its name in the list below, and a golden case.
+//! [`Operator`], its name in the list below, cases in `tests/operators/cases.rs`, and a golden case.
 
 mod activation;
 mod channels;
@@ -126,7 +126,10 @@ macro_rules! operators {
                 match self { $(Op::$name(op) => op.name()),+ }
             }
             fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
-                match self { $(Op::$name(op) => op.output_shapes(inputs)),+ }
+                inputs.iter().try_for_each(|shape| expect_values(self.name(), "an input", shape))?;
+                let outputs = match self { $(Op::$name(op) => op.output_shapes(inputs)),+ }?;
+                outputs.iter().try_for_each(|shape| expect_values(self.name(), "the output", shape))?;
+                Ok(outputs)
             }
             fn cost(&self, inputs: &[&Shape]) -> Cost {
                 match self { $(Op::$name(op) => op.cost(inputs)),+ }
@@ -155,6 +158,18 @@ operators! {
 /// The shape error of `operator`.
 fn misfit(operator: &'static str, reason: impl Into<String>) -> Error {
     Error::Shape { operator, reason: reason.into() }
+}
+
+/// Checks what holds for every tensor: no axis is empty, and it would fit into a memory, even as float64.
+fn expect_values(operator: &'static str, what: &str, shape: &Shape) -> Result<()> {
+    const MOST: usize = isize::MAX as usize / size_of::<f64>();
+    match shape.elements() {
+        0 => {
+            Err(misfit(operator, format!("{what} of shape {shape} is empty: every axis must be at least 1")))
+        }
+        1..=MOST => Ok(()),
+        _ => Err(misfit(operator, format!("{what} of shape {shape} is larger than any memory"))),
+    }
 }
 
 /// Exactly `N` inputs, or an error that says how many there were.

@@ -68,6 +68,10 @@ impl Operator for BatchNorm {
         {
             expect_shape(self.name(), what, shape, &[x.channels()])?;
         }
+        if self.training && x.rows() == 1 {
+            let reason = format!("x {x} has one value a channel, which has no variance to normalise by");
+            return Err(misfit(self.name(), reason));
+        }
         let mut shapes = vec![x.clone()];
         if self.training {
             shapes.extend([rest[2].clone(), rest[3].clone()]);

@@ -1,0 +1,119 @@
+//! Each backend gives what the reference backend gives, and the same bits however it is run.
+
+use crate::cases::{Case, all};
+use crate::evaluation::{Evaluation, evaluate};
+use pelk_autodiff::{AdamW, Backend, CpuBackend, ReferenceBackend, ReferenceTensor, Shape};
+use pelk_cpu::simd::Level;
+use rayon::ThreadPoolBuilder;
+
+/// Of the largest magnitude in an output.
+const OUTPUTS: f64 = 1e-5;
+/// Of the largest magnitude in a gradient.
+const GRADIENTS: f64 = 1e-4;
+
+fn compare<B: Backend>(
+    backend: &B,
+    what: &str,
+    tolerance: f64,
+    actual: &B::Tensor,
+    expected: &ReferenceTensor,
+) {
+    assert_eq!(backend.shape(actual), ReferenceBackend.shape(expected), "{what}: shape");
+    let (actual, expected) = (backend.download(actual).unwrap(), expected.to_f64());
+    let largest = expected.iter().fold(1e-3, |largest: f64, value| largest.max(value.abs()));
+    for (i, (actual, expected)) in actual.iter().zip(&expected).enumerate() {
+        let error = (f64::from(*actual) - expected).abs() / largest;
+        assert!(error <= tolerance, "{what}: value {i} is {actual}, want {expected} (off by {error:.1e})");
+    }
+}
+
+/// The bits of everything that a case gives.
+fn bits<B: Backend>(backend: &B, evaluation: &Evaluation<B::Tensor>) -> Vec<(String, Vec<u32>)> {
+    let bits = |tensor| backend.download(tensor).unwrap().into_iter().map(f32::to_bits).collect();
+    evaluation.named().map(|(name, tensor)| (name, bits(tensor))).collect()
+}
+
+/// Fails unless `backend` gives the reference's outputs and gradients, with the same bits whichever of the gradients
+/// are asked for.
+fn meets_the_reference<B: Backend>(backend: &B, case: &Case) {
+    let what = format!("{}: {}", backend.name(), case.name);
+    let expected = evaluate(&ReferenceBackend, case, |_| true).unwrap();
+    let actual = evaluate(backend, case, |_| true).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(actual.outputs.len(), expected.outputs.len(), "{what}");
+    for (i, (actual, expected)) in actual.outputs.iter().zip(&expected.outputs).enumerate() {
+        compare(backend, &format!("{what}, output {i}"), OUTPUTS, actual, expected);
+    }
+    for (i, (actual, expected)) in actual.gradients.iter().zip(&expected.gradients).enumerate() {
+        match (actual, expected) {
+            (Some(actual), Some(expected)) => {
+                compare(backend, &format!("{what}, gradient of input {i}"), GRADIENTS, actual, expected);
+            }
+            (actual, expected) => assert_eq!(actual.is_some(), expected.is_some(), "{what}, input {i}"),
+        }
+    }
+    let all = bits(backend, &actual);
+    for i in (0..case.inputs.len()).filter(|&i| case.inputs[i].differentiable) {
+        let alone = evaluate(backend, case, |input| input == i).unwrap();
+        let wanted = |(name, _): &&(String, Vec<u32>)| {
+            name.starts_with("output") || *name == format!("gradient of input {i}")
+        };
+        let all: Vec<_> = all.iter().filter(wanted).cloned().collect();
+        assert!(bits(backend, &alone) == all, "{what}: the gradient of input {i} depends on the others");
+    }
+}
+
+/// What training does besides operators: clips and accumulates gradients, and steps. The parameter, its moments, and
+/// the gradient's sum of squares.
+fn train<B: Backend>(backend: &B) -> ([B::Tensor; 3], f64) {
+    let shape = Shape::from([3, 5, 7]);
+    let wave = |frequency: f32| (0..105).map(|i| (frequency * i as f32).sin()).collect::<Vec<f32>>();
+    let upload = |frequency| backend.upload(&shape, &wave(frequency)).unwrap();
+    let (mut parameter, mut gradient) = (upload(0.3), upload(0.7));
+    let [mut first, mut second] = [(); 2].map(|()| backend.zeros(&shape).unwrap());
+    for step in 1..=3 {
+        backend.scale_assign(&mut gradient, 0.75).unwrap();
+        backend.add_assign(&mut gradient, &upload(1.1)).unwrap();
+        let hyper =
+            AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.05, step };
+        backend.adamw(&hyper, &mut parameter, &gradient, [&mut first, &mut second]).unwrap();
+    }
+    let squares = backend.sum_of_squares(&gradient).unwrap();
+    backend.scale_assign(&mut gradient, f32::INFINITY).unwrap();
+    assert!(!backend.sum_of_squares(&gradient).unwrap().is_finite());
+    ([parameter, first, second], squares)
+}
+
+fn trains_as_the_reference<B: Backend>(backend: &B) {
+    let (actual, actual_squares) = train(backend);
+    let (expected, squares) = train(&ReferenceBackend);
+    for ((name, actual), expected) in ["parameter", "mean", "variance"].iter().zip(&actual).zip(&expected) {
+        compare(backend, &format!("{}, {name}", backend.name()), OUTPUTS, actual, expected);
+    }
+    assert!((actual_squares - squares).abs() <= OUTPUTS * squares, "{actual_squares}, want {squares}");
+}
+
+#[test]
+fn the_cpu_meets_the_reference_at_every_level() {
+    for level in Level::available() {
+        let backend = CpuBackend::with_level(level);
+        all().iter().for_each(|case| meets_the_reference(&backend, case));
+        trains_as_the_reference(&backend);
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_the_number_of_threads() {
+    let cases = all();
+    let run = |threads| {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let backend = CpuBackend::with_level(Level::best());
+        let evaluate = |case| bits(&backend, &evaluate(&backend, case, |_| true).unwrap());
+        pool.install(|| cases.iter().map(evaluate).collect::<Vec<_>>())
+    };
+    let one = run(1);
+    for threads in [2, 3] {
+        for (case, (one, more)) in cases.iter().zip(one.iter().zip(run(threads))) {
+            assert!(*one == more, "{}: other bits with {threads} threads", case.name);
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The operator problems: odd sizes, every form and every optional input, with repeatable values.
+
+use pelk_autodiff::operators::{
+    AdaptiveAvgPool, Add, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, DepthwiseConv,
+    Gelu, LayerNorm, Linear, PositionBias, PositionForm, Relu, ScaleChannels, ScaleSamples, SoftCrossEntropy,
+    SplitChannels,
+};
+use pelk_autodiff::{Executor, Op, Operator, Result, Shape};
+use pelk_grid::SharingGrid;
+use pelk_random::{Purpose, name_hash, stream};
+use rand::RngExt;
+
+/// An operator with inputs for it.
+pub struct Case {
+    /// What the case is about, for messages; unique.
+    pub name: String,
+    pub op: Op,
+    pub inputs: Vec<Input>,
+    /// Which output is differentiated.
+    pub objective: Objective,
+}
+
+pub struct Input {
+    pub shape: Shape,
+    pub values: Vec<f32>,
+    pub differentiable: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Objective {
+    First,
+    Second,
+    /// The second output joined with the first.
+    Swapped,
+}
+
+impl Case {
+    fn new(what: &str, op: impl Into<Op>, shapes: &[&[usize]]) -> Case {
+        let op = op.into();
+        let name = format!("{}, {what}", op.name());
+        let input = |(index, shape): (usize, &&[usize])| Input {
+            shape: Shape::from(shape),
+            values: values(&name, index as u64, Shape::from(shape).elements()),
+            differentiable: true,
+        };
+        let inputs = shapes.iter().enumerate().map(input).collect();
+        Case { name, op, inputs, objective: Objective::First }
+    }
+
+    fn differentiating(self, objective: Objective) -> Case {
+        Case { name: format!("{}, {objective:?}", self.name), objective, ..self }
+    }
+
+    /// Values that the gradient of the objective is weighted with.
+    pub fn seed(&self, len: usize) -> Vec<f32> {
+        values(&self.name, u64::MAX, len)
+    }
+
+    /// The operator's outputs, and the one to be differentiated.
+    pub fn run<E: Executor>(
+        &self,
+        executor: &mut E,
+        inputs: &[E::Value],
+    ) -> Result<(Vec<E::Value>, E::Value)> {
+        let outputs = executor.apply(self.op.clone(), &inputs.iter().collect::<Vec<_>>())?;
+        let objective = match self.objective {
+            Objective::First => outputs[0].clone(),
+            Objective::Second => outputs[1].clone(),
+            Objective::Swapped => executor.apply_one(ConcatChannels, &[&outputs[1], &outputs[0]])?,
+        };
+        Ok((outputs, objective))
+    }
+}
+
+/// Repeatable numbers in -1..1.
+fn values(name: &str, index: u64, len: usize) -> Vec<f32> {
+    let mut rng = stream(name_hash(name), Purpose::Init, index, 0);
+    (0..len).map(|_| rng.random_range(-1.0..1.0)).collect()
+}
+
+macro_rules! kinds {
+    ($($kind:ident),+ $(,)?) => {
+        /// The operators without their settings.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Kind { $($kind),+ }
+
+        impl Kind {
+            pub const ALL: &[Kind] = &[$(Kind::$kind),+];
+
+            /// A new operator stops the tests from compiling here, then in [`Kind::cases`].
+            pub fn of(op: &Op) -> Kind {
+                match op { $(Op::$kind(_) => Kind::$kind),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
+    ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
+    SoftCrossEntropy,
+}
+
+/// All cases.
+pub fn all() -> Vec<Case> {
+    Kind::ALL.iter().flat_map(|kind| kind.cases()).collect()
+}
+
+#[test]
+fn every_operator_has_cases() {
+    let mut names = std::collections::BTreeSet::new();
+    for kind in Kind::ALL {
+        let cases = kind.cases();
+        assert!(!cases.is_empty(), "{kind:?} has no case");
+        for case in cases {
+            assert_eq!(Kind::of(&case.op), *kind, "{}", case.name);
+            assert!(names.insert(case.name.clone()), "two cases are called {:?}", case.name);
+        }
+    }
+}
+
+impl Kind {
+    /// The cases of this operator.
+    pub fn cases(self) -> Vec<Case> {
+        match self {
+            Kind::Linear => linear(),
+            Kind::Conv2d => conv2d(),
+            Kind::DepthwiseConv => depthwise_conv(),
+            Kind::PositionBias => position_bias(),
+            Kind::LayerNorm => layer_norm(),
+            Kind::BatchNorm => batch_norm(),
+            Kind::Gelu => {
+                [&[][..], &[2, 3, 5, 7], WIDE].map(|x| Case::new(&format!("{x:?}"), Gelu, &[x])).into()
+            }
+            Kind::Relu => {
+                [&[1][..], &[2, 3, 5, 7], WIDE].map(|x| Case::new(&format!("{x:?}"), Relu, &[x])).into()
+            }
+            Kind::Add => {
+                [&[1][..], &[2, 4, 4, 4], WIDE].map(|x| Case::new(&format!("{x:?}"), Add, &[x, x])).into()
+            }
+            Kind::ScaleChannels => [&[5][..], &[2, 4, 4, 4], &[3, 1, 7, 13], WIDE]
+                .map(|x| Case::new(&format!("{x:?}"), ScaleChannels, &[x, &x[x.len() - 1..]]))
+                .into(),
+            Kind::ScaleSamples => [&[3][..], &[3, 2, 5, 7], WIDE]
+                .map(|x| {
+                    Case::new(&format!("{x:?}"), ScaleSamples { factors: [0.0, 1.25, -3.0].into() }, &[x])
+                })
+                .into(),
+            Kind::SplitChannels => split_channels(),
+            Kind::ConcatChannels => {
+                [[&[2][..], &[1]], [&[2, 4, 4, 4], &[2, 4, 4, 5]], [&[3, 7, 1], &[3, 7, 16]]]
+                    .map(|[a, b]| Case::new(&format!("{a:?} and {b:?}"), ConcatChannels, &[a, b]))
+                    .into()
+            }
+            Kind::AdaptiveAvgPool => RESAMPLED
+                .map(|(x, size)| Case::new(&format!("{x:?} to {size:?}"), AdaptiveAvgPool { size }, &[&x]))
+                .into(),
+            Kind::BilinearResize => RESAMPLED
+                .map(|(x, size)| Case::new(&format!("{x:?} to {size:?}"), BilinearResize { size }, &[&x]))
+                .into(),
+            Kind::CrossEntropy => cross_entropy(),
+            Kind::SoftCrossEntropy => soft_cross_entropy(),
+        }
+    }
+}
+
+/// Large enough to be cut into tasks, at no round place.
+const WIDE: &[usize] = &[3, 17, 19, 37];
+
+/// Images and sizes to bring them to: all to one, the same, bins that overlap, larger, lines.
+const RESAMPLED: [([usize; 4], [usize; 2]); 7] = [
+    ([2, 5, 7, 3], [1, 1]),
+    ([2, 4, 4, 4], [4, 4]),
+    ([1, 5, 7, 19], [2, 3]),
+    ([1, 3, 4, 5], [7, 9]),
+    ([2, 1, 9, 1], [1, 4]),
+    ([1, 6, 1, 17], [3, 2]),
+    ([3, 17, 19, 37], [8, 24]),
+];
+
+fn linear() -> Vec<Case> {
+    vec![
+        Case::new("no bias", Linear, &[&[7, 5], &[3, 5]]),
+        Case::new("bias", Linear, &[&[7, 5], &[3, 5], &[3]]),
+        Case::new("image", Linear, &[&[2, 4, 4, 4], &[4, 4], &[4]]),
+        Case::new("one row without a batch", Linear, &[&[17], &[2, 17], &[2]]),
+        Case::new("one input, one output", Linear, &[&[9, 1], &[1, 1], &[1]]),
+        Case::new("large", Linear, &[&[301, 65], &[130, 65], &[130]]),
+    ]
+}
+
+fn conv2d() -> Vec<Case> {
+    let case = |what: &str, [stride, padding]: [usize; 2], shapes: &[&[usize]]| {
+        Case::new(what, Conv2d { stride, padding }, shapes)
+    };
+    vec![
+        case("pointwise", [1, 0], &[&[2, 3, 5, 7], &[4, 7, 1, 1], &[4]]),
+        case("pointwise with stride", [2, 0], &[&[2, 3, 5, 7], &[4, 7, 1, 1]]),
+        case("3 x 3", [1, 1], &[&[2, 4, 4, 4], &[4, 4, 3, 3]]),
+        case("downsampling with leftovers", [2, 1], &[&[2, 8, 5, 3], &[5, 3, 3, 2], &[5]]),
+        case("patches with leftovers", [4, 0], &[&[1, 9, 11, 3], &[6, 3, 4, 4], &[6]]),
+        case("line", [3, 2], &[&[1, 1, 13, 2], &[3, 2, 1, 5], &[3]]),
+        case("kernel larger than the map", [1, 3], &[&[2, 2, 3, 3], &[2, 3, 7, 5]]),
+        case("kernel smaller than the padding", [2, 3], &[&[1, 4, 3, 2], &[3, 2, 2, 2], &[3]]),
+        case("kernel as large as the map", [1, 0], &[&[3, 4, 5, 2], &[7, 2, 4, 5], &[7]]),
+        case("large", [2, 1], &[&[2, 25, 23, 9], &[33, 9, 3, 3], &[33]]),
+    ]
+}
+
+fn half(intervals: &[usize]) -> SharingGrid {
+    SharingGrid::from_half(intervals).unwrap()
+}
+
+fn depthwise_conv() -> Vec<Case> {
+    let dense = |k| SharingGrid::dense(k).unwrap();
+    let square = DepthwiseConv::square;
+    let stripe = |rows, columns| DepthwiseConv { rows, columns };
+    vec![
+        Case::new("3 x 3", square(dense(3)), &[&[2, 4, 4, 4], &[4, 3, 3]]),
+        Case::new("one tap", square(dense(1)), &[&[2, 3, 5, 2], &[2, 1, 1], &[2]]),
+        Case::new("7 taps", square(half(&[2, 1, 1])), &[&[2, 5, 6, 3], &[3, 5, 5]]),
+        Case::new("7 taps with a bias", square(half(&[2, 1, 1])), &[&[2, 5, 6, 3], &[3, 5, 5], &[3]]),
+        Case::new("7 taps with a map", square(half(&[2, 1, 1])), &[&[2, 5, 6, 3], &[3, 5, 5], &[5, 6, 3]]),
+        Case::new("no fine centre", square(half(&[2, 3])), &[&[1, 9, 8, 17], &[17, 3, 3]]),
+        Case::new("larger than the map", square(half(&[3, 2, 1, 1])), &[&[2, 3, 2, 5], &[5, 7, 7], &[5]]),
+        Case::new("one pixel", square(half(&[2, 1, 1])), &[&[1, 1, 1, 1], &[1, 5, 5], &[1, 1, 1]]),
+        Case::new("one row", square(half(&[2, 1, 1])), &[&[1, 1, 9, 17], &[17, 5, 5]]),
+        Case::new("one column, theta of PyTorch", square(dense(5)), &[&[2, 8, 1, 3], &[3, 1, 5, 5], &[3]]),
+        Case::new("wide", stripe(dense(3), half(&[3, 2, 1, 1])), &[&[1, 6, 15, 4], &[4, 3, 7], &[4]]),
+        Case::new("tall", stripe(half(&[3, 2, 1, 1]), dense(1)), &[&[1, 15, 6, 4], &[4, 7, 1]]),
+        Case::new("large", square(half(&[3, 2, 1, 1])), &[&[1, 19, 18, 21], &[21, 7, 7], &[21]]),
+        Case::new("maps of 7 x 7", square(half(&[3, 2, 1, 1])), &[&[3, 7, 7, 35], &[35, 7, 7], &[35]]),
+    ]
+}
+
+fn position_bias() -> Vec<Case> {
+    let grid = half(&[2, 1, 1]);
+    let mut cases = Vec::new();
+    for form in [PositionForm::InBounds, PositionForm::Literal] {
+        for (size, channels) in [([4, 4], 4), ([1, 9], 3), ([2, 3], 17), ([13, 11], 35)] {
+            let op = PositionBias { grid: grid.clone(), form, size };
+            let (theta, bias) = ([channels, grid.cells(), grid.cells()], [channels]);
+            let h = [1, grid.kernel(), grid.kernel()];
+            let what = format!("{form:?}, {size:?}");
+            cases.push(Case::new(&what, op.clone(), &[&theta, &h]));
+            cases.push(Case::new(&format!("{what} with a bias"), op, &[&theta, &h, &bias]));
+        }
+    }
+    cases
+}
+
+fn layer_norm() -> Vec<Case> {
+    [&[7][..], &[2, 4, 4, 4], &[5, 1], &[2, 3, 1, 17], WIDE]
+        .map(|x| {
+            let c = &x[x.len() - 1..];
+            Case::new(&format!("{x:?}"), LayerNorm { eps: 1e-6 }, &[x, c, c])
+        })
+        .into()
+}
+
+fn batch_norm() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for training in [true, false] {
+        let shapes: [&[usize]; 6] = [&[3, 5], &[2, 4, 4, 4], &[1, 1, 9, 17], &[7, 1], WIDE, &[1, 6]];
+        for x in shapes.into_iter().filter(|x| !training || x[..] != [1, 6]) {
+            let c = &x[x.len() - 1..];
+            let op = BatchNorm { eps: 1e-5, momentum: 0.1, training };
+            let what = format!("{x:?}, {}", if training { "training" } else { "evaluation" });
+            let mut case = Case::new(&what, op, &[x, c, c, c, c]);
+            case.inputs[4].values.iter_mut().for_each(|variance| *variance += 1.5);
+            case.inputs[3..].iter_mut().for_each(|running| running.differentiable = false);
+            cases.push(case);
+        }
+    }
+    cases
+}
+
+fn split_channels() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (x, first) in [(&[3][..], 2), (&[2, 4, 4, 4], 1), (&[3, 5, 1, 17], 6), (WIDE, 13)] {
+        for objective in [Objective::First, Objective::Second, Objective::Swapped] {
+            let case = Case::new(&format!("{x:?} after {first}"), SplitChannels { first }, &[x]);
+            cases.push(case.differentiating(objective));
+        }
+    }
+    cases
+}
+
+fn cross_entropy() -> Vec<Case> {
+    let case = |what: &str, logits: &[usize], labels: &[i64], ignore_index, label_smoothing| {
+        Case::new(what, CrossEntropy { labels: labels.into(), ignore_index, label_smoothing }, &[logits])
+    };
+    let many: Vec<i64> = (0..2 * 17 * 19).map(|i| if i % 7 == 3 { 255 } else { i * i % 37 }).collect();
+    vec![
+        case("plain", &[4, 5], &[0, 4, 2, 2], None, 0.0),
+        case("smoothing", &[4, 5], &[0, 4, 2, 2], None, 0.1),
+        case("ignored rows", &[4, 5], &[0, 255, 2, 255], Some(255), 0.0),
+        case("an ignored class, smoothing", &[4, 5], &[1, 4, 2, 2], Some(2), 0.3),
+        case("one row", &[3], &[1], None, 0.0),
+        case("one class", &[2, 1], &[0, 0], None, 0.0),
+        case("map", &[1, 2, 2, 3], &[-100, 1, 0, 2], Some(-100), 0.05),
+        case("large", &[2, 17, 19, 37], &many, Some(255), 0.1),
+    ]
+}
+
+fn soft_cross_entropy() -> Vec<Case> {
+    let case = |what: &str, logits: &[usize], targets: &[f32]| {
+        Case::new(what, SoftCrossEntropy { targets: targets.into() }, &[logits])
+    };
+    let many: Vec<f32> = values("targets", 0, 400 * 37).iter().map(|t| (t + 1.0) / 37.0).collect();
+    vec![
+        case("mixed labels", &[2, 3], &[0.7, 0.3, 0.0, 0.1, 0.0, 0.9]),
+        case("targets that do not sum to one", &[1, 2, 2], &[0.5, 0.0, 0.9, 0.9]),
+        case("one row", &[3], &[0.2, 0.5, 0.3]),
+        case("large", &[4, 10, 10, 37], &many),
+    ]
+}
