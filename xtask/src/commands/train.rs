@@ -60,7 +60,7 @@ Examples:
   cargo xtask train --resume
 
 A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors and
-last.safetensors. Ctrl-C saves before it stops.";
+last.safetensors. Ctrl-C saves before it stops, with exit status 0.";
 
 /// Runs the command.
 ///

@@ -96,7 +96,7 @@ fn options_that_do_not_exist_or_exclude_each_other() {
     refuse(&mut sandbox.train("run", &["--checkpoint-every", "0"]), &["--checkpoint-every"]);
     refuse(&mut sandbox.train("run", &["--max-steps", "-3"]), &["-3"]);
     refuse(&mut sandbox.train("run", &["--resume"]), &["--resume", "cannot be used with"]);
-    refuse(&mut sandbox.train("run", &[]).env("PELK_SIMD", "nonsense"), &["PELK_SIMD", "nonsense", "avx2"]);
+    refuse(sandbox.train("run", &[]).env("PELK_SIMD", "nonsense"), &["PELK_SIMD", "nonsense", "avx2"]);
     let config = |path: &str| sandbox.xtask(["train", "--data", "images", "--out", "run", "--config", path]);
     refuse(&mut config("missing.toml"), &["cannot read missing.toml"]);
     std::fs::write(sandbox.path("bad.toml"), "model = 3\n[").unwrap();
@@ -204,5 +204,5 @@ fn eval_and_predict_with_wrong_arguments() {
     }
     refuse(&mut predict(&[]), &["IMAGE"]);
     refuse(&mut predict(&["text.png", "--threads", "0"]), &["--threads 0", "at least 1"]);
-    refuse(&mut predict(&["text.png"]).env("PELK_SIMD", "nonsense"), &["PELK_SIMD", "nonsense"]);
+    refuse(predict(&["text.png"]).env("PELK_SIMD", "nonsense"), &["PELK_SIMD", "nonsense"]);
 }

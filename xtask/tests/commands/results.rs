@@ -104,7 +104,7 @@ fn predict_takes_images_of_any_size_and_kind() {
     let out = predict(&["first.png", "large.png", "tiny.bmp"]);
     for name in ["first.png", "large.png", "tiny.bmp"] {
         let after = out.split(name).nth(1).unwrap();
-        let shares: Vec<f64> = after.lines().skip(3).take(5).map(|line| percent(line)).collect();
+        let shares: Vec<f64> = after.lines().skip(3).take(5).map(percent).collect();
         assert!(shares.len() == 5 && shares.is_sorted_by(|a, b| a >= b), "{out}");
         assert!(shares.iter().sum::<f64>() <= 100.1, "{out}");
     }
