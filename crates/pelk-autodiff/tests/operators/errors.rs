@@ -2,8 +2,8 @@
 
 use crate::cases::{Case, Kind, all};
 use pelk_autodiff::operators::{
-    AdaptiveAvgPool, BatchNorm, BilinearResize, Conv2d, CrossEntropy, PositionBias, PositionForm,
-    ScaleSamples, SplitChannels,
+    AdaptiveAvgPool, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, PositionBias,
+    PositionForm, ScaleSamples, SplitChannels,
 };
 use pelk_autodiff::{
     AdamW, Backend, CpuBackend, Executor, HostParameters, Op, Operator, Parameters, Pass, ReferenceBackend,
@@ -87,6 +87,7 @@ fn settings_that_make_no_sense_are_errors() {
         (SplitChannels { first: 0 }.into(), &[IMAGE]),
         (SplitChannels { first: 2 }.into(), &[IMAGE]),
         (SplitChannels { first: 1 }.into(), &[&[]]),
+        (ConcatChannels.into(), &[&[], &[]]),
         (ScaleSamples { factors: [].into() }.into(), &[IMAGE]),
         (BatchNorm { eps: 1e-5, momentum: 0.1, training: true }.into(), &[&[1, 2], &[2], &[2], &[2], &[2]]),
         (labels(&[0, 2], None, 0.0).into(), &[&[2, 2]]),
