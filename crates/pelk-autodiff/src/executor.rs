@@ -15,6 +15,12 @@ pub enum Init {
     Constant(f32),
     /// Normal with mean 0 and this deviation, cut off at -2 and +2.
     TruncatedNormal(f32),
+    /// The weight of a dense layer, normal; the network's configuration decides whether all layers have the same
+    /// deviation, or one that follows from the number of inputs that are summed.
+    Dense {
+        /// Inputs summed for one output.
+        fan_in: usize,
+    },
 }
 
 /// What a named tensor of the network is, which decides how the optimiser treats it.

@@ -11,13 +11,20 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Var<T> {
     tensor: T,
-    id: Option<usize>,
+    place: Option<Place>,
+}
+
+/// A value's number on its tape. The token tells the tapes apart.
+#[derive(Debug, Clone)]
+struct Place {
+    tape: Arc<()>,
+    id: usize,
 }
 
 impl<T> Var<T> {
     /// A constant: data, to which no gradient flows.
     pub fn constant(tensor: T) -> Var<T> {
-        Var { tensor, id: None }
+        Var { tensor, place: None }
     }
 
     /// The values.
@@ -55,6 +62,7 @@ pub struct Backward<T> {
 pub struct Tape<'a, B: Backend> {
     backend: &'a B,
     parameters: &'a Parameters<B>,
+    token: Arc<()>,
     nodes: Vec<Node<B::Tensor>>,
     values: usize,
     leaves: BTreeMap<String, Var<B::Tensor>>,
@@ -74,6 +82,7 @@ impl<'a, B: Backend> Tape<'a, B> {
         Tape {
             backend,
             parameters,
+            token: Arc::new(()),
             nodes: Vec::new(),
             values: 0,
             leaves: BTreeMap::new(),
@@ -85,22 +94,31 @@ impl<'a, B: Backend> Tape<'a, B> {
 
     /// A value whose gradient is wanted under `name`, such as an input image.
     pub fn leaf(&mut self, name: &str, tensor: B::Tensor) -> Var<B::Tensor> {
-        let leaf = Var { tensor, id: Some(self.new_id()) };
+        let leaf = self.new_value(tensor);
         self.leaves.insert(name.to_owned(), leaf.clone());
         leaf
     }
 
-    fn new_id(&mut self) -> usize {
+    fn new_value(&mut self, tensor: B::Tensor) -> Var<B::Tensor> {
+        let place = Place { tape: self.token.clone(), id: self.values };
         self.values += 1;
-        self.values - 1
+        Var { tensor, place: Some(place) }
+    }
+
+    /// The number of a value of this tape; `None` for a constant.
+    fn id(&self, value: &Var<B::Tensor>) -> Result<Option<usize>> {
+        match &value.place {
+            Some(place) if !Arc::ptr_eq(&place.tape, &self.token) => Err(Error::OtherTape),
+            place => Ok(place.as_ref().map(|place| place.id)),
+        }
     }
 
     /// The gradients of `sum(seed * value)` by every parameter and leaf. Frees what was kept as it goes.
     ///
     /// # Errors
-    /// When no parameter leads to `value`, the seed has another shape than `value`, or the backend refuses.
+    /// When no parameter leads to `value`, it is of another tape, the seed has another shape than `value`, or the backend refuses.
     pub fn backward(mut self, value: &Var<B::Tensor>, seed: B::Tensor) -> Result<Backward<B::Tensor>> {
-        let id = value.id.ok_or(Error::NoGradient)?;
+        let id = self.id(value)?.ok_or(Error::NoGradient)?;
         let (actual, expected) = (self.backend.shape(&seed), self.backend.shape(&value.tensor));
         if actual != expected {
             let reason = format!("the seed has shape {actual}, but the value has {expected}");
@@ -125,7 +143,7 @@ impl<'a, B: Backend> Tape<'a, B> {
                 }
             }
         }
-        let named = |(name, leaf): (String, Var<B::Tensor>)| Some((name, gradients[leaf.id?].take()?));
+        let named = |(name, leaf): (String, Var<B::Tensor>)| Some((name, gradients[leaf.place?.id].take()?));
         Ok(Backward { gradients: self.leaves.into_iter().filter_map(named).collect(), buffers: self.buffers })
     }
 
@@ -155,20 +173,19 @@ impl<B: Backend> Executor for Tape<'_, B> {
 
     fn apply(&mut self, op: impl Into<Op>, inputs: &[&Self::Value]) -> Result<Vec<Self::Value>> {
         let op = op.into();
+        let ids = inputs.iter().map(|input| self.id(input)).collect::<Result<Vec<_>>>()?;
         let tensors: Vec<&B::Tensor> = inputs.iter().map(|input| &input.tensor).collect();
         let shapes: Vec<&Shape> = tensors.iter().map(|tensor| self.backend.shape(tensor)).collect();
         op.output_shapes(&shapes)?;
         let Forward { outputs, saved } = op.forward(self.backend, &tensors)?;
-        let ids: Vec<Option<usize>> = inputs.iter().map(|input| input.id).collect();
         if ids.iter().all(Option::is_none) {
             return Ok(outputs.into_iter().map(Var::constant).collect());
         }
-        let outputs: Vec<_> =
-            outputs.into_iter().map(|tensor| Var { tensor, id: Some(self.new_id()) }).collect();
+        let outputs: Vec<_> = outputs.into_iter().map(|tensor| self.new_value(tensor)).collect();
         self.nodes.push(Node {
             op,
             inputs: ids,
-            outputs: outputs.iter().filter_map(|output| output.id).collect(),
+            outputs: outputs.iter().filter_map(|output| Some(output.place.as_ref()?.id)).collect(),
             shapes: shapes.into_iter().cloned().collect(),
             saved,
         });

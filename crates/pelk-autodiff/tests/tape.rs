@@ -190,3 +190,16 @@ fn a_whole_network_meets_the_reference() {
         }
     }
 }
+
+#[test]
+fn values_of_another_tape_are_refused() -> Result<()> {
+    let parameters = Parameters::upload(&ReferenceBackend, &HostParameters::new())?;
+    let mut tapes = [(); 2].map(|()| Tape::new(&ReferenceBackend, &parameters, PASS));
+    let x = tapes[0].leaf("x", ReferenceBackend.upload(&Shape::from([1]), &[1.0])?);
+    let [first, mut second] = tapes;
+    assert!(matches!(second.apply(Gelu, &[&x]), Err(Error::OtherTape)));
+    let seed = ReferenceBackend.upload(&Shape::from([1]), &[1.0])?;
+    assert!(matches!(second.backward(&x, seed.clone()), Err(Error::OtherTape)));
+    assert!(first.backward(&x, seed).is_ok());
+    Ok(())
+}

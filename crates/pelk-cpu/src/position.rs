@@ -22,6 +22,16 @@ use crate::shape::{ShapeError, checked_len, expect_len};
 
 const OPERATOR: &str = "position embedding";
 
+/// Where a tap of the embedding counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PositionForm {
+    /// Only where it lies inside the image: the bias is a map `[H, W, C]`, which varies with the position.
+    InBounds,
+    /// Everywhere, zero padding included, as Eq. 3 reads: the bias is one constant a channel, `[C]`, which a BatchNorm
+    /// after the convolution removes.
+    Literal,
+}
+
 /// Sums over the rectangles of a grid of numbers.
 struct SummedArea {
     /// `(rows + 1) x (columns + 1)`: the sum over everything above and to the left.
@@ -277,7 +287,7 @@ pub fn literal_backward(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference::depthwise::{PositionForm, position_backward, position_forward};
+    use crate::reference::depthwise::{position_backward, position_forward};
     use crate::testing::{assert_close, assert_thread_count_free, dot, stale, values, widen};
 
     const TOLERANCE: f64 = 1e-6;

@@ -1,7 +1,9 @@
 //! Values of a network's parameters before training.
 
 use crate::Network;
+use crate::config::DenseInit;
 use crate::error::Result;
+use crate::layers::INIT_STD;
 use ndarray::{ArrayD, IxDyn};
 use pelk_autodiff::{HostParameters, Init};
 use pelk_random::{Purpose, name_hash, stream, truncated_normal};
@@ -12,14 +14,19 @@ use pelk_random::{Purpose, name_hash, stream, truncated_normal};
 /// # Errors
 /// When the configuration makes no network.
 pub fn initialize(network: &Network, seed: u64) -> Result<HostParameters> {
+    let normal = |name: &str, shape: IxDyn, std| {
+        let mut rng = stream(seed, Purpose::Init, 0, name_hash(name));
+        ArrayD::from_shape_simple_fn(shape, || truncated_normal(&mut rng, std))
+    };
     let fresh = |spec: pelk_autodiff::ParameterSpec| {
         let shape = IxDyn(&spec.shape);
         let values = match spec.init {
             Init::Constant(value) => ArrayD::from_elem(shape, value),
-            Init::TruncatedNormal(std) => {
-                let mut rng = stream(seed, Purpose::Init, 0, name_hash(&spec.name));
-                ArrayD::from_shape_simple_fn(shape, || truncated_normal(&mut rng, std))
-            }
+            Init::TruncatedNormal(std) => normal(&spec.name, shape, std),
+            Init::Dense { fan_in } => match network.config().dense_init {
+                DenseInit::Fixed => normal(&spec.name, shape, INIT_STD),
+                DenseInit::FanIn => normal(&spec.name, shape, 1.0 / (fan_in as f32).sqrt()),
+            },
         };
         (spec.name, values)
     };

@@ -7,8 +7,10 @@ use pelk_autodiff::operators::{BatchNorm, Conv2d, DepthwiseConv, LayerNorm, Line
 use pelk_autodiff::{Error, Executor, Init, ParameterSpec, Result, Role, Shape};
 use pelk_grid::SharingGrid;
 
-/// Deviation of the truncated normal that starts all convolutions and linear layers, as in ConvNeXt and SLaK.
+/// Deviation with which ConvNeXt and SLaK start every convolution and linear layer.
 pub const INIT_STD: f32 = 0.02;
+/// Their truncated normal.
+pub const INIT: Init = Init::TruncatedNormal(INIT_STD);
 /// Added to the variance in LayerNorm (ConvNeXt, SLaK).
 pub const LAYER_NORM_EPS: f32 = 1e-6;
 /// PyTorch's defaults, which RepLKNet and SLaK use.
@@ -18,13 +20,8 @@ const BATCH_NORM: BatchNorm = BatchNorm { eps: 1e-5, momentum: 0.1, training: fa
 pub const BATCH_NORM_EPS: f32 = BATCH_NORM.eps;
 
 /// A trained tensor with weight decay.
-pub fn weight<E: Executor>(e: &mut E, name: String, shape: impl Into<Shape>, std: f32) -> Result<E::Value> {
-    e.parameter(ParameterSpec {
-        name,
-        shape: shape.into(),
-        init: Init::TruncatedNormal(std),
-        role: Role::Weight,
-    })
+pub fn weight<E: Executor>(e: &mut E, name: String, shape: impl Into<Shape>, init: Init) -> Result<E::Value> {
+    e.parameter(ParameterSpec { name, shape: shape.into(), init, role: Role::Weight })
 }
 
 /// A trained vector without weight decay.
@@ -46,20 +43,25 @@ fn buffer<E: Executor>(e: &mut E, name: String, len: usize, value: f32) -> Resul
     })
 }
 
+/// The start of a dense layer that sums `fan_in` inputs: the network's configuration decides.
+pub fn dense(fan_in: usize) -> Init {
+    Init::Dense { fan_in }
+}
+
 fn channels<E: Executor>(e: &E, x: &E::Value) -> usize {
     e.shape(x).channels()
 }
 
-/// Linear layer of `outputs` features over the last axis.
+/// Linear layer of `outputs` features over the last axis; see [`dense`] for `init`.
 pub fn linear<E: Executor>(
     e: &mut E,
     path: &str,
     x: &E::Value,
     outputs: usize,
-    std: f32,
+    init: impl FnOnce(usize) -> Init,
 ) -> Result<E::Value> {
     let inputs = channels(e, x);
-    let w = weight(e, format!("{path}.weight"), [outputs, inputs], std)?;
+    let w = weight(e, format!("{path}.weight"), [outputs, inputs], init(inputs))?;
     let b = vector(e, format!("{path}.bias"), outputs, 0.0)?;
     e.apply_one(Linear, &[x, &w, &b])
 }
@@ -74,7 +76,12 @@ pub fn conv2d<E: Executor>(
     op: Conv2d,
 ) -> Result<E::Value> {
     let inputs = channels(e, x);
-    let w = weight(e, format!("{path}.weight"), [outputs, inputs, kernel, kernel], INIT_STD)?;
+    let w = weight(
+        e,
+        format!("{path}.weight"),
+        [outputs, inputs, kernel, kernel],
+        dense(inputs * kernel * kernel),
+    )?;
     let b = vector(e, format!("{path}.bias"), outputs, 0.0)?;
     e.apply_one(op, &[x, &w, &b])
 }
@@ -105,7 +112,7 @@ fn depthwise_weight<E: Executor>(
     op: &DepthwiseConv,
 ) -> Result<E::Value> {
     let shape = [channels(e, x), 1, op.rows.cells(), op.columns.cells()];
-    weight(e, format!("{path}.weight"), shape, INIT_STD)
+    weight(e, format!("{path}.weight"), shape, INIT)
 }
 
 /// LayerNorm over the channels of each pixel.

@@ -34,7 +34,7 @@ mod network;
 mod weights;
 pub mod zoo;
 
-pub use config::{MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig};
+pub use config::{DenseInit, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig};
 pub use error::{ModelError, Result};
 pub use fold::fold;
 pub use init::initialize;

@@ -3,7 +3,7 @@
 use crate::collect::Collect;
 use crate::config::NetworkConfig;
 use crate::error::Result;
-use crate::layers::{INIT_STD, conv2d, layer_norm, linear, vector};
+use crate::layers::{INIT, conv2d, dense, layer_norm, linear, vector};
 use crate::mixers::{BlockPath, mix};
 use pelk_autodiff::operators::{AdaptiveAvgPool, Add, Conv2d, Gelu, ScaleChannels, ScaleSamples};
 use pelk_autodiff::{Executor, ParameterSpec, Shape};
@@ -38,7 +38,7 @@ impl Network {
         let last = features.last().unwrap_or(images);
         let pooled = e.apply_one(AdaptiveAvgPool { size: [1, 1] }, &[last])?;
         let normalized = layer_norm(e, "norm", &pooled)?;
-        linear(e, "head", &normalized, self.config.classes, INIT_STD)
+        linear(e, "head", &normalized, self.config.classes, |_| INIT)
     }
 
     /// The output of each stage, `[N, H_i, W_i, C_i]`, from the highest resolution down.
@@ -95,9 +95,9 @@ impl Network {
         let place = BlockPath { block: &path, stage: i };
         let mut y = mix(e, &config.stages[i].mixer, config.folded, place, x)?;
         y = layer_norm(e, &format!("{path}.norm"), &y)?;
-        y = linear(e, &format!("{path}.pwconv1"), &y, config.mlp_ratio * width, INIT_STD)?;
+        y = linear(e, &format!("{path}.pwconv1"), &y, config.mlp_ratio * width, dense)?;
         y = e.apply_one(Gelu, &[&y])?;
-        y = linear(e, &format!("{path}.pwconv2"), &y, width, INIT_STD)?;
+        y = linear(e, &format!("{path}.pwconv2"), &y, width, dense)?;
         if config.layer_scale > 0.0 {
             let gamma = vector(e, format!("{path}.gamma"), width, config.layer_scale)?;
             y = e.apply_one(ScaleChannels, &[&y, &gamma])?;

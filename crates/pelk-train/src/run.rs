@@ -66,9 +66,9 @@ impl Run {
         Ok((run, config, checkpoint))
     }
 
-    /// Whether a folder holds a run.
+    /// Whether a folder holds a run, or a checkpoint of one.
     pub fn exists(folder: &Path) -> bool {
-        folder.join("config.toml").exists()
+        ["config.toml", "last.safetensors", "best.safetensors"].iter().any(|file| folder.join(file).exists())
     }
 
     /// The folder.

@@ -8,16 +8,8 @@ use super::{
     with_optional,
 };
 use crate::{Backend, Result, Shape};
+pub use pelk_cpu::position::PositionForm;
 use pelk_grid::SharingGrid;
-
-/// Where the embedding is added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PositionForm {
-    /// Only at taps inside the image: a bias that varies with the position.
-    InBounds,
-    /// At every tap, zero padding included, as Eq. 3 reads: one constant a channel, which a BatchNorm after it removes.
-    Literal,
-}
 
 /// The position term of a peripheral convolution. Inputs: theta `[C, k', k']`, h `[1, k, k]`, optionally a bias `[C]` to
 /// be added. Output: the convolution's bias, `[H, W, C]` in bounds, `[C]` literally.

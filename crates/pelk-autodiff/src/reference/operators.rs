@@ -5,8 +5,7 @@ use super::{ReferenceBackend, ReferenceTensor};
 use crate::backend::{Backend, BatchNormalized, Gradients, Normalized};
 use crate::operators::{
     AdaptiveAvgPool, Add, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, DepthwiseConv,
-    LayerNorm, Linear, PositionBias, PositionForm, ScaleChannels, ScaleSamples, SoftCrossEntropy,
-    SplitChannels,
+    LayerNorm, Linear, PositionBias, ScaleChannels, ScaleSamples, SoftCrossEntropy, SplitChannels,
 };
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::optimizer::AdamW;
@@ -48,13 +47,9 @@ fn through(x: &Tensor, gy: &Tensor, slope: impl Fn(f64) -> f64) -> Result<Tensor
     Ok(x.with(x.values.iter().zip(gy.values.iter()).map(|(x, gy)| gy * slope(*x)).collect()))
 }
 
-/// The form and the size (H, W, C) of a position bias.
-fn position(op: &PositionBias, theta: &Tensor) -> (depthwise::PositionForm, (usize, usize, usize)) {
-    let form = match op.form {
-        PositionForm::InBounds => depthwise::PositionForm::InBounds,
-        PositionForm::Literal => depthwise::PositionForm::Literal,
-    };
-    (form, (op.size[0], op.size[1], theta.shape[0]))
+/// The size (H, W, C) of a position bias.
+fn position_size(op: &PositionBias, theta: &Tensor) -> (usize, usize, usize) {
+    (op.size[0], op.size[1], theta.shape[0])
 }
 
 /// Height and width of the image `gy`, and the shape of an image of height and width `input` otherwise like it.
@@ -181,8 +176,8 @@ impl Backend for ReferenceBackend {
         bias: Option<&Tensor>,
     ) -> Result<Tensor> {
         let shape = output(op.clone(), [theta, h].into_iter().chain(bias))?;
-        let (form, size) = position(op, theta);
-        let y = depthwise::position_forward(form, &op.grid, size, &theta.values, &h.values);
+        let size = position_size(op, theta);
+        let y = depthwise::position_forward(op.form, &op.grid, size, &theta.values, &h.values);
         Ok(Tensor::new(
             &shape,
             match bias {
@@ -201,9 +196,9 @@ impl Backend for ReferenceBackend {
         needs: [bool; 2],
     ) -> Result<Gradients<Tensor, 2>> {
         expect_gradient(op.clone(), [theta, h], gy)?;
-        let (form, size) = position(op, theta);
+        let size = position_size(op, theta);
         let (gtheta, gh) =
-            depthwise::position_backward(form, &op.grid, size, &theta.values, &h.values, &gy.values);
+            depthwise::position_backward(op.form, &op.grid, size, &theta.values, &h.values, &gy.values);
         Ok(wanted(needs, [theta.with(gtheta), h.with(gh)]))
     }
 

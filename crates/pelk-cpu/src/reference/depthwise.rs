@@ -2,6 +2,7 @@
 
 use pelk_grid::{SharingGrid, expand, reduce};
 
+use crate::position::PositionForm;
 use crate::shape::ImageShape;
 
 /// A window of taps over an image, both axes.
@@ -94,15 +95,6 @@ pub fn peripheral_backward(
     let weight = dense(rows, columns, theta);
     let (gx, gweight) = backward(shape, kernel_of(rows, columns), x, &weight, gy);
     (gx, shared(rows, columns, &gweight))
-}
-
-/// Where a tap of the position embedding counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PositionForm {
-    /// Only where it lies inside the image: the bias is a map `[H, W, C]`.
-    InBounds,
-    /// Everywhere, padding included (Eq. 3 to the letter): the bias is `[C]`.
-    Literal,
 }
 
 impl PositionForm {

@@ -58,7 +58,9 @@ enum Isa {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LevelError {
     /// No level has this name.
-    #[error("unknown SIMD level {0:?}: choose one of portable, avx2, avx512, or leave {LEVEL_VARIABLE} unset")]
+    #[error(
+        "unknown SIMD level {0:?}: choose one of portable, avx2, avx512, or leave {LEVEL_VARIABLE} unset"
+    )]
     Unknown(String),
     /// The level exists, this processor does not have it.
     #[error("this processor has no {0}: choose one of {1}, or leave {LEVEL_VARIABLE} unset")]

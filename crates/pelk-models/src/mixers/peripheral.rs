@@ -11,11 +11,11 @@
 
 use super::BlockPath;
 use crate::config::PeripheralConfig;
-use crate::layers::{INIT_STD, batch_norm, dense_square, depthwise, vector, weight};
+use crate::layers::{INIT, batch_norm, dense_square, depthwise, vector, weight};
 use pelk_autodiff::operators::{
     Add, ConcatChannels, DepthwiseConv, PositionBias, PositionForm, SplitChannels,
 };
-use pelk_autodiff::{Executor, Init, ParameterSpec, Result, Role, Shape};
+use pelk_autodiff::{Executor, ParameterSpec, Result, Role, Shape};
 
 impl PeripheralConfig {
     /// Whether the small kernel lies within the unshared centre, so that folding merges it into theta.
@@ -110,7 +110,7 @@ fn folded_large<E: Executor>(
 
 fn theta<E: Executor>(e: &mut E, config: &PeripheralConfig, name: String) -> Result<E::Value> {
     let cells = config.grid.cells();
-    weight(e, name, [config.channels, cells, cells], INIT_STD)
+    weight(e, name, [config.channels, cells, cells], INIT)
 }
 
 fn position<E: Executor>(e: &mut E, config: &PeripheralConfig, stage: usize) -> Result<E::Value> {
@@ -118,7 +118,7 @@ fn position<E: Executor>(e: &mut E, config: &PeripheralConfig, stage: usize) -> 
     e.parameter(ParameterSpec {
         name: position_name(stage),
         shape: Shape::from([1, k, k]),
-        init: Init::TruncatedNormal(INIT_STD),
+        init: INIT,
         role: Role::NoDecay,
     })
 }

@@ -1,6 +1,6 @@
 //! What distinguishes the models of one skeleton, and how users change it.
 
-use crate::config::{MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig};
+use crate::config::{DenseInit, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig};
 use crate::error::{ModelError, Result};
 use pelk_grid::SharingGrid;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct Blueprint {
     pub peripheral: Option<PeripheralBlueprint>,
     /// Start of the layer scale.
     pub layer_scale: f32,
+    /// How dense layers start.
+    pub dense_init: DenseInit,
     /// Drop path of the last block.
     pub drop_path: f32,
 }
@@ -85,6 +87,9 @@ pub struct ModelSpec {
     /// Start of the layer scale; 0 leaves it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer_scale: Option<f32>,
+    /// How dense layers start: fixed or fan_in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dense_init: Option<DenseInit>,
     /// Drop path of the last block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop_path: Option<f32>,
@@ -115,6 +120,7 @@ impl Blueprint {
         set(&mut self.width_factor, &options.width_factor);
         set(&mut self.kernels, &options.kernels);
         set(&mut self.layer_scale, &options.layer_scale);
+        set(&mut self.dense_init, &options.dense_init);
         set(&mut self.drop_path, &options.drop_path);
         if let Some(peripheral) = &mut self.peripheral {
             set(&mut peripheral.center, &options.center);
@@ -178,6 +184,7 @@ impl Blueprint {
             stages: (0..stages).map(stage).collect::<Result<_>>()?,
             mlp_ratio: 4,
             layer_scale: self.layer_scale,
+            dense_init: self.dense_init,
             drop_path: self.drop_path,
             folded: false,
         };

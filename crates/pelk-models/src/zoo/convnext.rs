@@ -2,6 +2,7 @@
 
 use super::blueprint::Blueprint;
 use super::{Model, PaperNumbers};
+use crate::config::DenseInit;
 
 fn convnext(
     name: &'static str,
@@ -9,7 +10,8 @@ fn convnext(
     stem_stride: usize,
     depths: &[usize],
     width: usize,
-    (layer_scale, drop_path): (f32, f32),
+    (layer_scale, dense_init): (f32, DenseInit),
+    drop_path: f32,
     paper: &'static [PaperNumbers],
 ) -> Model {
     Model {
@@ -25,10 +27,14 @@ fn convnext(
             kernels: vec![7; depths.len()],
             peripheral: None,
             layer_scale,
+            dense_init,
             drop_path,
         },
     }
 }
+
+/// As published: layer scale from 1e-6, weights with deviation 0.02.
+const ORIGINAL: (f32, DenseInit) = (1e-6, DenseInit::Fixed);
 
 pub(super) fn models() -> Vec<Model> {
     const T: &[PaperNumbers] = &[PaperNumbers { size: 224, params_m: 28.6, macs_g: 4.5 }];
@@ -44,11 +50,12 @@ pub(super) fn models() -> Vec<Model> {
             2,
             &[2, 2, 2],
             32,
-            (1.0, 0.0),
+            (1.0, DenseInit::FanIn),
+            0.0,
             &[],
         ),
-        convnext("convnext_t", "ConvNeXt-T", 4, &[3, 3, 9, 3], 96, (1e-6, 0.1), T),
-        convnext("convnext_s", "ConvNeXt-S", 4, &[3, 3, 27, 3], 96, (1e-6, 0.4), S),
-        convnext("convnext_b", "ConvNeXt-B", 4, &[3, 3, 27, 3], 128, (1e-6, 0.5), B),
+        convnext("convnext_t", "ConvNeXt-T", 4, &[3, 3, 9, 3], 96, ORIGINAL, 0.1, T),
+        convnext("convnext_s", "ConvNeXt-S", 4, &[3, 3, 27, 3], 96, ORIGINAL, 0.4, S),
+        convnext("convnext_b", "ConvNeXt-B", 4, &[3, 3, 27, 3], 128, ORIGINAL, 0.5, B),
     ]
 }

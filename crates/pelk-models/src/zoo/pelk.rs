@@ -2,7 +2,7 @@
 
 use super::blueprint::{Blueprint, PeripheralBlueprint};
 use super::{Model, PaperNumbers};
-use crate::config::Position;
+use crate::config::{DenseInit, Position};
 
 /// The paper's constants: base 2, 3/8 of the channels, a 5 x 5 branch as in SLaK and RepLKNet.
 fn peripheral(center: usize) -> Option<PeripheralBlueprint> {
@@ -38,6 +38,7 @@ fn paper(
             kernels: kernels.to_vec(),
             peripheral: peripheral(center),
             layer_scale: 1e-6,
+            dense_init: DenseInit::Fixed,
             drop_path,
         },
     }
@@ -58,6 +59,7 @@ fn small(name: &'static str, summary: &'static str, depths: [usize; 3], width: u
             kernels: vec![27, 13, 5],
             peripheral: peripheral(5),
             layer_scale: 1.0,
+            dense_init: DenseInit::FanIn,
             drop_path: 0.0,
         },
     }

@@ -60,6 +60,7 @@ fn network(in_channels: usize, classes: usize, stages: Vec<StageConfig>) -> Resu
         stages,
         mlp_ratio: 4,
         layer_scale: 1.0,
+        dense_init: pelk_models::DenseInit::Fixed,
         drop_path: 0.0,
         folded: false,
     };
