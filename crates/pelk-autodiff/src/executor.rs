@@ -5,7 +5,7 @@
 //! the eager executor's are plain tensors, those of a counter are shapes. So a network is written once, and
 //! training, inference, counting and initialising all read the same definition.
 
-use crate::{Op, Result, Shape};
+use crate::{Error, Op, Operator, Result, Shape};
 use std::sync::Arc;
 
 /// How the values of a parameter start.
@@ -77,11 +77,29 @@ pub trait Executor {
     /// 0 or `1 / (1 - rate)`. `None` where nothing is dropped.
     fn drop_path_factors(&mut self, rate: f32, samples: usize) -> Option<Arc<[f32]>>;
 
+    /// Applies an operator with `N` outputs.
+    ///
+    /// # Errors
+    /// When the operator cannot take these inputs or has another number of outputs.
+    fn apply_n<const N: usize>(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[&Self::Value],
+    ) -> Result<[Self::Value; N]> {
+        let op = op.into();
+        let operator = op.name();
+        self.apply(op, inputs)?.try_into().map_err(|outputs: Vec<_>| Error::Shape {
+            operator,
+            reason: format!("has {} outputs, {N} were expected", outputs.len()),
+        })
+    }
+
     /// Applies an operator with one output.
     ///
     /// # Errors
-    /// When the operator cannot take these inputs.
+    /// As [`Executor::apply_n`].
     fn apply_one(&mut self, op: impl Into<Op>, inputs: &[&Self::Value]) -> Result<Self::Value> {
-        Ok(self.apply(op, inputs)?.swap_remove(0))
+        let [output] = self.apply_n(op, inputs)?;
+        Ok(output)
     }
 }

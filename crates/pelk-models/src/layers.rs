@@ -131,13 +131,13 @@ pub fn batch_norm<E: Executor>(e: &mut E, path: &str, x: &E::Value) -> Result<E:
     let [mean_name, variance_name] = ["running_mean", "running_var"].map(|name| format!("{path}.{name}"));
     let mean = buffer(e, mean_name.clone(), c, 0.0)?;
     let variance = buffer(e, variance_name.clone(), c, 1.0)?;
-    let op = BatchNorm { training: e.training(), ..BATCH_NORM };
-    let mut outputs = e.apply(op, &[x, &w, &b, &mean, &variance])?.into_iter();
-    let y = outputs.next().unwrap_or_else(|| x.clone());
-    if let (Some(mean), Some(variance)) = (outputs.next(), outputs.next()) {
-        e.set_buffer(&mean_name, mean);
-        e.set_buffer(&variance_name, variance);
+    let inputs = [x, &w, &b, &mean, &variance];
+    if !e.training() {
+        return e.apply_one(BATCH_NORM, &inputs);
     }
+    let [y, mean, variance] = e.apply_n(BatchNorm { training: true, ..BATCH_NORM }, &inputs)?;
+    e.set_buffer(&mean_name, mean);
+    e.set_buffer(&variance_name, variance);
     Ok(y)
 }
 

@@ -1,7 +1,7 @@
 //! The skeleton that PeLK shares with ConvNeXt and SLaK: stem, stages, downsampling, classifier.
 
 use crate::collect::Collect;
-use crate::config::NetworkConfig;
+use crate::config::{NetworkConfig, StageConfig};
 use crate::error::Result;
 use crate::layers::{INIT, conv2d, dense, layer_norm, linear, vector};
 use crate::mixers::{BlockPath, mix};
@@ -34,9 +34,11 @@ impl Network {
     /// # Errors
     /// When the images do not fit, a parameter is missing, or the executor's backend refuses.
     pub fn logits<E: Executor>(&self, e: &mut E, images: &E::Value) -> pelk_autodiff::Result<E::Value> {
-        let features = self.features(e, images)?;
-        let last = features.last().unwrap_or(images);
-        let pooled = e.apply_one(AdaptiveAvgPool { size: [1, 1] }, &[last])?;
+        let mut x = images.clone();
+        for i in 0..self.config.stages.len() {
+            x = self.stage(e, i, &x)?;
+        }
+        let pooled = e.apply_one(AdaptiveAvgPool { size: [1, 1] }, &[&x])?;
         let normalized = layer_norm(e, "norm", &pooled)?;
         linear(e, "head", &normalized, self.config.classes, |_| INIT)
     }
@@ -50,22 +52,28 @@ impl Network {
         e: &mut E,
         images: &E::Value,
     ) -> pelk_autodiff::Result<Vec<E::Value>> {
-        let blocks: usize = self.config.stages.iter().map(|stage| stage.depth).sum();
-        let mut block = 0;
         let mut features: Vec<E::Value> = Vec::new();
-        for (i, stage) in self.config.stages.iter().enumerate() {
-            let mut x = match features.last() {
-                None => self.stem(e, images)?,
-                Some(x) => downsample(e, i, x, stage.width)?,
-            };
-            for j in 0..stage.depth {
-                let rate = self.config.drop_path * block as f32 / (blocks - 1).max(1) as f32;
-                x = self.block(e, i, j, rate, &x)?;
-                block += 1;
-            }
+        for i in 0..self.config.stages.len() {
+            let x = self.stage(e, i, features.last().unwrap_or(images))?;
             features.push(x);
         }
         Ok(features)
+    }
+
+    /// Stage `i`, with the stem or the downsampling before it.
+    fn stage<E: Executor>(&self, e: &mut E, i: usize, x: &E::Value) -> pelk_autodiff::Result<E::Value> {
+        let stages = &self.config.stages;
+        let mut x = match i {
+            0 => self.stem(e, x)?,
+            _ => downsample(e, i, x, stages[i].width)?,
+        };
+        let depth = |stages: &[StageConfig]| stages.iter().map(|stage| stage.depth).sum::<usize>();
+        let (before, all) = (depth(&stages[..i]), depth(stages));
+        for j in 0..stages[i].depth {
+            let rate = self.config.drop_path * (before + j) as f32 / (all - 1).max(1) as f32;
+            x = self.block(e, i, j, rate, &x)?;
+        }
+        Ok(x)
     }
 
     fn stem<E: Executor>(&self, e: &mut E, images: &E::Value) -> pelk_autodiff::Result<E::Value> {

@@ -123,7 +123,8 @@ fn percent(line: &str) -> f64 {
 #[test]
 fn folders_are_numbered_and_the_advice_at_the_end_works_as_printed() {
     let sandbox = Sandbox::new();
-    let settings = ["model.depths=[1]", "model.widths=[8]", "model.kernels=[5]", "batch.size=16"];
+    let settings =
+        ["model.depths=[1]", "model.widths=[8]", "model.kernels=[5]", "batch.size=16", "schedule.epochs=5"];
     let start = |steps: &str| {
         let settings = settings.iter().flat_map(|setting| ["--set", setting]);
         succeed(

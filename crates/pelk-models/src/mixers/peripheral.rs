@@ -39,14 +39,9 @@ pub(super) fn mix<E: Executor>(
     if config.channels == e.shape(x).channels() {
         return convolve(e, config, folded, path, x);
     }
-    let mut parts = e.apply(SplitChannels { first: config.channels }, &[x])?.into_iter();
-    match (parts.next(), parts.next()) {
-        (Some(convolved), Some(passed)) => {
-            let convolved = convolve(e, config, folded, path, &convolved)?;
-            e.apply_one(ConcatChannels, &[&convolved, &passed])
-        }
-        _ => Ok(x.clone()),
-    }
+    let [convolved, passed] = e.apply_n(SplitChannels { first: config.channels }, &[x])?;
+    let convolved = convolve(e, config, folded, path, &convolved)?;
+    e.apply_one(ConcatChannels, &[&convolved, &passed])
 }
 
 fn convolve<E: Executor>(
