@@ -7,6 +7,7 @@ mod commands;
 mod presets;
 mod progress;
 mod table;
+mod trained;
 mod workspace;
 
 use clap::Parser;

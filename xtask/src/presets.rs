@@ -32,8 +32,7 @@ pub fn find(name: &str) -> Result<&'static Preset> {
     if let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) {
         return Ok(preset);
     }
-    let nearest = PRESETS.iter().min_by_key(|preset| strsim::damerau_levenshtein(preset.name, name));
-    let nearest = nearest.map_or("", |preset| preset.name);
+    let nearest = pelk_models::nearest(name, PRESETS.iter().map(|preset| preset.name)).unwrap_or_default();
     Err(anyhow!("there is no preset {name:?}: did you mean {nearest:?}? Known presets: {}", names()))
 }
 

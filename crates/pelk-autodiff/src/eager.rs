@@ -1,7 +1,6 @@
 //! Inference: each operator runs at once and nothing is kept.
 
 use crate::{Backend, Executor, Op, Operator, ParameterSpec, Parameters, Result, Shape};
-use std::sync::Arc;
 
 /// Runs a network in evaluation mode.
 pub struct Eager<'a, B: Backend> {
@@ -23,9 +22,6 @@ impl<B: Backend> Executor for Eager<'_, B> {
         self.parameters.get(self.backend, &spec).cloned()
     }
 
-    /// In evaluation mode no operator makes new statistics.
-    fn set_buffer(&mut self, _name: &str, _value: B::Tensor) {}
-
     fn apply(&mut self, op: impl Into<Op>, inputs: &[&B::Tensor]) -> Result<Vec<B::Tensor>> {
         let op = op.into();
         let shapes: Vec<&Shape> = inputs.iter().map(|tensor| self.backend.shape(tensor)).collect();
@@ -35,13 +31,5 @@ impl<B: Backend> Executor for Eager<'_, B> {
 
     fn shape<'v>(&'v self, value: &'v B::Tensor) -> &'v Shape {
         self.backend.shape(value)
-    }
-
-    fn training(&self) -> bool {
-        false
-    }
-
-    fn drop_path_factors(&mut self, _rate: f32, _samples: usize) -> Option<Arc<[f32]>> {
-        None
     }
 }

@@ -58,9 +58,6 @@ pub trait Executor {
     /// When the weights do not hold it, or hold it with another shape.
     fn parameter(&mut self, spec: ParameterSpec) -> Result<Self::Value>;
 
-    /// Replaces a buffer after this pass, as BatchNorm does with its running statistics.
-    fn set_buffer(&mut self, name: &str, value: Self::Value);
-
     /// Applies an operator; the outputs are in the order that the operator documents.
     ///
     /// # Errors
@@ -70,12 +67,23 @@ pub trait Executor {
     /// The shape of a value.
     fn shape<'v>(&'v self, value: &'v Self::Value) -> &'v Shape;
 
-    /// Whether BatchNorm uses the batch's statistics and residual branches may be dropped.
-    fn training(&self) -> bool;
+    /// Whether BatchNorm uses the batch's statistics and residual branches may be dropped. An executor that trains
+    /// implements this, [`Executor::set_buffer`] and [`Executor::drop_path_factors`]; others evaluate.
+    fn training(&self) -> bool {
+        false
+    }
+
+    /// Replaces a buffer after this pass, as BatchNorm does with its running statistics in training.
+    fn set_buffer(&mut self, name: &str, value: Self::Value) {
+        let _ = (name, value);
+    }
 
     /// One factor a sample for a residual branch that is dropped with probability `rate` in training:
     /// 0 or `1 / (1 - rate)`. `None` where nothing is dropped.
-    fn drop_path_factors(&mut self, rate: f32, samples: usize) -> Option<Arc<[f32]>>;
+    fn drop_path_factors(&mut self, rate: f32, samples: usize) -> Option<Arc<[f32]>> {
+        let _ = (rate, samples);
+        None
+    }
 
     /// Applies an operator with `N` outputs.
     ///

@@ -52,7 +52,7 @@ pub use eager::Eager;
 pub use error::{Error, Result};
 pub use executor::{Executor, Init, ParameterSpec, Role};
 pub use operators::{Cost, Op, Operator};
-pub use parameters::{HostParameters, Parameters, to_host};
+pub use parameters::{HostParameters, Parameters, from_host, to_host};
 pub use pelk_cpu::optimizer::AdamW;
 pub use reference::{ReferenceBackend, ReferenceTensor};
 pub use shape::Shape;

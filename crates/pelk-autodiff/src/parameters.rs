@@ -1,7 +1,7 @@
 //! A network's named tensors on a device.
 
 use crate::{Backend, Error, ParameterSpec, Result, Shape};
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{Array, ArrayD, Dimension, IxDyn};
 use std::collections::BTreeMap;
 
 /// Named tensors on the host, in PyTorch's shapes.
@@ -17,14 +17,7 @@ impl<B: Backend> Parameters<B> {
     /// # Errors
     /// When the device refuses.
     pub fn upload(backend: &B, host: &HostParameters) -> Result<Parameters<B>> {
-        let upload = |(name, array): (&String, &ArrayD<f32>)| {
-            let shape = Shape::from(array.shape());
-            let tensor = match array.as_slice() {
-                Some(values) => backend.upload(&shape, values)?,
-                None => backend.upload(&shape, &array.iter().copied().collect::<Vec<_>>())?,
-            };
-            Ok((name.clone(), tensor))
-        };
+        let upload = |(name, array): (&String, &ArrayD<f32>)| Ok((name.clone(), from_host(backend, array)?));
         Ok(Parameters(host.iter().map(upload).collect::<Result<_>>()?))
     }
 
@@ -69,6 +62,18 @@ impl<B: Backend> Parameters<B> {
     /// Replaces tensors, for instance the buffers after a training pass.
     pub fn replace(&mut self, tensors: BTreeMap<String, B::Tensor>) {
         self.0.extend(tensors);
+    }
+}
+
+/// Copies one array to the device, in its logical order whatever its memory's.
+///
+/// # Errors
+/// When the device refuses.
+pub fn from_host<B: Backend, D: Dimension>(backend: &B, array: &Array<f32, D>) -> Result<B::Tensor> {
+    let shape = Shape::from(array.shape());
+    match array.as_slice() {
+        Some(values) => backend.upload(&shape, values),
+        None => backend.upload(&shape, &array.iter().copied().collect::<Vec<_>>()),
     }
 }
 

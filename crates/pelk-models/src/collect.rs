@@ -2,7 +2,6 @@
 
 use pelk_autodiff::{Executor, Op, Operator, ParameterSpec, Result, Shape};
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// Walks a definition with shapes for values and notes every parameter.
 #[derive(Default)]
@@ -28,21 +27,11 @@ impl Executor for Collect {
         Ok(shape)
     }
 
-    fn set_buffer(&mut self, _name: &str, _value: Shape) {}
-
     fn apply(&mut self, op: impl Into<Op>, inputs: &[&Shape]) -> Result<Vec<Shape>> {
         op.into().output_shapes(inputs)
     }
 
     fn shape<'v>(&'v self, value: &'v Shape) -> &'v Shape {
         value
-    }
-
-    fn training(&self) -> bool {
-        false
-    }
-
-    fn drop_path_factors(&mut self, _rate: f32, _samples: usize) -> Option<Arc<[f32]>> {
-        None
     }
 }

@@ -187,8 +187,6 @@ impl Executor for Counter {
         Ok(counted)
     }
 
-    fn set_buffer(&mut self, _name: &str, _value: Counted) {}
-
     fn apply(&mut self, op: impl Into<Op>, inputs: &[&Counted]) -> pelk_autodiff::Result<Vec<Counted>> {
         let op = op.into();
         let shapes: Vec<&Shape> = inputs.iter().map(|input| &input.shape).collect();
@@ -208,14 +206,6 @@ impl Executor for Counter {
 
     fn shape<'v>(&'v self, value: &'v Counted) -> &'v Shape {
         &value.shape
-    }
-
-    fn training(&self) -> bool {
-        false
-    }
-
-    fn drop_path_factors(&mut self, _rate: f32, _samples: usize) -> Option<Arc<[f32]>> {
-        None
     }
 }
 

@@ -30,6 +30,7 @@ mod fold;
 mod init;
 pub mod layers;
 pub mod mixers;
+mod nearest;
 mod network;
 mod weights;
 pub mod zoo;
@@ -38,6 +39,7 @@ pub use config::{DenseInit, MixerConfig, NetworkConfig, PeripheralConfig, Positi
 pub use error::{ModelError, Result};
 pub use fold::fold;
 pub use init::initialize;
+pub use nearest::nearest;
 pub use network::Network;
 pub use weights::WeightsFile;
 pub use zoo::ModelSpec;

@@ -25,8 +25,18 @@ impl WeightsFile {
     /// # Errors
     /// When the format cannot hold them.
     pub fn to_bytes(&self) -> std::result::Result<Vec<u8>, safetensors::SafeTensorError> {
-        let encoded: Vec<(&String, Vec<usize>, Vec<u8>)> = self
-            .tensors
+        WeightsFile::encode(&self.tensors, self.metadata.as_deref())
+    }
+
+    /// As [`WeightsFile::to_bytes`], of tensors that stay where they are.
+    ///
+    /// # Errors
+    /// When the format cannot hold them.
+    pub fn encode(
+        tensors: &HostParameters,
+        metadata: Option<&str>,
+    ) -> std::result::Result<Vec<u8>, safetensors::SafeTensorError> {
+        let encoded: Vec<(&String, Vec<usize>, Vec<u8>)> = tensors
             .iter()
             .map(|(name, array)| {
                 (name, array.shape().to_vec(), array.iter().flat_map(|v| v.to_le_bytes()).collect())
@@ -36,7 +46,7 @@ impl WeightsFile {
             .iter()
             .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
             .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()?;
-        let metadata = self.metadata.clone().map(|text| HashMap::from([(METADATA_KEY.to_owned(), text)]));
+        let metadata = metadata.map(|text| HashMap::from([(METADATA_KEY.to_owned(), text.to_owned())]));
         safetensors::serialize(views, metadata)
     }
 

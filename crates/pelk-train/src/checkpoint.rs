@@ -97,8 +97,8 @@ impl Checkpoint {
     pub fn write(&self, path: &Path) -> Result<()> {
         let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
         let metadata = serde_json::to_string(&self.description).map_err(|error| refuse(error.to_string()))?;
-        let file = WeightsFile { tensors: self.tensors.clone(), metadata: Some(metadata) };
-        write_atomically(path, &file.to_bytes().map_err(|error| refuse(error.to_string()))?)
+        let bytes = WeightsFile::encode(&self.tensors, Some(&metadata));
+        write_atomically(path, &bytes.map_err(|error| refuse(error.to_string()))?)
     }
 
     /// Reads a file.

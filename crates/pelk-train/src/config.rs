@@ -4,7 +4,7 @@ use crate::error::{Result, TrainError};
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
 use pelk_data::Augmentation;
-use pelk_models::ModelSpec;
+use pelk_models::{ModelSpec, nearest};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -159,7 +159,7 @@ fn with_nearest(message: &str) -> String {
     let Some(rest) = message.split("unknown field ").nth(1) else { return message.to_owned() };
     let names: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
     let Some((unknown, known)) = names.split_first() else { return message.to_owned() };
-    match known.iter().min_by_key(|name| strsim::damerau_levenshtein(name, unknown)) {
+    match nearest(unknown, known.iter().copied()) {
         Some(nearest) => format!("{message}\nDid you mean `{nearest}`?"),
         None => message.to_owned(),
     }

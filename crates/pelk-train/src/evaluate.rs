@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use pelk_autodiff::operators::CrossEntropy;
-use pelk_autodiff::{Backend, Eager, Executor, Parameters, Shape};
+use pelk_autodiff::{Backend, Eager, Executor, Parameters, from_host};
 use pelk_data::{Batch, Dataset, Loader, LoaderConfig, Mode, Normalisation};
 use pelk_models::Network;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub fn evaluate<B: Backend>(
     {
         let batch = batch?;
         let mut eager = Eager::new(backend, parameters);
-        let logits = network.logits(&mut eager, &upload_images(backend, &batch)?)?;
+        let logits = network.logits(&mut eager, &from_host(backend, &batch.images)?)?;
         let batch_loss = eager.apply_one(cross_entropy(&batch, 0.0), &[&logits])?;
         loss += f64::from(backend.download(&batch_loss)?[0]) * batch.labels.len() as f64;
         for (row, &label) in backend.download(&logits)?.chunks_exact(classes).zip(&batch.labels) {
@@ -67,15 +67,6 @@ pub fn ranked(logits: &[f32]) -> Vec<usize> {
     let mut classes: Vec<usize> = (0..logits.len()).collect();
     classes.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
     classes
-}
-
-/// Copies a batch's images to the device, `[N, H, W, C]`.
-pub(crate) fn upload_images<B: Backend>(backend: &B, batch: &Batch) -> pelk_autodiff::Result<B::Tensor> {
-    let shape = Shape::from(batch.images.shape());
-    match batch.images.as_slice() {
-        Some(values) => backend.upload(&shape, values),
-        None => backend.upload(&shape, &batch.images.iter().copied().collect::<Vec<_>>()),
-    }
 }
 
 /// The loss of a batch.

@@ -1,8 +1,7 @@
 //! AdamW over a network's named parameters.
 
 use crate::error::{Result, TrainError};
-use ndarray::ArrayD;
-use pelk_autodiff::{AdamW, Backend, HostParameters, ParameterSpec, Parameters, Role, Shape, to_host};
+use pelk_autodiff::{AdamW, Backend, HostParameters, ParameterSpec, Parameters, Role, from_host, to_host};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -57,11 +56,16 @@ impl OptimizerConfig {
 /// Names of the two moments in a checkpoint, before the parameter's name.
 const MOMENTS: [&str; 2] = ["optimizer.first.", "optimizer.second."];
 
-/// The optimiser's state: two moments a trained parameter.
+/// The optimiser's state, by parameter.
 pub struct Optimizer<B: Backend> {
     config: OptimizerConfig,
-    decayed: BTreeMap<String, bool>,
-    moments: BTreeMap<String, [B::Tensor; 2]>,
+    states: BTreeMap<String, State<B::Tensor>>,
+}
+
+/// What is known of one trained parameter.
+struct State<T> {
+    weight_decay: f64,
+    moments: [T; 2],
 }
 
 impl<B: Backend> Optimizer<B> {
@@ -70,15 +74,14 @@ impl<B: Backend> Optimizer<B> {
     /// # Errors
     /// When the backend refuses.
     pub fn new(backend: &B, config: OptimizerConfig, specs: &[ParameterSpec]) -> Result<Optimizer<B>> {
-        let trained = || specs.iter().filter(|spec| spec.role != Role::Buffer);
-        let zeros = |spec: &ParameterSpec| {
-            Ok((spec.name.clone(), [backend.zeros(&spec.shape)?, backend.zeros(&spec.shape)?]))
+        let fresh = |spec: &ParameterSpec| {
+            let weight_decay = if spec.role == Role::Weight { config.weight_decay } else { 0.0 };
+            let moments = [backend.zeros(&spec.shape)?, backend.zeros(&spec.shape)?];
+            Ok((spec.name.clone(), State { weight_decay, moments }))
         };
-        Ok(Optimizer {
-            config,
-            decayed: trained().map(|spec| (spec.name.clone(), spec.role == Role::Weight)).collect(),
-            moments: trained().map(zeros).collect::<pelk_autodiff::Result<_>>()?,
-        })
+        let trained = specs.iter().filter(|spec| spec.role != Role::Buffer);
+        let states = trained.map(fresh).collect::<pelk_autodiff::Result<_>>()?;
+        Ok(Optimizer { config, states })
     }
 
     /// One step, number `step` from 1, in place. `norm` is the gradients' [`gradient_norm`], for clipping; a parameter
@@ -101,20 +104,18 @@ impl<B: Backend> Optimizer<B> {
             }
         }
         for (name, gradient) in &gradients {
-            let (Some(parameter), Some([first, second])) =
-                (parameters.get_mut(name), self.moments.get_mut(name))
-            else {
+            let (Some(parameter), Some(state)) = (parameters.get_mut(name), self.states.get_mut(name)) else {
                 continue;
             };
-            let decayed = self.decayed.get(name).copied().unwrap_or(false);
             let hyper = AdamW {
                 learning_rate,
                 beta1: self.config.beta1,
                 beta2: self.config.beta2,
                 eps: self.config.eps,
-                weight_decay: if decayed { self.config.weight_decay } else { 0.0 },
+                weight_decay: state.weight_decay,
                 step,
             };
+            let [first, second] = &mut state.moments;
             backend.adamw(&hyper, parameter, gradient, [first, second])?;
         }
         Ok(())
@@ -126,8 +127,8 @@ impl<B: Backend> Optimizer<B> {
     /// When the backend refuses.
     pub fn download(&self, backend: &B) -> Result<HostParameters> {
         let mut host = HostParameters::new();
-        for (name, moments) in &self.moments {
-            for (prefix, moment) in MOMENTS.iter().zip(moments) {
+        for (name, state) in &self.states {
+            for (prefix, moment) in MOMENTS.iter().zip(&state.moments) {
                 host.insert(format!("{prefix}{name}"), to_host(backend, moment)?);
             }
         }
@@ -140,8 +141,8 @@ impl<B: Backend> Optimizer<B> {
     /// When one is missing or has another shape.
     pub fn restore(&mut self, backend: &B, tensors: &mut HostParameters, path: &Path) -> Result<()> {
         let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
-        for (name, moments) in &mut self.moments {
-            for (prefix, moment) in MOMENTS.iter().zip(moments) {
+        for (name, state) in &mut self.states {
+            for (prefix, moment) in MOMENTS.iter().zip(&mut state.moments) {
                 let name = format!("{prefix}{name}");
                 let shape = backend.shape(moment).clone();
                 let array = tensors.remove(&name).ok_or_else(|| {
@@ -150,7 +151,7 @@ impl<B: Backend> Optimizer<B> {
                 if array.shape() != &shape[..] {
                     return Err(refuse(format!("{name:?} has shape {:?}, wanted {shape}", array.shape())));
                 }
-                *moment = upload(backend, &shape, &array)?;
+                *moment = from_host(backend, &array)?;
             }
         }
         Ok(())
@@ -167,11 +168,4 @@ pub fn gradient_norm<B: Backend>(backend: &B, gradients: &BTreeMap<String, B::Te
         squares += backend.sum_of_squares(gradient)?;
     }
     Ok(squares.sqrt())
-}
-
-fn upload<B: Backend>(backend: &B, shape: &Shape, array: &ArrayD<f32>) -> pelk_autodiff::Result<B::Tensor> {
-    match array.as_slice() {
-        Some(values) => backend.upload(shape, values),
-        None => backend.upload(shape, &array.iter().copied().collect::<Vec<_>>()),
-    }
 }

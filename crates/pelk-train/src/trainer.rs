@@ -3,11 +3,11 @@
 use crate::checkpoint::{Checkpoint, Description, TrainingState};
 use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
-use crate::evaluate::{cross_entropy, evaluate, upload_images};
+use crate::evaluate::{cross_entropy, evaluate};
 use crate::metrics::MetricsRow;
 use crate::observer::{Limits, Observer, Outcome, StepReport};
 use crate::optimizer::{Optimizer, gradient_norm};
-use pelk_autodiff::{Backend, Executor, HostParameters, Parameters, Pass, Shape, Tape, Var};
+use pelk_autodiff::{Backend, Executor, HostParameters, Parameters, Pass, Shape, Tape, Var, from_host};
 use pelk_data::{Batch, ImageDataset, Loader, LoaderConfig, Mode, steps_per_epoch};
 use pelk_models::{Network, initialize, zoo};
 use std::collections::BTreeMap;
@@ -325,7 +325,7 @@ impl<B: Backend> Trainer<B> {
         let mut parameters = parameters.unwrap_or(&self.parameters).clone();
         let pass = Pass { seed: self.config.seed, index };
         let mut tape = Tape::new(&self.backend, &parameters, pass);
-        let images = Var::constant(upload_images(&self.backend, batch)?);
+        let images = Var::constant(from_host(&self.backend, &batch.images)?);
         let logits = self.network.logits(&mut tape, &images)?;
         let loss = tape.apply_one(cross_entropy(batch, self.config.loss.label_smoothing), &[&logits])?;
         let value = f64::from(self.backend.download(loss.tensor())?[0]);

@@ -1,13 +1,12 @@
 //! `cargo xtask eval`
 
 use crate::table::{Table, number, text};
+use crate::trained::Trained;
 use crate::workspace::{dataset, set_threads};
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
-use pelk_autodiff::{CpuBackend, Parameters};
 use pelk_data::Split;
-use pelk_models::{Network, fold};
-use pelk_train::{Checkpoint, Evaluation, evaluate};
+use pelk_train::{Evaluation, evaluate};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,14 +41,7 @@ pub struct EvalArgs {
 /// When the checkpoint or the data are unusable.
 pub fn run(args: &EvalArgs) -> Result<()> {
     set_threads(args.threads)?;
-    let Checkpoint { description, mut tensors } = Checkpoint::read(&args.checkpoint)?;
-    let mut config = description.network;
-    if args.folded {
-        (config, tensors) = fold(&config, &tensors)?;
-    }
-    let network = Network::new(config)?;
-    let backend = CpuBackend::new()?;
-    let parameters = Parameters::upload(&backend, &tensors)?;
+    let Trained { description, network, backend, parameters } = Trained::read(&args.checkpoint, args.folded)?;
     let split = if args.train { Split::Train } else { Split::Test };
     let images = Arc::new(dataset(&description.dataset, args.data.as_deref(), split)?);
     let count = images.len();

@@ -1,12 +1,12 @@
 //! `cargo xtask predict`
 
 use crate::table::{Table, number, text};
+use crate::trained::Trained;
 use crate::workspace::set_threads;
 use anyhow::{Context, Result, anyhow};
 use image::imageops::FilterType;
-use pelk_autodiff::{Backend, CpuBackend, Eager, Parameters, Shape};
-use pelk_models::{Network, fold};
-use pelk_train::{Checkpoint, Description, ranked};
+use pelk_autodiff::{Backend, Eager, Shape};
+use pelk_train::{Description, ranked};
 use std::path::{Path, PathBuf};
 
 /// Say what is on images, with a trained network
@@ -35,11 +35,7 @@ pub struct PredictArgs {
 /// When the checkpoint or an image is unusable.
 pub fn run(args: &PredictArgs) -> Result<()> {
     set_threads(args.threads)?;
-    let Checkpoint { description, tensors } = Checkpoint::read(&args.checkpoint)?;
-    let (config, tensors) = fold(&description.network, &tensors)?;
-    let network = Network::new(config)?;
-    let backend = CpuBackend::new()?;
-    let parameters = Parameters::upload(&backend, &tensors)?;
+    let Trained { description, network, backend, parameters } = Trained::read(&args.checkpoint, true)?;
     let [height, width, channels] = description.image;
     for path in &args.images {
         let values = read(path, &description, args.invert)?;

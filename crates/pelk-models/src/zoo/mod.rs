@@ -8,6 +8,7 @@ pub use blueprint::{Blueprint, ModelSpec, PeripheralBlueprint};
 
 use crate::config::NetworkConfig;
 use crate::error::{ModelError, Result};
+use crate::nearest;
 
 /// A number that a paper prints for a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,10 +72,9 @@ pub fn model(name: &str) -> Result<Model> {
     if let Some(found) = all.iter().find(|model| model.name == wanted) {
         return Ok(found.clone());
     }
-    let nearest = all.iter().min_by_key(|model| strsim::damerau_levenshtein(model.name, &wanted));
     Err(ModelError::UnknownModel {
         name: name.to_owned(),
-        nearest: nearest.map_or(String::new(), |model| model.name.to_owned()),
+        nearest: nearest(&wanted, all.iter().map(|model| model.name)).unwrap_or_default().to_owned(),
         known: all.iter().map(|model| model.name).collect::<Vec<_>>().join(", "),
     })
 }
