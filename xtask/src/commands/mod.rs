@@ -1,5 +1,6 @@
 //! One module a command. To add one: a file here with its arguments and a `run`, and its lines below.
 
+mod bench;
 mod cost;
 mod eval;
 mod grid;
@@ -29,6 +30,7 @@ Examples:
   cargo xtask eval --checkpoint runs/fashion-mnist/best.safetensors
   cargo xtask grid --kernel 51        how a 51 x 51 kernel comes to have 169 parameters
   cargo xtask cost pelk_t             what PeLK-T costs, part by part
+  cargo xtask bench --only conv       how long convolutions take here
   cargo xtask test --fast             the quick checks, before a commit
 
 `cargo xtask <COMMAND> --help` explains a command and all its options.";
@@ -41,6 +43,7 @@ enum Command {
     Predict(predict::PredictArgs),
     Grid(grid::GridArgs),
     Cost(cost::CostArgs),
+    Bench(bench::BenchArgs),
     Test(test::TestArgs),
 }
 
@@ -55,6 +58,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Predict(args) => predict::run(&args),
         Command::Grid(args) => grid::run(args),
         Command::Cost(args) => cost::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Test(args) => test::run(&args),
     }
 }

@@ -1,6 +1,7 @@
 //! The commands as a user runs them: the program itself, on a small dataset in a folder of its own.
 
 mod bad_input;
+mod bench;
 mod interruptions;
 mod results;
 mod sandbox;

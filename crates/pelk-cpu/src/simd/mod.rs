@@ -34,7 +34,10 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod math;
+mod peak;
 mod portable;
+
+pub use peak::multiply_adds_in_registers;
 
 use std::fmt;
 

@@ -1,0 +1,37 @@
+//! PeLK-T's dense convolutions: the stem and the downsampling, and the stem of small images.
+
+mod common;
+
+use common::{bench, settings, values};
+use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_cpu::conv2d::{Conv2dShape, backward, forward};
+use pelk_cpu::shape::ImageShape;
+use pelk_cpu::simd::Level;
+
+fn conv2d(c: &mut Criterion) {
+    let level = Level::best();
+    let mut group = c.benchmark_group("conv2d");
+    let image = |n, size, c| ImageShape::checked("bench", n, size, size, c).unwrap();
+    let cases = [
+        ("stem 4 x 4", image(1, 224, 3), 124, 4, 4, 0),
+        ("downsampling 2 x 2", image(1, 56, 124), 249, 2, 2, 0),
+        ("stem 3 x 3 of 128 small images", image(128, 28, 1), 32, 3, 2, 1),
+    ];
+    for (name, image, out_channels, side, stride, padding) in cases {
+        let shape = Conv2dShape { image, out_channels, kernel: [side, side], stride, padding };
+        let (x, gy) = (values(image.len()), values(shape.output().unwrap().len()));
+        let (weight, bias) = (values(shape.weight_len()), values(out_channels));
+        let (mut y, mut gx) = (vec![0.0; gy.len()], vec![0.0; x.len()]);
+        let (mut gweight, mut gbias) = (vec![0.0; weight.len()], vec![0.0; out_channels]);
+        bench(&mut group, format!("{name}, forward"), gy.len(), || {
+            forward(level, &shape, &x, &weight, Some(&bias), &mut y).unwrap();
+        });
+        bench(&mut group, format!("{name}, backward"), gy.len(), || {
+            let (gx, gweight) = (Some(&mut gx[..]), Some(&mut gweight[..]));
+            backward(level, &shape, &x, &weight, &gy, gx, gweight, Some(&mut gbias)).unwrap();
+        });
+    }
+}
+
+criterion_group! { name = benches; config = settings(); targets = conv2d }
+criterion_main!(benches);

@@ -1,0 +1,31 @@
+//! Cross entropy of a batch of images, and of the pixels of a segmentation.
+
+mod common;
+
+use common::{bench, settings, values};
+use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_cpu::loss::{CrossEntropy, cross_entropy, cross_entropy_backward};
+use pelk_cpu::simd::Level;
+
+fn loss(c: &mut Criterion) {
+    let level = Level::best();
+    let settings = CrossEntropy { label_smoothing: 0.1, ..CrossEntropy::default() };
+    let mut group = c.benchmark_group("cross_entropy");
+    for (rows, classes) in [(128, 10), (128, 1000), (128 * 128, 150)] {
+        let logits = values(rows * classes);
+        let target: Vec<i64> = (0..rows).map(|row| (row % classes) as i64).collect();
+        let (mut saved, mut glogits) = (vec![0.0; rows], vec![0.0; logits.len()]);
+        let name = format!("{rows} x {classes}");
+        bench(&mut group, format!("{name}, forward"), logits.len(), || {
+            cross_entropy(level, rows, classes, &logits, &target, &settings, &mut saved).unwrap();
+        });
+        bench(&mut group, format!("{name}, backward"), logits.len(), || {
+            let (saved, glogits) = (&saved, &mut glogits);
+            cross_entropy_backward(level, rows, classes, &logits, &target, &settings, saved, 1.0, glogits)
+                .unwrap();
+        });
+    }
+}
+
+criterion_group! { name = benches; config = settings(); targets = loss }
+criterion_main!(benches);

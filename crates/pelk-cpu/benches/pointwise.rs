@@ -1,0 +1,44 @@
+//! GELU and the element-wise operators around PeLK-T's pixel MLPs.
+
+mod common;
+
+use common::{STAGES, bench, settings, values};
+use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_cpu::simd::Level;
+use pelk_cpu::{activation, elementwise};
+
+fn gelu(c: &mut Criterion) {
+    let level = Level::best();
+    let mut group = c.benchmark_group("gelu");
+    for (rows, channels) in STAGES {
+        let n = 4 * rows * channels;
+        let (x, mut y) = (values(n), vec![0.0; n]);
+        bench(&mut group, format!("{n}, forward"), n, || activation::gelu(level, &x, &mut y).unwrap());
+        bench(&mut group, format!("{n}, backward"), n, || {
+            activation::gelu_backward(level, &x, &x, &mut y).unwrap();
+        });
+    }
+}
+
+fn elementwise(c: &mut Criterion) {
+    let level = Level::best();
+    let mut group = c.benchmark_group("elementwise");
+    let (rows, channels) = STAGES[0];
+    let n = rows * channels;
+    let (x, gamma, mut y) = (values(n), values(channels), vec![0.0; n]);
+    bench(&mut group, "add", n, || elementwise::add(level, &x, &x, &mut y).unwrap());
+    bench(&mut group, "scale_channels", n, || {
+        elementwise::scale_channels(level, rows, channels, &x, &gamma, &mut y).unwrap();
+    });
+    let (first, last) = (46, channels - 46);
+    let (mut a, mut b) = (vec![0.0; rows * first], vec![0.0; rows * last]);
+    bench(&mut group, "split_channels", n, || {
+        elementwise::split_channels(rows, [first, last], &x, &mut a, &mut b).unwrap();
+    });
+    bench(&mut group, "concat_channels", n, || {
+        elementwise::concat_channels(rows, [first, last], &a, &b, &mut y).unwrap();
+    });
+}
+
+criterion_group! { name = benches; config = settings(); targets = gelu, elementwise }
+criterion_main!(benches);

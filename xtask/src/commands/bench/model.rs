@@ -1,0 +1,168 @@
+//! Measuring whole networks, each in a process of its own, whose peak memory is then that of the network.
+
+use super::cases::{Model, Pass};
+use super::memory::peak_bytes;
+use super::operators::values;
+use super::record::{Record, Times};
+use super::timing::{PeakRate, Timing, repeat};
+use crate::presets::PRESETS;
+use anyhow::{Context, Result, bail, ensure};
+use pelk_autodiff::operators::CrossEntropy;
+use pelk_autodiff::{
+    Backend, CpuBackend, Eager, Executor, HostParameters, Parameters, Shape, Tape, Var, from_host,
+};
+use pelk_models::{Network, NetworkConfig, cost, initialize, zoo};
+use pelk_train::{Optimizer, TrainConfig, gradient_norm};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+/// Channels and classes: ImageNet's, and Fashion-MNIST's for networks that are made for small images.
+fn dimensions(model: &zoo::Model) -> (usize, usize) {
+    if for_small_images(model) { (1, 10) } else { (3, 1000) }
+}
+
+/// A stem that takes small steps is made for small images.
+fn for_small_images(model: &zoo::Model) -> bool {
+    model.blueprint.stem_stride < 4
+}
+
+/// Side of the images that a model of the zoo is made for.
+///
+/// # Errors
+/// When there is no such model.
+pub fn usual_size(name: &str) -> Result<usize> {
+    Ok(if for_small_images(&zoo::model(name)?) { 28 } else { 224 })
+}
+
+/// The configuration of training that users start from.
+///
+/// # Errors
+/// When it is not one.
+pub fn default_training() -> Result<TrainConfig> {
+    Ok(TrainConfig::parse(PRESETS[0].name, PRESETS[0].text, &[])?)
+}
+
+/// Measures a network in a fresh process of this program.
+///
+/// # Errors
+/// When the process cannot be started or fails.
+pub fn in_own_process(model: &Model, threads: Option<usize>, runs: usize) -> Result<Record> {
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let mut command = Command::new(program);
+    command.args(["bench", "--json", "--in-this-process", "--model", &model.name]);
+    command.args(["--pass", model.pass.name()]);
+    let numbers = [
+        ("--size", Some(model.size)),
+        ("--batch", Some(model.batch)),
+        ("--runs", Some(runs)),
+        ("--threads", threads),
+    ];
+    for (option, number) in numbers {
+        command.args(number.map(|number| [option.to_owned(), number.to_string()]).iter().flatten());
+    }
+    let what = || format!("cannot measure {} ({}, size {})", model.name, model.pass.name(), model.size);
+    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).output().with_context(what)?;
+    if !child.status.success() {
+        let message = String::from_utf8_lossy(&child.stderr);
+        let message = message.trim().trim_start_matches("error: ");
+        bail!(
+            "{}: {}",
+            what(),
+            if message.is_empty() { child.status.to_string() } else { message.to_owned() }
+        );
+    }
+    serde_json::from_slice(&child.stdout).with_context(what)
+}
+
+/// Measures a network in this process, with the present threads.
+///
+/// # Errors
+/// When there is no such model, the image is too small for it, or the backend refuses.
+pub fn measure(case: &Model, runs: usize, peak: PeakRate) -> Result<Record> {
+    let model = zoo::model(&case.name)?;
+    let (channels, classes) = dimensions(&model);
+    let network = Network::new(model.configure(channels, classes)?)?;
+    let smallest = network.config().smallest_input();
+    ensure!(case.size >= smallest, "{} needs images of at least {smallest} pixels", model.name);
+    let backend = CpuBackend::new()?;
+    let images = Images { shape: Shape::from([case.batch, case.size, case.size, channels]), classes };
+    let multiply_adds = cost::count(&network, case.size, 1.0)?.total().macs_executed * case.batch as u64;
+    let timing = match case.pass {
+        Pass::Inference => inference(&backend, &network, &images, runs)?,
+        Pass::TrainStep => training(&backend, network, &images, runs)?,
+        other => bail!("{} is a pass of operators, not of models", other.name()),
+    };
+    let threads = rayon::current_num_threads();
+    let floor_ms = peak.floor_ms(multiply_adds * case.pass.cost(), threads);
+    Ok(Record::Model {
+        model: model.name.to_owned(),
+        pass: case.pass,
+        n: case.batch,
+        size: case.size,
+        threads,
+        times: Times::new(timing, floor_ms),
+        peak_bytes: peak_bytes(),
+        simd: backend.level().name().to_owned(),
+        images_per_second: (1e6 * case.batch as f64 / timing.median_ms).round() / 1e3,
+    })
+}
+
+/// Random images.
+struct Images {
+    shape: Shape,
+    classes: usize,
+}
+
+/// The logits of the folded network, as `predict` computes them.
+fn inference(backend: &CpuBackend, network: &Network, images: &Images, runs: usize) -> Result<Timing> {
+    let network = Network::new(NetworkConfig { folded: true, ..network.config().clone() })?;
+    let parameters = fresh(backend, &network)?;
+    let pixels = values(images.shape.elements());
+    repeat(runs, || {
+        let images = backend.upload(&images.shape, &pixels)?;
+        let logits = network.logits(&mut Eager::new(backend, &parameters), &images)?;
+        let logits = backend.download(&logits)?;
+        ensure!(logits.iter().all(|logit| logit.is_finite()), "the logits are not finite");
+        Ok(())
+    })
+}
+
+/// Random parameters. They go to the device one at a time, so that the peak of memory is the network's and not that of a
+/// second copy.
+fn fresh(backend: &CpuBackend, network: &Network) -> Result<Parameters<CpuBackend>> {
+    let mut parameters = Parameters::upload(backend, &HostParameters::new())?;
+    for (name, array) in initialize(network, SEED)? {
+        parameters.replace([(name, from_host(backend, &array)?)].into());
+    }
+    Ok(parameters)
+}
+
+/// Steps of training with the settings of the default preset, one after another on the same images.
+fn training(backend: &CpuBackend, network: Network, images: &Images, runs: usize) -> Result<Timing> {
+    let config = default_training()?;
+    let mut parameters = fresh(backend, &network)?;
+    let mut optimizer = Optimizer::new(backend, config.optimizer, &network.parameters()?)?;
+    let pixels = values(images.shape.elements());
+    let labels: Arc<[i64]> = (0..images.shape[0]).map(|i| (i % images.classes) as i64).collect();
+    let mut step = 0;
+    repeat(runs, || {
+        let pass = pelk_autodiff::Pass { seed: SEED, index: step };
+        step += 1;
+        let mut tape = Tape::new(backend, &parameters, pass);
+        let images = Var::constant(backend.upload(&images.shape, &pixels)?);
+        let logits = network.logits(&mut tape, &images)?;
+        let (labels, label_smoothing) = (labels.clone(), config.loss.label_smoothing);
+        let loss = CrossEntropy { labels, ignore_index: None, label_smoothing };
+        let loss = tape.apply_one(loss, &[&logits])?;
+        let backward = tape.backward(&loss, backend.upload(&Shape::from([1]), &[1.0])?)?;
+        parameters.replace(backward.buffers);
+        let norm = gradient_norm(backend, &backward.gradients)?;
+        ensure!(norm.is_finite(), "the gradients are not finite");
+        optimizer.step(backend, &mut parameters, backward.gradients, norm, LEARNING_RATE, step)?;
+        Ok(())
+    })
+}
+
+const SEED: u64 = 0;
+/// So low that hundreds of steps without a schedule leave the network as it started.
+const LEARNING_RATE: f64 = 1e-6;

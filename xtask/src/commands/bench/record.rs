@@ -1,0 +1,308 @@
+//! Results: a line of JSON each, or tables.
+
+use super::cases::Pass;
+use super::timing::Timing;
+use crate::table::{Table, number, text};
+use serde::{Deserialize, Serialize};
+
+/// One measurement. Scripts read these fields: new ones come at the end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "bench", rename_all = "snake_case")]
+pub enum Record {
+    /// A peripheral convolution with an exponential grid of base 2.
+    PeripheralConv {
+        pass: Pass,
+        n: usize,
+        c: usize,
+        h: usize,
+        w: usize,
+        kernel: usize,
+        center: usize,
+        threads: usize,
+        simd: String,
+        #[serde(flatten)]
+        times: Times,
+    },
+    /// A depthwise convolution with a dense kernel.
+    DepthwiseConv {
+        pass: Pass,
+        n: usize,
+        c: usize,
+        h: usize,
+        w: usize,
+        kernel_h: usize,
+        kernel_w: usize,
+        threads: usize,
+        simd: String,
+        #[serde(flatten)]
+        times: Times,
+    },
+    /// LayerNorm, linear layer to four times the channels, GELU, linear layer, layer scale, residual.
+    PixelMlp {
+        pass: Pass,
+        rows: usize,
+        c: usize,
+        threads: usize,
+        simd: String,
+        #[serde(flatten)]
+        times: Times,
+    },
+    /// A network.
+    Model {
+        model: String,
+        pass: Pass,
+        n: usize,
+        size: usize,
+        threads: usize,
+        #[serde(flatten)]
+        times: Times,
+        /// Peak resident memory of the process; `None` where the system does not tell.
+        peak_bytes: Option<u64>,
+        simd: String,
+        images_per_second: f64,
+    },
+}
+
+/// Milliseconds of a measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Times {
+    /// The median.
+    pub ms: f64,
+    /// The shortest.
+    pub min_ms: f64,
+    /// Timed runs.
+    pub runs: usize,
+    /// What the needed multiply-adds alone take at the peak rate of as many cores as there are threads.
+    pub floor_ms: f64,
+}
+
+impl Times {
+    /// A timing beside its floor.
+    pub fn new(timing: Timing, floor_ms: f64) -> Times {
+        Times { ms: timing.median_ms, min_ms: timing.min_ms, runs: timing.runs, floor_ms }
+    }
+
+    fn cells(self) -> [String; 4] {
+        let ms = |ms: f64| match ms {
+            100.0.. => format!("{ms:.1}"),
+            10.0.. => format!("{ms:.2}"),
+            1.0.. => format!("{ms:.3}"),
+            _ => format!("{ms:.4}"),
+        };
+        [ms(self.ms), ms(self.min_ms), ms(self.floor_ms), format!("{:.2}", self.ms / self.floor_ms)]
+    }
+}
+
+/// What the columns mean.
+pub const EXPLANATION: &str = "\
+ms       median of the runs, in milliseconds, after warm-up
+floor    what the needed multiply-adds alone take at this processor's peak rate, with all threads; blocks of a
+         kernel that lie outside the image are not needed, and each of the two gradients needs as many as the forward
+x floor  ms over floor
+memory   peak resident memory of a whole process that does nothing else";
+
+/// The records as tables, one a kind.
+pub fn tables(records: &[Record]) -> String {
+    let convolutions = convolutions(records);
+    let mlps = mlps(records);
+    let models = models(records);
+    [convolutions, mlps, models].into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+fn convolutions(records: &[Record]) -> Option<String> {
+    let mut table = Table::new([
+        text("convolution"),
+        number("kernel"),
+        number("images"),
+        number("channels"),
+        number("map"),
+        text("pass"),
+        number("threads"),
+        number("ms"),
+        number("min"),
+        number("floor"),
+        number("x floor"),
+    ]);
+    let mut any = false;
+    for record in records {
+        let (name, kernel, (pass, n, c, h, w, threads, times)) = match record {
+            Record::PeripheralConv { pass, n, c, h, w, kernel, center, threads, times, .. } => {
+                (format!("peripheral, centre {center}"), [kernel, kernel], (pass, n, c, h, w, threads, times))
+            }
+            Record::DepthwiseConv { pass, n, c, h, w, kernel_h, kernel_w, threads, times, .. } => {
+                ("dense".to_owned(), [kernel_h, kernel_w], (pass, n, c, h, w, threads, times))
+            }
+            _ => continue,
+        };
+        let [ms, min, floor, ratio] = times.cells();
+        table.row([
+            name,
+            format!("{} x {}", kernel[0], kernel[1]),
+            n.to_string(),
+            c.to_string(),
+            format!("{h} x {w}"),
+            pass.name().to_owned(),
+            threads.to_string(),
+            ms,
+            min,
+            floor,
+            ratio,
+        ]);
+        any = true;
+    }
+    any.then(|| table.to_string())
+}
+
+fn mlps(records: &[Record]) -> Option<String> {
+    let mut table = Table::new([
+        text("pixel MLP"),
+        number("channels"),
+        text("pass"),
+        number("threads"),
+        number("ms"),
+        number("min"),
+        number("floor"),
+        number("x floor"),
+    ]);
+    let mut any = false;
+    for record in records {
+        let Record::PixelMlp { pass, rows, c, threads, times, .. } = record else { continue };
+        let [ms, min, floor, ratio] = times.cells();
+        let pass = pass.name().to_owned();
+        table.row([
+            format!("{rows} pixels"),
+            c.to_string(),
+            pass,
+            threads.to_string(),
+            ms,
+            min,
+            floor,
+            ratio,
+        ]);
+        any = true;
+    }
+    any.then(|| table.to_string())
+}
+
+fn models(records: &[Record]) -> Option<String> {
+    let mut table = Table::new([
+        text("model"),
+        number("size"),
+        number("images"),
+        text("pass"),
+        number("threads"),
+        number("ms"),
+        number("min"),
+        number("floor"),
+        number("x floor"),
+        number("images/s"),
+        number("memory, MiB"),
+    ]);
+    let mut any = false;
+    for record in records {
+        let Record::Model { model, pass, n, size, threads, times, peak_bytes, images_per_second, .. } =
+            record
+        else {
+            continue;
+        };
+        let [ms, min, floor, ratio] = times.cells();
+        table.row([
+            model.clone(),
+            size.to_string(),
+            n.to_string(),
+            pass.name().to_owned(),
+            threads.to_string(),
+            ms,
+            min,
+            floor,
+            ratio,
+            format!("{images_per_second:.1}"),
+            peak_bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes >> 20).to_string()),
+        ]);
+        any = true;
+    }
+    any.then(|| table.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times() -> Times {
+        Times { ms: 0.48, min_ms: 0.47, runs: 10, floor_ms: 0.24 }
+    }
+
+    fn records() -> [Record; 4] {
+        let simd = || "avx512".to_owned();
+        [
+            Record::PeripheralConv {
+                pass: Pass::Forward,
+                n: 1,
+                c: 36,
+                h: 56,
+                w: 56,
+                kernel: 51,
+                center: 5,
+                threads: 1,
+                simd: simd(),
+                times: times(),
+            },
+            Record::DepthwiseConv {
+                pass: Pass::ForwardBackward,
+                n: 1,
+                c: 36,
+                h: 56,
+                w: 56,
+                kernel_h: 51,
+                kernel_w: 5,
+                threads: 1,
+                simd: simd(),
+                times: times(),
+            },
+            Record::PixelMlp {
+                pass: Pass::Forward,
+                rows: 49,
+                c: 768,
+                threads: 2,
+                simd: simd(),
+                times: times(),
+            },
+            Record::Model {
+                model: "pelk_t".to_owned(),
+                pass: Pass::TrainStep,
+                n: 2,
+                size: 224,
+                threads: 2,
+                times: times(),
+                peak_bytes: None,
+                simd: simd(),
+                images_per_second: 4000.0,
+            },
+        ]
+    }
+
+    #[test]
+    fn lines_of_json_have_these_fields_in_this_order() {
+        let lines = records().map(|record| serde_json::to_string(&record).unwrap());
+        let expected = [
+            r#"{"bench":"peripheral_conv","pass":"forward","n":1,"c":36,"h":56,"w":56,"kernel":51,"center":5,"threads":1,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24}"#,
+            r#"{"bench":"depthwise_conv","pass":"forward_backward","n":1,"c":36,"h":56,"w":56,"kernel_h":51,"kernel_w":5,"threads":1,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24}"#,
+            r#"{"bench":"pixel_mlp","pass":"forward","rows":49,"c":768,"threads":2,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24}"#,
+            r#"{"bench":"model","model":"pelk_t","pass":"train_step","n":2,"size":224,"threads":2,"ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24,"peak_bytes":null,"simd":"avx512","images_per_second":4000.0}"#,
+        ];
+        assert_eq!(lines, expected);
+        for (record, line) in records().iter().zip(lines) {
+            assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), *record);
+        }
+    }
+
+    #[test]
+    fn each_kind_has_its_table_and_absent_kinds_have_none() {
+        let tables = tables(&records());
+        for words in ["peripheral, centre 5  51 x 51", "dense", "51 x 5 ", "49 pixels", "pelk_t", "2.00"] {
+            assert!(tables.contains(words), "{words} is missing:\n{tables}");
+        }
+        assert!(!super::tables(&records()[..1]).contains("memory"));
+        assert_eq!(super::tables(&[]), "");
+    }
+}
