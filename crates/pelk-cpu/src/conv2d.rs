@@ -5,7 +5,7 @@
 //! [`linear`] layer over the pixels.
 
 use crate::elementwise::column_sum;
-use crate::gemm::{Matrix, Start, multiply};
+use crate::gemm::{AddBias, Matrix, Plain, Start, multiply};
 use crate::linear;
 use crate::shape::{ImageShape, ShapeError, checked_len, expect_len};
 use crate::simd::{Kernel, Level, Simd, dispatch};
@@ -103,8 +103,6 @@ impl Conv2dShape {
 
 /// The convolution of `x` with `weight`, plus `bias[o]` in every pixel of output channel `o`.
 ///
-/// As in [`linear::forward`], `level` governs everything but the matrix products.
-///
 /// # Errors
 /// As [`Conv2dShape::output`], and when a slice has the wrong length.
 pub fn forward(
@@ -124,14 +122,17 @@ pub fn forward(
     }
     let weight = taps_first(shape, weight);
     let weight = Matrix::new(&weight, output.c, shape.patch()).transposed();
-    let start = bias.map_or(Start::Zero, Start::Row);
     let bands = Bands::new(shape, output);
     let mut patches = bands.buffer();
     for (band, y) in y.chunks_mut(bands.rows * output.w * output.c).enumerate() {
         let pixels = y.len() / output.c;
         let patches = &mut patches[..pixels * shape.patch()];
         bands.gather(band, x, patches);
-        multiply(level, Matrix::new(patches, pixels, shape.patch()), weight, start, y);
+        let patches = Matrix::new(patches, pixels, shape.patch());
+        match bias {
+            Some(bias) => multiply(level, patches, weight, Start::Zero, AddBias(bias), y),
+            None => multiply(level, patches, weight, Start::Zero, Plain, y),
+        }
     }
     Ok(())
 }
@@ -175,10 +176,10 @@ pub fn backward(
         if let Some(by_tap) = &mut by_tap {
             bands.gather(band, x, patches);
             let patches = Matrix::new(patches, pixels, shape.patch());
-            multiply(level, gy.transposed(), patches, Start::Keep, by_tap);
+            multiply(level, gy.transposed(), patches, Start::Keep, Plain, by_tap);
         }
         if let Some(gx) = gx.as_deref_mut() {
-            multiply(level, gy, weight, Start::Zero, patches);
+            multiply(level, gy, weight, Start::Zero, Plain, patches);
             bands.scatter(level, band, patches, gx);
         }
     }

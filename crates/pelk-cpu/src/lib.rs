@@ -17,7 +17,7 @@
 //! | Module | Operators |
 //! | --- | --- |
 //! | [`depthwise`], [`position`] | peripheral and depthwise convolution, position embedding |
-//! | [`linear`], [`conv2d`] | dense layers, on the matrix products of the crate `matrixmultiply` |
+//! | [`linear`], [`conv2d`] | dense layers, as matrix products |
 //! | [`layer_norm`], [`batch_norm`] | normalisation |
 //! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales, channels split and joined |
 //! | [`pool`], [`resize`] | adaptive average pooling, bilinear resizing |
@@ -63,6 +63,7 @@ pub mod position;
 pub mod reference;
 pub mod resize;
 mod rowwise;
+mod scratch;
 mod separable;
 pub mod shape;
 pub mod simd;

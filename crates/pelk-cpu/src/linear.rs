@@ -1,16 +1,13 @@
 //! The linear layer `y = x W^T + b`, which is also the pointwise (1 x 1) convolution of N, H, W, C images.
 
 use crate::elementwise::column_sum;
-use crate::gemm::{Matrix, Start, multiply};
+use crate::gemm::{AddBias, Matrix, Plain, Start, multiply};
 use crate::shape::{ShapeError, checked_len, expect_len};
 use crate::simd::Level;
 
 /// `y[r, o] = bias[o] + sum over i of x[r, i] weight[o, i]`.
 ///
 /// `x` is `[rows, inputs]`, `weight` is `[outputs, inputs]`, `bias` is `[outputs]`, `y` is `[rows, outputs]`.
-///
-/// The products are those of the crate `matrixmultiply`, which picks its vector instructions by itself:
-/// `level` (and so `PELK_SIMD`) only governs the sums around them.
 ///
 /// ```
 /// use pelk_cpu::{linear, simd::Level};
@@ -38,7 +35,10 @@ pub fn forward(
     expect_len(NAME, "bias", bias.map(<[f32]>::len), outputs)?;
     expect_len(NAME, "y", y.len(), rows * outputs)?;
     let (x, weight) = (Matrix::new(x, rows, inputs), Matrix::new(weight, outputs, inputs));
-    multiply(level, x, weight.transposed(), bias.map_or(Start::Zero, Start::Row), y);
+    match bias {
+        Some(bias) => multiply(level, x, weight.transposed(), Start::Zero, AddBias(bias), y),
+        None => multiply(level, x, weight.transposed(), Start::Zero, Plain, y),
+    }
     Ok(())
 }
 
@@ -67,10 +67,10 @@ pub fn backward(
     expect_len(NAME, "gbias", gbias.as_deref().map(<[f32]>::len), outputs)?;
     let by_output = Matrix::new(gy, rows, outputs);
     if let Some(gx) = gx {
-        multiply(level, by_output, Matrix::new(weight, outputs, inputs), Start::Zero, gx);
+        multiply(level, by_output, Matrix::new(weight, outputs, inputs), Start::Zero, Plain, gx);
     }
     if let Some(gweight) = gweight {
-        multiply(level, by_output.transposed(), Matrix::new(x, rows, inputs), Start::Zero, gweight);
+        multiply(level, by_output.transposed(), Matrix::new(x, rows, inputs), Start::Zero, Plain, gweight);
     }
     if let Some(gbias) = gbias {
         column_sum(level, rows, outputs, gy, gbias)?;

@@ -1,0 +1,427 @@
+//! Matrix products in parallel.
+//!
+//! `c = a b`, with something done to the finished rows while they are in the cache (a bias, GELU, a residual: see
+//! [`Finish`]). `b` is packed into panels (`pack`), `a` is read where it lies, and a tile of sums stays in
+//! registers (`tile`).
+//!
+//! The output is cut into blocks, and where it is too small to feed the cores (weight gradients: a small
+//! output, a long sum over pixels) the sum is cut too, its parts being added in order. The cuts depend on the
+//! shape alone.
+
+mod left;
+mod pack;
+mod tile;
+
+use crate::elementwise;
+use crate::scratch;
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use pack::pack_group;
+pub(crate) use pack::{Layout, Packed, pack};
+use rayon::prelude::*;
+use std::ops::Range;
+use tile::Strip;
+
+/// Tasks that a product is cut into at least, where it is large enough. The cut must not depend on the cores at
+/// hand, or results would; 16 keep a desktop busy.
+const TASKS: usize = 16;
+/// Fewest multiply-adds worth a task of their own: 20 to 40 microseconds of one core.
+const TASK_WORK: usize = 1 << 20;
+/// Rows of a task's block, a multiple of every tile's height. A block of 256 summands is then 120 KiB, and lies in
+/// a level-2 cache beside the panels.
+const ROWS: usize = 120;
+/// Fewest summands of a part of the sum: each part costs a pass over the output.
+const LEAST_DEPTH: usize = 512;
+/// A sum is long, and worth cutting, when it has this many times as many summands as the output has rows or
+/// columns.
+const LONG_SUM: usize = 4;
+/// Heights of blocks are multiples of every tile's height.
+const TILE_ROWS: usize = 24;
+
+/// A matrix in a slice; its rows or its columns are contiguous.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// The row-major matrix in `data`, whose length the caller has checked.
+    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+        assert_eq!(data.len(), rows * columns, "the operator checks its lengths first");
+        Self { data, rows, columns, row_stride: columns, column_stride: 1 }
+    }
+
+    /// The same values with rows and columns swapped.
+    pub(crate) fn transposed(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+
+    /// Some rows and columns, at least one of each.
+    pub(crate) fn block(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
+        let first = rows.start * self.row_stride + columns.start * self.column_stride;
+        let last = (rows.end - 1) * self.row_stride + (columns.end - 1) * self.column_stride;
+        let data = &self.data[first..=last];
+        Self { data, rows: rows.len(), columns: columns.len(), ..*self }
+    }
+}
+
+/// What the product is added to.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Start {
+    /// Nothing: the output is overwritten.
+    Zero,
+    /// What the output holds.
+    Keep,
+}
+
+/// What is done to the finished sums.
+pub(crate) trait Finish: Copy + Sync {
+    /// Whether nothing is done.
+    const IS_NOTHING: bool = false;
+    /// Changes the sums of row `row`, columns `first` and following. Mark it `#[inline(always)]`.
+    fn row<S: Simd>(&self, simd: S, row: usize, first: usize, sums: &mut [f32]);
+}
+
+/// The plain product.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain;
+impl Finish for Plain {
+    const IS_NOTHING: bool = true;
+    #[inline(always)]
+    fn row<S: Simd>(&self, _: S, _: usize, _: usize, _: &mut [f32]) {}
+}
+
+/// Adds a value to each column.
+#[derive(Clone, Copy)]
+pub(crate) struct AddBias<'a>(pub &'a [f32]);
+impl Finish for AddBias<'_> {
+    #[inline(always)]
+    fn row<S: Simd>(&self, simd: S, _: usize, first: usize, sums: &mut [f32]) {
+        let bias = &self.0[first..first + sums.len()];
+        for (sums, bias) in sums.chunks_mut(S::LANES).zip(bias.chunks(S::LANES)) {
+            simd.store_partial(simd.add(simd.load_partial(sums), simd.load_partial(bias)), sums);
+        }
+    }
+}
+
+struct FinishRows<F> {
+    finish: F,
+    output: Output,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+impl<F: Finish> Kernel for FinishRows<F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for row in self.rows {
+            // SAFETY: whoever gave the output gave these rows and columns of it to this thread alone.
+            let sums = unsafe { self.output.row(row, self.columns.clone()) };
+            self.finish.row(simd, row, self.columns.start, sums);
+        }
+    }
+}
+
+/// An output that tasks write disjoint blocks of.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    start: *mut f32,
+    stride: usize,
+}
+// SAFETY: whoever shares an output gives each task a block of its own.
+unsafe impl Send for Output {}
+// SAFETY: as above.
+unsafe impl Sync for Output {}
+
+impl Output {
+    /// The row-major matrix in `values`, with rows of `stride`.
+    pub(crate) fn new(values: &mut [f32], stride: usize) -> Self {
+        Self { start: values.as_mut_ptr(), stride }
+    }
+
+    /// The output from row `rows` on.
+    ///
+    /// # Safety
+    /// The output must have that many rows.
+    unsafe fn offset(self, rows: usize) -> Self {
+        // SAFETY: the caller vouches for the row.
+        Self { start: unsafe { self.start.add(rows * self.stride) }, ..self }
+    }
+
+    /// Some values of a row.
+    ///
+    /// # Safety
+    /// They must lie in the output, and no other reference to them may exist.
+    unsafe fn row<'a>(self, row: usize, columns: Range<usize>) -> &'a mut [f32] {
+        // SAFETY: the caller vouches for the place and for being alone.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.start.add(row * self.stride + columns.start), columns.len())
+        }
+    }
+}
+
+/// The right operand.
+#[derive(Clone, Copy)]
+pub(crate) enum Right<'a> {
+    /// Packed before, for many blocks of rows.
+    Packed(Packed<'a>),
+    /// To be packed panel by panel: for one block of rows that is cheaper than a pass through memory.
+    Loose(Layout, Matrix<'a>),
+}
+
+impl Right<'_> {
+    fn layout(&self) -> Layout {
+        match self {
+            Right::Packed(packed) => packed.layout,
+            Right::Loose(layout, _) => *layout,
+        }
+    }
+}
+
+/// Rows `rows` and panels `panels` of `c = start + a b`, finished.
+///
+/// # Safety
+/// `c` must hold that block, and no other thread may use it.
+pub(crate) unsafe fn multiply_block<F: Finish>(
+    level: Level,
+    a: Matrix<'_>,
+    b: Right<'_>,
+    rows: Range<usize>,
+    panels: Range<usize>,
+    start: Start,
+    finish: F,
+    c: Output,
+) {
+    let layout = b.layout();
+    let room = if matches!(b, Right::Loose(..)) { layout.largest_group() } else { 0 };
+    scratch::with_parts([room, left::room(&a, rows.len(), layout.depth())], |[room, left_room]| {
+        for (block, depth) in layout.blocks().enumerate() {
+            let left = left::left(level, a.block(rows.clone(), depth.clone()), left_room);
+            for group in layout.groups(panels.clone()) {
+                let mut packed = match b {
+                    Right::Packed(packed) => packed.panels(&depth, group.clone()),
+                    Right::Loose(_, b) => pack_group(level, b, layout, &depth, group.clone(), room),
+                };
+                for panel in group {
+                    let columns = layout.columns(panel);
+                    let (panel, rest) = packed.split_at(layout.place(&depth, panel).len());
+                    packed = rest;
+                    let strip = Strip {
+                        a: left,
+                        rows: rows.len(),
+                        depth: depth.len(),
+                        b: panel.as_ptr(),
+                        vectors: panel.len() / (depth.len() * level.lanes()),
+                        // SAFETY: inside the block of the output that the caller vouches for.
+                        c: unsafe { c.start.add(rows.start * c.stride + columns.start) },
+                        c_stride: c.stride,
+                        columns: columns.len(),
+                        accumulate: block > 0 || start == Start::Keep,
+                    };
+                    // SAFETY: `Matrix::block` checked that `a` holds rows x depth, the packed slice is the
+                    // panel, the output's block is this thread's alone.
+                    unsafe { strip.run(level) };
+                    if depth.end == layout.rows() && !F::IS_NOTHING {
+                        dispatch(level, FinishRows { finish, output: c, rows: rows.clone(), columns });
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// How a product is cut into tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cut {
+    /// Blocks of rows, of panels, and parts of the sum.
+    rows: usize,
+    panels: usize,
+    parts: usize,
+}
+
+impl Cut {
+    fn new(m: usize, n: usize, k: usize, panels: usize) -> Self {
+        let tasks = m.saturating_mul(n).saturating_mul(k).div_ceil(TASK_WORK).min(TASKS);
+        let rows = m.div_ceil(ROWS);
+        // Each part costs a pass over the output, which is little where the sum is long.
+        let parts = if k >= LONG_SUM * m.max(n) { tasks.min(k.div_ceil(LEAST_DEPTH)) } else { 1 };
+        Self { rows, panels: tasks.div_ceil(rows * parts).min(panels), parts }
+    }
+}
+
+/// `c = finish(start + a b)`, where `c` is row-major `[a.rows, b.columns]`.
+pub(crate) fn multiply<F: Finish>(
+    level: Level,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    start: Start,
+    finish: F,
+    c: &mut [f32],
+) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    assert!(b.rows == k && c.len() == m * n, "the operator checks its lengths first");
+    let layout = Layout::new(level, k, n);
+    let cut = Cut::new(m, n, k, layout.panels());
+    if cut.parts > 1 {
+        return long_sum(level, a, b, cut, start, finish, c);
+    }
+    let output = Output::new(c, n);
+    let blocks = |b: Right<'_>| {
+        for_each(cut.rows * cut.panels, |task| {
+            let rows = part(m, cut.rows, task / cut.panels, TILE_ROWS);
+            let panels = part(layout.panels(), cut.panels, task % cut.panels, 1);
+            if !rows.is_empty() {
+                // SAFETY: each task has a block of its own.
+                unsafe { multiply_block(level, a, b, rows, panels, start, finish, output) };
+            }
+        });
+    };
+    if cut.rows == 1 {
+        return blocks(Right::Loose(layout, b));
+    }
+    scratch::with(layout.len(), |memory| blocks(Right::Packed(pack(level, b, layout, memory))));
+}
+
+/// The product whose sum is cut into parts.
+fn long_sum<F: Finish>(
+    level: Level,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    cut: Cut,
+    start: Start,
+    finish: F,
+    c: &mut [f32],
+) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    // Part 0 of the sum goes to `c`, the others here.
+    scratch::with((cut.parts - 1) * m * n, |others| {
+        let outputs = [Output::new(c, n), Output::new(others, n)];
+        for_each(cut.parts * cut.rows * cut.panels, |task| {
+            let index = task / (cut.rows * cut.panels);
+            let rows = part(m, cut.rows, task / cut.panels % cut.rows, TILE_ROWS);
+            let depth = part(k, cut.parts, index, 1);
+            let layout = Layout::new(level, depth.len(), n);
+            let panels = part(layout.panels(), cut.panels, task % cut.panels, 1);
+            if rows.is_empty() {
+                return;
+            }
+            let (start, output) = match index {
+                0 => (start, outputs[0]),
+                // SAFETY: part `index` of the sum is the one of this number, less one, in `others`.
+                _ => (Start::Zero, unsafe { outputs[1].offset((index - 1) * m) }),
+            };
+            let (a, b) = (a.block(0..m, depth.clone()), b.block(depth, 0..n));
+            // SAFETY: each task has a block of its own.
+            unsafe { multiply_block(level, a, Right::Loose(layout, b), rows, panels, start, Plain, output) };
+        });
+        for part in others.chunks_exact(m * n) {
+            elementwise::add_into(level, c, part);
+        }
+    });
+    if !F::IS_NOTHING {
+        let output = Output::new(c, n);
+        for_each(cut.rows, |task| {
+            let rows = part(m, cut.rows, task, 1);
+            dispatch(level, FinishRows { finish, output, rows, columns: 0..n });
+        });
+    }
+}
+
+/// Runs tasks `0..n`, alone where there is one.
+fn for_each(n: usize, task: impl Fn(usize) + Sync + Send) {
+    if n == 1 {
+        return task(0);
+    }
+    (0..n).into_par_iter().with_max_len(1).for_each(task);
+}
+
+/// Part `index` of `0..len`, cut into `parts` of nearly equal size that are multiples of `unit`; some are empty
+/// where there are fewer units than parts.
+fn part(len: usize, parts: usize, index: usize, unit: usize) -> Range<usize> {
+    let units = len.div_ceil(unit);
+    let at = |index: usize| (units * index / parts * unit).min(len);
+    at(index)..at(index + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, assert_thread_count_free, stale, values};
+
+    fn product(a: &[f32], b: &[f32], m: usize, n: usize, k: usize) -> Vec<f64> {
+        let mut c = vec![0.0; m * n];
+        for i in 0..m {
+            for p in 0..k {
+                for j in 0..n {
+                    c[i * n + j] += f64::from(a[i * k + p]) * f64::from(b[p * n + j]);
+                }
+            }
+        }
+        c
+    }
+
+    fn transpose(x: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+        (0..rows * columns).map(|i| x[i % rows * columns + i / rows]).collect()
+    }
+
+    #[test]
+    fn every_cut_and_every_start_gives_the_product() {
+        // One block; rows cut; columns cut; the sum cut; all three edges uneven.
+        for (m, n, k) in
+            [(1, 1, 1), (7, 5, 3), (600, 33, 20), (49, 700, 300), (40, 24, 9000), (300, 150, 2100)]
+        {
+            let (a, b) = (values(1, m * k), values(2, k * n));
+            let (at, bt) = (transpose(&a, m, k), transpose(&b, k, n));
+            let (row, kept) = (values(3, n), values(4, m * n));
+            let want = product(&a, &b, m, n, k);
+            for transposed in [false, true] {
+                let (a, b) = match transposed {
+                    false => (Matrix::new(&a, m, k), Matrix::new(&b, k, n)),
+                    true => (Matrix::new(&at, k, m).transposed(), Matrix::new(&bt, n, k).transposed()),
+                };
+                for level in Level::available() {
+                    let check = |name: &str, c: &[f32], added: &dyn Fn(usize) -> f32| {
+                        let want: Vec<f64> = (0..m * n).map(|i| want[i] + f64::from(added(i))).collect();
+                        let what = format!("{m} x {n} x {k}, {name}, {transposed}, {level}");
+                        assert_close(what, c, &want, 1e-5);
+                    };
+                    let mut c = stale(m * n);
+                    multiply(level, a, b, Start::Zero, Plain, &mut c);
+                    check("zero", &c, &|_| 0.0);
+                    let mut c = kept.clone();
+                    multiply(level, a, b, Start::Keep, Plain, &mut c);
+                    check("keep", &c, &|i| kept[i]);
+                    let mut c = kept.clone();
+                    multiply(level, a, b, Start::Keep, AddBias(&row), &mut c);
+                    check("bias", &c, &|i| kept[i] + row[i % n]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_thread_count() {
+        let (a, b) = (values(1, 40 * 9000), values(2, 9000 * 24));
+        assert_thread_count_free("gemm", || {
+            let mut c = stale(40 * 24);
+            multiply(
+                Level::best(),
+                Matrix::new(&a, 40, 9000),
+                Matrix::new(&b, 9000, 24),
+                Start::Zero,
+                Plain,
+                &mut c,
+            );
+            c
+        });
+    }
+}

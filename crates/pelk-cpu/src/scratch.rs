@@ -1,0 +1,64 @@
+//! Working memory that a thread keeps from call to call: fresh pages would cost more than much of the work done in
+//! them, and a network that runs again and again asks the system for nothing.
+
+use crate::simd::MAX_LANES;
+use std::cell::RefCell;
+
+thread_local! {
+    /// Idle buffers. There are several where work that holds one runs other work, as a thread does that steals
+    /// while it waits.
+    static IDLE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends `len` values that hold anything, aligned to the widest vectors.
+pub(crate) fn with<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+    let mut buffer = IDLE.with_borrow_mut(Vec::pop).unwrap_or_default();
+    if buffer.len() < len + MAX_LANES {
+        buffer.clear(); // nothing worth copying
+        buffer.resize(len + MAX_LANES, 0.0);
+    }
+    let skip = buffer.as_ptr().align_offset(MAX_LANES * size_of::<f32>()).min(MAX_LANES);
+    let result = work(&mut buffer[skip..skip + len]);
+    IDLE.with_borrow_mut(|idle| idle.push(buffer));
+    result
+}
+
+/// [`with`] for several buffers at once, each aligned.
+pub(crate) fn with_parts<const N: usize, R>(lens: [usize; N], work: impl FnOnce([&mut [f32]; N]) -> R) -> R {
+    let rooms = lens.map(|len| len.next_multiple_of(MAX_LANES));
+    with(rooms.iter().sum(), |mut rest| {
+        let mut rooms = rooms.iter();
+        work(lens.map(|len| {
+            let room = rooms.next().copied().unwrap_or_default();
+            let (part, tail) = std::mem::take(&mut rest).split_at_mut(room);
+            rest = tail;
+            &mut part[..len]
+        }))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_aligned_and_kept() {
+        let first = with(1000, |memory| memory.as_ptr());
+        assert_eq!(first.align_offset(64), 0);
+        assert_eq!(with(900, |memory| memory.as_ptr()), first);
+    }
+
+    #[test]
+    fn nested_loans_do_not_overlap() {
+        with(100, |outer| {
+            outer.fill(1.0);
+            with_parts([50, 7], |[a, b]| {
+                assert_eq!((a.len(), b.len()), (50, 7));
+                assert_eq!((a.as_ptr().align_offset(64), b.as_ptr().align_offset(64)), (0, 0));
+                a.fill(2.0);
+                b.fill(2.0);
+            });
+            assert!(outer.iter().all(|v| *v == 1.0));
+        });
+    }
+}
