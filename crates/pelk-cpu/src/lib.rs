@@ -18,6 +18,7 @@
 //! | --- | --- |
 //! | [`depthwise`], [`position`] | peripheral and depthwise convolution, position embedding |
 //! | [`linear`], [`conv2d`] | dense layers, as matrix products |
+//! | [`pixel_mlp`] | LayerNorm, linear, GELU, linear, scale and residual as one operator |
 //! | [`layer_norm`], [`batch_norm`] | normalisation |
 //! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales, channels split and joined |
 //! | [`pool`], [`resize`] | adaptive average pooling, bilinear resizing |
@@ -58,6 +59,7 @@ pub mod layer_norm;
 pub mod linear;
 pub mod loss;
 pub mod optimizer;
+pub mod pixel_mlp;
 pub mod pool;
 pub mod position;
 pub mod reference;

@@ -65,6 +65,11 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// The values in memory.
+    pub(crate) fn values(&self) -> &'a [f32] {
+        self.data
+    }
+
     /// Some rows and columns, at least one of each.
     pub(crate) fn block(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
         let first = rows.start * self.row_stride + columns.start * self.column_stride;
@@ -161,7 +166,7 @@ impl Output {
     ///
     /// # Safety
     /// They must lie in the output, and no other reference to them may exist.
-    unsafe fn row<'a>(self, row: usize, columns: Range<usize>) -> &'a mut [f32] {
+    pub(crate) unsafe fn row<'a>(self, row: usize, columns: Range<usize>) -> &'a mut [f32] {
         // SAFETY: the caller vouches for the place and for being alone.
         unsafe {
             std::slice::from_raw_parts_mut(self.start.add(row * self.stride + columns.start), columns.len())

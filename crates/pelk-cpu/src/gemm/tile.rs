@@ -9,13 +9,13 @@ use crate::simd::{Kernel, Level, Simd, dispatch};
 /// Most vectors in a row of a panel, and most rows of a tile: 24 sums of 32 registers or 12 of 16 leave room for a
 /// row of `b` and a broadcast value. (4 x 3 would fill the 16 registers; compilers then spill a sum, which halves
 /// the speed.)
-pub(super) fn most_vectors(lanes: usize) -> usize {
+pub(super) const fn most_vectors(lanes: usize) -> usize {
     if lanes == 16 { 3 } else { 2 }
 }
 
 /// Most rows of a tile. A tile's rows are as many streams, whose offsets take integer registers: eight is the limit
 /// there.
-fn most_rows(lanes: usize) -> usize {
+const fn most_rows(lanes: usize) -> usize {
     if lanes == 16 { 8 } else { 6 }
 }
 
@@ -153,6 +153,10 @@ impl<const M: usize, const V: usize> Kernel for Tiles<M, V> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        // Known to the compiler, which then leaves out the tiles that this level never uses.
+        if M > most_rows(S::LANES) || V > most_vectors(S::LANES) {
+            unreachable!("tiles are chosen by these limits");
+        }
         let Run { a, a_strides: [a_tile, a_row, a_step], tiles, strip } = self.0;
         for tile in 0..tiles {
             let mut sums = [[simd.zero(); V]; M];

@@ -1,0 +1,336 @@
+//! The pixel MLP of ConvNeXt and its descendants with what surrounds it in a block, as one operator:
+//!
+//! ```text
+//! y = shortcut + factor[sample] gamma * (project(GELU(expand(LayerNorm(x)))))
+//! ```
+//!
+//! where `expand` and `project` are linear layers over the channels of each pixel, gamma is the layer scale, and the
+//! factors are those of stochastic depth.
+//!
+//! The middle is four times as wide as everything else. It is computed for a piece of the pixels at a time, which
+//! fits a cache, and never exists as a whole; bias, GELU, scale and residual are applied to the products while they
+//! are written. The backward computes the middle again instead of reading what the forward would have had to store:
+//! one more product in six, against four more tensors a block.
+
+mod finish;
+#[cfg(test)]
+mod tests;
+
+use crate::elementwise::{add_into, column_sum};
+use crate::gemm::{Matrix, Output, Plain, Start, multiply};
+use crate::layer_norm;
+use crate::scratch;
+use crate::shape::{ShapeError, checked_len, expect_len};
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use finish::{Factors, Gelu, GeluAndSlope, Residual, Times};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Values of the middle that a piece holds at most: 4 MiB, which a level-3 cache holds beside the weights.
+const PIECE: usize = 1 << 20;
+/// Fewest pixels of a piece, however wide the middle: below, the weights would be packed too often.
+const LEAST_ROWS: usize = 480;
+
+/// The sizes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PixelMlp {
+    /// Pixels of all samples.
+    pub rows: usize,
+    /// Channels of `x`, `shortcut` and `y`.
+    pub channels: usize,
+    /// Channels of the middle.
+    pub hidden: usize,
+    /// Added to the variance in LayerNorm.
+    pub eps: f32,
+}
+
+/// The parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameters<'a> {
+    /// LayerNorm's weight and bias, `[C]` each.
+    pub norm: [&'a [f32]; 2],
+    /// Weight `[H, C]` and bias `[H]` of the first layer.
+    pub expand: [&'a [f32]; 2],
+    /// Weight `[C, H]` and bias `[C]` of the second layer.
+    pub project: [&'a [f32]; 2],
+    /// Layer scale, `[C]`.
+    pub gamma: Option<&'a [f32]>,
+    /// The factor of each sample; samples have equally many rows.
+    pub factors: Option<&'a [f32]>,
+}
+
+/// Room for the gradients of the parameters, of the same shapes.
+#[derive(Debug)]
+pub struct Gradients<'a> {
+    /// Of LayerNorm's weight and bias.
+    pub norm: [&'a mut [f32]; 2],
+    /// Of the first layer's weight and bias.
+    pub expand: [&'a mut [f32]; 2],
+    /// Of the second layer's weight and bias.
+    pub project: [&'a mut [f32]; 2],
+    /// Of the layer scale; must be there if the layer scale is.
+    pub gamma: Option<&'a mut [f32]>,
+}
+
+impl PixelMlp {
+    /// Computes `y` from `x` and `shortcut`, `[rows, channels]` each.
+    ///
+    /// # Errors
+    /// When a dimension is zero, a slice has the wrong length, or the samples do not divide the rows.
+    pub fn forward(
+        &self,
+        level: Level,
+        x: &[f32],
+        shortcut: &[f32],
+        parameters: &Parameters<'_>,
+        y: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        const NAME: &str = "pixel_mlp";
+        self.check(NAME, parameters, &[("x", x.len()), ("shortcut", shortcut.len()), ("y", y.len())])?;
+        let (c, h) = (self.channels, self.hidden);
+        let expand = Matrix::new(parameters.expand[0], h, c).transposed();
+        let project = Matrix::new(parameters.project[0], c, h).transposed();
+        let most = self.piece_rows();
+        scratch::with_parts([most * c, most * h, 2 * most], |[normed, middle, statistics]| {
+            for piece in self.pieces() {
+                let rows = piece.len();
+                let values = piece.start * c..piece.end * c;
+                let (normed, middle) = (&mut normed[..rows * c], &mut middle[..rows * h]);
+                let (mean, inv_std) = statistics[..2 * rows].split_at_mut(rows);
+                let [weight, bias] = parameters.norm;
+                let x = &x[values.clone()];
+                layer_norm::forward(level, rows, c, x, weight, bias, self.eps, normed, mean, inv_std)?;
+                let bias = parameters.expand[1];
+                multiply(level, Matrix::new(normed, rows, c), expand, Start::Zero, Gelu { bias }, middle);
+                let residual = Residual {
+                    bias: parameters.project[1],
+                    gamma: parameters.gamma,
+                    shortcut: &shortcut[values.clone()],
+                    factors: self.factors(parameters, piece.start),
+                };
+                let middle = Matrix::new(middle, rows, h);
+                multiply(level, middle, project, Start::Zero, residual, &mut y[values]);
+            }
+            Ok(())
+        })
+    }
+
+    /// The gradients from `gy`, that of `y`: `gx`, and those of the parameters where they are asked for. The
+    /// shortcut's is `gy` itself.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and when a gradient has not its parameter's length.
+    pub fn backward(
+        &self,
+        level: Level,
+        x: &[f32],
+        parameters: &Parameters<'_>,
+        gy: &[f32],
+        gx: &mut [f32],
+        mut gradients: Option<Gradients<'_>>,
+    ) -> Result<(), ShapeError> {
+        const NAME: &str = "pixel_mlp backward";
+        self.check(NAME, parameters, &[("x", x.len()), ("gy", gy.len()), ("gx", gx.len())])?;
+        if let Some(gradients) = &gradients {
+            check_gradients(NAME, parameters, gradients)?;
+        }
+        let (c, h) = (self.channels, self.hidden);
+        let expand = Matrix::new(parameters.expand[0], h, c);
+        let project = Matrix::new(parameters.project[0], c, h);
+        if let Some(gradients) = &mut gradients {
+            gradients.clear();
+        }
+        let most = self.piece_rows();
+        let lens = [most * c, most * c, most * c, most * h, most * h, 2 * most, h.max(2 * c)];
+        scratch::with_parts(lens, |[normed, branch, scaled, middle, slope, statistics, sums]| {
+            // The sum of `branch` over all rows.
+            let mut branch_sum = vec![0.0; c];
+            for piece in self.pieces() {
+                let rows = piece.len();
+                let values = piece.start * c..piece.end * c;
+                let (x, gy) = (&x[values.clone()], &gy[values.clone()]);
+                let [normed, branch, scaled] =
+                    [&mut *normed, &mut *branch, &mut *scaled].map(|part| &mut part[..rows * c]);
+                let [middle, slope] = [&mut *middle, &mut *slope].map(|part| &mut part[..rows * h]);
+                let (mean, inv_std) = statistics[..2 * rows].split_at_mut(rows);
+
+                let [weight, bias] = parameters.norm;
+                layer_norm::forward(level, rows, c, x, weight, bias, self.eps, normed, mean, inv_std)?;
+                let normed = Matrix::new(normed, rows, c);
+                let finish = GeluAndSlope { bias: parameters.expand[1], slope: Output::new(slope, h) };
+                multiply(level, normed, expand.transposed(), Start::Zero, finish, middle);
+
+                // The gradient before and after the layer scale.
+                let factors = self.factors(parameters, piece.start);
+                let before = factors.scale(level, c, None, gy, branch);
+                let after = factors.scale(level, c, parameters.gamma, gy, scaled);
+                let (before, after) = (Matrix::new(before, rows, c), Matrix::new(after, rows, c));
+                if let Some(gradients) = &mut gradients {
+                    let active = Matrix::new(middle, rows, h);
+                    multiply(level, before.transposed(), active, Start::Keep, Plain, gradients.project[0]);
+                    column_sum(level, rows, c, before.values(), &mut sums[..c])?;
+                    add_into(level, &mut branch_sum, &sums[..c]);
+                }
+
+                multiply(level, after, project, Start::Zero, Times { factors: slope, columns: h }, middle);
+                let gmiddle = Matrix::new(middle, rows, h);
+                if let Some(gradients) = &mut gradients {
+                    multiply(level, gmiddle.transposed(), normed, Start::Keep, Plain, gradients.expand[0]);
+                    column_sum(level, rows, h, gmiddle.values(), &mut sums[..h])?;
+                    add_into(level, gradients.expand[1], &sums[..h]);
+                }
+
+                // In the room of the branch's gradient, which has done its work.
+                let gnormed = branch;
+                multiply(level, gmiddle, expand, Start::Zero, Plain, gnormed);
+                let (gweight, gbias) = sums[..2 * c].split_at_mut(c);
+                let gx = Some(&mut gx[values]);
+                layer_norm::backward(
+                    level,
+                    rows,
+                    c,
+                    x,
+                    weight,
+                    mean,
+                    inv_std,
+                    gnormed,
+                    gx,
+                    Some(gweight),
+                    Some(gbias),
+                )?;
+                if let Some(gradients) = &mut gradients {
+                    add_into(level, gradients.norm[0], gweight);
+                    add_into(level, gradients.norm[1], gbias);
+                }
+            }
+            if let Some(gradients) = gradients {
+                gradients.scale_back(level, parameters, &branch_sum);
+            }
+            Ok(())
+        })
+    }
+
+    /// Cuts the rows into pieces of nearly equal size.
+    fn pieces(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (rows, piece) = (self.rows, self.piece_rows());
+        (0..rows).step_by(piece).map(move |first| first..rows.min(first + piece))
+    }
+
+    /// Rows of the largest piece.
+    fn piece_rows(&self) -> usize {
+        let most = (PIECE / self.hidden).max(LEAST_ROWS);
+        self.rows.div_ceil(self.rows.div_ceil(most))
+    }
+
+    fn factors<'a>(&self, parameters: &Parameters<'a>, first_row: usize) -> Factors<'a> {
+        let samples = parameters.factors.map_or(1, <[f32]>::len);
+        Factors { factors: parameters.factors, first_row, rows: self.rows / samples }
+    }
+
+    fn check(
+        &self,
+        operator: &'static str,
+        parameters: &Parameters<'_>,
+        tensors: &[(&'static str, usize)],
+    ) -> Result<(), ShapeError> {
+        let (c, h) = (("channels", self.channels), ("hidden channels", self.hidden));
+        let values = checked_len(operator, &[("rows", self.rows), c])?;
+        checked_len(operator, &[("rows", self.rows), h])?;
+        let weights = checked_len(operator, &[c, h])?;
+        for (name, len) in tensors {
+            expect_len(operator, name, *len, values)?;
+        }
+        let lens = [weights, self.hidden, weights, self.channels];
+        let [weight, bias] = parameters.norm;
+        expect_len(operator, "the norm's weight", weight.len(), self.channels)?;
+        expect_len(operator, "the norm's bias", bias.len(), self.channels)?;
+        let [expand, project] = [parameters.expand, parameters.project];
+        expect_len(operator, "the first layer's weight", expand[0].len(), lens[0])?;
+        expect_len(operator, "the first layer's bias", expand[1].len(), lens[1])?;
+        expect_len(operator, "the second layer's weight", project[0].len(), lens[2])?;
+        expect_len(operator, "the second layer's bias", project[1].len(), lens[3])?;
+        expect_len(operator, "gamma", parameters.gamma.map(<[f32]>::len), self.channels)?;
+        match parameters.factors.map(<[f32]>::len) {
+            Some(samples) if samples == 0 || !self.rows.is_multiple_of(samples) => {
+                let reason = format!("{} rows are no whole number for each of {samples} samples", self.rows);
+                Err(ShapeError::Invalid { operator, reason })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Gradients<'_> {
+    fn clear(&mut self) {
+        let Self { norm, expand, project, gamma } = self;
+        for gradient in norm.iter_mut().chain(expand).chain(project).chain(gamma) {
+            gradient.par_chunks_mut(1 << 16).for_each(|part| part.fill(0.0));
+        }
+    }
+
+    /// Turns the second layer's gradients as they would be without a layer scale into those with it, and takes
+    /// gamma's from them: with z the layer's output, the sum over the rows of `branch z` is that of
+    /// `branch (W middle + b)`, so `W` times the weight's gradient, plus `b` times the bias's. No z is needed.
+    fn scale_back(self, level: Level, parameters: &Parameters<'_>, branch_sum: &[f32]) {
+        let ([weight, bias], [gweight, gbias]) = (parameters.project, self.project);
+        gbias.copy_from_slice(branch_sum);
+        let (Some(gamma), Some(ggamma)) = (parameters.gamma, self.gamma) else { return };
+        let hidden = weight.len() / gamma.len();
+        let rows = weight.par_chunks_exact(hidden).zip(gweight.par_chunks_exact_mut(hidden));
+        rows.zip(ggamma).enumerate().for_each(|(c, ((weight, gweight), ggamma))| {
+            let dot = dispatch(level, DotAndScale { weight, gweight, factor: gamma[c] });
+            *ggamma = dot + bias[c] * branch_sum[c];
+        });
+        for (gbias, gamma) in gbias.iter_mut().zip(gamma) {
+            *gbias *= gamma;
+        }
+    }
+}
+
+/// The product of two rows; the second is scaled after.
+struct DotAndScale<'a> {
+    weight: &'a [f32],
+    gweight: &'a mut [f32],
+    factor: f32,
+}
+
+impl Kernel for DotAndScale<'_> {
+    type Output = f32;
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f32 {
+        let (mut sum, factor) = (simd.zero(), simd.splat(self.factor));
+        for (w, g) in self.weight.chunks(S::LANES).zip(self.gweight.chunks_mut(S::LANES)) {
+            let v = simd.load_partial(g);
+            sum = simd.mul_add(simd.load_partial(w), v, sum);
+            simd.store_partial(simd.mul(v, factor), g);
+        }
+        simd.reduce_sum(sum)
+    }
+}
+
+fn check_gradients(
+    operator: &'static str,
+    parameters: &Parameters<'_>,
+    gradients: &Gradients<'_>,
+) -> Result<(), ShapeError> {
+    let pairs = [
+        ("the norm's gradients", parameters.norm, &gradients.norm),
+        ("the first layer's gradients", parameters.expand, &gradients.expand),
+        ("the second layer's gradients", parameters.project, &gradients.project),
+    ];
+    for (name, parameters, gradients) in pairs {
+        for (parameter, gradient) in parameters.iter().zip(gradients) {
+            expect_len(operator, name, gradient.len(), parameter.len())?;
+        }
+    }
+    match (parameters.gamma, gradients.gamma.as_deref()) {
+        (Some(gamma), Some(gradient)) => {
+            expect_len(operator, "gamma's gradient", gradient.len(), gamma.len())
+        }
+        (None, None) => Ok(()),
+        _ => {
+            let reason = "gamma and its gradient must be given both or neither".to_owned();
+            Err(ShapeError::Invalid { operator, reason })
+        }
+    }
+}
