@@ -14,12 +14,9 @@ use crate::rowwise::{CHUNK, Map, map_flat};
 use crate::shape::{ShapeError, checked_len, expect_len};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
-use std::f32::consts::FRAC_1_SQRT_2;
 
-/// `1 / sqrt(2 pi)`, the height of the normal density.
-const NORMAL_PEAK: f32 = 0.398_942_3;
-
-/// The Gaussian error linear unit in its exact form, `y = x Phi(x)`, `Phi(x) = (1 + erf(x / sqrt 2)) / 2`.
+/// The Gaussian error linear unit in its exact form, `y = x Phi(x)`, `Phi(x) = (1 + erf(x / sqrt 2)) / 2`, as
+/// accurate as [`Simd::gelu`].
 ///
 /// # Errors
 /// When the lengths differ or are zero.
@@ -29,7 +26,8 @@ pub fn gelu(level: Level, x: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
     Ok(())
 }
 
-/// The gradient of [`gelu`], `gx = gy (Phi(x) + x phi(x))`, with the normal density `phi`.
+/// The gradient of [`gelu`], `gx = gy (Phi(x) + x phi(x))`, with the normal density `phi`, as accurate as
+/// [`Simd::gelu_and_slope`].
 ///
 /// # Errors
 /// When the lengths differ or are zero.
@@ -72,19 +70,12 @@ fn check(
     expect_len(operator, "gx", gx, x.len())
 }
 
-/// `Phi(x)`.
-#[inline(always)]
-fn normal_cdf<S: Simd>(simd: S, x: S::V) -> S::V {
-    let erf = simd.erf(simd.mul(x, simd.splat(FRAC_1_SQRT_2)));
-    simd.mul_add(erf, simd.splat(0.5), simd.splat(0.5))
-}
-
 #[derive(Clone, Copy)]
 struct Gelu;
 impl Map<1, 0> for Gelu {
     #[inline(always)]
     fn value<S: Simd>(self, simd: S, [x]: [S::V; 1], []: [S::V; 0]) -> S::V {
-        simd.mul(x, normal_cdf(simd, x))
+        simd.gelu(x)
     }
 }
 
@@ -93,8 +84,7 @@ struct GeluBackward;
 impl Map<2, 0> for GeluBackward {
     #[inline(always)]
     fn value<S: Simd>(self, simd: S, [x, gy]: [S::V; 2], []: [S::V; 0]) -> S::V {
-        let density = simd.exp(simd.mul(simd.splat(-0.5), simd.mul(x, x)));
-        let slope = simd.mul_add(simd.mul(x, simd.splat(NORMAL_PEAK)), density, normal_cdf(simd, x));
+        let (_, slope) = simd.gelu_and_slope(x);
         simd.mul(gy, slope)
     }
 }

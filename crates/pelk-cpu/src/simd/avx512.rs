@@ -75,6 +75,11 @@ impl Simd for Avx512 {
         // SAFETY: masked-off lanes are not written, so only `to` is; the token proves AVX-512F.
         unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), low_lanes(to.len()), v) }
     }
+    #[inline(always)]
+    unsafe fn transpose_8x8(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the caller vouches for the values; the token proves AVX2, which [`run`] asks for.
+        unsafe { super::transpose::avx2(from, from_stride, to, to_stride) }
+    }
     intrinsics! {
         add(a, b) = _mm512_add_ps(a, b);
         sub(a, b) = _mm512_sub_ps(a, b);
@@ -83,8 +88,8 @@ impl Simd for Avx512 {
         mul_add(a, b, c) = _mm512_fmadd_ps(a, b, c);
         min(a, b) = _mm512_min_ps(a, b);
         max(a, b) = _mm512_max_ps(a, b);
-        round(v) = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v);
-        scale_by_power_of_two(v, n) = _mm512_scalef_ps(v, n);
+        fused_mul_sub(a, b, c) = _mm512_fmsub_ps(a, b, c);
+        mantissa_to_exponent(v) = _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(v)));
         copy_sign(magnitude, sign) = {
             let mask = _mm512_set1_epi32(i32::MIN);
             let magnitude = _mm512_andnot_si512(mask, _mm512_castps_si512(magnitude));

@@ -1,99 +1,187 @@
-//! Vectorised `exp` and `erf`.
+//! Vectorised `exp` and GELU.
+//!
+//! Coefficients are minimax fits to the relative error (Remez), rounded to `f32` and then searched for the
+//! neighbours with the least error.
 
 use super::Simd;
+use std::f32::consts::{LN_2, LOG2_E};
 
-/// `e^x` by `2^n * e^r`, `n = round(x / ln 2)`, `|r| <= ln 2 / 2`, and the Taylor polynomial of degree 7 for
-/// `e^r` (its remainder, `(ln 2 / 2)^8 / 8!`, is 5e-9: below half an ulp). Inputs are clamped to
-/// -87.3..=88.3, where results stay normal; not-a-number passes through.
+/// `1.5 * 2^23 + 127`. Added to `v` in -127..=127 it rounds: the sum is `ROUND + n`, `n` being the integer
+/// nearest to `v`, and its last bits are `n + 127`, the exponent of `2^n` (of zero where `n` is -127).
+const ROUND: f32 = 12_583_039.0;
+
+/// `c[0] + c[1] x + c[2] x^2 + ...`
+#[inline(always)]
+fn polynomial<S: Simd, const N: usize>(simd: S, x: S::V, c: [f32; N]) -> S::V {
+    horner(simd, x, simd.splat(c[N - 1]), &c[..N - 1])
+}
+
+/// `c[0] + c[1] x + ... + c[N - 1] x^(N - 1) + x^N`
+#[inline(always)]
+fn monic<S: Simd, const N: usize>(simd: S, x: S::V, c: [f32; N]) -> S::V {
+    horner(simd, x, simd.add(x, simd.splat(c[N - 1])), &c[..N - 1])
+}
+
+#[inline(always)]
+fn horner<S: Simd>(simd: S, x: S::V, mut p: S::V, c: &[f32]) -> S::V {
+    for &c in c.iter().rev() {
+        p = simd.mul_add(p, x, simd.splat(c));
+    }
+    p
+}
+
+/// `e^x = 2^n e^r`, `n = round(x / ln 2)`, `|r| <= ln 2 / 2`, with a polynomial for `e^r` (error 5e-9).
 #[inline(always)]
 pub(super) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
     // min and max return their second operand when one is NaN, on every level: NaN survives.
     let x = simd.max(simd.splat(-87.3), simd.min(simd.splat(88.3), x));
-    let n = simd.round(simd.mul(x, simd.splat(std::f32::consts::LOG2_E)));
+    let rounded = simd.mul_add(x, simd.splat(LOG2_E), simd.splat(ROUND));
+    let n = simd.sub(rounded, simd.splat(ROUND));
     // ln 2 in two parts: the first has few bits, so that n times it is exact.
     let r = simd.mul_add(n, simd.splat(-0.693_359_4), x);
     let r = simd.mul_add(n, simd.splat(2.121_944_4e-4), r);
-    let mut p = simd.splat(1.0 / 5040.0);
-    for c in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        p = simd.mul_add(p, r, simd.splat(c));
-    }
-    simd.scale_by_power_of_two(p, n)
+    let e = polynomial(
+        simd,
+        r,
+        [1.0, 1.0, 0.499_999_9, 0.166_664_65, 0.041_668_475, 0.008_374_958, 0.001_383_869_8],
+    );
+    simd.mul(e, simd.mantissa_to_exponent(rounded))
 }
 
-/// `erf(x)` by formula 7.1.26 of Abramowitz and Stegun: absolute error below 1.5e-7 plus rounding.
+/// From here on `2^n` is zero, which it may be: `z Phi(-z)` is below 3.3e-39.
+const LARGEST: f32 = 13.27;
+
+/// What GELU and its slope are made of, for `z` in 0..=`LARGEST`: the normal density `phi(z) = -e 2^n`, as the
+/// factors `e` and `2^n`, and Mills' ratio `Phi(-z) / phi(z)`.
+///
+/// The ratio falls smoothly from 1.25 to `1 / z`, so that a quotient of polynomials meets it to 1.4e-8. All of
+/// the tail's steepness is in the density, `2^n e^(-r/2)`, `n = -round(z^2 / (2 ln 2))`, `r = z^2 + 2 n ln 2`,
+/// for which `e^(-r/2)` is a polynomial (error 8.5e-8). There an error of `z^2`, up to 176, would be one of the
+/// exponent, so `r` is the sum of two differences without one.
 #[inline(always)]
-pub(super) fn erf<S: Simd>(simd: S, x: S::V) -> S::V {
-    let z = simd.abs(x);
-    let one = simd.splat(1.0);
-    let t = simd.div(one, simd.mul_add(z, simd.splat(0.327_591_1), one));
-    let mut p = simd.splat(1.061_405_4);
-    for c in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
-        p = simd.mul_add(p, t, simd.splat(c));
-    }
-    let tail = simd.mul(simd.mul(p, t), exp(simd, simd.sub(simd.zero(), simd.mul(z, z))));
-    simd.copy_sign(simd.sub(one, tail), x)
+fn density_and_mills_ratio<S: Simd>(simd: S, z: S::V) -> (S::V, S::V, S::V) {
+    let round = simd.splat(ROUND);
+    let square = simd.mul(z, z);
+    let rounded = simd.mul_add(square, simd.splat(-0.5 * LOG2_E), round);
+    let minus_n = simd.sub(round, rounded);
+    // 2 ln 2 has an error too. Times n it grows as z^2, to 2.4e-7, and the ratio was fitted with it.
+    let above = simd.fused_mul_sub(minus_n, simd.splat(2.0 * LN_2), square);
+    let r = simd.sub(simd.fused_mul_sub(z, z, square), above);
+    let e = polynomial(
+        simd,
+        r,
+        [-0.398_942_32, 0.199_471_09, -0.049_866_684, 0.008_311_746, -0.001_045_113_8, 1.034_457_6e-4],
+    );
+    let ratio = simd.div(
+        monic(simd, z, [108.270_325, 97.793_335, 41.824_593, 9.525_334]),
+        monic(simd, z, [86.387_22, 146.954_9, 107.429_87, 42.818_2, 9.525_501]),
+    );
+    (e, simd.mantissa_to_exponent(rounded), ratio)
+}
+
+/// `x Phi(x) = max(x, 0) - |x| Phi(-|x|)`: nothing cancels, the second term being at most half of the first.
+#[inline(always)]
+pub(super) fn gelu<S: Simd>(simd: S, x: S::V) -> S::V {
+    let z = simd.min(simd.splat(LARGEST), simd.abs(x));
+    let (e, power, ratio) = density_and_mills_ratio(simd, z);
+    simd.mul_add(e, simd.mul(simd.mul(z, power), ratio), simd.max(simd.zero(), x))
+}
+
+/// [`gelu`] and `Phi(x) + x phi(x) = step(x) + (x - sign(x) ratio(|x|)) phi(x)`.
+#[inline(always)]
+pub(super) fn gelu_and_slope<S: Simd>(simd: S, x: S::V) -> (S::V, S::V) {
+    let clamped = simd.max(simd.splat(-LARGEST), simd.min(simd.splat(LARGEST), x));
+    let z = simd.abs(clamped);
+    let (e, power, ratio) = density_and_mills_ratio(simd, z);
+    let y = simd.mul_add(e, simd.mul(simd.mul(z, power), ratio), simd.max(simd.zero(), x));
+    let half = simd.splat(0.5);
+    let step = simd.add(simd.copy_sign(half, x), half);
+    let minus_difference = simd.sub(simd.copy_sign(ratio, x), clamped);
+    (y, simd.mul_add(e, simd.mul(power, minus_difference), step))
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::reference::activation::{gelu, gelu_slope};
     use crate::simd::{Kernel, Level, Simd, dispatch};
+    use crate::testing::values;
 
-    struct Apply<'a>(&'a [f32], &'a mut [f32], bool);
+    /// `exp`, `gelu`, and both of `gelu_and_slope` of the first slice.
+    struct Apply<'a>(&'a [f32], [&'a mut [f32]; 4]);
     impl Kernel for Apply<'_> {
         type Output = ();
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) {
-            for (x, y) in self.0.chunks(S::LANES).zip(self.1.chunks_mut(S::LANES)) {
-                let v = simd.load_partial(x);
-                simd.store_partial(if self.2 { simd.erf(v) } else { simd.exp(v) }, y);
+            for (i, x) in self.0.chunks(S::LANES).enumerate() {
+                let x_vector = simd.load_partial(x);
+                let (y, slope) = simd.gelu_and_slope(x_vector);
+                let results = [simd.exp(x_vector), simd.gelu(x_vector), y, slope];
+                for k in 0..4 {
+                    simd.store_partial(results[k], &mut self.1[k][i * S::LANES..][..x.len()]);
+                }
             }
         }
     }
 
-    fn apply(level: Level, x: &[f32], erf: bool) -> Vec<f32> {
-        let mut y = vec![0.0; x.len()];
-        dispatch(level, Apply(x, &mut y, erf));
-        y
+    fn apply(level: Level, x: &[f32]) -> [Vec<f32>; 4] {
+        let mut results = [(); 4].map(|()| vec![0.0; x.len()]);
+        dispatch(level, Apply(x, results.each_mut().map(Vec::as_mut_slice)));
+        results
     }
 
-    /// `erf` in float64 by its Taylor series, which converges well for the range tested.
-    fn erf_reference(x: f64) -> f64 {
-        let (mut term, mut sum) = (x, x);
-        for n in 1..200 {
-            term *= -x * x / f64::from(n);
-            sum += term / f64::from(2 * n + 1);
-        }
-        sum * 2.0 / std::f64::consts::PI.sqrt()
+    /// Finite numbers: one of every 2^14 that there are, so 512 from each power of two to the next, and random
+    /// ones in -14..14.
+    fn sweep() -> Vec<f32> {
+        let all = (0..1 << 18).map(|i: u32| f32::from_bits(i << 14 | 0x15A5)).filter(|x| x.is_finite());
+        all.chain(values(1, 300_000).into_iter().map(|x| 14.0 * x)).collect()
     }
 
-    #[test]
-    fn exp_is_within_two_ulp() {
-        let x: Vec<f32> = (-870..=880).map(|i| i as f32 * 0.1 + 0.0137).collect();
-        for level in Level::available() {
-            for (&x, y) in x.iter().zip(apply(level, &x, false)) {
-                let want = f64::from(x).exp();
-                let ulp = want * f64::from(f32::EPSILON);
-                assert!((f64::from(y) - want).abs() <= 2.0 * ulp, "{level}: exp({x}) = {y}, want {want}");
-            }
-        }
+    /// The distance in units of the last place of `want`, a normal number of `f32`.
+    fn ulp(actual: f32, want: f64) -> f64 {
+        let last_place = (want.abs().log2().floor() - 23.0).exp2();
+        (f64::from(actual) - want).abs() / last_place
     }
 
     #[test]
-    fn erf_is_within_three_ten_millionths() {
-        let x: Vec<f32> = (-400..=400).map(|i| i as f32 * 0.01).collect();
+    fn exp_is_within_one_and_a_half_ulp() {
+        let x: Vec<f32> = sweep().into_iter().filter(|x| (-87.3..=88.3).contains(x)).collect();
         for level in Level::available() {
-            for (&x, y) in x.iter().zip(apply(level, &x, true)) {
-                let want = erf_reference(f64::from(x));
-                assert!((f64::from(y) - want).abs() < 3e-7, "{level}: erf({x}) = {y}, want {want}");
+            for (x, y) in x.iter().zip(&apply(level, &x)[0]) {
+                let want = f64::from(*x).exp();
+                assert!(ulp(*y, want) < 1.5, "{level}: exp({x}) = {y}, want {want}");
             }
         }
     }
 
     #[test]
-    fn not_a_number_survives() {
+    fn gelu_is_within_its_ulp_and_its_slope_within_its_bound() {
+        let x = sweep();
         for level in Level::available() {
-            assert!(apply(level, &[f32::NAN], false)[0].is_nan(), "{level}");
-            assert!(apply(level, &[f32::NAN], true)[0].is_nan(), "{level}");
+            let bound = if level == Level::PORTABLE { 9.0 } else { 7.0 };
+            let [_, y, y_again, slope] = apply(level, &x);
+            for i in 0..x.len() {
+                let (x, y) = (f64::from(x[i]), y[i]);
+                let want = gelu(x);
+                if want.abs() < f64::from(f32::MIN_POSITIVE) {
+                    assert!((f64::from(y) - want).abs() < 3.3e-39, "{level}: gelu({x}) = {y}, want {want}");
+                } else {
+                    assert!(ulp(y, want) < bound, "{level}: gelu({x}) = {y}, want {want}");
+                }
+                assert_eq!(y.to_bits(), y_again[i].to_bits(), "{level}: gelu({x})");
+                let want = gelu_slope(x);
+                let error = (f64::from(slope[i]) - want).abs();
+                assert!(error < 2e-7, "{level}: slope({x}) = {}, want {want}", slope[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn not_a_number_survives_and_infinities_have_their_limits() {
+        let x = [f32::NAN, -f32::NAN, f32::from_bits(0x7F80_0001), f32::NEG_INFINITY, f32::INFINITY];
+        for level in Level::available() {
+            let [e, y, _, slope] = apply(level, &x);
+            assert!(e[..3].iter().chain(&y[..3]).chain(&slope[..3]).all(|v| v.is_nan()), "{level}");
+            assert_eq!((y[3], y[4], slope[3], slope[4]), (0.0, f32::INFINITY, 0.0, 1.0), "{level}");
         }
     }
 }

@@ -36,6 +36,7 @@ mod avx512;
 mod math;
 mod peak;
 mod portable;
+mod transpose;
 
 pub use peak::multiply_adds_in_registers;
 
@@ -218,12 +219,23 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// The larger of each lane.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
-    /// Rounds to the nearest integer.
-    fn round(self, v: Self::V) -> Self::V;
-    /// `v * 2^n` for lanes of `n` that hold integers in -126..=127.
-    fn scale_by_power_of_two(self, v: Self::V, n: Self::V) -> Self::V;
+    /// `a * b - c`, rounded once on every level: where that is slow, this is.
+    fn fused_mul_sub(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The bits of each lane moved up by 23 places, so that the low bits of the mantissa become the exponent.
+    fn mantissa_to_exponent(self, v: Self::V) -> Self::V;
     /// The magnitude of `magnitude` with the sign of `sign`.
     fn copy_sign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
+    /// Writes the transpose of the eight rows of eight values at `from` to `to`; strides count values from one row
+    /// to the next.
+    ///
+    /// # Safety
+    /// `from` must be valid for reading, `to` for writing eight rows of eight values at their strides, and the two
+    /// must not overlap.
+    #[inline(always)]
+    unsafe fn transpose_8x8(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: what the caller promised.
+        unsafe { transpose::scalar(from, from_stride, to, to_stride) }
+    }
 
     /// Zero in every lane.
     #[inline(always)]
@@ -277,17 +289,56 @@ pub trait Simd: Copy + Send + Sync + 'static {
         self.store(v, &mut lanes);
         lanes[..Self::LANES].iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }
-    /// `e^v`; see the accuracy test beside the polynomial.
+    /// `e^v` within 1.5 ulp. Inputs are clamped to -87.3..=88.3, where results are normal; not-a-number stays.
     #[inline(always)]
     fn exp(self, v: Self::V) -> Self::V {
         math::exp(self, v)
     }
-    /// The error function; see the accuracy test beside the polynomial.
+    /// The Gaussian error linear unit `v Phi(v)`, `Phi` being the normal distribution function, within 7 ulp
+    /// (9 on `portable`) wherever that is a normal number, so in the negative tail too. Results below 3.3e-39
+    /// may be zero; not-a-number stays.
     #[inline(always)]
-    fn erf(self, v: Self::V) -> Self::V {
-        math::erf(self, v)
+    fn gelu(self, v: Self::V) -> Self::V {
+        math::gelu(self, v)
+    }
+    /// [`gelu`](Simd::gelu), to the same bits, and its slope `Phi(v) + v phi(v)` within 2e-7, `phi` being the
+    /// normal density.
+    #[inline(always)]
+    fn gelu_and_slope(self, v: Self::V) -> (Self::V, Self::V) {
+        math::gelu_and_slope(self, v)
     }
 }
 
 /// The widest vector of any level.
 pub const MAX_LANES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Copies `from[1..=n]` to `to[1..=n]` by partial vectors, returns the sum of the lanes loaded.
+    struct Copy<'a>(usize, &'a [f32], &'a mut [f32]);
+    impl Kernel for Copy<'_> {
+        type Output = f32;
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> f32 {
+            let v = simd.load_partial(&self.1[1..=self.0]);
+            simd.store_partial(v, &mut self.2[1..=self.0]);
+            simd.reduce_sum(v)
+        }
+    }
+
+    #[test]
+    fn partial_vectors_end_where_their_slice_does() {
+        let from: Vec<f32> = (0..2 + MAX_LANES).map(|i| i as f32).collect();
+        for level in Level::available() {
+            for n in 0..=level.lanes() {
+                let mut to = vec![-1.0; from.len()];
+                let sum = dispatch(level, Copy(n, &from, &mut to));
+                assert_eq!(sum, from[1..=n].iter().sum(), "{level}: {n} lanes, the others are zero");
+                assert_eq!(to[1..=n], from[1..=n], "{level}: {n} values");
+                assert!(to[0] == -1.0 && to[n + 1..].iter().all(|v| *v == -1.0), "{level}: {n} values only");
+            }
+        }
+    }
+}

@@ -66,14 +66,13 @@ impl Simd for Portable {
         map(a, b, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
-    fn round(self, v: Self::V) -> Self::V {
-        // Adding and taking away 1.5 * 2^23 rounds to even for |v| < 2^22, without a library call.
-        const MAGIC: f32 = 12_582_912.0;
-        v.map(|x| (x + MAGIC) - MAGIC)
+    fn fused_mul_sub(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // A product of two f32 is exact in f64.
+        std::array::from_fn(|i| (f64::from(a[i]) * f64::from(b[i]) - f64::from(c[i])) as f32)
     }
     #[inline(always)]
-    fn scale_by_power_of_two(self, v: Self::V, n: Self::V) -> Self::V {
-        map(v, n, |v, n| v * f32::from_bits(((n as i32 + 127) as u32) << 23))
+    fn mantissa_to_exponent(self, v: Self::V) -> Self::V {
+        v.map(|v| f32::from_bits(v.to_bits() << 23))
     }
     #[inline(always)]
     fn copy_sign(self, magnitude: Self::V, sign: Self::V) -> Self::V {
