@@ -1,10 +1,11 @@
-//! The linear layers of PeLK-T's pixel MLPs: the matrix products.
+//! PeLK-T's pixel MLPs, and the matrix products of their linear layers alone.
 
 mod common;
 
 use common::{STAGES, bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pelk_cpu::linear;
+use pelk_cpu::pixel_mlp::{Gradients, Parameters, PixelMlp};
 use pelk_cpu::simd::Level;
 
 fn widening_and_narrowing(c: &mut Criterion) {
@@ -31,5 +32,41 @@ fn widening_and_narrowing(c: &mut Criterion) {
     }
 }
 
-criterion_group! { name = benches; config = settings(); targets = widening_and_narrowing }
+fn pixel_mlp(c: &mut Criterion) {
+    let level = Level::best();
+    let mut group = c.benchmark_group("pixel_mlp");
+    for (rows, channels) in STAGES {
+        let hidden = 4 * channels;
+        let mlp = PixelMlp { rows, channels, hidden, eps: 1e-6 };
+        let (x, vector, middle) = (values(rows * channels), values(channels), values(hidden));
+        let weight = values(channels * hidden);
+        let parameters = Parameters {
+            norm: [&vector, &vector],
+            expand: [&weight, &middle],
+            project: [&weight, &vector],
+            gamma: Some(&vector),
+            factors: None,
+        };
+        let (mut y, mut gx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+        let mut gvectors = [(); 4].map(|()| vec![0.0; channels]);
+        let (mut gmiddle, mut gweights) = (vec![0.0; hidden], [(); 2].map(|()| vec![0.0; weight.len()]));
+        let work = 2 * rows * channels * hidden;
+        let name = format!("{rows} x {channels}");
+        bench(&mut group, format!("{name}, forward"), work, || {
+            mlp.forward(level, &x, &x, &parameters, &mut y).unwrap();
+        });
+        bench(&mut group, format!("{name}, backward"), 2 * work, || {
+            let ([norm_weight, norm_bias, bias, gamma], [expand, project]) = (&mut gvectors, &mut gweights);
+            let gradients = Gradients {
+                norm: [norm_weight, norm_bias],
+                expand: [expand, &mut gmiddle],
+                project: [project, bias],
+                gamma: Some(gamma),
+            };
+            mlp.backward(level, &x, &parameters, &x, &mut gx, Some(gradients)).unwrap();
+        });
+    }
+}
+
+criterion_group! { name = benches; config = settings(); targets = widening_and_narrowing, pixel_mlp }
 criterion_main!(benches);
