@@ -16,9 +16,19 @@
 //! kernel turned by 180 degrees (grids are symmetric), and a parameter's is the sum, over all pixels, of the
 //! input times the box that the turned parameter would multiply. One pass yields both.
 //!
-//! How it is computed: `plan` says which runs are needed, `sweep` builds each box sum once while walking up the
-//! image, `scatter` and `correlate` use them at once in register tiles (`tile`), and `pass` cuts the batch into
-//! tasks of some images and one block of channels. Vectors run over channels (`pack`).
+//! How it is computed: with `Run(w)` the sums over w neighbours in a row, the operator is also
+//!
+//! ```text
+//! y[y, x] = sum over heights h, i < h of P_h[y + i, x],
+//! P_h[y, x] = sum over b and the a with h_a = h of theta[a, b] * Run(w_b)[y + o_a, x + o_b],
+//! ```
+//!
+//! so that runs along rows are taken of the input, once for each row, and runs along columns of the products, once
+//! for each row of the output: two rows of boxes for every row of the image, whatever the number of heights.
+//!
+//! `plan` says what is needed, `sweep` walks up the image and builds the runs of each row, `scatter` and
+//! `correlate` use them at once in register tiles (`tile`), and `pass` cuts the batch into tasks: some images, a
+//! block of channels, a band of columns (`variant`). Vectors run over channels (`pack`).
 
 mod correlate;
 mod pack;
@@ -27,6 +37,7 @@ mod plan;
 mod scatter;
 mod sweep;
 mod tile;
+mod variant;
 
 use pelk_grid::SharingGrid;
 
@@ -34,7 +45,9 @@ use crate::shape::{ImageShape, ShapeError, checked_len, expect_len};
 use crate::simd::Level;
 use pack::{SharedImages, ThetaLayout};
 use pass::{Convolve, Pass};
-use plan::Plan;
+use plan::{Axis, Plan};
+
+pub use variant::{DISPATCH_SHAPES, Direction, DispatchShape, Side, Variant};
 
 /// Depthwise convolution whose kernel is shared on `rows` x `columns`: stride 1, zero padding of half a kernel,
 /// so that the output has the size of the input.
@@ -107,6 +120,22 @@ impl BoxConv {
         bias: Bias<'_>,
         y: &mut [f32],
     ) -> Result<(), ShapeError> {
+        self.forward_with(self.choose(level, shape, Direction::Forward), shape, x, theta, bias, y)
+    }
+
+    /// [`forward`](Self::forward) in the way that is given.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_with(
+        &self,
+        variant: Variant,
+        shape: ImageShape,
+        x: &[f32],
+        theta: &[f32],
+        bias: Bias<'_>,
+        y: &mut [f32],
+    ) -> Result<(), ShapeError> {
         const OPERATOR: &str = "box convolution";
         self.check(OPERATOR, shape, &[("x", x.len()), ("y", y.len())], &[("theta", theta.len())])?;
         match bias {
@@ -115,7 +144,7 @@ impl BoxConv {
             Bias::Map(bias) => expect_len(OPERATOR, "bias map", bias.len(), shape.h * shape.w * shape.c)?,
         }
         let convolve = Convolve { theta, flipped: false, bias, output: SharedImages::new(y) };
-        self.pass(&self.plan(shape), shape, x, Some(convolve), None).run(level);
+        self.pass(&self.plans(variant, shape), shape, x, Some(convolve), None).run(variant.level);
         Ok(())
     }
 
@@ -137,6 +166,23 @@ impl BoxConv {
         gx: Option<&mut [f32]>,
         gtheta: Option<&mut [f32]>,
     ) -> Result<(), ShapeError> {
+        self.backward_with(self.choose(level, shape, Direction::Backward), shape, x, theta, gy, gx, gtheta)
+    }
+
+    /// [`backward`](Self::backward) in the way that is given.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn backward_with(
+        &self,
+        variant: Variant,
+        shape: ImageShape,
+        x: &[f32],
+        theta: &[f32],
+        gy: &[f32],
+        gx: Option<&mut [f32]>,
+        gtheta: Option<&mut [f32]>,
+    ) -> Result<(), ShapeError> {
         let mut images = vec![("x", x.len()), ("gy", gy.len())];
         images.extend(gx.as_ref().map(|gx| ("gx", gx.len())));
         let mut kernels = vec![("theta", theta.len())];
@@ -146,17 +192,17 @@ impl BoxConv {
             return Ok(());
         }
 
-        let plan = self.plan(shape);
+        let plans = self.plans(variant, shape);
         let correlate = gtheta.is_some().then_some(x);
         let convolve =
             gx.map(|gx| Convolve { theta, flipped: true, bias: Bias::None, output: SharedImages::new(gx) });
-        let done = self.pass(&plan, shape, gy, convolve, correlate).run(level);
+        let done = self.pass(&plans, shape, gy, convolve, correlate).run(variant.level);
         if let Some(gtheta) = gtheta {
             gtheta.fill(0.0);
             let layout = self.layout();
             for task in done {
                 let sums = task.correlation.chunks_exact(task.lanes);
-                for (index, sums) in layout.indices(&plan, true).zip(sums) {
+                for (index, sums) in layout.indices(&plans[0], true).zip(sums) {
                     for (lane, sum) in sums[..task.block.channels].iter().enumerate() {
                         gtheta[(task.block.first + lane) * layout.len() + index] += sum;
                     }
@@ -170,12 +216,15 @@ impl BoxConv {
     /// box lies wholly outside the image, which are not executed. The additions that build the boxes (one for
     /// each size and pixel) are not counted.
     pub fn multiply_adds(&self, shape: ImageShape) -> u64 {
-        let Plan { rows, columns, .. } = self.plan(shape);
+        let (rows, columns) = (Axis::new(&self.rows, shape.h), Axis::new(&self.columns, shape.w));
         (shape.n * shape.c) as u64 * rows.meetings() as u64 * columns.meetings() as u64
     }
 
-    fn plan(&self, shape: ImageShape) -> Plan {
-        Plan::new(&self.rows, &self.columns, shape.h, shape.w)
+    /// The plan of each band of columns.
+    fn plans(&self, variant: Variant, shape: ImageShape) -> Vec<Plan> {
+        tile::split(0..shape.w, shape.w.div_ceil(variant.bands))
+            .map(|band| Plan::new(&self.rows, &self.columns, shape.h, shape.w, band))
+            .collect()
     }
 
     fn layout(&self) -> ThetaLayout {
@@ -184,13 +233,13 @@ impl BoxConv {
 
     fn pass<'a>(
         &self,
-        plan: &'a Plan,
+        plans: &'a [Plan],
         shape: ImageShape,
         source: &'a [f32],
         convolve: Option<Convolve<'a>>,
         correlate: Option<&'a [f32]>,
     ) -> Pass<'a> {
-        Pass { plan, shape, layout: self.layout(), source, convolve, correlate }
+        Pass { plans, shape, layout: self.layout(), source, convolve, correlate }
     }
 
     fn check(

@@ -31,6 +31,11 @@ pub(super) fn blocks(level: Level, channels: usize) -> Vec<Block> {
     blocks
 }
 
+/// The widest level that has narrower vectors than this one.
+pub(super) fn narrower(level: Level) -> Option<Level> {
+    Level::available().into_iter().rev().find(|other| other.lanes() < level.lanes())
+}
+
 /// One channel block of one image in the caller's memory.
 #[derive(Clone, Copy)]
 pub(super) struct Channels<'a> {
@@ -42,13 +47,13 @@ pub(super) struct Channels<'a> {
 }
 
 impl Channels<'_> {
-    /// Reads as many pixels as `row` holds from the row of this number.
+    /// Reads as many pixels as `row` holds, from the pixel of this number in the image on.
     ///
     /// Lanes past the block's channels get what follows in memory: whole vectors load faster, and those lanes
     /// meet no others and are never stored.
     #[inline(always)]
     pub fn load_row<S: Simd>(&self, simd: S, number: usize, row: &mut [S::V]) {
-        let first = number * row.len() * self.stride + self.block.first;
+        let first = number * self.stride + self.block.first;
         for (x, v) in row.iter_mut().enumerate() {
             let pixel = &self.image[first + x * self.stride..];
             *v = simd.load_partial(&pixel[..pixel.len().min(S::LANES)]);

@@ -21,12 +21,12 @@ pub(super) struct Axis {
     pub sizes: Vec<usize>,
     /// For each size but the first, the indices of the two sizes that it is made of.
     pub parts: Vec<(usize, usize)>,
-    /// For each size, the cells of that length, ascending.
-    pub cells_of: Vec<Vec<usize>>,
     /// For each cell, the index of its length.
     pub size_index: Vec<usize>,
     /// For each output, the cells that meet the image. Both ends fall with the output.
     cells_at: Vec<Range<usize>>,
+    /// For each input, the cells whose plane has a row `input - tap`.
+    cells_of_input: Vec<Range<usize>>,
 }
 
 impl Axis {
@@ -62,11 +62,16 @@ impl Axis {
         let renamed = |size: usize| kept.partition_point(|&old| old < size);
         let size_index: Vec<usize> =
             plan.size_index()[cells.clone()].iter().map(|&size| renamed(size)).collect();
-        let cells_of = (0..kept.len())
-            .map(|size| (0..size_index.len()).filter(|&cell| size_index[cell] == size).collect())
+        let cells_of_input = (0..=last)
+            .map(|input| {
+                // Row `input - tap` must lie in 0..extent + length - 1.
+                let begin = last_taps[cells.clone()].partition_point(|&tap| input - tap > last);
+                begin..taps[cells.clone()].partition_point(|&tap| input - tap >= 0)
+            })
             .collect();
         Self {
             extent,
+            cells_of_input,
             taps: taps[cells.clone()].to_vec(),
             sizes: kept.iter().map(|&size| plan.sizes()[size]).collect(),
             parts: kept
@@ -74,7 +79,6 @@ impl Axis {
                 .map(|&size| plan.parts()[size])
                 .map(|(p, q)| (renamed(p), renamed(q)))
                 .collect(),
-            cells_of,
             size_index,
             cells,
             cells_at,
@@ -90,10 +94,16 @@ impl Axis {
         self.taps[cell] + self.sizes[self.size_index[cell]] as isize - 1
     }
 
-    /// The first start at which a run of this size meets the image and serves an output. Starts end at the
-    /// last pixel.
-    pub fn first_start(&self, size: usize) -> isize {
-        (1 - self.sizes[size] as isize).max(self.taps[0])
+    /// For each size, where the sums of runs of that size are needed further up: pairs of the larger size and
+    /// of the shift at which its run contains this one.
+    fn feeds(&self) -> Vec<Vec<(usize, usize)>> {
+        let mut feeds = vec![Vec::new(); self.sizes.len()];
+        for size in 1..self.sizes.len() {
+            let (p, q) = self.parts[size];
+            feeds[p].push((size, 0));
+            feeds[q].push((size, self.sizes[p]));
+        }
+        feeds
     }
 
     /// The cells that meet the image for at least one of these outputs.
@@ -109,95 +119,126 @@ impl Axis {
         first as usize..end as usize
     }
 
+    /// The cells that use an input at this position: those for which it is the first pixel of a run, or would be
+    /// if runs were taken of the outputs.
+    pub fn cells_of_input(&self, input: usize) -> Range<usize> {
+        self.cells_of_input[input].clone()
+    }
+
     /// Pairs of an output and a cell that meets the image there.
     pub fn meetings(&self) -> usize {
         self.cells_at.iter().map(Range::len).sum()
     }
 }
 
-/// Both axes, and the layout of the buffers, in vectors of one channel block.
+/// Both axes, and the layout of the buffers, in vectors of one channel block, for one band of columns.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub rows: Axis,
     pub columns: Axis,
-    /// For each height, where its ring of vertical runs begins, and how many rows it holds. A row of zeros
-    /// lies before the first ring.
-    pub rings: Vec<Ring>,
-    /// For each column cell, where its box sum for output 0 lies among the box sums of a row.
-    pub starts: Vec<usize>,
-    /// Zeros on the left of each row of box sums.
+    /// The columns of the outputs that are computed.
+    pub outputs: Range<usize>,
+    /// The columns of the image that they depend on.
+    pub inputs: Range<usize>,
+    /// For each width, where the first of its runs lies in the sums of a row, and how many there are.
+    pub runs: Vec<Range<usize>>,
+    /// Where the image's first column lies in the sums of a row; zeros on its left.
     pub left: usize,
-    /// From the row of box sums of one width to that of the next.
+    /// For each column cell, where its run for the band's first output lies in the sums of a row.
+    pub starts: Vec<usize>,
+    /// From the runs of one width to those of the next.
     pub sums_pitch: usize,
-    /// From one row of the output plane to the next.
-    pub output_pitch: usize,
+    /// For each height, the plane that row cells of that height meet.
+    pub planes: Vec<Plane>,
+    /// For each row cell, where the row of its plane that input row 0 meets would begin (before the plane, if
+    /// the tap is positive).
+    pub meets: Vec<isize>,
+    /// From one row of a plane to the next.
+    pub pitch: usize,
 }
 
-/// The latest vertical runs of one height: row `start` is overwritten by row `start - rows`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ring {
-    begin: usize,
-    rows: usize,
-    pitch: usize,
-}
-
-impl Ring {
-    /// Where the row of this start lies in the buffer of all rings.
-    pub fn row(&self, start: isize) -> usize {
-        self.begin + start.rem_euclid(self.rows as isize) as usize * self.pitch
-    }
-
-    /// Where the first row lies.
-    pub fn begin(&self) -> usize {
-        self.begin
-    }
+/// The rows of outputs of one height, before the runs of that height are taken: row `y` counts for outputs
+/// `y + 1 - height ..= y`.
+#[derive(Debug, Clone)]
+pub(super) struct Plane {
+    pub begin: usize,
+    pub rows: usize,
+    /// The largest tap of a row cell of this height: input row `s` meets no row above `s - reach`.
+    pub reach: isize,
+    /// The planes, and the rows below, whose rows count for a row of this one.
+    pub feeds: Vec<(usize, usize)>,
 }
 
 impl Plan {
-    pub fn new(rows: &SharingGrid, columns: &SharingGrid, height: usize, width: usize) -> Self {
+    pub fn new(
+        rows: &SharingGrid,
+        columns: &SharingGrid,
+        height: usize,
+        width: usize,
+        band: Range<usize>,
+    ) -> Self {
         let (rows, columns) = (Axis::new(rows, height), Axis::new(columns, width));
-        // A size is kept for as many rows as the tallest run above it that it completes, and the present one.
-        let mut kept = vec![1; rows.sizes.len()];
-        for &(p, q) in rows.parts.iter().skip(1) {
-            kept[q] = kept[q].max(rows.sizes[p] + 1);
-        }
-        let mut begin = width;
-        let mut rings = Vec::with_capacity(kept.len());
-        for rows in kept {
-            rings.push(Ring { begin, rows, pitch: width });
-            begin += rows * width;
-        }
-
-        // Zeros as far as any cell looks and as any run takes its right part from, so that no loop checks.
-        let left = columns.taps[0].unsigned_abs();
-        let reach = columns.taps[columns.len() - 1].max(0) as usize;
-        let part = columns.parts.iter().skip(1).map(|&(p, _)| columns.sizes[p]).max().unwrap_or(0);
         // Odd pitches: rows at multiples of a power of two would fall into few cache sets.
-        let sums_pitch = (left + width + reach.max(part)) | 1;
+        let pitch = band.len() | 1;
+        let mut begin = 0;
+        let mut planes: Vec<Plane> = Vec::with_capacity(rows.sizes.len());
+        for (&size, feeds) in rows.sizes.iter().zip(rows.feeds()) {
+            let count = height + size - 1;
+            planes.push(Plane { begin, rows: count, reach: rows.taps[0], feeds });
+            begin += count * pitch;
+        }
+        for (&size, &tap) in rows.size_index.iter().zip(&rows.taps) {
+            planes[size].reach = planes[size].reach.max(tap);
+        }
+        let meets = rows.size_index.iter().zip(&rows.taps);
+        let meets = meets.map(|(&size, &tap)| planes[size].begin as isize - tap * pitch as isize).collect();
+
+        // The first and last pixel that any run of the band begins or ends with.
+        let first = band.start as isize + columns.taps[0];
+        let last = (band.end - 1) as isize + columns.last_tap(columns.len() - 1);
+        let inputs = first.max(0) as usize..(last + 1).min(width as isize) as usize;
+        // Zeros as far as any cell looks and as any run takes its right part from, so that no loop checks.
+        let left = (inputs.start as isize - first) as usize;
+        let reach = (band.end as isize + columns.taps[columns.len() - 1]).max(inputs.end as isize) as usize;
+        let part = columns.parts.iter().skip(1).map(|&(p, _)| columns.sizes[p]).max().unwrap_or(0);
+        let sums_pitch = (left + (reach - inputs.start).max(inputs.len() + part)) | 1;
+        let at = |size: usize, position: isize| (size * sums_pitch).wrapping_add_signed(position - first);
+        let runs =
+            columns.sizes.iter().enumerate().map(|(size, &length)| {
+                at(size, first.max(1 - length as isize))..at(size, inputs.end as isize)
+            });
+        let runs = runs.collect();
         let starts = columns.size_index.iter().zip(&columns.taps);
-        let starts =
-            starts.map(|(&size, &tap)| (size * sums_pitch + left).wrapping_add_signed(tap)).collect();
-        Self { rows, columns, rings, starts, left, sums_pitch, output_pitch: width | 1 }
+        let starts = starts.map(|(&size, &tap)| at(size, band.start as isize + tap)).collect();
+        Self { rows, columns, outputs: band, inputs, runs, left, starts, sums_pitch, planes, meets, pitch }
     }
 
-    /// Vectors that the rings and their row of zeros need.
-    pub fn rings_len(&self) -> usize {
-        self.columns.extent + self.rings.iter().map(|ring| ring.rows * ring.pitch).sum::<usize>()
+    /// The outputs, counted from the band's first, for which at least one of these neighbouring column cells
+    /// meets the image.
+    pub fn outputs_meeting(&self, cells: &Range<usize>) -> Range<usize> {
+        let meeting = self.columns.outputs_meeting(cells);
+        let local = |output: usize| output.clamp(self.outputs.start, self.outputs.end) - self.outputs.start;
+        local(meeting.start)..local(meeting.end)
     }
 
-    /// Vectors that the box sums of one row need.
+    /// Vectors that the runs of one row need.
     pub fn sums_len(&self) -> usize {
         self.columns.sizes.len() * self.sums_pitch
     }
 
-    /// Vectors of an output plane.
-    pub fn output_len(&self) -> usize {
-        self.rows.extent * self.output_pitch
+    /// The first row of the planes that no input row above `s` meets.
+    pub fn plane_row_met_last(&self, s: usize) -> usize {
+        s.saturating_add_signed(-self.rows.taps[0])
     }
 
-    /// Vectors of the image.
-    pub fn image_len(&self) -> usize {
-        self.rows.extent * self.columns.extent
+    /// The rows of the planes that any input row meets end before this one.
+    pub fn plane_rows_met(&self) -> usize {
+        self.plane_row_met_last(self.rows.extent)
+    }
+
+    /// Vectors of all planes.
+    pub fn planes_len(&self) -> usize {
+        self.planes.iter().map(|plane| plane.rows * self.pitch).sum()
     }
 
     /// Parameters of a channel that meet the image.

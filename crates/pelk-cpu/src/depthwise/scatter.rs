@@ -1,73 +1,124 @@
-//! Box sums times parameters, added to every output row that needs them: the forward operator, and with
+//! Runs of input rows times parameters, added to every row that needs them: the forward operator, and with
 //! flipped parameters the gradient of its input.
 
 use std::ops::Range;
 
 use super::plan::Plan;
-use super::sweep::{BoxRow, Use};
-use super::tile::{Tile, split, tallest, widest, with_tile};
+use super::sweep::{RunRow, Use};
+use super::tile::{Tile, split, split_evenly, tallest, widest, with_tile};
 use crate::simd::Simd;
 
-/// The output plane of one channel block and the parameters that make it.
+/// The parameters of one channel block, and the planes that products are added to.
 pub(super) struct Scatter<'a, S: Simd> {
     /// The parameters that meet the image, by row cell and column cell.
     pub theta: &'a [S::V],
-    /// Rows of `plan.output_pitch`.
-    pub output: &'a mut [S::V],
+    /// [`Plan::planes`].
+    pub planes: &'a mut [S::V],
 }
 
 impl<S: Simd> Scatter<'_, S> {
     #[inline(always)]
-    pub fn consume(&mut self, simd: S, plan: &Plan, boxes: &BoxRow<'_, S::V>, uses: &[Use]) {
+    pub fn consume(&mut self, simd: S, plan: &Plan, runs: &RunRow<'_, S::V>, uses: &[Use]) {
         for rows in split(0..uses.len(), tallest::<S>()) {
-            for outputs in split(0..plan.columns.extent, widest::<S>(rows.len())) {
-                let cells = plan.columns.cells_meeting(&outputs);
-                let (a, t) = (rows.len(), outputs.len());
-                let uses = &uses[rows.clone()];
-                let (theta, output) = (self.theta, &mut *self.output);
-                let tile = ScatterTile { simd, plan, boxes, theta, output, uses, x: outputs.start, cells };
-                with_tile::<S, _>(a, t, tile);
+            let uses = &uses[rows];
+            for outputs in split_evenly(plan.outputs.len(), widest::<S>(uses.len())) {
+                if !outputs.range.is_empty() {
+                    let (theta, planes) = (self.theta, &mut *self.planes);
+                    let (a, t) = (uses.len(), outputs.length);
+                    let tiles =
+                        ScatterTiles { simd, plan, runs, theta, planes, uses, outputs: outputs.range };
+                    with_tile::<S, _>(a, t, tiles);
+                }
+            }
+        }
+    }
+
+    /// Zeroes the rows that input row `s` may meet and no row below it does.
+    #[inline(always)]
+    pub fn clear(&mut self, simd: S, plan: &Plan, s: usize) {
+        for plane in &plan.planes {
+            let first = |s: usize| (s as isize - plane.reach).clamp(0, plane.rows as isize) as usize;
+            // And at both ends the rows that no input row meets, which still take part in the sums of planes.
+            let begin = if s == 0 { 0 } else { first(s) };
+            let end = if s + 1 == plan.rows.extent { plane.rows } else { first(s + 1) };
+            self.planes[plane.begin + begin * plan.pitch..plane.begin + end * plan.pitch].fill(simd.zero());
+        }
+    }
+
+    /// Adds row `y` of every plane to those that it is made of. No input row that meets it may be left, and the
+    /// rows below must be finished. The row of the first plane then is the row of outputs.
+    #[inline(always)]
+    pub fn finish(&mut self, simd: S, plan: &Plan, y: usize) {
+        let width = plan.outputs.len();
+        for plane in plan.planes.iter().rev().filter(|plane| y < plane.rows) {
+            let end = plane.begin + (y + 1) * plan.pitch;
+            let (own, below) = self.planes.split_at_mut(end);
+            let own = &mut own[end - plan.pitch..][..width];
+            for &(taller, rows) in &plane.feeds {
+                let taller = &plan.planes[taller];
+                if y + rows < taller.rows {
+                    let from = &below[taller.begin + (y + rows) * plan.pitch - end..][..width];
+                    for (own, &from) in own.iter_mut().zip(from) {
+                        *own = simd.add(*own, from);
+                    }
+                }
             }
         }
     }
 }
 
-/// `A` output rows, `T` neighbouring outputs of each from `x` on.
-struct ScatterTile<'a, S: Simd> {
+/// `A` rows of the planes, tiles of `T` neighbouring outputs of each.
+struct ScatterTiles<'a, S: Simd> {
     simd: S,
     plan: &'a Plan,
-    boxes: &'a BoxRow<'a, S::V>,
+    runs: &'a RunRow<'a, S::V>,
     theta: &'a [S::V],
-    output: &'a mut [S::V],
+    planes: &'a mut [S::V],
     uses: &'a [Use],
-    x: usize,
-    cells: Range<usize>,
+    outputs: Range<usize>,
 }
 
-impl<S: Simd> Tile for ScatterTile<'_, S> {
+impl<S: Simd> Tile for ScatterTiles<'_, S> {
     #[inline(always)]
     fn run<const A: usize, const T: usize>(self) {
-        let Self { simd, plan, boxes, theta, output, uses, x, cells } = self;
-        let starts = &boxes.starts[cells.clone()];
-        let weights: [&[S::V]; A] = std::array::from_fn(|a| {
-            &theta[uses[a].cell * plan.columns.len() + cells.start..][..starts.len()]
-        });
+        let Self { simd, plan, runs, theta, planes, uses, outputs } = self;
+        let cells = plan.columns.len();
+        // The innermost loops are a few instructions long, and checking their indices takes half as many again.
+        // So all are checked here: `Plan` puts the runs of every column cell and output into the sums of a row.
+        assert!(runs.sums.len() == plan.sums_len() && runs.starts.len() == cells);
+        assert!(outputs.end <= plan.outputs.len() && outputs.len().is_multiple_of(T));
+        let weights: [*const S::V; A] =
+            std::array::from_fn(|a| theta[uses[a].cell * cells..][..cells].as_ptr());
+        let rows: [*mut S::V; A] =
+            std::array::from_fn(|a| planes[uses[a].row..][..plan.outputs.len()].as_mut_ptr());
 
-        let mut sums = [[simd.zero(); T]; A];
-        for b in 0..starts.len() {
-            let boxes = &boxes.sums[starts[b] + x..][..T];
-            for a in 0..A {
-                let weight = weights[a][b];
-                for t in 0..T {
-                    sums[a][t] = simd.mul_add(weight, boxes[t], sums[a][t]);
+        let mut x = outputs.start;
+        while x < outputs.end {
+            let first = plan.outputs.start + x;
+            let mut sums = [[simd.zero(); T]; A];
+            for b in plan.columns.cells_meeting(&(first..first + T)) {
+                // SAFETY: `b` is a column cell, so within `starts` and each row of parameters; runs of a cell for
+                // outputs of the band, as x..x + T are, lie within the sums (all checked above).
+                unsafe {
+                    let runs = runs.sums.as_ptr().add(*runs.starts.get_unchecked(b) + x);
+                    for a in 0..A {
+                        let weight = *weights[a].add(b);
+                        for t in 0..T {
+                            sums[a][t] = simd.mul_add(weight, *runs.add(t), sums[a][t]);
+                        }
+                    }
                 }
             }
-        }
-        for a in 0..A {
-            let output = &mut output[uses[a].output * plan.output_pitch + x..][..T];
-            for t in 0..T {
-                output[t] = simd.add(output[t], sums[a][t]);
+            for a in 0..A {
+                for t in 0..T {
+                    // SAFETY: x + t is an output of the band, of which each row has all (checked above).
+                    unsafe {
+                        let output = rows[a].add(x + t);
+                        *output = simd.add(*output, sums[a][t]);
+                    }
+                }
             }
+            x += T;
         }
     }
 }

@@ -21,20 +21,20 @@ fn compare(conv: &BoxConv, shape: ImageShape, seed: u64) {
     }
     let (gx, gtheta) =
         reference::peripheral_backward(shape, rows, columns, &widen(&x), &widen(&theta), &widen(&gy));
-    for level in Level::available() {
+    for variant in Level::available().into_iter().flat_map(|level| conv.variants(level, shape)) {
         let mut out = stale(shape.len());
-        conv.forward(level, shape, &x, &theta, Bias::Map(&map), &mut out).unwrap();
-        assert_close(format!("{level}: y, {what}"), &out, &y, TOLERANCE);
+        conv.forward_with(variant, shape, &x, &theta, Bias::Map(&map), &mut out).unwrap();
+        assert_close(format!("{variant}: y, {what}"), &out, &y, TOLERANCE);
         let (mut dx, mut dtheta) = (stale(shape.len()), stale(theta.len()));
-        conv.backward(level, shape, &x, &theta, &gy, Some(&mut dx), Some(&mut dtheta)).unwrap();
-        assert_close(format!("{level}: gx, {what}"), &dx, &gx, TOLERANCE);
-        assert_close(format!("{level}: gtheta, {what}"), &dtheta, &gtheta, TOLERANCE);
+        conv.backward_with(variant, shape, &x, &theta, &gy, Some(&mut dx), Some(&mut dtheta)).unwrap();
+        assert_close(format!("{variant}: gx, {what}"), &dx, &gx, TOLERANCE);
+        assert_close(format!("{variant}: gtheta, {what}"), &dtheta, &gtheta, TOLERANCE);
 
         // Each gradient alone is the same.
         let (mut dx_alone, mut dtheta_alone) = (stale(shape.len()), stale(theta.len()));
-        conv.backward(level, shape, &x, &theta, &gy, Some(&mut dx_alone), None).unwrap();
-        conv.backward(level, shape, &x, &theta, &gy, None, Some(&mut dtheta_alone)).unwrap();
-        assert!(dx == dx_alone && dtheta == dtheta_alone, "{level}: {what}");
+        conv.backward_with(variant, shape, &x, &theta, &gy, Some(&mut dx_alone), None).unwrap();
+        conv.backward_with(variant, shape, &x, &theta, &gy, None, Some(&mut dtheta_alone)).unwrap();
+        assert!(dx == dx_alone && dtheta == dtheta_alone, "{variant}: {what}");
     }
 }
 
@@ -72,6 +72,18 @@ fn paper_kernels() {
     compare(&square(101), ImageShape { n: 1, h: 30, w: 33, c: 2 }, 4);
 }
 
+/// As wide as the variants with bands ask for, and low, so that the reference takes no minutes.
+#[test]
+fn wide_images_in_bands() {
+    compare(&square(51), ImageShape { n: 1, h: 3, w: 128, c: 3 }, 14);
+    compare(&square(101), ImageShape { n: 2, h: 4, w: 71, c: 9 }, 15);
+    compare(
+        &BoxConv::new(square(13).rows, SharingGrid::dense(31).unwrap()),
+        ImageShape { n: 1, h: 9, w: 130, c: 2 },
+        16,
+    );
+}
+
 #[test]
 fn kernels_larger_than_the_map() {
     compare(&square(101), ImageShape { n: 2, h: 1, w: 9, c: 5 }, 5);
@@ -102,17 +114,21 @@ fn dense_kernels_and_stripes() {
 
 #[test]
 fn the_thread_count_changes_no_bit() {
-    let (conv, shape) = (square(13), ImageShape { n: 70, h: 7, w: 8, c: 37 });
-    let (x, gy) = (values(1, shape.len()), values(2, shape.len()));
-    let theta = values(3, shape.c * conv.rows().cells() * conv.columns().cells());
-    for level in Level::available() {
-        assert_thread_count_free(format!("{level}: box convolution"), || {
-            let (mut y, mut gx) = (stale(shape.len()), stale(shape.len()));
-            let mut gtheta = stale(theta.len());
-            conv.forward(level, shape, &x, &theta, Bias::None, &mut y).unwrap();
-            conv.backward(level, shape, &x, &theta, &gy, Some(&mut gx), Some(&mut gtheta)).unwrap();
-            [y, gx, gtheta].concat()
-        });
+    let few_bands = (square(13), ImageShape { n: 70, h: 7, w: 8, c: 37 });
+    let many_bands = (square(13), ImageShape { n: 3, h: 7, w: 150, c: 17 });
+    for (conv, shape) in [few_bands, many_bands] {
+        let (x, gy) = (values(1, shape.len()), values(2, shape.len()));
+        let theta = values(3, shape.c * conv.rows().cells() * conv.columns().cells());
+        for variant in Level::available().into_iter().flat_map(|level| conv.variants(level, shape)) {
+            assert_thread_count_free(format!("{variant}: box convolution"), || {
+                let (mut y, mut gx) = (stale(shape.len()), stale(shape.len()));
+                let mut gtheta = stale(theta.len());
+                conv.forward_with(variant, shape, &x, &theta, Bias::None, &mut y).unwrap();
+                conv.backward_with(variant, shape, &x, &theta, &gy, Some(&mut gx), Some(&mut gtheta))
+                    .unwrap();
+                [y, gx, gtheta].concat()
+            });
+        }
     }
 }
 

@@ -42,6 +42,22 @@ pub(super) fn split(range: Range<usize>, most: usize) -> impl Iterator<Item = Ra
     })
 }
 
+/// Neighbouring pieces of equal length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pieces {
+    pub range: Range<usize>,
+    pub length: usize,
+}
+
+/// What [`split`] makes of `0..end`, first the longer pieces, of which there may be none, then the others.
+#[inline(always)]
+pub(super) fn split_evenly(end: usize, most: usize) -> [Pieces; 2] {
+    let pieces = end.div_ceil(most).max(1);
+    let (length, longer) = (end / pieces, end % pieces);
+    let middle = longer * (length + 1);
+    [Pieces { range: 0..middle, length: length + 1 }, Pieces { range: middle..end, length }]
+}
+
 macro_rules! one_of {
     ($kernel:ident, ($a:ident, $t:ident), $($rows:literal: $($columns:literal)+;)+) => {
         match ($a, $t) {
@@ -88,6 +104,12 @@ mod tests {
             assert!(lengths.clone().max().unwrap() - lengths.min().unwrap() <= 1);
         }
         assert_eq!(split(5..5, 4).count(), 0);
+        for (length, most) in [(1, 6), (6, 6), (7, 6), (13, 6), (56, 5), (101, 14)] {
+            let pieces = split_evenly(length, most).into_iter().flat_map(|pieces| {
+                pieces.range.clone().step_by(pieces.length).map(move |x| x..x + pieces.length)
+            });
+            assert_eq!(pieces.collect::<Vec<_>>(), split(0..length, most).collect::<Vec<_>>());
+        }
     }
 
     /// Notes the size it was compiled for.

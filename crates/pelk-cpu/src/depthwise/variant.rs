@@ -1,0 +1,198 @@
+//! Which ways there are to compute a convolution, which one is taken, and the shapes that this was tuned on.
+
+use std::fmt;
+
+use pelk_grid::SharingGrid;
+
+use super::BoxConv;
+use super::pack::narrower;
+use crate::shape::ImageShape;
+use crate::simd::Level;
+
+/// One of the two calls of a [`BoxConv`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// [`BoxConv::forward`].
+    Forward,
+    /// [`BoxConv::backward`].
+    Backward,
+}
+
+/// One way to compute a [`BoxConv`] on one level: [`BoxConv::variants`] lists them.
+///
+/// All give the same results up to the rounding of float32, and each the same bits with any number of threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Variant {
+    /// The vectors of full blocks of channels.
+    pub(super) level: Level,
+    /// Into how many bands of columns an image is cut. Each is a task of its own with less memory, and needs the
+    /// runs near its borders once more.
+    pub(super) bands: usize,
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.bands {
+            1 => write!(f, "{}", self.level),
+            bands => write!(f, "{}, {bands} bands", self.level),
+        }
+    }
+}
+
+/// Narrowest bands: narrower ones spend too much on what neighbours build as well.
+const NARROWEST: usize = 32;
+
+impl BoxConv {
+    /// Every variant for images of this shape on this level, the plainest first.
+    pub fn variants(&self, level: Level, shape: ImageShape) -> Vec<Variant> {
+        let levels = [Some(level), narrower(level)].into_iter().flatten();
+        let bands = [1, 2, 4].into_iter().filter(|&bands| bands == 1 || shape.w >= bands * NARROWEST);
+        levels.flat_map(|level| bands.clone().map(move |bands| Variant { level, bands })).collect()
+    }
+
+    /// The variant that [`forward`](Self::forward) or [`backward`](Self::backward) takes: one of
+    /// [`variants`](Self::variants), by the level and the shape alone.
+    pub fn choose(&self, level: Level, shape: ImageShape, direction: Direction) -> Variant {
+        let _ = (shape, direction);
+        Variant { level, bands: 1 }
+    }
+}
+
+/// One side of a kernel: an exponential grid of base 2, or a dense one where the centre is all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Side {
+    /// Taps.
+    pub kernel: usize,
+    /// Taps of the fine centre.
+    pub centre: usize,
+}
+
+impl Side {
+    fn grid(self) -> SharingGrid {
+        SharingGrid::exponential(self.kernel, self.centre, 2).expect("the sides of the table are odd")
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.centre == self.kernel {
+            true => write!(f, "{} dense", self.kernel),
+            false => write!(f, "{}/{}", self.kernel, self.centre),
+        }
+    }
+}
+
+/// A convolution of the table that the choice of variants is tuned and checked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DispatchShape {
+    /// The kernel's rows.
+    pub rows: Side,
+    /// The kernel's columns.
+    pub columns: Side,
+    /// Number of images.
+    pub images: usize,
+    /// Height and width of the images.
+    pub map: usize,
+    /// Number of channels.
+    pub channels: usize,
+}
+
+impl DispatchShape {
+    /// The convolution.
+    pub fn conv(&self) -> BoxConv {
+        BoxConv::new(self.rows.grid(), self.columns.grid())
+    }
+
+    /// The shape of the images.
+    pub fn shape(&self) -> ImageShape {
+        ImageShape { n: self.images, h: self.map, w: self.map, c: self.channels }
+    }
+}
+
+impl fmt::Display for DispatchShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rows, columns, images, map, channels } = self;
+        write!(f, "{images} x {channels} x {map} x {map}, kernel {rows} x {columns}")
+    }
+}
+
+const fn shared(kernel: usize, centre: usize) -> Side {
+    Side { kernel, centre }
+}
+
+const fn dense(kernel: usize) -> Side {
+    Side { kernel, centre: kernel }
+}
+
+const fn entry(channels: usize, map: usize, rows: Side, columns: Side) -> DispatchShape {
+    DispatchShape { rows, columns, images: 1, map, channels }
+}
+
+const fn square(channels: usize, map: usize, side: Side) -> DispatchShape {
+    entry(channels, map, side, side)
+}
+
+/// What [`BoxConv::choose`] is tuned and checked on: maps of 7 to 256, kernels of 5 to 151, shared, dense and
+/// stripes. The first four are the stages of PeLK-T on 224 x 224 pixels; no more channels than time needs.
+pub const DISPATCH_SHAPES: &[DispatchShape] = &[
+    square(36, 56, shared(51, 5)),
+    square(72, 28, shared(49, 5)),
+    square(144, 14, shared(47, 5)),
+    square(288, 7, shared(13, 5)),
+    square(32, 96, shared(51, 5)),
+    square(16, 128, shared(51, 5)),
+    square(16, 128, shared(101, 7)),
+    square(16, 192, shared(51, 5)),
+    square(8, 256, shared(51, 5)),
+    square(8, 256, shared(151, 11)),
+    square(36, 56, dense(5)),
+    square(36, 56, dense(7)),
+    square(36, 56, dense(13)),
+    square(36, 56, dense(31)),
+    square(16, 56, dense(51)),
+    square(72, 28, dense(7)),
+    square(72, 28, dense(27)),
+    square(144, 14, dense(5)),
+    square(144, 14, dense(13)),
+    square(288, 7, dense(5)),
+    square(288, 7, dense(7)),
+    square(16, 128, dense(7)),
+    square(8, 256, dense(5)),
+    entry(36, 56, dense(51), dense(5)),
+    entry(36, 56, dense(5), dense(51)),
+    entry(72, 28, dense(49), dense(5)),
+    entry(72, 28, dense(5), dense(49)),
+    entry(144, 14, dense(5), dense(13)),
+    entry(16, 128, dense(5), dense(51)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chosen_variant_is_one_of_the_listed() {
+        for shape in DISPATCH_SHAPES {
+            let conv = shape.conv();
+            for level in Level::available() {
+                let variants = conv.variants(level, shape.shape());
+                assert_eq!(variants[0].to_string(), level.to_string());
+                for direction in [Direction::Forward, Direction::Backward] {
+                    assert!(variants.contains(&conv.choose(level, shape.shape(), direction)), "{shape}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_say_what_differs() {
+        let shape = &DISPATCH_SHAPES[0];
+        assert_eq!(shape.to_string(), "1 x 36 x 56 x 56, kernel 51/5 x 51/5");
+        let stripe = entry(8, 14, dense(13), shared(51, 5));
+        assert_eq!(stripe.to_string(), "1 x 8 x 14 x 14, kernel 13 dense x 51/5");
+        assert_eq!(stripe.conv().rows(), &SharingGrid::dense(13).unwrap());
+        let variants = stripe.conv().variants(Level::PORTABLE, ImageShape { w: 128, ..stripe.shape() });
+        let names: Vec<String> = variants.iter().map(Variant::to_string).collect();
+        assert_eq!(names, ["portable", "portable, 2 bands", "portable, 4 bands"]);
+    }
+}
