@@ -1,6 +1,9 @@
 //! What an operator is: the interface that a device implements.
 
-use crate::operators::{Conv2d, CrossEntropy, DepthwiseConv, PositionBias, SoftCrossEntropy};
+use crate::operators::{
+    Conv2d, CrossEntropy, DepthwiseConv, PixelMlp, PixelMlpParameters, PositionBias, SoftCrossEntropy,
+    pixel_mlp,
+};
 use crate::{Result, Shape};
 use pelk_cpu::optimizer::AdamW;
 use std::fmt::Debug;
@@ -186,6 +189,29 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     fn relu(&self, x: &Self::Tensor) -> Result<Self::Tensor>;
     /// Gradient of x.
     fn relu_backward(&self, x: &Self::Tensor, gy: &Self::Tensor) -> Result<Self::Tensor>;
+
+    /// See [`PixelMlp`]. By default a composition of the operators above; a backend that can do better overrides it
+    /// together with its gradient.
+    fn pixel_mlp(
+        &self,
+        op: &PixelMlp,
+        x: &Self::Tensor,
+        shortcut: &Self::Tensor,
+        parameters: &PixelMlpParameters<'_, Self::Tensor>,
+    ) -> Result<Self::Tensor> {
+        pixel_mlp::compose(self, op, x, shortcut, parameters)
+    }
+    /// Gradients of x, the parameters in the order of the inputs, and gamma; that of the shortcut is `gy`.
+    fn pixel_mlp_backward(
+        &self,
+        op: &PixelMlp,
+        x: &Self::Tensor,
+        parameters: &PixelMlpParameters<'_, Self::Tensor>,
+        gy: &Self::Tensor,
+        needs: [bool; 8],
+    ) -> Result<Gradients<Self::Tensor, 8>> {
+        pixel_mlp::compose_backward(self, op, x, parameters, gy, needs)
+    }
 
     /// See [`Add`](crate::operators::Add).
     fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor>;

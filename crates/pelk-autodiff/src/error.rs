@@ -46,8 +46,8 @@ pub enum Error {
     /// A gradient was asked for of a value that no parameter leads to.
     #[error("no parameter leads to this value, so it has no gradient")]
     NoGradient,
-    /// A value was given to another tape than the one that made it.
-    #[error("the value belongs to another tape")]
+    /// A value was given to another tape or recording than the one that made it.
+    #[error("the value belongs to another tape or recording")]
     OtherTape,
     /// The CPU kernels refused the call.
     #[error(transparent)]

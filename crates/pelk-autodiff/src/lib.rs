@@ -4,7 +4,8 @@
 //! - [`Backend`]: a device's tensors and the computation of each operator, forward and backward. [`CpuBackend`] is for
 //!   use, [`ReferenceBackend`] computes in plain float64 loops what others are held against;
 //! - [`Operator`]: an operator's shape rule, cost and gradient, written once for all backends;
-//! - [`Executor`]: what a network's definition talks to. [`Tape`] runs it for training, [`Eager`] for inference.
+//! - [`Executor`]: what a network's definition talks to. [`Tape`] runs it for training, [`Eager`] once for inference,
+//!   [`Session`] records it to run it again and again.
 //!
 //! ```
 //! use pelk_autodiff::operators::{CrossEntropy, Linear};
@@ -43,6 +44,7 @@ mod kernels;
 pub mod operators;
 mod parameters;
 mod reference;
+mod session;
 mod shape;
 mod tape;
 
@@ -55,5 +57,6 @@ pub use operators::{Cost, Op, Operator};
 pub use parameters::{HostParameters, Parameters, from_host, to_host};
 pub use pelk_cpu::optimizer::AdamW;
 pub use reference::{ReferenceBackend, ReferenceTensor};
+pub use session::{Recorded, Recorder, Session};
 pub use shape::Shape;
 pub use tape::{Backward, Pass, Tape, Var};

@@ -3,8 +3,8 @@
 use ndarray::ArrayD;
 use pelk_autodiff::operators::{Add, BatchNorm, Gelu, Linear, ScaleSamples};
 use pelk_autodiff::{
-    Backend, CpuBackend, Eager, Error, Executor, HostParameters, Init, ParameterSpec, Parameters, Pass,
-    ReferenceBackend, ReferenceTensor, Result, Role, Shape, Tape, Var,
+    Backend, CpuBackend, CpuTensor, Eager, Error, Executor, HostParameters, Init, ParameterSpec, Parameters,
+    Pass, ReferenceBackend, ReferenceTensor, Result, Role, Session, Shape, Tape, Var,
 };
 use pelk_cpu::simd::Level;
 use pelk_random::{Purpose, name_hash, stream};
@@ -161,9 +161,18 @@ fn inference_has_the_bits_of_the_tape_in_evaluation() {
         let parameters = Parameters::upload(&backend, &host()).unwrap();
         let x = images(&backend);
         let eager = network(&mut Eager::new(&backend, &parameters), &x).unwrap();
-        let tape = network(&mut Tape::evaluating(&backend, &parameters), &Var::constant(x)).unwrap();
-        let bits = |tensor| backend.download(tensor).unwrap().into_iter().map(f32::to_bits);
-        assert!(bits(&eager).eq(bits(tape.tensor())), "{level}");
+        let tape = network(&mut Tape::evaluating(&backend, &parameters), &Var::constant(x.clone())).unwrap();
+        let bits = |tensor: &CpuTensor| -> Vec<u32> {
+            backend.download(tensor).unwrap().into_iter().map(f32::to_bits).collect()
+        };
+        assert!(bits(&eager) == bits(tape.tensor()), "{level}");
+        let shape = backend.shape(&x);
+        let mut session = Session::record(&backend, &parameters, shape, |e, x| network(e, x)).unwrap();
+        for run in 0..3 {
+            let recorded = session.run(x.clone()).unwrap();
+            assert!(bits(&eager) == bits(&recorded), "{level}, run {run}");
+        }
+        assert!(session.run(backend.zeros(&Shape::from([1, 3, 5])).unwrap()).is_err(), "another shape");
     }
 }
 

@@ -192,8 +192,10 @@ impl Executor for Counter {
         let shapes: Vec<&Shape> = inputs.iter().map(|input| &input.shape).collect();
         let outputs = op.output_shapes(&shapes)?;
         let cost = op.cost(&shapes);
-        // An operator is charged to its weight: the second input, or for the position term the embedding.
-        if let Some(spec) = inputs.get(1).and_then(|input| input.parameter.as_ref()) {
+        // An operator is charged to the largest parameter after its first input: its weight, and for the position
+        // term the embedding.
+        let parameters = inputs.iter().skip(1).filter_map(|input| input.parameter.as_ref());
+        if let Some(spec) = parameters.rev().max_by_key(|spec| spec.shape.elements()) {
             let share = self.share_in_paper(spec);
             *self.cost.parts.entry(Part::of(&spec.name, spec.shape.len())).or_default() += PartCost {
                 macs_executed: cost.executed,

@@ -3,9 +3,10 @@
 //! A layer is a function over an [`Executor`]; `path` is the dotted name under which its parameters live, as in
 //! PyTorch (`{path}.weight`, `{path}.bias`).
 
-use pelk_autodiff::operators::{BatchNorm, Conv2d, DepthwiseConv, LayerNorm, Linear};
+use pelk_autodiff::operators::{BatchNorm, Conv2d, DepthwiseConv, LayerNorm, Linear, PixelMlp};
 use pelk_autodiff::{Error, Executor, Init, ParameterSpec, Result, Role, Shape};
 use pelk_grid::SharingGrid;
+use std::sync::Arc;
 
 /// Deviation with which ConvNeXt and SLaK start every convolution and linear layer.
 pub const INIT_STD: f32 = 0.02;
@@ -61,9 +62,19 @@ pub fn linear<E: Executor>(
     init: impl FnOnce(usize) -> Init,
 ) -> Result<E::Value> {
     let inputs = channels(e, x);
-    let w = weight(e, format!("{path}.weight"), [outputs, inputs], init(inputs))?;
-    let b = vector(e, format!("{path}.bias"), outputs, 0.0)?;
+    let [w, b] = linear_parameters(e, path, inputs, outputs, init(inputs))?;
     e.apply_one(Linear, &[x, &w, &b])
+}
+
+fn linear_parameters<E: Executor>(
+    e: &mut E,
+    path: &str,
+    inputs: usize,
+    outputs: usize,
+    init: Init,
+) -> Result<[E::Value; 2]> {
+    let w = weight(e, format!("{path}.weight"), [outputs, inputs], init)?;
+    Ok([w, vector(e, format!("{path}.bias"), outputs, 0.0)?])
 }
 
 /// Convolution with bias, `kernel` x `kernel`.
@@ -121,6 +132,32 @@ pub fn layer_norm<E: Executor>(e: &mut E, path: &str, x: &E::Value) -> Result<E:
     let w = vector(e, format!("{path}.weight"), c, 1.0)?;
     let b = vector(e, format!("{path}.bias"), c, 0.0)?;
     e.apply_one(LayerNorm { eps: LAYER_NORM_EPS }, &[x, &w, &b])
+}
+
+/// LayerNorm, two linear layers with GELU between them, layer scale (none where its start is 0), drop path, and the sum
+/// with `shortcut`: what follows the mixer in a block. `x` is `[N, H, W, C]`, the middle has `hidden` channels.
+pub fn pixel_mlp<E: Executor>(
+    e: &mut E,
+    path: &str,
+    x: &E::Value,
+    shortcut: &E::Value,
+    hidden: usize,
+    layer_scale: f32,
+    factors: Option<Arc<[f32]>>,
+) -> Result<E::Value> {
+    let c = channels(e, x);
+    let norm =
+        [vector(e, format!("{path}.norm.weight"), c, 1.0)?, vector(e, format!("{path}.norm.bias"), c, 0.0)?];
+    let expand = linear_parameters(e, &format!("{path}.pwconv1"), c, hidden, dense(c))?;
+    let project = linear_parameters(e, &format!("{path}.pwconv2"), hidden, c, dense(hidden))?;
+    let mut inputs = vec![x, shortcut];
+    inputs.extend(norm.iter().chain(&expand).chain(&project));
+    let gamma = match layer_scale > 0.0 {
+        true => Some(vector(e, format!("{path}.gamma"), c, layer_scale)?),
+        false => None,
+    };
+    inputs.extend(&gamma);
+    e.apply_one(PixelMlp { eps: LAYER_NORM_EPS, factors }, &inputs)
 }
 
 /// BatchNorm over all pixels of each channel; in training it renews its running statistics.

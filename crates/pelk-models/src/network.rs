@@ -3,10 +3,10 @@
 use crate::collect::Collect;
 use crate::config::{NetworkConfig, StageConfig};
 use crate::error::Result;
-use crate::layers::{INIT, conv2d, dense, layer_norm, linear, vector};
+use crate::layers::{INIT, conv2d, layer_norm, linear, pixel_mlp};
 use crate::mixers::{BlockPath, mix};
-use pelk_autodiff::operators::{AdaptiveAvgPool, Add, Conv2d, Gelu, ScaleChannels, ScaleSamples};
-use pelk_autodiff::{Executor, ParameterSpec, Shape};
+use pelk_autodiff::operators::{AdaptiveAvgPool, Conv2d};
+use pelk_autodiff::{Backend, Executor, ParameterSpec, Parameters, Session, Shape};
 
 /// A network: its checked configuration. It holds no weights; an [`Executor`] brings them.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,20 @@ impl Network {
         let pooled = e.apply_one(AdaptiveAvgPool { size: [1, 1] }, &[&x])?;
         let normalized = layer_norm(e, "norm", &pooled)?;
         linear(e, "head", &normalized, self.config.classes, |_| INIT)
+    }
+
+    /// The logits of images of one shape, `[N, H, W, in_channels]`, as a recorded network: what to use for more than one
+    /// image or batch.
+    ///
+    /// # Errors
+    /// As [`Network::logits`].
+    pub fn session<B: Backend>(
+        &self,
+        backend: &B,
+        parameters: &Parameters<B>,
+        images: &Shape,
+    ) -> pelk_autodiff::Result<Session<B>> {
+        Session::record(backend, parameters, images, |e, images| self.logits(e, images))
     }
 
     /// The output of each stage, `[N, H_i, W_i, C_i]`, from the highest resolution down.
@@ -101,19 +115,9 @@ impl Network {
         let width = config.stages[i].width;
         let path = format!("stages.{i}.{j}");
         let place = BlockPath { block: &path, stage: i };
-        let mut y = mix(e, &config.stages[i].mixer, config.folded, place, x)?;
-        y = layer_norm(e, &format!("{path}.norm"), &y)?;
-        y = linear(e, &format!("{path}.pwconv1"), &y, config.mlp_ratio * width, dense)?;
-        y = e.apply_one(Gelu, &[&y])?;
-        y = linear(e, &format!("{path}.pwconv2"), &y, width, dense)?;
-        if config.layer_scale > 0.0 {
-            let gamma = vector(e, format!("{path}.gamma"), width, config.layer_scale)?;
-            y = e.apply_one(ScaleChannels, &[&y, &gamma])?;
-        }
-        if let Some(factors) = e.drop_path_factors(rate, e.shape(x)[0]) {
-            y = e.apply_one(ScaleSamples { factors }, &[&y])?;
-        }
-        e.apply_one(Add, &[&y, x])
+        let y = mix(e, &config.stages[i].mixer, config.folded, place, x)?;
+        let factors = e.drop_path_factors(rate, e.shape(x)[0]);
+        pixel_mlp(e, &path, &y, x, config.mlp_ratio * width, config.layer_scale, factors)
     }
 
     /// Every parameter and buffer, in the order in which the definition asks for them.

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use pelk_autodiff::operators::CrossEntropy;
-use pelk_autodiff::{Backend, Eager, Executor, Parameters, from_host};
+use pelk_autodiff::{Backend, Eager, Executor, Parameters, Session, from_host};
 use pelk_data::{Batch, Dataset, Loader, LoaderConfig, Mode, Normalisation};
 use pelk_models::Network;
 use std::sync::Arc;
@@ -35,13 +35,19 @@ pub fn evaluate<B: Backend>(
 ) -> Result<Evaluation> {
     let classes = network.config().classes;
     let mut confusion = vec![vec![0; classes]; classes];
-    let (mut images, mut loss, mut top5) = (0, 0.0, 0);
+    let (mut done, mut loss, mut top5) = (0, 0.0, 0);
+    let mut session: Option<Session<B>> = None;
     for batch in Loader::new(dataset, LoaderConfig::new(batch_size, Mode::Evaluation, normalisation.clone()))?
     {
         let batch = batch?;
-        let mut eager = Eager::new(backend, parameters);
-        let logits = network.logits(&mut eager, &from_host(backend, &batch.images)?)?;
-        let batch_loss = eager.apply_one(cross_entropy(&batch, 0.0), &[&logits])?;
+        let images = from_host(backend, &batch.images)?;
+        // The last batch may be smaller than the others.
+        let recorded = match session.take().filter(|session| session.input() == backend.shape(&images)) {
+            Some(session) => session,
+            None => network.session(backend, parameters, backend.shape(&images))?,
+        };
+        let logits = session.insert(recorded).run(images)?;
+        let batch_loss = Eager::new(backend, parameters).apply_one(cross_entropy(&batch, 0.0), &[&logits])?;
         loss += f64::from(backend.download(&batch_loss)?[0]) * batch.labels.len() as f64;
         for (row, &label) in backend.download(&logits)?.chunks_exact(classes).zip(&batch.labels) {
             // Ties go to the lower class, as in PyTorch's argmax.
@@ -49,13 +55,13 @@ pub fn evaluate<B: Backend>(
             confusion[label as usize][ranked[0]] += 1;
             top5 += u64::from(ranked.iter().take(5).any(|&class| class == label as usize));
         }
-        images += batch.labels.len();
-        on_batch(images);
+        done += batch.labels.len();
+        on_batch(done);
     }
     let right: u64 = (0..classes).map(|class| confusion[class][class]).sum();
-    let share = |count: u64| count as f64 / images.max(1) as f64;
+    let share = |count: u64| count as f64 / done.max(1) as f64;
     Ok(Evaluation {
-        loss: loss / images.max(1) as f64,
+        loss: loss / done.max(1) as f64,
         accuracy: share(right),
         top5_accuracy: share(top5),
         confusion,

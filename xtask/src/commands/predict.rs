@@ -5,7 +5,7 @@ use crate::trained::Trained;
 use crate::workspace::set_threads;
 use anyhow::{Context, Result, anyhow};
 use image::imageops::FilterType;
-use pelk_autodiff::{Backend, Eager, Shape};
+use pelk_autodiff::{Backend, Shape};
 use pelk_train::{Description, ranked};
 use std::path::{Path, PathBuf};
 
@@ -37,11 +37,12 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     set_threads(args.threads)?;
     let Trained { description, network, backend, parameters } = Trained::read(&args.checkpoint, true)?;
     let [height, width, channels] = description.image;
+    let shape = Shape::from([1, height, width, channels]);
+    let mut session = network.session(&backend, &parameters, &shape)?;
     for path in &args.images {
         let values = read(path, &description, args.invert)?;
-        let images = backend.upload(&Shape::from([1, height, width, channels]), &values)?;
-        let logits = network.logits(&mut Eager::new(&backend, &parameters), &images)?;
-        let logits = backend.download(&logits)?;
+        let images = backend.upload(&shape, &values)?;
+        let logits = backend.download(&session.run(images)?)?;
         println!("{}\n{}", path.display(), top_five(&logits, &description.classes));
     }
     Ok(())

@@ -2,17 +2,40 @@
 
 use super::{CpuBackend, CpuTensor};
 use crate::backend::{Backend, BatchNormalized, Gradients, Normalized};
-use crate::operators::{Conv2d, CrossEntropy, DepthwiseConv, PositionBias, PositionForm, SoftCrossEntropy};
+use crate::operators::{
+    Conv2d, CrossEntropy, DepthwiseConv, PixelMlp, PixelMlpParameters, PositionBias, PositionForm,
+    SoftCrossEntropy,
+};
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::depthwise::{Bias, BoxConv};
 use pelk_cpu::optimizer::{AdamW, adamw_step};
 use pelk_cpu::shape::ImageShape;
 use pelk_cpu::{
-    activation, batch_norm, conv2d, elementwise, layer_norm, linear, loss, pool, position, resize,
+    activation, batch_norm, conv2d, elementwise, layer_norm, linear, loss, pixel_mlp, pool, position, resize,
 };
 
 fn box_conv(op: &DepthwiseConv) -> BoxConv {
     BoxConv::new(op.rows.clone(), op.columns.clone())
+}
+
+/// The kernel's view of an operator and its parameters.
+fn pixel_mlp<'a>(
+    op: &'a PixelMlp,
+    x: &CpuTensor,
+    parameters: &PixelMlpParameters<'a, CpuTensor>,
+) -> (pixel_mlp::PixelMlp, pixel_mlp::Parameters<'a>) {
+    let hidden = parameters.expand[1].shape.channels();
+    let sizes =
+        pixel_mlp::PixelMlp { rows: x.shape.rows(), channels: x.shape.channels(), hidden, eps: op.eps };
+    let values = |pair: [&'a CpuTensor; 2]| pair.map(|tensor| &tensor.values[..]);
+    let parameters = pixel_mlp::Parameters {
+        norm: values(parameters.norm),
+        expand: values(parameters.expand),
+        project: values(parameters.project),
+        gamma: parameters.gamma.map(|gamma| &gamma.values[..]),
+        factors: op.factors.as_deref(),
+    };
+    (sizes, parameters)
 }
 
 impl Backend for CpuBackend {
@@ -366,6 +389,51 @@ impl Backend for CpuBackend {
 
     fn relu_backward(&self, x: &CpuTensor, gy: &CpuTensor) -> Result<CpuTensor> {
         self.make(x.shape.clone(), |gx| activation::relu_backward(self.level, &x.values, &gy.values, gx))
+    }
+
+    fn pixel_mlp(
+        &self,
+        op: &PixelMlp,
+        x: &CpuTensor,
+        shortcut: &CpuTensor,
+        parameters: &PixelMlpParameters<'_, CpuTensor>,
+    ) -> Result<CpuTensor> {
+        let (sizes, parameters) = pixel_mlp(op, x, parameters);
+        self.make(x.shape.clone(), |y| sizes.forward(self.level, &x.values, &shortcut.values, &parameters, y))
+    }
+
+    fn pixel_mlp_backward(
+        &self,
+        op: &PixelMlp,
+        x: &CpuTensor,
+        parameters: &PixelMlpParameters<'_, CpuTensor>,
+        gy: &CpuTensor,
+        needs: [bool; 8],
+    ) -> Result<Gradients<CpuTensor, 8>> {
+        let PixelMlpParameters { norm, expand, project, gamma } = parameters;
+        // One walk gives all of them, so it is all or none.
+        let any = needs[1..].contains(&true);
+        let mut gx = self.room(true, x);
+        let [mut a, mut b] = norm.map(|tensor| self.room(any, tensor));
+        let [mut c, mut d] = expand.map(|tensor| self.room(any, tensor));
+        let [mut e, mut f] = project.map(|tensor| self.room(any, tensor));
+        let mut g = self.room(any && gamma.is_some(), gamma.unwrap_or(norm[0]));
+        let (sizes, parameters) = pixel_mlp(op, x, parameters);
+        {
+            let gradients = match (a.slice(), b.slice(), c.slice(), d.slice(), e.slice(), f.slice()) {
+                (Some(a), Some(b), Some(c), Some(d), Some(e), Some(f)) => Some(pixel_mlp::Gradients {
+                    norm: [a, b],
+                    expand: [c, d],
+                    project: [e, f],
+                    gamma: g.slice(),
+                }),
+                _ => None,
+            };
+            let Some(gx) = gx.slice() else { return Err(Error::NoGradient) };
+            sizes.backward(self.level, &x.values, &parameters, &gy.values, gx, gradients)?;
+        }
+        let mut wanted = needs.into_iter();
+        Ok([gx, a, b, c, d, e, f, g].map(|room| room.done().filter(|_| wanted.next() == Some(true))))
     }
 
     fn add(&self, a: &CpuTensor, b: &CpuTensor) -> Result<CpuTensor> {

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Below this many values the allocator is fast enough: it serves them from memory that is mapped already (glibc's threshold for mapping is 128 KiB).
-const SMALLEST_POOLED: usize = 16 * 1024;
+/// Buffers below this many values (4 KiB) come from the allocator, which keeps that much at hand.
+const SMALLEST_POOLED: usize = 1 << 10;
 
 #[derive(Debug, Default)]
 struct State {

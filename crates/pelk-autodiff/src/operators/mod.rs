@@ -10,6 +10,7 @@ mod depthwise;
 mod linear;
 mod loss;
 mod normalization;
+pub mod pixel_mlp;
 mod position;
 mod resample;
 mod residual;
@@ -21,6 +22,7 @@ pub use depthwise::DepthwiseConv;
 pub use linear::Linear;
 pub use loss::{CrossEntropy, SoftCrossEntropy};
 pub use normalization::{BatchNorm, LayerNorm};
+pub use pixel_mlp::{PixelMlp, PixelMlpParameters};
 pub use position::{PositionBias, PositionForm};
 pub use resample::{AdaptiveAvgPool, BilinearResize};
 pub use residual::{Add, ScaleChannels, ScaleSamples};
@@ -152,7 +154,7 @@ macro_rules! operators {
 operators! {
     Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
     ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
-    SoftCrossEntropy,
+    SoftCrossEntropy, PixelMlp,
 }
 
 /// The shape error of `operator`.

@@ -2,8 +2,8 @@
 
 use pelk_autodiff::operators::{
     AdaptiveAvgPool, Add, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, DepthwiseConv,
-    Gelu, LayerNorm, Linear, PositionBias, PositionForm, Relu, ScaleChannels, ScaleSamples, SoftCrossEntropy,
-    SplitChannels,
+    Gelu, LayerNorm, Linear, PixelMlp, PositionBias, PositionForm, Relu, ScaleChannels, ScaleSamples,
+    SoftCrossEntropy, SplitChannels,
 };
 use pelk_autodiff::{Executor, Op, Operator, Result, Shape};
 use pelk_grid::SharingGrid;
@@ -98,7 +98,7 @@ macro_rules! kinds {
 kinds! {
     Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
     ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
-    SoftCrossEntropy,
+    SoftCrossEntropy, PixelMlp,
 }
 
 /// All cases.
@@ -160,6 +160,7 @@ impl Kind {
                 .into(),
             Kind::CrossEntropy => cross_entropy(),
             Kind::SoftCrossEntropy => soft_cross_entropy(),
+            Kind::PixelMlp => pixel_mlp(),
         }
     }
 }
@@ -270,6 +271,23 @@ fn batch_norm() -> Vec<Case> {
             case.inputs[4].values.iter_mut().for_each(|variance| *variance += 1.5);
             case.inputs[3..].iter_mut().for_each(|running| running.differentiable = false);
             cases.push(case);
+        }
+    }
+    cases
+}
+
+fn pixel_mlp() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (x, h) in [(&[2, 4, 4, 4][..], 16), (&[3, 5], 7), (&[2, 3, 1, 17], 40), (WIDE, 100)] {
+        for (gamma, factors) in [(true, false), (false, true), (true, true)] {
+            let c = x[x.len() - 1];
+            let factors = factors.then(|| [0.0, 1.25, -3.0][..x[0]].into());
+            let mut shapes: Vec<&[usize]> = vec![x, x];
+            let [vector, wide, first, second] = [&[c][..], &[h], &[h, c], &[c, h]];
+            shapes.extend([vector, vector, first, wide, second, vector]);
+            shapes.extend(gamma.then_some(vector));
+            let what = format!("{x:?}, {h} hidden, gamma {gamma}, factors {factors:?}");
+            cases.push(Case::new(&what, PixelMlp { eps: 1e-6, factors }, &shapes));
         }
     }
     cases

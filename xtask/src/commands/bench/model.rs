@@ -8,9 +8,7 @@ use super::timing::{PeakRate, Timing, repeat};
 use crate::presets::PRESETS;
 use anyhow::{Context, Result, bail, ensure};
 use pelk_autodiff::operators::CrossEntropy;
-use pelk_autodiff::{
-    Backend, CpuBackend, Eager, Executor, HostParameters, Parameters, Shape, Tape, Var, from_host,
-};
+use pelk_autodiff::{Backend, CpuBackend, Executor, HostParameters, Parameters, Shape, Tape, Var, from_host};
 use pelk_models::{Network, NetworkConfig, cost, initialize, zoo};
 use pelk_train::{Optimizer, TrainConfig, gradient_norm};
 use std::process::{Command, Stdio};
@@ -118,9 +116,9 @@ fn inference(backend: &CpuBackend, network: &Network, images: &Images, runs: usi
     let network = Network::new(NetworkConfig { folded: true, ..network.config().clone() })?;
     let parameters = fresh(backend, &network)?;
     let pixels = values(images.shape.elements());
+    let mut session = network.session(backend, &parameters, &images.shape)?;
     repeat(runs, || {
-        let images = backend.upload(&images.shape, &pixels)?;
-        let logits = network.logits(&mut Eager::new(backend, &parameters), &images)?;
+        let logits = session.run(backend.upload(&images.shape, &pixels)?)?;
         let logits = backend.download(&logits)?;
         ensure!(logits.iter().all(|logit| logit.is_finite()), "the logits are not finite");
         Ok(())

@@ -1,0 +1,162 @@
+//! Inference again and again: a network is recorded once for one shape of input and replayed for each.
+//!
+//! What does not depend on the input, such as the bias that a position embedding makes, is computed while recording.
+//! A replay asks for no names, checks no shapes, and gives every tensor back as soon as its last reader has run, so
+//! that a backend which recycles memory finds all it needs from the second run on.
+
+use crate::{Backend, Error, Executor, Op, Operator, ParameterSpec, Parameters, Result, Shape};
+
+/// A recorded network, ready to run.
+pub struct Session<B: Backend> {
+    backend: B,
+    input: Shape,
+    steps: Vec<Step>,
+    /// A tensor for each recorded value: constants stay, others come and go during a run. The input is the first.
+    values: Vec<Option<B::Tensor>>,
+    output: usize,
+}
+
+struct Step {
+    op: Op,
+    inputs: Vec<usize>,
+    outputs: Vec<usize>,
+    /// Values that no later step reads.
+    last_read: Vec<usize>,
+}
+
+impl<B: Backend> Session<B> {
+    /// Records what `network` does with an input of this shape. It returns the value that a run is to give.
+    ///
+    /// ```
+    /// use pelk_autodiff::operators::Gelu;
+    /// use pelk_autodiff::{Backend, CpuBackend, Executor, HostParameters, Parameters, Session, Shape};
+    ///
+    /// let backend = CpuBackend::new()?;
+    /// let parameters = Parameters::upload(&backend, &HostParameters::new())?;
+    /// let shape = Shape::from([2]);
+    /// let mut session = Session::record(&backend, &parameters, &shape, |executor, x| {
+    ///     Ok(vec![executor.apply_one(Gelu, &[x])?])
+    /// })?;
+    /// let y = session.run(backend.upload(&shape, &[0.0, 100.0])?)?;
+    /// assert_eq!(backend.download(&y)?, [0.0, 100.0]);
+    /// # Ok::<(), pelk_autodiff::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the network does not fit the shape or the parameters, or the backend refuses.
+    pub fn record(
+        backend: &B,
+        parameters: &Parameters<B>,
+        input: &Shape,
+        network: impl FnOnce(&mut Recorder<'_, B>, &Recorded) -> Result<Recorded>,
+    ) -> Result<Session<B>> {
+        let mut recorder = Recorder { backend, parameters, steps: Vec::new(), values: vec![None] };
+        let output = network(&mut recorder, &Recorded { id: 0, shape: input.clone() })?.id;
+        let Recorder { mut steps, values, .. } = recorder;
+        if output >= values.len() {
+            return Err(Error::OtherTape);
+        }
+        let mut read: Vec<bool> = values.iter().map(Option::is_some).collect();
+        read[output] = true;
+        for step in steps.iter_mut().rev() {
+            for &id in step.inputs.iter().chain(&step.outputs) {
+                if !std::mem::replace(&mut read[id], true) {
+                    step.last_read.push(id);
+                }
+            }
+        }
+        Ok(Session { backend: backend.clone(), input: input.clone(), steps, values, output })
+    }
+
+    /// The shape of input that was recorded.
+    pub fn input(&self) -> &Shape {
+        &self.input
+    }
+
+    /// Runs the network on one input.
+    ///
+    /// # Errors
+    /// When the input has another shape than the recorded one, or the backend refuses.
+    pub fn run(&mut self, input: B::Tensor) -> Result<B::Tensor> {
+        let actual = self.backend.shape(&input);
+        if *actual != self.input {
+            let reason = format!("was recorded for an input of shape {}, was given {actual}", self.input);
+            return Err(Error::Shape { operator: "session", reason });
+        }
+        self.values[0] = Some(input);
+        for step in &self.steps {
+            let inputs: Vec<&B::Tensor> =
+                step.inputs.iter().filter_map(|&id| self.values[id].as_ref()).collect();
+            let outputs = step.op.forward(&self.backend, &inputs)?.outputs;
+            for (&id, output) in step.outputs.iter().zip(outputs) {
+                self.values[id] = Some(output);
+            }
+            for &id in &step.last_read {
+                self.values[id] = None;
+            }
+        }
+        let output = self.values[self.output].clone();
+        for &id in self.steps.iter().flat_map(|step| &step.outputs).chain([&0]) {
+            self.values[id] = None;
+        }
+        output.ok_or(Error::OtherTape)
+    }
+}
+
+/// A value of a network that is being recorded.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    id: usize,
+    shape: Shape,
+}
+
+/// Records a network for [`Session::record`].
+pub struct Recorder<'a, B: Backend> {
+    backend: &'a B,
+    parameters: &'a Parameters<B>,
+    steps: Vec<Step>,
+    /// The constants among the values.
+    values: Vec<Option<B::Tensor>>,
+}
+
+impl<B: Backend> Recorder<'_, B> {
+    fn value(&mut self, shape: Shape, constant: Option<B::Tensor>) -> Recorded {
+        self.values.push(constant);
+        Recorded { id: self.values.len() - 1, shape }
+    }
+}
+
+impl<B: Backend> Executor for Recorder<'_, B> {
+    type Value = Recorded;
+
+    fn parameter(&mut self, spec: ParameterSpec) -> Result<Recorded> {
+        let tensor = self.parameters.get(self.backend, &spec)?.clone();
+        Ok(self.value(spec.shape, Some(tensor)))
+    }
+
+    fn apply(&mut self, op: impl Into<Op>, inputs: &[&Recorded]) -> Result<Vec<Recorded>> {
+        let op = op.into();
+        let shapes = op.output_shapes(&inputs.iter().map(|input| &input.shape).collect::<Vec<_>>())?;
+        if inputs.iter().any(|input| input.id >= self.values.len()) {
+            return Err(Error::OtherTape);
+        }
+        let constants: Vec<_> = inputs.iter().filter_map(|input| self.values[input.id].as_ref()).collect();
+        if constants.len() == inputs.len() {
+            let outputs = op.forward(self.backend, &constants)?.outputs;
+            let pairs = shapes.into_iter().zip(outputs);
+            return Ok(pairs.map(|(shape, output)| self.value(shape, Some(output))).collect());
+        }
+        let outputs: Vec<_> = shapes.into_iter().map(|shape| self.value(shape, None)).collect();
+        self.steps.push(Step {
+            op,
+            inputs: inputs.iter().map(|input| input.id).collect(),
+            outputs: outputs.iter().map(|output| output.id).collect(),
+            last_read: Vec::new(),
+        });
+        Ok(outputs)
+    }
+
+    fn shape<'v>(&'v self, value: &'v Recorded) -> &'v Shape {
+        &value.shape
+    }
+}
