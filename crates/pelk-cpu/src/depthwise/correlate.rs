@@ -3,42 +3,49 @@
 use std::ops::Range;
 
 use super::pack::Channels;
-use super::plan::Plan;
+use super::plan::{Plan, Plane};
 use super::sweep::{Consumer, RunRow, Use};
 use super::tile::{Tile, split, tallest, widest, with_tile};
 use crate::simd::Simd;
 
 /// One channel block of the image that the runs meet, and the sums so far.
 pub(super) struct Correlate<'a, S: Simd> {
-    /// Planes as of [`Plan::planes`]: row `y` of the one of height `h` is the sum of the image's rows
-    /// `y + 1 - h ..= y`.
+    /// The image that the runs meet.
+    pub image: Channels<'a>,
+    /// [`Plan::others`]: row `y` of the one of height `h` is the sum of the image's rows `y + 1 - h ..= y`.
     pub planes: &'a mut [S::V],
     /// One sum for each cell that meets the image, by row cell and column cell.
     pub gradient: &'a mut [S::V],
 }
 
 impl<S: Simd> Correlate<'_, S> {
-    /// Builds the planes of all heights of an image.
+    /// Builds the rows of all planes that input row `s` needs and no row below it did.
     #[inline(always)]
-    pub fn build_planes(&mut self, simd: S, plan: &Plan, image: &Channels<'_>) {
-        let planes = &mut *self.planes;
-        let (pitch, width) = (plan.pitch, plan.outputs.len());
-        for y in 0..plan.rows.extent {
-            let first = y * plan.columns.extent + plan.outputs.start;
-            image.load_row(simd, first, &mut planes[y * pitch..][..width]);
-        }
-        for size in 1..plan.planes.len() {
-            let (p, q) = plan.rows.parts[size];
-            let (shorter, own) = planes.split_at_mut(plan.planes[size].begin);
-            let (p, q, below) = (&plan.planes[p], &plan.planes[q], plan.rows.sizes[p]);
-            for y in 0..plan.planes[size].rows {
-                let row = &mut own[y * pitch..][..width];
-                let first = (y < p.rows).then(|| &shorter[p.begin + y * pitch..][..width]);
-                let second = (y >= below).then(|| &shorter[q.begin + (y - below) * pitch..][..width]);
-                match (first, second) {
-                    (Some(first), Some(second)) => {
-                        for x in 0..width {
-                            row[x] = simd.add(first[x], second[x]);
+    fn build_sums(&mut self, simd: S, plan: &Plan, s: usize) {
+        let width = plan.outputs.len();
+        let first_sweep = s + 1 == plan.rows.extent;
+        for (size, plane) in plan.others.iter().enumerate() {
+            let lead = plan.lead[size];
+            // At first all rows that any input row meets.
+            let end = if first_sweep { plan.met().min(plane.rows) } else { (s + 1).saturating_sub(lead) };
+            for y in (s.saturating_sub(lead)..end).rev() {
+                if size == 0 {
+                    let first = y * plan.columns.extent + plan.outputs.start;
+                    self.image.load_row(simd, first, &mut self.planes[plane.row(y)..][..width]);
+                    continue;
+                }
+                let (p, q) = plan.rows.parts[size];
+                let below = plan.rows.sizes[p];
+                let (p, q) = (&plan.others[p], &plan.others[q]);
+                // Shorter planes lie in front.
+                let (shorter, row) = self.planes.split_at_mut(plane.row(y));
+                let row = &mut row[..width];
+                let upper = (y < p.rows).then(|| &shorter[p.row(y)..][..width]);
+                let lower = (y >= below).then(|| &shorter[q.row(y - below)..][..width]);
+                match (upper, lower) {
+                    (Some(upper), Some(lower)) => {
+                        for ((sum, &upper), &lower) in row.iter_mut().zip(upper).zip(lower) {
+                            *sum = simd.add(upper, lower);
                         }
                     }
                     (Some(only), None) | (None, Some(only)) => row.copy_from_slice(only),
@@ -51,7 +58,13 @@ impl<S: Simd> Correlate<'_, S> {
 
 impl<S: Simd> Consumer<S> for Correlate<'_, S> {
     #[inline(always)]
-    fn row(&mut self, simd: S, plan: &Plan, _: usize, runs: &RunRow<'_, S::V>, uses: &[Use]) {
+    fn planes(plan: &Plan) -> &[Plane] {
+        &plan.others
+    }
+
+    #[inline(always)]
+    fn row(&mut self, simd: S, plan: &Plan, s: usize, runs: &RunRow<'_, S::V>, uses: &[Use]) {
+        self.build_sums(simd, plan, s);
         for rows in split(0..uses.len(), tallest::<S>()) {
             for cells in split(0..plan.columns.len(), widest::<S>(rows.len())) {
                 let outputs = plan.outputs_meeting(&cells);

@@ -61,9 +61,9 @@ impl Channels<'_> {
     }
 }
 
-/// Reads the parameters of a block that meet the image; `flipped` turns the kernel by 180 degrees.
+/// Packs the rows of parameters of a block that meet the image; `flipped` turns the kernel by 180 degrees.
 ///
-/// `theta` is `[C, k', l']`.
+/// `theta` is `[C, k', l']`; `packed` has [`Plan::theta_len`] vectors.
 #[inline(always)]
 pub(super) fn load_theta<S: Simd>(
     simd: S,
@@ -74,24 +74,31 @@ pub(super) fn load_theta<S: Simd>(
     block: Block,
     packed: &mut [S::V],
 ) {
-    // Some parameters of all channels at a time, transposed on the stack.
-    const GROUP: usize = 16;
-    let mut indices = layout.indices(plan, flipped);
-    for group in packed.chunks_mut(GROUP) {
-        let mut group_indices = [0; GROUP];
-        for (to, index) in group_indices[..group.len()].iter_mut().zip(&mut indices) {
-            *to = index;
-        }
-        let mut transposed = [0.0; GROUP * MAX_LANES];
-        for lane in 0..block.channels {
-            let channel = &theta[(block.first + lane) * layout.len()..][..layout.len()];
-            for (cell, &index) in group_indices[..group.len()].iter().enumerate() {
-                transposed[cell * MAX_LANES + lane] = channel[index];
+    // Eight parameters of eight channels at a time, transposed on the stack.
+    const GROUP: usize = 8;
+    let mut first = plan.rows.cells.start * layout.columns;
+    for packed in packed.chunks_mut(GROUP) {
+        let n = packed.len();
+        let from = if flipped { layout.len() - first - n } else { first };
+        let mut transposed = [[0.0_f32; MAX_LANES]; GROUP];
+        for lanes in (0..block.channels).step_by(GROUP) {
+            let mut rows = [[0.0_f32; GROUP]; GROUP];
+            for (lane, row) in (lanes..block.channels).zip(&mut rows) {
+                let channel = &theta[(block.first + lane) * layout.len()..][from..from + n];
+                match <&[f32; GROUP]>::try_from(channel) {
+                    Ok(channel) => *row = *channel,
+                    Err(_) => row[..n].copy_from_slice(channel),
+                }
             }
+            let to = transposed.as_mut_ptr().cast::<f32>();
+            // SAFETY: `rows` has eight rows of eight; `transposed` has eight rows of MAX_LANES, and `lanes` is 0 or
+            // 8, with as many lanes behind it, since a block has at most MAX_LANES channels.
+            unsafe { simd.transpose_8x8(rows.as_ptr().cast(), GROUP, to.add(lanes), MAX_LANES) };
         }
-        for (v, lanes) in group.iter_mut().zip(transposed.chunks_exact(MAX_LANES)) {
-            *v = simd.load(lanes);
+        for (i, v) in packed.iter_mut().enumerate() {
+            *v = simd.load(&transposed[if flipped { n - 1 - i } else { i }]);
         }
+        first += n;
     }
 }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::Bias;
 use super::correlate::Correlate;
 use super::pack::{Block, Channels, SharedImages, ThetaLayout, blocks, load_theta};
-use super::plan::Plan;
+use super::plan::{Plan, Plane, planes_len};
 use super::scatter::Scatter;
 use super::sweep::{Consumer, RunRow, Use, sweep};
 use super::tile::split;
@@ -94,9 +94,11 @@ impl Kernel for Task<'_> {
     fn run<S: Simd>(self, simd: S) -> Done {
         let Self { pass, images, block, plan, memory } = self;
         let convolve = pass.convolve.as_ref();
-        let (theta_len, gradient_len) =
-            (convolve.map_or(0, |_| plan.cells()), pass.correlate.map_or(0, |_| plan.cells()));
-        let lens = [plan.sums_len(), plan.planes_len(), theta_len, gradient_len];
+        let (theta_len, products) =
+            convolve.map_or((0, 0), |_| (plan.theta_len(), planes_len(&plan.products)));
+        let (gradient_len, others) =
+            pass.correlate.map_or((0, 0), |_| (plan.cells(), planes_len(&plan.others)));
+        let lens = [plan.sums_len(), products.max(others), theta_len, gradient_len];
         let [sums, planes, theta, gradient] = vectors::<S, _>(memory, lens);
 
         sums.fill(simd.zero());
@@ -109,13 +111,14 @@ impl Kernel for Task<'_> {
             // Both at once would build the runs once, at 4 % of the time, but need twice the planes in the cache.
             if let Some(convolve) = convolve {
                 let scatter = Scatter { theta, planes: &mut *planes };
-                let unfinished = plan.plane_rows_met();
+                let unfinished = plan.met();
                 let mut output = Output { pass, convolve, image, block, scatter, unfinished };
                 sweep(simd, plan, &source, sums, &mut output);
             }
             if let Some(images) = pass.correlate {
-                let mut correlate = Correlate { planes: &mut *planes, gradient: &mut *gradient };
-                correlate.build_planes(simd, plan, &pass.channels(images, image, block));
+                let image = pass.channels(images, image, block);
+                let (planes, gradient) = (&mut *planes, &mut *gradient);
+                let mut correlate = Correlate { image, planes, gradient };
                 sweep(simd, plan, &source, sums, &mut correlate);
             }
         }
@@ -141,11 +144,15 @@ struct Output<'a, S: Simd> {
 
 impl<S: Simd> Consumer<S> for Output<'_, S> {
     #[inline(always)]
+    fn planes(plan: &Plan) -> &[Plane] {
+        &plan.products
+    }
+
+    #[inline(always)]
     fn row(&mut self, simd: S, plan: &Plan, s: usize, runs: &RunRow<'_, S::V>, uses: &[Use]) {
-        self.scatter.clear(simd, plan, s);
-        self.scatter.consume(simd, plan, runs, uses);
+        self.scatter.consume(simd, plan, s, runs, uses);
         // Rows of the planes that no input row is left for. The next ones still change.
-        let first = if s == 0 { 0 } else { plan.plane_row_met_last(s) };
+        let first = if s == 0 { 0 } else { plan.finished_after(s) };
         for y in (first..self.unfinished).rev() {
             self.scatter.finish(simd, plan, y);
             if y < plan.rows.extent {
@@ -166,7 +173,7 @@ impl<S: Simd> Output<'_, S> {
             Bias::Channel(bias) => simd.load_partial(&bias[first..][..channels]),
             Bias::None | Bias::Map(_) => simd.zero(),
         };
-        let row = &self.scatter.planes[y * plan.pitch..][..plan.outputs.len()];
+        let row = &self.scatter.planes[plan.products[0].row(y)..][..plan.outputs.len()];
         for (x, &sum) in plan.outputs.clone().zip(row) {
             let at = (y * w + x) * c + first;
             let bias = match self.convolve.bias {

@@ -148,25 +148,57 @@ pub(super) struct Plan {
     pub starts: Vec<usize>,
     /// From the runs of one width to those of the next.
     pub sums_pitch: usize,
-    /// For each height, the plane that row cells of that height meet.
-    pub planes: Vec<Plane>,
-    /// For each row cell, where the row of its plane that input row 0 meets would begin (before the plane, if
-    /// the tap is positive).
-    pub meets: Vec<isize>,
+    /// For each height, the largest tap of a row cell of that height, at least 0: input row `s` meets no row of
+    /// that plane above `s - reach`.
+    pub reach: Vec<usize>,
+    /// For each height, how far above input row `s` the sums of another image's rows must exist: as far as row
+    /// cells reach, and as taller sums need that are made of them.
+    pub lead: Vec<usize>,
+    /// For each height, the taller ones, and the rows below, whose rows count for a row of this one.
+    pub feeds: Vec<Vec<(usize, usize)>>,
+    /// For each height, the plane that products are added to.
+    pub products: Vec<Plane>,
+    /// For each height, the plane of another image's sums.
+    pub others: Vec<Plane>,
+    /// Parameters of one row cell in the packed kernel: all columns, whether they meet the image or not.
+    pub theta_pitch: usize,
     /// From one row of a plane to the next.
     pub pitch: usize,
 }
 
-/// The rows of outputs of one height, before the runs of that height are taken: row `y` counts for outputs
-/// `y + 1 - height ..= y`.
+/// Rows of outputs of one height, before the runs of that height are taken: row `y` counts for outputs
+/// `y + 1 - height ..= y`. Only the latest are kept, each in the place of one long gone.
 #[derive(Debug, Clone)]
 pub(super) struct Plane {
-    pub begin: usize,
+    begin: usize,
+    kept: usize,
+    pitch: usize,
+    /// Number of rows, kept or not.
     pub rows: usize,
-    /// The largest tap of a row cell of this height: input row `s` meets no row above `s - reach`.
-    pub reach: isize,
-    /// The planes, and the rows below, whose rows count for a row of this one.
-    pub feeds: Vec<(usize, usize)>,
+}
+
+impl Plane {
+    /// Where row `y` lies.
+    #[inline(always)]
+    pub fn row(&self, y: usize) -> usize {
+        self.begin + y % self.kept * self.pitch
+    }
+}
+
+/// Planes one behind the other: for each height its rows and how many of them are kept.
+fn planes(pitch: usize, heights: impl Iterator<Item = (usize, usize)>) -> Vec<Plane> {
+    let mut begin = 0;
+    let planes = heights.map(|(rows, kept)| {
+        let plane = Plane { begin, kept: kept.min(rows), pitch, rows };
+        begin += plane.kept * pitch;
+        plane
+    });
+    planes.collect()
+}
+
+/// Vectors that planes need.
+pub(super) fn planes_len(planes: &[Plane]) -> usize {
+    planes.iter().map(|plane| plane.kept * plane.pitch).sum()
 }
 
 impl Plan {
@@ -177,21 +209,30 @@ impl Plan {
         width: usize,
         band: Range<usize>,
     ) -> Self {
+        let theta_pitch = columns.cells();
         let (rows, columns) = (Axis::new(rows, height), Axis::new(columns, width));
         // Odd pitches: rows at multiples of a power of two would fall into few cache sets.
         let pitch = band.len() | 1;
-        let mut begin = 0;
-        let mut planes: Vec<Plane> = Vec::with_capacity(rows.sizes.len());
-        for (&size, feeds) in rows.sizes.iter().zip(rows.feeds()) {
-            let count = height + size - 1;
-            planes.push(Plane { begin, rows: count, reach: rows.taps[0], feeds });
-            begin += count * pitch;
-        }
+        let top = rows.taps[0].unsigned_abs();
+        let mut reach = vec![0; rows.sizes.len()];
         for (&size, &tap) in rows.size_index.iter().zip(&rows.taps) {
-            planes[size].reach = planes[size].reach.max(tap);
+            reach[size] = tap.max(reach[size] as isize) as usize;
         }
-        let meets = rows.size_index.iter().zip(&rows.taps);
-        let meets = meets.map(|(&size, &tap)| planes[size].begin as isize - tap * pitch as isize).collect();
+        let mut lead = reach.clone();
+        for size in (1..rows.sizes.len()).rev() {
+            let (p, q) = rows.parts[size];
+            lead[p] = lead[p].max(lead[size]);
+            lead[q] = lead[q].max(lead[size] + rows.sizes[p]);
+        }
+        let feeds = rows.feeds();
+        let counts: Vec<usize> = rows.sizes.iter().map(|size| height + size - 1).collect();
+        let fed = |taller: usize| {
+            let below = feeds.iter().flatten().filter(|feed| feed.0 == taller);
+            below.map(|feed| feed.1).max().unwrap_or(0)
+        };
+        let kept = (0..counts.len()).map(|size| (counts[size], reach[size] + top + fed(size) + 1));
+        let products = planes(pitch, kept);
+        let others = planes(pitch, counts.iter().zip(&lead).map(|(&rows, lead)| (rows, lead + top + 1)));
 
         // The first and last pixel that any run of the band begins or ends with.
         let first = band.start as isize + columns.taps[0];
@@ -199,9 +240,9 @@ impl Plan {
         let inputs = first.max(0) as usize..(last + 1).min(width as isize) as usize;
         // Zeros as far as any cell looks and as any run takes its right part from, so that no loop checks.
         let left = (inputs.start as isize - first) as usize;
-        let reach = (band.end as isize + columns.taps[columns.len() - 1]).max(inputs.end as isize) as usize;
+        let right = (band.end as isize + columns.taps[columns.len() - 1]).max(inputs.end as isize) as usize;
         let part = columns.parts.iter().skip(1).map(|&(p, _)| columns.sizes[p]).max().unwrap_or(0);
-        let sums_pitch = (left + (reach - inputs.start).max(inputs.len() + part)) | 1;
+        let sums_pitch = (left + (right - inputs.start).max(inputs.len() + part)) | 1;
         let at = |size: usize, position: isize| (size * sums_pitch).wrapping_add_signed(position - first);
         let runs =
             columns.sizes.iter().enumerate().map(|(size, &length)| {
@@ -210,7 +251,23 @@ impl Plan {
         let runs = runs.collect();
         let starts = columns.size_index.iter().zip(&columns.taps);
         let starts = starts.map(|(&size, &tap)| at(size, band.start as isize + tap)).collect();
-        Self { rows, columns, outputs: band, inputs, runs, left, starts, sums_pitch, planes, meets, pitch }
+        Self {
+            rows,
+            columns,
+            outputs: band,
+            inputs,
+            runs,
+            left,
+            starts,
+            sums_pitch,
+            reach,
+            lead,
+            feeds,
+            products,
+            others,
+            theta_pitch,
+            pitch,
+        }
     }
 
     /// The outputs, counted from the band's first, for which at least one of these neighbouring column cells
@@ -226,19 +283,25 @@ impl Plan {
         self.columns.sizes.len() * self.sums_pitch
     }
 
-    /// The first row of the planes that no input row above `s` meets.
-    pub fn plane_row_met_last(&self, s: usize) -> usize {
+    /// Rows of planes from this one on are met by no input row.
+    pub fn met(&self) -> usize {
+        self.finished_after(self.rows.extent)
+    }
+
+    /// Rows of planes from this one on are met by no input row above `s`.
+    pub fn finished_after(&self, s: usize) -> usize {
         s.saturating_add_signed(-self.rows.taps[0])
     }
 
-    /// The rows of the planes that any input row meets end before this one.
-    pub fn plane_rows_met(&self) -> usize {
-        self.plane_row_met_last(self.rows.extent)
+    /// Vectors of the packed kernel.
+    pub fn theta_len(&self) -> usize {
+        self.rows.len() * self.theta_pitch
     }
 
-    /// Vectors of all planes.
-    pub fn planes_len(&self) -> usize {
-        self.planes.iter().map(|plane| plane.rows * self.pitch).sum()
+    /// Where the parameters of a row cell begin, in the packed kernel, for the column cells that meet the image.
+    #[inline(always)]
+    pub fn theta_row(&self, cell: usize) -> usize {
+        cell * self.theta_pitch + self.columns.cells.start
     }
 
     /// Parameters of a channel that meet the image.

@@ -10,15 +10,16 @@ use crate::simd::Simd;
 
 /// The parameters of one channel block, and the planes that products are added to.
 pub(super) struct Scatter<'a, S: Simd> {
-    /// The parameters that meet the image, by row cell and column cell.
+    /// The packed kernel, see [`Plan::theta_row`].
     pub theta: &'a [S::V],
-    /// [`Plan::planes`].
+    /// [`Plan::products`].
     pub planes: &'a mut [S::V],
 }
 
 impl<S: Simd> Scatter<'_, S> {
     #[inline(always)]
-    pub fn consume(&mut self, simd: S, plan: &Plan, runs: &RunRow<'_, S::V>, uses: &[Use]) {
+    pub fn consume(&mut self, simd: S, plan: &Plan, s: usize, runs: &RunRow<'_, S::V>, uses: &[Use]) {
+        self.clear(simd, plan, s);
         for rows in split(0..uses.len(), tallest::<S>()) {
             let uses = &uses[rows];
             for outputs in split_evenly(plan.outputs.len(), widest::<S>(uses.len())) {
@@ -35,13 +36,13 @@ impl<S: Simd> Scatter<'_, S> {
 
     /// Zeroes the rows that input row `s` may meet and no row below it does.
     #[inline(always)]
-    pub fn clear(&mut self, simd: S, plan: &Plan, s: usize) {
-        for plane in &plan.planes {
-            let first = |s: usize| (s as isize - plane.reach).clamp(0, plane.rows as isize) as usize;
-            // And at both ends the rows that no input row meets, which still take part in the sums of planes.
-            let begin = if s == 0 { 0 } else { first(s) };
-            let end = if s + 1 == plan.rows.extent { plane.rows } else { first(s + 1) };
-            self.planes[plane.begin + begin * plan.pitch..plane.begin + end * plan.pitch].fill(simd.zero());
+    fn clear(&mut self, simd: S, plan: &Plan, s: usize) {
+        for (plane, reach) in plan.products.iter().zip(&plan.reach) {
+            // And at first the rows that no input row meets, which still take part in the sums of planes.
+            let end = if s + 1 == plan.rows.extent { plane.rows } else { (s + 1).saturating_sub(*reach) };
+            for y in s.saturating_sub(*reach)..end {
+                self.planes[plane.row(y)..][..plan.pitch].fill(simd.zero());
+            }
         }
     }
 
@@ -50,15 +51,14 @@ impl<S: Simd> Scatter<'_, S> {
     #[inline(always)]
     pub fn finish(&mut self, simd: S, plan: &Plan, y: usize) {
         let width = plan.outputs.len();
-        for plane in plan.planes.iter().rev().filter(|plane| y < plane.rows) {
-            let end = plane.begin + (y + 1) * plan.pitch;
-            let (own, below) = self.planes.split_at_mut(end);
-            let own = &mut own[end - plan.pitch..][..width];
-            for &(taller, rows) in &plane.feeds {
-                let taller = &plan.planes[taller];
-                if y + rows < taller.rows {
-                    let from = &below[taller.begin + (y + rows) * plan.pitch - end..][..width];
-                    for (own, &from) in own.iter_mut().zip(from) {
+        for (plane, feeds) in plan.products.iter().zip(&plan.feeds).rev() {
+            for &(taller, rows) in feeds {
+                let taller = &plan.products[taller];
+                if y < plane.rows && y + rows < taller.rows {
+                    // Taller planes lie behind.
+                    let (own, from) = self.planes.split_at_mut(taller.row(y + rows));
+                    let own = &mut own[plane.row(y)..][..width];
+                    for (own, &from) in own.iter_mut().zip(&from[..width]) {
                         *own = simd.add(*own, from);
                     }
                 }
@@ -88,7 +88,7 @@ impl<S: Simd> Tile for ScatterTiles<'_, S> {
         assert!(runs.sums.len() == plan.sums_len() && runs.starts.len() == cells);
         assert!(outputs.end <= plan.outputs.len() && outputs.len().is_multiple_of(T));
         let weights: [*const S::V; A] =
-            std::array::from_fn(|a| theta[uses[a].cell * cells..][..cells].as_ptr());
+            std::array::from_fn(|a| theta[plan.theta_row(uses[a].cell)..][..cells].as_ptr());
         let rows: [*mut S::V; A] =
             std::array::from_fn(|a| planes[uses[a].row..][..plan.outputs.len()].as_mut_ptr());
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::pack::Channels;
-use super::plan::Plan;
+use super::plan::{Plan, Plane};
 use crate::simd::Simd;
 
 /// The horizontal runs of one row of the image.
@@ -25,6 +25,9 @@ pub(super) struct Use {
 
 /// What is done with the rows of runs.
 pub(super) trait Consumer<S: Simd> {
+    /// The planes that row cells meet.
+    fn planes(plan: &Plan) -> &[Plane];
+
     /// Takes the runs of row `s` and the places where they are needed. Mark every implementation
     /// `#[inline(always)]`.
     fn row(&mut self, simd: S, plan: &Plan, s: usize, runs: &RunRow<'_, S::V>, uses: &[Use]);
@@ -34,12 +37,12 @@ pub(super) trait Consumer<S: Simd> {
 ///
 /// `sums` has [`Plan::sums_len`] vectors, which are zero before the first sweep; sweeps leave the padding so.
 #[inline(always)]
-pub(super) fn sweep<S: Simd>(
+pub(super) fn sweep<S: Simd, C: Consumer<S>>(
     simd: S,
     plan: &Plan,
     image: &Channels<'_>,
     sums: &mut [S::V],
-    consumer: &mut impl Consumer<S>,
+    consumer: &mut C,
 ) {
     let (height, width) = (plan.rows.extent, plan.columns.extent);
     let mut uses = Vec::with_capacity(plan.rows.len());
@@ -49,8 +52,8 @@ pub(super) fn sweep<S: Simd>(
         build_widths(simd, plan, sums);
         uses.clear();
         for cell in plan.rows.cells_of_input(s) {
-            let row = plan.meets[cell] + (s * plan.pitch) as isize;
-            uses.push(Use { cell, row: row as usize });
+            let y = s.wrapping_add_signed(-plan.rows.taps[cell]);
+            uses.push(Use { cell, row: C::planes(plan)[plan.rows.size_index[cell]].row(y) });
         }
         consumer.row(simd, plan, s, &RunRow { sums, starts: &plan.starts }, &uses);
     }

@@ -76,7 +76,7 @@ fn paper_kernels() {
 #[test]
 fn wide_images_in_bands() {
     compare(&square(51), ImageShape { n: 1, h: 3, w: 128, c: 3 }, 14);
-    compare(&square(101), ImageShape { n: 2, h: 4, w: 71, c: 9 }, 15);
+    compare(&square(101), ImageShape { n: 2, h: 4, w: 151, c: 9 }, 15);
     compare(
         &BoxConv::new(square(13).rows, SharingGrid::dense(31).unwrap()),
         ImageShape { n: 1, h: 9, w: 130, c: 2 },
