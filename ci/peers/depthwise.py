@@ -1,0 +1,85 @@
+"""Depthwise convolution in PyTorch, directly and by FFT, and the expansion of a sharing grid to a dense kernel."""
+
+import timeit
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def intervals(kernel: int, center: int) -> list[int]:
+    """Lengths of the sharing grid's intervals: `center` ones, then 2, 4, 8, ..., the outermost clipped."""
+    if kernel <= center:
+        return [1] * kernel
+    side, left, length = [], (kernel - center) // 2, 2
+    while left:
+        side.append(min(length, left))
+        left -= side[-1]
+        length *= 2
+    return side[::-1] + [1] * center + side
+
+
+def expansion(kernel: int, center: int) -> Tensor:
+    """The 0/1 matrix `[k, k']` with `dense = e @ theta @ e.T`. Its gradient is two small matrix products, which is
+    cheaper than the scatter that indexing or `repeat_interleave` leaves to autograd."""
+    lengths = torch.tensor(intervals(kernel, center))
+    return torch.eye(len(lengths)).repeat_interleave(lengths, dim=0)
+
+
+def reach(kernel: int, size: int) -> slice:
+    """The taps of an axis that lie inside a map of `size` at some position: 27 of 47 at 14. The others are cut off
+    before a pass, so that no rival is made to multiply zeros that it could know of."""
+    cut = max(0, kernel // 2 - (size - 1))
+    return slice(cut, kernel - cut)
+
+
+def direct(x: Tensor, kernel: Tensor) -> Tensor:
+    """Depthwise convolution that keeps the size, `kernel` `[C, kh, kw]`."""
+    padding = (kernel.shape[1] // 2, kernel.shape[2] // 2)
+    return F.conv2d(x, kernel[:, None], padding=padding, groups=len(kernel))
+
+
+def fastest_points(channels: int, size: int, kernel: int) -> int:
+    """The number of points at which transforms of a map and back take the least time on this machine.
+
+    From `size + kernel // 2` on there are enough: what wraps around then falls on rows that are cut off. The kernel itself
+    must fit, too.
+    """
+    x, least = torch.randn(1, channels, size, size), max(size + kernel // 2, kernel)
+
+    def smooth(n: int) -> bool:
+        return n == 1 or any(n % prime == 0 and smooth(n // prime) for prime in (2, 3, 5, 7))
+
+    def time(n: int) -> float:
+        return min(timeit.repeat(lambda: torch.fft.irfft2(torch.fft.rfft2(x, (n, n)), (n, n)), number=1, repeat=5))
+
+    return min(filter(smooth, range(least + least % 2, least + least // 3 + 2, 2)), key=time)
+
+
+def product(a: Tensor, b: Tensor, n: int, first: int, size: int) -> Tensor:
+    """Rows and columns `first .. first + size` of the cyclic convolution whose factors have the spectra `a` and `b`."""
+    rows = slice(first, first + size)
+    return torch.fft.irfft2(a * b, (n, n))[..., rows, rows]
+
+
+class FftDepthwise(torch.autograd.Function):
+    """Depthwise convolution by FFT of `n` points, `turned` `[C, k, k]` being the kernel turned by 180 degrees.
+
+    The gradients use the spectra of the forward, which is faster than autograd through `torch.fft`.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, turned: Tensor, n: int) -> Tensor:
+        image, kernel = torch.fft.rfft2(x, (n, n)), torch.fft.rfft2(turned, (n, n))
+        ctx.save_for_backward(image, kernel)
+        ctx.sizes = n, x.shape[-1], turned.shape[-1]
+        return product(image, kernel, n, turned.shape[-1] // 2, x.shape[-1])
+
+    @staticmethod
+    def backward(ctx, gy: Tensor) -> tuple[Tensor, Tensor, None]:
+        image, kernel = ctx.saved_tensors
+        n, size, k = ctx.sizes
+        before, after = k // 2, n - size - k // 2
+        g = torch.fft.rfft2(F.pad(gy, (before, after, before, after)))
+        gx = product(g, kernel.conj(), n, 0, size)
+        return gx, product(g, image.conj(), n, 0, k).sum(0), None

@@ -1,0 +1,257 @@
+"""Writes docs/benchmarks.md from the measured lines: medians over the rounds of the latest run of each case.
+
+With `--least`, the least time of all runs instead: for a machine that others use at the same time, and the page says so.
+"""
+
+import sys
+from collections.abc import Callable
+from statistics import median
+
+from plan import LAYOUTS, MODEL_PEERS, ROOT, RUST, Case, cases, known_by, read_results
+
+LEAST = "--least" in sys.argv
+TARGET = ROOT / "docs/benchmarks.md"
+NONE = "not measured"
+
+Line = dict[str, object]
+Measured = dict[str, Line]  # by peer; "pelk" is ours
+
+
+def summary(lines: list[Line]) -> Line:
+    """One line of several rounds."""
+    numbers = ("ms", "floor_ms", "peak_bytes")
+    found = {name: [line[name] for line in lines if line.get(name) is not None] for name in numbers}
+    result = {name: median(values) for name, values in found.items() if values}
+    return {**result, "ms": min(line["min_ms"] for line in lines)} if LEAST else result
+
+
+def measured(case: Case, kind: str, lines: list[Line]) -> Measured:
+    """Everybody's latest measurement of one pass of a case."""
+    mine = [line for line in lines if known_by(line, case) and line["pass"] == kind]
+    result = {}
+    for peer in ("pelk", *case.peers):
+        own = [line for line in mine if line.get("peer", "pelk") == peer]
+        latest = max((line["started"] for line in own), default=None)
+        if own:
+            result[peer] = summary([line for line in own if line["started"] == latest])
+    return result
+
+
+def milliseconds(line: Line | None, name: str = "ms") -> str:
+    if line is None or name not in line:
+        return NONE
+    value = line[name]
+    digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:,.{digits}f}"
+
+
+def times(a: Line | None, b: Line | None, first: str = "ms", second: str = "ms") -> str:
+    return f"{a[first] / b[second]:.2f}" if a and b and first in a and second in b else NONE
+
+
+def memory(line: Line | None) -> str:
+    return f"{line['peak_bytes'] / 2**20:,.0f}" if line and line.get("peak_bytes") else NONE
+
+
+def best(found: Measured) -> str | None:
+    """The fastest rival."""
+    rivals = [peer for peer in found if peer != "pelk"]
+    return min(rivals, key=lambda peer: found[peer]["ms"], default=None)
+
+
+def table(head: list[str], rows: list[list[str]], words: int) -> str:
+    """A Markdown table whose first `words` columns are text, the others numbers."""
+    rules = ["---"] * words + ["---:"] * (len(head) - words)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, rules, *rows])
+
+
+def name_of(fields: Line) -> list[str]:
+    """The first columns of a case's row."""
+    match fields["bench"]:
+        case "peripheral_conv":
+            return [f"{fields['c']}", f"{fields['h']} x {fields['w']}", f"{fields['kernel']} ({fields['center']})"]
+        case "depthwise_conv":
+            return [f"{fields['c']}", f"{fields['h']} x {fields['w']}", f"{fields['kernel_h']} x {fields['kernel_w']}"]
+        case "pixel_mlp":
+            return [f"{fields['rows']}", f"{fields['c']}"]
+        case _:
+            return [f"`{fields['model']}`", f"{fields['size']}", f"{fields['n']}"]
+
+
+HEADS = {
+    "peripheral_conv": ["channels", "map", "kernel (centre)"],
+    "depthwise_conv": ["channels", "map", "kernel"],
+    "pixel_mlp": ["pixels", "channels"],
+    "model": ["network", "image", "images a pass"],
+}
+
+
+def against_best(todo: list[Case], lines: list[Line], extra: Callable[[Case, Measured], list[str]], heads: list[str]) -> str:
+    """Ours, the floor and the fastest rival."""
+    rows = []
+    for case in todo:
+        for kind in case.passes:
+            found = measured(case, kind, lines)
+            ours, rival = found.get("pelk"), best(found)
+            row = [milliseconds(ours), milliseconds(ours, "floor_ms"), times(ours, ours, "ms", "floor_ms")]
+            row += [milliseconds(found.get(rival)), times(found.get(rival), ours), rival or NONE]
+            rows.append([*name_of(case.fields), kind, *row, *extra(case, found)])
+    head = [*HEADS[todo[0].fields["bench"]], "pass", "pelk ms", "floor ms", "over floor", "best rival ms", "over pelk", "which"]
+    return table(head + heads, rows, len(HEADS[todo[0].fields["bench"]]) + 1)
+
+
+def all_rivals(todo: list[Case], lines: list[Line], peers: tuple[str, ...], cell: Callable[[Line | None], str]) -> str:
+    """A column a rival."""
+    rows = []
+    for case in todo:
+        for kind in case.passes:
+            found = measured(case, kind, lines)
+            rows.append([*name_of(case.fields), kind, *(cell(found.get(peer)) for peer in peers)])
+    names = HEADS[todo[0].fields["bench"]]
+    return table([*names, "pass", *peers], rows, len(names) + 1)
+
+
+def nothing(_: Case, __: Measured) -> list[str]:
+    return []
+
+
+def best_memory(_: Case, found: Measured) -> list[str]:
+    return [memory(found.get("pelk")), memory(found.get(best(found)))]
+
+
+def training(case: Case, found: Measured) -> list[str]:
+    """Memory, then images a second."""
+    rates = [1e3 * case.fields["n"] / found[peer]["ms"] if peer in found else None for peer in ("pelk", best(found))]
+    return best_memory(case, found) + [NONE if rate is None else f"{rate:,.1f}" for rate in rates]
+
+
+def machine(lines: list[Line]) -> str:
+    """What was measured on what."""
+    found = [line for line in lines if line["bench"] == "machine"]
+    if not found:
+        return "Nothing has been measured yet."
+    if len({line["cpu"] for line in found}) > 1:
+        sys.exit("the results are of several machines; remove the file and measure again")
+    last = found[-1]
+    levels = {line["simd"] for line in lines if "simd" in line and line["started"] == last["started"]}
+    versions = ", ".join(f"{name} {number}" for name, number in last["versions"].items())
+    first_day, last_day = found[0]["started"][:10], last["started"][:10]
+    return (
+        f"Measured {first_day if first_day == last_day else f'{first_day} to {last_day}'} on {last['cores']} cores of "
+        f"{last['cpu']} ({', '.join(last['features'])}), {last['memory_gib']} GiB of memory; pelk with "
+        f"{' and '.join(sorted(levels)) or 'no'} instructions. Versions: {versions}."
+    )
+
+
+STATISTIC = {
+    False: "Times are in ms: the median over the rounds of each round's median, after warm-up.",
+    True: "Times are in ms: the least of all runs, since others used the machine at the same time.",
+}
+
+PAGE = """# Benchmarks
+
+Made by `ci/peers/run.sh`, which measures pelk and its rivals in turn and writes this page; do not edit it by hand.
+
+{machine}
+
+{statistic} The floor is the needed multiply-adds over the measured peak rate of one core times the
+threads: blocks of a kernel that lie wholly outside the image are not needed, and each of the two gradients needs as many as
+the forward. "over pelk" is the best rival's time over ours. What each rival computes, and what is computed before its clock starts, is in
+[ci/peers](../ci/peers/README.md).
+
+## Peripheral convolution
+
+One image, one thread. Rivals compute the expanded dense kernel; the pass forward_backward gives the gradients of image and theta.
+
+{peripheral}
+
+All rivals, ms:
+
+{peripheral_rivals}
+
+## Depthwise convolution with dense kernels and stripes
+
+One image, one thread.
+
+{depthwise}
+
+All rivals, ms:
+
+{depthwise_rivals}
+
+## Pixel MLP
+
+LayerNorm, linear layer to four times the channels, GELU, linear layer back, layer scale, residual; one thread. The rival is
+PyTorch.
+
+{mlp}
+
+## Inference of whole networks
+
+The merged form, {threads} threads. Memory is the peak of the whole process in MiB, libraries included.
+
+{model}
+
+All rivals, ms:
+
+{model_rivals}
+
+Memory of all rivals, MiB; importing PyTorch alone takes {torch_import}, ONNX Runtime {ort_import}:
+
+{model_memory}
+
+## Training
+
+Forward, loss, backward, norm of the gradients and AdamW, {threads} threads. `pelk_atto` with 128 images is the default of
+`cargo xtask train`.
+
+{train}
+
+All rivals, ms:
+
+{train_rivals}
+
+Memory of all rivals, MiB:
+
+{train_memory}
+"""
+
+
+def page(lines: list[Line]) -> str:
+    threads = max((line["threads"] for line in lines if line["bench"] == "model"), default=2)
+    todo = cases(threads)
+
+    def some(bench: str, group: str = "") -> list[Case]:
+        return [case for case in todo if case.fields["bench"] == bench and group in case.group]
+
+    def imports(word: str) -> str:
+        found = [line["import_bytes"] for line in lines if word in str(line.get("peer", "")) and "import_bytes" in line]
+        return f"{median(found) / 2**20:,.0f}" if found else NONE
+
+    peripheral, depthwise, mlp = some("peripheral_conv"), some("depthwise_conv"), some("pixel_mlp")
+    model, train = some("model", "model"), some("model", "train")
+    run = (*MODEL_PEERS, "onnxruntime")
+    memories, rates = ["pelk MiB", "rival MiB"], ["pelk images/s", "rival images/s"]
+    return PAGE.format(
+        machine=machine(lines),
+        statistic=STATISTIC[LEAST],
+        threads=threads,
+        peripheral=against_best(peripheral, lines, nothing, []),
+        peripheral_rivals=all_rivals(peripheral, lines, (*LAYOUTS, "torch fft", *RUST), milliseconds),
+        depthwise=against_best(depthwise, lines, nothing, []),
+        depthwise_rivals=all_rivals(depthwise, lines, LAYOUTS, milliseconds),
+        mlp=against_best(mlp, lines, nothing, []),
+        model=against_best(model, lines, best_memory, memories),
+        model_rivals=all_rivals(model, lines, run, milliseconds),
+        model_memory=all_rivals(model, lines, run, memory),
+        train=against_best(train, lines, training, memories + rates),
+        train_rivals=all_rivals(train, lines, MODEL_PEERS, milliseconds),
+        train_memory=all_rivals(train, lines, MODEL_PEERS, memory),
+        torch_import=imports("torch"),
+        ort_import=imports("onnxruntime"),
+    )
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(read_results()))
+    print(f"wrote {TARGET}")

@@ -1,0 +1,114 @@
+"""Times PyTorch on the operators of `cargo xtask bench`, one JSON object a line.
+
+    torch_operators.py --shape C,H,KERNEL,CENTER    a peripheral convolution, computed as a dense one
+    torch_operators.py --depthwise C,H,KH,KW        a dense or stripe depthwise convolution
+    torch_operators.py --mlp ROWS,C                 the second half of a block: LayerNorm to residual
+
+Values are random. What can be known before a pass is made before it: the expanded kernel, its spectrum. The pass
+forward_backward gives the gradients of the image and of theta, expansion included.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from depthwise import FftDepthwise, direct, expansion, fastest_points, product, reach
+from timing import arguments, emit, measure, numbers
+
+LAYOUTS = {"torch nchw": torch.contiguous_format, "torch channels_last": torch.channels_last}
+
+
+def passes(head: dict, peer: str, operator: Callable, x: Tensor, weights: list[Tensor], args, ready=None) -> None:
+    """Times `operator(x, *weights)`, and the same with all gradients, as far as asked for.
+
+    `ready(x)` is the forward with what can be computed from the weights beforehand.
+    """
+    forward = ready or (lambda x: operator(x, *weights))
+    wanted = [kind for kind in args.passes if f"{peer}:{kind}" not in args.skip]
+    if "forward" in wanted:
+        with torch.inference_mode():
+            figures = measure(lambda: forward(x), args)
+        emit({**head, "pass": "forward", "threads": args.threads}, peer, figures)
+    if "forward_backward" in wanted:
+        gy = torch.randn_like(x)
+        leaves = [tensor.detach().requires_grad_() for tensor in (x, *weights)]
+        figures = measure(lambda: torch.autograd.grad(operator(*leaves), leaves, gy), args)
+        emit({**head, "pass": "forward_backward", "threads": args.threads}, peer, figures)
+
+
+def peripheral(c: int, h: int, kernel: int, center: int, args) -> None:
+    """Both layouts and FFT on one peripheral convolution."""
+    head = {"bench": "peripheral_conv", "n": args.batch, "c": c, "h": h, "w": h, "kernel": kernel, "center": center}
+    e = expansion(kernel, center)[reach(kernel, h)]
+    turned, k = e.flip(0), len(e)
+    image, theta = torch.randn(args.batch, c, h, h), torch.randn(c, e.shape[1], e.shape[1])
+    dense = e @ theta @ e.T
+    points = fastest_points(c, h, k)
+    spectrum = torch.fft.rfft2(dense.flip(1, 2), (points, points))
+
+    def direct_forward(x: Tensor) -> Tensor:
+        return direct(x, dense)
+
+    def direct_trained(x: Tensor, theta: Tensor) -> Tensor:
+        return direct(x, e @ theta @ e.T)
+
+    def fft_forward(x: Tensor) -> Tensor:
+        return product(torch.fft.rfft2(x, (points, points)), spectrum, points, k // 2, h)
+
+    def fft_trained(x: Tensor, theta: Tensor) -> Tensor:
+        return FftDepthwise.apply(x, turned @ theta @ turned.T, points)
+
+    rivals = {peer: (direct_forward, direct_trained, layout) for peer, layout in LAYOUTS.items()}
+    rivals["torch fft"] = (fft_forward, fft_trained, torch.contiguous_format)
+    expected = direct_forward(image)
+    for peer, (forward, trained, layout) in rivals.items():
+        x = image.to(memory_format=layout)
+        for actual in (forward(x), trained(x, theta)):
+            assert (actual - expected).abs().max() < 1e-4 * expected.abs().max(), f"{peer} computes something else"
+        passes(head, peer, trained, x, [theta], args, forward)
+
+
+def dense(c: int, h: int, kernel_h: int, kernel_w: int, args) -> None:
+    """Both layouts on one dense or stripe convolution."""
+    head = {"bench": "depthwise_conv", "n": args.batch, "c": c, "h": h, "w": h}
+    head |= {"kernel_h": kernel_h, "kernel_w": kernel_w}
+    image, weight = torch.randn(args.batch, c, h, h), torch.randn(c, kernel_h, kernel_w)
+    weight = weight[:, reach(kernel_h, h), reach(kernel_w, h)].contiguous()
+    for peer, layout in LAYOUTS.items():
+        x = image.to(memory_format=layout)
+        passes(head, peer, direct, x, [weight], args)
+
+
+def mlp(rows: int, c: int, args) -> None:
+    """A pixel MLP; its rows are pixels, so that the two layouts are one."""
+
+    def operator(x: Tensor, norm: Tensor, shift: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, gamma: Tensor):
+        y = F.linear(F.layer_norm(x, (c,), norm, shift, 1e-6), w1, b1)
+        return x + gamma * F.linear(F.gelu(y), w2, b2)
+
+    shapes = [(c,), (c,), (4 * c, c), (4 * c,), (c, 4 * c), (c,), (c,)]
+    weights = [torch.randn(shape) / c**0.5 for shape in shapes]
+    passes({"bench": "pixel_mlp", "rows": rows, "c": c}, "torch", operator, torch.randn(rows, c), weights, args)
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--shape", type=numbers(4), action="append", default=[], metavar="C,H,KERNEL,CENTER")
+    parser.add_argument("--depthwise", type=numbers(4), action="append", default=[], metavar="C,H,KH,KW")
+    parser.add_argument("--mlp", type=numbers(2), action="append", default=[], metavar="ROWS,C")
+    parser.set_defaults(passes={"forward", "forward_backward"})
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    for shape in args.shape:
+        peripheral(*shape, args)
+    for shape in args.depthwise:
+        dense(*shape, args)
+    for shape in args.mlp:
+        mlp(*shape, args)
+
+
+if __name__ == "__main__":
+    main()
