@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: how long operators and networks take here.
 
 mod cases;
+mod dispatch;
 mod memory;
 mod model;
 mod operators;
@@ -73,6 +74,10 @@ pub struct BenchArgs {
     #[arg(long)]
     json: bool,
 
+    /// Check instead that the variant of the convolution which is chosen for a shape is the fastest one
+    #[arg(long, conflicts_with_all = ["only", "single", "pass"])]
+    check_dispatch: bool,
+
     /// Measure models here and not in processes of their own
     #[arg(long, hide = true, requires = "model")]
     in_this_process: bool,
@@ -84,6 +89,7 @@ Examples:
   cargo xtask bench --only conv,mlp --threads 2
   cargo xtask bench --shape 36,56,51,5 --pass forward  one peripheral convolution, 51 x 51 on 56 x 56
   cargo xtask bench --model pelk_t --size 512 --pass inference --json
+  cargo xtask bench --check-dispatch                   fails where the convolution's choice is not the fastest
 
 Close other programs first, and compare measurements of one machine only. PELK_SIMD=avx2 (or another level) chooses
 the vector instructions.";
@@ -91,8 +97,11 @@ the vector instructions.";
 /// Runs the command.
 ///
 /// # Errors
-/// When the arguments leave nothing to measure or a measurement fails.
+/// When the arguments leave nothing to measure, a measurement fails, or the choice of a variant is bad.
 pub fn run(args: &BenchArgs) -> Result<()> {
+    if args.check_dispatch {
+        return dispatch::check(Level::from_env()?, args.json);
+    }
     let cases = cases(args)?;
     ensure!(!cases.is_empty(), "nothing to measure: the passes given are not among those of the parts given");
     let measuring = Measuring::new(args)?;
@@ -289,6 +298,7 @@ mod tests {
             "--threads 0",
             "--runs 0",
             "--pass sideways",
+            "--check-dispatch --only conv",
             "--in-this-process",
         ] {
             assert!(parse(line).is_err(), "{line}");

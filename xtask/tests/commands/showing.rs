@@ -48,7 +48,10 @@ fn the_help_of_each_command_names_its_options() {
         ("predict", "--checkpoint --invert --threads IMAGE"),
         ("grid", "--kernel --center --base --uniform --half --reversed --svg"),
         ("cost", "--size --classes --channels --by-part --json MODEL"),
-        ("bench", "--only --shape --depthwise --mlp --model --size --batch --pass --threads --runs --json"),
+        (
+            "bench",
+            "--only --shape --depthwise --mlp --model --size --batch --pass --threads --runs --json --check-dispatch",
+        ),
         ("test", "--fast --no-fail-fast"),
     ] {
         assert!(help(&[]).contains(command));
