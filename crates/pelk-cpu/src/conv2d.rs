@@ -7,6 +7,8 @@
 use crate::elementwise::column_sum;
 use crate::gemm::{AddBias, Matrix, Plain, Start, multiply};
 use crate::linear;
+use crate::rowwise::CHUNK;
+use crate::scratch;
 use crate::shape::{ImageShape, ShapeError, checked_len, expect_len};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
@@ -120,20 +122,21 @@ pub fn forward(
     if shape.is_pointwise() {
         return linear::forward(level, output.pixels(), shape.image.c, output.c, x, weight, bias, y);
     }
-    let weight = taps_first(shape, weight);
-    let weight = Matrix::new(&weight, output.c, shape.patch()).transposed();
     let bands = Bands::new(shape, output);
-    let mut patches = bands.buffer();
-    for (band, y) in y.chunks_mut(bands.rows * output.w * output.c).enumerate() {
-        let pixels = y.len() / output.c;
-        let patches = &mut patches[..pixels * shape.patch()];
-        bands.gather(band, x, patches);
-        let patches = Matrix::new(patches, pixels, shape.patch());
-        match bias {
-            Some(bias) => multiply(level, patches, weight, Start::Zero, AddBias(bias), y),
-            None => multiply(level, patches, weight, Start::Zero, Plain, y),
+    scratch::with_parts([weight.len(), bands.patches()], |[by_tap, patches]| {
+        taps_first(shape, weight, by_tap);
+        let weight = Matrix::new(by_tap, output.c, shape.patch()).transposed();
+        for (band, y) in y.chunks_mut(bands.rows * output.w * output.c).enumerate() {
+            let pixels = y.len() / output.c;
+            let patches = &mut patches[..pixels * shape.patch()];
+            bands.gather(band, x, patches);
+            let patches = Matrix::new(patches, pixels, shape.patch());
+            match bias {
+                Some(bias) => multiply(level, patches, weight, Start::Zero, AddBias(bias), y),
+                None => multiply(level, patches, weight, Start::Zero, Plain, y),
+            }
         }
-    }
+    });
     Ok(())
 }
 
@@ -161,31 +164,34 @@ pub fn backward(
         let (pixels, inputs) = (output.pixels(), shape.image.c);
         return linear::backward(level, pixels, inputs, output.c, x, weight, gy, gx, gweight, gbias);
     }
-    let weight = taps_first(shape, weight);
-    let weight = Matrix::new(&weight, output.c, shape.patch());
     let bands = Bands::new(shape, output);
-    let mut patches = bands.buffer();
-    let mut by_tap = gweight.as_ref().map(|gweight| vec![0.0; gweight.len()]);
-    if let Some(gx) = gx.as_deref_mut() {
-        gx.par_iter_mut().for_each(|gx| *gx = 0.0);
-    }
-    for (band, gy) in gy.chunks(bands.rows * output.w * output.c).enumerate() {
-        let pixels = gy.len() / output.c;
-        let patches = &mut patches[..pixels * shape.patch()];
-        let gy = Matrix::new(gy, pixels, output.c);
-        if let Some(by_tap) = &mut by_tap {
-            bands.gather(band, x, patches);
-            let patches = Matrix::new(patches, pixels, shape.patch());
-            multiply(level, gy.transposed(), patches, Start::Keep, Plain, by_tap);
-        }
+    let gradient_len = if gweight.is_some() { weight.len() } else { 0 };
+    scratch::with_parts([weight.len(), gradient_len, bands.patches()], |[by_tap, gradient, patches]| {
+        taps_first(shape, weight, by_tap);
+        let weight = Matrix::new(by_tap, output.c, shape.patch());
+        let mut start = Start::Zero;
         if let Some(gx) = gx.as_deref_mut() {
-            multiply(level, gy, weight, Start::Zero, Plain, patches);
-            bands.scatter(level, band, patches, gx);
+            gx.par_iter_mut().for_each(|gx| *gx = 0.0);
         }
-    }
-    if let (Some(by_tap), Some(gweight)) = (by_tap, gweight) {
-        channels_first(shape, &by_tap, gweight);
-    }
+        for (band, gy) in gy.chunks(bands.rows * output.w * output.c).enumerate() {
+            let pixels = gy.len() / output.c;
+            let patches = &mut patches[..pixels * shape.patch()];
+            let gy = Matrix::new(gy, pixels, output.c);
+            if gweight.is_some() {
+                bands.gather(band, x, patches);
+                let patches = Matrix::new(patches, pixels, shape.patch());
+                multiply(level, gy.transposed(), patches, start, Plain, gradient);
+                start = Start::Keep;
+            }
+            if let Some(gx) = gx.as_deref_mut() {
+                multiply(level, gy, weight, Start::Zero, Plain, patches);
+                bands.scatter(level, band, patches, gx);
+            }
+        }
+        if let Some(gweight) = gweight {
+            channels_first(shape, gradient, gweight);
+        }
+    });
     if let Some(gbias) = gbias {
         column_sum(level, output.pixels(), output.c, gy, gbias)?;
     }
@@ -208,10 +214,8 @@ fn check(
 
 /// The weight as `[O, kh, kw, I]`: patches of N, H, W, C images are gathered in runs of whole pixels, and the
 /// weight, which is smaller, is what gets reordered.
-fn taps_first(shape: &Conv2dShape, weight: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; weight.len()];
-    transpose_each(shape.patch(), shape.image.c, weight, &mut out);
-    out
+fn taps_first(shape: &Conv2dShape, weight: &[f32], by_tap: &mut [f32]) {
+    transpose_each(shape.patch(), shape.image.c, weight, by_tap);
 }
 
 /// Undoes [`taps_first`].
@@ -222,7 +226,8 @@ fn channels_first(shape: &Conv2dShape, weight: &[f32], out: &mut [f32]) {
 /// Transposes each of the matrices of `size` values and `rows` rows in `x`.
 fn transpose_each(size: usize, rows: usize, x: &[f32], out: &mut [f32]) {
     let columns = size / rows;
-    out.par_chunks_mut(size).zip(x.par_chunks(size)).for_each(|(out, x)| {
+    let pairs = out.par_chunks_mut(size).zip(x.par_chunks(size)).with_min_len((CHUNK / size).max(1));
+    pairs.for_each(|(out, x)| {
         for (column, out) in out.chunks_exact_mut(rows).enumerate() {
             for (row, out) in out.iter_mut().enumerate() {
                 *out = x[row * columns + column];
@@ -245,8 +250,9 @@ impl<'a> Bands<'a> {
         Self { shape, output, rows }
     }
 
-    fn buffer(&self) -> Vec<f32> {
-        vec![0.0; self.rows * self.output.w * self.shape.patch()]
+    /// Values of the patches of a band.
+    fn patches(&self) -> usize {
+        self.rows * self.output.w * self.shape.patch()
     }
 
     /// Writes the patches `[pixels, kh, kw, I]` of the band.
