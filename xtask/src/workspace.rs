@@ -31,15 +31,19 @@ pub fn dataset(dataset: &str, folder: Option<&Path>, split: Split) -> Result<Ima
     }
 }
 
-/// Sets the number of threads that computing uses; all cores where none is given.
+/// Runs a command's work on rayon's pool, with this number of threads; all cores where none is given. From inside, an
+/// operator's tasks start at once; from outside, each operator would first wake the pool and be woken by it.
 ///
 /// # Errors
-/// When the threads cannot be started.
-pub fn set_threads(threads: Option<usize>) -> Result<()> {
-    let threads = match threads {
+/// When the threads cannot be started, and those of the work.
+pub fn in_pool<R: Send>(threads: Option<usize>, work: impl FnOnce() -> Result<R> + Send) -> Result<R> {
+    match threads {
         Some(0) => return Err(anyhow!("--threads 0: must be at least 1")),
-        Some(threads) => threads,
-        None => return Ok(()),
-    };
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")
+        Some(threads) => rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .context("cannot start the threads")?,
+        None => {}
+    }
+    rayon::scope(|_| work())
 }

@@ -8,7 +8,7 @@ mod operators;
 mod record;
 mod timing;
 
-use crate::workspace::set_threads;
+use crate::workspace::in_pool;
 use anyhow::{Context, Result, ensure};
 use cases::{Depthwise, Group, Mlp, Model, Pass, Peripheral};
 use clap::ArgGroup;
@@ -190,9 +190,6 @@ impl Measuring<'_> {
             .num_threads(threads)
             .build()
             .context("cannot start the threads")?;
-        if args.in_this_process {
-            set_threads(args.threads)?;
-        }
         let level = Level::from_env()?;
         let operators = Bench { level, threads, runs: args.runs, peak: PeakRate::measure() };
         Ok(Measuring { args, operators, pool })
@@ -219,7 +216,9 @@ impl Measuring<'_> {
             Case::Peripheral(shape, n, pass) => self.pool.install(|| operators.peripheral(*shape, *n, *pass)),
             Case::Depthwise(shape, n, pass) => self.pool.install(|| operators.depthwise(*shape, *n, *pass)),
             Case::Mlp(shape, pass) => self.pool.install(|| operators.mlp(*shape, *pass)),
-            Case::Model(model) if args.in_this_process => model::measure(model, args.runs, operators.peak),
+            Case::Model(model) if args.in_this_process => {
+                in_pool(args.threads, || model::measure(model, args.runs, operators.peak))
+            }
             Case::Model(model) => model::in_own_process(model, args.threads, args.runs),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::table::{Table, number, text};
 use crate::trained::Trained;
-use crate::workspace::{dataset, set_threads};
+use crate::workspace::{dataset, in_pool};
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
 use pelk_data::Split;
@@ -40,7 +40,10 @@ pub struct EvalArgs {
 /// # Errors
 /// When the checkpoint or the data are unusable.
 pub fn run(args: &EvalArgs) -> Result<()> {
-    set_threads(args.threads)?;
+    in_pool(args.threads, || eval(args))
+}
+
+fn eval(args: &EvalArgs) -> Result<()> {
     let Trained { description, network, backend, parameters } = Trained::read(&args.checkpoint, args.folded)?;
     let split = if args.train { Split::Train } else { Split::Test };
     let images = Arc::new(dataset(&description.dataset, args.data.as_deref(), split)?);

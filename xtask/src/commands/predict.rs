@@ -2,7 +2,7 @@
 
 use crate::table::{Table, number, text};
 use crate::trained::Trained;
-use crate::workspace::set_threads;
+use crate::workspace::in_pool;
 use anyhow::{Context, Result, anyhow};
 use image::imageops::FilterType;
 use pelk_autodiff::{Backend, Shape};
@@ -34,7 +34,10 @@ pub struct PredictArgs {
 /// # Errors
 /// When the checkpoint or an image is unusable.
 pub fn run(args: &PredictArgs) -> Result<()> {
-    set_threads(args.threads)?;
+    in_pool(args.threads, || predict(args))
+}
+
+fn predict(args: &PredictArgs) -> Result<()> {
     let Trained { description, network, backend, parameters } = Trained::read(&args.checkpoint, true)?;
     let [height, width, channels] = description.image;
     let shape = Shape::from([1, height, width, channels]);

@@ -3,7 +3,7 @@
 use crate::presets::{self, PRESETS};
 use crate::progress::{Progress, duration};
 use crate::table::{Table, number};
-use crate::workspace::{dataset, root, set_threads, shown};
+use crate::workspace::{dataset, in_pool, root, shown};
 use anyhow::{Context, Result, bail};
 use pelk_autodiff::{Backend, CpuBackend};
 use pelk_data::Split;
@@ -67,7 +67,10 @@ last.safetensors. Ctrl-C saves before it stops, with exit status 0.";
 /// # Errors
 /// When the arguments, the data or a file of the run are unusable, or training fails.
 pub fn run(args: &TrainArgs) -> Result<()> {
-    set_threads(args.threads)?;
+    in_pool(args.threads, || train(args))
+}
+
+fn train(args: &TrainArgs) -> Result<()> {
     let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
     let data = args.data.as_deref();
     let read = |split| anyhow::Ok(Arc::new(dataset(&config.data.dataset, data, split)?));

@@ -1,17 +1,24 @@
 //! The right operand of a product, cut into panels of a few vectors' width, whose rows follow each other in
-//! memory. Blocks of rows come one after the other, so that the panel in use stays in the level-1 cache.
+//! memory. Blocks of rows come one after the other, so that the panel in use stays in a near cache.
 
 use super::Matrix;
 use super::tile::most_vectors;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use std::ops::Range;
 
-/// Summands of a block. A panel is then 16 KiB with vectors of eight, 48 KiB with vectors of sixteen.
-const DEPTH: usize = 256;
+/// Most vectors of a group's row.
+const MOST_VECTORS: usize = 128;
 
-/// Panels that are packed together where they are packed for one block of rows: wide runs of each row of a
-/// row-major matrix are read, and the group stays in the level-2 cache.
-const GROUP: usize = 8;
+/// The sizes of the blocks that lie in the caches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Blocking {
+    /// Rows of the left operand.
+    pub rows: usize,
+    /// Summands.
+    pub depth: usize,
+    /// Panels of the right operand that are packed together.
+    pub group: usize,
+}
 
 /// How a matrix of this many rows and columns is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +27,18 @@ pub(crate) struct Layout {
     columns: usize,
     lanes: usize,
     panels: usize,
+    /// Rows of a block.
+    depth: usize,
+    /// Panels of a group.
+    group: usize,
 }
 
 impl Layout {
-    pub fn new(level: Level, rows: usize, columns: usize) -> Self {
+    pub fn new(level: Level, rows: usize, columns: usize, blocking: Blocking) -> Self {
         let lanes = level.lanes();
         let panels = columns.div_ceil(lanes).div_ceil(most_vectors(lanes));
-        Self { rows, columns, lanes, panels }
+        let Blocking { depth, group, .. } = blocking;
+        Self { rows, columns, lanes, panels, depth, group }
     }
 
     /// Values of the packed matrix.
@@ -41,7 +53,7 @@ impl Layout {
 
     /// Rows of the largest block.
     pub fn depth(&self) -> usize {
-        self.rows.min(DEPTH)
+        self.rows.min(self.depth)
     }
 
     /// Number of panels.
@@ -65,8 +77,8 @@ impl Layout {
 
     /// Blocks of rows.
     pub fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let rows = self.rows;
-        (0..rows).step_by(DEPTH).map(move |first| first..rows.min(first + DEPTH))
+        let (rows, depth) = (self.rows, self.depth);
+        (0..rows).step_by(depth).map(move |first| first..rows.min(first + depth))
     }
 
     /// Where panel `panel` of the block with these rows lies.
@@ -79,7 +91,8 @@ impl Layout {
 
     /// Cuts panels into groups.
     pub fn groups(&self, panels: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
-        panels.clone().step_by(GROUP).map(move |first| first..panels.end.min(first + GROUP))
+        let group = self.group;
+        panels.clone().step_by(group).map(move |first| first..panels.end.min(first + group))
     }
 
     /// Values of these panels of the block with these rows.
@@ -89,7 +102,7 @@ impl Layout {
 
     /// Values of the largest group of one block.
     pub fn largest_group(&self) -> usize {
-        self.group_len(&(0..self.depth()), &(0..self.panels.min(GROUP)))
+        self.group_len(&(0..self.depth()), &(0..self.panels.min(self.group)))
     }
 }
 
@@ -166,19 +179,26 @@ impl Kernel for Group<'_, '_> {
         };
         if b.column_stride == 1 {
             // Row by row, so that the whole width of a row is read while its page is at hand.
-            let mut places = [(0, 0, 0); GROUP];
-            for (panel, entry) in panels.clone().zip(&mut places) {
-                let place = place(panel);
-                *entry = (layout.columns(panel).start, place.start, place.len() / rows.len());
-            }
-            let end = layout.columns(panels.end - 1).end;
+            let vectors = layout.vectors(panels.start).start..layout.vectors(panels.end - 1).end;
+            let first = vectors.start * S::LANES;
+            let end = layout.columns.min(vectors.end * S::LANES);
+            let whole = (end - first) / S::LANES;
+            // Where each vector of a row goes, and how far that is from the same vector of the next row.
+            let mut places = [(0, 0); MOST_VECTORS];
+            let each = panels.clone().flat_map(|panel| {
+                let vectors = layout.vectors(panel).len();
+                let begin = place(panel).start;
+                (0..vectors).map(move |v| (begin + v * S::LANES, vectors * S::LANES))
+            });
+            each.zip(&mut places).for_each(|(place, entry)| *entry = place);
             for row in 0..rows.len() {
-                let from = &b.data[(rows.start + row) * b.row_stride..][..end];
-                for &(column, begin, width) in &places[..panels.len()] {
-                    let to = &mut to[begin + row * width..][..width];
-                    for (to, from) in to.chunks_exact_mut(S::LANES).zip(from[column..].chunks(S::LANES)) {
-                        simd.store(simd.load_partial(from), to);
-                    }
+                let from = &b.data[(rows.start + row) * b.row_stride + first..][..end - first];
+                for (v, &(begin, step)) in places[..whole].iter().enumerate() {
+                    simd.store(simd.load(&from[v * S::LANES..]), &mut to[begin + row * step..]);
+                }
+                if whole < vectors.len() {
+                    let (begin, step) = places[whole];
+                    simd.store(simd.load_partial(&from[whole * S::LANES..]), &mut to[begin + row * step..]);
                 }
             }
             return;
