@@ -35,7 +35,7 @@ impl<B: Backend> Session<B> {
     /// let parameters = Parameters::upload(&backend, &HostParameters::new())?;
     /// let shape = Shape::from([2]);
     /// let mut session = Session::record(&backend, &parameters, &shape, |executor, x| {
-    ///     Ok(vec![executor.apply_one(Gelu, &[x])?])
+    ///     executor.apply_one(Gelu, &[x])
     /// })?;
     /// let y = session.run(backend.upload(&shape, &[0.0, 100.0])?)?;
     /// assert_eq!(backend.download(&y)?, [0.0, 100.0]);

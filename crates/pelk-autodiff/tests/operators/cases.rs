@@ -278,7 +278,7 @@ fn batch_norm() -> Vec<Case> {
 
 fn pixel_mlp() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (x, h) in [(&[2, 4, 4, 4][..], 16), (&[3, 5], 7), (&[2, 3, 1, 17], 40), (WIDE, 100)] {
+    for (x, h) in [(&[2, 4, 4, 4][..], 16), (&[3, 5], 7), (&[2, 3, 1, 17], 40), (&[3, 5, 9, 37], 60)] {
         for (gamma, factors) in [(true, false), (false, true), (true, true)] {
             let c = x[x.len() - 1];
             let factors = factors.then(|| [0.0, 1.25, -3.0][..x[0]].into());
