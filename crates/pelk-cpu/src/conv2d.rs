@@ -131,10 +131,7 @@ pub fn forward(
             let patches = &mut patches[..pixels * shape.patch()];
             bands.gather(band, x, patches);
             let patches = Matrix::new(patches, pixels, shape.patch());
-            match bias {
-                Some(bias) => multiply(level, patches, weight, Start::Zero, AddBias(bias), y),
-                None => multiply(level, patches, weight, Start::Zero, Plain, y),
-            }
+            multiply(level, patches, weight, Start::Zero, AddBias(bias), y);
         }
     });
     Ok(())

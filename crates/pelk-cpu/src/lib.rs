@@ -68,6 +68,7 @@ mod rowwise;
 mod scratch;
 mod separable;
 pub mod shape;
+mod shared;
 pub mod simd;
 
 #[cfg(test)]

@@ -35,10 +35,7 @@ pub fn forward(
     expect_len(NAME, "bias", bias.map(<[f32]>::len), outputs)?;
     expect_len(NAME, "y", y.len(), rows * outputs)?;
     let (x, weight) = (Matrix::new(x, rows, inputs), Matrix::new(weight, outputs, inputs));
-    match bias {
-        Some(bias) => multiply(level, x, weight.transposed(), Start::Zero, AddBias(bias), y),
-        None => multiply(level, x, weight.transposed(), Start::Zero, Plain, y),
-    }
+    multiply(level, x, weight.transposed(), Start::Zero, AddBias(bias), y);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! [`Backend`] on pelk-cpu's kernels: shapes in, slices out.
 
-use super::{CpuBackend, CpuTensor};
+use super::{CpuBackend, CpuTensor, Room};
 use crate::backend::{Backend, BatchNormalized, Gradients, Normalized};
 use crate::operators::{
     Conv2d, CrossEntropy, DepthwiseConv, PixelMlp, PixelMlpParameters, PositionBias, PositionForm,
@@ -413,7 +413,7 @@ impl Backend for CpuBackend {
         let PixelMlpParameters { norm, expand, project, gamma } = parameters;
         // One walk gives all of them, so it is all or none.
         let any = needs[1..].contains(&true);
-        let mut gx = self.room(true, x);
+        let mut gx = self.pool.take(x.values.len());
         let [mut a, mut b] = norm.map(|tensor| self.room(any, tensor));
         let [mut c, mut d] = expand.map(|tensor| self.room(any, tensor));
         let [mut e, mut f] = project.map(|tensor| self.room(any, tensor));
@@ -429,11 +429,12 @@ impl Backend for CpuBackend {
                 }),
                 _ => None,
             };
-            let Some(gx) = gx.slice() else { return Err(Error::NoGradient) };
-            sizes.backward(self.level, &x.values, &parameters, &gy.values, gx, gradients)?;
+            sizes.backward(self.level, &x.values, &parameters, &gy.values, &mut gx, gradients)?;
         }
+        let gx = Some(CpuTensor::new(&x.shape, gx));
+        let [a, b, c, d, e, f, g] = [a, b, c, d, e, f, g].map(Room::done);
         let mut wanted = needs.into_iter();
-        Ok([gx, a, b, c, d, e, f, g].map(|room| room.done().filter(|_| wanted.next() == Some(true))))
+        Ok([gx, a, b, c, d, e, f, g].map(|gradient| gradient.filter(|_| wanted.next() == Some(true))))
     }
 
     fn add(&self, a: &CpuTensor, b: &CpuTensor) -> Result<CpuTensor> {

@@ -42,12 +42,13 @@ mod variant;
 use pelk_grid::SharingGrid;
 
 use crate::shape::{ImageShape, ShapeError, checked_len, expect_len};
+use crate::shared::Shared;
 use crate::simd::Level;
-use pack::{SharedImages, ThetaLayout};
+use pack::ThetaLayout;
 use pass::{Convolve, Pass};
 use plan::{Axis, Plan};
 
-pub use variant::{DISPATCH_SHAPES, Direction, DispatchShape, Side, Variant};
+pub use variant::{DISPATCH_SHAPES, DispatchShape, Side, Variant};
 
 /// Depthwise convolution whose kernel is shared on `rows` x `columns`: stride 1, zero padding of half a kernel,
 /// so that the output has the size of the input.
@@ -120,7 +121,7 @@ impl BoxConv {
         bias: Bias<'_>,
         y: &mut [f32],
     ) -> Result<(), ShapeError> {
-        self.forward_with(self.choose(level, shape, Direction::Forward), shape, x, theta, bias, y)
+        self.forward_with(self.choose(level, shape), shape, x, theta, bias, y)
     }
 
     /// [`forward`](Self::forward) in the way that is given.
@@ -143,7 +144,7 @@ impl BoxConv {
             Bias::Channel(bias) => expect_len(OPERATOR, "bias", bias.len(), shape.c)?,
             Bias::Map(bias) => expect_len(OPERATOR, "bias map", bias.len(), shape.h * shape.w * shape.c)?,
         }
-        let convolve = Convolve { theta, flipped: false, bias, output: SharedImages::new(y) };
+        let convolve = Convolve { theta, flipped: false, bias, output: Shared::new(y) };
         self.pass(&self.plans(variant, shape), shape, x, Some(convolve), None).run(variant.level);
         Ok(())
     }
@@ -166,7 +167,7 @@ impl BoxConv {
         gx: Option<&mut [f32]>,
         gtheta: Option<&mut [f32]>,
     ) -> Result<(), ShapeError> {
-        self.backward_with(self.choose(level, shape, Direction::Backward), shape, x, theta, gy, gx, gtheta)
+        self.backward_with(self.choose(level, shape), shape, x, theta, gy, gx, gtheta)
     }
 
     /// [`backward`](Self::backward) in the way that is given.
@@ -195,7 +196,7 @@ impl BoxConv {
         let plans = self.plans(variant, shape);
         let correlate = gtheta.is_some().then_some(x);
         let convolve =
-            gx.map(|gx| Convolve { theta, flipped: true, bias: Bias::None, output: SharedImages::new(gx) });
+            gx.map(|gx| Convolve { theta, flipped: true, bias: Bias::None, output: Shared::new(gx) });
         let done = self.pass(&plans, shape, gy, convolve, correlate).run(variant.level);
         if let Some(gtheta) = gtheta {
             gtheta.fill(0.0);

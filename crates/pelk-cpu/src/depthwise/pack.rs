@@ -1,9 +1,6 @@
 //! Between the caller's memory (N, H, W, C images, parameters by channel) and planes of channel blocks, in
 //! which every element is a vector of neighbouring channels.
 
-use std::marker::PhantomData;
-use std::ops::Range;
-
 use super::plan::Plan;
 use crate::simd::{Level, MAX_LANES, Simd};
 
@@ -125,36 +122,6 @@ impl ThetaLayout {
                 if flipped { self.len() - 1 - index } else { index }
             })
         })
-    }
-}
-
-/// A buffer of images that tasks write in turn, each its own images and channels.
-pub(super) struct SharedImages<'a> {
-    start: *mut f32,
-    len: usize,
-    lifetime: PhantomData<&'a mut [f32]>,
-}
-
-// SAFETY: the pointer is that of a `&mut [f32]`, which may move to another thread.
-unsafe impl Send for SharedImages<'_> {}
-// SAFETY: access through a shared reference is `range_mut` alone, whose caller keeps threads apart.
-unsafe impl Sync for SharedImages<'_> {}
-
-impl<'a> SharedImages<'a> {
-    pub fn new(images: &'a mut [f32]) -> Self {
-        Self { start: images.as_mut_ptr(), len: images.len(), lifetime: PhantomData }
-    }
-
-    /// The values of `range`; panics if they are not all within the buffer.
-    ///
-    /// # Safety
-    /// No other slice that overlaps the range may exist, on any thread, while this one does.
-    #[allow(clippy::mut_from_ref)] // the caller keeps them apart, see above
-    #[inline(always)]
-    pub unsafe fn range_mut(&self, range: Range<usize>) -> &mut [f32] {
-        assert!(range.start <= range.end && range.end <= self.len, "beyond the end of the images");
-        // SAFETY: within the buffer as just checked; exclusive by the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
     }
 }
 

@@ -1,19 +1,20 @@
 //! One parallel pass over a batch: tasks, their memory, and what each does.
 
-use std::cell::Cell;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::Bias;
 use super::correlate::Correlate;
-use super::pack::{Block, Channels, SharedImages, ThetaLayout, blocks, load_theta};
+use super::pack::{Block, Channels, ThetaLayout, blocks, load_theta};
 use super::plan::{Plan, Plane, planes_len};
 use super::scatter::Scatter;
 use super::sweep::{Consumer, RunRow, Use, sweep};
 use super::tile::split;
+use crate::scratch;
 use crate::shape::ImageShape;
-use crate::simd::{Kernel, Level, MAX_LANES, Simd, dispatch};
+use crate::shared::Shared;
+use crate::simd::{Kernel, Level, Simd, dispatch};
 
 /// A pass builds the box sums of `source` and gives them to either or both of two consumers.
 pub(super) struct Pass<'a> {
@@ -37,7 +38,7 @@ pub(super) struct Convolve<'a> {
     pub flipped: bool,
     pub bias: Bias<'a>,
     /// N, H, W, C.
-    pub output: SharedImages<'a>,
+    pub output: Shared<'a>,
 }
 
 /// Some images of one channel block, and the correlation summed over them: `[cells that meet][lanes]`, or
@@ -68,9 +69,20 @@ impl Pass<'_> {
             .into_par_iter()
             .with_max_len(1)
             .map(|(images, (block, plan))| {
-                with_memory(|memory| dispatch(block.level, Task { pass: self, images, block, plan, memory }))
+                let lens = self.lens(plan);
+                scratch::with(room(lens, block.level.lanes()), |memory| {
+                    dispatch(block.level, Task { pass: self, images, block, plan, lens, memory })
+                })
             })
             .collect()
+    }
+
+    /// Vectors of the buffers of a task: runs, planes, parameters, sums of the correlation.
+    fn lens(&self, plan: &Plan) -> [usize; 4] {
+        let (theta, products) =
+            self.convolve.as_ref().map_or((0, 0), |_| (plan.theta_len(), planes_len(&plan.products)));
+        let (gradient, others) = self.correlate.map_or((0, 0), |_| (plan.cells(), planes_len(&plan.others)));
+        [plan.sums_len(), products.max(others), theta, gradient]
     }
 
     fn channels<'b>(&self, batch: &'b [f32], image: usize, block: Block) -> Channels<'b> {
@@ -84,7 +96,9 @@ struct Task<'a> {
     images: Range<usize>,
     block: Block,
     plan: &'a Plan,
-    memory: &'a mut Vec<f32>,
+    /// [`Pass::lens`].
+    lens: [usize; 4],
+    memory: &'a mut [f32],
 }
 
 impl Kernel for Task<'_> {
@@ -92,13 +106,8 @@ impl Kernel for Task<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Done {
-        let Self { pass, images, block, plan, memory } = self;
+        let Self { pass, images, block, plan, lens, memory } = self;
         let convolve = pass.convolve.as_ref();
-        let (theta_len, products) =
-            convolve.map_or((0, 0), |_| (plan.theta_len(), planes_len(&plan.products)));
-        let (gradient_len, others) =
-            pass.correlate.map_or((0, 0), |_| (plan.cells(), planes_len(&plan.others)));
-        let lens = [plan.sums_len(), products.max(others), theta_len, gradient_len];
         let [sums, planes, theta, gradient] = vectors::<S, _>(memory, lens);
 
         sums.fill(simd.zero());
@@ -188,29 +197,20 @@ impl<S: Simd> Output<'_, S> {
     }
 }
 
-thread_local! {
-    /// Working memory of one thread, kept from task to task: a megabyte or two for the largest maps.
-    static MEMORY: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+/// Vectors that a buffer leaves free behind it. Each begins at another offset within a page, so that equal rows of two do not
+/// share cache sets.
+const fn skew(buffer: usize) -> usize {
+    1 + 2 * buffer
 }
 
-/// Lends this thread's working memory, whose contents are arbitrary.
-fn with_memory<R>(work: impl FnOnce(&mut Vec<f32>) -> R) -> R {
-    let mut memory = MEMORY.take();
-    let result = work(&mut memory);
-    MEMORY.set(memory);
-    result
+/// Values of the memory that [`vectors`] cuts into buffers of vectors of `lanes`.
+fn room<const N: usize>(lens: [usize; N], lanes: usize) -> usize {
+    lens.iter().enumerate().map(|(buffer, len)| (len + skew(buffer)) * lanes).sum()
 }
 
-/// Cuts working memory into buffers of vectors, growing it where it is too short.
+/// Cuts memory, aligned to vectors, into buffers of vectors.
 #[inline(always)]
-fn vectors<S: Simd, const N: usize>(memory: &mut Vec<f32>, lens: [usize; N]) -> [&mut [S::V]; N] {
-    // Each buffer begins at another offset within a page, so that equal rows of two do not share cache sets.
-    let skew = |buffer: usize| 1 + 2 * buffer;
-    let total: usize = lens.iter().enumerate().map(|(buffer, len)| len + skew(buffer)).sum();
-    let needed = total * S::LANES + MAX_LANES;
-    if memory.len() < needed {
-        memory.resize(needed, 0.0);
-    }
+fn vectors<S: Simd, const N: usize>(memory: &mut [f32], lens: [usize; N]) -> [&mut [S::V]; N] {
     // SAFETY: on every level V is a plain vector of LANES f32, for which any bits are valid.
     let (_, mut rest, _) = unsafe { memory.align_to_mut::<S::V>() };
     let mut buffer = 0;

@@ -9,15 +9,6 @@ use super::pack::narrower;
 use crate::shape::ImageShape;
 use crate::simd::Level;
 
-/// One of the two calls of a [`BoxConv`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// [`BoxConv::forward`].
-    Forward,
-    /// [`BoxConv::backward`].
-    Backward,
-}
-
 /// One way to compute a [`BoxConv`] on one level: [`BoxConv::variants`] lists them.
 ///
 /// All give the same results up to the rounding of float32, and each the same bits with any number of threads.
@@ -52,12 +43,12 @@ impl BoxConv {
         levels.flat_map(|level| bands.clone().map(move |bands| Variant { level, bands })).collect()
     }
 
-    /// The variant that [`forward`](Self::forward) or [`backward`](Self::backward) takes: one of
+    /// The variant that [`forward`](Self::forward) and [`backward`](Self::backward) take: one of
     /// [`variants`](Self::variants), by the level and the shape alone.
     ///
     /// On one thread the plainest was fastest for every shape of [`DISPATCH_SHAPES`] (AVX2, Zen 3). Bands are for
     /// a few channels of a wide image, which make too few tasks otherwise.
-    pub fn choose(&self, level: Level, shape: ImageShape, _direction: Direction) -> Variant {
+    pub fn choose(&self, level: Level, shape: ImageShape) -> Variant {
         let tasks = shape.n.saturating_mul(shape.c.div_ceil(level.lanes()));
         let bands = if shape.w >= 2 * NARROWEST && tasks < FEW_TASKS { 2 } else { 1 };
         Variant { level, bands }
@@ -183,9 +174,7 @@ mod tests {
             for level in Level::available() {
                 let variants = conv.variants(level, shape.shape());
                 assert_eq!(variants[0].to_string(), level.to_string());
-                for direction in [Direction::Forward, Direction::Backward] {
-                    assert!(variants.contains(&conv.choose(level, shape.shape(), direction)), "{shape}");
-                }
+                assert!(variants.contains(&conv.choose(level, shape.shape())), "{shape}");
             }
         }
     }

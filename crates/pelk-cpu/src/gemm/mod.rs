@@ -1,8 +1,8 @@
 //! Matrix products in parallel.
 //!
 //! `c = a b`, with something done to the finished rows while they are in the cache (a bias, GELU, a residual: see
-//! [`Finish`]). `b` is packed into panels (`pack`), `a` is read where it lies, and a tile of sums stays in
-//! registers (`tile`).
+//! [`Finish`]). `b` is packed into panels (`pack`), `a` is read where it lies if its rows are contiguous (`left`), and
+//! a tile of sums stays in registers (`tile`).
 //!
 //! The output is cut into blocks, and where it is too small to feed the cores (weight gradients: a small
 //! output, a long sum over pixels) the sum is cut too, its parts being added in order. The cuts depend on the
@@ -14,9 +14,9 @@ mod tile;
 
 use crate::elementwise;
 use crate::scratch;
+use crate::shared::Shared;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use pack::pack_group;
-pub(crate) use pack::{Blocking, Layout, Packed, pack};
+use pack::{Blocking, Layout, Packed, pack, pack_group};
 use rayon::prelude::*;
 use std::ops::Range;
 use tile::Strip;
@@ -71,7 +71,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// Some rows and columns, at least one of each.
-    pub(crate) fn block(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
+    fn block(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
         let first = rows.start * self.row_stride + columns.start * self.column_stride;
         let last = (rows.end - 1) * self.row_stride + (columns.end - 1) * self.column_stride;
         let data = &self.data[first..=last];
@@ -91,7 +91,10 @@ pub(crate) enum Start {
 /// What is done to the finished sums.
 pub(crate) trait Finish: Copy + Sync {
     /// Whether nothing is done.
-    const IS_NOTHING: bool = false;
+    fn is_nothing(&self) -> bool {
+        false
+    }
+
     /// Changes the sums of row `row`, columns `first` and following. Mark it `#[inline(always)]`.
     fn row<S: Simd>(&self, simd: S, row: usize, first: usize, sums: &mut [f32]);
 }
@@ -100,31 +103,39 @@ pub(crate) trait Finish: Copy + Sync {
 #[derive(Clone, Copy)]
 pub(crate) struct Plain;
 impl Finish for Plain {
-    const IS_NOTHING: bool = true;
+    fn is_nothing(&self) -> bool {
+        true
+    }
+
     #[inline(always)]
     fn row<S: Simd>(&self, _: S, _: usize, _: usize, _: &mut [f32]) {}
 }
 
-/// Adds a value to each column.
+/// Adds a value to each column, if there are any.
 #[derive(Clone, Copy)]
-pub(crate) struct AddBias<'a>(pub &'a [f32]);
+pub(crate) struct AddBias<'a>(pub Option<&'a [f32]>);
 impl Finish for AddBias<'_> {
+    fn is_nothing(&self) -> bool {
+        self.0.is_none()
+    }
+
     #[inline(always)]
     fn row<S: Simd>(&self, simd: S, _: usize, first: usize, sums: &mut [f32]) {
-        let bias = &self.0[first..first + sums.len()];
+        let Some(bias) = self.0 else { return };
+        let bias = &bias[first..first + sums.len()];
         for (sums, bias) in sums.chunks_mut(S::LANES).zip(bias.chunks(S::LANES)) {
             simd.store_partial(simd.add(simd.load_partial(sums), simd.load_partial(bias)), sums);
         }
     }
 }
 
-struct FinishRows<F> {
+struct FinishRows<'a, F> {
     finish: F,
-    output: Output,
+    output: Output<'a>,
     rows: Range<usize>,
     columns: Range<usize>,
 }
-impl<F: Finish> Kernel for FinishRows<F> {
+impl<F: Finish> Kernel for FinishRows<'_, F> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
@@ -136,47 +147,39 @@ impl<F: Finish> Kernel for FinishRows<F> {
     }
 }
 
-/// An output that tasks write disjoint blocks of.
+/// A row-major matrix that tasks write disjoint blocks of.
 #[derive(Clone, Copy)]
-pub(crate) struct Output {
-    start: *mut f32,
-    stride: usize,
+pub(crate) struct Output<'a> {
+    values: Shared<'a>,
+    columns: usize,
 }
-// SAFETY: whoever shares an output gives each task a block of its own.
-unsafe impl Send for Output {}
-// SAFETY: as above.
-unsafe impl Sync for Output {}
 
-impl Output {
-    /// The row-major matrix in `values`, with rows of `stride`.
-    pub(crate) fn new(values: &mut [f32], stride: usize) -> Self {
-        Self { start: values.as_mut_ptr(), stride }
+impl<'a> Output<'a> {
+    /// The matrix in `values`, with rows of `columns`.
+    pub(crate) fn new(values: &'a mut [f32], columns: usize) -> Self {
+        Self { values: Shared::new(values), columns }
     }
 
-    /// The output from row `rows` on.
-    ///
-    /// # Safety
-    /// The output must have that many rows.
-    unsafe fn offset(self, rows: usize) -> Self {
-        // SAFETY: the caller vouches for the row.
-        Self { start: unsafe { self.start.add(rows * self.stride) }, ..self }
+    /// Where a block begins; panics if it does not lie within the matrix. Its rows are `columns` apart.
+    fn block(self, rows: &Range<usize>, columns: &Range<usize>) -> *mut f32 {
+        self.values.at(rows.start * self.columns + columns.start..(rows.end - 1) * self.columns + columns.end)
     }
 
     /// Some values of a row.
     ///
     /// # Safety
-    /// They must lie in the output, and no other reference to them may exist.
-    pub(crate) unsafe fn row<'a>(self, row: usize, columns: Range<usize>) -> &'a mut [f32] {
-        // SAFETY: the caller vouches for the place and for being alone.
-        unsafe {
-            std::slice::from_raw_parts_mut(self.start.add(row * self.stride + columns.start), columns.len())
-        }
+    /// No other reference to them may exist.
+    #[inline(always)]
+    pub(crate) unsafe fn row(self, row: usize, columns: Range<usize>) -> &'a mut [f32] {
+        let begin = row * self.columns;
+        // SAFETY: the caller vouches for being alone.
+        unsafe { self.values.range_mut(begin + columns.start..begin + columns.end) }
     }
 }
 
 /// The right operand.
 #[derive(Clone, Copy)]
-pub(crate) enum Right<'a> {
+enum Right<'a> {
     /// Packed before, for many blocks of rows.
     Packed(Packed<'a>),
     /// To be packed panel by panel: for one block of rows that is cheaper than a pass through memory.
@@ -195,8 +198,8 @@ impl Right<'_> {
 /// Rows `rows` and panels `panels` of `c = start + a b`, finished.
 ///
 /// # Safety
-/// `c` must hold that block, and no other thread may use it.
-pub(crate) unsafe fn multiply_block<F: Finish>(
+/// No other thread may use that block of `c`.
+unsafe fn multiply_block<F: Finish>(
     level: Level,
     a: Matrix<'_>,
     b: Right<'_>,
@@ -204,7 +207,7 @@ pub(crate) unsafe fn multiply_block<F: Finish>(
     panels: Range<usize>,
     start: Start,
     finish: F,
-    c: Output,
+    c: Output<'_>,
 ) {
     let layout = b.layout();
     let room = if matches!(b, Right::Loose(..)) { layout.largest_group() } else { 0 };
@@ -226,16 +229,15 @@ pub(crate) unsafe fn multiply_block<F: Finish>(
                         depth: depth.len(),
                         b: panel.as_ptr(),
                         vectors: panel.len() / (depth.len() * level.lanes()),
-                        // SAFETY: inside the block of the output that the caller vouches for.
-                        c: unsafe { c.start.add(rows.start * c.stride + columns.start) },
-                        c_stride: c.stride,
+                        c: c.block(&rows, &columns),
+                        c_stride: c.columns,
                         columns: columns.len(),
                         accumulate: block > 0 || start == Start::Keep,
                     };
-                    // SAFETY: `Matrix::block` checked that `a` holds rows x depth, the packed slice is the
-                    // panel, the output's block is this thread's alone.
+                    // SAFETY: `Matrix::block` and `Output::block` checked the sizes of `a` and the output, the
+                    // packed slice is the panel, and the output's block is this thread's alone.
                     unsafe { strip.run(level) };
-                    if depth.end == layout.rows() && !F::IS_NOTHING {
+                    if depth.end == layout.rows() && !finish.is_nothing() {
                         dispatch(level, FinishRows { finish, output: c, rows: rows.clone(), columns });
                     }
                 }
@@ -321,7 +323,8 @@ fn long_sum<F: Finish>(
     let (m, n, k) = (a.rows, b.columns, a.columns);
     // Part 0 of the sum goes to `c`, the others here.
     scratch::with((cut.parts - 1) * m * n, |others| {
-        let outputs = [Output::new(c, n), Output::new(others, n)];
+        let parts = std::iter::once(&mut *c).chain(others.chunks_exact_mut(m * n));
+        let outputs: Vec<Output<'_>> = parts.map(|part| Output::new(part, n)).collect();
         for_each(cut.parts * cut.rows * cut.panels, |task| {
             let index = task / (cut.rows * cut.panels);
             let rows = part(m, cut.rows, task / cut.panels % cut.rows, TILE_ROWS);
@@ -331,20 +334,17 @@ fn long_sum<F: Finish>(
             if rows.is_empty() {
                 return;
             }
-            let (start, output) = match index {
-                0 => (start, outputs[0]),
-                // SAFETY: part `index` of the sum is the one of this number, less one, in `others`.
-                _ => (Start::Zero, unsafe { outputs[1].offset((index - 1) * m) }),
-            };
+            let start = if index == 0 { start } else { Start::Zero };
             let (a, b) = (a.block(0..m, depth.clone()), b.block(depth, 0..n));
+            let (b, output) = (Right::Loose(layout, b), outputs[index]);
             // SAFETY: each task has a block of its own.
-            unsafe { multiply_block(level, a, Right::Loose(layout, b), rows, panels, start, Plain, output) };
+            unsafe { multiply_block(level, a, b, rows, panels, start, Plain, output) };
         });
         for part in others.chunks_exact(m * n) {
             elementwise::add_into(level, c, part);
         }
     });
-    if !F::IS_NOTHING {
+    if !finish.is_nothing() {
         let output = Output::new(c, n);
         for_each(cut.rows, |task| {
             let rows = part(m, cut.rows, task, 1);
@@ -418,7 +418,7 @@ mod tests {
                     multiply(level, a, b, Start::Keep, Plain, &mut c);
                     check("keep", &c, &|i| kept[i]);
                     let mut c = kept.clone();
-                    multiply(level, a, b, Start::Keep, AddBias(&row), &mut c);
+                    multiply(level, a, b, Start::Keep, AddBias(Some(&row)), &mut c);
                     check("bias", &c, &|i| kept[i] + row[i % n]);
                 }
             }

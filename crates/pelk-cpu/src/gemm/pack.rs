@@ -11,7 +11,7 @@ const MOST_VECTORS: usize = 128;
 
 /// The sizes of the blocks that lie in the caches.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Blocking {
+pub(super) struct Blocking {
     /// Rows of the left operand.
     pub rows: usize,
     /// Summands.
@@ -22,7 +22,7 @@ pub(crate) struct Blocking {
 
 /// How a matrix of this many rows and columns is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Layout {
+pub(super) struct Layout {
     rows: usize,
     columns: usize,
     lanes: usize,
@@ -108,7 +108,7 @@ impl Layout {
 
 /// A packed matrix.
 #[derive(Clone, Copy)]
-pub(crate) struct Packed<'a> {
+pub(super) struct Packed<'a> {
     pub layout: Layout,
     values: &'a [f32],
 }
@@ -122,7 +122,7 @@ impl<'a> Packed<'a> {
 }
 
 /// Packs `b`, which has the layout's rows and columns, into `to`, which has [`Layout::len`] values.
-pub(crate) fn pack<'t>(level: Level, b: Matrix<'_>, layout: Layout, to: &'t mut [f32]) -> Packed<'t> {
+pub(super) fn pack<'t>(level: Level, b: Matrix<'_>, layout: Layout, to: &'t mut [f32]) -> Packed<'t> {
     debug_assert_eq!(to.len(), layout.len());
     // Handing out smaller matrices costs more than packing them.
     const LEAST: usize = 1 << 15;

@@ -1,8 +1,8 @@
 //! Register tiles: a few rows of `a` times one panel of `b`.
 //!
 //! A tile holds its sums in registers while it walks down the panel. Each step loads one packed row of `b` and
-//! broadcasts one value of each row of `a`, which is read where it lies: packing it would cost a pass over it for
-//! every product, and the rows of a tile are few enough for the hardware to follow.
+//! broadcasts one value of each row of `a`, which is read where it lies if its rows are contiguous: packing it would cost
+//! a pass over it for every product, and the rows of a tile are few enough for the hardware to follow.
 
 use crate::simd::{Kernel, Level, Simd, dispatch};
 
@@ -109,40 +109,26 @@ impl Run {
     /// # Safety
     /// As [`Strip::run`].
     unsafe fn run(self, level: Level, height: usize) {
-        macro_rules! pick {
-            ($(($m:literal, $v:literal)),+) => {
-                match (height, self.strip.vectors) {
-                    $(($m, $v) => dispatch(level, Tiles::<$m, $v>(self)),)+
-                    sizes => unreachable!("no register tile has {sizes:?} rows and vectors"),
-                }
-            };
+        match height {
+            1 => self.tiles::<1>(level),
+            2 => self.tiles::<2>(level),
+            3 => self.tiles::<3>(level),
+            4 => self.tiles::<4>(level),
+            5 => self.tiles::<5>(level),
+            6 => self.tiles::<6>(level),
+            7 => self.tiles::<7>(level),
+            8 => self.tiles::<8>(level),
+            _ => unreachable!("no register tile has {height} rows"),
         }
-        pick!(
-            (1, 1),
-            (2, 1),
-            (3, 1),
-            (4, 1),
-            (5, 1),
-            (6, 1),
-            (7, 1),
-            (8, 1),
-            (1, 2),
-            (2, 2),
-            (3, 2),
-            (4, 2),
-            (5, 2),
-            (6, 2),
-            (7, 2),
-            (8, 2),
-            (1, 3),
-            (2, 3),
-            (3, 3),
-            (4, 3),
-            (5, 3),
-            (6, 3),
-            (7, 3),
-            (8, 3)
-        );
+    }
+
+    fn tiles<const M: usize>(self, level: Level) {
+        match self.strip.vectors {
+            1 => dispatch(level, Tiles::<M, 1>(self)),
+            2 => dispatch(level, Tiles::<M, 2>(self)),
+            3 => dispatch(level, Tiles::<M, 3>(self)),
+            vectors => unreachable!("no register tile has {vectors} vectors"),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ impl Finish for Gelu<'_> {
 #[derive(Clone, Copy)]
 pub(super) struct GeluAndSlope<'a> {
     pub bias: &'a [f32],
-    pub slope: Output,
+    pub slope: Output<'a>,
 }
 
 impl Finish for GeluAndSlope<'_> {

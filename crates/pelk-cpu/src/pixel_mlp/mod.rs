@@ -96,12 +96,9 @@ impl PixelMlp {
                 let rows = piece.len();
                 let values = piece.start * c..piece.end * c;
                 let (normed, middle) = (&mut normed[..rows * c], &mut middle[..rows * h]);
-                let (mean, inv_std) = statistics[..2 * rows].split_at_mut(rows);
-                let [weight, bias] = parameters.norm;
-                let x = &x[values.clone()];
-                layer_norm::forward(level, rows, c, x, weight, bias, self.eps, normed, mean, inv_std)?;
-                let bias = parameters.expand[1];
-                multiply(level, Matrix::new(normed, rows, c), expand, Start::Zero, Gelu { bias }, middle);
+                self.normalize(level, &x[values.clone()], parameters, normed, &mut statistics[..2 * rows])?;
+                let (normed, bias) = (Matrix::new(normed, rows, c), parameters.expand[1]);
+                multiply(level, normed, expand, Start::Zero, Gelu { bias }, middle);
                 let residual = Residual {
                     bias: parameters.project[1],
                     gamma: parameters.gamma,
@@ -137,14 +134,17 @@ impl PixelMlp {
         let (c, h) = (self.channels, self.hidden);
         let expand = Matrix::new(parameters.expand[0], h, c);
         let project = Matrix::new(parameters.project[0], c, h);
-        if let Some(gradients) = &mut gradients {
-            gradients.clear();
+        if let Some(Gradients { norm: [weight, norm_bias], expand: [_, bias], .. }) = &mut gradients {
+            for sums in [weight, norm_bias, bias] {
+                sums.fill(0.0);
+            }
         }
         let most = self.piece_rows();
         let lens = [most * c, most * c, most * c, most * h, most * h, 2 * most, h.max(2 * c)];
         scratch::with_parts(lens, |[normed, branch, scaled, middle, slope, statistics, sums]| {
             // The sum of `branch` over all rows.
             let mut branch_sum = vec![0.0; c];
+            let mut start = Start::Zero;
             for piece in self.pieces() {
                 let rows = piece.len();
                 let values = piece.start * c..piece.end * c;
@@ -152,10 +152,9 @@ impl PixelMlp {
                 let [normed, branch, scaled] =
                     [&mut *normed, &mut *branch, &mut *scaled].map(|part| &mut part[..rows * c]);
                 let [middle, slope] = [&mut *middle, &mut *slope].map(|part| &mut part[..rows * h]);
-                let (mean, inv_std) = statistics[..2 * rows].split_at_mut(rows);
+                let statistics = &mut statistics[..2 * rows];
 
-                let [weight, bias] = parameters.norm;
-                layer_norm::forward(level, rows, c, x, weight, bias, self.eps, normed, mean, inv_std)?;
+                self.normalize(level, x, parameters, normed, statistics)?;
                 let normed = Matrix::new(normed, rows, c);
                 let finish = GeluAndSlope { bias: parameters.expand[1], slope: Output::new(slope, h) };
                 multiply(level, normed, expand.transposed(), Start::Zero, finish, middle);
@@ -167,7 +166,7 @@ impl PixelMlp {
                 let (before, after) = (Matrix::new(before, rows, c), Matrix::new(after, rows, c));
                 if let Some(gradients) = &mut gradients {
                     let active = Matrix::new(middle, rows, h);
-                    multiply(level, before.transposed(), active, Start::Keep, Plain, gradients.project[0]);
+                    multiply(level, before.transposed(), active, start, Plain, gradients.project[0]);
                     column_sum(level, rows, c, before.values(), &mut sums[..c])?;
                     add_into(level, &mut branch_sum, &sums[..c]);
                 }
@@ -175,7 +174,7 @@ impl PixelMlp {
                 multiply(level, after, project, Start::Zero, Times { factors: slope, columns: h }, middle);
                 let gmiddle = Matrix::new(middle, rows, h);
                 if let Some(gradients) = &mut gradients {
-                    multiply(level, gmiddle.transposed(), normed, Start::Keep, Plain, gradients.expand[0]);
+                    multiply(level, gmiddle.transposed(), normed, start, Plain, gradients.expand[0]);
                     column_sum(level, rows, h, gmiddle.values(), &mut sums[..h])?;
                     add_into(level, gradients.expand[1], &sums[..h]);
                 }
@@ -184,13 +183,14 @@ impl PixelMlp {
                 let gnormed = branch;
                 multiply(level, gmiddle, expand, Start::Zero, Plain, gnormed);
                 let (gweight, gbias) = sums[..2 * c].split_at_mut(c);
+                let (mean, inv_std) = statistics.split_at(rows);
                 let gx = Some(&mut gx[values]);
                 layer_norm::backward(
                     level,
                     rows,
                     c,
                     x,
-                    weight,
+                    parameters.norm[0],
                     mean,
                     inv_std,
                     gnormed,
@@ -202,12 +202,28 @@ impl PixelMlp {
                     add_into(level, gradients.norm[0], gweight);
                     add_into(level, gradients.norm[1], gbias);
                 }
+                start = Start::Keep;
             }
             if let Some(gradients) = gradients {
                 gradients.scale_back(level, parameters, &branch_sum);
             }
             Ok(())
         })
+    }
+
+    /// LayerNorm of some rows of `x`; `statistics` takes their means, then their inverse deviations.
+    fn normalize(
+        &self,
+        level: Level,
+        x: &[f32],
+        parameters: &Parameters<'_>,
+        normed: &mut [f32],
+        statistics: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        let rows = statistics.len() / 2;
+        let (mean, inv_std) = statistics.split_at_mut(rows);
+        let [weight, bias] = parameters.norm;
+        layer_norm::forward(level, rows, self.channels, x, weight, bias, self.eps, normed, mean, inv_std)
     }
 
     /// Cuts the rows into pieces of nearly equal size.
@@ -261,13 +277,6 @@ impl PixelMlp {
 }
 
 impl Gradients<'_> {
-    fn clear(&mut self) {
-        let Self { norm, expand, project, gamma } = self;
-        for gradient in norm.iter_mut().chain(expand).chain(project).chain(gamma) {
-            gradient.par_chunks_mut(1 << 16).for_each(|part| part.fill(0.0));
-        }
-    }
-
     /// Turns the second layer's gradients as they would be without a layer scale into those with it, and takes
     /// gamma's from them: with z the layer's output, the sum over the rows of `branch z` is that of
     /// `branch (W middle + b)`, so `W` times the weight's gradient, plus `b` times the bias's. No z is needed.

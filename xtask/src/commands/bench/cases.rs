@@ -69,11 +69,7 @@ impl Peripheral {
     /// # Errors
     /// When kernel and centre make none.
     pub fn grid(self) -> Result<SharingGrid, GridError> {
-        if self.kernel == self.center {
-            SharingGrid::dense(self.kernel)
-        } else {
-            SharingGrid::exponential(self.kernel, self.center, 2)
-        }
+        SharingGrid::exponential(self.kernel, self.center, 2)
     }
 }
 

@@ -4,7 +4,7 @@ use super::operators::values;
 use super::timing::{Timing, once};
 use crate::table::{Table, number, text};
 use anyhow::{Context, Result, bail};
-use pelk_cpu::depthwise::{Bias, BoxConv, DISPATCH_SHAPES, Direction, DispatchShape, Variant};
+use pelk_cpu::depthwise::{Bias, BoxConv, DISPATCH_SHAPES, DispatchShape, Variant};
 use pelk_cpu::shape::ImageShape;
 use pelk_cpu::simd::Level;
 use serde::Serialize;
@@ -20,6 +20,13 @@ const FILL: Duration = Duration::from_millis(100);
 /// How often a shape is measured again, each time for twice as long: disturbances pass, a bad choice stays. On two
 /// cores that eight other processes compiled on, four repeats of equal length still took good choices for bad ones.
 const REPEATS: u32 = 5;
+
+/// One of the two calls of a convolution.
+#[derive(Debug, Clone, Copy)]
+enum Direction {
+    Forward,
+    Backward,
+}
 
 /// A shape and direction with the chosen and the fastest variant.
 struct Checked {
@@ -76,11 +83,9 @@ pub fn check(level: Level, json: bool) -> Result<()> {
             } else {
                 let ms = |candidate: &Candidate| format!("{:.4}", candidate.timing.median_ms);
                 let (pick_ms, best_ms) = (ms(&checked.pick), ms(&checked.best));
-                let cells = [shape.to_string(), name(direction).to_owned()];
-                let [shape, direction] = cells;
                 table.row([
-                    shape,
-                    direction,
+                    shape.to_string(),
+                    name(direction).to_owned(),
                     pick.clone(),
                     pick_ms,
                     best.clone(),
@@ -169,7 +174,7 @@ fn compare(level: Level, shape: DispatchShape, direction: Direction) -> Result<O
     if variants.len() < 2 {
         return Ok(None);
     }
-    let chosen = conv.choose(level, image, direction);
+    let chosen = conv.choose(level, image);
     let pick = variants.iter().position(|variant| *variant == chosen);
     let pick = pick.with_context(|| format!("{shape}: the choice, {chosen}, is not among the variants"))?;
     let mut buffers = Buffers::new(&conv, image);
@@ -279,7 +284,7 @@ mod tests {
         for shape in DISPATCH_SHAPES.iter().filter(|shape| shape.map <= 14) {
             let (conv, image) = (shape.conv(), shape.shape());
             for level in Level::available() {
-                let variant = conv.choose(level, image, Direction::Forward);
+                let variant = conv.choose(level, image);
                 assert!(conv.variants(level, image).contains(&variant), "{shape} on {level}: {variant}");
                 let mut buffers = Buffers::new(&conv, image);
                 buffers.run(&conv, variant, image, Direction::Forward).unwrap();

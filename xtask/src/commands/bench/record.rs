@@ -2,7 +2,7 @@
 
 use super::cases::Pass;
 use super::timing::Timing;
-use crate::table::{Table, number, text};
+use crate::table::{Column, Table, number, text};
 use serde::{Deserialize, Serialize};
 
 /// One measurement. Scripts read these fields: new ones come at the end.
@@ -109,8 +109,17 @@ pub fn tables(records: &[Record]) -> String {
     [convolutions, mlps, models].into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
+/// The table of these rows; none where there is no row.
+fn table<const N: usize>(columns: [Column; N], rows: impl Iterator<Item = [String; N]>) -> Option<String> {
+    let mut rows = rows.peekable();
+    rows.peek()?;
+    let mut table = Table::new(columns);
+    rows.for_each(|cells| table.row(cells));
+    Some(table.to_string())
+}
+
 fn convolutions(records: &[Record]) -> Option<String> {
-    let mut table = Table::new([
+    let columns = [
         text("convolution"),
         number("kernel"),
         number("images"),
@@ -122,9 +131,8 @@ fn convolutions(records: &[Record]) -> Option<String> {
         number("min"),
         number("floor"),
         number("x floor"),
-    ]);
-    let mut any = false;
-    for record in records {
+    ];
+    let row = |record: &Record| {
         let (name, kernel, (pass, n, c, h, w, threads, times)) = match record {
             Record::PeripheralConv { pass, n, c, h, w, kernel, center, threads, times, .. } => {
                 (format!("peripheral, centre {center}"), [kernel, kernel], (pass, n, c, h, w, threads, times))
@@ -132,10 +140,10 @@ fn convolutions(records: &[Record]) -> Option<String> {
             Record::DepthwiseConv { pass, n, c, h, w, kernel_h, kernel_w, threads, times, .. } => {
                 ("dense".to_owned(), [kernel_h, kernel_w], (pass, n, c, h, w, threads, times))
             }
-            _ => continue,
+            _ => return None,
         };
         let [ms, min, floor, ratio] = times.cells();
-        table.row([
+        Some([
             name,
             format!("{} x {}", kernel[0], kernel[1]),
             n.to_string(),
@@ -147,14 +155,13 @@ fn convolutions(records: &[Record]) -> Option<String> {
             min,
             floor,
             ratio,
-        ]);
-        any = true;
-    }
-    any.then(|| table.to_string())
+        ])
+    };
+    table(columns, records.iter().filter_map(row))
 }
 
 fn mlps(records: &[Record]) -> Option<String> {
-    let mut table = Table::new([
+    let columns = [
         text("pixel MLP"),
         number("channels"),
         text("pass"),
@@ -163,29 +170,18 @@ fn mlps(records: &[Record]) -> Option<String> {
         number("min"),
         number("floor"),
         number("x floor"),
-    ]);
-    let mut any = false;
-    for record in records {
-        let Record::PixelMlp { pass, rows, c, threads, times, .. } = record else { continue };
+    ];
+    let row = |record: &Record| {
+        let Record::PixelMlp { pass, rows, c, threads, times, .. } = record else { return None };
         let [ms, min, floor, ratio] = times.cells();
-        let pass = pass.name().to_owned();
-        table.row([
-            format!("{rows} pixels"),
-            c.to_string(),
-            pass,
-            threads.to_string(),
-            ms,
-            min,
-            floor,
-            ratio,
-        ]);
-        any = true;
-    }
-    any.then(|| table.to_string())
+        let (name, pass) = (format!("{rows} pixels"), pass.name().to_owned());
+        Some([name, c.to_string(), pass, threads.to_string(), ms, min, floor, ratio])
+    };
+    table(columns, records.iter().filter_map(row))
 }
 
 fn models(records: &[Record]) -> Option<String> {
-    let mut table = Table::new([
+    let columns = [
         text("model"),
         number("size"),
         number("images"),
@@ -197,16 +193,15 @@ fn models(records: &[Record]) -> Option<String> {
         number("x floor"),
         number("images/s"),
         number("memory, MiB"),
-    ]);
-    let mut any = false;
-    for record in records {
+    ];
+    let row = |record: &Record| {
         let Record::Model { model, pass, n, size, threads, times, peak_bytes, images_per_second, .. } =
             record
         else {
-            continue;
+            return None;
         };
         let [ms, min, floor, ratio] = times.cells();
-        table.row([
+        Some([
             model.clone(),
             size.to_string(),
             n.to_string(),
@@ -218,10 +213,9 @@ fn models(records: &[Record]) -> Option<String> {
             ratio,
             format!("{images_per_second:.1}"),
             peak_bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes >> 20).to_string()),
-        ]);
-        any = true;
-    }
-    any.then(|| table.to_string())
+        ])
+    };
+    table(columns, records.iter().filter_map(row))
 }
 
 #[cfg(test)]
