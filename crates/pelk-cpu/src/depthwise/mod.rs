@@ -16,27 +16,23 @@
 //! kernel turned by 180 degrees (grids are symmetric), and a parameter's is the sum, over all pixels, of the
 //! input times the box that the turned parameter would multiply. One pass yields both.
 //!
-//! How it is computed: with `Run(w)` the sums over w neighbours in a row, the operator is also
+//! There are three ways to sum boxes, and `variant` says which is taken:
 //!
-//! ```text
-//! y[y, x] = sum over heights h, i < h of P_h[y + i, x],
-//! P_h[y, x] = sum over b and the a with h_a = h of theta[a, b] * Run(w_b)[y + o_a, x + o_b],
-//! ```
+//! - `boxes` builds runs along both axes and multiplies each into all outputs that need it, for few cells on any map;
+//! - `spectral` builds runs along one axis only: along the other, a kernel of any width is one product for each point of
+//!   the Fourier spectrum of a line, so that an output costs about `2 k'` multiply-adds and two transforms instead of `k'^2`;
+//! - `narrow` has a whole row of outputs in registers, for images a few pixels wide.
 //!
-//! so that runs along rows are taken of the input, once for each row, and runs along columns of the products, once
-//! for each row of the output: two rows of boxes for every row of the image, whatever the number of heights.
-//!
-//! `plan` says what is needed, `sweep` walks up the image and builds the runs of each row, `scatter` and
-//! `correlate` use them at once in register tiles (`tile`), and `pass` cuts the batch into tasks: some images, a
-//! block of channels, a band of columns (`variant`). Vectors run over channels (`pack`).
+//! All cut the batch into the same tasks (`pass`): some images, a block of channels. Vectors run over channels (`pack`).
+//! `axis` says which intervals of a grid ever meet the image, and `runs` where sums over neighbouring lines lie.
 
-mod correlate;
+mod axis;
+mod boxes;
+mod narrow;
 mod pack;
 mod pass;
-mod plan;
-mod scatter;
-mod sweep;
-mod tile;
+mod runs;
+mod spectral;
 mod variant;
 
 use pelk_grid::SharingGrid;
@@ -44,9 +40,10 @@ use pelk_grid::SharingGrid;
 use crate::shape::{ImageShape, ShapeError, checked_len, expect_len};
 use crate::shared::Shared;
 use crate::simd::Level;
+use axis::Axis;
 use pack::ThetaLayout;
-use pass::{Convolve, Pass};
-use plan::{Axis, Plan};
+use pass::{Convolve, Done, Pass};
+use variant::Method;
 
 pub use variant::{DISPATCH_SHAPES, DispatchShape, Side, Variant};
 
@@ -145,7 +142,7 @@ impl BoxConv {
             Bias::Map(bias) => expect_len(OPERATOR, "bias map", bias.len(), shape.h * shape.w * shape.c)?,
         }
         let convolve = Convolve { theta, flipped: false, bias, output: Shared::new(y) };
-        self.pass(&self.plans(variant, shape), shape, x, Some(convolve), None).run(variant.level);
+        self.run(variant, shape, x, Some(convolve), None);
         Ok(())
     }
 
@@ -193,20 +190,17 @@ impl BoxConv {
             return Ok(());
         }
 
-        let plans = self.plans(variant, shape);
-        let correlate = gtheta.is_some().then_some(x);
         let convolve =
             gx.map(|gx| Convolve { theta, flipped: true, bias: Bias::None, output: Shared::new(gx) });
-        let done = self.pass(&plans, shape, gy, convolve, correlate).run(variant.level);
+        let correlate = gtheta.is_some().then_some(x);
+        let done = self.run(variant, shape, gy, convolve, correlate);
         if let Some(gtheta) = gtheta {
             gtheta.fill(0.0);
-            let layout = self.layout();
-            for task in done {
-                let sums = task.correlation.chunks_exact(task.lanes);
-                for (index, sums) in layout.indices(&plans[0], true).zip(sums) {
-                    for (lane, sum) in sums[..task.block.channels].iter().enumerate() {
-                        gtheta[(task.block.first + lane) * layout.len() + index] += sum;
-                    }
+            let len = self.layout().len();
+            for Done { block, correlation } in done {
+                let channels = &mut gtheta[block.first * len..][..block.channels * len];
+                for (sum, part) in channels.iter_mut().zip(correlation) {
+                    *sum += part;
                 }
             }
         }
@@ -221,26 +215,28 @@ impl BoxConv {
         (shape.n * shape.c) as u64 * rows.meetings() as u64 * columns.meetings() as u64
     }
 
-    /// The plan of each band of columns.
-    fn plans(&self, variant: Variant, shape: ImageShape) -> Vec<Plan> {
-        tile::split(0..shape.w, shape.w.div_ceil(variant.bands))
-            .map(|band| Plan::new(&self.rows, &self.columns, shape.h, shape.w, band))
-            .collect()
-    }
-
     fn layout(&self) -> ThetaLayout {
         ThetaLayout { rows: self.rows.cells(), columns: self.columns.cells() }
     }
 
-    fn pass<'a>(
+    fn run(
         &self,
-        plans: &'a [Plan],
+        variant: Variant,
         shape: ImageShape,
-        source: &'a [f32],
-        convolve: Option<Convolve<'a>>,
-        correlate: Option<&'a [f32]>,
-    ) -> Pass<'a> {
-        Pass { plans, shape, layout: self.layout(), source, convolve, correlate }
+        source: &[f32],
+        convolve: Option<Convolve<'_>>,
+        correlate: Option<&[f32]>,
+    ) -> Vec<Done> {
+        let pass = Pass { shape, layout: self.layout(), source, convolve, correlate };
+        match variant.method {
+            Method::Boxes => {
+                pass.run(variant.level, &boxes::Plan::new(&self.rows, &self.columns, shape.h, shape.w))
+            }
+            Method::Narrow => pass.run(variant.level, &narrow::Plan::new(&self.rows, &self.columns, shape)),
+            Method::Spectra { lines } => {
+                pass.run(variant.level, &spectral::Plan::new(&self.rows, &self.columns, shape, lines))
+            }
+        }
     }
 
     fn check(

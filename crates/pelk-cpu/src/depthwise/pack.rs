@@ -1,7 +1,6 @@
 //! Between the caller's memory (N, H, W, C images, parameters by channel) and planes of channel blocks, in
 //! which every element is a vector of neighbouring channels.
 
-use super::plan::Plan;
 use crate::simd::{Level, MAX_LANES, Simd};
 
 /// Neighbouring channels that share vectors.
@@ -44,58 +43,104 @@ pub(super) struct Channels<'a> {
 }
 
 impl Channels<'_> {
-    /// Reads as many pixels as `row` holds, from the pixel of this number in the image on.
+    /// Reads as many pixels as `row` holds: that of this number in the image, and those that follow at the given step.
     ///
     /// Lanes past the block's channels get what follows in memory: whole vectors load faster, and those lanes
     /// meet no others and are never stored.
     #[inline(always)]
-    pub fn load_row<S: Simd>(&self, simd: S, number: usize, row: &mut [S::V]) {
-        let first = number * self.stride + self.block.first;
-        for (x, v) in row.iter_mut().enumerate() {
-            let pixel = &self.image[first + x * self.stride..];
-            *v = simd.load_partial(&pixel[..pixel.len().min(S::LANES)]);
+    pub fn load_row<S: Simd>(&self, simd: S, number: usize, step: usize, row: &mut [S::V]) {
+        let (first, step) = (number * self.stride + self.block.first, step * self.stride);
+        let whole = match self.image.len().checked_sub(first + S::LANES) {
+            Some(behind) => row.len().min(behind / step + 1),
+            None => 0,
+        };
+        for (x, v) in row[..whole].iter_mut().enumerate() {
+            // SAFETY: for so many pixels there are LANES values from the first on, as was just computed.
+            *v = unsafe { simd.load_ptr(self.image.as_ptr().add(first + x * step)) };
+        }
+        for (x, v) in row.iter_mut().enumerate().skip(whole) {
+            *v = simd.load_partial(&self.image[first + x * step..]);
         }
     }
 }
 
-/// Packs the rows of parameters of a block that meet the image; `flipped` turns the kernel by 180 degrees.
+/// Parameters, and channels, that are transposed at a time.
+const GROUP: usize = 8;
+
+/// Where to begin so that groups cover `len` parameters, at least [`GROUP`]: the last one may overlap that before.
+fn groups(len: usize) -> impl Iterator<Item = usize> {
+    (0..len).step_by(GROUP).map(move |first| first.min(len - GROUP))
+}
+
+/// Packs the parameters of a block, `len` a channel; `flipped` turns the kernel by 180 degrees, which reverses them.
 ///
-/// `theta` is `[C, k', l']`; `packed` has [`Plan::theta_len`] vectors.
+/// `theta` is `[C, len]`; `packed` has `len` vectors.
 #[inline(always)]
 pub(super) fn load_theta<S: Simd>(
     simd: S,
-    plan: &Plan,
     theta: &[f32],
-    layout: ThetaLayout,
+    len: usize,
     flipped: bool,
     block: Block,
     packed: &mut [S::V],
 ) {
-    // Eight parameters of eight channels at a time, transposed on the stack.
-    const GROUP: usize = 8;
-    let mut first = plan.rows.cells.start * layout.columns;
-    for packed in packed.chunks_mut(GROUP) {
-        let n = packed.len();
-        let from = if flipped { layout.len() - first - n } else { first };
-        let mut transposed = [[0.0_f32; MAX_LANES]; GROUP];
-        for lanes in (0..block.channels).step_by(GROUP) {
-            let mut rows = [[0.0_f32; GROUP]; GROUP];
-            for (lane, row) in (lanes..block.channels).zip(&mut rows) {
-                let channel = &theta[(block.first + lane) * layout.len()..][from..from + n];
-                match <&[f32; GROUP]>::try_from(channel) {
-                    Ok(channel) => *row = *channel,
-                    Err(_) => row[..n].copy_from_slice(channel),
+    let theta = &theta[block.first * len..][..block.channels * len];
+    let packed = &mut packed[..len];
+    let full = if len < GROUP { 0 } else { block.channels - block.channels % GROUP };
+    for first in (0..full).step_by(GROUP) {
+        for parameter in groups(len) {
+            // SAFETY: eight channels from `first` on have at least eight parameters from `parameter` on, and as many
+            // vectors have at least eight lanes from `first` on, since those of a block have a lane for every channel.
+            unsafe {
+                let from = theta.as_ptr().add(first * len + parameter);
+                let to = packed.as_mut_ptr().cast::<f32>().add(parameter * S::LANES + first);
+                simd.transpose_8x8(from, len, to, S::LANES);
+            }
+        }
+    }
+    if full < block.channels {
+        for (parameter, v) in packed.iter_mut().enumerate() {
+            let mut lanes = [0.0; MAX_LANES];
+            simd.store(*v, &mut lanes);
+            for (lane, channel) in lanes.iter_mut().zip(theta.chunks_exact(len)).skip(full) {
+                *lane = channel[parameter];
+            }
+            *v = simd.load(&lanes);
+        }
+    }
+    if flipped {
+        packed.reverse();
+    }
+}
+
+impl Block {
+    /// The values of each of the block's channels, one channel after the other.
+    #[inline(always)]
+    pub fn unpack<S: Simd>(self, simd: S, packed: &[S::V]) -> Vec<f32> {
+        let len = packed.len();
+        let mut values = vec![0.0; self.channels.next_multiple_of(GROUP) * len];
+        if len < GROUP {
+            for (parameter, &v) in packed.iter().enumerate() {
+                let mut lanes = [0.0; MAX_LANES];
+                simd.store(v, &mut lanes);
+                for (channel, lane) in values.chunks_exact_mut(len).zip(lanes) {
+                    channel[parameter] = lane;
                 }
             }
-            let to = transposed.as_mut_ptr().cast::<f32>();
-            // SAFETY: `rows` has eight rows of eight; `transposed` has eight rows of MAX_LANES, and `lanes` is 0 or
-            // 8, with as many lanes behind it, since a block has at most MAX_LANES channels.
-            unsafe { simd.transpose_8x8(rows.as_ptr().cast(), GROUP, to.add(lanes), MAX_LANES) };
+        } else {
+            for first in (0..self.channels).step_by(GROUP) {
+                for parameter in groups(len) {
+                    // SAFETY: as in `load_theta`, with the two sides exchanged.
+                    unsafe {
+                        let from = packed.as_ptr().cast::<f32>().add(parameter * S::LANES + first);
+                        let to = values.as_mut_ptr().add(first * len + parameter);
+                        simd.transpose_8x8(from, S::LANES, to, len);
+                    }
+                }
+            }
         }
-        for (i, v) in packed.iter_mut().enumerate() {
-            *v = simd.load(&transposed[if flipped { n - 1 - i } else { i }]);
-        }
-        first += n;
+        values.truncate(self.channels * len);
+        values
     }
 }
 
@@ -110,18 +155,6 @@ impl ThetaLayout {
     /// Parameters of a channel.
     pub fn len(self) -> usize {
         self.rows * self.columns
-    }
-
-    /// Where the parameters that meet the image lie, in the order of the plan's cells.
-    #[inline(always)]
-    pub fn indices(self, plan: &Plan, flipped: bool) -> impl Iterator<Item = usize> {
-        let (rows, columns) = (plan.rows.cells.clone(), plan.columns.cells.clone());
-        rows.flat_map(move |row| {
-            columns.clone().map(move |column| {
-                let index = row * self.columns + column;
-                if flipped { self.len() - 1 - index } else { index }
-            })
-        })
     }
 }
 

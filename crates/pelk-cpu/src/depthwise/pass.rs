@@ -1,25 +1,19 @@
-//! One parallel pass over a batch: tasks, their memory, and what each does.
+//! One parallel pass over a batch: what is to be computed, the tasks it is cut into, and what all ways of computing
+//! one share.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::Bias;
-use super::correlate::Correlate;
-use super::pack::{Block, Channels, ThetaLayout, blocks, load_theta};
-use super::plan::{Plan, Plane, planes_len};
-use super::scatter::Scatter;
-use super::sweep::{Consumer, RunRow, Use, sweep};
-use super::tile::split;
+use super::pack::{Block, Channels, ThetaLayout, blocks};
 use crate::scratch;
 use crate::shape::ImageShape;
 use crate::shared::Shared;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 
-/// A pass builds the box sums of `source` and gives them to either or both of two consumers.
+/// A pass takes the box sums of `source` and gives them to either or both of two consumers.
 pub(super) struct Pass<'a> {
-    /// One for each band of columns.
-    pub plans: &'a [Plan],
     pub shape: ImageShape,
     pub layout: ThetaLayout,
     /// N, H, W, C.
@@ -41,11 +35,26 @@ pub(super) struct Convolve<'a> {
     pub output: Shared<'a>,
 }
 
-/// Some images of one channel block, and the correlation summed over them: `[cells that meet][lanes]`, or
-/// nothing where none was asked for.
+/// A way to compute a pass.
+pub(super) trait Algorithm: Sync {
+    /// Values of working memory that a task needs, with vectors of `lanes`.
+    fn room(&self, pass: &Pass<'_>, lanes: usize) -> usize;
+
+    /// Computes a task. Where a correlation is asked for, adds it to `gradient`, one vector for each parameter in the
+    /// order of a channel's kernel. Mark every implementation `#[inline(always)]`.
+    fn run<S: Simd>(&self, simd: S, task: &Task<'_>, memory: &mut [f32], gradient: &mut [S::V]);
+}
+
+/// Some images of one channel block.
+pub(super) struct Task<'a> {
+    pub pass: &'a Pass<'a>,
+    pub images: Range<usize>,
+    pub block: Block,
+}
+
+/// The correlation of one task: the parameters of each of its channels, or nothing where none was asked for.
 pub(super) struct Done {
     pub block: Block,
-    pub lanes: usize,
     pub correlation: Vec<f32>,
 }
 
@@ -56,143 +65,105 @@ const TASKS: usize = 64;
 impl Pass<'_> {
     /// Runs all tasks on rayon's current pool. The tasks depend on the shape and the level alone; they come
     /// back in the order of images for each block.
-    pub fn run(&self, level: Level) -> Vec<Done> {
+    pub fn run(&self, level: Level, algorithm: &impl Algorithm) -> Vec<Done> {
         let blocks = blocks(level, self.shape.c);
-        let chunks = TASKS.div_ceil(blocks.len() * self.plans.len()).min(self.shape.n);
+        let chunks = TASKS.div_ceil(blocks.len()).min(self.shape.n);
         let chunk = self.shape.n.div_ceil(chunks);
-        let blocks_and_bands =
-            blocks.iter().flat_map(|&block| self.plans.iter().map(move |plan| (block, plan)));
-        let tasks: Vec<(Range<usize>, (Block, &Plan))> = split(0..self.shape.n, chunk)
-            .flat_map(|images| blocks_and_bands.clone().map(move |task| (images.clone(), task)))
+        let tasks: Vec<Task<'_>> = (0..self.shape.n)
+            .step_by(chunk)
+            .flat_map(|first| blocks.iter().map(move |&block| (first, block)))
+            .map(|(first, block)| Task {
+                pass: self,
+                images: first..(first + chunk).min(self.shape.n),
+                block,
+            })
             .collect();
         tasks
             .into_par_iter()
             .with_max_len(1)
-            .map(|(images, (block, plan))| {
-                let lens = self.lens(plan);
-                scratch::with(room(lens, block.level.lanes()), |memory| {
-                    dispatch(block.level, Task { pass: self, images, block, plan, lens, memory })
+            .map(|task| {
+                let lanes = task.block.level.lanes();
+                let gradient = self.correlate.map_or(0, |_| self.layout.len());
+                scratch::with(room([gradient], lanes) + algorithm.room(self, lanes), |memory| {
+                    let block = task.block;
+                    let correlation = dispatch(block.level, Run { algorithm, task, gradient, memory });
+                    Done { block, correlation }
                 })
             })
             .collect()
     }
 
-    /// Vectors of the buffers of a task: runs, planes, parameters, sums of the correlation.
-    fn lens(&self, plan: &Plan) -> [usize; 4] {
-        let (theta, products) =
-            self.convolve.as_ref().map_or((0, 0), |_| (plan.theta_len(), planes_len(&plan.products)));
-        let (gradient, others) = self.correlate.map_or((0, 0), |_| (plan.cells(), planes_len(&plan.others)));
-        [plan.sums_len(), products.max(others), theta, gradient]
-    }
-
-    fn channels<'b>(&self, batch: &'b [f32], image: usize, block: Block) -> Channels<'b> {
+    /// A channel block of one image of a batch.
+    pub fn channels<'b>(&self, batch: &'b [f32], image: usize, block: Block) -> Channels<'b> {
         let len = self.shape.len() / self.shape.n;
         Channels { image: &batch[image * len..][..len], stride: self.shape.c, block }
     }
 }
 
-struct Task<'a> {
-    pass: &'a Pass<'a>,
-    images: Range<usize>,
-    block: Block,
-    plan: &'a Plan,
-    /// [`Pass::lens`].
-    lens: [usize; 4],
+struct Run<'a, A> {
+    algorithm: &'a A,
+    task: Task<'a>,
+    gradient: usize,
     memory: &'a mut [f32],
 }
 
-impl Kernel for Task<'_> {
-    type Output = Done;
+impl<A: Algorithm> Kernel for Run<'_, A> {
+    type Output = Vec<f32>;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Done {
-        let Self { pass, images, block, plan, lens, memory } = self;
-        let convolve = pass.convolve.as_ref();
-        let [sums, planes, theta, gradient] = vectors::<S, _>(memory, lens);
-
-        sums.fill(simd.zero());
-        if let Some(convolve) = convolve {
-            load_theta(simd, plan, convolve.theta, pass.layout, convolve.flipped, block, theta);
-        }
+    fn run<S: Simd>(self, simd: S) -> Vec<f32> {
+        let Self { algorithm, task, gradient, memory } = self;
+        let (own, rest) = memory.split_at_mut(room([gradient], S::LANES));
+        let [gradient] = vectors::<S, _>(own, [gradient]);
         gradient.fill(simd.zero());
-        for image in images {
-            let source = pass.channels(pass.source, image, block);
-            // Both at once would build the runs once, at 4 % of the time, but need twice the planes in the cache.
-            if let Some(convolve) = convolve {
-                let scatter = Scatter { theta, planes: &mut *planes };
-                let unfinished = plan.met();
-                let mut output = Output { pass, convolve, image, block, scatter, unfinished };
-                sweep(simd, plan, &source, sums, &mut output);
-            }
-            if let Some(images) = pass.correlate {
-                let image = pass.channels(images, image, block);
-                let (planes, gradient) = (&mut *planes, &mut *gradient);
-                let mut correlate = Correlate { image, planes, gradient };
-                sweep(simd, plan, &source, sums, &mut correlate);
-            }
-        }
-
-        let mut correlation = vec![0.0; gradient.len() * S::LANES];
-        for (lanes, &sum) in correlation.chunks_exact_mut(S::LANES).zip(&*gradient) {
-            simd.store(sum, lanes);
-        }
-        Done { block, lanes: S::LANES, correlation }
+        algorithm.run(simd, &task, rest, gradient);
+        task.block.unpack(simd, gradient)
     }
 }
 
-/// The convolution of one image and channel block.
-struct Output<'a, S: Simd> {
-    pass: &'a Pass<'a>,
-    convolve: &'a Convolve<'a>,
-    image: usize,
-    block: Block,
-    scatter: Scatter<'a, S>,
-    /// The rows of the planes from this one on are finished.
-    unfinished: usize,
-}
-
-impl<S: Simd> Consumer<S> for Output<'_, S> {
+impl Task<'_> {
+    /// Writes outputs, and the bias, to the caller's memory: those of the pixel of this number in an image and of those
+    /// that follow at the given step.
     #[inline(always)]
-    fn planes(plan: &Plan) -> &[Plane] {
-        &plan.products
-    }
-
-    #[inline(always)]
-    fn row(&mut self, simd: S, plan: &Plan, s: usize, runs: &RunRow<'_, S::V>, uses: &[Use]) {
-        self.scatter.consume(simd, plan, s, runs, uses);
-        // Rows of the planes that no input row is left for. The next ones still change.
-        let first = if s == 0 { 0 } else { plan.finished_after(s) };
-        for y in (first..self.unfinished).rev() {
-            self.scatter.finish(simd, plan, y);
-            if y < plan.rows.extent {
-                self.store(simd, plan, y);
-            }
-        }
-        self.unfinished = first;
-    }
-}
-
-impl<S: Simd> Output<'_, S> {
-    /// Writes a row of outputs, and the bias, to the caller's memory.
-    #[inline(always)]
-    fn store(&self, simd: S, plan: &Plan, y: usize) {
+    pub fn store<S: Simd>(
+        &self,
+        simd: S,
+        convolve: &Convolve<'_>,
+        image: usize,
+        number: usize,
+        step: usize,
+        row: &[S::V],
+    ) {
         let ImageShape { h, w, c, .. } = self.pass.shape;
         let Block { first, channels, .. } = self.block;
-        let per_channel = match self.convolve.bias {
-            Bias::Channel(bias) => simd.load_partial(&bias[first..][..channels]),
-            Bias::None | Bias::Map(_) => simd.zero(),
+        let (begin, step) = (number * c + first, step * c);
+        let end = begin + (row.len() - 1) * step + channels;
+        let image = image * h * w * c;
+        // SAFETY: from here on, this task alone writes the block's channels of this image, and nobody reads outputs.
+        let to = convolve.output.at(image + begin..image + end);
+        let put = |x: usize, v: S::V| unsafe {
+            let to = to.add(x * step);
+            match channels == S::LANES {
+                true => simd.store_ptr(v, to),
+                false => simd.store_partial(v, std::slice::from_raw_parts_mut(to, channels)),
+            }
         };
-        let row = &self.scatter.planes[plan.products[0].row(y)..][..plan.outputs.len()];
-        for (x, &sum) in plan.outputs.clone().zip(row) {
-            let at = (y * w + x) * c + first;
-            let bias = match self.convolve.bias {
-                Bias::Map(map) => simd.load_partial(&map[at..][..channels]),
-                Bias::None | Bias::Channel(_) => per_channel,
-            };
-            let at = self.image * h * w * c + at;
-            // SAFETY: this task alone has this image, block and band of columns, and nobody reads outputs.
-            let to = unsafe { self.convolve.output.range_mut(at..at + channels) };
-            simd.store_partial(simd.add(sum, bias), to);
+        match convolve.bias {
+            Bias::Map(map) => {
+                for (x, &sum) in row.iter().enumerate() {
+                    let bias = simd.load_partial(&map[begin + x * step..][..channels]);
+                    put(x, simd.add(sum, bias));
+                }
+            }
+            Bias::None | Bias::Channel(_) => {
+                let bias = match convolve.bias {
+                    Bias::Channel(bias) => simd.load_partial(&bias[first..][..channels]),
+                    _ => simd.zero(),
+                };
+                for (x, &sum) in row.iter().enumerate() {
+                    put(x, simd.add(sum, bias));
+                }
+            }
         }
     }
 }
@@ -204,13 +175,13 @@ const fn skew(buffer: usize) -> usize {
 }
 
 /// Values of the memory that [`vectors`] cuts into buffers of vectors of `lanes`.
-fn room<const N: usize>(lens: [usize; N], lanes: usize) -> usize {
+pub(super) fn room<const N: usize>(lens: [usize; N], lanes: usize) -> usize {
     lens.iter().enumerate().map(|(buffer, len)| (len + skew(buffer)) * lanes).sum()
 }
 
 /// Cuts memory, aligned to vectors, into buffers of vectors.
 #[inline(always)]
-fn vectors<S: Simd, const N: usize>(memory: &mut [f32], lens: [usize; N]) -> [&mut [S::V]; N] {
+pub(super) fn vectors<S: Simd, const N: usize>(memory: &mut [f32], lens: [usize; N]) -> [&mut [S::V]; N] {
     // SAFETY: on every level V is a plain vector of LANES f32, for which any bits are valid.
     let (_, mut rest, _) = unsafe { memory.align_to_mut::<S::V>() };
     let mut buffer = 0;

@@ -5,7 +5,9 @@ use std::fmt;
 use pelk_grid::SharingGrid;
 
 use super::BoxConv;
+use super::narrow::WIDEST;
 use super::pack::narrower;
+use super::spectral::Lines;
 use crate::shape::ImageShape;
 use crate::simd::Level;
 
@@ -16,42 +18,63 @@ use crate::simd::Level;
 pub struct Variant {
     /// The vectors of full blocks of channels.
     pub(super) level: Level,
-    /// Into how many bands of columns an image is cut. Each is a task of its own with less memory, and needs the
-    /// runs near its borders once more.
-    pub(super) bands: usize,
+    /// How boxes are summed.
+    pub(super) method: Method,
+}
+
+/// How a convolution is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Method {
+    /// Boxes along both axes.
+    Boxes,
+    /// A row of outputs in registers, boxes across.
+    Narrow,
+    /// Spectra along these lines, boxes across them.
+    Spectra { lines: Lines },
 }
 
 impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.bands {
-            1 => write!(f, "{}", self.level),
-            bands => write!(f, "{}, {bands} bands", self.level),
-        }
+        let method = match self.method {
+            Method::Boxes => "boxes",
+            Method::Narrow => "narrow",
+            Method::Spectra { lines: Lines::Rows } => "spectra of rows",
+            Method::Spectra { lines: Lines::Columns } => "spectra of columns",
+        };
+        write!(f, "{}, {method}", self.level)
     }
 }
 
-/// Narrowest bands. Halves of 64 columns cost 5 % of the time (Zen 3, kernels of 51 and 101), of 28 a fifth.
-const NARROWEST: usize = 64;
-/// Where there are fewer tasks than this, bands are worth their cost: a desktop has as many threads.
-const FEW_TASKS: usize = 8;
+const METHODS: [Method; 4] = [
+    Method::Boxes,
+    Method::Narrow,
+    Method::Spectra { lines: Lines::Rows },
+    Method::Spectra { lines: Lines::Columns },
+];
 
 impl BoxConv {
     /// Every variant for images of this shape on this level, the plainest first.
     pub fn variants(&self, level: Level, shape: ImageShape) -> Vec<Variant> {
         let levels = [Some(level), narrower(level)].into_iter().flatten();
-        let bands = if shape.w >= 2 * NARROWEST { 1..=2 } else { 1..=1 };
-        levels.flat_map(|level| bands.clone().map(move |bands| Variant { level, bands })).collect()
+        let methods = METHODS.into_iter().filter(|method| *method != Method::Narrow || shape.w <= WIDEST);
+        levels.flat_map(|level| methods.clone().map(move |method| Variant { level, method })).collect()
     }
 
     /// The variant that [`forward`](Self::forward) and [`backward`](Self::backward) take: one of
-    /// [`variants`](Self::variants), by the level and the shape alone.
-    ///
-    /// On one thread the plainest was fastest for every shape of [`DISPATCH_SHAPES`] (AVX2, Zen 3). Bands are for
-    /// a few channels of a wide image, which make too few tasks otherwise.
+    /// [`variants`](Self::variants), by the level and the shape alone. Tuned on [`DISPATCH_SHAPES`], with AVX2 on a
+    /// Zen 3 core.
     pub fn choose(&self, level: Level, shape: ImageShape) -> Variant {
-        let tasks = shape.n.saturating_mul(shape.c.div_ceil(level.lanes()));
-        let bands = if shape.w >= 2 * NARROWEST && tasks < FEW_TASKS { 2 } else { 1 };
-        Variant { level, bands }
+        let (rows, columns) = (self.rows.cells(), self.columns.cells());
+        let method = if shape.w <= WIDEST {
+            Method::Narrow
+        } else if rows.max(columns) <= 5 && shape.w > 28 {
+            Method::Boxes
+        } else if rows > 2 * columns {
+            Method::Spectra { lines: Lines::Columns }
+        } else {
+            Method::Spectra { lines: Lines::Rows }
+        };
+        Variant { level, method }
     }
 }
 
@@ -173,7 +196,7 @@ mod tests {
             let conv = shape.conv();
             for level in Level::available() {
                 let variants = conv.variants(level, shape.shape());
-                assert_eq!(variants[0].to_string(), level.to_string());
+                assert_eq!(variants[0].to_string(), format!("{level}, boxes"));
                 assert!(variants.contains(&conv.choose(level, shape.shape())), "{shape}");
             }
         }
@@ -186,8 +209,12 @@ mod tests {
         let stripe = entry(8, 14, dense(13), shared(51, 5));
         assert_eq!(stripe.to_string(), "1 x 8 x 14 x 14, kernel 13 dense x 51/5");
         assert_eq!(stripe.conv().rows(), &SharingGrid::dense(13).unwrap());
-        let variants = stripe.conv().variants(Level::PORTABLE, ImageShape { w: 128, ..stripe.shape() });
-        let names: Vec<String> = variants.iter().map(Variant::to_string).collect();
-        assert_eq!(names, ["portable", "portable, 2 bands"]);
+        let names = |w| {
+            let variants = stripe.conv().variants(Level::PORTABLE, ImageShape { w, ..stripe.shape() });
+            variants.iter().map(Variant::to_string).collect::<Vec<_>>()
+        };
+        let spectra = ["portable, spectra of rows", "portable, spectra of columns"];
+        assert_eq!(names(9), ["portable, boxes", spectra[0], spectra[1]]);
+        assert_eq!(names(8), ["portable, boxes", "portable, narrow", spectra[0], spectra[1]]);
     }
 }

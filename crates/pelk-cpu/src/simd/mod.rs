@@ -215,6 +215,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the processor can (everywhere but on `portable`).
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `c - a * b`, rounded as [`mul_add`](Simd::mul_add).
+    fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The smaller of each lane.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// The larger of each lane.

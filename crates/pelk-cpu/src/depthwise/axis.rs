@@ -1,5 +1,4 @@
-//! What one convolution on images of one size has to do: which runs to sum, which intervals ever meet the
-//! image, and where things lie in the buffers.
+//! One axis of a kernel over one axis of an image: which intervals ever meet it, and which runs to sum.
 
 use std::ops::Range;
 
@@ -15,6 +14,8 @@ pub(super) struct Axis {
     pub extent: usize,
     /// The intervals of the grid that meet the image for at least one output.
     pub cells: Range<usize>,
+    /// Intervals of the grid.
+    pub grid_cells: usize,
     /// First tap of each cell relative to the output; ascending.
     pub taps: Vec<isize>,
     /// The lengths of runs to build, ascending from 1.
@@ -71,6 +72,7 @@ impl Axis {
             .collect();
         Self {
             extent,
+            grid_cells: grid.cells(),
             cells_of_input,
             taps: taps[cells.clone()].to_vec(),
             sizes: kept.iter().map(|&size| plan.sizes()[size]).collect(),
@@ -90,13 +92,19 @@ impl Axis {
         self.taps.len()
     }
 
-    fn last_tap(&self, cell: usize) -> isize {
+    /// The taps that meet the image lie in `-reach..=reach`.
+    pub fn reach(&self) -> usize {
+        self.taps[0].unsigned_abs().max(self.last_tap(self.len() - 1).unsigned_abs())
+    }
+
+    /// Last tap of a cell.
+    pub fn last_tap(&self, cell: usize) -> isize {
         self.taps[cell] + self.sizes[self.size_index[cell]] as isize - 1
     }
 
     /// For each size, where the sums of runs of that size are needed further up: pairs of the larger size and
     /// of the shift at which its run contains this one.
-    fn feeds(&self) -> Vec<Vec<(usize, usize)>> {
+    pub fn feeds(&self) -> Vec<Vec<(usize, usize)>> {
         let mut feeds = vec![Vec::new(); self.sizes.len()];
         for size in 1..self.sizes.len() {
             let (p, q) = self.parts[size];
@@ -128,185 +136,6 @@ impl Axis {
     /// Pairs of an output and a cell that meets the image there.
     pub fn meetings(&self) -> usize {
         self.cells_at.iter().map(Range::len).sum()
-    }
-}
-
-/// Both axes, and the layout of the buffers, in vectors of one channel block, for one band of columns.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub rows: Axis,
-    pub columns: Axis,
-    /// The columns of the outputs that are computed.
-    pub outputs: Range<usize>,
-    /// The columns of the image that they depend on.
-    pub inputs: Range<usize>,
-    /// For each width, where the first of its runs lies in the sums of a row, and how many there are.
-    pub runs: Vec<Range<usize>>,
-    /// Where the image's first column lies in the sums of a row; zeros on its left.
-    pub left: usize,
-    /// For each column cell, where its run for the band's first output lies in the sums of a row.
-    pub starts: Vec<usize>,
-    /// From the runs of one width to those of the next.
-    pub sums_pitch: usize,
-    /// For each height, the largest tap of a row cell of that height, at least 0: input row `s` meets no row of
-    /// that plane above `s - reach`.
-    pub reach: Vec<usize>,
-    /// For each height, how far above input row `s` the sums of another image's rows must exist: as far as row
-    /// cells reach, and as taller sums need that are made of them.
-    pub lead: Vec<usize>,
-    /// For each height, the taller ones, and the rows below, whose rows count for a row of this one.
-    pub feeds: Vec<Vec<(usize, usize)>>,
-    /// For each height, the plane that products are added to.
-    pub products: Vec<Plane>,
-    /// For each height, the plane of another image's sums.
-    pub others: Vec<Plane>,
-    /// Parameters of one row cell in the packed kernel: all columns, whether they meet the image or not.
-    pub theta_pitch: usize,
-    /// From one row of a plane to the next.
-    pub pitch: usize,
-}
-
-/// Rows of outputs of one height, before the runs of that height are taken: row `y` counts for outputs
-/// `y + 1 - height ..= y`. Only the latest are kept, each in the place of one long gone.
-#[derive(Debug, Clone)]
-pub(super) struct Plane {
-    begin: usize,
-    kept: usize,
-    pitch: usize,
-    /// Number of rows, kept or not.
-    pub rows: usize,
-}
-
-impl Plane {
-    /// Where row `y` lies.
-    #[inline(always)]
-    pub fn row(&self, y: usize) -> usize {
-        self.begin + y % self.kept * self.pitch
-    }
-}
-
-/// Planes one behind the other: for each height its rows and how many of them are kept.
-fn planes(pitch: usize, heights: impl Iterator<Item = (usize, usize)>) -> Vec<Plane> {
-    let mut begin = 0;
-    let planes = heights.map(|(rows, kept)| {
-        let plane = Plane { begin, kept: kept.min(rows), pitch, rows };
-        begin += plane.kept * pitch;
-        plane
-    });
-    planes.collect()
-}
-
-/// Vectors that planes need.
-pub(super) fn planes_len(planes: &[Plane]) -> usize {
-    planes.iter().map(|plane| plane.kept * plane.pitch).sum()
-}
-
-impl Plan {
-    pub fn new(
-        rows: &SharingGrid,
-        columns: &SharingGrid,
-        height: usize,
-        width: usize,
-        band: Range<usize>,
-    ) -> Self {
-        let theta_pitch = columns.cells();
-        let (rows, columns) = (Axis::new(rows, height), Axis::new(columns, width));
-        // Odd pitches: rows at multiples of a power of two would fall into few cache sets.
-        let pitch = band.len() | 1;
-        let top = rows.taps[0].unsigned_abs();
-        let mut reach = vec![0; rows.sizes.len()];
-        for (&size, &tap) in rows.size_index.iter().zip(&rows.taps) {
-            reach[size] = tap.max(reach[size] as isize) as usize;
-        }
-        let mut lead = reach.clone();
-        for size in (1..rows.sizes.len()).rev() {
-            let (p, q) = rows.parts[size];
-            lead[p] = lead[p].max(lead[size]);
-            lead[q] = lead[q].max(lead[size] + rows.sizes[p]);
-        }
-        let feeds = rows.feeds();
-        let counts: Vec<usize> = rows.sizes.iter().map(|size| height + size - 1).collect();
-        let fed = |taller: usize| {
-            let below = feeds.iter().flatten().filter(|feed| feed.0 == taller);
-            below.map(|feed| feed.1).max().unwrap_or(0)
-        };
-        let kept = (0..counts.len()).map(|size| (counts[size], reach[size] + top + fed(size) + 1));
-        let products = planes(pitch, kept);
-        let others = planes(pitch, counts.iter().zip(&lead).map(|(&rows, lead)| (rows, lead + top + 1)));
-
-        // The first and last pixel that any run of the band begins or ends with.
-        let first = band.start as isize + columns.taps[0];
-        let last = (band.end - 1) as isize + columns.last_tap(columns.len() - 1);
-        let inputs = first.max(0) as usize..(last + 1).min(width as isize) as usize;
-        // Zeros as far as any cell looks and as any run takes its right part from, so that no loop checks.
-        let left = (inputs.start as isize - first) as usize;
-        let right = (band.end as isize + columns.taps[columns.len() - 1]).max(inputs.end as isize) as usize;
-        let part = columns.parts.iter().skip(1).map(|&(p, _)| columns.sizes[p]).max().unwrap_or(0);
-        let sums_pitch = (left + (right - inputs.start).max(inputs.len() + part)) | 1;
-        let at = |size: usize, position: isize| (size * sums_pitch).wrapping_add_signed(position - first);
-        let runs =
-            columns.sizes.iter().enumerate().map(|(size, &length)| {
-                at(size, first.max(1 - length as isize))..at(size, inputs.end as isize)
-            });
-        let runs = runs.collect();
-        let starts = columns.size_index.iter().zip(&columns.taps);
-        let starts = starts.map(|(&size, &tap)| at(size, band.start as isize + tap)).collect();
-        Self {
-            rows,
-            columns,
-            outputs: band,
-            inputs,
-            runs,
-            left,
-            starts,
-            sums_pitch,
-            reach,
-            lead,
-            feeds,
-            products,
-            others,
-            theta_pitch,
-            pitch,
-        }
-    }
-
-    /// The outputs, counted from the band's first, for which at least one of these neighbouring column cells
-    /// meets the image.
-    pub fn outputs_meeting(&self, cells: &Range<usize>) -> Range<usize> {
-        let meeting = self.columns.outputs_meeting(cells);
-        let local = |output: usize| output.clamp(self.outputs.start, self.outputs.end) - self.outputs.start;
-        local(meeting.start)..local(meeting.end)
-    }
-
-    /// Vectors that the runs of one row need.
-    pub fn sums_len(&self) -> usize {
-        self.columns.sizes.len() * self.sums_pitch
-    }
-
-    /// Rows of planes from this one on are met by no input row.
-    pub fn met(&self) -> usize {
-        self.finished_after(self.rows.extent)
-    }
-
-    /// Rows of planes from this one on are met by no input row above `s`.
-    pub fn finished_after(&self, s: usize) -> usize {
-        s.saturating_add_signed(-self.rows.taps[0])
-    }
-
-    /// Vectors of the packed kernel.
-    pub fn theta_len(&self) -> usize {
-        self.rows.len() * self.theta_pitch
-    }
-
-    /// Where the parameters of a row cell begin, in the packed kernel, for the column cells that meet the image.
-    #[inline(always)]
-    pub fn theta_row(&self, cell: usize) -> usize {
-        cell * self.theta_pitch + self.columns.cells.start
-    }
-
-    /// Parameters of a channel that meet the image.
-    pub fn cells(&self) -> usize {
-        self.rows.len() * self.columns.len()
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use super::pack::Channels;
 use super::plan::{Plan, Plane};
+use crate::depthwise::pack::Channels;
 use crate::simd::Simd;
 
 /// The horizontal runs of one row of the image.
 pub(super) struct RunRow<'a, V> {
     /// Runs of all widths, padded with zeros: [`Plan::sums_len`] vectors.
     pub sums: &'a [V],
-    /// For each column cell, where its run for the band's first output lies; the next outputs follow.
+    /// For each column cell, where its run for the first output lies; the next outputs follow.
     pub starts: &'a [usize],
 }
 
@@ -47,8 +47,8 @@ pub(super) fn sweep<S: Simd, C: Consumer<S>>(
     let (height, width) = (plan.rows.extent, plan.columns.extent);
     let mut uses = Vec::with_capacity(plan.rows.len());
     for s in (0..height).rev() {
-        let row = &mut sums[plan.left..][..plan.inputs.len()];
-        image.load_row(simd, s * width + plan.inputs.start, row);
+        let row = &mut sums[plan.left..][..width];
+        image.load_row(simd, s * width, 1, row);
         build_widths(simd, plan, sums);
         uses.clear();
         for cell in plan.rows.cells_of_input(s) {

@@ -22,7 +22,7 @@ impl<S: Simd> Scatter<'_, S> {
         self.clear(simd, plan, s);
         for rows in split(0..uses.len(), tallest::<S>()) {
             let uses = &uses[rows];
-            for outputs in split_evenly(plan.outputs.len(), widest::<S>(uses.len())) {
+            for outputs in split_evenly(plan.columns.extent, widest::<S>(uses.len())) {
                 if !outputs.range.is_empty() {
                     let (theta, planes) = (self.theta, &mut *self.planes);
                     let (a, t) = (uses.len(), outputs.length);
@@ -50,7 +50,7 @@ impl<S: Simd> Scatter<'_, S> {
     /// rows below must be finished. The row of the first plane then is the row of outputs.
     #[inline(always)]
     pub fn finish(&mut self, simd: S, plan: &Plan, y: usize) {
-        let width = plan.outputs.len();
+        let width = plan.columns.extent;
         for (plane, feeds) in plan.products.iter().zip(&plan.feeds).rev() {
             for &(taller, rows) in feeds {
                 let taller = &plan.products[taller];
@@ -86,19 +86,18 @@ impl<S: Simd> Tile for ScatterTiles<'_, S> {
         // The innermost loops are a few instructions long, and checking their indices takes half as many again.
         // So all are checked here: `Plan` puts the runs of every column cell and output into the sums of a row.
         assert!(runs.sums.len() == plan.sums_len() && runs.starts.len() == cells);
-        assert!(outputs.end <= plan.outputs.len() && outputs.len().is_multiple_of(T));
+        assert!(outputs.end <= plan.columns.extent && outputs.len().is_multiple_of(T));
         let weights: [*const S::V; A] =
             std::array::from_fn(|a| theta[plan.theta_row(uses[a].cell)..][..cells].as_ptr());
         let rows: [*mut S::V; A] =
-            std::array::from_fn(|a| planes[uses[a].row..][..plan.outputs.len()].as_mut_ptr());
+            std::array::from_fn(|a| planes[uses[a].row..][..plan.columns.extent].as_mut_ptr());
 
         let mut x = outputs.start;
         while x < outputs.end {
-            let first = plan.outputs.start + x;
             let mut sums = [[simd.zero(); T]; A];
-            for b in plan.columns.cells_meeting(&(first..first + T)) {
+            for b in plan.columns.cells_meeting(&(x..x + T)) {
                 // SAFETY: `b` is a column cell, so within `starts` and each row of parameters; runs of a cell for
-                // outputs of the band, as x..x + T are, lie within the sums (all checked above).
+                // outputs of the row, as x..x + T are, lie within the sums (all checked above).
                 unsafe {
                     let runs = runs.sums.as_ptr().add(*runs.starts.get_unchecked(b) + x);
                     for a in 0..A {
@@ -111,7 +110,7 @@ impl<S: Simd> Tile for ScatterTiles<'_, S> {
             }
             for a in 0..A {
                 for t in 0..T {
-                    // SAFETY: x + t is an output of the band, of which each row has all (checked above).
+                    // SAFETY: x + t is an output of the row, of which each row has all (checked above).
                     unsafe {
                         let output = rows[a].add(x + t);
                         *output = simd.add(*output, sums[a][t]);

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::pack::Channels;
 use super::plan::{Plan, Plane};
 use super::sweep::{Consumer, RunRow, Use};
 use super::tile::{Tile, split, tallest, widest, with_tile};
+use crate::depthwise::pack::Channels;
 use crate::simd::Simd;
 
 /// One channel block of the image that the runs meet, and the sums so far.
@@ -22,7 +22,7 @@ impl<S: Simd> Correlate<'_, S> {
     /// Builds the rows of all planes that input row `s` needs and no row below it did.
     #[inline(always)]
     fn build_sums(&mut self, simd: S, plan: &Plan, s: usize) {
-        let width = plan.outputs.len();
+        let width = plan.columns.extent;
         let first_sweep = s + 1 == plan.rows.extent;
         for (size, plane) in plan.others.iter().enumerate() {
             let lead = plan.lead[size];
@@ -30,8 +30,7 @@ impl<S: Simd> Correlate<'_, S> {
             let end = if first_sweep { plan.met().min(plane.rows) } else { (s + 1).saturating_sub(lead) };
             for y in (s.saturating_sub(lead)..end).rev() {
                 if size == 0 {
-                    let first = y * plan.columns.extent + plan.outputs.start;
-                    self.image.load_row(simd, first, &mut self.planes[plane.row(y)..][..width]);
+                    self.image.load_row(simd, y * width, 1, &mut self.planes[plane.row(y)..][..width]);
                     continue;
                 }
                 let (p, q) = plan.rows.parts[size];
@@ -67,7 +66,7 @@ impl<S: Simd> Consumer<S> for Correlate<'_, S> {
         self.build_sums(simd, plan, s);
         for rows in split(0..uses.len(), tallest::<S>()) {
             for cells in split(0..plan.columns.len(), widest::<S>(rows.len())) {
-                let outputs = plan.outputs_meeting(&cells);
+                let outputs = plan.columns.outputs_meeting(&cells);
                 if outputs.is_empty() {
                     continue;
                 }

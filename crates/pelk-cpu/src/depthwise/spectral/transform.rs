@@ -1,0 +1,517 @@
+//! Real sequences to their values at points of the unit circle, and back, with a vector of channels for every element.
+//!
+//! The points are the `t` with `t^M = -i`. There a sequence `x` of `L = 2 M` real values, taken as the polynomial of
+//! coefficients `x[n]`, has the value
+//!
+//! ```text
+//! X[k] = sum over j < M of (x[j] - i x[j + M]) u^j exp(-2 pi i j k / M),    u = exp(-pi i / L)
+//! ```
+//!
+//! which is a complex Fourier transform of half the length, and nothing has to be sorted out of it afterwards as with
+//! the usual transform of real values. The other points with `t^L = -1` are conjugate to these and say the same. So a
+//! product of such values is that of polynomials modulo `t^L + 1`: what a convolution moves beyond the end comes
+//! back at the beginning, negated.
+//!
+//! Transforms work in place, radix 2 to 5, forwards by decimation in frequency and backwards by decimation in time, so that
+//! values are never put in order: those of one `k` lie at the same place in every transform, and that is enough.
+
+use std::f64::consts::PI;
+
+use crate::simd::Simd;
+
+/// A complex number in every lane: real and imaginary parts.
+pub(super) type Complex<S> = [<S as Simd>::V; 2];
+
+/// The tables of one length.
+#[derive(Debug)]
+pub(super) struct Transform {
+    /// M.
+    half: usize,
+    /// Real and imaginary part of `u^j` for every `j` below M.
+    twist: Vec<f32>,
+    stages: Vec<Stage>,
+}
+
+/// Combines `radix` values that lie `span` apart, in each of the `pieces` of `radix * span` values that follow each other.
+#[derive(Debug)]
+struct Stage {
+    radix: usize,
+    span: usize,
+    pieces: usize,
+    /// Real and imaginary part of `exp(-2 pi i j k / (radix * span))` for every `j` below the span, for `k` from 1 to
+    /// `radix - 1`.
+    twiddles: Vec<f32>,
+}
+
+fn unit(turns: f64) -> [f32; 2] {
+    let (sin, cos) = (-2.0 * PI * turns).sin_cos();
+    [cos as f32, sin as f32]
+}
+
+/// The radices that multiply to this number, largest spans first, if it has no other factors than 2, 3 and 5.
+fn radices(number: usize) -> Option<Vec<usize>> {
+    let mut rest = number;
+    let mut radices = Vec::new();
+    for radix in [4, 5, 3, 2] {
+        while rest.is_multiple_of(radix) {
+            radices.push(radix);
+            rest /= radix;
+        }
+    }
+    (rest == 1).then_some(radices)
+}
+
+/// Time of a stage for each value, in multiply-adds of the columns (Zen 3).
+fn stage_cost(radix: usize) -> usize {
+    [0, 0, 5, 6, 5, 8][radix]
+}
+
+macro_rules! by_radix {
+    ($stage:expr, $name:ident($($arg:expr),*)) => {
+        match $stage.radix {
+            2 => $stage.$name::<S, 2>($($arg),*),
+            3 => $stage.$name::<S, 3>($($arg),*),
+            4 => $stage.$name::<S, 4>($($arg),*),
+            _ => $stage.$name::<S, 5>($($arg),*),
+        }
+    };
+}
+
+impl Transform {
+    /// A transform of at least `length` real values, for which a value costs `each` multiply-adds besides.
+    pub fn new(length: usize, each: usize) -> Self {
+        let least = length.div_ceil(2).max(2);
+        let cost = |half: &usize| -> usize {
+            let stages = radices(*half).into_iter().flatten().map(stage_cost);
+            half * (2 * stages.sum::<usize>() + each)
+        };
+        let halves = (least..=2 * least).filter(|half| radices(*half).is_some());
+        // A power of two lies between a number and its double.
+        let half = halves.min_by_key(cost).unwrap_or_else(|| least.next_power_of_two());
+        let mut span = half;
+        let stages = radices(half).unwrap_or_default().into_iter().map(|radix| {
+            let size = span;
+            span /= radix;
+            let powers = (0..span).flat_map(|j| (1..radix).map(move |k| (j * k) as f64 / size as f64));
+            Stage { radix, span, pieces: half / size, twiddles: powers.flat_map(unit).collect() }
+        });
+        let stages = stages.collect();
+        let twist = (0..half).flat_map(|j| unit(j as f64 / (4 * half) as f64)).collect();
+        Self { half, twist, stages }
+    }
+
+    /// L: number of real values.
+    pub fn length(&self) -> usize {
+        2 * self.half
+    }
+
+    /// M: number of complex values.
+    pub fn half(&self) -> usize {
+        self.half
+    }
+
+    /// The values of `real`, which has L values of which those from `used` on are zero.
+    #[inline(always)]
+    pub fn forward<S: Simd>(&self, simd: S, real: &[S::V], used: usize, values: &mut [Complex<S>]) {
+        assert!(real.len() == self.length() && values.len() == self.half);
+        let (first, others) = self.stages.split_first().expect("there are at least two values");
+        let (real, values) = (real.as_ptr(), values.as_mut_ptr());
+        // SAFETY: there are L and M values, as was checked.
+        unsafe {
+            by_radix!(first, forward_from(simd, &self.twist, real, used.saturating_sub(self.half), values));
+            for stage in others {
+                by_radix!(stage, forward(simd, values));
+            }
+        }
+    }
+
+    /// The sequence that has these values, times M; of the L values of `real` those from `used` on may be anything
+    /// afterwards. The values are used up.
+    #[inline(always)]
+    pub fn inverse<S: Simd>(&self, simd: S, values: &mut [Complex<S>], real: &mut [S::V], used: usize) {
+        assert!(real.len() == self.length() && values.len() == self.half);
+        let (first, others) = self.stages.split_first().expect("there are at least two values");
+        let (real, values) = (real.as_mut_ptr(), values.as_mut_ptr());
+        // SAFETY: there are L and M values, as was checked.
+        unsafe {
+            for stage in others.iter().rev() {
+                by_radix!(stage, inverse(simd, values));
+            }
+            by_radix!(first, inverse_into(simd, &self.twist, values, real, used.saturating_sub(self.half)));
+        }
+    }
+}
+
+/// All of these need as many values behind their pointers as the pieces have together, M; behind those to real values, twice as
+/// many. So every `j + k * span` of a piece is in bounds, and so are the twiddles of every `j`.
+impl Stage {
+    /// The first stage, with a single piece. The first `high` values of the upper half are not zero.
+    #[inline(always)]
+    unsafe fn forward_from<S: Simd, const R: usize>(
+        &self,
+        simd: S,
+        twist: &[f32],
+        real: *const S::V,
+        high: usize,
+        values: *mut Complex<S>,
+    ) where
+        Dft: Radix<R>,
+    {
+        let high = high.min(self.span);
+        // SAFETY: see above.
+        unsafe {
+            for j in 0..high {
+                self.forward_twisted::<S, R, true>(simd, twist, real, j, values);
+            }
+            for j in high..self.span {
+                self.forward_twisted::<S, R, false>(simd, twist, real, j, values);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn forward_twisted<S: Simd, const R: usize, const HIGH: bool>(
+        &self,
+        simd: S,
+        twist: &[f32],
+        real: *const S::V,
+        j: usize,
+        values: *mut Complex<S>,
+    ) where
+        Dft: Radix<R>,
+    {
+        let half = R * self.span;
+        let mut inputs = [[simd.zero(); 2]; R];
+        for (k, input) in inputs.iter_mut().enumerate() {
+            let at = j + k * self.span;
+            // SAFETY: see above.
+            unsafe {
+                let (cos, sin) = splat_pair(simd, twist.as_ptr().add(2 * at));
+                let low = *real.add(at);
+                *input = [simd.mul(low, cos), simd.mul(low, sin)];
+                if HIGH {
+                    let high = *real.add(at + half);
+                    *input = [simd.mul_add(high, sin, input[0]), simd.neg_mul_add(high, cos, input[1])];
+                }
+            }
+        }
+        // SAFETY: see above.
+        unsafe { self.forward_at(simd, inputs, values, j) };
+    }
+
+    #[inline(always)]
+    unsafe fn forward<S: Simd, const R: usize>(&self, simd: S, values: *mut Complex<S>)
+    where
+        Dft: Radix<R>,
+    {
+        for piece in 0..self.pieces {
+            // SAFETY: see above.
+            let values = unsafe { values.add(piece * R * self.span) };
+            if self.span == 1 {
+                // The last stage; all its twiddles are 1.
+                let whole = values.cast::<[Complex<S>; R]>();
+                // SAFETY: R values follow each other.
+                unsafe { *whole = Dft::dft(simd, *whole) };
+                continue;
+            }
+            for j in 0..self.span {
+                let mut inputs = [[simd.zero(); 2]; R];
+                for (k, input) in inputs.iter_mut().enumerate() {
+                    // SAFETY: see above.
+                    *input = unsafe { *values.add(j + k * self.span) };
+                }
+                // SAFETY: see above.
+                unsafe { self.forward_at(simd, inputs, values, j) };
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn forward_at<S: Simd, const R: usize>(
+        &self,
+        simd: S,
+        inputs: [Complex<S>; R],
+        values: *mut Complex<S>,
+        j: usize,
+    ) where
+        Dft: Radix<R>,
+    {
+        let outputs = Dft::dft(simd, inputs);
+        // SAFETY: see above.
+        unsafe {
+            *values.add(j) = outputs[0];
+            let twiddles = self.twiddles.as_ptr().add(2 * (R - 1) * j);
+            for k in 1..R {
+                let (cos, sin) = splat_pair(simd, twiddles.add(2 * (k - 1)));
+                let [re, im] = outputs[k];
+                *values.add(j + k * self.span) =
+                    [simd.neg_mul_add(im, sin, simd.mul(re, cos)), simd.mul_add(im, cos, simd.mul(re, sin))];
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn inverse<S: Simd, const R: usize>(&self, simd: S, values: *mut Complex<S>)
+    where
+        Dft: Radix<R>,
+    {
+        for piece in 0..self.pieces {
+            // SAFETY: see above.
+            unsafe {
+                let values = values.add(piece * R * self.span);
+                if self.span == 1 {
+                    let whole = values.cast::<[Complex<S>; R]>();
+                    *whole = swapped::<S, R>(Dft::dft(simd, swapped::<S, R>(*whole)));
+                    continue;
+                }
+                for j in 0..self.span {
+                    let outputs = self.inverse_at::<S, R>(simd, values, j);
+                    for (k, output) in outputs.into_iter().enumerate() {
+                        *values.add(j + k * self.span) = output;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A transform of numbers with swapped parts is the inverse transform with swapped parts.
+    #[inline(always)]
+    unsafe fn inverse_at<S: Simd, const R: usize>(
+        &self,
+        simd: S,
+        values: *const Complex<S>,
+        j: usize,
+    ) -> [Complex<S>; R]
+    where
+        Dft: Radix<R>,
+    {
+        // SAFETY: see above.
+        unsafe {
+            let [re, im] = *values.add(j);
+            let mut inputs = [[im, re]; R];
+            let twiddles = self.twiddles.as_ptr().add(2 * (R - 1) * j);
+            for k in 1..R {
+                let (cos, sin) = splat_pair(simd, twiddles.add(2 * (k - 1)));
+                let [re, im] = *values.add(j + k * self.span);
+                inputs[k] =
+                    [simd.neg_mul_add(re, sin, simd.mul(im, cos)), simd.mul_add(im, sin, simd.mul(re, cos))];
+            }
+            swapped::<S, R>(Dft::dft(simd, inputs))
+        }
+    }
+
+    /// The last stage, with a single piece. The first `high` values of the upper half are wanted.
+    #[inline(always)]
+    unsafe fn inverse_into<S: Simd, const R: usize>(
+        &self,
+        simd: S,
+        twist: &[f32],
+        values: *const Complex<S>,
+        real: *mut S::V,
+        high: usize,
+    ) where
+        Dft: Radix<R>,
+    {
+        let high = high.min(self.span);
+        // SAFETY: see above.
+        unsafe {
+            for j in 0..high {
+                self.inverse_twisted::<S, R, true>(simd, twist, values, real, j);
+            }
+            for j in high..self.span {
+                self.inverse_twisted::<S, R, false>(simd, twist, values, real, j);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn inverse_twisted<S: Simd, const R: usize, const HIGH: bool>(
+        &self,
+        simd: S,
+        twist: &[f32],
+        values: *const Complex<S>,
+        real: *mut S::V,
+        j: usize,
+    ) where
+        Dft: Radix<R>,
+    {
+        let half = R * self.span;
+        // SAFETY: see above.
+        unsafe {
+            let outputs = self.inverse_at::<S, R>(simd, values, j);
+            for (k, [re, im]) in outputs.into_iter().enumerate() {
+                let at = j + k * self.span;
+                let (cos, sin) = splat_pair(simd, twist.as_ptr().add(2 * at));
+                *real.add(at) = simd.mul_add(re, cos, simd.mul(im, sin));
+                if HIGH {
+                    *real.add(at + half) = simd.neg_mul_add(im, cos, simd.mul(re, sin));
+                }
+            }
+        }
+    }
+}
+
+/// The numbers with their real and imaginary parts exchanged.
+#[inline(always)]
+fn swapped<S: Simd, const R: usize>(mut numbers: [Complex<S>; R]) -> [Complex<S>; R] {
+    for number in &mut numbers {
+        *number = [number[1], number[0]];
+    }
+    numbers
+}
+
+/// Two neighbouring values, each in every lane.
+#[inline(always)]
+unsafe fn splat_pair<S: Simd>(simd: S, pair: *const f32) -> (S::V, S::V) {
+    // SAFETY: the caller vouches for two values.
+    unsafe { (simd.splat(*pair), simd.splat(*pair.add(1))) }
+}
+
+/// The discrete Fourier transform of a few values.
+struct Dft;
+
+trait Radix<const R: usize> {
+    /// `sum over j of v[j] exp(-2 pi i j k / R)` for each `k`.
+    fn dft<S: Simd>(simd: S, v: [Complex<S>; R]) -> [Complex<S>; R];
+}
+
+#[inline(always)]
+fn add<S: Simd>(simd: S, a: Complex<S>, b: Complex<S>) -> Complex<S> {
+    [simd.add(a[0], b[0]), simd.add(a[1], b[1])]
+}
+
+#[inline(always)]
+fn sub<S: Simd>(simd: S, a: Complex<S>, b: Complex<S>) -> Complex<S> {
+    [simd.sub(a[0], b[0]), simd.sub(a[1], b[1])]
+}
+
+/// `a + scale * b`
+#[inline(always)]
+fn add_scaled<S: Simd>(simd: S, a: Complex<S>, scale: f32, b: Complex<S>) -> Complex<S> {
+    let scale = simd.splat(scale);
+    [simd.mul_add(scale, b[0], a[0]), simd.mul_add(scale, b[1], a[1])]
+}
+
+#[inline(always)]
+fn scaled<S: Simd>(simd: S, scale: f32, a: Complex<S>) -> Complex<S> {
+    let scale = simd.splat(scale);
+    [simd.mul(a[0], scale), simd.mul(a[1], scale)]
+}
+
+/// `a - i b` and `a + i b`
+#[inline(always)]
+fn turned<S: Simd>(simd: S, a: Complex<S>, b: Complex<S>) -> [Complex<S>; 2] {
+    [[simd.add(a[0], b[1]), simd.sub(a[1], b[0])], [simd.sub(a[0], b[1]), simd.add(a[1], b[0])]]
+}
+
+impl Radix<2> for Dft {
+    #[inline(always)]
+    fn dft<S: Simd>(simd: S, [a, b]: [Complex<S>; 2]) -> [Complex<S>; 2] {
+        [add(simd, a, b), sub(simd, a, b)]
+    }
+}
+
+impl Radix<3> for Dft {
+    #[inline(always)]
+    fn dft<S: Simd>(simd: S, [a, b, c]: [Complex<S>; 3]) -> [Complex<S>; 3] {
+        const SIN: f32 = 0.866_025_4; // of a third of a turn
+        let sum = add(simd, b, c);
+        let difference = sub(simd, b, c);
+        let middle = add_scaled(simd, a, -0.5, sum);
+        let [first, second] = turned(simd, middle, scaled(simd, SIN, difference));
+        [add(simd, a, sum), first, second]
+    }
+}
+
+impl Radix<4> for Dft {
+    #[inline(always)]
+    fn dft<S: Simd>(simd: S, [a, b, c, d]: [Complex<S>; 4]) -> [Complex<S>; 4] {
+        let (even, odd) = (add(simd, a, c), add(simd, b, d));
+        let [first, third] = turned(simd, sub(simd, a, c), sub(simd, b, d));
+        [add(simd, even, odd), first, sub(simd, even, odd), third]
+    }
+}
+
+impl Radix<5> for Dft {
+    #[inline(always)]
+    fn dft<S: Simd>(simd: S, [a, b, c, d, e]: [Complex<S>; 5]) -> [Complex<S>; 5] {
+        // Cosine and sine of one and of two fifths of a turn.
+        const COS: [f32; 2] = [0.309_017, -0.809_017];
+        const SIN: [f32; 2] = [0.951_056_54, 0.587_785_24];
+        let (near, far) = (add(simd, b, e), add(simd, c, d));
+        let (odd_near, odd_far) = (sub(simd, b, e), sub(simd, c, d));
+        let near_even = add_scaled(simd, add_scaled(simd, a, COS[0], near), COS[1], far);
+        let far_even = add_scaled(simd, add_scaled(simd, a, COS[1], near), COS[0], far);
+        let near_odd = add_scaled(simd, scaled(simd, SIN[1], odd_far), SIN[0], odd_near);
+        let far_odd = add_scaled(simd, scaled(simd, -SIN[0], odd_far), SIN[1], odd_near);
+        let [first, fourth] = turned(simd, near_even, near_odd);
+        let [second, third] = turned(simd, far_even, far_odd);
+        [add(simd, add(simd, a, near), far), first, second, third, fourth]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Kernel, Level, dispatch};
+    use crate::testing::{assert_close, values};
+
+    /// Multiplies two sequences, of which the first has zeros behind its values, by their spectra.
+    struct Multiply<'a>(&'a Transform, [&'a [f32]; 2]);
+    impl Kernel for Multiply<'_> {
+        type Output = Vec<f32>;
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Vec<f32> {
+            let Self(transform, factors) = self;
+            let mut line = vec![simd.zero(); transform.length()];
+            let mut spectra = [vec![], vec![]];
+            for (spectrum, factor) in spectra.iter_mut().zip(factors) {
+                line.fill(simd.zero());
+                for (real, &value) in line.iter_mut().zip(factor) {
+                    *real = simd.splat(value);
+                }
+                *spectrum = vec![[simd.zero(); 2]; transform.half()];
+                transform.forward(simd, &line, factor.len(), spectrum);
+            }
+            let [mut product, other] = spectra;
+            for (a, b) in product.iter_mut().zip(other) {
+                let [re, im] = *a;
+                *a = [
+                    simd.sub(simd.mul(re, b[0]), simd.mul(im, b[1])),
+                    simd.add(simd.mul(re, b[1]), simd.mul(im, b[0])),
+                ];
+            }
+            transform.inverse(simd, &mut product, &mut line, transform.length());
+            line.into_iter().map(|v| simd.reduce_max(v) / transform.half() as f32).collect()
+        }
+    }
+
+    #[test]
+    fn products_of_spectra_are_products_modulo_one_more_than_a_power() {
+        // Where a value costs more than any stage, the shortest transform is taken: this meets all radices.
+        for length in (1..=40).chain([81, 96, 121, 153, 178, 250, 331]) {
+            let transform = Transform::new(length, 1000);
+            let n = transform.length();
+            assert!(n >= length && n <= 2 * length.max(2), "{length}: {n}");
+            let (a, b) = (values(1, length.div_ceil(2)), values(2, n));
+            let mut want = vec![0.0; n];
+            for (i, a) in a.iter().enumerate() {
+                for (j, b) in b.iter().enumerate() {
+                    let sign = if i + j < n { 1.0 } else { -1.0 };
+                    want[(i + j) % n] += sign * f64::from(*a) * f64::from(*b);
+                }
+            }
+            for level in Level::available() {
+                let got = dispatch(level, Multiply(&transform, [&a, &b]));
+                assert_close(format!("{level}: {length} in {n}"), &got, &want, 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn cheap_stages_are_preferred_to_short_transforms() {
+        assert_eq!(Transform::new(81, 1000).half(), 45);
+        assert_eq!(Transform::new(81, 50).half(), 48);
+        assert_eq!(Transform::new(27, 50).half(), 16);
+    }
+}
