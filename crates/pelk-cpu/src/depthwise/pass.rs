@@ -139,13 +139,16 @@ impl Task<'_> {
         let (begin, step) = (number * c + first, step * c);
         let end = begin + (row.len() - 1) * step + channels;
         let image = image * h * w * c;
-        // SAFETY: from here on, this task alone writes the block's channels of this image, and nobody reads outputs.
         let to = convolve.output.at(image + begin..image + end);
-        let put = |x: usize, v: S::V| unsafe {
-            let to = to.add(x * step);
-            match channels == S::LANES {
-                true => simd.store_ptr(v, to),
-                false => simd.store_partial(v, std::slice::from_raw_parts_mut(to, channels)),
+        let put = |x: usize, v: S::V| {
+            // SAFETY: x is a place in the row, whose channels lie in the range above. This task alone has this image and
+            // block, and nobody reads outputs.
+            unsafe {
+                let to = to.add(x * step);
+                match channels == S::LANES {
+                    true => simd.store_ptr(v, to),
+                    false => simd.store_partial(v, std::slice::from_raw_parts_mut(to, channels)),
+                }
             }
         };
         match convolve.bias {

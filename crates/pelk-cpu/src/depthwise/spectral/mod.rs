@@ -192,7 +192,7 @@ impl Plan {
         let Buffers { runs, source, other, kernel, weights, products, .. } = buffers;
         let pitch = self.pitch;
         for k in 0..self.transform.half() {
-            let mut column = Column { simd, axis: &self.across, layout: &self.runs, runs: &mut **runs };
+            let mut column = Column { simd, axis: &self.across, layout: &self.runs, runs };
             column.load(&source[k..], pitch);
             if pass.correlate.is_some() {
                 column.correlate(&other[k..], &mut products[k..], pitch);
