@@ -1,8 +1,8 @@
 //! What an operator is: the interface that a device implements.
 
 use crate::operators::{
-    Conv2d, CrossEntropy, DepthwiseConv, PixelMlp, PixelMlpParameters, PositionBias, SoftCrossEntropy,
-    pixel_mlp,
+    Conv2d, CrossEntropy, DepthwiseConv, PixelMlp, PixelMlpForward, PixelMlpParameters, PositionBias,
+    SoftCrossEntropy, pixel_mlp,
 };
 use crate::{Result, Shape};
 use pelk_cpu::optimizer::AdamW;
@@ -198,18 +198,21 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         x: &Self::Tensor,
         shortcut: &Self::Tensor,
         parameters: &PixelMlpParameters<'_, Self::Tensor>,
-    ) -> Result<Self::Tensor> {
+    ) -> Result<PixelMlpForward<Self::Tensor>> {
         pixel_mlp::compose(self, op, x, shortcut, parameters)
     }
-    /// Gradients of x, the parameters in the order of the inputs, and gamma; that of the shortcut is `gy`.
+    /// Gradients of x, the parameters in the order of the inputs, and gamma; that of the shortcut is `gy`. `kept` is what
+    /// the forward kept, if anything.
     fn pixel_mlp_backward(
         &self,
         op: &PixelMlp,
         x: &Self::Tensor,
         parameters: &PixelMlpParameters<'_, Self::Tensor>,
+        kept: &[Self::Tensor],
         gy: &Self::Tensor,
         needs: [bool; 8],
     ) -> Result<Gradients<Self::Tensor, 8>> {
+        let _ = kept; // by this backend's own forward, which keeps nothing
         pixel_mlp::compose_backward(self, op, x, parameters, gy, needs)
     }
 

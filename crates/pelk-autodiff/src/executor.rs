@@ -73,6 +73,11 @@ pub trait Executor {
         false
     }
 
+    /// Whether operators are to keep what their gradients would otherwise compute again.
+    fn keeps_activations(&self) -> bool {
+        false
+    }
+
     /// Replaces a buffer after this pass, as BatchNorm does with its running statistics in training.
     fn set_buffer(&mut self, name: &str, value: Self::Value) {
         let _ = (name, value);

@@ -68,6 +68,7 @@ pub struct Tape<'a, B: Backend> {
     leaves: BTreeMap<String, Var<B::Tensor>>,
     buffers: BTreeMap<String, B::Tensor>,
     pass: Option<Pass>,
+    recompute: bool,
     drops: u64,
 }
 
@@ -88,8 +89,16 @@ impl<'a, B: Backend> Tape<'a, B> {
             leaves: BTreeMap::new(),
             buffers: BTreeMap::new(),
             pass: None,
+            recompute: false,
             drops: 0,
         }
+    }
+
+    /// The tape in which operators that can compute again for their gradients what they would keep: less memory, more
+    /// time, the same results.
+    #[must_use]
+    pub fn recomputing(self, recompute: bool) -> Tape<'a, B> {
+        Tape { recompute, ..self }
     }
 
     /// A value whose gradient is wanted under `name`, such as an input image.
@@ -198,6 +207,10 @@ impl<B: Backend> Executor for Tape<'_, B> {
 
     fn training(&self) -> bool {
         self.pass.is_some()
+    }
+
+    fn keeps_activations(&self) -> bool {
+        !self.recompute
     }
 
     fn drop_path_factors(&mut self, rate: f32, samples: usize) -> Option<Arc<[f32]>> {

@@ -157,7 +157,7 @@ pub fn pixel_mlp<E: Executor>(
         false => None,
     };
     inputs.extend(&gamma);
-    e.apply_one(PixelMlp { eps: LAYER_NORM_EPS, factors }, &inputs)
+    e.apply_one(PixelMlp { keep: e.keeps_activations(), eps: LAYER_NORM_EPS, factors }, &inputs)
 }
 
 /// BatchNorm over all pixels of each channel; in training it renews its running statistics.

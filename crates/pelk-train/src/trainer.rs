@@ -324,7 +324,7 @@ impl<B: Backend> Trainer<B> {
     fn pass(&self, batch: &Batch, index: u64, parameters: Option<&Parameters<B>>) -> Result<PassResult<B>> {
         let mut parameters = parameters.unwrap_or(&self.parameters).clone();
         let pass = Pass { seed: self.config.seed, index };
-        let mut tape = Tape::new(&self.backend, &parameters, pass);
+        let mut tape = Tape::new(&self.backend, &parameters, pass).recomputing(self.config.batch.recompute);
         let images = Var::constant(from_host(&self.backend, &batch.images)?);
         let logits = self.network.logits(&mut tape, &images)?;
         let loss = tape.apply_one(cross_entropy(batch, self.config.loss.label_smoothing), &[&logits])?;

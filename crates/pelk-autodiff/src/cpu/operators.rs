@@ -3,8 +3,8 @@
 use super::{CpuBackend, CpuTensor, Room};
 use crate::backend::{Backend, BatchNormalized, Gradients, Normalized};
 use crate::operators::{
-    Conv2d, CrossEntropy, DepthwiseConv, PixelMlp, PixelMlpParameters, PositionBias, PositionForm,
-    SoftCrossEntropy,
+    Conv2d, CrossEntropy, DepthwiseConv, PixelMlp, PixelMlpForward, PixelMlpParameters, PositionBias,
+    PositionForm, SoftCrossEntropy,
 };
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::depthwise::{Bias, BoxConv};
@@ -397,9 +397,20 @@ impl Backend for CpuBackend {
         x: &CpuTensor,
         shortcut: &CpuTensor,
         parameters: &PixelMlpParameters<'_, CpuTensor>,
-    ) -> Result<CpuTensor> {
+    ) -> Result<PixelMlpForward<CpuTensor>> {
         let (sizes, parameters) = pixel_mlp(op, x, parameters);
-        self.make(x.shape.clone(), |y| sizes.forward(self.level, &x.values, &shortcut.values, &parameters, y))
+        let middle = Shape::from([sizes.rows, sizes.hidden]);
+        let [mut active, mut slope] =
+            [(); 2].map(|()| op.keep.then(|| self.pool.take(sizes.rows * sizes.hidden)));
+        let keep = match (&mut active, &mut slope) {
+            (Some(active), Some(slope)) => Some(pixel_mlp::Middle { active: &mut active[..], slope }),
+            _ => None,
+        };
+        let y = self.make(x.shape.clone(), |y| {
+            sizes.forward(self.level, &x.values, &shortcut.values, &parameters, y, keep)
+        })?;
+        let kept = [active, slope].into_iter().flatten().map(|values| CpuTensor::new(&middle, values));
+        Ok(PixelMlpForward { y, kept: kept.collect() })
     }
 
     fn pixel_mlp_backward(
@@ -407,6 +418,7 @@ impl Backend for CpuBackend {
         op: &PixelMlp,
         x: &CpuTensor,
         parameters: &PixelMlpParameters<'_, CpuTensor>,
+        kept: &[CpuTensor],
         gy: &CpuTensor,
         needs: [bool; 8],
     ) -> Result<Gradients<CpuTensor, 8>> {
@@ -429,7 +441,13 @@ impl Backend for CpuBackend {
                 }),
                 _ => None,
             };
-            sizes.backward(self.level, &x.values, &parameters, &gy.values, &mut gx, gradients)?;
+            let kept = match kept {
+                [active, slope] => {
+                    Some(pixel_mlp::Middle { active: &active.values[..], slope: &slope.values })
+                }
+                _ => None,
+            };
+            sizes.backward(self.level, &x.values, &parameters, kept, &gy.values, &mut gx, gradients)?;
         }
         let gx = Some(CpuTensor::new(&x.shape, gx));
         let [a, b, c, d, e, f, g] = [a, b, c, d, e, f, g].map(Room::done);

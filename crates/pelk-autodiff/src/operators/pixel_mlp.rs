@@ -13,13 +13,24 @@ use std::sync::Arc;
 /// and bias `[H]`, the second layer's weight `[C, H]` and bias `[C]`, optionally the layer scale gamma `[C]`. Output: `[.., C]`.
 ///
 /// A composite: every backend has it by way of simpler operators ([`compose`], [`compose_backward`]), and may
-/// override it. Its gradient keeps `x` alone and computes the rest again.
+/// override it. Its gradient needs `x` alone, from which the rest is computed again, or what the backend kept of it.
 #[derive(Debug, Clone)]
 pub struct PixelMlp {
+    /// Let the backend keep for the gradient what lies between the layers, H channels, if it can: faster, for more memory.
+    pub keep: bool,
     /// Added to the variance in LayerNorm.
     pub eps: f32,
     /// Stochastic depth: one factor a sample, the first axis of x; `None` is 1.
     pub factors: Option<Arc<[f32]>>,
+}
+
+/// What [`Backend::pixel_mlp`] computes.
+#[derive(Debug)]
+pub struct PixelMlpForward<T> {
+    /// The output.
+    pub y: T,
+    /// What the backend wants back for the gradient; empty where nothing is to be kept.
+    pub kept: Vec<T>,
 }
 
 /// The parameters of a [`PixelMlp`], a weight and a bias each.
@@ -91,9 +102,9 @@ impl Operator for PixelMlp {
 
     fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
         let ([x, shortcut], parameters) = self.parts(inputs)?;
-        let y = backend.pixel_mlp(self, x, shortcut, &parameters)?;
+        let PixelMlpForward { y, kept } = backend.pixel_mlp(self, x, shortcut, &parameters)?;
         let saved = [x].into_iter().chain(inputs[PARAMETERS..].iter().copied()).cloned();
-        Ok(Forward::one(y, saved.collect()))
+        Ok(Forward::one(y, saved.chain(kept).collect()))
     }
 
     fn backward<B: Backend>(
@@ -103,14 +114,16 @@ impl Operator for PixelMlp {
         gradients: &[Option<B::Tensor>],
     ) -> Result<InputGradients<B::Tensor>> {
         let gy = output_gradient(self.name(), gradients)?;
-        let Some((x, parameters)) = context.saved.split_first() else {
-            return Err(misfit(self.name(), "nothing was saved"));
+        // Without the shortcut, which no gradient needs.
+        let Some((inputs, kept)) = context.saved.split_at_checked(context.shapes.len() - 1) else {
+            return Err(misfit(self.name(), "its inputs were not saved"));
         };
-        let parameters: Vec<&B::Tensor> = parameters.iter().collect();
-        let parameters = PixelMlpParameters::new(self.name(), &parameters)?;
+        let inputs: Vec<&B::Tensor> = inputs.iter().collect();
+        let (x, parameters) = (inputs[0], PixelMlpParameters::new(self.name(), &inputs[1..])?);
         let [x_wanted, shortcut_wanted, a, b, c, d, e, f, g]: [bool; 9] = needs(context);
         let wanted = [x_wanted, a, b, c, d, e, f, g];
-        let mut gradients: Vec<_> = backend.pixel_mlp_backward(self, x, &parameters, gy, wanted)?.into();
+        let mut gradients: Vec<_> =
+            backend.pixel_mlp_backward(self, x, &parameters, kept, gy, wanted)?.into();
         gradients.insert(1, shortcut_wanted.then(|| gy.clone()));
         gradients.truncate(context.shapes.len());
         Ok(gradients)
@@ -139,7 +152,7 @@ fn middle<B: Backend>(
     Ok(Middle { normalized, expanded, active, projected })
 }
 
-/// The operator as a composition of simpler ones.
+/// The operator as a composition of simpler ones, which keeps nothing.
 ///
 /// # Errors
 /// When the backend refuses.
@@ -149,7 +162,7 @@ pub fn compose<B: Backend>(
     x: &B::Tensor,
     shortcut: &B::Tensor,
     parameters: &PixelMlpParameters<'_, B::Tensor>,
-) -> Result<B::Tensor> {
+) -> Result<PixelMlpForward<B::Tensor>> {
     let mut y = middle(backend, op, x, parameters)?.projected;
     if let Some(gamma) = parameters.gamma {
         y = backend.scale_channels(&y, gamma)?;
@@ -157,7 +170,7 @@ pub fn compose<B: Backend>(
     if let Some(factors) = &op.factors {
         y = backend.scale_samples(&y, factors)?;
     }
-    backend.add(&y, shortcut)
+    Ok(PixelMlpForward { y: backend.add(&y, shortcut)?, kept: Vec::new() })
 }
 
 /// The gradients of [`compose`] by x, the parameters in the order of the inputs, and gamma.

@@ -9,6 +9,7 @@ use pelk_autodiff::{Executor, Op, Operator, Result, Shape};
 use pelk_grid::SharingGrid;
 use pelk_random::{Purpose, name_hash, stream};
 use rand::RngExt;
+use std::sync::Arc;
 
 /// An operator with inputs for it.
 pub struct Case {
@@ -281,13 +282,16 @@ fn pixel_mlp() -> Vec<Case> {
     for (x, h) in [(&[2, 4, 4, 4][..], 16), (&[3, 5], 7), (&[2, 3, 1, 17], 40), (&[3, 5, 9, 37], 60)] {
         for (gamma, factors) in [(true, false), (false, true), (true, true)] {
             let c = x[x.len() - 1];
-            let factors = factors.then(|| [0.0, 1.25, -3.0][..x[0]].into());
+            let factors: Option<Arc<[f32]>> = factors.then(|| [0.0, 1.25, -3.0][..x[0]].into());
             let mut shapes: Vec<&[usize]> = vec![x, x];
             let [vector, wide, first, second] = [&[c][..], &[h], &[h, c], &[c, h]];
             shapes.extend([vector, vector, first, wide, second, vector]);
             shapes.extend(gamma.then_some(vector));
-            let what = format!("{x:?}, {h} hidden, gamma {gamma}, factors {factors:?}");
-            cases.push(Case::new(&what, PixelMlp { eps: 1e-6, factors }, &shapes));
+            for keep in [false, true] {
+                let what = format!("{x:?}, {h} hidden, gamma {gamma}, factors {factors:?}, keep {keep}");
+                let op = PixelMlp { keep, eps: 1e-6, factors: factors.clone() };
+                cases.push(Case::new(&what, op, &shapes));
+            }
         }
     }
     cases

@@ -8,9 +8,9 @@
 //! factors are those of stochastic depth.
 //!
 //! The middle is four times as wide as everything else. It is computed for a piece of the pixels at a time, which
-//! fits a cache, and never exists as a whole; bias, GELU, scale and residual are applied to the products while they
-//! are written. The backward computes the middle again instead of reading what the forward would have had to store:
-//! one more product in six, against four more tensors a block.
+//! fits a cache; bias, GELU, scale and residual are applied to the products while they are written. The backward reads
+//! what the forward kept of the middle, two tensors four times as large as x, or computes it again to the same bits:
+//! one more product in six.
 
 mod finish;
 #[cfg(test)]
@@ -72,8 +72,17 @@ pub struct Gradients<'a> {
     pub gamma: Option<&'a mut [f32]>,
 }
 
+/// What the forward may keep of the middle for the backward, `[rows, hidden]` each.
+#[derive(Debug)]
+pub struct Middle<T> {
+    /// GELU's values.
+    pub active: T,
+    /// GELU's derivatives.
+    pub slope: T,
+}
+
 impl PixelMlp {
-    /// Computes `y` from `x` and `shortcut`, `[rows, channels]` each.
+    /// Computes `y` from `x` and `shortcut`, `[rows, channels]` each, and the middle if there is room for it.
     ///
     /// # Errors
     /// When a dimension is zero, a slice has the wrong length, or the samples do not divide the rows.
@@ -84,21 +93,37 @@ impl PixelMlp {
         shortcut: &[f32],
         parameters: &Parameters<'_>,
         y: &mut [f32],
+        mut keep: Option<Middle<&mut [f32]>>,
     ) -> Result<(), ShapeError> {
         const NAME: &str = "pixel_mlp";
         self.check(NAME, parameters, &[("x", x.len()), ("shortcut", shortcut.len()), ("y", y.len())])?;
+        self.check_middle(NAME, keep.as_ref().map(|keep| [keep.active.len(), keep.slope.len()]))?;
         let (c, h) = (self.channels, self.hidden);
         let expand = Matrix::new(parameters.expand[0], h, c).transposed();
         let project = Matrix::new(parameters.project[0], c, h).transposed();
         let most = self.piece_rows();
-        scratch::with_parts([most * c, most * h, 2 * most], |[normed, middle, statistics]| {
+        let scratch = if keep.is_some() { 0 } else { most * h };
+        scratch::with_parts([most * c, scratch, 2 * most], |[normed, scratch, statistics]| {
             for piece in self.pieces() {
                 let rows = piece.len();
                 let values = piece.start * c..piece.end * c;
-                let (normed, middle) = (&mut normed[..rows * c], &mut middle[..rows * h]);
+                let normed = &mut normed[..rows * c];
                 self.normalize(level, &x[values.clone()], parameters, normed, &mut statistics[..2 * rows])?;
                 let (normed, bias) = (Matrix::new(normed, rows, c), parameters.expand[1]);
-                multiply(level, normed, expand, Start::Zero, Gelu { bias }, middle);
+                let middle = match &mut keep {
+                    Some(Middle { active, slope }) => {
+                        let hidden = piece.start * h..piece.end * h;
+                        let (active, slope) = (&mut active[hidden.clone()], &mut slope[hidden]);
+                        let finish = GeluAndSlope { bias, slope: Output::new(slope, h) };
+                        multiply(level, normed, expand, Start::Zero, finish, active);
+                        &*active
+                    }
+                    None => {
+                        let middle = &mut scratch[..rows * h];
+                        multiply(level, normed, expand, Start::Zero, Gelu { bias }, middle);
+                        &*middle
+                    }
+                };
                 let residual = Residual {
                     bias: parameters.project[1],
                     gamma: parameters.gamma,
@@ -113,7 +138,7 @@ impl PixelMlp {
     }
 
     /// The gradients from `gy`, that of `y`: `gx`, and those of the parameters where they are asked for. The
-    /// shortcut's is `gy` itself.
+    /// shortcut's is `gy` itself. Without what the forward kept, the middle is computed again.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and when a gradient has not its parameter's length.
@@ -122,12 +147,14 @@ impl PixelMlp {
         level: Level,
         x: &[f32],
         parameters: &Parameters<'_>,
+        kept: Option<Middle<&[f32]>>,
         gy: &[f32],
         gx: &mut [f32],
         mut gradients: Option<Gradients<'_>>,
     ) -> Result<(), ShapeError> {
         const NAME: &str = "pixel_mlp backward";
         self.check(NAME, parameters, &[("x", x.len()), ("gy", gy.len()), ("gx", gx.len())])?;
+        self.check_middle(NAME, kept.as_ref().map(|kept| [kept.active.len(), kept.slope.len()]))?;
         if let Some(gradients) = &gradients {
             check_gradients(NAME, parameters, gradients)?;
         }
@@ -140,7 +167,9 @@ impl PixelMlp {
             }
         }
         let most = self.piece_rows();
-        let lens = [most * c, most * c, most * c, most * h, most * h, 2 * most, h.max(2 * c)];
+        // The middle's gradient may take the place of a middle that was computed again.
+        let again = if kept.is_some() { 0 } else { most * h };
+        let lens = [most * c, most * c, most * c, most * h, again, 2 * most, h.max(2 * c)];
         scratch::with_parts(lens, |[normed, branch, scaled, middle, slope, statistics, sums]| {
             // The sum of `branch` over all rows.
             let mut branch_sum = vec![0.0; c];
@@ -151,13 +180,22 @@ impl PixelMlp {
                 let (x, gy) = (&x[values.clone()], &gy[values.clone()]);
                 let [normed, branch, scaled] =
                     [&mut *normed, &mut *branch, &mut *scaled].map(|part| &mut part[..rows * c]);
-                let [middle, slope] = [&mut *middle, &mut *slope].map(|part| &mut part[..rows * h]);
+                let middle = &mut middle[..rows * h];
                 let statistics = &mut statistics[..2 * rows];
 
                 self.normalize(level, x, parameters, normed, statistics)?;
                 let normed = Matrix::new(normed, rows, c);
-                let finish = GeluAndSlope { bias: parameters.expand[1], slope: Output::new(slope, h) };
-                multiply(level, normed, expand.transposed(), Start::Zero, finish, middle);
+                let hidden = piece.start * h..piece.end * h;
+                let slope = match &kept {
+                    Some(kept) => &kept.slope[hidden.clone()],
+                    None => {
+                        let slope = &mut slope[..rows * h];
+                        let finish =
+                            GeluAndSlope { bias: parameters.expand[1], slope: Output::new(slope, h) };
+                        multiply(level, normed, expand.transposed(), Start::Zero, finish, middle);
+                        &*slope
+                    }
+                };
 
                 // The gradient before and after the layer scale.
                 let factors = self.factors(parameters, piece.start);
@@ -165,7 +203,8 @@ impl PixelMlp {
                 let after = factors.scale(level, c, parameters.gamma, gy, scaled);
                 let (before, after) = (Matrix::new(before, rows, c), Matrix::new(after, rows, c));
                 if let Some(gradients) = &mut gradients {
-                    let active = Matrix::new(middle, rows, h);
+                    let active = kept.as_ref().map_or(&*middle, |kept| &kept.active[hidden]);
+                    let active = Matrix::new(active, rows, h);
                     multiply(level, before.transposed(), active, start, Plain, gradients.project[0]);
                     column_sum(level, rows, c, before.values(), &mut sums[..c])?;
                     add_into(level, &mut branch_sum, &sums[..c]);
@@ -236,6 +275,13 @@ impl PixelMlp {
     fn piece_rows(&self) -> usize {
         let most = (PIECE / self.hidden).max(LEAST_ROWS);
         self.rows.div_ceil(self.rows.div_ceil(most))
+    }
+
+    fn check_middle(&self, operator: &'static str, lens: Option<[usize; 2]>) -> Result<(), ShapeError> {
+        for len in lens.into_iter().flatten() {
+            expect_len(operator, "the middle", len, self.rows * self.hidden)?;
+        }
+        Ok(())
     }
 
     fn factors<'a>(&self, parameters: &Parameters<'a>, first_row: usize) -> Factors<'a> {

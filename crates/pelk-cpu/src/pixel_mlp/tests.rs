@@ -72,7 +72,7 @@ fn backward(
     let gradients =
         Gradients { norm: [a, b], expand: [d, e], project: [f, g], gamma: gamma.then_some(&mut h[..]) };
     let parameters = parameters(inputs, gamma, factors);
-    mlp.backward(level, &inputs[7], &parameters, gy, &mut gx, Some(gradients)).unwrap();
+    mlp.backward(level, &inputs[7], &parameters, None, gy, &mut gx, Some(gradients)).unwrap();
     Backward { gx, parameters: room }
 }
 
@@ -90,7 +90,7 @@ fn forward_meets_the_composition_in_float64() {
                 }
                 let mut y = stale(rows * channels);
                 let parameters = parameters(&inputs, gamma, factors);
-                mlp.forward(level, &inputs[7], &inputs[8], &parameters, &mut y).unwrap();
+                mlp.forward(level, &inputs[7], &inputs[8], &parameters, &mut y, None).unwrap();
                 let want = reference(&mlp, &wide, gamma, factors);
                 let what = format!("{level}, {rows} x {channels} x {hidden}, {gamma}, {factors:?}");
                 assert_close(what, &y, &want, 5e-6);
@@ -156,13 +156,42 @@ fn pieces_add_up() {
 }
 
 #[test]
+fn a_kept_middle_gives_the_same_bits_as_one_computed_again() {
+    let (rows, channels, hidden) = (1000, 8, 2200);
+    let mlp = PixelMlp { rows, channels, hidden, eps: EPS };
+    assert!(mlp.pieces().count() > 1);
+    let (inputs, gy) = (inputs(&mlp), values(99, rows * channels));
+    for level in Level::available() {
+        let parameters = parameters(&inputs, true, None);
+        let run = |keep: bool| {
+            let (mut y, mut gx) = (stale(rows * channels), stale(rows * channels));
+            let [mut active, mut slope] = [(); 2].map(|()| stale(if keep { rows * hidden } else { 0 }));
+            let room = keep.then_some(Middle { active: &mut active[..], slope: &mut slope[..] });
+            mlp.forward(level, &inputs[7], &inputs[8], &parameters, &mut y, room).unwrap();
+            let [mut a, mut b, mut d, mut e, mut f, mut g, mut h]: [Vec<f32>; 7] =
+                std::array::from_fn(|i| stale(inputs[i].len()));
+            let gradients = Gradients {
+                norm: [&mut a, &mut b],
+                expand: [&mut d, &mut e],
+                project: [&mut f, &mut g],
+                gamma: Some(&mut h),
+            };
+            let kept = keep.then_some(Middle { active: &active[..], slope: &slope[..] });
+            mlp.backward(level, &inputs[7], &parameters, kept, &gy, &mut gx, Some(gradients)).unwrap();
+            [y, gx, a, b, d, e, f, g, h].concat()
+        };
+        assert!(run(false) == run(true), "{level}");
+    }
+}
+
+#[test]
 fn bits_do_not_depend_on_the_thread_count() {
     let mlp = PixelMlp { rows: 720, channels: 40, hidden: 160, eps: EPS };
     let (inputs, gy) = (inputs(&mlp), values(99, 720 * 40));
     assert_thread_count_free("pixel_mlp", || {
         let mut y = stale(720 * 40);
         let level = Level::best();
-        mlp.forward(level, &inputs[7], &inputs[8], &parameters(&inputs, true, None), &mut y).unwrap();
+        mlp.forward(level, &inputs[7], &inputs[8], &parameters(&inputs, true, None), &mut y, None).unwrap();
         let Backward { gx, parameters } = backward(level, &mlp, &inputs, true, None, &gy);
         y.extend(gx);
         y.extend(parameters.concat());
@@ -177,7 +206,7 @@ fn bad_shapes_are_errors() {
     let good = parameters(&inputs, true, None);
     let mut y = stale(30);
     let level = Level::best();
-    mlp.forward(level, &inputs[7], &inputs[8], &good, &mut y).unwrap();
+    mlp.forward(level, &inputs[7], &inputs[8], &good, &mut y, None).unwrap();
     let bad = [
         Parameters { norm: [&inputs[0], &inputs[3]], ..good },
         Parameters { expand: [&inputs[0], &inputs[3]], ..good },
@@ -187,13 +216,18 @@ fn bad_shapes_are_errors() {
         Parameters { factors: Some(&[]), ..good },
     ];
     for parameters in bad {
-        assert!(mlp.forward(level, &inputs[7], &inputs[8], &parameters, &mut y).is_err(), "{parameters:?}");
-        assert!(mlp.backward(level, &inputs[7], &parameters, &inputs[8], &mut y, None).is_err());
+        assert!(
+            mlp.forward(level, &inputs[7], &inputs[8], &parameters, &mut y, None).is_err(),
+            "{parameters:?}"
+        );
+        assert!(mlp.backward(level, &inputs[7], &parameters, None, &inputs[8], &mut y, None).is_err());
     }
-    assert!(mlp.forward(level, &inputs[7], &inputs[8][1..], &good, &mut y).is_err());
-    assert!(PixelMlp { rows: 0, ..mlp }.forward(level, &[], &[], &good, &mut []).is_err());
+    assert!(mlp.forward(level, &inputs[7], &inputs[8][1..], &good, &mut y, None).is_err());
+    assert!(PixelMlp { rows: 0, ..mlp }.forward(level, &[], &[], &good, &mut [], None).is_err());
     let mut room = [stale(5), stale(5), stale(35), stale(7), stale(35), stale(5)];
     let [a, b, d, e, f, g] = &mut room;
     let gradients = Gradients { norm: [a, b], expand: [d, e], project: [f, g], gamma: None };
-    assert!(mlp.backward(level, &inputs[7], &good, &inputs[8], &mut y, Some(gradients)).is_err());
+    assert!(mlp.backward(level, &inputs[7], &good, None, &inputs[8], &mut y, Some(gradients)).is_err());
+    let middle = Middle { active: &inputs[2][..], slope: &inputs[2] };
+    assert!(mlp.backward(level, &inputs[7], &good, Some(middle), &inputs[8], &mut y, None).is_err());
 }

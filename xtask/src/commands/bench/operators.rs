@@ -5,7 +5,7 @@ use super::record::{Record, Times};
 use super::timing::{PeakRate, Timing, repeat};
 use anyhow::Result;
 use pelk_cpu::depthwise::{Bias, BoxConv};
-use pelk_cpu::pixel_mlp::{Gradients, Parameters, PixelMlp};
+use pelk_cpu::pixel_mlp::{Gradients, Middle, Parameters, PixelMlp};
 use pelk_cpu::shape::ImageShape;
 use pelk_cpu::simd::Level;
 use pelk_grid::SharingGrid;
@@ -87,8 +87,12 @@ impl Bench {
         let (mut y, mut gx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
         let mut gvectors = [(); 4].map(|()| vec![0.0; c]);
         let (mut gmiddle, mut gweights) = (vec![0.0; 4 * c], [(); 2].map(|()| vec![0.0; 4 * c * c]));
+        // Training keeps the middle, inference does not.
+        let kept = if pass == Pass::ForwardBackward { 4 * rows * c } else { 0 };
+        let [mut active, mut slope] = [(); 2].map(|()| vec![0.0; kept]);
         let timing = repeat(self.runs, || {
-            mlp.forward(self.level, &x, &x, &parameters, &mut y)?;
+            let room = (kept > 0).then_some(Middle { active: &mut active[..], slope: &mut slope[..] });
+            mlp.forward(self.level, &x, &x, &parameters, &mut y, room)?;
             if pass == Pass::ForwardBackward {
                 let ([norm_weight, norm_bias, bias, gamma], [expand, project]) =
                     (&mut gvectors, &mut gweights);
@@ -99,7 +103,8 @@ impl Bench {
                     gamma: Some(gamma),
                 };
                 // The output's gradient is the input itself, whose values are as good as any.
-                mlp.backward(self.level, &x, &parameters, &x, &mut gx, Some(gradients))?;
+                let kept = Some(Middle { active: &active[..], slope: &slope[..] });
+                mlp.backward(self.level, &x, &parameters, kept, &x, &mut gx, Some(gradients))?;
             }
             Ok(())
         })?;
