@@ -48,22 +48,28 @@ fn unit(turns: f64) -> [f32; 2] {
     [cos as f32, sin as f32]
 }
 
-/// The radices that multiply to this number, largest spans first, if it has no other factors than 2, 3 and 5.
-fn radices(number: usize) -> Option<Vec<usize>> {
+/// The radices that multiply to this number, largest spans first, and what is left of it: 1 if it has no other factors
+/// than 2, 3 and 5.
+fn factors(number: usize, mut each: impl FnMut(usize)) -> usize {
     let mut rest = number;
-    let mut radices = Vec::new();
     for radix in [4, 5, 3, 2] {
         while rest.is_multiple_of(radix) {
-            radices.push(radix);
+            each(radix);
             rest /= radix;
         }
     }
-    (rest == 1).then_some(radices)
+    rest
 }
 
 /// Time of a stage for each value, in multiply-adds of the columns (Zen 3).
 fn stage_cost(radix: usize) -> usize {
     [0, 0, 5, 6, 5, 8][radix]
+}
+
+/// Time of both transforms for each value, if there are any of this size.
+fn transform_cost(half: usize) -> Option<usize> {
+    let mut cost = 0;
+    (factors(half, |radix| cost += 2 * stage_cost(radix)) == 1).then_some(cost)
 }
 
 macro_rules! by_radix {
@@ -81,21 +87,18 @@ impl Transform {
     /// A transform of at least `length` real values, for which a value costs `each` multiply-adds besides.
     pub fn new(length: usize, each: usize) -> Self {
         let least = length.div_ceil(2).max(2);
-        let cost = |half: &usize| -> usize {
-            let stages = radices(*half).into_iter().flatten().map(stage_cost);
-            half * (2 * stages.sum::<usize>() + each)
-        };
-        let halves = (least..=2 * least).filter(|half| radices(*half).is_some());
+        let costs =
+            (least..=2 * least).filter_map(|half| Some((half * (transform_cost(half)? + each), half)));
         // A power of two lies between a number and its double.
-        let half = halves.min_by_key(cost).unwrap_or_else(|| least.next_power_of_two());
-        let mut span = half;
-        let stages = radices(half).unwrap_or_default().into_iter().map(|radix| {
+        let half = costs.min().map_or_else(|| least.next_power_of_two(), |(_, half)| half);
+        let (mut span, mut stages) = (half, Vec::new());
+        factors(half, |radix| {
             let size = span;
             span /= radix;
             let powers = (0..span).flat_map(|j| (1..radix).map(move |k| (j * k) as f64 / size as f64));
-            Stage { radix, span, pieces: half / size, twiddles: powers.flat_map(unit).collect() }
+            let twiddles = powers.flat_map(unit).collect();
+            stages.push(Stage { radix, span, pieces: half / size, twiddles });
         });
-        let stages = stages.collect();
         let twist = (0..half).flat_map(|j| unit(j as f64 / (4 * half) as f64)).collect();
         Self { half, twist, stages }
     }
