@@ -155,8 +155,9 @@ Made by `ci/peers/run.sh`, which measures pelk and its rivals in turn and writes
 {machine}
 
 {statistic} The floor is the needed multiply-adds over the measured peak rate of one core times the
-threads: blocks of a kernel that lie wholly outside the image are not needed, and each of the two gradients needs as many as
-the forward. "over pelk" is the best rival's time over ours. What each rival computes, and what is computed before its clock starts, is in
+threads: one for each parameter and output, without blocks of a kernel that lie wholly outside the image; each of the two
+gradients needs as many as the forward. By spectra a large kernel needs fewer, so that convolutions may take less than
+this floor. "over pelk" is the best rival's time over ours. What each rival computes, and what is computed before its clock starts, is in
 [ci/peers](../ci/peers/README.md).
 
 ## Peripheral convolution

@@ -207,9 +207,9 @@ impl BoxConv {
         Ok(())
     }
 
-    /// Multiply-adds of one [`forward`](Self::forward): one for each parameter and output, without those whose
-    /// box lies wholly outside the image, which are not executed. The additions that build the boxes (one for
-    /// each size and pixel) are not counted.
+    /// Multiply-adds of the sum over boxes: one for each parameter and output, without those whose box lies wholly
+    /// outside the image. The additions that build the boxes (one for each size and pixel) are not counted, nor what
+    /// spectra save.
     pub fn multiply_adds(&self, shape: ImageShape) -> u64 {
         let (rows, columns) = (Axis::new(&self.rows, shape.h), Axis::new(&self.columns, shape.w));
         (shape.n * shape.c) as u64 * rows.meetings() as u64 * columns.meetings() as u64

@@ -97,7 +97,8 @@ impl Times {
 pub const EXPLANATION: &str = "\
 ms       median of the runs, in milliseconds, after warm-up
 floor    what the needed multiply-adds alone take at this processor's peak rate, with all threads; blocks of a
-         kernel that lie outside the image are not needed, and each of the two gradients needs as many as the forward
+         kernel that lie outside the image are not needed, and each of the two gradients needs as many as the
+         forward; a large kernel needs fewer by way of spectra, so that a convolution may take less
 x floor  ms over floor
 memory   peak resident memory of a whole process that does nothing else";
 
