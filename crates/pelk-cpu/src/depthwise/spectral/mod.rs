@@ -14,6 +14,8 @@
 //! are of the same kind: that of the input with the turned kernel, that of the parameters by the products of two spectra
 //! instead of one and a kernel, transformed back into a sum for each tap, and these summed over each cell.
 //!
+//! Rounding errors are relative to the largest values of the lines that a kernel meets, not to those under the kernel alone.
+//!
 //! `transform` goes from lines to spectra and back, `column` does the sums of one point for all lines.
 
 mod column;
