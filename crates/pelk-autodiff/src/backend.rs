@@ -1,7 +1,7 @@
 //! What an operator is: the interface that a device implements.
 
 use crate::operators::{
-    Conv2d, CrossEntropy, DepthwiseConv, PixelMlp, PixelMlpForward, PixelMlpParameters, PositionBias,
+    Conv2d, CrossEntropy, DepthwiseConv, Forward, PixelMlp, PixelMlpParameters, PositionBias,
     SoftCrossEntropy, pixel_mlp,
 };
 use crate::{Result, Shape};
@@ -191,14 +191,14 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     fn relu_backward(&self, x: &Self::Tensor, gy: &Self::Tensor) -> Result<Self::Tensor>;
 
     /// See [`PixelMlp`]. By default a composition of the operators above; a backend that can do better overrides it
-    /// together with its gradient.
+    /// together with its gradient. What is saved besides the inputs comes back to the gradient as `kept`.
     fn pixel_mlp(
         &self,
         op: &PixelMlp,
         x: &Self::Tensor,
         shortcut: &Self::Tensor,
         parameters: &PixelMlpParameters<'_, Self::Tensor>,
-    ) -> Result<PixelMlpForward<Self::Tensor>> {
+    ) -> Result<Forward<Self::Tensor>> {
         pixel_mlp::compose(self, op, x, shortcut, parameters)
     }
     /// Gradients of x, the parameters in the order of the inputs, and gamma; that of the shortcut is `gy`. `kept` is what

@@ -3,8 +3,8 @@
 use super::{CpuBackend, CpuTensor, Room};
 use crate::backend::{Backend, BatchNormalized, Gradients, Normalized};
 use crate::operators::{
-    Conv2d, CrossEntropy, DepthwiseConv, PixelMlp, PixelMlpForward, PixelMlpParameters, PositionBias,
-    PositionForm, SoftCrossEntropy,
+    Conv2d, CrossEntropy, DepthwiseConv, Forward, PixelMlp, PixelMlpParameters, PositionBias, PositionForm,
+    SoftCrossEntropy,
 };
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::depthwise::{Bias, BoxConv};
@@ -397,7 +397,7 @@ impl Backend for CpuBackend {
         x: &CpuTensor,
         shortcut: &CpuTensor,
         parameters: &PixelMlpParameters<'_, CpuTensor>,
-    ) -> Result<PixelMlpForward<CpuTensor>> {
+    ) -> Result<Forward<CpuTensor>> {
         let (sizes, parameters) = pixel_mlp(op, x, parameters);
         let middle = Shape::from([sizes.rows, sizes.hidden]);
         let [mut active, mut slope] =
@@ -410,7 +410,7 @@ impl Backend for CpuBackend {
             sizes.forward(self.level, &x.values, &shortcut.values, &parameters, y, keep)
         })?;
         let kept = [active, slope].into_iter().flatten().map(|values| CpuTensor::new(&middle, values));
-        Ok(PixelMlpForward { y, kept: kept.collect() })
+        Ok(Forward::one(y, kept.collect()))
     }
 
     fn pixel_mlp_backward(

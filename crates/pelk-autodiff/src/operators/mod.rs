@@ -22,7 +22,7 @@ pub use depthwise::DepthwiseConv;
 pub use linear::Linear;
 pub use loss::{CrossEntropy, SoftCrossEntropy};
 pub use normalization::{BatchNorm, LayerNorm};
-pub use pixel_mlp::{PixelMlp, PixelMlpForward, PixelMlpParameters};
+pub use pixel_mlp::{PixelMlp, PixelMlpParameters};
 pub use position::{PositionBias, PositionForm};
 pub use resample::{AdaptiveAvgPool, BilinearResize};
 pub use residual::{Add, ScaleChannels, ScaleSamples};

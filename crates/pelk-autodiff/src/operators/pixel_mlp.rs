@@ -24,15 +24,6 @@ pub struct PixelMlp {
     pub factors: Option<Arc<[f32]>>,
 }
 
-/// What [`Backend::pixel_mlp`] computes.
-#[derive(Debug)]
-pub struct PixelMlpForward<T> {
-    /// The output.
-    pub y: T,
-    /// What the backend wants back for the gradient; empty where nothing is to be kept.
-    pub kept: Vec<T>,
-}
-
 /// The parameters of a [`PixelMlp`], a weight and a bias each.
 #[derive(Debug)]
 pub struct PixelMlpParameters<'a, T> {
@@ -102,9 +93,9 @@ impl Operator for PixelMlp {
 
     fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
         let ([x, shortcut], parameters) = self.parts(inputs)?;
-        let PixelMlpForward { y, kept } = backend.pixel_mlp(self, x, shortcut, &parameters)?;
+        let Forward { outputs, saved: kept } = backend.pixel_mlp(self, x, shortcut, &parameters)?;
         let saved = [x].into_iter().chain(inputs[PARAMETERS..].iter().copied()).cloned();
-        Ok(Forward::one(y, saved.chain(kept).collect()))
+        Ok(Forward { outputs, saved: saved.chain(kept).collect() })
     }
 
     fn backward<B: Backend>(
@@ -162,7 +153,7 @@ pub fn compose<B: Backend>(
     x: &B::Tensor,
     shortcut: &B::Tensor,
     parameters: &PixelMlpParameters<'_, B::Tensor>,
-) -> Result<PixelMlpForward<B::Tensor>> {
+) -> Result<Forward<B::Tensor>> {
     let mut y = middle(backend, op, x, parameters)?.projected;
     if let Some(gamma) = parameters.gamma {
         y = backend.scale_channels(&y, gamma)?;
@@ -170,7 +161,7 @@ pub fn compose<B: Backend>(
     if let Some(factors) = &op.factors {
         y = backend.scale_samples(&y, factors)?;
     }
-    Ok(PixelMlpForward { y: backend.add(&y, shortcut)?, kept: Vec::new() })
+    Ok(Forward::one(backend.add(&y, shortcut)?, Vec::new()))
 }
 
 /// The gradients of [`compose`] by x, the parameters in the order of the inputs, and gamma.

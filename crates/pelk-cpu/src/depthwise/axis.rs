@@ -14,8 +14,6 @@ pub(super) struct Axis {
     pub extent: usize,
     /// The intervals of the grid that meet the image for at least one output.
     pub cells: Range<usize>,
-    /// Intervals of the grid.
-    pub grid_cells: usize,
     /// First tap of each cell relative to the output; ascending.
     pub taps: Vec<isize>,
     /// The lengths of runs to build, ascending from 1.
@@ -72,7 +70,6 @@ impl Axis {
             .collect();
         Self {
             extent,
-            grid_cells: grid.cells(),
             cells_of_input,
             taps: taps[cells.clone()].to_vec(),
             sizes: kept.iter().map(|&size| plan.sizes()[size]).collect(),
@@ -92,9 +89,13 @@ impl Axis {
         self.taps.len()
     }
 
-    /// The taps that meet the image lie in `-reach..=reach`.
-    pub fn reach(&self) -> usize {
-        self.taps[0].unsigned_abs().max(self.last_tap(self.len() - 1).unsigned_abs())
+    /// The taps that meet the image for at least one output, ascending, each with its interval of the grid.
+    pub fn taps_meeting(&self) -> impl Iterator<Item = (usize, isize)> {
+        let most = self.extent as isize - 1;
+        (0..self.len()).flat_map(move |cell| {
+            let taps = self.taps[cell].max(-most)..=self.last_tap(cell).min(most);
+            taps.map(move |tap| (self.cells.start + cell, tap))
+        })
     }
 
     /// Last tap of a cell.
@@ -175,6 +176,13 @@ mod tests {
                     let outputs: Vec<usize> = (0..extent).filter(|&output| meets(output, cell)).collect();
                     assert_eq!(axis.outputs_meeting(&(cell..cell + 1)).collect::<Vec<_>>(), outputs);
                 }
+                let last = extent as isize - 1;
+                for (cell, tap) in axis.taps_meeting() {
+                    let local = cell - axis.cells.start;
+                    assert!((axis.taps[local]..=axis.last_tap(local)).contains(&tap) && tap.abs() <= last);
+                }
+                let reach = (grid.radius() as isize).min(last);
+                assert_eq!(axis.taps_meeting().count() as isize, 2 * reach + 1, "{grid} on {extent}");
                 for output in 0..extent {
                     let cells: Vec<usize> = (0..axis.len()).filter(|&cell| meets(output, cell)).collect();
                     assert_eq!(axis.cells_meeting(&(output..output + 1)).collect::<Vec<_>>(), cells);

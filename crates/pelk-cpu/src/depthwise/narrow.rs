@@ -7,7 +7,7 @@
 use pelk_grid::SharingGrid;
 
 use super::axis::Axis;
-use super::pack::{ThetaLayout, load_theta};
+use super::pack::load_theta;
 use super::pass::{Algorithm, Convolve, Pass, Task, room, vectors};
 use super::runs::Runs;
 use crate::shape::ImageShape;
@@ -20,7 +20,6 @@ pub(super) const WIDEST: usize = 8;
 pub(super) struct Plan {
     rows: Axis,
     columns: Axis,
-    layout: ThetaLayout,
     /// The parameter, counted from the first of its row, of every tap of a row that can meet the image.
     taps: Vec<usize>,
     /// The number of the first of them, where that of the centre is `W - 1`.
@@ -30,16 +29,12 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn new(rows: &SharingGrid, columns: &SharingGrid, shape: ImageShape) -> Self {
-        let layout = ThetaLayout { rows: rows.cells(), columns: columns.cells() };
         let (rows, columns) = (Axis::new(rows, shape.h), Axis::new(columns, shape.w));
         let runs = Runs::new(&rows, 0);
-        let most = shape.w as isize - 1;
-        let taps = (0..columns.len()).flat_map(|cell| {
-            let taps = columns.taps[cell].max(-most)..=columns.last_tap(cell).min(most);
-            taps.map(|_| columns.cells.start + cell).collect::<Vec<_>>()
-        });
-        let (taps, first_tap) = (taps.collect(), (most + columns.taps[0].max(-most)) as usize);
-        Self { rows, columns, layout, taps, first_tap, runs }
+        let taps: Vec<usize> = columns.taps_meeting().map(|(cell, _)| cell).collect();
+        // As many on each side of the centre, of the 2 W - 1 that there could be.
+        let first_tap = (2 * shape.w - 1 - taps.len()) / 2;
+        Self { rows, columns, taps, first_tap, runs }
     }
 
     /// Vectors of the buffers of a task: parameters, the kernel spread over all taps that could meet the image, runs of
@@ -49,7 +44,7 @@ impl Plan {
         let convolve = |len| pass.convolve.as_ref().map_or(0, |_| len);
         let other = pass.correlate.map_or(0, |_| self.rows.extent * width);
         let spread = self.rows.len() * (2 * width - 1);
-        [convolve(self.layout.len()), convolve(spread), self.runs.len * width, other]
+        [convolve(pass.layout.len()), convolve(spread), self.runs.len * width, other]
     }
 
     #[inline(always)]
@@ -63,10 +58,10 @@ impl Plan {
         let pass = task.pass;
         let [theta, spread, runs, other] = vectors::<S, _>(memory, self.lens(pass));
         if let Some(Convolve { theta: from, flipped, .. }) = pass.convolve {
-            load_theta(simd, from, self.layout.len(), flipped, task.block, theta);
+            load_theta(simd, from, pass.layout.len(), flipped, task.block, theta);
             spread.fill(simd.zero());
             for (row, spread) in self.rows.cells.clone().zip(spread.chunks_exact_mut(2 * W - 1)) {
-                let theta = &theta[row * self.layout.columns..][..self.layout.columns];
+                let theta = &theta[row * pass.layout.columns..][..pass.layout.columns];
                 for (spread, &parameter) in spread[self.first_tap..].iter_mut().zip(&self.taps) {
                     *spread = theta[parameter];
                 }
@@ -81,7 +76,7 @@ impl Plan {
                 pass.channels(images, image, task.block).load_row(simd, 0, 1, other);
                 for (cell, row) in self.rows.cells.clone().enumerate() {
                     let sums = self.correlate::<S, W>(simd, runs, other, cell);
-                    let last = gradient.len() - 1 - row * self.layout.columns;
+                    let last = gradient.len() - 1 - row * pass.layout.columns;
                     for (&sum, parameter) in sums[self.first_tap..].iter().zip(&self.taps) {
                         gradient[last - parameter] = simd.add(gradient[last - parameter], sum);
                     }

@@ -13,7 +13,7 @@ pub(super) struct Runs {
     /// For each cell, where its run for line 0 lies, or would, if it met the image.
     starts: Vec<isize>,
     /// Zeros before the first run that meets the image, and behind the last.
-    margin: usize,
+    pub margin: usize,
     /// Lines in all.
     pub len: usize,
 }
@@ -39,11 +39,6 @@ impl Runs {
     #[inline(always)]
     pub fn at(&self, cell: usize, line: usize) -> isize {
         self.starts[cell] + line as isize
-    }
-
-    /// The margin asked for.
-    pub fn margin(&self) -> usize {
-        self.margin
     }
 
     /// Builds the runs of every length from the image's lines, of `width` vectors each. What is neither a line nor built

@@ -219,7 +219,7 @@ unsafe fn multiply_block<F: Finish>(
                     Right::Packed(packed) => packed.panels(&depth, group.clone()),
                     Right::Loose(_, b) => pack_group(level, b, layout, &depth, group.clone(), room),
                 };
-                let columns = layout.columns(group.start).start..layout.columns(group.end - 1).end;
+                let finished = layout.columns(group.start).start..layout.columns(group.end - 1).end;
                 for panel in group {
                     let columns = layout.columns(panel);
                     let (panel, rest) = packed.split_at(layout.place(&depth, panel).len());
@@ -241,7 +241,7 @@ unsafe fn multiply_block<F: Finish>(
                 }
                 // By groups, not panels: what a finish reads beside the sums then comes in runs that are worth prefetching.
                 if depth.end == layout.rows() && !finish.is_nothing() {
-                    dispatch(level, FinishRows { finish, output: c, rows: rows.clone(), columns });
+                    dispatch(level, FinishRows { finish, output: c, rows: rows.clone(), columns: finished });
                 }
             }
         }

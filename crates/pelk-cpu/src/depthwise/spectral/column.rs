@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::transform::Complex;
+use super::dft::Complex;
 use crate::depthwise::axis::Axis;
 use crate::depthwise::runs::Runs;
 use crate::simd::Simd;
@@ -61,7 +61,7 @@ impl<S: Simd> Column<'_, S> {
     #[inline(always)]
     fn convolve_by<const T: usize>(&self, weights: &[Complex<S>], spectra: &mut [Complex<S>], pitch: usize) {
         let Self { simd, axis, layout, ref runs } = *self;
-        assert!(T <= layout.margin() && weights.len() == axis.len() && runs.len() == layout.len);
+        assert!(T <= layout.margin && weights.len() == axis.len() && runs.len() == layout.len);
         for first in (0..axis.extent).step_by(T) {
             let lines = first..(first + T).min(axis.extent);
             let mut sums = [[simd.zero(); 2]; T];

@@ -16,9 +16,10 @@
 //!
 //! Rounding errors are relative to the largest values of the lines that a kernel meets, not to those under the kernel alone.
 //!
-//! `transform` goes from lines to spectra and back, `column` does the sums of one point for all lines.
+//! `transform` goes from lines to spectra and back (by the small ones of `dft`), `column` does the sums of one point for all lines.
 
 mod column;
+mod dft;
 mod transform;
 
 use pelk_grid::SharingGrid;
@@ -30,7 +31,8 @@ use super::runs::Runs;
 use crate::shape::ImageShape;
 use crate::simd::Simd;
 use column::Column;
-use transform::{Complex, Transform};
+use dft::Complex;
+use transform::Transform;
 
 /// The lines of an image that are transformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,26 +82,25 @@ struct Buffers<'a, S: Simd> {
 
 impl Plan {
     pub fn new(rows: &SharingGrid, columns: &SharingGrid, shape: ImageShape, lines: Lines) -> Self {
+        let cells = columns.cells();
         let (rows, columns) = (Axis::new(rows, shape.h), Axis::new(columns, shape.w));
-        let cells = columns.grid_cells;
         let (along, across, steps, cell_steps) = match lines {
             Lines::Rows => (columns, rows, [1, shape.w], [1, cells]),
             Lines::Columns => (rows, columns, [shape.w, 1], [cells, 1]),
         };
         // What is moved beyond an end must not come back onto the image. Taps beyond it meet nothing.
-        let reach = along.reach().min(along.extent - 1);
+        let reach = along.taps_meeting().map(|(_, tap)| tap.unsigned_abs()).max().unwrap_or(0);
         let each = 4 * across.meetings() / across.extent;
         let transform = Transform::new(along.extent + reach, each);
         let (runs, pitch) = (column::runs(&across), transform.half() | 1);
         // The tap `t` of a convolution moves its input by `-t`.
-        let (most, scale) = (along.extent as isize - 1, 1.0 / transform.half() as f32);
-        let taps = (0..along.len()).flat_map(|cell| {
-            let parameter = (along.cells.start + cell) * cell_steps[0];
-            (along.taps[cell].max(-most)..=along.last_tap(cell).min(most)).map(move |tap| (parameter, tap))
-        });
-        let taps = taps.map(|(parameter, tap)| match tap {
-            ..=0 => Tap { parameter, place: tap.unsigned_abs(), scale },
-            _ => Tap { parameter, place: transform.length() - tap.unsigned_abs(), scale: -scale },
+        let scale = 1.0 / transform.half() as f32;
+        let taps = along.taps_meeting().map(|(cell, tap)| {
+            let (place, scale) = match tap {
+                ..=0 => (tap.unsigned_abs(), scale),
+                _ => (transform.length() - tap.unsigned_abs(), -scale),
+            };
+            Tap { parameter: cell * cell_steps[0], place, scale }
         });
         let taps = taps.collect();
         Self { along, across, steps, cell_steps, taps, transform, runs, pitch }
