@@ -4,6 +4,12 @@
 use crate::simd::MAX_LANES;
 use std::cell::RefCell;
 
+/// Values that a buffer is a multiple of: 2 MiB. With buffers of just the length asked for, one of two threads took 9 %
+/// longer for the same work than with these (Zen 3, Linux, a convolution whose spectra take half of the second-level
+/// cache), wherever in the buffer the work began; we think that physical pages handed out together share fewer cache sets.
+/// Pages that nobody writes to cost nothing.
+const CHUNK: usize = 1 << 19;
+
 thread_local! {
     /// Idle buffers. There are several where work that holds one runs other work, as a thread does that steals
     /// while it waits.
@@ -14,8 +20,8 @@ thread_local! {
 pub(crate) fn with<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = IDLE.with_borrow_mut(Vec::pop).unwrap_or_default();
     if buffer.len() < len + MAX_LANES {
-        buffer.clear(); // nothing worth copying
-        buffer.resize(len + MAX_LANES, 0.0);
+        drop(buffer); // nothing worth copying
+        buffer = vec![0.0; (len + MAX_LANES).next_multiple_of(CHUNK)];
     }
     let skip = buffer.as_ptr().align_offset(MAX_LANES * size_of::<f32>()).min(MAX_LANES);
     let result = work(&mut buffer[skip..skip + len]);
