@@ -27,6 +27,10 @@ pub(crate) fn conv2d(op: Conv2d, x: &Shape, weight: &Shape) -> Result<Conv2dShap
 }
 
 /// The settings of a loss.
-pub(crate) fn cross_entropy(op: &CrossEntropy) -> loss::CrossEntropy {
-    loss::CrossEntropy { ignore_index: op.ignore_index, label_smoothing: op.label_smoothing }
+pub(crate) fn cross_entropy(op: &CrossEntropy) -> loss::CrossEntropy<'_> {
+    loss::CrossEntropy {
+        ignore_index: op.ignore_index,
+        label_smoothing: op.label_smoothing,
+        class_weights: &op.class_weights,
+    }
 }

@@ -23,7 +23,7 @@
 //!     name: "weight".into(), shape: Shape::from([2, 3]), init: Init::Constant(0.0), role: Role::Weight,
 //! })?;
 //! let logits = tape.apply_one(Linear, &[&x, &weight])?;
-//! let loss = CrossEntropy { labels: [1].into(), ignore_index: None, label_smoothing: 0.0 };
+//! let loss = CrossEntropy { labels: [1].into(), ..CrossEntropy::default() };
 //! let loss = tape.apply_one(loss, &[&logits])?;
 //! assert!((backend.download(loss.tensor())?[0] - 2f32.ln()).abs() < 1e-6);
 //!

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// Softmax cross-entropy with class labels, the mean over the rows that count. Input: logits `[.., K]`, a row a
 /// label. Output: `[1]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CrossEntropy {
     /// One class a row, `0..K`.
     pub labels: Arc<[i64]>,
@@ -14,6 +14,8 @@ pub struct CrossEntropy {
     pub ignore_index: Option<i64>,
     /// Share of the target spread evenly over all classes.
     pub label_smoothing: f32,
+    /// How much a row counts in the mean, by its label: one weight a class, or none where all count alike.
+    pub class_weights: Arc<[f32]>,
 }
 
 /// Softmax cross-entropy with a distribution a row, the mean over all rows. Input: logits `[.., K]`. Output: `[1]`.

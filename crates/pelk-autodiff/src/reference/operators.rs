@@ -390,7 +390,7 @@ impl Backend for ReferenceBackend {
     fn cross_entropy(&self, op: &CrossEntropy, logits: &Tensor) -> Result<(Tensor, Tensor)> {
         output(op.clone(), [logits])?;
         let (classes, settings) = (logits.shape.channels(), kernels::cross_entropy(op));
-        settings.counted(classes, &op.labels)?;
+        settings.total_weight(classes, &op.labels)?;
         Ok(loss_of(loss::cross_entropy(classes, &logits.values, &op.labels, &settings), logits))
     }
 
@@ -403,7 +403,7 @@ impl Backend for ReferenceBackend {
     ) -> Result<Tensor> {
         expect_gradient(op.clone(), [logits], gy)?;
         let (classes, settings) = (logits.shape.channels(), kernels::cross_entropy(op));
-        settings.counted(classes, &op.labels)?;
+        settings.total_weight(classes, &op.labels)?;
         let g = loss::cross_entropy_backward(classes, &logits.values, &op.labels, &settings, gy.values[0]);
         Ok(logits.with(g))
     }

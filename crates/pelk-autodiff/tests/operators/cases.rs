@@ -310,7 +310,15 @@ fn split_channels() -> Vec<Case> {
 
 fn cross_entropy() -> Vec<Case> {
     let case = |what: &str, logits: &[usize], labels: &[i64], ignore_index, label_smoothing| {
-        Case::new(what, CrossEntropy { labels: labels.into(), ignore_index, label_smoothing }, &[logits])
+        let op =
+            CrossEntropy { labels: labels.into(), ignore_index, label_smoothing, ..CrossEntropy::default() };
+        Case::new(what, op, &[logits])
+    };
+    let weighted = CrossEntropy {
+        labels: [0, 255, 2, 1].into(),
+        ignore_index: Some(255),
+        label_smoothing: 0.1,
+        class_weights: [0.2, 1.0, 2.5].into(),
     };
     let many: Vec<i64> = (0..2 * 17 * 19).map(|i| if i % 7 == 3 { 255 } else { i * i % 37 }).collect();
     vec![
@@ -322,6 +330,7 @@ fn cross_entropy() -> Vec<Case> {
         case("one class", &[2, 1], &[0, 0], None, 0.0),
         case("map", &[1, 2, 2, 3], &[-100, 1, 0, 2], Some(-100), 0.05),
         case("large", &[2, 17, 19, 37], &many, Some(255), 0.1),
+        Case::new("class weights", weighted, &[&[4, 3]]),
     ]
 }
 

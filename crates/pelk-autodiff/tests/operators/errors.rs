@@ -71,6 +71,7 @@ fn settings_that_make_no_sense_are_errors() {
         labels: labels.into(),
         ignore_index,
         label_smoothing,
+        ..CrossEntropy::default()
     };
     const IMAGE: &[usize] = &[1, 4, 4, 2];
     let wrong: Vec<(Op, &[&[usize]])> = vec![

@@ -38,7 +38,7 @@ pub(super) struct Hard<'a> {
     pub(super) classes: usize,
     pub(super) logits: &'a [f32],
     pub(super) target: &'a [i64],
-    pub(super) settings: &'a CrossEntropy,
+    pub(super) settings: &'a CrossEntropy<'a>,
     pub(super) log_sum_exp: &'a [f32],
 }
 
@@ -60,14 +60,15 @@ impl Kernel for Hard<'_> {
         for (row, logits) in self.logits.chunks_exact(self.classes).enumerate() {
             let Some(label) = self.label(row) else { continue };
             let log_sum_exp = f64::from(self.log_sum_exp[row]);
-            loss += (1.0 - smoothing) * (log_sum_exp - f64::from(logits[label]));
+            let weight = f64::from(self.settings.weight(label));
+            loss += weight * (1.0 - smoothing) * (log_sum_exp - f64::from(logits[label]));
             if smoothing > 0.0 {
                 let mut sum = simd.zero();
                 for x in logits.chunks(S::LANES) {
                     sum = simd.add(sum, simd.load_partial(x));
                 }
                 let mean = f64::from(simd.reduce_sum(sum)) / self.classes as f64;
-                loss += smoothing * (log_sum_exp - mean);
+                loss += weight * smoothing * (log_sum_exp - mean);
             }
         }
         loss
@@ -86,7 +87,7 @@ impl Kernel for HardBackward<'_> {
     fn run<S: Simd>(self, simd: S) {
         let classes = self.rows.classes;
         let smoothing = self.rows.settings.label_smoothing;
-        let (factor, spread) = (simd.splat(self.factor), simd.splat(smoothing / classes as f32));
+        let spread = simd.splat(smoothing / classes as f32);
         let rows = self.rows.logits.chunks_exact(classes).zip(self.glogits.chunks_exact_mut(classes));
         for (row, (logits, glogits)) in rows.enumerate() {
             let Some(label) = self.rows.label(row) else {
@@ -94,11 +95,13 @@ impl Kernel for HardBackward<'_> {
                 continue;
             };
             let log_sum_exp = simd.splat(self.rows.log_sum_exp[row]);
+            let row_factor = self.factor * self.rows.settings.weight(label);
+            let factor = simd.splat(row_factor);
             for (x, g) in logits.chunks(S::LANES).zip(glogits.chunks_mut(S::LANES)) {
                 let softmax = simd.exp(simd.sub(simd.load_partial(x), log_sum_exp));
                 simd.store_partial(simd.mul(factor, simd.sub(softmax, spread)), g);
             }
-            glogits[label] -= self.factor * (1.0 - smoothing);
+            glogits[label] -= row_factor * (1.0 - smoothing);
         }
     }
 }

@@ -27,51 +27,70 @@ pub enum LossError {
         /// The number of classes.
         classes: usize,
     },
-    /// Every row is ignored, and the average over none is not a number.
-    #[error("cross_entropy: all {rows} rows have the ignored label, so there is nothing to average")]
+    /// Every row is ignored or weighs nothing, and the average over none is not a number.
+    #[error("cross_entropy: all {rows} rows have an ignored label, so there is nothing to average")]
     NothingCounted {
         /// The number of rows.
         rows: usize,
     },
 }
 
-/// Settings of [`cross_entropy`]; by default every row counts and labels are not smoothed.
+/// Settings of [`cross_entropy`]; by default every row counts alike and labels are not smoothed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct CrossEntropy {
+pub struct CrossEntropy<'a> {
     /// Rows with this label are left out of the average. It may be a class or any other number.
     pub ignore_index: Option<i64>,
     /// Probability that is taken from the label and spread evenly over all classes, 0..=1.
     pub label_smoothing: f32,
+    /// How much a row counts in the average, by its label: one weight a class, or none where all count alike.
+    /// (PyTorch's weights are the same without smoothing; with it, PyTorch weighs what is spread by its own class.)
+    pub class_weights: &'a [f32],
 }
 
-impl CrossEntropy {
-    /// The number of labels in `target` that count.
+impl CrossEntropy<'_> {
+    /// What a row with this label counts.
+    pub(crate) fn weight(&self, label: usize) -> f32 {
+        self.class_weights.get(label).copied().unwrap_or(1.0)
+    }
+
+    /// The sum of the weights of the labels in `target` that count: their number where no weights are given.
     ///
     /// # Errors
-    /// When the smoothing is not in 0..=1, a label is neither one of `classes` nor ignored, or none counts.
-    pub fn counted(&self, classes: usize, target: &[i64]) -> Result<usize, LossError> {
+    /// When the smoothing is not in 0..=1, the weights are not one a class, finite and not negative, a label is neither
+    /// one of `classes` nor ignored, or none counts.
+    pub fn total_weight(&self, classes: usize, target: &[i64]) -> Result<f64, LossError> {
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             let reason = format!("label_smoothing is {}, and must be in 0..=1", self.label_smoothing);
             return Err(ShapeError::Invalid { operator: "cross_entropy", reason }.into());
         }
-        let mut counted = 0;
+        let weights = self.class_weights;
+        if !weights.is_empty() && weights.len() != classes {
+            let reason = format!("there are {} class weights for {classes} classes", weights.len());
+            return Err(ShapeError::Invalid { operator: "cross_entropy", reason }.into());
+        }
+        if let Some(weight) = weights.iter().find(|weight| !(weight.is_finite() && **weight >= 0.0)) {
+            let reason = format!("a class weight is {weight}, and must be finite and not negative");
+            return Err(ShapeError::Invalid { operator: "cross_entropy", reason }.into());
+        }
+        let mut total = 0.0;
         for (row, &label) in target.iter().enumerate() {
             if Some(label) == self.ignore_index {
                 continue;
             }
-            if usize::try_from(label).map_or(true, |label| label >= classes) {
-                return Err(LossError::Label { row, label, classes });
+            match usize::try_from(label) {
+                Ok(label) if label < classes => total += f64::from(self.weight(label)),
+                _ => return Err(LossError::Label { row, label, classes }),
             }
-            counted += 1;
         }
-        if counted == 0 { Err(LossError::NothingCounted { rows: target.len() }) } else { Ok(counted) }
+        if total > 0.0 { Ok(total) } else { Err(LossError::NothingCounted { rows: target.len() }) }
     }
 }
 
 /// The mean of `-log softmax(logits[r])[target[r]]` over the rows that are not ignored.
 ///
 /// `logits` is `[rows, classes]`. `log_sum_exp`, `[rows]`, is an output that [`cross_entropy_backward`] needs.
-/// With smoothing `s` the target is `(1 - s)` at the label plus `s / classes` everywhere, as in PyTorch.
+/// With smoothing `s` the target is `(1 - s)` at the label plus `s / classes` everywhere, as in PyTorch. With class weights
+/// the mean is weighted by them.
 ///
 /// ```
 /// use pelk_cpu::{loss::{CrossEntropy, cross_entropy}, simd::Level};
@@ -84,18 +103,18 @@ impl CrossEntropy {
 ///
 /// # Errors
 /// When a dimension is zero, a slice has the wrong length, the smoothing is not in 0..=1, a label is neither a
-/// class nor ignored, or all rows are ignored.
+/// class nor ignored, weights do not fit, or all rows are ignored.
 pub fn cross_entropy(
     level: Level,
     rows: usize,
     classes: usize,
     logits: &[f32],
     target: &[i64],
-    settings: &CrossEntropy,
+    settings: &CrossEntropy<'_>,
     log_sum_exp: &mut [f32],
 ) -> Result<f32, LossError> {
     const NAME: &str = "cross_entropy";
-    let counted = check(NAME, rows, classes, logits.len(), target, settings, log_sum_exp.len())?;
+    let total = check(NAME, rows, classes, logits.len(), target, settings, log_sum_exp.len())?;
     let task = task_rows(classes);
     let sums: Vec<f64> = logits
         .par_chunks(task * classes)
@@ -105,11 +124,11 @@ pub fn cross_entropy(
             dispatch(level, Hard { classes, logits, target, settings, log_sum_exp })
         })
         .collect();
-    Ok((sums.iter().sum::<f64>() / counted as f64) as f32)
+    Ok((sums.iter().sum::<f64>() / total) as f32)
 }
 
 /// The gradient of [`cross_entropy`] by the logits, times `gy`, the derivative by the loss itself:
-/// `gy / counted (softmax - target)` in rows that count, zero in those ignored.
+/// `gy weight / total weight (softmax - target)` in rows that count, zero in those ignored.
 ///
 /// # Errors
 /// As [`cross_entropy`].
@@ -119,15 +138,15 @@ pub fn cross_entropy_backward(
     classes: usize,
     logits: &[f32],
     target: &[i64],
-    settings: &CrossEntropy,
+    settings: &CrossEntropy<'_>,
     log_sum_exp: &[f32],
     gy: f32,
     glogits: &mut [f32],
 ) -> Result<(), LossError> {
     const NAME: &str = "cross_entropy backward";
-    let counted = check(NAME, rows, classes, logits.len(), target, settings, log_sum_exp.len())?;
+    let total = check(NAME, rows, classes, logits.len(), target, settings, log_sum_exp.len())?;
     expect_len(NAME, "glogits", glogits.len(), logits.len())?;
-    let factor = gy / counted as f32;
+    let factor = gy / total as f32;
     let task = task_rows(classes);
     glogits
         .par_chunks_mut(task * classes)
@@ -200,20 +219,20 @@ pub fn soft_cross_entropy_backward(
     Ok(())
 }
 
-/// The number of rows that count.
+/// The weight of all rows that count.
 fn check(
     operator: &'static str,
     rows: usize,
     classes: usize,
     logits: usize,
     target: &[i64],
-    settings: &CrossEntropy,
+    settings: &CrossEntropy<'_>,
     log_sum_exp: usize,
-) -> Result<usize, LossError> {
+) -> Result<f64, LossError> {
     expect_len(operator, "logits", logits, checked_len(operator, &[("rows", rows), ("classes", classes)])?)?;
     expect_len(operator, "target", target.len(), rows)?;
     expect_len(operator, "log_sum_exp", log_sum_exp, rows)?;
-    settings.counted(classes, target)
+    settings.total_weight(classes, target)
 }
 
 fn check_soft(
@@ -250,9 +269,15 @@ mod tests {
     fn labels_meet_the_reference() {
         for level in Level::available() {
             for (r, k) in SHAPES {
-                for (ignore_index, label_smoothing) in [(None, 0.0), (Some(-100), 0.1), (Some(3), 1.0)] {
-                    let settings = CrossEntropy { ignore_index, label_smoothing };
-                    let what = format!("{level}: {r} x {k}, {settings:?}");
+                let weights: Vec<f32> = values(4, k).iter().map(|x| x + 1.5).collect();
+                for (ignore_index, label_smoothing, weighted) in
+                    [(None, 0.0, false), (Some(-100), 0.1, false), (Some(3), 1.0, true), (None, 0.0, true)]
+                {
+                    let class_weights = if weighted { &weights[..] } else { &[] };
+                    let settings = CrossEntropy { ignore_index, label_smoothing, class_weights };
+                    let what = format!(
+                        "{level}: {r} x {k}, {ignore_index:?}, {label_smoothing}, weighted {weighted}"
+                    );
                     let logits: Vec<f32> = values(1, r * k).iter().map(|x| 20.0 * x).collect();
                     let mut target = labels(r, k);
                     if let (Some(ignored), true) = (ignore_index, r > 2) {
@@ -323,7 +348,7 @@ mod tests {
         let (r, k) = (5000, 21);
         let (logits, target) = (values(1, r * k), labels(r, k));
         assert_thread_count_free("cross_entropy", || {
-            let settings = CrossEntropy { ignore_index: None, label_smoothing: 0.1 };
+            let settings = CrossEntropy { label_smoothing: 0.1, ..CrossEntropy::default() };
             let (mut saved, mut g) = (stale(r), stale(r * k));
             let loss = cross_entropy(Level::best(), r, k, &logits, &target, &settings, &mut saved).unwrap();
             cross_entropy_backward(Level::best(), r, k, &logits, &target, &settings, &saved, 1.0, &mut g)
@@ -336,7 +361,7 @@ mod tests {
     fn bad_arguments_are_errors() {
         let (level, mut saved) = (Level::PORTABLE, [0.0; 2]);
         let mut run = |target: &[i64], ignore_index, label_smoothing, classes| {
-            let settings = CrossEntropy { ignore_index, label_smoothing };
+            let settings = CrossEntropy { ignore_index, label_smoothing, class_weights: &[] };
             cross_entropy(level, 2, classes, &[0.0; 6], target, &settings, &mut saved)
         };
         assert!(run(&[0, 2], None, 0.0, 3).is_ok());
@@ -350,6 +375,16 @@ mod tests {
         assert!(run(&[0, 0], None, 0.0, 0).is_err());
         assert!(run(&[0, 0], None, 1.5, 3).is_err());
         assert!(run(&[0, 0], None, f32::NAN, 3).is_err());
+        for (class_weights, text) in [
+            (&[1.0, 1.0][..], "2 class weights for 3 classes"),
+            (&[1.0, -1.0, 1.0], "a class weight is -1"),
+            (&[1.0, f32::NAN, 1.0], "a class weight is NaN"),
+            (&[0.0, 0.0, 1.0], "nothing to average"),
+        ] {
+            let settings = CrossEntropy { class_weights, ..CrossEntropy::default() };
+            let error = cross_entropy(level, 2, 3, &[0.0; 6], &[0, 1], &settings, &mut saved).unwrap_err();
+            assert!(error.to_string().contains(text), "{error}");
+        }
         assert!(soft_cross_entropy(level, 2, 3, &[0.0; 6], &[0.0; 5], &mut saved).is_err());
         assert!(
             soft_cross_entropy_backward(level, 2, 3, &[0.0; 6], &[0.0; 6], &saved, 1.0, &mut [0.0]).is_err()

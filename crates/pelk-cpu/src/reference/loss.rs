@@ -14,20 +14,25 @@ fn log_softmax(row: &[f64]) -> Vec<f64> {
     row.iter().map(|x| x - log_sum_exp).collect()
 }
 
-/// The labels as rows of probabilities, zero in ignored rows, and the number of rows that count.
-fn probabilities(classes: usize, target: &[i64], settings: &CrossEntropy) -> (Vec<f64>, f64) {
+/// The labels as rows of probabilities times the row's weight, zero in ignored rows, and the weight of all rows that count.
+fn probabilities(classes: usize, target: &[i64], settings: &CrossEntropy<'_>) -> (Vec<f64>, f64) {
     let smoothing = f64::from(settings.label_smoothing);
-    let (mut rows, mut counted) = (vec![0.0; target.len() * classes], 0.0);
+    let (mut rows, mut total) = (vec![0.0; target.len() * classes], 0.0);
     for (row, &label) in rows.chunks_exact_mut(classes).zip(target) {
         if Some(label) == settings.ignore_index {
             continue;
         }
-        counted += 1.0;
+        let weight = match settings.class_weights {
+            [] => 1.0,
+            weights => f64::from(weights[label as usize]),
+        };
+        total += weight;
         for (class, p) in row.iter_mut().enumerate() {
-            *p = smoothing / classes as f64 + if class as i64 == label { 1.0 - smoothing } else { 0.0 };
+            let own = if class as i64 == label { 1.0 - smoothing } else { 0.0 };
+            *p = weight * (smoothing / classes as f64 + own);
         }
     }
-    (rows, counted)
+    (rows, total)
 }
 
 /// The sum of the losses of all rows.
@@ -49,9 +54,9 @@ fn sum_backward(classes: usize, logits: &[f64], target: &[f64], factor: f64) -> 
 }
 
 /// The mean loss over the rows that count.
-pub fn cross_entropy(classes: usize, logits: &[f64], target: &[i64], settings: &CrossEntropy) -> f64 {
-    let (target, counted) = probabilities(classes, target, settings);
-    sum(classes, logits, &target) / counted
+pub fn cross_entropy(classes: usize, logits: &[f64], target: &[i64], settings: &CrossEntropy<'_>) -> f64 {
+    let (target, total) = probabilities(classes, target, settings);
+    sum(classes, logits, &target) / total
 }
 
 /// The gradient of [`cross_entropy`] by the logits, times `gy`.
@@ -59,11 +64,11 @@ pub fn cross_entropy_backward(
     classes: usize,
     logits: &[f64],
     target: &[i64],
-    settings: &CrossEntropy,
+    settings: &CrossEntropy<'_>,
     gy: f64,
 ) -> Vec<f64> {
-    let (target, counted) = probabilities(classes, target, settings);
-    sum_backward(classes, logits, &target, gy / counted)
+    let (target, total) = probabilities(classes, target, settings);
+    sum_backward(classes, logits, &target, gy / total)
 }
 
 /// The mean loss over all rows, with probabilities for targets.
@@ -84,8 +89,10 @@ mod tests {
     #[test]
     fn gradients_are_finite_differences() {
         let logits = widen(&values(1, 20));
-        for label_smoothing in [0.0, 0.1] {
-            let settings = CrossEntropy { ignore_index: Some(255), label_smoothing };
+        for (label_smoothing, class_weights) in
+            [(0.0, &[][..]), (0.1, &[]), (0.1, &[0.2, 3.0, 1.0, 0.0, 2.0])]
+        {
+            let settings = CrossEntropy { ignore_index: Some(255), label_smoothing, class_weights };
             let target = [0, 255, 4, 2];
             let g = cross_entropy_backward(5, &logits, &target, &settings, 1.0);
             assert_gradient("labels", &logits, &g, |x| cross_entropy(5, x, &target, &settings));

@@ -140,7 +140,12 @@ pub fn run(op: &str, case: &mut Case, backend: &CpuBackend) -> Result<(), String
         "cross_entropy" => {
             let CrossEntropyAttrs { ignore_index, label_smoothing } = case.attrs()?;
             let labels = case.labels()?.into();
-            apply(case, &mut inputs, CrossEntropy { labels, ignore_index, label_smoothing }, &["logits"])?
+            apply(
+                case,
+                &mut inputs,
+                CrossEntropy { labels, ignore_index, label_smoothing, ..CrossEntropy::default() },
+                &["logits"],
+            )?
         }
         "soft_cross_entropy" => {
             case.attrs::<Nothing>()?;

@@ -150,7 +150,7 @@ fn training(backend: &CpuBackend, network: Network, images: &Images, runs: usize
         let images = Var::constant(backend.upload(&images.shape, &pixels)?);
         let logits = network.logits(&mut tape, &images)?;
         let (labels, label_smoothing) = (labels.clone(), config.loss.label_smoothing);
-        let loss = CrossEntropy { labels, ignore_index: None, label_smoothing };
+        let loss = CrossEntropy { labels, label_smoothing, ..CrossEntropy::default() };
         let loss = tape.apply_one(loss, &[&logits])?;
         let backward = tape.backward(&loss, backend.upload(&Shape::from([1]), &[1.0])?)?;
         parameters.replace(backward.buffers);
