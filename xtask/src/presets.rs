@@ -17,7 +17,7 @@ macro_rules! presets {
 }
 
 /// All presets; the first is the default.
-pub const PRESETS: &[Preset] = presets!["fashion-mnist", "fashion-mnist-long"];
+pub const PRESETS: &[Preset] = presets!["fashion-mnist", "fashion-mnist-long", "long-range"];
 
 /// The names of all presets, for help texts.
 pub fn names() -> String {

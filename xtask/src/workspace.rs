@@ -1,8 +1,10 @@
 //! Places in the workspace, and settings that several commands share.
 
 use anyhow::{Context, Result, anyhow};
-use pelk_data::{ImageDataset, Split};
+use pelk_data::{Dataset, LongRange, Split};
+use pelk_train::CanvasConfig;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The top of the checkout. Cargo says where it is; a binary that was started by hand remembers where it was built.
 pub fn root() -> PathBuf {
@@ -16,17 +18,35 @@ pub fn shown(path: &Path) -> String {
     path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }
 
-/// Reads the images of `dataset` from `folder`, or from the workspace's folder of that name.
+/// The datasets by name.
+pub const DATASETS: [&str; 3] = ["fashion-mnist", "mnist", "long-range"];
+
+/// Reads the images of `dataset` from `folder`, or from the workspace's folder of its name; `canvases` says how a composed
+/// dataset is made.
 ///
 /// # Errors
 /// When the dataset is not known, or a file is missing or damaged.
-pub fn dataset(dataset: &str, folder: Option<&Path>, split: Split) -> Result<ImageDataset> {
-    let folder = folder.map_or_else(|| root().join("datasets").join(dataset), Path::to_path_buf);
+pub fn dataset(
+    dataset: &str,
+    folder: Option<&Path>,
+    canvases: &CanvasConfig,
+    split: Split,
+) -> Result<Arc<dyn Dataset>> {
+    let files = |name: &str| folder.map_or_else(|| root().join("datasets").join(name), Path::to_path_buf);
+    let count = match split {
+        Split::Train => canvases.train,
+        Split::Test => canvases.test,
+    };
     match dataset {
-        "fashion-mnist" => Ok(pelk_data::fashion_mnist(folder, split)?),
-        "mnist" => Ok(pelk_data::mnist(folder, split)?),
+        "fashion-mnist" => Ok(Arc::new(pelk_data::fashion_mnist(files(dataset), split)?)),
+        "mnist" => Ok(Arc::new(pelk_data::mnist(files(dataset), split)?)),
+        "long-range" => {
+            let items = Arc::new(pelk_data::fashion_mnist(files("fashion-mnist"), split)?);
+            Ok(Arc::new(LongRange::new(items, split, canvases.seed, count)?))
+        }
         other => Err(anyhow!(
-            "configuration key `data.dataset`: {other:?} is not known; use fashion-mnist or mnist"
+            "configuration key `data.dataset`: {other:?} is not known; use one of {}",
+            DATASETS.join(", ")
         )),
     }
 }

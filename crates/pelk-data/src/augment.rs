@@ -76,12 +76,25 @@ impl Augmentation {
         Ok(())
     }
 
-    /// Checks the fields for images of `shape` (height, width, channels).
+    /// Checks the fields for images of `shape` (height, width, channels) whose labels have `label_size` (rows, columns).
     ///
     /// # Errors
     /// [`DataError::Config`] naming the field.
-    pub fn validate_for(&self, [height, width, _]: [usize; 3]) -> Result<(), DataError> {
+    pub fn validate_for(
+        &self,
+        [height, width, _]: [usize; 3],
+        label_size: [usize; 2],
+    ) -> Result<(), DataError> {
         self.validate()?;
+        if label_size != [1, 1] {
+            let expected = "0 for this dataset: it would move pixels away from the labels of their places";
+            if self.crop_padding > 0 {
+                return Err(DataError::config("crop_padding", self.crop_padding, expected));
+            }
+            if self.flip_probability > 0.0 {
+                return Err(DataError::config("flip_probability", self.flip_probability, expected));
+            }
+        }
         if self.crop_padding >= height.min(width) {
             let expected = format!("below the height and width of the images, {height} x {width}");
             return Err(DataError::config("crop_padding", self.crop_padding, expected));
@@ -211,11 +224,15 @@ mod tests {
             (Augmentation { erasing_min_aspect: 0.0, ..base() }, "erasing_min_aspect is 0.0"),
             (Augmentation { crop_padding: 5, ..base() }, "crop_padding is 5"),
         ] {
-            let error = augmentation.validate_for(SHAPE).unwrap_err().to_string();
+            let error = augmentation.validate_for(SHAPE, [1, 1]).unwrap_err().to_string();
             assert!(error.starts_with(text) && error.contains("must be"), "{error}");
         }
-        assert!(Augmentation::none().validate_for([1, 1, 1]).is_ok());
-        assert!(base().validate_for(SHAPE).is_ok());
+        assert!(Augmentation::none().validate_for([1, 1, 1], [1, 1]).is_ok());
+        assert!(base().validate_for(SHAPE, [1, 1]).is_ok());
+        let error = base().validate_for(SHAPE, [2, 2]).unwrap_err().to_string();
+        assert!(error.starts_with("crop_padding is 4, but must be 0"), "{error}");
+        let fixed = Augmentation { crop_padding: 0, flip_probability: 0.0, ..base() };
+        assert!(fixed.validate_for(SHAPE, [2, 2]).is_ok(), "erasing moves nothing");
     }
 
     #[test]

@@ -10,8 +10,10 @@ use crate::DataError;
 pub struct Batch {
     /// The normalised images, n x height x width x channels, contiguous in this order.
     pub images: Array4<f32>,
-    /// The `n` classes.
+    /// The classes of the images one after the other, for each n a row-major map of the dataset's label size.
     pub labels: Vec<u32>,
+    /// The group of each label, where the dataset has groups.
+    pub groups: Vec<u8>,
     /// The `n` numbers of the samples in their dataset.
     pub indices: Vec<usize>,
 }

@@ -5,14 +5,20 @@ use std::sync::OnceLock;
 
 use crate::{DataError, Normalisation};
 
-/// An image and its class.
+/// An image and its classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample<'a> {
     /// The pixels, height x width x channels, row-major.
     pub pixels: Cow<'a, [u8]>,
-    /// The number of the class.
-    pub label: u32,
+    /// The class of each place of [`Dataset::label_size`], row-major: one for a whole image.
+    pub labels: Cow<'a, [u32]>,
+    /// For each label the number in [`Dataset::groups`] of the group that it is measured in, or [`NO_GROUP`]; empty
+    /// where the set has no groups.
+    pub groups: Cow<'a, [u8]>,
 }
+
+/// The group of a label that is measured in none.
+pub const NO_GROUP: u8 = u8::MAX;
 
 /// Labelled images of one shape, numbered from 0: what a [`Loader`](crate::Loader) reads, from several threads.
 ///
@@ -28,6 +34,27 @@ pub trait Dataset: Send + Sync {
 
     /// Height, width and channels of every image.
     fn shape(&self) -> [usize; 3];
+
+    /// Rows and columns of the labels of an image: 1 x 1 where it has one class.
+    fn label_size(&self) -> [usize; 2] {
+        [1, 1]
+    }
+
+    /// The names of the classes, at least 1; a label is a place in this list.
+    fn classes(&self) -> &[String];
+
+    /// The class of places that show nothing to be found: it is learnt, but not measured.
+    fn background(&self) -> Option<u32> {
+        None
+    }
+
+    /// Names of the groups of labels that are measured apart, fewer than [`NO_GROUP`].
+    fn groups(&self) -> &[String] {
+        &[]
+    }
+
+    /// Mean and deviation of each channel, to normalise images with.
+    fn statistics(&self) -> &Normalisation;
 
     /// Sample `index`, which is below [`Dataset::len`]; always the same one.
     ///
@@ -125,8 +152,20 @@ impl Dataset for ImageDataset {
         self.shape()
     }
 
+    fn classes(&self) -> &[String] {
+        self.classes()
+    }
+
+    fn statistics(&self) -> &Normalisation {
+        self.statistics()
+    }
+
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
-        Ok(Sample { pixels: Cow::Borrowed(self.image(index)), label: self.label(index) })
+        Ok(Sample {
+            pixels: Cow::Borrowed(self.image(index)),
+            labels: Cow::Borrowed(&self.labels[index..=index]),
+            groups: Cow::Borrowed(&[]),
+        })
     }
 }
 
@@ -145,7 +184,10 @@ mod tests {
         assert_eq!((dataset.len(), dataset.shape(), dataset.classes().len()), (2, [2, 1, 3], 2));
         assert_eq!(dataset.image(1), [6, 7, 8, 9, 10, 11]);
         let sample = dataset.sample(0).unwrap();
-        assert_eq!((sample.pixels.as_ref(), sample.label), (dataset.image(0), dataset.label(0)));
+        assert_eq!(
+            (sample.pixels.as_ref(), sample.labels.as_ref()),
+            (dataset.image(0), &[dataset.label(0)][..])
+        );
         // Channel 0 holds 0, 3, 6, 9: mean 4.5, variance 11.25.
         assert_eq!(dataset.statistics().mean[0], 4.5 / 255.0);
         assert_eq!(dataset.statistics().std[0], (11.25_f64.sqrt() / 255.0) as f32);

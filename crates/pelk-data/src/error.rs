@@ -158,16 +158,16 @@ pub enum DataError {
         classes: usize,
     },
 
-    /// A sample does not have the number of values its dataset's shape says.
-    #[error(
-        "sample {index} has {found} values, its dataset's shape says {expected}: correct the dataset's `sample`"
-    )]
+    /// A sample does not have as many values, labels or groups as its dataset says.
+    #[error("sample {index} has {found} {what}, its dataset says {expected}: correct the dataset's `sample`")]
     SampleSize {
         /// The sample in question.
         index: usize,
-        /// Its number of values.
+        /// What was counted: values of pixels, labels or groups.
+        what: &'static str,
+        /// How many it has.
         found: usize,
-        /// The product of the dataset's height, width and channels.
+        /// How many follow from the dataset's shape, label size and groups.
         expected: usize,
     },
 

@@ -1,7 +1,7 @@
 //! Dataset formats, augmentation and a deterministic prefetching loader.
 //!
-//! A dataset is a numbered set of labelled images, as bytes: [`ImageDataset`] holds one in memory, [`fashion_mnist`]
-//! and [`mnist`] read one from IDX files, and other sources implement [`Dataset`]. A [`Loader`] turns it into batches of
+//! A dataset is a numbered set of labelled images, as bytes, with a class for the whole image or for each place of it: [`ImageDataset`] holds one in memory, [`fashion_mnist`]
+//! and [`mnist`] read one from IDX files, [`LongRange`] composes one, and other sources implement [`Dataset`]. A [`Loader`] turns it into batches of
 //! normalised `f32` images, N, H, W, C in memory, for training (shuffled, with an [`Augmentation`]) or for evaluation.
 //!
 //! What a batch holds depends on the seed, the epoch and the batch's number, and neither on the number of threads nor
@@ -33,10 +33,12 @@
 
 mod augment;
 mod batch;
+mod canvas;
 mod dataset;
 mod error;
 pub mod idx;
 mod loader;
+mod long_range;
 mod mnist;
 mod normalise;
 mod prefetch;
@@ -44,9 +46,10 @@ mod steps;
 
 pub use augment::Augmentation;
 pub use batch::{Batch, Plan, steps_per_epoch};
-pub use dataset::{Dataset, ImageDataset, Sample};
+pub use dataset::{Dataset, ImageDataset, NO_GROUP, Sample};
 pub use error::DataError;
 pub use loader::{Loader, LoaderConfig, Mode};
+pub use long_range::LongRange;
 pub use mnist::{Split, fashion_mnist, load, mnist};
 pub use normalise::Normalisation;
 pub use steps::{Fill, Padding, Pixel};

@@ -90,7 +90,7 @@ impl Loader {
             Mode::Evaluation => (0, 0, None),
         };
         let augmentation = augmentation.unwrap_or_else(Augmentation::none);
-        augmentation.validate_for(dataset.shape())?;
+        augmentation.validate_for(dataset.shape(), dataset.label_size())?;
         config.normalisation.validate(dataset.shape()[2])?;
 
         let range = config.start_batch..plan.steps();
@@ -133,20 +133,29 @@ impl Assembly {
     fn batch(&self, indices: &[usize]) -> Result<Batch, DataError> {
         let shape @ [height, width, channels] = self.dataset.shape();
         let size = height * width * channels;
+        let places = self.dataset.label_size().iter().product();
+        let grouped = if self.dataset.groups().is_empty() { 0 } else { places };
         let mut pixels = vec![0.0; indices.len() * size];
-        let mut labels = Vec::with_capacity(indices.len());
+        let (mut labels, mut groups) = (Vec::with_capacity(indices.len() * places), Vec::new());
         for (&index, out) in indices.iter().zip(pixels.chunks_exact_mut(size)) {
             let sample = self.dataset.sample(index)?;
-            if sample.pixels.len() != size {
-                return Err(DataError::SampleSize { index, found: sample.pixels.len(), expected: size });
+            for (what, found, expected) in [
+                ("values", sample.pixels.len(), size),
+                ("labels", sample.labels.len(), places),
+                ("groups", sample.groups.len(), grouped),
+            ] {
+                if found != expected {
+                    return Err(DataError::SampleSize { index, what, found, expected });
+                }
             }
             let mut rng = stream(self.seed, Purpose::Augment, self.epoch, index as u64);
             self.augmentation.apply(&mut rng, &sample.pixels, shape, &self.normalisation, out);
-            labels.push(sample.label);
+            labels.extend_from_slice(&sample.labels);
+            groups.extend_from_slice(&sample.groups);
         }
         let images = Array4::from_shape_vec((indices.len(), height, width, channels), pixels)
             .expect("the pixels of as many images of this shape");
-        Ok(Batch { images, labels, indices: indices.to_vec() })
+        Ok(Batch { images, labels, groups, indices: indices.to_vec() })
     }
 }
 
@@ -299,7 +308,19 @@ mod tests {
 
         fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
             assert!(index != 5, "sample 5 is cursed");
-            Ok(Sample { pixels: Cow::Owned(vec![0; usize::from(index != 2)]), label: 0 })
+            Ok(Sample {
+                pixels: Cow::Owned(vec![0; usize::from(index != 2)]),
+                labels: Cow::Borrowed(&[0]),
+                groups: Cow::Borrowed(&[]),
+            })
+        }
+
+        fn classes(&self) -> &[String] {
+            &[]
+        }
+
+        fn statistics(&self) -> &Normalisation {
+            unreachable!("the loader is told how to normalise")
         }
     }
 

@@ -31,6 +31,20 @@ pub struct NetworkConfig {
     pub drop_path: f32,
     /// The inference form: BatchNorm and the small branch are merged into the large kernel.
     pub folded: bool,
+    /// What the classifier classifies.
+    #[serde(default)]
+    pub head: Head,
+}
+
+/// What the classifier at the end of a network classifies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Head {
+    /// The whole image: the last stage's map is averaged.
+    #[default]
+    Pooled,
+    /// Each place of the last stage's map.
+    Dense,
 }
 
 /// How the weights of linear layers and dense convolutions start. Depthwise kernels and the head start with deviation
@@ -64,6 +78,8 @@ pub struct StageConfig {
 pub enum MixerConfig {
     /// PeLK: partial peripheral convolution, see [`crate::mixers::peripheral`].
     Peripheral(PeripheralConfig),
+    /// SLaK: partial convolution with two crossed stripes, see [`crate::mixers::stripe`].
+    Stripe(StripeConfig),
     /// ConvNeXt: depthwise convolution of all channels, with bias.
     Depthwise {
         /// Side of the kernel; odd.
@@ -84,6 +100,19 @@ pub struct PeripheralConfig {
     pub small_kernel: usize,
     /// Position embedding.
     pub position: Position,
+}
+
+/// A partial convolution with two stripes, `kernel` x `width` and `width` x `kernel`, and a dense branch of `width` x
+/// `width` beside them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StripeConfig {
+    /// Length of the stripes; odd, above `width`.
+    pub kernel: usize,
+    /// Width of the stripes; odd.
+    pub width: usize,
+    /// The first so many channels are convolved, the others pass.
+    pub channels: usize,
 }
 
 /// The kernel-wise position embedding (Eq. 3), shared by the blocks of a stage.
@@ -157,6 +186,15 @@ impl NetworkConfig {
         Ok(())
     }
 
+    /// Rows and columns of the last stage's map, for images of height and width `size`.
+    pub fn last_map(&self, size: [usize; 2]) -> [usize; 2] {
+        size.map(|pixels| {
+            // The stem keeps partial steps, the downsampling drops them.
+            let padded = if self.stem_stride < 4 { pixels.div_ceil(self.stem_stride) } else { pixels / 4 };
+            padded >> (self.stages.len() - 1)
+        })
+    }
+
     /// The smallest height and width that every stage can take.
     pub fn smallest_input(&self) -> usize {
         self.stem_stride << (self.stages.len() - 1)
@@ -168,20 +206,33 @@ impl MixerConfig {
         match self {
             MixerConfig::Depthwise { kernel } => odd("kernels", *kernel),
             MixerConfig::Peripheral(peripheral) => {
-                if peripheral.channels == 0 || peripheral.channels > width {
-                    let reason = format!(
-                        "convolves {} of {width} channels, must be 1 to {width}",
-                        peripheral.channels
-                    );
-                    return Err(ModelError::config("ratio", reason));
+                part_of(width, peripheral.channels)?;
+                match peripheral.small_kernel {
+                    0 => Ok(()),
+                    small_kernel => odd("small_kernel", small_kernel),
                 }
-                if peripheral.small_kernel > 0 {
-                    odd("small_kernel", peripheral.small_kernel)?;
+            }
+            MixerConfig::Stripe(stripe) => {
+                part_of(width, stripe.channels)?;
+                odd("kernels", stripe.kernel)?;
+                odd("small_kernel", stripe.width)?;
+                if stripe.kernel <= stripe.width {
+                    let reason =
+                        format!("has a stripe of length {} and width {}", stripe.kernel, stripe.width);
+                    return Err(ModelError::config("kernels", reason));
                 }
                 Ok(())
             }
         }
     }
+}
+
+fn part_of(width: usize, channels: usize) -> Result<()> {
+    if (1..=width).contains(&channels) {
+        return Ok(());
+    }
+    let reason = format!("convolves {channels} of {width} channels, must be 1 to {width}");
+    Err(ModelError::config("ratio", reason))
 }
 
 fn odd(field: &'static str, kernel: usize) -> Result<()> {

@@ -13,7 +13,7 @@ pub enum Part {
     Stem,
     /// Convolutions between stages.
     Downsampling,
-    /// Large depthwise kernels: peripheral, or ConvNeXt's.
+    /// Large depthwise kernels: peripheral, dense or stripes.
     LargeKernel,
     /// The dense branch beside the large kernel. The paper's way counts nothing here: the branch is merged into the
     /// large kernel for inference, and only so do the printed numbers come out.
@@ -64,7 +64,7 @@ impl Part {
             Part::Head
         } else if has("pwconv1") || has("pwconv2") {
             Part::Mlp
-        } else if has("large") || has("dwconv") {
+        } else if ["large", "dwconv", "vertical", "horizontal"].into_iter().any(has) {
             Part::LargeKernel
         } else if has("small") || has("small_bn") {
             Part::SmallKernel
@@ -243,13 +243,13 @@ mod tests {
     }
 
     #[test]
-    fn multiply_adds_agree_with_the_papers_but_for_two_cells() {
+    fn multiply_adds_agree_with_the_papers_but_for_three_cells() {
         for model in crate::zoo::models() {
             for printed in model.paper {
                 let thousands = total(model.name, printed.size).macs_paper / 1e9;
-                // The paper prints 5.6 and 10.7 for T and S at 224, while its own numbers at 2048 x 512 follow from
-                // the count here (5.8 and 10.9).
-                let known = ["pelk_t", "pelk_s"].contains(&model.name);
+                // The papers print for T and S at 224 up to 0.2 less than is counted here (PeLK: 5.6 and 10.7 instead of 5.8
+                // and 10.9), while PeLK's own numbers at 2048 x 512 follow from this count; SLaK-S is within the bound.
+                let known = ["pelk_t", "pelk_s", "slak_t"].contains(&model.name);
                 assert_eq!(
                     close(thousands, printed.macs_g),
                     !known,

@@ -1,9 +1,10 @@
 //! The inference form: BatchNorm and the small branch merged into the large kernel, on the same grid.
 //!
 //! A BatchNorm scales each channel, which keeps a kernel constant on its blocks; a dense kernel within the
-//! unshared centre is added to the centre's cells. So the folded operator is peripheral again, with a bias.
+//! unshared centre is added to the centre's cells. So the folded operator is peripheral again, with a bias. Of two
+//! crossed stripes and a dense kernel, the latter is added to a stripe.
 
-use crate::config::{MixerConfig, NetworkConfig, PeripheralConfig, Position};
+use crate::config::{MixerConfig, NetworkConfig, PeripheralConfig, Position, StripeConfig};
 use crate::error::{ModelError, Result};
 use crate::layers::BATCH_NORM_EPS;
 use crate::mixers::peripheral::position_name;
@@ -17,15 +18,18 @@ use pelk_grid::reduce;
 /// When a parameter is missing or does not have the configuration's shape.
 pub fn fold(config: &NetworkConfig, weights: &HostParameters) -> Result<(NetworkConfig, HostParameters)> {
     let mut folded = weights.clone();
+    if config.folded {
+        return Ok((config.clone(), folded));
+    }
     for (i, stage) in config.stages.iter().enumerate() {
-        let MixerConfig::Peripheral(peripheral) = &stage.mixer else { continue };
-        if config.folded {
-            continue;
+        for block in (0..stage.depth).map(|j| format!("stages.{i}.{j}")) {
+            match &stage.mixer {
+                MixerConfig::Peripheral(peripheral) => fold_peripheral(&mut folded, peripheral, i, &block)?,
+                MixerConfig::Stripe(stripe) => fold_stripes(&mut folded, stripe, &block)?,
+                MixerConfig::Depthwise { .. } => {}
+            }
         }
-        for j in 0..stage.depth {
-            fold_block(&mut folded, peripheral, i, &format!("stages.{i}.{j}"))?;
-        }
-        if peripheral.position == Position::Literal {
+        if matches!(&stage.mixer, MixerConfig::Peripheral(p) if p.position == Position::Literal) {
             folded.remove(&position_name(i));
         }
     }
@@ -75,7 +79,7 @@ fn scale_first(kernel: &mut ArrayD<f32>, scale: &Array1<f32>) {
     }
 }
 
-fn fold_block(
+fn fold_peripheral(
     weights: &mut HostParameters,
     config: &PeripheralConfig,
     stage: usize,
@@ -113,6 +117,28 @@ fn fold_block(
     }
     weights.insert(format!("{block}.large.weight"), theta);
     weights.insert(format!("{block}.large.bias"), bias.into_dyn());
+    Ok(())
+}
+
+fn fold_stripes(weights: &mut HostParameters, config: &StripeConfig, block: &str) -> Result<()> {
+    let channels = config.channels;
+    let mut bias = Array1::zeros(channels);
+    let mut branch = |(name, [rows, columns]): (&str, [usize; 2])| -> Result<ArrayD<f32>> {
+        let mut kernel = take(weights, &format!("{block}.{name}.weight"), &[channels, 1, rows, columns])?;
+        let norm = affine(weights, &format!("{block}.{name}_bn"), channels)?;
+        scale_first(&mut kernel, &norm.scale);
+        bias += &norm.shift;
+        Ok(kernel)
+    };
+    let [vertical, horizontal, small] = config.branches();
+    let (mut tall, wide, dense) = (branch(vertical)?, branch(horizontal)?, branch(small)?);
+    let first = (config.kernel - config.width) / 2;
+    let mut middle = tall.view_mut();
+    middle.slice_axis_inplace(Axis(2), (first..first + config.width).into());
+    middle += &dense;
+    weights.insert(format!("{block}.{}.weight", vertical.0), tall);
+    weights.insert(format!("{block}.{}.bias", vertical.0), bias.into_dyn());
+    weights.insert(format!("{block}.{}.weight", horizontal.0), wide);
     Ok(())
 }
 

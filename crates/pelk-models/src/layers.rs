@@ -178,12 +178,23 @@ pub fn batch_norm<E: Executor>(e: &mut E, path: &str, x: &E::Value) -> Result<E:
     Ok(y)
 }
 
+/// The operator of a dense depthwise kernel of these rows and columns.
+///
+/// # Errors
+/// When a side is even or zero.
+pub fn dense_kernel(sides: [usize; 2]) -> Result<DepthwiseConv> {
+    let grid = |side| {
+        SharingGrid::dense(side)
+            .map_err(|error| Error::Shape { operator: "depthwise_conv", reason: error.to_string() })
+    };
+    let [rows, columns] = sides;
+    Ok(DepthwiseConv { rows: grid(rows)?, columns: grid(columns)? })
+}
+
 /// The operator of a dense depthwise kernel, `kernel` x `kernel`.
 ///
 /// # Errors
 /// When the kernel is even or zero.
 pub fn dense_square(kernel: usize) -> Result<DepthwiseConv> {
-    let grid = SharingGrid::dense(kernel)
-        .map_err(|error| Error::Shape { operator: "depthwise_conv", reason: error.to_string() })?;
-    Ok(DepthwiseConv::square(grid))
+    dense_kernel([kernel, kernel])
 }

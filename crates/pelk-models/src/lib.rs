@@ -35,7 +35,9 @@ mod network;
 mod weights;
 pub mod zoo;
 
-pub use config::{DenseInit, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig};
+pub use config::{
+    DenseInit, Head, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
+};
 pub use error::{ModelError, Result};
 pub use fold::fold;
 pub use init::initialize;

@@ -1,7 +1,7 @@
 //! The skeleton that PeLK shares with ConvNeXt and SLaK: stem, stages, downsampling, classifier.
 
 use crate::collect::Collect;
-use crate::config::{NetworkConfig, StageConfig};
+use crate::config::{Head, NetworkConfig, StageConfig};
 use crate::error::Result;
 use crate::layers::{INIT, conv2d, layer_norm, linear, pixel_mlp};
 use crate::mixers::{BlockPath, mix};
@@ -29,7 +29,8 @@ impl Network {
         &self.config
     }
 
-    /// Logits `[N, 1, 1, classes]` of images `[N, H, W, in_channels]`.
+    /// Logits `[N, 1, 1, classes]` of images `[N, H, W, in_channels]`; with a dense head, of each place of the last stage's
+    /// map, `[N, h, w, classes]`.
     ///
     /// # Errors
     /// When the images do not fit, a parameter is missing, or the executor's backend refuses.
@@ -38,8 +39,10 @@ impl Network {
         for i in 0..self.config.stages.len() {
             x = self.stage(e, i, &x)?;
         }
-        let pooled = e.apply_one(AdaptiveAvgPool { size: [1, 1] }, &[&x])?;
-        let normalized = layer_norm(e, "norm", &pooled)?;
+        if self.config.head == Head::Pooled {
+            x = e.apply_one(AdaptiveAvgPool { size: [1, 1] }, &[&x])?;
+        }
+        let normalized = layer_norm(e, "norm", &x)?;
         linear(e, "head", &normalized, self.config.classes, |_| INIT)
     }
 

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayD;
 use pelk_autodiff::{Backend, CpuBackend, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape};
-use pelk_models::zoo::configure;
+use pelk_models::zoo::{Form, configure};
 use pelk_models::{MixerConfig, ModelSpec, Network, NetworkConfig, Position, fold, initialize};
 use pelk_random::{Purpose, name_hash, stream, truncated_normal};
 use std::collections::BTreeSet;
@@ -123,6 +123,24 @@ fn the_folded_operator_is_peripheral_on_the_same_grid() {
             let theta = &weights[&format!("stages.{i}.{j}.large.weight")];
             assert_eq!(theta.shape(), [peripheral.channels, cells, cells]);
         }
+    }
+}
+
+#[test]
+fn stripes_and_dense_kernels_fold_exactly() {
+    for (form, ratio) in [(Form::Stripe, 1.0), (Form::Stripe, 0.4), (Form::Dense, 1.0)] {
+        // The second stage's stripes would be no longer than wide: a dense kernel without a branch.
+        let config = small(ModelSpec {
+            form: Some(form),
+            ratio: Some(ratio),
+            kernels: Some(vec![21, 5]),
+            position: Some(Position::None),
+            ..ModelSpec::default()
+        });
+        let (_, weights) = check(&format!("{form:?} {ratio}"), config, &[[16, 16], [9, 30]]);
+        assert!(!weights.contains_key("stages.0.0.small.weight"), "the small kernel is merged");
+        assert_eq!(weights.contains_key("stages.0.0.horizontal.weight"), form == Form::Stripe);
+        assert_eq!(weights["stages.1.0.large.weight"].shape()[1..], [5, 5]);
     }
 }
 

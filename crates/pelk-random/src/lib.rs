@@ -32,6 +32,8 @@ pub enum Purpose {
     Init = 3,
     /// Which residual branches are dropped; the index counts forward passes.
     DropPath = 4,
+    /// The composition of one canvas; the index is the canvas's.
+    Compose = 5,
 }
 
 /// The stream for `purpose`, `epoch` and `index` in the run with this `seed`.

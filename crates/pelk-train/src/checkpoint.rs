@@ -1,7 +1,7 @@
 //! What is saved of a run: the network with its weights, and what training needs to go on.
 
 use crate::atomic::write_atomically;
-use crate::config::TrainConfig;
+use crate::config::{CanvasConfig, TrainConfig};
 use crate::error::{Result, TrainError};
 use pelk_autodiff::HostParameters;
 use pelk_data::Normalisation;
@@ -21,6 +21,9 @@ pub struct Description {
     pub network: NetworkConfig,
     /// Name of the dataset that it was trained on.
     pub dataset: String,
+    /// How it was made, if it is a composed one.
+    #[serde(default)]
+    pub canvases: CanvasConfig,
     /// Height, width and channels of its images.
     pub image: [usize; 3],
     /// What was done to pixel values.
@@ -59,13 +62,24 @@ impl Description {
     pub fn new(
         network: NetworkConfig,
         dataset: String,
+        canvases: CanvasConfig,
         image: [usize; 3],
         normalisation: Normalisation,
         classes: Vec<String>,
         step: u64,
         training: Option<TrainingState>,
     ) -> Description {
-        Description { format: FORMAT, network, dataset, image, normalisation, classes, step, training }
+        Description {
+            format: FORMAT,
+            network,
+            dataset,
+            canvases,
+            image,
+            normalisation,
+            classes,
+            step,
+            training,
+        }
     }
 
     /// Checks that the parts belong together, so that who uses them need not.

@@ -37,11 +37,33 @@ pub struct TrainConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// `fashion-mnist` or `mnist`; the folder of that name in `datasets` unless `--data` gives another.
+    /// `fashion-mnist` or `mnist`, or `long-range`, which is composed of the first; the folder of that name in `datasets`
+    /// unless `--data` gives another.
     pub dataset: String,
+    /// How a composed dataset is made.
+    #[serde(default)]
+    pub canvases: CanvasConfig,
     /// Random changes to training images.
     #[serde(default)]
     pub augmentation: Augmentation,
+}
+
+/// The canvases of a composed dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CanvasConfig {
+    /// Keys everything random in them.
+    pub seed: u64,
+    /// Number of canvases to learn from.
+    pub train: usize,
+    /// Number of canvases to measure on.
+    pub test: usize,
+}
+
+impl Default for CanvasConfig {
+    fn default() -> CanvasConfig {
+        CanvasConfig { seed: 0, train: 16_000, test: 1000 }
+    }
 }
 
 /// How many images make a step.
@@ -71,11 +93,13 @@ impl Default for BatchConfig {
 pub struct LossConfig {
     /// Share of the target spread over all classes.
     pub label_smoothing: f32,
+    /// How much a place with the background's class counts, where the dataset has one; others count 1.
+    pub background_weight: f32,
 }
 
 impl Default for LossConfig {
     fn default() -> LossConfig {
-        LossConfig { label_smoothing: 0.1 }
+        LossConfig { label_smoothing: 0.1, background_weight: 1.0 }
     }
 }
 
@@ -125,6 +149,13 @@ impl TrainConfig {
         if !(0.0..1.0).contains(&self.loss.label_smoothing) {
             let reason = format!("is {}, must be at least 0 and below 1", self.loss.label_smoothing);
             return Err(TrainError::value("loss.label_smoothing", reason));
+        }
+        let weight = self.loss.background_weight;
+        if !(weight.is_finite() && weight >= 0.0) {
+            return Err(TrainError::value(
+                "loss.background_weight",
+                format!("is {weight}, must be 0 or more"),
+            ));
         }
         self.data.augmentation.validate()?;
         self.optimizer.validate()?;

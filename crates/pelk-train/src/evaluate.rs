@@ -7,17 +7,37 @@ use pelk_data::{Batch, Dataset, Loader, LoaderConfig, Mode, Normalisation};
 use pelk_models::Network;
 use std::sync::Arc;
 
-/// How well a network does on a dataset.
+/// How well a network does on a dataset. What counts is every label but the background's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Mean cross-entropy, without label smoothing.
+    /// Mean cross-entropy over all labels, without label smoothing and weights.
     pub loss: f64,
-    /// Share of images whose highest logit is the label's.
+    /// Share of labels that have the highest logit; the background is no choice.
     pub accuracy: f64,
-    /// Share of images whose label is among the five highest logits.
+    /// Share of labels among the five highest logits.
     pub top5_accuracy: f64,
-    /// Images of each true class (row) given each predicted class (column).
+    /// Labels of each true class (row) given each predicted class (column).
     pub confusion: Vec<Vec<u64>>,
+    /// The dataset's groups of labels, each by itself.
+    pub groups: Vec<GroupAccuracy>,
+}
+
+/// A group of labels that is measured by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupAccuracy {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: u64,
+    /// Those that have the highest logit.
+    pub right: u64,
+}
+
+impl GroupAccuracy {
+    /// The share that is right; not a number where there is no label.
+    pub fn accuracy(&self) -> f64 {
+        self.right as f64 / self.labels as f64
+    }
 }
 
 /// Runs a network in evaluation mode over a dataset, in its order; `on_batch` hears the number of images done.
@@ -33,38 +53,53 @@ pub fn evaluate<B: Backend>(
     batch_size: usize,
     mut on_batch: impl FnMut(usize),
 ) -> Result<Evaluation> {
-    let classes = network.config().classes;
+    let (classes, background) = (network.config().classes, dataset.background());
     let mut confusion = vec![vec![0; classes]; classes];
-    let (mut done, mut loss, mut top5) = (0, 0.0, 0);
+    let named = dataset.groups().iter();
+    let mut groups: Vec<_> =
+        named.map(|name| GroupAccuracy { name: name.clone(), labels: 0, right: 0 }).collect();
+    let (mut images, mut labels, mut loss, mut top5) = (0, 0, 0.0, 0);
     let mut session: Option<Session<B>> = None;
     for batch in Loader::new(dataset, LoaderConfig::new(batch_size, Mode::Evaluation, normalisation.clone()))?
     {
         let batch = batch?;
-        let images = from_host(backend, &batch.images)?;
+        let input = from_host(backend, &batch.images)?;
         // The last batch may be smaller than the others.
-        let recorded = match session.take().filter(|session| session.input() == backend.shape(&images)) {
+        let recorded = match session.take().filter(|session| session.input() == backend.shape(&input)) {
             Some(session) => session,
-            None => network.session(backend, parameters, backend.shape(&images))?,
+            None => network.session(backend, parameters, backend.shape(&input))?,
         };
-        let logits = session.insert(recorded).run(images)?;
-        let batch_loss = Eager::new(backend, parameters).apply_one(cross_entropy(&batch, 0.0), &[&logits])?;
+        let logits = session.insert(recorded).run(input)?;
+        let plain = CrossEntropy { labels: targets(&batch), ..CrossEntropy::default() };
+        let batch_loss = Eager::new(backend, parameters).apply_one(plain, &[&logits])?;
         loss += f64::from(backend.download(&batch_loss)?[0]) * batch.labels.len() as f64;
-        for (row, &label) in backend.download(&logits)?.chunks_exact(classes).zip(&batch.labels) {
+        labels += batch.labels.len();
+        for (i, row) in backend.download(&logits)?.chunks_exact(classes).enumerate() {
+            let label = batch.labels[i];
+            if Some(label) == background {
+                continue;
+            }
             // Ties go to the lower class, as in PyTorch's argmax.
-            let ranked = ranked(row);
+            let ranked: Vec<usize> =
+                ranked(row).into_iter().filter(|&class| Some(class as u32) != background).collect();
             confusion[label as usize][ranked[0]] += 1;
             top5 += u64::from(ranked.iter().take(5).any(|&class| class == label as usize));
+            if let Some(group) = batch.groups.get(i).and_then(|&group| groups.get_mut(usize::from(group))) {
+                group.labels += 1;
+                group.right += u64::from(ranked[0] == label as usize);
+            }
         }
-        done += batch.labels.len();
-        on_batch(done);
+        images += batch.indices.len();
+        on_batch(images);
     }
     let right: u64 = (0..classes).map(|class| confusion[class][class]).sum();
-    let share = |count: u64| count as f64 / done.max(1) as f64;
+    let measured = confusion.iter().flatten().sum::<u64>().max(1) as f64;
     Ok(Evaluation {
-        loss: loss / done.max(1) as f64,
-        accuracy: share(right),
-        top5_accuracy: share(top5),
+        loss: loss / labels.max(1) as f64,
+        accuracy: right as f64 / measured,
+        top5_accuracy: top5 as f64 / measured,
         confusion,
+        groups,
     })
 }
 
@@ -75,10 +110,9 @@ pub fn ranked(logits: &[f32]) -> Vec<usize> {
     classes
 }
 
-/// The loss of a batch.
-pub(crate) fn cross_entropy(batch: &Batch, label_smoothing: f32) -> CrossEntropy {
-    let labels = batch.labels.iter().map(|&label| i64::from(label)).collect();
-    CrossEntropy { labels, ignore_index: None, label_smoothing }
+/// A batch's labels, as losses take them.
+pub(crate) fn targets(batch: &Batch) -> Arc<[i64]> {
+    batch.labels.iter().map(|&label| i64::from(label)).collect()
 }
 
 #[cfg(test)]

@@ -60,9 +60,9 @@ mod trainer;
 
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, Description, TrainingState};
-pub use config::{BatchConfig, DataConfig, LossConfig, TrainConfig};
+pub use config::{BatchConfig, CanvasConfig, DataConfig, LossConfig, TrainConfig};
 pub use error::{Result, TrainError};
-pub use evaluate::{Evaluation, evaluate, ranked};
+pub use evaluate::{Evaluation, GroupAccuracy, evaluate, ranked};
 pub use metrics::MetricsRow;
 pub use observer::{Limits, Observer, Outcome, StepReport};
 pub use optimizer::{Optimizer, OptimizerConfig, gradient_norm};

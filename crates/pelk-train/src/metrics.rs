@@ -1,7 +1,8 @@
-//! The table of a run's evaluations.
+//! The tables of a run's evaluations: one row each, and one for each group of labels.
 
 use crate::atomic::write_atomically;
 use crate::error::{Result, TrainError};
+use crate::evaluate::GroupAccuracy;
 use std::path::Path;
 
 /// One evaluation.
@@ -23,25 +24,68 @@ pub struct MetricsRow {
     pub images_per_second: f64,
 }
 
-const HEADER: &str = "epoch,step,learning_rate,train_loss,test_loss,test_accuracy,images_per_second";
+/// One group of labels in one evaluation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupRow {
+    /// Epochs done.
+    pub epoch: u64,
+    /// Steps done.
+    pub step: u64,
+    /// The group, and how many of its labels are right.
+    pub group: GroupAccuracy,
+}
 
-/// Reads a table; a missing file is an empty one.
+const HEADER: &str = "epoch,step,learning_rate,train_loss,test_loss,test_accuracy,images_per_second";
+const GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
+
+/// Reads a table of evaluations; a missing file is an empty one.
 ///
 /// # Errors
 /// When the file cannot be read, or a line is not a row of this table.
 pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
+    read_table(path, HEADER, |fields| {
+        let &[epoch, step, learning_rate, train_loss, test_loss, test_accuracy, images_per_second] = fields
+        else {
+            return None;
+        };
+        Some(MetricsRow {
+            epoch: epoch.parse().ok()?,
+            step: step.parse().ok()?,
+            learning_rate: learning_rate.parse().ok()?,
+            train_loss: train_loss.parse().ok()?,
+            test_loss: test_loss.parse().ok()?,
+            test_accuracy: test_accuracy.parse().ok()?,
+            images_per_second: images_per_second.parse().ok()?,
+        })
+    })
+}
+
+/// Reads a table of groups; a missing file is an empty one.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_groups(path: &Path) -> Result<Vec<GroupRow>> {
+    read_table(path, GROUP_HEADER, |fields| {
+        let &[epoch, step, name, labels, right, _] = fields else { return None };
+        let name = name.to_owned();
+        let group = GroupAccuracy { name, labels: labels.parse().ok()?, right: right.parse().ok()? };
+        Some(GroupRow { epoch: epoch.parse().ok()?, step: step.parse().ok()?, group })
+    })
+}
+
+fn read_table<R>(path: &Path, header: &str, parse: impl Fn(&[&str]) -> Option<R>) -> Result<Vec<R>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(TrainError::read(path, error)),
     };
     let mut lines = text.lines();
-    if lines.next() != Some(HEADER) {
-        let reason = format!("its first line is not {HEADER:?}; move the file away to go on without it");
+    if lines.next() != Some(header) {
+        let reason = format!("its first line is not {header:?}; move the file away to go on without it");
         return Err(TrainError::Config { origin: path.display().to_string(), reason });
     }
     let row = |(i, line): (usize, &str)| {
-        parse(line).ok_or_else(|| TrainError::Config {
+        parse(&line.split(',').collect::<Vec<_>>()).ok_or_else(|| TrainError::Config {
             origin: path.display().to_string(),
             reason: format!("line {} is no row of metrics: {line:?}", i + 2),
         })
@@ -49,24 +93,7 @@ pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
     lines.enumerate().map(row).collect()
 }
 
-fn parse(line: &str) -> Option<MetricsRow> {
-    let fields: Vec<&str> = line.split(',').collect();
-    let &[epoch, step, learning_rate, train_loss, test_loss, test_accuracy, images_per_second] = &fields[..]
-    else {
-        return None;
-    };
-    Some(MetricsRow {
-        epoch: epoch.parse().ok()?,
-        step: step.parse().ok()?,
-        learning_rate: learning_rate.parse().ok()?,
-        train_loss: train_loss.parse().ok()?,
-        test_loss: test_loss.parse().ok()?,
-        test_accuracy: test_accuracy.parse().ok()?,
-        images_per_second: images_per_second.parse().ok()?,
-    })
-}
-
-/// Writes the table as a whole or not at all.
+/// Writes a table of evaluations as a whole or not at all.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -77,6 +104,19 @@ pub fn write(path: &Path, rows: &[MetricsRow]) -> Result<()> {
             "{},{},{:.6e},{:.6},{:.6},{:.6},{:.1}\n",
             r.epoch, r.step, r.learning_rate, r.train_loss, r.test_loss, r.test_accuracy, r.images_per_second
         );
+    }
+    write_atomically(path, text.as_bytes())
+}
+
+/// Writes a table of groups as a whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_groups(path: &Path, rows: &[GroupRow]) -> Result<()> {
+    let mut text = format!("{GROUP_HEADER}\n");
+    for GroupRow { epoch, step, group } in rows {
+        let GroupAccuracy { name, labels, right } = group;
+        text += &format!("{epoch},{step},{name},{labels},{right},{:.6}\n", group.accuracy());
     }
     write_atomically(path, text.as_bytes())
 }
@@ -105,10 +145,28 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_groups_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("groups.csv");
+        assert_eq!(read_groups(&path).unwrap(), []);
+        let row = |name: &str, right| GroupRow {
+            epoch: 2,
+            step: 40,
+            group: GroupAccuracy { name: name.into(), labels: 12, right },
+        };
+        write_groups(&path, &[row("d1", 9), row("d2", 3)]).unwrap();
+        assert_eq!(read_groups(&path).unwrap(), [row("d1", 9), row("d2", 3)]);
+        assert!(std::fs::read_to_string(&path).unwrap().contains("2,40,d1,12,9,0.75"));
+    }
+
+    #[test]
     fn a_damaged_table_names_the_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
         std::fs::write(&path, format!("{HEADER}\n1,2,3\n")).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("line 2"));
+        std::fs::write(&path, format!("{GROUP_HEADER}\n1,2,d1,many,3,0.5\n")).unwrap();
+        assert!(read_groups(&path).unwrap_err().to_string().contains("line 2"));
+        assert!(read(&path).unwrap_err().to_string().contains("first line"));
     }
 }

@@ -27,7 +27,7 @@ pub struct StepReport {
     pub loss: f64,
     /// Norm of the gradients before clipping.
     pub gradient_norm: f64,
-    /// Share of the step's training images that were classified right, augmented and in training mode.
+    /// Share of the labels of the step's training images that were classified right, augmented and in training mode.
     pub accuracy: f64,
     /// Learning rate of this step.
     pub learning_rate: f64,

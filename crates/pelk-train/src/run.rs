@@ -1,6 +1,7 @@
 //! The folder of a run.
 //!
-//! `config.toml` (resolved), `metrics.csv` (a row an evaluation), `curves.svg`, `last.safetensors` (everything needed to
+//! `config.toml` (resolved), `metrics.csv` (a row an evaluation), `groups.csv` (a row an evaluation and group of labels,
+//! where the dataset has groups), `curves.svg`, `last.safetensors` (everything needed to
 //! go on), `best.safetensors` (the network with the best test accuracy). Each file is replaced as a whole.
 
 use crate::atomic::{remove_unfinished, write_atomically};
@@ -8,14 +9,16 @@ use crate::checkpoint::Checkpoint;
 use crate::config::TrainConfig;
 use crate::curves;
 use crate::error::{Result, TrainError};
-use crate::metrics::{self, MetricsRow};
+use crate::evaluate::Evaluation;
+use crate::metrics::{self, GroupRow, MetricsRow};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// A run's folder and its table of metrics.
+/// A run's folder and its tables of metrics.
 pub struct Run {
     folder: PathBuf,
     rows: Vec<MetricsRow>,
+    groups: Vec<GroupRow>,
 }
 
 impl Run {
@@ -36,7 +39,7 @@ impl Run {
             source,
             consequence: "; give another --out",
         })?;
-        let run = Run { folder: folder.to_owned(), rows: Vec::new() };
+        let run = Run { folder: folder.to_owned(), rows: Vec::new(), groups: Vec::new() };
         write_atomically(&run.config(), config.to_toml()?.as_bytes())?;
         Ok(run)
     }
@@ -47,7 +50,7 @@ impl Run {
     /// # Errors
     /// When there is no run, or a file of it is damaged.
     pub fn open(folder: &Path) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
-        let mut run = Run { folder: folder.to_owned(), rows: Vec::new() };
+        let mut run = Run { folder: folder.to_owned(), rows: Vec::new(), groups: Vec::new() };
         let path = run.config();
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => TrainError::Config {
@@ -62,6 +65,8 @@ impl Run {
         let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.description.step);
         run.rows = metrics::read(&run.metrics())?;
         run.rows.retain(|row| row.step <= step);
+        run.groups = metrics::read_groups(&run.group_metrics())?;
+        run.groups.retain(|row| row.step <= step);
         remove_unfinished(folder).map_err(|source| TrainError::read(folder, source))?;
         Ok((run, config, checkpoint))
     }
@@ -96,6 +101,11 @@ impl Run {
         self.folder.join("metrics.csv")
     }
 
+    /// The table of evaluations by group of labels.
+    pub fn group_metrics(&self) -> PathBuf {
+        self.folder.join("groups.csv")
+    }
+
     /// The picture of the evaluations.
     pub fn curves(&self) -> PathBuf {
         self.folder.join("curves.svg")
@@ -106,12 +116,26 @@ impl Run {
         &self.rows
     }
 
-    /// Adds an evaluation to the table and draws the curves anew.
+    /// The evaluations so far, by group of labels.
+    pub fn groups(&self) -> &[GroupRow] {
+        &self.groups
+    }
+
+    /// Adds an evaluation to the tables and draws the curves anew.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn add(&mut self, row: MetricsRow) -> Result<()> {
+    pub fn add(&mut self, row: MetricsRow, evaluation: &Evaluation) -> Result<()> {
         self.rows.push(row);
+        let (epoch, step) = (row.epoch, row.step);
+        self.groups.extend(evaluation.groups.iter().map(|group| GroupRow {
+            epoch,
+            step,
+            group: group.clone(),
+        }));
+        if !self.groups.is_empty() {
+            metrics::write_groups(&self.group_metrics(), &self.groups)?;
+        }
         metrics::write(&self.metrics(), &self.rows)?;
         write_atomically(&self.curves(), curves::draw(&self.rows)?.as_bytes())
     }

@@ -1,15 +1,16 @@
 //! The training loop.
 
 use crate::checkpoint::{Checkpoint, Description, TrainingState};
-use crate::config::TrainConfig;
+use crate::config::{LossConfig, TrainConfig};
 use crate::error::{Result, TrainError};
-use crate::evaluate::{cross_entropy, evaluate};
+use crate::evaluate::{evaluate, targets};
 use crate::metrics::MetricsRow;
 use crate::observer::{Limits, Observer, Outcome, StepReport};
 use crate::optimizer::{Optimizer, gradient_norm};
+use pelk_autodiff::operators::CrossEntropy;
 use pelk_autodiff::{Backend, Executor, HostParameters, Parameters, Pass, Shape, Tape, Var, from_host};
-use pelk_data::{Batch, ImageDataset, Loader, LoaderConfig, Mode, steps_per_epoch};
-use pelk_models::{Network, initialize, zoo};
+use pelk_data::{Batch, Dataset, Loader, LoaderConfig, Mode, steps_per_epoch};
+use pelk_models::{Head, Network, initialize, zoo};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,9 +20,9 @@ use std::time::{Duration, Instant};
 #[derive(Clone)]
 pub struct Datasets {
     /// Images to learn from.
-    pub train: Arc<ImageDataset>,
+    pub train: Arc<dyn Dataset>,
     /// Images to measure on.
-    pub test: Arc<ImageDataset>,
+    pub test: Arc<dyn Dataset>,
 }
 
 /// A network in training.
@@ -54,7 +55,21 @@ impl<B: Backend> Trainer<B> {
             return Err(TrainError::value("data.dataset", reason));
         }
         let classes = datasets.train.classes().len();
-        let network = Network::new(zoo::configure(&config.model, channels, classes)?)?;
+        let mut network = zoo::configure(&config.model, channels, classes)?;
+        let label_size = datasets.train.label_size();
+        if label_size != [1, 1] {
+            network.head = Head::Dense;
+            let map = network.last_map([height, width]);
+            if map != label_size {
+                let reason = format!(
+                    "the network classifies a map of {map:?} (rows, columns), the images of {} have {label_size:?} \
+                     labels: change model.stem_stride or the number of stages",
+                    config.data.dataset
+                );
+                return Err(TrainError::value("model.stem_stride", reason));
+            }
+        }
+        let network = Network::new(network)?;
         let smallest = network.config().smallest_input();
         if height.min(width) < smallest {
             let reason = format!(
@@ -74,7 +89,7 @@ impl<B: Backend> Trainer<B> {
             );
             return Err(TrainError::value("batch.accumulation", reason));
         }
-        config.data.augmentation.validate_for(datasets.train.shape())?;
+        config.data.augmentation.validate_for(datasets.train.shape(), label_size)?;
         datasets.train.statistics().validate(channels)?;
         let parameters = Parameters::upload(&backend, &initialize(&network, config.seed)?)?;
         let optimizer = Optimizer::new(&backend, config.optimizer.clone(), &network.parameters()?)?;
@@ -166,6 +181,7 @@ impl<B: Backend> Trainer<B> {
         let description = Description::new(
             self.network.config().clone(),
             self.config.data.dataset.clone(),
+            self.config.data.canvases.clone(),
             data.shape(),
             data.statistics().clone(),
             data.classes().to_vec(),
@@ -263,7 +279,7 @@ impl<B: Backend> Trainer<B> {
         let accumulation = self.config.batch.accumulation;
         let mut gradients = BTreeMap::new();
         let mut buffers = None;
-        let (mut loss, mut right) = (0.0, 0);
+        let (mut loss, mut right, mut measured) = (0.0, 0, 0);
         for (i, batch) in passes.by_ref().take(accumulation).enumerate() {
             let pass = self.step * accumulation as u64 + i as u64;
             let pass = self.pass(&batch?, pass, buffers.take().as_ref())?;
@@ -272,6 +288,7 @@ impl<B: Backend> Trainer<B> {
             }
             loss += pass.loss / accumulation as f64;
             right += pass.right;
+            measured += pass.measured;
             for (name, gradient) in pass.gradients {
                 match gradients.get_mut(&name) {
                     Some(sum) => self.backend.add_assign(sum, &gradient)?,
@@ -305,7 +322,7 @@ impl<B: Backend> Trainer<B> {
             epoch: epoch + 1,
             loss,
             gradient_norm: norm,
-            accuracy: right as f64 / self.images_per_step() as f64,
+            accuracy: right as f64 / measured.max(1) as f64,
             learning_rate,
             images: self.images_per_step(),
         })
@@ -327,15 +344,27 @@ impl<B: Backend> Trainer<B> {
         let mut tape = Tape::new(&self.backend, &parameters, pass).recomputing(self.config.batch.recompute);
         let images = Var::constant(from_host(&self.backend, &batch.images)?);
         let logits = self.network.logits(&mut tape, &images)?;
-        let loss = tape.apply_one(cross_entropy(batch, self.config.loss.label_smoothing), &[&logits])?;
+        let loss = tape.apply_one(self.loss(batch), &[&logits])?;
         let value = f64::from(self.backend.download(loss.tensor())?[0]);
         let logits = self.backend.download(logits.tensor())?;
         // Seeding with the share of a pass makes the sum over passes the mean over images.
         let seed = self.backend.upload(&Shape::from([1]), &[1.0 / self.config.batch.accumulation as f32])?;
         let backward = tape.backward(&loss, seed)?;
         parameters.replace(backward.buffers);
-        let right = count_right(&logits, &batch.labels);
-        Ok(PassResult { loss: value, right, gradients: backward.gradients, parameters })
+        let (right, measured) = count_right(&logits, &batch.labels, self.datasets.train.background());
+        Ok(PassResult { loss: value, right, measured, gradients: backward.gradients, parameters })
+    }
+
+    fn loss(&self, batch: &Batch) -> CrossEntropy {
+        let LossConfig { label_smoothing, background_weight } = self.config.loss;
+        let data = &self.datasets.train;
+        let class_weights = match data.background() {
+            None => Arc::default(),
+            Some(background) => (0..data.classes().len())
+                .map(|class| if class == background as usize { background_weight } else { 1.0 })
+                .collect(),
+        };
+        CrossEntropy { labels: targets(batch), ignore_index: None, label_smoothing, class_weights }
     }
 
     fn end_epoch(&mut self, epoch: u64, images_per_second: f64, observer: &mut impl Observer) -> Result<()> {
@@ -373,12 +402,22 @@ impl<B: Backend> Trainer<B> {
 struct PassResult<B: Backend> {
     loss: f64,
     right: usize,
+    measured: usize,
     gradients: BTreeMap<String, B::Tensor>,
     parameters: Parameters<B>,
 }
 
-fn count_right(logits: &[f32], labels: &[u32]) -> usize {
+/// The labels that have the highest logit, and all that count: those that are not the background, which is no choice.
+fn count_right(logits: &[f32], labels: &[u32], background: Option<u32>) -> (usize, usize) {
     let rows = logits.chunks_exact(logits.len() / labels.len().max(1));
-    let is_right = |(row, label): &(&[f32], &u32)| row.iter().all(|&logit| logit <= row[**label as usize]);
-    rows.zip(labels).filter(is_right).count()
+    let (mut right, mut measured) = (0, 0);
+    for (row, &label) in rows.zip(labels).filter(|(_, label)| Some(**label) != background) {
+        let highest = row
+            .iter()
+            .enumerate()
+            .all(|(class, &logit)| logit <= row[label as usize] || Some(class as u32) == background);
+        right += usize::from(highest);
+        measured += 1;
+    }
+    (right, measured)
 }

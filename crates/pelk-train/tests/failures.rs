@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Recorder, config, datasets, images, restored, run_with_rows, train, trainer};
+use common::{Recorder, config, datasets, evaluation, images, restored, run_with_rows, train, trainer};
 use ndarray::ArrayD;
 use pelk_autodiff::CpuBackend;
 use pelk_models::{NetworkConfig, WeightsFile};
@@ -209,8 +209,9 @@ fn rows_after_the_checkpoint_are_dropped_since_their_epochs_run_again() {
     let (mut run, _, checkpoint) = Run::open(&folder).unwrap();
     assert_eq!(checkpoint.unwrap().description.step, 14);
     assert_eq!(run.rows().iter().map(|row| row.step).collect::<Vec<_>>(), [6, 12]);
+    assert_eq!(run.groups().iter().map(|row| row.step).collect::<Vec<_>>(), [6, 12]);
     let row = run.rows()[1];
-    run.add(pelk_train::MetricsRow { step: 18, ..row }).unwrap();
+    run.add(pelk_train::MetricsRow { step: 18, ..row }, &evaluation()).unwrap();
     let steps =
         pelk_train::metrics::read(&run.metrics()).unwrap().iter().map(|row| row.step).collect::<Vec<_>>();
     assert_eq!(steps, [6, 12, 18]);

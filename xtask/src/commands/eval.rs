@@ -8,7 +8,6 @@ use clap::builder::RangedU64ValueParser;
 use pelk_data::Split;
 use pelk_train::{Evaluation, evaluate};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// Measure a trained network on test images
@@ -27,6 +26,9 @@ pub struct EvalArgs {
     /// Merge BatchNorm and the small branch into the large kernels first: the same results, faster
     #[arg(long)]
     folded: bool,
+    /// Seed of a composed dataset's canvases [default: that of training]
+    #[arg(long, value_name = "N")]
+    canvas_seed: Option<u64>,
     /// Images in a pass
     #[arg(long, value_name = "N", default_value_t = 250, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     batch: usize,
@@ -46,7 +48,9 @@ pub fn run(args: &EvalArgs) -> Result<()> {
 fn eval(args: &EvalArgs) -> Result<()> {
     let Trained { description, network, backend, parameters } = Trained::read(&args.checkpoint, args.folded)?;
     let split = if args.train { Split::Train } else { Split::Test };
-    let images = Arc::new(dataset(&description.dataset, args.data.as_deref(), split)?);
+    let mut canvases = description.canvases.clone();
+    canvases.seed = args.canvas_seed.unwrap_or(canvases.seed);
+    let images = dataset(&description.dataset, args.data.as_deref(), &canvases, split)?;
     let count = images.len();
     let start = Instant::now();
     let quiet = |_done| {};
@@ -63,7 +67,12 @@ fn eval(args: &EvalArgs) -> Result<()> {
     );
     println!("{}", by_class(&evaluation, &description.classes));
     println!("accuracy        {:.2} %", 100.0 * evaluation.accuracy);
-    println!("top-5 accuracy  {:.2} %", 100.0 * evaluation.top5_accuracy);
+    if description.classes.len() > 5 {
+        println!("top-5 accuracy  {:.2} %", 100.0 * evaluation.top5_accuracy);
+    }
+    for group in &evaluation.groups {
+        println!("  of {:<11} {:.2} %", group.name, 100.0 * group.accuracy());
+    }
     println!("loss            {:.4}", evaluation.loss);
     println!("speed           {:.0} images/s", count as f64 / seconds);
     Ok(())
@@ -73,7 +82,7 @@ fn eval(args: &EvalArgs) -> Result<()> {
 fn by_class(evaluation: &Evaluation, classes: &[String]) -> Table<5> {
     let mut table = Table::new([
         text("class"),
-        number("images"),
+        number("labels"),
         number("recall"),
         number("precision"),
         text("most often taken for"),

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cost;
+mod data;
 mod eval;
 mod grid;
 mod predict;
@@ -41,6 +42,7 @@ enum Command {
     Train(train::TrainArgs),
     Eval(eval::EvalArgs),
     Predict(predict::PredictArgs),
+    Data(data::DataArgs),
     Grid(grid::GridArgs),
     Cost(cost::CostArgs),
     Bench(bench::BenchArgs),
@@ -56,6 +58,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Data(args) => data::run(&args),
         Command::Grid(args) => grid::run(args),
         Command::Cost(args) => cost::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -3,9 +3,10 @@
 use crate::table::{Table, number, text};
 use crate::trained::Trained;
 use crate::workspace::in_pool;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use image::imageops::FilterType;
 use pelk_autodiff::{Backend, Shape};
+use pelk_models::Head;
 use pelk_train::{Description, ranked};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,12 @@ pub fn run(args: &PredictArgs) -> Result<()> {
 
 fn predict(args: &PredictArgs) -> Result<()> {
     let Trained { description, network, backend, parameters } = Trained::read(&args.checkpoint, true)?;
+    if network.config().head == Head::Dense {
+        bail!(
+            "{} classifies the places of an image, not the whole: measure it with eval",
+            args.checkpoint.display()
+        );
+    }
     let [height, width, channels] = description.image;
     let shape = Shape::from([1, height, width, channels]);
     let mut session = network.session(&backend, &parameters, &shape)?;

@@ -7,6 +7,7 @@ use crate::workspace::{dataset, in_pool, root, shown};
 use anyhow::{Context, Result, bail};
 use pelk_autodiff::{Backend, CpuBackend};
 use pelk_data::Split;
+use pelk_models::Head;
 use pelk_train::{
     Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, Outcome, Run, StepReport, TrainConfig,
     Trainer,
@@ -20,7 +21,8 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TrainArgs {
-    /// What to train: fashion-mnist (the default, a few minutes) or fashion-mnist-long (better, under an hour)
+    /// What to train: fashion-mnist (the default, a few minutes), fashion-mnist-long (better, under an hour) or long-range
+    /// (how far a kernel sees)
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     preset: Option<String>,
     /// A configuration of your own instead of a preset; start from the config.toml of a run
@@ -73,7 +75,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 fn train(args: &TrainArgs) -> Result<()> {
     let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
     let data = args.data.as_deref();
-    let read = |split| anyhow::Ok(Arc::new(dataset(&config.data.dataset, data, split)?));
+    let read = |split| dataset(&config.data.dataset, data, &config.data.canvases, split);
     let datasets = Datasets { train: read(Split::Train)?, test: read(Split::Test)? };
     let backend = CpuBackend::new()?;
     let device = backend.name();
@@ -105,7 +107,7 @@ fn train(args: &TrainArgs) -> Result<()> {
     let limits = Limits { max_steps: args.max_steps, checkpoint_every: Some(args.checkpoint_every) };
     let outcome = trainer.run(limits, &mut observer);
     observer.progress.finish();
-    conclude(outcome?, &run, data, trainer.step(), total, start.elapsed().as_secs_f64());
+    conclude(outcome?, &run, &trainer, start.elapsed().as_secs_f64(), data);
     Ok(())
 }
 
@@ -187,10 +189,11 @@ fn introduce(
         datasets.train.len(),
         datasets.test.len(),
     );
+    let epochs = config.schedule.epochs;
     println!(
-        "{} epochs of {} steps, on {device} with {} threads, seed {}",
-        config.schedule.epochs,
-        trainer.total_steps() / config.schedule.epochs,
+        "{epochs} epoch{} of {} steps, on {device} with {} threads, seed {}",
+        if epochs == 1 { "" } else { "s" },
+        trainer.total_steps() / epochs,
         rayon::current_num_threads(),
         config.seed,
     );
@@ -239,13 +242,13 @@ impl Observer for Files<'_> {
     fn on_evaluation(
         &mut self,
         row: &MetricsRow,
-        _evaluation: &Evaluation,
+        evaluation: &Evaluation,
         best: Option<&Checkpoint>,
     ) -> pelk_train::Result<()> {
         if let Some(best) = best {
             best.write(&self.run.best())?;
         }
-        self.run.add(*row)?;
+        self.run.add(*row, evaluation)?;
         self.progress.line(&format!(
             "epoch {:>3}: train loss {:.4}, test loss {:.4}, test accuracy {:.2} %, {:.0} images/s",
             row.epoch,
@@ -254,6 +257,12 @@ impl Observer for Files<'_> {
             100.0 * row.test_accuracy,
             row.images_per_second,
         ));
+        if !evaluation.groups.is_empty() {
+            let groups = evaluation.groups.iter();
+            let parts: Vec<_> =
+                groups.map(|group| format!("{} {:.2} %", group.name, 100.0 * group.accuracy())).collect();
+            self.progress.line(&format!("           of which {}", parts.join(", ")));
+        }
         Ok(())
     }
 }
@@ -261,7 +270,8 @@ impl Observer for Files<'_> {
 /// Rows of the table at the end: the last few epochs.
 const ROWS: usize = 5;
 
-fn conclude(outcome: Outcome, run: &Run, data: Option<&Path>, step: u64, total: u64, seconds: f64) {
+fn conclude(outcome: Outcome, run: &Run, trainer: &Trainer<CpuBackend>, seconds: f64, data: Option<&Path>) {
+    let (step, total) = (trainer.step(), trainer.total_steps());
     let rows = run.rows();
     if !rows.is_empty() {
         let mut table = Table::new([
@@ -306,7 +316,9 @@ fn conclude(outcome: Outcome, run: &Run, data: Option<&Path>, step: u64, total: 
     let checkpoint = |path: &Path| shown(path);
     if run.best().exists() {
         println!("  cargo xtask eval --checkpoint {}{data}", checkpoint(&run.best()));
-        println!("  cargo xtask predict --checkpoint {} IMAGE...", checkpoint(&run.best()));
+        if trainer.network().config().head == Head::Pooled {
+            println!("  cargo xtask predict --checkpoint {} IMAGE...", checkpoint(&run.best()));
+        }
         println!("  open {}", shown(&run.curves()));
     }
 }

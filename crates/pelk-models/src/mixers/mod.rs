@@ -3,8 +3,10 @@
 
 mod depthwise;
 pub mod peripheral;
+pub mod stripe;
 
 use crate::config::MixerConfig;
+use pelk_autodiff::operators::{ConcatChannels, SplitChannels};
 use pelk_autodiff::{Executor, Result};
 
 /// Where a block stands: its own path, and the stage's, under which its shared parameters live.
@@ -26,6 +28,22 @@ pub fn mix<E: Executor>(
 ) -> Result<E::Value> {
     match config {
         MixerConfig::Peripheral(config) => peripheral::mix(e, config, folded, path, x),
+        MixerConfig::Stripe(config) => stripe::mix(e, config, folded, path, x),
         MixerConfig::Depthwise { kernel } => depthwise::mix(e, *kernel, path, x),
     }
+}
+
+/// Applies a convolution to the first `channels` of `x`; the others pass (Eq. 4-6).
+fn partial<E: Executor>(
+    e: &mut E,
+    channels: usize,
+    x: &E::Value,
+    convolve: impl FnOnce(&mut E, &E::Value) -> Result<E::Value>,
+) -> Result<E::Value> {
+    if channels == e.shape(x).channels() {
+        return convolve(e, x);
+    }
+    let [convolved, passed] = e.apply_n(SplitChannels { first: channels }, &[x])?;
+    let convolved = convolve(e, &convolved)?;
+    e.apply_one(ConcatChannels, &[&convolved, &passed])
 }

@@ -9,12 +9,10 @@
 //! without the small kernel, which the embedding does not pass), and `small.weight` where the grid's fine centre
 //! is too small to hold it.
 
-use super::BlockPath;
+use super::{BlockPath, partial};
 use crate::config::PeripheralConfig;
 use crate::layers::{INIT, batch_norm, dense_square, depthwise, vector, weight};
-use pelk_autodiff::operators::{
-    Add, ConcatChannels, DepthwiseConv, PositionBias, PositionForm, SplitChannels,
-};
+use pelk_autodiff::operators::{Add, DepthwiseConv, PositionBias, PositionForm};
 use pelk_autodiff::{Executor, ParameterSpec, Result, Role, Shape};
 
 impl PeripheralConfig {
@@ -36,12 +34,7 @@ pub(super) fn mix<E: Executor>(
     path: BlockPath<'_>,
     x: &E::Value,
 ) -> Result<E::Value> {
-    if config.channels == e.shape(x).channels() {
-        return convolve(e, config, folded, path, x);
-    }
-    let [convolved, passed] = e.apply_n(SplitChannels { first: config.channels }, &[x])?;
-    let convolved = convolve(e, config, folded, path, &convolved)?;
-    e.apply_one(ConcatChannels, &[&convolved, &passed])
+    partial(e, config.channels, x, |e, x| convolve(e, config, folded, path, x))
 }
 
 fn convolve<E: Executor>(

@@ -1,6 +1,8 @@
 //! What distinguishes the models of one skeleton, and how users change it.
 
-use crate::config::{DenseInit, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig};
+use crate::config::{
+    DenseInit, Head, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
+};
 use crate::error::{ModelError, Result};
 use pelk_grid::SharingGrid;
 use serde::{Deserialize, Serialize};
@@ -18,8 +20,8 @@ pub struct Blueprint {
     pub width_factor: f64,
     /// Side of the large kernel of each stage.
     pub kernels: Vec<usize>,
-    /// The peripheral part; `None` for dense depthwise kernels on all channels.
-    pub peripheral: Option<PeripheralBlueprint>,
+    /// Large kernels beside small ones, each with a BatchNorm; `None` for ConvNeXt's plain depthwise kernels.
+    pub large: Option<LargeKernel>,
     /// Start of the layer scale.
     pub layer_scale: f32,
     /// How dense layers start.
@@ -28,9 +30,23 @@ pub struct Blueprint {
     pub drop_path: f32,
 }
 
-/// What only peripheral mixers have.
+/// What a large kernel is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Parameters shared away from the centre: PeLK.
+    Peripheral,
+    /// A parameter for every tap: RepLKNet.
+    Dense,
+    /// Two crossed stripes as wide as the small kernel: SLaK.
+    Stripe,
+}
+
+/// What the mixers of large kernels have.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PeripheralBlueprint {
+pub struct LargeKernel {
+    /// What the kernels are made of.
+    pub form: Form,
     /// Side of the unshared centre.
     pub center: usize,
     /// Growth of the blocks outside it.
@@ -66,22 +82,25 @@ pub struct ModelSpec {
     /// Side of the large kernel of each stage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernels: Option<Vec<usize>>,
-    /// Side of the unshared centre (peripheral models).
+    /// What large kernels are made of: peripheral, dense or stripe (all models but ConvNeXt's).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
+    /// Side of the unshared centre (peripheral kernels).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub center: Option<usize>,
-    /// Growth of the blocks outside the centre (peripheral models).
+    /// Growth of the blocks outside the centre (peripheral kernels).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<usize>,
-    /// Explicit half grids such as "9,8,4,2,1,1,1", one a stage (peripheral models).
+    /// Explicit half grids such as "9,8,4,2,1,1,1", one a stage (peripheral kernels).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grids: Option<Vec<String>>,
-    /// Share of the channels that is convolved (peripheral models).
+    /// Share of the channels that is convolved (all models but ConvNeXt's).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
-    /// Side of the parallel dense kernel, 0 for none (peripheral models).
+    /// Side of the parallel dense kernel, 0 for none; the width of stripes (all models but ConvNeXt's).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub small_kernel: Option<usize>,
-    /// Position embedding: none, in_bounds or literal (peripheral models).
+    /// Position embedding: none, in_bounds or literal (all models but ConvNeXt's; stripes have none).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
     /// Start of the layer scale; 0 leaves it out.
@@ -122,30 +141,42 @@ impl Blueprint {
         set(&mut self.layer_scale, &options.layer_scale);
         set(&mut self.dense_init, &options.dense_init);
         set(&mut self.drop_path, &options.drop_path);
-        if let Some(peripheral) = &mut self.peripheral {
-            set(&mut peripheral.center, &options.center);
-            set(&mut peripheral.base, &options.base);
-            set(&mut peripheral.ratio, &options.ratio);
-            set(&mut peripheral.small_kernel, &options.small_kernel);
-            set(&mut peripheral.position, &options.position);
-            peripheral.grids.clone_from(&options.grids);
-            return Ok(self);
-        }
-        let given = [
+        let sharing = [
             ("center", options.center.is_some()),
             ("base", options.base.is_some()),
             ("grids", options.grids.is_some()),
+        ];
+        let large = [
+            ("form", options.form.is_some()),
             ("ratio", options.ratio.is_some()),
             ("small_kernel", options.small_kernel.is_some()),
             ("position", options.position.is_some()),
         ];
-        match given.into_iter().find(|(_, given)| *given) {
-            None => Ok(self),
-            Some((field, _)) => Err(ModelError::config(
-                field,
-                format!("{} has dense kernels; only peripheral models take it", options.name),
-            )),
+        let refuse = |options: &[(&'static str, bool)], reason: String| {
+            let given = options.iter().find(|(_, given)| *given);
+            given.map_or(Ok(()), |(field, _)| Err(ModelError::config(field, reason)))
+        };
+        let Some(blueprint) = &mut self.large else {
+            let reason = || format!("{} has plain depthwise kernels, which do not take it", options.name);
+            refuse(&sharing, reason())?;
+            refuse(&large, reason())?;
+            return Ok(self);
+        };
+        set(&mut blueprint.form, &options.form);
+        set(&mut blueprint.center, &options.center);
+        set(&mut blueprint.base, &options.base);
+        set(&mut blueprint.ratio, &options.ratio);
+        set(&mut blueprint.small_kernel, &options.small_kernel);
+        set(&mut blueprint.position, &options.position);
+        blueprint.grids.clone_from(&options.grids);
+        if blueprint.form != Form::Peripheral {
+            refuse(&sharing, "is for peripheral kernels; set model.form=peripheral too".to_owned())?;
         }
+        if blueprint.form == Form::Stripe && blueprint.position != Position::None {
+            let reason = "is for square kernels; with model.form=stripe set model.position=none too";
+            return Err(ModelError::config("position", reason));
+        }
+        Ok(self)
     }
 
     /// The network's configuration.
@@ -168,11 +199,9 @@ impl Blueprint {
         }
         let stage = |i: usize| {
             let width = (self.widths[i] as f64 * self.width_factor) as usize;
-            let mixer = match &self.peripheral {
+            let mixer = match &self.large {
                 None => MixerConfig::Depthwise { kernel: self.kernels[i] },
-                Some(peripheral) => {
-                    MixerConfig::Peripheral(peripheral.stage(i, self.kernels[i], width, stages)?)
-                }
+                Some(large) => large.stage(i, self.kernels[i], width, stages)?,
             };
             Ok(StageConfig { depth: self.depths[i], width, mixer })
         };
@@ -187,40 +216,56 @@ impl Blueprint {
             dense_init: self.dense_init,
             drop_path: self.drop_path,
             folded: false,
+            head: Head::default(),
         };
         config.validate()?;
         Ok(config)
     }
 }
 
-impl PeripheralBlueprint {
-    fn stage(&self, i: usize, kernel: usize, width: usize, stages: usize) -> Result<PeripheralConfig> {
-        let grid = match &self.grids {
-            // A kernel that the centre covers is dense: there is nothing left to share.
-            None if kernel <= self.center => {
-                SharingGrid::dense(kernel).map_err(|source| ModelError::Grid { field: "kernels", source })?
-            }
-            None => SharingGrid::exponential(kernel, self.center, self.base)
-                .map_err(|source| ModelError::Grid { field: "kernels", source })?,
-            Some(grids) if grids.len() == stages => SharingGrid::from_half_text(&grids[i])
-                .map_err(|source| ModelError::Grid { field: "grids", source })?,
-            Some(grids) => {
-                let reason =
-                    format!("has {} entries, but depths has {stages}: give one a stage", grids.len());
-                return Err(ModelError::config("grids", reason));
-            }
-        };
+impl LargeKernel {
+    fn stage(&self, i: usize, kernel: usize, width: usize, stages: usize) -> Result<MixerConfig> {
         if !(self.ratio > 0.0 && self.ratio <= 1.0) {
             return Err(ModelError::config(
                 "ratio",
                 format!("is {}, must be above 0 and at most 1", self.ratio),
             ));
         }
-        Ok(PeripheralConfig {
+        let channels = ((width as f64 * self.ratio) as usize).max(1);
+        if self.form == Form::Stripe && kernel > self.small_kernel {
+            return Ok(MixerConfig::Stripe(StripeConfig { kernel, width: self.small_kernel, channels }));
+        }
+        let (grid, small_kernel) = match self.form {
+            Form::Peripheral => (self.grid(i, kernel, stages)?, self.small_kernel),
+            Form::Dense => (dense(kernel)?, self.small_kernel),
+            // Stripes no longer than they are wide are one dense kernel, as in SLaK.
+            Form::Stripe => (dense(kernel)?, 0),
+        };
+        Ok(MixerConfig::Peripheral(PeripheralConfig {
             grid,
-            channels: ((width as f64 * self.ratio) as usize).max(1),
-            small_kernel: self.small_kernel,
+            channels,
+            small_kernel,
             position: self.position,
-        })
+        }))
     }
+
+    fn grid(&self, i: usize, kernel: usize, stages: usize) -> Result<SharingGrid> {
+        match &self.grids {
+            // A kernel that the centre covers is dense: there is nothing left to share.
+            None if kernel <= self.center => dense(kernel),
+            None => SharingGrid::exponential(kernel, self.center, self.base)
+                .map_err(|source| ModelError::Grid { field: "kernels", source }),
+            Some(grids) if grids.len() == stages => SharingGrid::from_half_text(&grids[i])
+                .map_err(|source| ModelError::Grid { field: "grids", source }),
+            Some(grids) => {
+                let reason =
+                    format!("has {} entries, but depths has {stages}: give one a stage", grids.len());
+                Err(ModelError::config("grids", reason))
+            }
+        }
+    }
+}
+
+fn dense(kernel: usize) -> Result<SharingGrid> {
+    SharingGrid::dense(kernel).map_err(|source| ModelError::Grid { field: "kernels", source })
 }

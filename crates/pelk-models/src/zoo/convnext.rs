@@ -25,7 +25,7 @@ fn convnext(
             widths: (0..depths.len()).map(|stage| width << stage).collect(),
             width_factor: 1.0,
             kernels: vec![7; depths.len()],
-            peripheral: None,
+            large: None,
             layer_scale,
             dense_init,
             drop_path,

@@ -3,8 +3,10 @@
 mod blueprint;
 mod convnext;
 mod pelk;
+mod rivals;
+mod scales;
 
-pub use blueprint::{Blueprint, ModelSpec, PeripheralBlueprint};
+pub use blueprint::{Blueprint, Form, LargeKernel, ModelSpec};
 
 use crate::config::NetworkConfig;
 use crate::error::{ModelError, Result};
@@ -58,6 +60,7 @@ pub fn configure(spec: &ModelSpec, in_channels: usize, classes: usize) -> Result
 /// All models, in the order of listings.
 pub fn models() -> Vec<Model> {
     let mut models = pelk::models();
+    models.extend(rivals::models());
     models.extend(convnext::models());
     models
 }
@@ -105,7 +108,7 @@ mod tests {
                 crate::MixerConfig::Peripheral(p) => {
                     (stage.width, p.channels, p.grid.kernel(), p.grid.cells())
                 }
-                crate::MixerConfig::Depthwise { .. } => panic!("PeLK has peripheral kernels"),
+                other => panic!("PeLK has peripheral kernels, not {other:?}"),
             })
             .collect();
         assert_eq!(got, [(124, 46, 51, 13), (249, 93, 49, 13), (499, 187, 47, 13), (998, 374, 13, 9)]);
@@ -119,8 +122,14 @@ mod tests {
 
     #[test]
     fn options_that_mean_nothing_for_a_model_are_refused() {
-        let spec = ModelSpec { center: Some(7), ..ModelSpec::named("convnext_t") };
-        let message = configure(&spec, 3, 10).unwrap_err().to_string();
-        assert!(message.contains("center"), "{message}");
+        let refused = |spec: ModelSpec| configure(&spec, 3, 10).unwrap_err().to_string();
+        for name in ["convnext_t", "slak_t", "replk_t"] {
+            let message = refused(ModelSpec { center: Some(7), ..ModelSpec::named(name) });
+            assert!(message.contains("center"), "{name}: {message}");
+        }
+        let message = refused(ModelSpec { form: Some(Form::Dense), ..ModelSpec::named("convnext_t") });
+        assert!(message.contains("form"), "{message}");
+        let message = refused(ModelSpec { form: Some(Form::Stripe), ..ModelSpec::named("pelk_t") });
+        assert!(message.contains("position"), "{message}");
     }
 }

@@ -1,74 +1,46 @@
 //! PeLK, as the paper has it (section 4.4, tables 4 and 7) and small ones for small images.
 
-use super::blueprint::{Blueprint, PeripheralBlueprint};
+use super::blueprint::{Form, LargeKernel};
+use super::scales::{B, KERNELS, S, Scale, T, for_small_images, large};
 use super::{Model, PaperNumbers};
-use crate::config::{DenseInit, Position};
+use crate::config::Position;
 
 /// The paper's constants: base 2, 3/8 of the channels, a 5 x 5 branch as in SLaK and RepLKNet.
-fn peripheral(center: usize) -> Option<PeripheralBlueprint> {
-    Some(PeripheralBlueprint {
+fn peripheral(center: usize) -> LargeKernel {
+    LargeKernel {
+        form: Form::Peripheral,
         center,
         base: 2,
         grids: None,
         ratio: 3.0 / 8.0,
         small_kernel: 5,
         position: Position::InBounds,
-    })
+    }
 }
 
-/// The paper's models: width 1.3 and 40 % sparsity (density 0.6) as in SLaK.
+/// The paper's models: 40 % sparsity (density 0.6), as SLaK's.
 fn paper(
     name: &'static str,
     summary: &'static str,
-    (depth, width, drop_path): (usize, usize, f32),
+    scale: Scale,
     kernels: [usize; 4],
     center: usize,
     paper: &'static [PaperNumbers],
 ) -> Model {
-    Model {
-        name,
-        summary,
-        density: 0.6,
-        paper,
-        blueprint: Blueprint {
-            stem_stride: 4,
-            depths: vec![3, 3, depth, 3],
-            widths: vec![width, 2 * width, 4 * width, 8 * width],
-            width_factor: 1.3,
-            kernels: kernels.to_vec(),
-            peripheral: peripheral(center),
-            layer_scale: 1e-6,
-            dense_init: DenseInit::Fixed,
-            drop_path,
-        },
-    }
+    Model { name, summary, density: 0.6, paper, blueprint: large(scale, 1.3, kernels, peripheral(center)) }
 }
 
-/// Small models for images of 28 to 64 pixels. The kernels cover the whole map at 28 pixels (maps of 14, 7 and 3).
+/// Small models for images of 28 to 64 pixels.
 fn small(name: &'static str, summary: &'static str, depths: [usize; 3], width: usize) -> Model {
     Model {
         name,
         summary,
         density: 1.0,
         paper: &[],
-        blueprint: Blueprint {
-            stem_stride: 2,
-            depths: depths.to_vec(),
-            widths: vec![width, 2 * width, 4 * width],
-            width_factor: 1.0,
-            kernels: vec![27, 13, 5],
-            peripheral: peripheral(5),
-            layer_scale: 1.0,
-            dense_init: DenseInit::FanIn,
-            drop_path: 0.0,
-        },
+        blueprint: for_small_images(depths, width, peripheral(5)),
     }
 }
 
-const T: (usize, usize, f32) = (9, 96, 0.1);
-const S: (usize, usize, f32) = (27, 96, 0.4);
-const B: (usize, usize, f32) = (27, 128, 0.5);
-const KERNELS: [usize; 4] = [51, 49, 47, 13];
 const KERNELS_101: [usize; 4] = [101, 69, 67, 13];
 
 const fn printed(size: usize, params_m: f64, macs_g: f64) -> PaperNumbers {

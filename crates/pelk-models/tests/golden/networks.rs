@@ -7,7 +7,7 @@ use pelk_autodiff::{
     to_host,
 };
 use pelk_grid::SharingGrid;
-use pelk_models::{MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StageConfig};
+use pelk_models::{Head, MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StageConfig};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -63,6 +63,7 @@ fn network(in_channels: usize, classes: usize, stages: Vec<StageConfig>) -> Resu
         dense_init: pelk_models::DenseInit::Fixed,
         drop_path: 0.0,
         folded: false,
+        head: Head::Pooled,
     };
     Network::new(config).map_err(text)
 }
@@ -165,7 +166,7 @@ pub fn train(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
         let mut tape = Tape::new(backend, &parameters, PASS);
         let logits = network.logits(&mut tape, &Var::constant(images.clone())).map_err(text)?;
         let labels = case.labels()?.into();
-        let loss = CrossEntropy { labels, ignore_index: None, label_smoothing: attrs.label_smoothing };
+        let loss = CrossEntropy { labels, label_smoothing: attrs.label_smoothing, ..CrossEntropy::default() };
         let loss = tape.apply_one(loss, &[&logits]).map_err(text)?;
         losses.push(backend.download(loss.tensor()).map_err(text)?[0]);
         let one = backend.upload(&Shape::from([1]), &[1.0]).map_err(text)?;

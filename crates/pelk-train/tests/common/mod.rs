@@ -6,8 +6,8 @@
 use pelk_autodiff::CpuBackend;
 use pelk_data::ImageDataset;
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, Outcome, Result, Run, StepReport,
-    TrainConfig, Trainer,
+    Checkpoint, Datasets, Evaluation, GroupAccuracy, Limits, MetricsRow, Observer, Outcome, Result, Run,
+    StepReport, TrainConfig, Trainer,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,13 +64,20 @@ pub struct Recorder {
     pub folder: PathBuf,
     pub reports: Vec<StepReport>,
     pub rows: Vec<MetricsRow>,
+    pub evaluations: Vec<Evaluation>,
     /// The step after which to ask for a stop.
     pub stop_after: Option<u64>,
 }
 
 impl Recorder {
     pub fn new(folder: &Path) -> Recorder {
-        Recorder { folder: folder.to_owned(), reports: Vec::new(), rows: Vec::new(), stop_after: None }
+        Recorder {
+            folder: folder.to_owned(),
+            reports: Vec::new(),
+            rows: Vec::new(),
+            evaluations: Vec::new(),
+            stop_after: None,
+        }
     }
 
     pub fn last(&self) -> PathBuf {
@@ -102,10 +109,11 @@ impl Observer for Recorder {
     fn on_evaluation(
         &mut self,
         row: &MetricsRow,
-        _evaluation: &Evaluation,
+        evaluation: &Evaluation,
         best: Option<&Checkpoint>,
     ) -> Result<()> {
         self.rows.push(*row);
+        self.evaluations.push(evaluation.clone());
         best.map_or(Ok(()), |best| best.write(&self.best()))
     }
 }
@@ -129,6 +137,12 @@ pub fn restored(config: TrainConfig, path: &Path) -> Result<Trainer<CpuBackend>>
     Ok(trainer)
 }
 
+/// An evaluation with one group.
+pub fn evaluation() -> Evaluation {
+    let group = GroupAccuracy { name: "near".into(), labels: 8, right: 4 };
+    Evaluation { loss: 1.0, accuracy: 0.5, top5_accuracy: 1.0, confusion: Vec::new(), groups: vec![group] }
+}
+
 /// A run's folder with these rows of metrics, by their steps.
 pub fn run_with_rows(folder: &Path, config: &TrainConfig, steps: &[u64]) -> Run {
     let mut run = Run::create(folder, config).unwrap();
@@ -142,7 +156,7 @@ pub fn run_with_rows(folder: &Path, config: &TrainConfig, steps: &[u64]) -> Run 
             test_accuracy: 0.5,
             images_per_second: 10.0,
         };
-        run.add(row).unwrap();
+        run.add(row, &evaluation()).unwrap();
     }
     run
 }

@@ -51,6 +51,9 @@ impl Quantity {
                  PeLK-T and PeLK-S with UperNet at 2048 x 512. So the network is thought to be right and this \
                  printed number to have been counted in another way, which the paper does not describe."
             }
+            (Quantity::MultiplyAdds, "slak_t") => {
+                "The same way of counting meets SLaK-B, and PeLK-T differs alike: see there."
+            }
             _ => "Why is not known.",
         }
     }

@@ -1,0 +1,120 @@
+//! Training on images whose places have classes of their own.
+
+mod common;
+
+use common::Recorder;
+use pelk_autodiff::CpuBackend;
+use pelk_data::{DataError, Dataset, NO_GROUP, Normalisation, Sample};
+use pelk_train::{Datasets, Limits, TrainConfig, Trainer};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// 8 x 8 images of 2 x 2 places, each black (background), dark (class 1) or bright (class 2).
+struct Places {
+    classes: Vec<String>,
+    groups: Vec<String>,
+    statistics: Normalisation,
+}
+
+impl Places {
+    fn new() -> Arc<Places> {
+        Arc::new(Places {
+            classes: ["black", "dark", "bright"].map(str::to_owned).to_vec(),
+            groups: ["left", "right"].map(str::to_owned).to_vec(),
+            statistics: Normalisation { mean: vec![0.4], std: vec![0.3] },
+        })
+    }
+}
+
+impl Dataset for Places {
+    fn len(&self) -> usize {
+        81
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        [8, 8, 1]
+    }
+
+    fn label_size(&self) -> [usize; 2] {
+        [2, 2]
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn background(&self) -> Option<u32> {
+        Some(0)
+    }
+
+    fn groups(&self) -> &[String] {
+        &self.groups
+    }
+
+    fn statistics(&self) -> &Normalisation {
+        &self.statistics
+    }
+
+    fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
+        let labels: Vec<u32> = (0..4).map(|place| (index as u32 / 3_u32.pow(place)) % 3).collect();
+        let pixels = (0..64).map(|pixel| 100 * labels[pixel / 32 * 2 + pixel % 8 / 4] as u8).collect();
+        let groups = labels.iter().enumerate();
+        let groups =
+            groups.map(|(place, &label)| if label == 0 { NO_GROUP } else { (place % 2) as u8 }).collect();
+        Ok(Sample { pixels: Cow::Owned(pixels), labels: Cow::Owned(labels), groups: Cow::Owned(groups) })
+    }
+}
+
+const TEXT: &str = r#"
+    model = { name = "pelk_atto", depths = [1], widths = [16], kernels = [3], stem_stride = 4, position = "none" }
+    data.dataset = "places"
+    data.augmentation = { crop_padding = 0, flip_probability = 0.0, erasing_probability = 0.0 }
+    batch = { size = 9, evaluation_size = 40 }
+    loss = { label_smoothing = 0.0, background_weight = 0.5 }
+    schedule = { epochs = 6, warmup_epochs = 0.5 }
+    optimizer.learning_rate = 0.01
+"#;
+
+fn trainer(settings: &[&str]) -> pelk_train::Result<Trainer<CpuBackend>> {
+    let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+    let datasets = Datasets { train: Places::new(), test: Places::new() };
+    Trainer::new(CpuBackend::new().unwrap(), TrainConfig::parse("test", TEXT, &settings)?, datasets)
+}
+
+#[test]
+fn every_place_is_learnt_and_measured_but_the_background() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(folder.path());
+    trainer(&[]).unwrap().run(Limits::default(), &mut recorder).unwrap();
+    let last = recorder.evaluations.last().unwrap();
+    assert_eq!((last.accuracy, last.top5_accuracy), (1.0, 1.0), "places are told apart by their brightness");
+    // Of 81 x 4 places a third is black.
+    let places = |row: &[u64]| row.iter().sum::<u64>();
+    assert_eq!(last.confusion.iter().map(|row| places(row)).collect::<Vec<_>>(), [0, 108, 108]);
+    let groups: Vec<_> =
+        last.groups.iter().map(|group| (group.name.as_str(), group.labels, group.right)).collect();
+    assert_eq!(groups, [("left", 108, 108), ("right", 108, 108)]);
+    assert_eq!(recorder.reports.last().unwrap().accuracy, 1.0);
+}
+
+#[test]
+fn the_background_is_no_choice() {
+    // The network learns to name nothing else, and is measured by what it holds most likely after it.
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(folder.path());
+    trainer(&["loss.background_weight=1000"]).unwrap().run(Limits::default(), &mut recorder).unwrap();
+    let last = recorder.evaluations.last().unwrap();
+    assert!(last.confusion.iter().all(|row| row[0] == 0), "{:?}", last.confusion);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let text = |settings: &[&str]| trainer(settings).err().unwrap().to_string();
+    let message = text(&["model.stem_stride=2"]);
+    assert!(
+        message.contains("[4, 4]") && message.contains("[2, 2]") && message.contains("stem_stride"),
+        "{message}"
+    );
+    assert!(text(&["data.augmentation.flip_probability=0.5"]).contains("flip_probability"));
+    assert!(text(&["loss.background_weight=-1"]).contains("loss.background_weight"));
+}
