@@ -195,10 +195,16 @@ impl BoxConv {
         let correlate = gtheta.is_some().then_some(x);
         let done = self.run(variant, shape, gy, convolve, correlate);
         if let Some(gtheta) = gtheta {
-            gtheta.fill(0.0);
             let len = self.layout().len();
+            // Blocks come in ascending order, those of the first images first: what they write, the others add to.
+            let mut written = 0;
             for Done { block, correlation } in done {
                 let channels = &mut gtheta[block.first * len..][..block.channels * len];
+                if block.first == written {
+                    channels.copy_from_slice(&correlation);
+                    written += block.channels;
+                    continue;
+                }
                 for (sum, part) in channels.iter_mut().zip(correlation) {
                     *sum += part;
                 }
