@@ -186,15 +186,6 @@ impl NetworkConfig {
         Ok(())
     }
 
-    /// Rows and columns of the last stage's map, for images of height and width `size`.
-    pub fn last_map(&self, size: [usize; 2]) -> [usize; 2] {
-        size.map(|pixels| {
-            // The stem keeps partial steps, the downsampling drops them.
-            let padded = if self.stem_stride < 4 { pixels.div_ceil(self.stem_stride) } else { pixels / 4 };
-            padded >> (self.stages.len() - 1)
-        })
-    }
-
     /// The smallest height and width that every stage can take.
     pub fn smallest_input(&self) -> usize {
         self.stem_stride << (self.stages.len() - 1)

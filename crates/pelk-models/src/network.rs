@@ -123,6 +123,15 @@ impl Network {
         pixel_mlp(e, &path, &y, x, config.mlp_ratio * width, config.layer_scale, factors)
     }
 
+    /// The shape of the logits of one image of `[height, width]` pixels.
+    ///
+    /// # Errors
+    /// When the image does not fit.
+    pub fn output_shape(&self, [height, width]: [usize; 2]) -> Result<Shape> {
+        let images = Shape::from([1, height, width, self.config.in_channels]);
+        Ok(self.logits(&mut Collect::default(), &images)?)
+    }
+
     /// Every parameter and buffer, in the order in which the definition asks for them.
     ///
     /// # Errors

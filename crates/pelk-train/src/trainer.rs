@@ -1,7 +1,7 @@
 //! The training loop.
 
 use crate::checkpoint::{Checkpoint, Description, TrainingState};
-use crate::config::{LossConfig, TrainConfig};
+use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
 use crate::evaluate::{evaluate, targets};
 use crate::metrics::MetricsRow;
@@ -10,7 +10,7 @@ use crate::optimizer::{Optimizer, gradient_norm};
 use pelk_autodiff::operators::CrossEntropy;
 use pelk_autodiff::{Backend, Executor, HostParameters, Parameters, Pass, Shape, Tape, Var, from_host};
 use pelk_data::{Batch, Dataset, Loader, LoaderConfig, Mode, steps_per_epoch};
-use pelk_models::{Head, Network, initialize, zoo};
+use pelk_models::{Head, Network, NetworkConfig, initialize, zoo};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct Trainer<B: Backend> {
     backend: B,
     config: TrainConfig,
     network: Network,
+    /// One a class where the data have a background, else none.
+    class_weights: Arc<[f32]>,
     parameters: Parameters<B>,
     optimizer: Optimizer<B>,
     datasets: Datasets,
@@ -55,20 +57,9 @@ impl<B: Backend> Trainer<B> {
             return Err(TrainError::value("data.dataset", reason));
         }
         let classes = datasets.train.classes().len();
-        let mut network = zoo::configure(&config.model, channels, classes)?;
         let label_size = datasets.train.label_size();
-        if label_size != [1, 1] {
-            network.head = Head::Dense;
-            let map = network.last_map([height, width]);
-            if map != label_size {
-                let reason = format!(
-                    "the network classifies a map of {map:?} (rows, columns), the images of {} have {label_size:?} \
-                     labels: change model.stem_stride or the number of stages",
-                    config.data.dataset
-                );
-                return Err(TrainError::value("model.stem_stride", reason));
-            }
-        }
+        let head = if label_size == [1, 1] { Head::Pooled } else { Head::Dense };
+        let network = NetworkConfig { head, ..zoo::configure(&config.model, channels, classes)? };
         let network = Network::new(network)?;
         let smallest = network.config().smallest_input();
         if height.min(width) < smallest {
@@ -77,6 +68,15 @@ impl<B: Backend> Trainer<B> {
                 config.model.name
             );
             return Err(TrainError::value("model.name", reason));
+        }
+        let map = &network.output_shape([height, width])?[1..3];
+        if map != label_size {
+            let reason = format!(
+                "the network classifies a map of {map:?} (rows, columns), the images of {} have {label_size:?} \
+                 labels: change model.stem_stride or the number of stages",
+                config.data.dataset
+            );
+            return Err(TrainError::value("model.stem_stride", reason));
         }
         let passes = steps_per_epoch(datasets.train.len(), config.batch.size, true)?;
         let steps = passes / config.batch.accumulation;
@@ -91,12 +91,18 @@ impl<B: Backend> Trainer<B> {
         }
         config.data.augmentation.validate_for(datasets.train.shape(), label_size)?;
         datasets.train.statistics().validate(channels)?;
+        let weights = |background| {
+            let weight = |class| if class == background { config.loss.background_weight } else { 1.0 };
+            (0..classes as u32).map(weight).collect()
+        };
+        let class_weights = datasets.train.background().map(weights).unwrap_or_default();
         let parameters = Parameters::upload(&backend, &initialize(&network, config.seed)?)?;
         let optimizer = Optimizer::new(&backend, config.optimizer.clone(), &network.parameters()?)?;
         Ok(Trainer {
             backend,
             config,
             network,
+            class_weights,
             parameters,
             optimizer,
             datasets,
@@ -356,15 +362,12 @@ impl<B: Backend> Trainer<B> {
     }
 
     fn loss(&self, batch: &Batch) -> CrossEntropy {
-        let LossConfig { label_smoothing, background_weight } = self.config.loss;
-        let data = &self.datasets.train;
-        let class_weights = match data.background() {
-            None => Arc::default(),
-            Some(background) => (0..data.classes().len())
-                .map(|class| if class == background as usize { background_weight } else { 1.0 })
-                .collect(),
-        };
-        CrossEntropy { labels: targets(batch), ignore_index: None, label_smoothing, class_weights }
+        CrossEntropy {
+            labels: targets(batch),
+            ignore_index: None,
+            label_smoothing: self.config.loss.label_smoothing,
+            class_weights: self.class_weights.clone(),
+        }
     }
 
     fn end_epoch(&mut self, epoch: u64, images_per_second: f64, observer: &mut impl Observer) -> Result<()> {

@@ -6,7 +6,7 @@ use super::{Model, PaperNumbers};
 use crate::config::Position;
 
 /// The paper's constants: base 2, 3/8 of the channels, a 5 x 5 branch as in SLaK and RepLKNet.
-fn peripheral(center: usize) -> LargeKernel {
+pub(super) fn peripheral(center: usize) -> LargeKernel {
     LargeKernel {
         form: Form::Peripheral,
         center,

@@ -2,21 +2,14 @@
 //! dense kernels re-parameterised with small ones (RepLKNet, arXiv 2203.06717).
 
 use super::blueprint::{Form, LargeKernel};
+use super::pelk::peripheral;
 use super::scales::{B, KERNELS, S, T, for_small_images, large};
 use super::{Model, PaperNumbers};
 use crate::config::Position;
 
 /// All channels, a 5 x 5 branch, no embedding.
 fn rival(form: Form) -> LargeKernel {
-    LargeKernel {
-        form,
-        center: 5,
-        base: 2,
-        grids: None,
-        ratio: 1.0,
-        small_kernel: 5,
-        position: Position::None,
-    }
+    LargeKernel { form, ratio: 1.0, position: Position::None, ..peripheral(5) }
 }
 
 pub(super) fn models() -> Vec<Model> {
