@@ -3,7 +3,10 @@
 // A command answers on standard output: that is what it is for.
 #![allow(clippy::print_stdout)]
 
+mod ablation;
 mod commands;
+mod interrupt;
+mod memory;
 mod presets;
 mod progress;
 mod table;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Version of the metadata; readers refuse what they do not know.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a checkpoint says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,8 +42,8 @@ pub struct Description {
 pub struct TrainingState {
     /// The run's configuration.
     pub config: TrainConfig,
-    /// Sum of the losses of this epoch's steps so far.
-    pub epoch_loss: f64,
+    /// Sum of the losses of the steps since the last evaluation.
+    pub loss_sum: f64,
     /// The best test accuracy so far.
     pub best_accuracy: Option<f64>,
 }

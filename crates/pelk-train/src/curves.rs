@@ -1,4 +1,4 @@
-//! The picture of a run: loss and accuracy by epoch.
+//! The picture of a run: loss and accuracy by step.
 
 use crate::error::{Result, TrainError};
 use crate::metrics::MetricsRow;
@@ -49,25 +49,25 @@ fn panel(
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
     let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
     let margin = (0.05 * (high - low)).max(1e-3);
-    let last = rows.last().map_or(1, |row| row.epoch).max(2) as f64;
+    let first = rows.first().map_or(0, |row| row.step) as f64;
+    let last = rows.last().map_or(1.0, |row| row.step as f64).max(first + 1.0);
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 18))
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(52)
-        .build_cartesian_2d(1.0..last, low - margin..high + margin)
+        .build_cartesian_2d(first..last, low - margin..high + margin)
         .map_err(refuse)?;
     chart
         .configure_mesh()
-        .x_desc("epoch")
-        .x_labels(last.min(10.0) as usize)
-        .x_label_formatter(&|epoch| format!("{epoch:.0}"))
+        .x_desc("step")
+        .x_label_formatter(&|step| format!("{step:.0}"))
         .light_line_style(TRANSPARENT)
         .draw()
         .map_err(refuse)?;
     for &(name, color, value) in curves {
         let points =
-            rows.iter().map(|row| (row.epoch as f64, value(row))).filter(|(_, value)| value.is_finite());
+            rows.iter().map(|row| (row.step as f64, value(row))).filter(|(_, value)| value.is_finite());
         chart
             .draw_series(LineSeries::new(points, color.stroke_width(2)).point_size(2))
             .map_err(refuse)?
@@ -102,7 +102,7 @@ mod tests {
             test_accuracy: 0.9,
             images_per_second: 1.0,
         };
-        for rows in [vec![], vec![row], vec![row, MetricsRow { epoch: 2, test_loss: 0.4, ..row }]] {
+        for rows in [vec![], vec![row], vec![row, MetricsRow { step: 2, test_loss: 0.4, ..row }]] {
             let svg = draw(&rows).unwrap();
             assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
             assert!(!svg.contains("NaN"), "{svg}");

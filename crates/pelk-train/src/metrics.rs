@@ -8,13 +8,13 @@ use std::path::Path;
 /// One evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricsRow {
-    /// Epochs done.
+    /// The epoch it was made in, from 1.
     pub epoch: u64,
     /// Steps done.
     pub step: u64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Mean training loss of the epoch, label smoothing included.
+    /// Mean training loss since the evaluation before, label smoothing included.
     pub train_loss: f64,
     /// Mean cross-entropy on the test images.
     pub test_loss: f64,
@@ -27,7 +27,7 @@ pub struct MetricsRow {
 /// One group of labels in one evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupRow {
-    /// Epochs done.
+    /// The epoch it was made in, from 1.
     pub epoch: u64,
     /// Steps done.
     pub step: u64,

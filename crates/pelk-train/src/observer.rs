@@ -10,7 +10,7 @@ use crate::metrics::MetricsRow;
 pub struct Limits {
     /// Stop after this step, with the schedule as it is.
     pub max_steps: Option<u64>,
-    /// Save every so many steps, beside the end of each epoch.
+    /// Save every so many steps, beside each evaluation.
     pub checkpoint_every: Option<u64>,
 }
 
@@ -46,7 +46,7 @@ pub trait Observer {
     /// # Errors
     /// When it cannot be saved.
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()>;
-    /// An epoch was evaluated. `best` is the network alone where it is the best so far.
+    /// The network was evaluated. `best` is the network alone where it is the best so far.
     ///
     /// # Errors
     /// When it cannot be saved.

@@ -121,11 +121,14 @@ impl Run {
         &self.groups
     }
 
-    /// Adds an evaluation to the tables and draws the curves anew.
+    /// Keeps an evaluation: the network where it is the `best` so far, the rows of the tables, the curves drawn anew.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn add(&mut self, row: MetricsRow, evaluation: &Evaluation) -> Result<()> {
+    pub fn add(&mut self, row: MetricsRow, evaluation: &Evaluation, best: Option<&Checkpoint>) -> Result<()> {
+        if let Some(best) = best {
+            best.write(&self.best())?;
+        }
         self.rows.push(row);
         let (epoch, step) = (row.epoch, row.step);
         self.groups.extend(evaluation.groups.iter().map(|group| GroupRow {

@@ -1,4 +1,4 @@
-//! The learning rate over a run.
+//! How long a run is, when it is evaluated, and the learning rate over it.
 
 use crate::error::{Result, TrainError};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 pub struct ScheduleConfig {
     /// Passes over the training set.
     pub epochs: u64,
+    /// Length of the run in steps, instead of epochs; 0 leaves it to `epochs`.
+    pub steps: u64,
+    /// Steps from one evaluation on the test set to the next; 0 evaluates at the end of each epoch. The end of the run is
+    /// evaluated in any case.
+    pub evaluate_every: u64,
     /// Epochs over which the learning rate rises from 0; may be a fraction.
     pub warmup_epochs: f64,
     /// Learning rate at the end, as a share of the highest.
@@ -17,7 +22,7 @@ pub struct ScheduleConfig {
 
 impl Default for ScheduleConfig {
     fn default() -> ScheduleConfig {
-        ScheduleConfig { epochs: 5, warmup_epochs: 0.5, final_fraction: 0.01 }
+        ScheduleConfig { epochs: 5, steps: 0, evaluate_every: 0, warmup_epochs: 0.5, final_fraction: 0.01 }
     }
 }
 
@@ -26,7 +31,9 @@ impl ScheduleConfig {
         if self.epochs == 0 {
             return Err(TrainError::value("schedule.epochs", "is 0, must be at least 1"));
         }
-        if !(0.0..=self.epochs as f64).contains(&self.warmup_epochs) {
+        // Of a run that counts steps, only the data tell how many epochs it has.
+        let longest = if self.steps == 0 { self.epochs as f64 } else { f64::MAX };
+        if !(0.0..=longest).contains(&self.warmup_epochs) {
             let reason =
                 format!("is {}, must be between 0 and schedule.epochs = {}", self.warmup_epochs, self.epochs);
             return Err(TrainError::value("schedule.warmup_epochs", reason));
@@ -38,9 +45,29 @@ impl ScheduleConfig {
         Ok(())
     }
 
-    /// The factor on the learning rate in `step`, counted from 0, of `steps_per_epoch * epochs`.
+    /// Steps of the whole run.
+    pub fn total_steps(&self, steps_per_epoch: u64) -> u64 {
+        if self.steps > 0 { self.steps } else { self.epochs * steps_per_epoch }
+    }
+
+    /// Whether the network is evaluated after `step` steps.
+    pub fn evaluates_after(&self, step: u64, steps_per_epoch: u64) -> bool {
+        step == self.total_steps(steps_per_epoch) || step.is_multiple_of(self.evaluation_interval(steps_per_epoch))
+    }
+
+    /// Steps since the evaluation before the one that is due at `step` or next after it.
+    pub fn steps_since_evaluation(&self, step: u64, steps_per_epoch: u64) -> u64 {
+        let interval = self.evaluation_interval(steps_per_epoch);
+        step - (step.max(1) - 1) / interval * interval
+    }
+
+    fn evaluation_interval(&self, steps_per_epoch: u64) -> u64 {
+        if self.evaluate_every > 0 { self.evaluate_every } else { steps_per_epoch }
+    }
+
+    /// The factor on the learning rate in `step`, counted from 0.
     pub fn factor(&self, step: u64, steps_per_epoch: u64) -> f64 {
-        let total = (self.epochs * steps_per_epoch) as f64;
+        let total = self.total_steps(steps_per_epoch) as f64;
         let warmup = (self.warmup_epochs * steps_per_epoch as f64).min(total);
         // The first step of a warm-up already moves: its rate is one step's share, not 0.
         let step = step as f64;
@@ -59,7 +86,7 @@ mod tests {
 
     #[test]
     fn rises_to_one_and_falls_to_the_final_share() {
-        let schedule = ScheduleConfig { epochs: 10, warmup_epochs: 2.0, final_fraction: 0.01 };
+        let schedule = ScheduleConfig { epochs: 10, warmup_epochs: 2.0, final_fraction: 0.01, ..ScheduleConfig::default() };
         let factors: Vec<f64> = (0..1000).map(|step| schedule.factor(step, 100)).collect();
         assert!((factors[0] - 1.0 / 200.0).abs() < 1e-12);
         assert!(factors[..200].is_sorted() && factors[200..].is_sorted_by(|a, b| a >= b));
@@ -69,7 +96,28 @@ mod tests {
 
     #[test]
     fn without_warmup_it_starts_at_one() {
-        let schedule = ScheduleConfig { epochs: 1, warmup_epochs: 0.0, final_fraction: 0.0 };
+        let schedule = ScheduleConfig {
+            epochs: 1,
+            warmup_epochs: 0.0,
+            final_fraction: 0.0,
+            ..ScheduleConfig::default()
+        };
         assert_eq!(schedule.factor(0, 10), 1.0);
+    }
+
+    #[test]
+    fn evaluations_come_with_epochs_or_steps_and_at_the_end() {
+        let evaluations = |schedule: &ScheduleConfig| {
+            let total = schedule.total_steps(10);
+            (1..=total).filter(|&step| schedule.evaluates_after(step, 10)).collect::<Vec<_>>()
+        };
+        let epochs = ScheduleConfig { epochs: 3, ..ScheduleConfig::default() };
+        assert_eq!(evaluations(&epochs), [10, 20, 30]);
+        let steps = ScheduleConfig { steps: 25, ..epochs.clone() };
+        assert_eq!(evaluations(&steps), [10, 20, 25]);
+        let both = ScheduleConfig { evaluate_every: 7, ..steps };
+        assert_eq!(evaluations(&both), [7, 14, 21, 25]);
+        let since: Vec<_> = [0, 1, 7, 8, 14, 25].map(|step| both.steps_since_evaluation(step, 10)).to_vec();
+        assert_eq!(since, [0, 1, 7, 1, 7, 4]);
     }
 }

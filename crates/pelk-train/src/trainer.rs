@@ -37,7 +37,8 @@ pub struct Trainer<B: Backend> {
     datasets: Datasets,
     steps_per_epoch: u64,
     step: u64,
-    epoch_loss: f64,
+    loss_sum: f64,
+    speed: Speed,
     best_accuracy: Option<f64>,
 }
 
@@ -108,7 +109,8 @@ impl<B: Backend> Trainer<B> {
             datasets,
             steps_per_epoch: steps as u64,
             step: 0,
-            epoch_loss: 0.0,
+            loss_sum: 0.0,
+            speed: Speed::default(),
             best_accuracy: None,
         })
     }
@@ -145,7 +147,7 @@ impl<B: Backend> Trainer<B> {
         }
         self.parameters = parameters;
         self.step = description.step;
-        self.epoch_loss = training.epoch_loss;
+        self.loss_sum = training.loss_sum;
         self.best_accuracy = training.best_accuracy;
         Ok(())
     }
@@ -162,7 +164,12 @@ impl<B: Backend> Trainer<B> {
 
     /// Steps of the whole schedule.
     pub fn total_steps(&self) -> u64 {
-        self.config.schedule.epochs * self.steps_per_epoch
+        self.config.schedule.total_steps(self.steps_per_epoch)
+    }
+
+    /// Steps of one pass over the training images.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.steps_per_epoch
     }
 
     /// Everything needed to go on.
@@ -172,7 +179,7 @@ impl<B: Backend> Trainer<B> {
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let training = TrainingState {
             config: self.config.clone(),
-            epoch_loss: self.epoch_loss,
+            loss_sum: self.loss_sum,
             best_accuracy: self.best_accuracy,
         };
         let mut checkpoint = self.describe(Some(training))?;
@@ -234,32 +241,30 @@ impl<B: Backend> Trainer<B> {
         Ok(if self.step < self.total_steps() { Outcome::Limited } else { Outcome::Finished })
     }
 
-    /// Trains to the end of the epoch; returns an outcome where the run ends before it.
+    /// Trains to the end of the epoch or of the run; returns an outcome where a limit or the observer ends it before.
     fn epoch(&mut self, last: u64, limits: Limits, observer: &mut impl Observer) -> Result<Option<Outcome>> {
         let epoch = self.step / self.steps_per_epoch;
-        let epoch_end = (epoch + 1) * self.steps_per_epoch;
-        let first = self.step;
-        let mut training_time = Duration::ZERO;
+        let end = ((epoch + 1) * self.steps_per_epoch).min(self.total_steps());
         let mut passes = self.loader(epoch)?;
-        while self.step < epoch_end {
+        while self.step < end {
             let start = Instant::now();
             let report = self.one_step(&mut passes, epoch)?;
-            training_time += start.elapsed();
+            self.speed.add(start.elapsed());
             let go_on = observer.on_step(&report);
-            if self.step == epoch_end {
-                break;
+            let evaluates = self.config.schedule.evaluates_after(self.step, self.steps_per_epoch);
+            if evaluates {
+                self.evaluate(epoch, observer)?;
             }
-            if !go_on || self.step >= last {
+            let finished = self.step == self.total_steps();
+            let ends = !finished && (!go_on || self.step >= last);
+            let saves = limits.checkpoint_every.is_some_and(|every| every > 0 && self.step.is_multiple_of(every));
+            if evaluates || ends || saves {
                 observer.on_checkpoint(&self.checkpoint()?)?;
+            }
+            if ends {
                 return Ok(Some(if go_on { Outcome::Limited } else { Outcome::Stopped }));
             }
-            if limits.checkpoint_every.is_some_and(|every| every > 0 && self.step.is_multiple_of(every)) {
-                observer.on_checkpoint(&self.checkpoint()?)?;
-            }
         }
-        drop(passes);
-        let images = (self.step - first) as f64 * self.images_per_step() as f64;
-        self.end_epoch(epoch, images / training_time.as_secs_f64().max(1e-9), observer)?;
         Ok(None)
     }
 
@@ -321,7 +326,7 @@ impl<B: Backend> Trainer<B> {
             self.step + 1,
         )?;
         self.step += 1;
-        self.epoch_loss += loss;
+        self.loss_sum += loss;
         Ok(StepReport {
             step: self.step,
             total_steps: self.total_steps(),
@@ -370,7 +375,7 @@ impl<B: Backend> Trainer<B> {
         }
     }
 
-    fn end_epoch(&mut self, epoch: u64, images_per_second: f64, observer: &mut impl Observer) -> Result<()> {
+    fn evaluate(&mut self, epoch: u64, observer: &mut impl Observer) -> Result<()> {
         let network = self.describe(None)?;
         let test = self.datasets.test.clone();
         let all = test.len();
@@ -383,22 +388,41 @@ impl<B: Backend> Trainer<B> {
             self.config.batch.evaluation_size,
             |done| observer.on_evaluation_batch(done, all),
         )?;
+        let steps = self.config.schedule.steps_since_evaluation(self.step, self.steps_per_epoch);
         let row = MetricsRow {
             epoch: epoch + 1,
             step: self.step,
             learning_rate: self.learning_rate(self.step - 1),
-            train_loss: self.epoch_loss / self.steps_per_epoch as f64,
+            train_loss: self.loss_sum / steps as f64,
             test_loss: evaluation.loss,
             test_accuracy: evaluation.accuracy,
-            images_per_second,
+            images_per_second: self.images_per_step() as f64 * self.speed.take_steps_per_second(),
         };
-        self.epoch_loss = 0.0;
+        self.loss_sum = 0.0;
         let is_best = self.best_accuracy.is_none_or(|best| evaluation.accuracy > best);
         if is_best {
             self.best_accuracy = Some(evaluation.accuracy);
         }
-        observer.on_evaluation(&row, &evaluation, is_best.then_some(&network))?;
-        observer.on_checkpoint(&self.checkpoint()?)
+        observer.on_evaluation(&row, &evaluation, is_best.then_some(&network))
+    }
+}
+
+/// The time of the steps since the last evaluation; of a resumed run, since then.
+#[derive(Default)]
+struct Speed {
+    steps: u64,
+    time: Duration,
+}
+
+impl Speed {
+    fn add(&mut self, time: Duration) {
+        self.steps += 1;
+        self.time += time;
+    }
+
+    fn take_steps_per_second(&mut self) -> f64 {
+        let Speed { steps, time } = std::mem::take(self);
+        steps as f64 / time.as_secs_f64().max(1e-9)
     }
 }
 

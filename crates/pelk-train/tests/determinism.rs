@@ -8,14 +8,24 @@ use pelk_train::{Checkpoint, Datasets, Limits, Outcome};
 
 #[test]
 fn a_run_that_pauses_ends_in_the_same_bytes_as_one_that_does_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let whole = train(config(&[]), folder.path(), STEPS);
     // In the middle of the first epoch, of the second, on the boundary, after the first step, before the last.
-    for pause in [3, 10, 12, 1, 23] {
+    pauses_leave_no_trace(&[], [3, 10, 12, 1, 23]);
+}
+
+#[test]
+fn the_same_holds_where_steps_and_not_epochs_say_when_to_evaluate_and_end() {
+    // Before, on and after an evaluation, and at the end of an epoch between two.
+    pauses_leave_no_trace(&["schedule.steps=22", "schedule.evaluate_every=4"], [3, 4, 5, 6, 21]);
+}
+
+fn pauses_leave_no_trace(settings: &[&str], pauses: [u64; 5]) {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = train(config(settings), folder.path(), STEPS);
+    for pause in pauses {
         let folder = tempfile::tempdir().unwrap();
-        let first = train(config(&[]), folder.path(), pause);
+        let first = train(config(settings), folder.path(), pause);
         let mut second = Recorder::new(folder.path());
-        let mut trainer = restored(config(&[]), &first.last()).unwrap();
+        let mut trainer = restored(config(settings), &first.last()).unwrap();
         assert_eq!(trainer.step(), pause);
         assert_eq!(trainer.run(Limits::default(), &mut second).unwrap(), Outcome::Finished);
         assert!(second.bytes() == whole.bytes(), "a pause after step {pause} changed the result");

@@ -129,15 +129,15 @@ fn files_of_other_programs_are_refused() {
     };
     names("no metadata", &with(None), &path, &["no description"]);
     names("no JSON", &with(Some("hello")), &path, &["cannot be used"]);
-    names("other JSON", &with(Some("{\"format\": \"pt\"}")), &path, &["format is none", "reads 1"]);
+    names("other JSON", &with(Some("{\"format\": \"pt\"}")), &path, &["format is none", "reads 2"]);
     names(
         "later format",
-        &with(Some(&text.replacen("\"format\":1", "\"format\":2", 1))),
+        &with(Some(&text.replacen("\"format\":2", "\"format\":3", 1))),
         &path,
-        &["format is 2"],
+        &["format is 3"],
     );
     names("unknown field", &with(Some(&text.replacen("\"step\":", "\"stepp\":", 1))), &path, &["stepp"]);
-    names("missing field", &with(Some("{\"format\": 1}")), &path, &["network"]);
+    names("missing field", &with(Some("{\"format\": 2}")), &path, &["network"]);
 
     let bytes = good.to_bytes().unwrap();
     for len in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
@@ -211,7 +211,7 @@ fn rows_after_the_checkpoint_are_dropped_since_their_epochs_run_again() {
     assert_eq!(run.rows().iter().map(|row| row.step).collect::<Vec<_>>(), [6, 12]);
     assert_eq!(run.groups().iter().map(|row| row.step).collect::<Vec<_>>(), [6, 12]);
     let row = run.rows()[1];
-    run.add(pelk_train::MetricsRow { step: 18, ..row }, &evaluation()).unwrap();
+    run.add(pelk_train::MetricsRow { step: 18, ..row }, &evaluation(), None).unwrap();
     let steps =
         pelk_train::metrics::read(&run.metrics()).unwrap().iter().map(|row| row.step).collect::<Vec<_>>();
     assert_eq!(steps, [6, 12, 18]);

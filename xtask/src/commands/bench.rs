@@ -2,7 +2,6 @@
 
 mod cases;
 mod dispatch;
-mod memory;
 mod model;
 mod operators;
 mod record;

@@ -1,5 +1,6 @@
 //! One module a command. To add one: a file here with its arguments and a `run`, and its lines below.
 
+mod ablate;
 mod bench;
 mod cost;
 mod data;
@@ -29,6 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask train                   a small network on Fashion-MNIST, which is in the checkout
   cargo xtask eval --checkpoint runs/fashion-mnist/best.safetensors
+  cargo xtask ablate                  how far a kernel sees, and how its parameters may be shared
   cargo xtask grid --kernel 51        how a 51 x 51 kernel comes to have 169 parameters
   cargo xtask cost pelk_t             what PeLK-T costs, part by part
   cargo xtask bench --only conv       how long convolutions take here
@@ -43,6 +45,7 @@ enum Command {
     Eval(eval::EvalArgs),
     Predict(predict::PredictArgs),
     Data(data::DataArgs),
+    Ablate(ablate::AblateArgs),
     Grid(grid::GridArgs),
     Cost(cost::CostArgs),
     Bench(bench::BenchArgs),
@@ -59,6 +62,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Data(args) => data::run(&args),
+        Command::Ablate(args) => ablate::run(&args),
         Command::Grid(args) => grid::run(args),
         Command::Cost(args) => cost::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -1,5 +1,6 @@
 //! `cargo xtask train`
 
+use crate::interrupt::stop_on_ctrl_c;
 use crate::presets::{self, PRESETS};
 use crate::progress::{Progress, duration};
 use crate::table::{Table, number};
@@ -46,7 +47,7 @@ pub struct TrainArgs {
     /// Stop after this step and save; the schedule stays that of the whole run, so --resume can finish it
     #[arg(long, value_name = "N")]
     max_steps: Option<u64>,
-    /// Save last.safetensors every so many steps, beside the end of each epoch
+    /// Save last.safetensors every so many steps, beside each evaluation
     #[arg(long, value_name = "STEPS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: u64,
     /// Seed of everything random; runs with equal seeds give equal bits
@@ -189,11 +190,10 @@ fn introduce(
         datasets.train.len(),
         datasets.test.len(),
     );
-    let epochs = config.schedule.epochs;
     println!(
-        "{epochs} epoch{} of {} steps, on {device} with {} threads, seed {}",
-        if epochs == 1 { "" } else { "s" },
-        trainer.total_steps() / epochs,
+        "{} steps, {} an epoch, on {device} with {} threads, seed {}",
+        trainer.total_steps(),
+        trainer.steps_per_epoch(),
         rayon::current_num_threads(),
         config.seed,
     );
@@ -202,20 +202,6 @@ fn introduce(
         println!("going on after step {}", trainer.step());
     }
     Ok(())
-}
-
-/// A flag that the first Ctrl-C sets; the second one ends the program at once.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        eprintln!("\nStopping after this step (Ctrl-C again: at once, without saving)");
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(stop)
 }
 
 /// Writes what training makes into the run's folder.
@@ -245,13 +231,11 @@ impl Observer for Files<'_> {
         evaluation: &Evaluation,
         best: Option<&Checkpoint>,
     ) -> pelk_train::Result<()> {
-        if let Some(best) = best {
-            best.write(&self.run.best())?;
-        }
-        self.run.add(*row, evaluation)?;
+        self.run.add(*row, evaluation, best)?;
         self.progress.line(&format!(
-            "epoch {:>3}: train loss {:.4}, test loss {:.4}, test accuracy {:.2} %, {:.0} images/s",
+            "epoch {:>3}, step {:>6}: train loss {:.4}, test loss {:.4}, test accuracy {:.2} %, {:.0} images/s",
             row.epoch,
+            row.step,
             row.train_loss,
             row.test_loss,
             100.0 * row.test_accuracy,
@@ -299,7 +283,7 @@ fn conclude(outcome: Outcome, run: &Run, trainer: &Trainer<CpuBackend>, seconds:
         (Outcome::Finished, Some(last)) => {
             let best = rows.iter().map(|row| row.test_accuracy).fold(0.0, f64::max);
             println!(
-                "Test accuracy {:.2} % after the last epoch (best epoch {:.2} %), in {}.",
+                "Test accuracy {:.2} % at the end (best {:.2} %), in {}.",
                 100.0 * last.test_accuracy,
                 100.0 * best,
                 duration(seconds),

@@ -156,7 +156,7 @@ pub fn run_with_rows(folder: &Path, config: &TrainConfig, steps: &[u64]) -> Run 
             test_accuracy: 0.5,
             images_per_second: 10.0,
         };
-        run.add(row, &evaluation()).unwrap();
+        run.add(row, &evaluation(), None).unwrap();
     }
     run
 }

@@ -1,7 +1,7 @@
 //! Measuring whole networks, each in a process of its own, whose peak memory is then that of the network.
 
 use super::cases::{Model, Pass};
-use super::memory::peak_bytes;
+use crate::memory::peak_bytes;
 use super::operators::values;
 use super::record::{Record, Times};
 use super::timing::{PeakRate, Timing, repeat};

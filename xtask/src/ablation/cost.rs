@@ -1,0 +1,300 @@
+//! What training an arm costs: measured before a sweep, each arm in a process of its own, as many at once as runs will be.
+
+use super::plan::{EVALUATIONS, Plan, PlannedRun};
+use crate::memory::peak_bytes;
+use crate::workspace::{dataset, in_pool};
+use anyhow::{Context, Result, anyhow, bail};
+use pelk_autodiff::{CpuBackend, Role};
+use pelk_data::{Loader, LoaderConfig, Mode, Split};
+use pelk_train::{
+    Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, StepReport, TrainConfig, Trainer, write_atomically,
+};
+use serde::{Deserialize, Serialize};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// Steps to warm up, and steps that are timed.
+const STEPS: [u64; 2] = [3, 10];
+
+/// What an arm costs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmCost {
+    /// The task.
+    pub task: String,
+    /// The arm.
+    pub arm: String,
+    /// Trained values of the network.
+    pub parameters: usize,
+    /// Threads it was measured with.
+    pub threads: usize,
+    /// Training speed: the median over some steps.
+    pub training_images_per_second: f64,
+    /// Speed of evaluation.
+    pub inference_images_per_second: f64,
+    /// Images of an evaluation.
+    pub test_images: usize,
+    /// Most resident memory of the process; 0 where the system does not tell.
+    pub peak_bytes: u64,
+}
+
+/// The costs of a sweep's arms.
+#[derive(Debug, Clone, Default)]
+pub struct Costs(Vec<ArmCost>);
+
+#[derive(Serialize, Deserialize)]
+struct CostFile {
+    arms: Vec<ArmCost>,
+}
+
+impl Costs {
+    fn file(folder: &Path) -> PathBuf {
+        folder.join("costs.toml")
+    }
+
+    /// The costs that were measured for a sweep's folder; none where none were.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn read(folder: &Path) -> Result<Costs> {
+        let path = Costs::file(folder);
+        if !path.exists() {
+            return Ok(Costs::default());
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file: CostFile = toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Costs(file.arms))
+    }
+
+    /// Writes them into a sweep's folder.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let text = toml::to_string(&CostFile { arms: self.0.clone() })?;
+        Ok(write_atomically(&Costs::file(folder), text.as_bytes())?)
+    }
+
+    /// Adds the costs of other arms; those of an arm that was measured twice are left out.
+    pub fn extend(&mut self, others: Costs) {
+        for cost in others.0 {
+            if self.of(&cost.task, &cost.arm).is_none() {
+                self.0.push(cost);
+            }
+        }
+    }
+
+    /// The cost of an arm.
+    pub fn of(&self, task: &str, arm: &str) -> Option<&ArmCost> {
+        self.0.iter().find(|cost| cost.task == task && cost.arm == arm)
+    }
+
+    /// Seconds that training these runs will take, one after another; none where an arm was not measured.
+    pub fn seconds(&self, runs: &[PlannedRun]) -> Option<f64> {
+        let seconds = |run: &PlannedRun| {
+            let cost = self.of(run.task.name, &run.arm)?;
+            let images = run.steps as f64 * (run.config.batch.size * run.config.batch.accumulation) as f64;
+            let tested = (EVALUATIONS as usize * cost.test_images) as f64;
+            Some(images / cost.training_images_per_second + tested / cost.inference_images_per_second)
+        };
+        runs.iter().map(seconds).sum()
+    }
+
+    /// Measures all arms of a plan, `jobs` at once with `threads` threads each; `on_arm` hears of each.
+    ///
+    /// # Errors
+    /// When an arm cannot be trained.
+    pub fn measure(
+        plan: &Plan,
+        data: Option<&Path>,
+        jobs: usize,
+        threads: usize,
+        mut on_arm: impl FnMut(usize, usize),
+    ) -> Result<Costs> {
+        let mut arms = Vec::new();
+        for (task, budgets) in plan.tasks()? {
+            let steps = budgets.last().copied().unwrap_or(1);
+            for arm in plan.arms(task)? {
+                arms.push((task.name, plan.configure(task, &arm, steps, 0)?, arm));
+            }
+        }
+        let mut costs = Vec::new();
+        for several in arms.chunks(jobs) {
+            let started = several.iter().map(|(_, config, _)| Child::start(config, data, threads));
+            // All start before the first is waited for.
+            let children: Vec<_> = started.collect();
+            for ((task, _, arm), child) in several.iter().zip(children) {
+                let what = || format!("cannot measure arm {arm:?} of task {task}");
+                let measured: Measured = child.and_then(Child::wait).with_context(what)?;
+                costs.push(measured.of(task, arm, threads));
+                on_arm(costs.len(), arms.len());
+            }
+        }
+        Ok(Costs(costs))
+    }
+}
+
+/// What a measuring process answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Measured {
+    parameters: usize,
+    training_images_per_second: f64,
+    inference_images_per_second: f64,
+    test_images: usize,
+    peak_bytes: Option<u64>,
+}
+
+impl Measured {
+    fn of(self, task: &str, arm: &str, threads: usize) -> ArmCost {
+        ArmCost {
+            task: task.to_owned(),
+            arm: arm.to_owned(),
+            parameters: self.parameters,
+            threads,
+            training_images_per_second: self.training_images_per_second,
+            inference_images_per_second: self.inference_images_per_second,
+            test_images: self.test_images,
+            peak_bytes: self.peak_bytes.unwrap_or(0),
+        }
+    }
+}
+
+/// A process that measures one configuration.
+struct Child(std::process::Child);
+
+impl Child {
+    fn start(config: &TrainConfig, data: Option<&Path>, threads: usize) -> Result<Child> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let mut command = Command::new(program);
+        command.args(["ablate", "--measure", "--threads", &threads.to_string()]);
+        if let Some(data) = data {
+            command.arg("--data").arg(data);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot start this program once more")?;
+        let mut input = child.stdin.take().ok_or_else(|| anyhow!("the process takes no input"))?;
+        input.write_all(config.to_toml()?.as_bytes()).context("the process ended early")?;
+        Ok(Child(child))
+    }
+
+    fn wait(self) -> Result<Measured> {
+        let output = self.0.wait_with_output()?;
+        if !output.status.success() {
+            let message = String::from_utf8_lossy(&output.stderr);
+            bail!("{}", message.trim().trim_start_matches("error: "));
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+/// The measuring process: reads a configuration from the standard input, answers with a line of JSON.
+///
+/// # Errors
+/// When the configuration cannot be trained.
+pub fn answer(data: Option<&Path>, threads: Option<usize>) -> Result<()> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).context("cannot read the configuration")?;
+    let config = TrainConfig::parse("standard input", &text, &[])?;
+    let measured = in_pool(threads, || measure(config, data))?;
+    println!("{}", serde_json::to_string(&measured)?);
+    Ok(())
+}
+
+fn measure(mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
+    let read = |split| dataset(&config.data.dataset, data, &config.data.canvases, split);
+    let datasets = Datasets { train: read(Split::Train)?, test: read(Split::Test)? };
+    let [warm_up, timed] = STEPS;
+    // Long enough, and not evaluated on the way.
+    (config.schedule.steps, config.schedule.evaluate_every) = (warm_up + timed + 1, 0);
+    config.schedule.warmup_epochs = 0.0;
+    let images = (config.batch.size * config.batch.accumulation) as f64;
+    let mut trainer = Trainer::new(CpuBackend::new()?, config.clone(), datasets.clone())?;
+    let specs = trainer.network().parameters()?;
+    let trained = specs.iter().filter(|spec| spec.role != Role::Buffer);
+    let parameters = trained.map(|spec| spec.shape.elements()).sum();
+    let mut clock = Clock(vec![Instant::now()]);
+    trainer.run(Limits { max_steps: Some(warm_up + timed), checkpoint_every: None }, &mut clock)?;
+    let ends = clock.0.get(warm_up as usize..).unwrap_or_default();
+    let mut seconds: Vec<f64> = ends.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+    seconds.sort_by(f64::total_cmp);
+    let step = seconds.get(seconds.len() / 2).copied().context("training ended at once")?;
+    let inference_images_per_second = inference(&trainer, &config, &datasets)?;
+    Ok(Measured {
+        parameters,
+        training_images_per_second: images / step,
+        inference_images_per_second,
+        test_images: datasets.test.len(),
+        peak_bytes: peak_bytes(),
+    })
+}
+
+/// Images per second of evaluation, from its second batch on.
+fn inference(trainer: &Trainer<CpuBackend>, config: &TrainConfig, datasets: &Datasets) -> Result<f64> {
+    use pelk_autodiff::{Backend, Parameters, from_host};
+    const BATCHES: usize = 3;
+    let backend = CpuBackend::new()?;
+    let parameters = Parameters::upload(&backend, &pelk_models::initialize(trainer.network(), 0)?)?;
+    let loading = LoaderConfig::new(
+        config.batch.evaluation_size,
+        Mode::Evaluation,
+        datasets.train.statistics().clone(),
+    );
+    let mut batches = Loader::new(datasets.test.clone(), loading)?;
+    let batch = batches.next().context("there are no test images")??;
+    drop(batches);
+    let input = from_host(&backend, &batch.images)?;
+    let mut session = trainer.network().session(&backend, &parameters, backend.shape(&input))?;
+    session.run(input)?;
+    let mut shortest = f64::INFINITY;
+    for _ in 0..BATCHES {
+        let input = from_host(&backend, &batch.images)?;
+        let start = Instant::now();
+        let logits = session.run(input)?;
+        backend.download(&logits)?;
+        shortest = shortest.min(start.elapsed().as_secs_f64());
+    }
+    Ok(batch.indices.len() as f64 / shortest)
+}
+
+/// When each step ended.
+struct Clock(Vec<Instant>);
+
+impl Observer for Clock {
+    fn on_step(&mut self, _: &StepReport) -> bool {
+        self.0.push(Instant::now());
+        true
+    }
+    fn on_evaluation_batch(&mut self, _: usize, _: usize) {}
+    fn on_checkpoint(&mut self, _: &Checkpoint) -> pelk_train::Result<()> {
+        Ok(())
+    }
+    fn on_evaluation(&mut self, _: &MetricsRow, _: &Evaluation, _: Option<&Checkpoint>) -> pelk_train::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn costs_are_kept_with_the_sweep() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Costs::read(folder.path()).unwrap().of("long-range", "reversed").is_none());
+        let cost = ArmCost {
+            task: "long-range".into(),
+            arm: "reversed".into(),
+            parameters: 20_000,
+            threads: 1,
+            training_images_per_second: 800.0,
+            inference_images_per_second: 3000.0,
+            test_images: 1000,
+            peak_bytes: 100 << 20,
+        };
+        Costs(vec![cost.clone()]).write(folder.path()).unwrap();
+        let read = Costs::read(folder.path()).unwrap();
+        assert_eq!(read.of("long-range", "reversed"), Some(&cost));
+        assert!(read.of("long-range", "dense 47").is_none());
+    }
+}

@@ -1,0 +1,225 @@
+//! What a sweep trains: the runs that its studies, budgets and seeds ask for.
+
+use super::catalog::{self, Study, Task};
+use anyhow::{Context, Result, bail, ensure};
+use pelk_train::{TrainConfig, write_atomically};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Evaluations of a run: the points of its training curve.
+pub const EVALUATIONS: u64 = 6;
+
+/// What was asked for. It is kept in the sweep's folder, and everything that a sweep does follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The studies.
+    pub studies: Vec<String>,
+    /// Whether only the arms of their quick versions take part.
+    pub quick: bool,
+    /// Seeds of each arm: 0, 1, and so on.
+    pub seeds: u64,
+    /// Changes for all runs, as `--set` takes them.
+    pub settings: Vec<String>,
+    /// For each task, the lengths of training in steps.
+    pub budgets: BTreeMap<String, Vec<u64>>,
+}
+
+/// One run of a sweep.
+#[derive(Debug, Clone)]
+pub struct PlannedRun {
+    /// The task.
+    pub task: &'static Task,
+    /// The arm.
+    pub arm: String,
+    /// Length of training.
+    pub steps: u64,
+    /// Key of everything random but the task's fixed data.
+    pub seed: u64,
+    /// Everything that decides the result.
+    pub config: TrainConfig,
+}
+
+impl PlannedRun {
+    /// The run's folder within the sweep's.
+    pub fn folder(&self) -> PathBuf {
+        let arm: String =
+            self.arm.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+        let steps = format!("{}-steps", self.steps);
+        ["runs", self.task.name, &arm, &steps, &format!("seed-{}", self.seed)].iter().collect()
+    }
+
+    /// The run for people.
+    pub fn describe(&self) -> String {
+        format!("{}, {}, {} steps, seed {}", self.task.name, self.arm, self.steps, self.seed)
+    }
+}
+
+impl Plan {
+    /// The file that keeps the plan of a sweep's folder.
+    pub fn file(folder: &Path) -> PathBuf {
+        folder.join("sweep.toml")
+    }
+
+    /// The plan of a sweep's folder.
+    ///
+    /// # Errors
+    /// When there is none, or the file is damaged.
+    pub fn read(folder: &Path) -> Result<Plan> {
+        let path = Plan::file(folder);
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("{} holds no sweep: cannot read {}", folder.display(), path.display()))?;
+        toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    /// Writes the plan into a sweep's folder, which is made.
+    ///
+    /// # Errors
+    /// When the folder holds another plan, or cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let path = Plan::file(folder);
+        if path.exists() {
+            ensure!(
+                Plan::read(folder)? == *self,
+                "{} holds another sweep: give another --out, or go on with that one by --resume",
+                folder.display()
+            );
+            return Ok(());
+        }
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(write_atomically(&path, toml::to_string(self)?.as_bytes())?)
+    }
+
+    /// The studies, in the order of reports.
+    ///
+    /// # Errors
+    /// When there is none of a name.
+    pub fn studies(&self) -> Result<Vec<&'static Study>> {
+        self.studies.iter().map(|name| catalog::study(name)).collect()
+    }
+
+    /// The tasks and their budgets.
+    ///
+    /// # Errors
+    /// When there is none of a name.
+    pub fn tasks(&self) -> Result<Vec<(&'static Task, &[u64])>> {
+        self.budgets.iter().map(|(name, budgets)| Ok((catalog::task(name)?, budgets.as_slice()))).collect()
+    }
+
+    /// The arms of a study in this sweep.
+    ///
+    /// # Errors
+    /// When the task has none for it.
+    pub fn study_of(&self, study: &str, task: &Task) -> Result<catalog::TaskStudy> {
+        let mut study = task.study(study)?.clone();
+        study.arms.retain(|arm| arm.quick || !self.quick);
+        Ok(study)
+    }
+
+    /// All runs, shorter ones first and arms next to each other, so that a sweep that is cut short can be compared. Arms
+    /// that several studies share are trained once.
+    ///
+    /// # Errors
+    /// When a name is not known, or a setting makes no configuration.
+    pub fn runs(&self) -> Result<Vec<PlannedRun>> {
+        let mut runs = Vec::new();
+        for (task, budgets) in self.tasks()? {
+            let arms = self.arms(task)?;
+            for &steps in budgets {
+                for seed in 0..self.seeds {
+                    for arm in &arms {
+                        let config = self.configure(task, arm, steps, seed)?;
+                        runs.push(PlannedRun { task, arm: arm.clone(), steps, seed, config });
+                    }
+                }
+            }
+        }
+        if runs.is_empty() {
+            bail!("the sweep has no runs: ask for a study, a task, a seed and a budget at least");
+        }
+        Ok(runs)
+    }
+
+    /// The arms of a task that take part, in the order in which studies name them.
+    ///
+    /// # Errors
+    /// When the task has none for a study.
+    pub fn arms(&self, task: &Task) -> Result<Vec<String>> {
+        let (mut arms, mut seen) = (Vec::new(), BTreeSet::new());
+        for study in &self.studies {
+            for arm in self.study_of(study, task)?.arms {
+                if seen.insert(arm.arm.clone()) {
+                    arms.push(arm.arm);
+                }
+            }
+        }
+        Ok(arms)
+    }
+
+    /// The configuration of one run.
+    ///
+    /// # Errors
+    /// When a setting makes none.
+    pub fn configure(&self, task: &Task, arm: &str, steps: u64, seed: u64) -> Result<TrainConfig> {
+        let mut settings = self.settings.clone();
+        settings.push(format!("seed={seed}"));
+        settings.push(format!("schedule.steps={steps}"));
+        settings.push(format!("schedule.evaluate_every={}", steps.div_ceil(EVALUATIONS)));
+        settings.extend(task.canvas_seed.map(|first| format!("data.canvases.seed={}", first + seed)));
+        task.configure(arm, &settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            studies: vec!["kernel".into(), "grid".into(), "center".into()],
+            quick: true,
+            seeds: 3,
+            settings: vec!["optimizer.learning_rate=0.002".into()],
+            budgets: [("long-range".into(), vec![600, 1200])].into(),
+        }
+    }
+
+    #[test]
+    fn shared_arms_run_once_and_folders_differ() {
+        let runs = plan().runs().unwrap();
+        // Four kernels, dense and reversed, centre 1; peripheral 47 serves all three studies.
+        assert_eq!(runs.len(), 7 * 3 * 2);
+        let folders: BTreeSet<_> = runs.iter().map(PlannedRun::folder).collect();
+        assert_eq!(folders.len(), runs.len());
+        assert!(folders.contains(Path::new("runs/long-range/peripheral_47/1200-steps/seed-2")));
+    }
+
+    #[test]
+    fn runs_differ_in_arm_steps_and_seed_only() {
+        let runs = plan().runs().unwrap();
+        let run = |arm: &str, steps, seed| {
+            let found = |run: &&PlannedRun| run.arm == arm && run.steps == steps && run.seed == seed;
+            runs.iter().find(found).unwrap().config.clone()
+        };
+        let (a, mut b) = (run("dense 47", 600, 1), run("peripheral 47", 600, 1));
+        assert_eq!((a.seed, a.data.canvases.seed, a.schedule.steps, a.schedule.evaluate_every), (1, 1001, 600, 100));
+        assert_eq!(a.optimizer.learning_rate, 0.002);
+        assert_ne!(a.model, b.model);
+        b.model = a.model.clone();
+        assert_eq!(a, b);
+        assert_eq!(run("dense 47", 1200, 1).data, a.data);
+    }
+
+    #[test]
+    fn a_folder_keeps_one_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("sweep");
+        assert!(Plan::read(&folder).unwrap_err().to_string().contains("holds no sweep"));
+        plan().write(&folder).unwrap();
+        assert_eq!(Plan::read(&folder).unwrap(), plan());
+        plan().write(&folder).unwrap();
+        let other = Plan { seeds: 4, ..plan() };
+        assert!(other.write(&folder).unwrap_err().to_string().contains("--resume"));
+    }
+}

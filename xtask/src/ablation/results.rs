@@ -1,0 +1,141 @@
+//! What the runs of a sweep's folder measured.
+
+use super::plan::{Plan, PlannedRun};
+use anyhow::{Context, Result, bail};
+use pelk_train::{MetricsRow, Run, metrics};
+use std::path::{Path, PathBuf};
+
+/// The name of the metric that arms are compared by.
+pub const ACCURACY: &str = "accuracy";
+
+/// A run that is done.
+#[derive(Debug, Clone)]
+pub struct FinishedRun {
+    /// What was planned.
+    pub plan: PlannedRun,
+    /// Its evaluations, the last at its end.
+    pub rows: Vec<MetricsRow>,
+    /// Accuracy at its end of each group of labels, by name; none where the dataset has no groups.
+    pub groups: Vec<(String, f64)>,
+}
+
+impl FinishedRun {
+    /// The evaluation at the end. A finished run has one.
+    fn last(&self) -> Option<&MetricsRow> {
+        self.rows.last()
+    }
+
+    /// What was measured at its end: metric and value, accuracy first; accuracies are shares.
+    pub fn values(&self) -> Vec<(String, f64)> {
+        let last = self.last().into_iter();
+        let whole = last.flat_map(|row| [(ACCURACY.to_owned(), row.test_accuracy), ("loss".to_owned(), row.test_loss)]);
+        let groups = self.groups.iter().map(|(name, accuracy)| (format!("{ACCURACY} {name}"), *accuracy));
+        whole.chain(groups).collect()
+    }
+
+    /// One metric at its end.
+    pub fn value(&self, metric: &str) -> Option<f64> {
+        self.values().into_iter().find(|(name, _)| name == metric).map(|(_, value)| value)
+    }
+
+    /// Seconds of training, evaluations excluded.
+    pub fn seconds(&self) -> f64 {
+        let images = (self.plan.config.batch.size * self.plan.config.batch.accumulation) as f64;
+        let before = std::iter::once(0).chain(self.rows.iter().map(|row| row.step));
+        let parts = self.rows.iter().zip(before);
+        parts.map(|(row, before)| (row.step - before) as f64 * images / row.images_per_second).sum()
+    }
+}
+
+/// The finished runs of a plan.
+#[derive(Debug)]
+pub struct Results {
+    /// The plan.
+    pub plan: Plan,
+    /// Those that are done, in the plan's order.
+    pub finished: Vec<FinishedRun>,
+    /// How many were planned.
+    pub planned: usize,
+}
+
+impl Results {
+    /// The results in a sweep's folder, or in several folders of one sweep whose shards ran apart.
+    ///
+    /// # Errors
+    /// When a folder holds no sweep or another one, or a run's file is damaged.
+    pub fn read(folders: &[PathBuf]) -> Result<Results> {
+        let (first, others) = folders.split_first().context("there is no folder to read")?;
+        let plan = Plan::read(first)?;
+        if let Some(other) = others.iter().find(|other| Plan::read(other).ok().as_ref() != Some(&plan)) {
+            bail!("{} and {} hold different sweeps", first.display(), other.display());
+        }
+        let runs = plan.runs()?;
+        let planned = runs.len();
+        let mut finished = Vec::new();
+        for run in runs {
+            for folder in folders {
+                if let Some(run) = read_run(&run, folder)? {
+                    finished.push(run);
+                    break;
+                }
+            }
+        }
+        Ok(Results { plan, finished, planned })
+    }
+
+    /// Whether nothing is missing.
+    pub fn complete(&self) -> bool {
+        self.finished.len() == self.planned
+    }
+
+    /// The finished runs of an arm with one budget.
+    pub fn of<'a>(
+        &'a self,
+        task: &'a str,
+        arm: &'a str,
+        steps: u64,
+    ) -> impl Iterator<Item = &'a FinishedRun> + Clone {
+        self.finished
+            .iter()
+            .filter(move |run| run.plan.task.name == task && run.plan.arm == arm && run.plan.steps == steps)
+    }
+
+    /// A metric of an arm with one budget, seed by seed.
+    pub fn values(&self, task: &str, arm: &str, steps: u64, metric: &str) -> Vec<(u64, f64)> {
+        self.of(task, arm, steps).filter_map(|run| Some((run.plan.seed, run.value(metric)?))).collect()
+    }
+}
+
+/// The folders of one sweep under `folder`: itself, or those in it.
+///
+/// # Errors
+/// When there is none.
+pub fn sweeps_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    if Plan::file(folder).exists() {
+        return Ok(vec![folder.to_owned()]);
+    }
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut found: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| Plan::file(path).exists()).collect();
+    found.sort();
+    if found.is_empty() {
+        bail!("{} holds no sweep, and no folder in it does (a sweep has a sweep.toml)", folder.display());
+    }
+    Ok(found)
+}
+
+/// The run in a sweep's folder, if it is done.
+fn read_run(plan: &PlannedRun, sweep: &Path) -> Result<Option<FinishedRun>> {
+    let folder = sweep.join(plan.folder());
+    if !Run::exists(&folder) {
+        return Ok(None);
+    }
+    let rows = metrics::read(&folder.join("metrics.csv"))?;
+    if rows.last().is_none_or(|row| row.step != plan.steps) {
+        return Ok(None);
+    }
+    let groups = metrics::read_groups(&folder.join("groups.csv"))?;
+    let last = groups.into_iter().filter(|row| row.step == plan.steps);
+    let groups = last.map(|row| (row.group.name.clone(), row.group.accuracy())).collect();
+    Ok(Some(FinishedRun { plan: plan.clone(), rows, groups }))
+}
