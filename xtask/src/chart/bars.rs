@@ -1,0 +1,152 @@
+//! Horizontal stacked bars: what a whole is made of, in several ways of counting it.
+
+use super::MOST_SERIES;
+use super::canvas::{Drawing, Legend, MARGIN, TEXT, WIDTH, rectangle, text, width, write};
+use super::theme::{GROUND, INK, SERIES};
+use anyhow::{Result, ensure};
+use plotters::style::text_anchor::HPos;
+
+/// Height of a bar.
+const BAR: f64 = 34.0;
+/// From one bar to the next, its name included.
+const ROW: f64 = BAR + 30.0;
+
+/// Stacked bars, each as long as the others: segments show shares of a whole.
+#[derive(Debug, Clone)]
+pub struct Bars {
+    /// What they show; printed above them and read out by screen readers.
+    pub title: String,
+    /// The names of the segments, up to [`MOST_SERIES`], in the order of the legend.
+    pub segments: Vec<String>,
+    /// The bars from the top.
+    pub rows: Vec<Row>,
+}
+
+/// A bar.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its name, written above it.
+    pub name: String,
+    /// The amount of each segment, 0 or more, in any unit.
+    pub amounts: Vec<f64>,
+}
+
+impl Bars {
+    /// The bars as a file of its own.
+    ///
+    /// # Errors
+    /// When there are more segments than colours, or a bar has no amounts that make shares.
+    pub fn svg(&self) -> Result<String> {
+        Ok(self.draw()?.standalone())
+    }
+
+    /// The bars as an element of a page that has [`STYLE`](super::STYLE) in its style sheet.
+    ///
+    /// # Errors
+    /// As [`Bars::svg`].
+    pub fn inline(&self) -> Result<String> {
+        Ok(self.draw()?.inline())
+    }
+
+    fn check(&self) -> Result<()> {
+        let Bars { title, segments, rows } = self;
+        let count = segments.len();
+        ensure!(
+            count <= MOST_SERIES,
+            "chart {title:?} has {count} segments, but there are colours for {MOST_SERIES} only"
+        );
+        ensure!(!rows.is_empty(), "chart {title:?} has no bar to draw");
+        for Row { name, amounts } in rows {
+            ensure!(
+                amounts.len() == count,
+                "chart {title:?}: bar {name:?} has {} amounts, but there are {count} segments",
+                amounts.len()
+            );
+            let valid = amounts.iter().all(|amount| amount.is_finite() && *amount >= 0.0);
+            ensure!(
+                valid && amounts.iter().sum::<f64>() > 0.0,
+                "chart {title:?}: the amounts of bar {name:?} must be 0 or more and not all 0, they are {amounts:?}"
+            );
+        }
+        Ok(())
+    }
+
+    fn draw(&self) -> Result<Drawing> {
+        self.check()?;
+        let legend = Legend::new(self.segments.iter().map(String::as_str));
+        let top = MARGIN + 2.0 * TEXT;
+        let below = top + ROW * self.rows.len() as f64;
+        Drawing::new(&self.title, below + legend.height() + MARGIN, |area| {
+            for (i, row) in self.rows.iter().enumerate() {
+                let top = top + ROW * i as f64;
+                write(area, &row.name, [MARGIN, top + 0.6 * TEXT], HPos::Left, &text(INK))?;
+                let (top, mut left) = (top + 1.4 * TEXT, MARGIN);
+                let total: f64 = row.amounts.iter().sum();
+                for (amount, &color) in row.amounts.iter().zip(&SERIES) {
+                    let right = left + (WIDTH - 2.0 * MARGIN) * amount / total;
+                    rectangle(area, [[left, top], [right, top + BAR]], color)?;
+                    let share = share(amount / total);
+                    if width(&share) + 6.0 < right - left {
+                        write(
+                            area,
+                            &share,
+                            [0.5 * (left + right), top + 0.5 * BAR],
+                            HPos::Center,
+                            &text(GROUND),
+                        )?;
+                    }
+                    left = right;
+                }
+            }
+            legend.draw(area, below, |i, [x, y]| {
+                rectangle(area, [[x - 7.0, y - 6.0], [x + 7.0, y + 6.0]], SERIES[i])
+            })
+        })
+    }
+}
+
+/// A share in percent: tenths, or hundredths where there would be nothing left of it.
+fn share(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent < 1.0 { format!("{percent:.2} %") } else { format!("{percent:.1} %") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bars(rows: &[&[f64]]) -> Bars {
+        Bars {
+            title: "Shares".to_owned(),
+            segments: vec!["a".to_owned(), "b".to_owned()],
+            rows: rows.iter().map(|row| Row { name: "bar".to_owned(), amounts: row.to_vec() }).collect(),
+        }
+    }
+
+    #[test]
+    fn shares_are_written_where_they_fit() {
+        let svg = bars(&[&[2.0, 6.0], &[0.001, 0.999]]).inline().unwrap();
+        assert!(svg.contains("25.0 %") && svg.contains("75.0 %") && svg.contains("99.9 %"), "{svg}");
+        assert!(!svg.contains("0.10 %"));
+        // Two bars of two segments, and two marks in the legend.
+        assert_eq!(svg.matches("<rect").count(), 6);
+    }
+
+    #[test]
+    fn bars_without_shares_are_refused_by_name() {
+        let error = |bars: Bars| bars.svg().unwrap_err().to_string();
+        for row in [&[0.0, 0.0], &[1.0, -1.0], &[f64::NAN, 1.0]] {
+            let message = error(bars(&[row]));
+            assert!(message.contains("\"bar\"") && message.contains("0 or more"), "{message}");
+        }
+        assert!(error(bars(&[&[1.0]])).contains("1 amounts"));
+        assert!(error(bars(&[])).contains("no bar"));
+        let many = Bars { segments: vec![String::new(); MOST_SERIES + 1], ..bars(&[&[1.0, 1.0]]) };
+        assert!(error(many).contains("9 segments"));
+    }
+
+    #[test]
+    fn small_shares_keep_two_decimals() {
+        assert_eq!([0.0005, 0.2461, 1.0].map(share), ["0.05 %", "24.6 %", "100.0 %"]);
+    }
+}
