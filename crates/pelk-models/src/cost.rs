@@ -127,18 +127,18 @@ impl NetworkCost {
     }
 }
 
-/// Counts a network for one image of `size` x `size`; `density` is the share of weights that the paper keeps.
+/// Counts a network for one image of `[height, width]` pixels; `density` is the share of weights that the paper keeps.
 ///
 /// # Errors
 /// When the image is too small for the network.
-pub fn count(network: &Network, size: usize, density: f64) -> Result<NetworkCost> {
-    let smallest = network.config().smallest_input();
+pub fn count(network: &Network, [height, width]: [usize; 2], density: f64) -> Result<NetworkCost> {
+    let (size, smallest) = (height.min(width), network.config().smallest_input());
     if size < smallest {
         return Err(ModelError::config("size", format!("is {size}, the network needs at least {smallest}")));
     }
     let mut counter = Counter { cost: NetworkCost::default(), density, seen: HashMap::new() };
     let images =
-        Counted { shape: Shape::from([1, size, size, network.config().in_channels]), parameter: None };
+        Counted { shape: Shape::from([1, height, width, network.config().in_channels]), parameter: None };
     network.logits(&mut counter, &images)?;
     Ok(counter.cost)
 }
@@ -219,7 +219,7 @@ mod tests {
     fn total(name: &str, size: usize) -> PartCost {
         let model = model(name).unwrap();
         let config = model.configure(3, 1000).unwrap();
-        count(&Network::new(config).unwrap(), size, model.density).unwrap().total()
+        count(&Network::new(config).unwrap(), [size, size], model.density).unwrap().total()
     }
 
     /// The bound that the printed digits allow.

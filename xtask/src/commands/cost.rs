@@ -1,5 +1,6 @@
 //! `cargo xtask cost`: parameters and multiply-adds of the models, beside the numbers that the papers print.
 
+mod figures;
 mod footnotes;
 
 use crate::table::{Table, number, text};
@@ -10,6 +11,7 @@ use pelk_models::Network;
 use pelk_models::cost::{NetworkCost, Part, PartCost, count};
 use pelk_models::zoo::{self, Model, PaperNumbers};
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// The papers count for ImageNet: colour images, 1000 classes.
 const CHANNELS: u32 = 3;
@@ -48,6 +50,15 @@ pub struct CostArgs {
     /// Print one line of JSON a model and size, for scripts
     #[arg(long)]
     json: bool,
+
+    /// Write figures 5 and 6 of the paper, as counted here, as SVG: what PeLK-T's multiply-adds are spent on, and the
+    /// parameters of ConvNeXt-T with ever larger kernels
+    #[arg(long, conflicts_with_all = ["models", "size", "classes", "channels", "by_part", "json"])]
+    chart: bool,
+
+    /// The folder for the figures [default: the checkout's docs]
+    #[arg(long, value_name = "DIR", requires = "chart")]
+    out: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -56,6 +67,7 @@ Examples:
   cargo xtask cost pelk_t                 one of them, part by part
   cargo xtask cost pelk_t --size 1024     on a larger image
   cargo xtask cost pelk_atto --channels 1 --classes 10
+  cargo xtask cost --chart --out figures  figures 5 and 6 of the paper
 
 Models:";
 
@@ -96,7 +108,7 @@ impl Counted {
         let config = model.configure(channels, classes)?;
         let network = Network::new(config)?;
         let count = |density| {
-            count(&network, size, density)
+            count(&network, [size, size], density)
                 .with_context(|| format!("cannot count {} at {size} x {size}", model.name))
         };
         let comparable = args.channels == CHANNELS && args.classes == CLASSES;
@@ -127,8 +139,11 @@ impl Counted {
 /// Counts, then prints.
 ///
 /// # Errors
-/// If there is no such model, or the image is too small for it.
+/// If there is no such model, the image is too small for it, or a figure cannot be written.
 pub fn run(args: &CostArgs) -> Result<()> {
+    if args.chart {
+        return figures::run(args.out.as_deref());
+    }
     let counted = count_all(args)?;
     if args.json {
         for counted in &counted {

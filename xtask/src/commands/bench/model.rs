@@ -84,7 +84,8 @@ pub fn measure(case: &Model, runs: usize, peak: PeakRate) -> Result<Record> {
     ensure!(case.size >= smallest, "{} needs images of at least {smallest} pixels", model.name);
     let backend = CpuBackend::new()?;
     let images = Images { shape: Shape::from([case.batch, case.size, case.size, channels]), classes };
-    let multiply_adds = cost::count(&network, case.size, 1.0)?.total().macs_executed * case.batch as u64;
+    let multiply_adds =
+        cost::count(&network, [case.size, case.size], 1.0)?.total().macs_executed * case.batch as u64;
     let timing = match case.pass {
         Pass::Inference => inference(&backend, &network, &images, runs)?,
         Pass::TrainStep => training(&backend, network, &images, runs)?,

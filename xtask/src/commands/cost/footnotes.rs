@@ -140,7 +140,7 @@ mod tests {
     /// PeLK-atto, for which no paper prints anything, beside numbers that are off by these factors.
     fn atto(params: f64, macs: f64) -> Counted {
         let network = Network::new(zoo::model("pelk_atto").unwrap().configure(3, 10).unwrap()).unwrap();
-        let cost = count(&network, 28, 1.0).unwrap();
+        let cost = count(&network, [28, 28], 1.0).unwrap();
         let total = cost.total();
         let printed = PaperNumbers {
             size: 28,
