@@ -1,4 +1,4 @@
-//! Pictures of a grid: one for a terminal, one for a page.
+//! Pictures of a grid: one for a terminal, one for a page, and a small one for lists.
 //!
 //! ```
 //! let grid = pelk_grid::SharingGrid::exponential(13, 5, 2)?;
@@ -11,6 +11,7 @@
 mod ramp;
 mod svg;
 mod text;
+mod thumbnail;
 
 use crate::SharingGrid;
 
@@ -29,6 +30,11 @@ pub fn text(grid: &SharingGrid) -> String {
 /// region, so it suits grids of up to a few hundred intervals.
 pub fn svg(grid: &SharingGrid) -> String {
     svg::Picture(grid).to_string()
+}
+
+/// A small SVG picture without text, a unit a tap, for tables and lists of grids.
+pub fn thumbnail(grid: &SharingGrid) -> String {
+    thumbnail::Picture(grid).to_string()
 }
 
 /// The grid in one line.

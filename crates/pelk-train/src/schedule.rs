@@ -52,7 +52,8 @@ impl ScheduleConfig {
 
     /// Whether the network is evaluated after `step` steps.
     pub fn evaluates_after(&self, step: u64, steps_per_epoch: u64) -> bool {
-        step == self.total_steps(steps_per_epoch) || step.is_multiple_of(self.evaluation_interval(steps_per_epoch))
+        step == self.total_steps(steps_per_epoch)
+            || step.is_multiple_of(self.evaluation_interval(steps_per_epoch))
     }
 
     /// Steps since the evaluation before the one that is due at `step` or next after it.
@@ -86,7 +87,12 @@ mod tests {
 
     #[test]
     fn rises_to_one_and_falls_to_the_final_share() {
-        let schedule = ScheduleConfig { epochs: 10, warmup_epochs: 2.0, final_fraction: 0.01, ..ScheduleConfig::default() };
+        let schedule = ScheduleConfig {
+            epochs: 10,
+            warmup_epochs: 2.0,
+            final_fraction: 0.01,
+            ..ScheduleConfig::default()
+        };
         let factors: Vec<f64> = (0..1000).map(|step| schedule.factor(step, 100)).collect();
         assert!((factors[0] - 1.0 / 200.0).abs() < 1e-12);
         assert!(factors[..200].is_sorted() && factors[200..].is_sorted_by(|a, b| a >= b));

@@ -257,7 +257,8 @@ impl<B: Backend> Trainer<B> {
             }
             let finished = self.step == self.total_steps();
             let ends = !finished && (!go_on || self.step >= last);
-            let saves = limits.checkpoint_every.is_some_and(|every| every > 0 && self.step.is_multiple_of(every));
+            let saves =
+                limits.checkpoint_every.is_some_and(|every| every > 0 && self.step.is_multiple_of(every));
             if evaluates || ends || saves {
                 observer.on_checkpoint(&self.checkpoint()?)?;
             }

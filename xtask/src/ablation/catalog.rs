@@ -16,6 +16,9 @@ pub struct Study {
     pub name: String,
     /// Its heading.
     pub title: String,
+    /// What the labels of its arms are of, where they do not say so themselves.
+    #[serde(default)]
+    noun: String,
     /// The question.
     pub question: String,
     /// A table of the paper.
@@ -30,6 +33,13 @@ pub struct PaperTable {
     pub caption: String,
     /// What was trained, and its accuracy in percent. A label that a study's arm has too is that arm's counterpart.
     pub rows: Vec<(String, f64)>,
+}
+
+impl Study {
+    /// An arm's label in a sentence.
+    pub fn named(&self, label: &str) -> String {
+        format!("{} {label}", self.noun).trim_start().to_owned()
+    }
 }
 
 impl PaperTable {
@@ -48,6 +58,10 @@ pub struct Task {
     pub name: &'static str,
     /// The preset that arms are changes of.
     pub preset: String,
+    /// What it is, for readers of reports.
+    pub about: String,
+    /// Accuracy of guessing.
+    pub chance: f64,
     /// Changes for all arms, as `--set` takes them.
     pub settings: Vec<String>,
     /// Lengths of training, in steps, unless the command line says otherwise: the shorter and the longer.

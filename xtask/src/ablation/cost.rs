@@ -7,7 +7,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use pelk_autodiff::{CpuBackend, Role};
 use pelk_data::{Loader, LoaderConfig, Mode, Split};
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, StepReport, TrainConfig, Trainer, write_atomically,
+    Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, StepReport, TrainConfig, Trainer,
+    write_atomically,
 };
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
@@ -62,8 +63,10 @@ impl Costs {
         if !path.exists() {
             return Ok(Costs::default());
         }
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let file: CostFile = toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file: CostFile =
+            toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(Costs(file.arms))
     }
 
@@ -101,17 +104,11 @@ impl Costs {
         runs.iter().map(seconds).sum()
     }
 
-    /// Measures all arms of a plan, `jobs` at once with `threads` threads each; `on_arm` hears of each.
+    /// Measures all arms of a plan, `jobs` at once with `threads` threads each.
     ///
     /// # Errors
     /// When an arm cannot be trained.
-    pub fn measure(
-        plan: &Plan,
-        data: Option<&Path>,
-        jobs: usize,
-        threads: usize,
-        mut on_arm: impl FnMut(usize, usize),
-    ) -> Result<Costs> {
+    pub fn measure(plan: &Plan, data: Option<&Path>, jobs: usize, threads: usize) -> Result<Costs> {
         let mut arms = Vec::new();
         for (task, budgets) in plan.tasks()? {
             let steps = budgets.last().copied().unwrap_or(1);
@@ -128,7 +125,6 @@ impl Costs {
                 let what = || format!("cannot measure arm {arm:?} of task {task}");
                 let measured: Measured = child.and_then(Child::wait).with_context(what)?;
                 costs.push(measured.of(task, arm, threads));
-                on_arm(costs.len(), arms.len());
             }
         }
         Ok(Costs(costs))
@@ -269,7 +265,12 @@ impl Observer for Clock {
     fn on_checkpoint(&mut self, _: &Checkpoint) -> pelk_train::Result<()> {
         Ok(())
     }
-    fn on_evaluation(&mut self, _: &MetricsRow, _: &Evaluation, _: Option<&Checkpoint>) -> pelk_train::Result<()> {
+    fn on_evaluation(
+        &mut self,
+        _: &MetricsRow,
+        _: &Evaluation,
+        _: Option<&Checkpoint>,
+    ) -> pelk_train::Result<()> {
         Ok(())
     }
 }

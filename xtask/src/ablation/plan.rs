@@ -68,8 +68,9 @@ impl Plan {
     /// When there is none, or the file is damaged.
     pub fn read(folder: &Path) -> Result<Plan> {
         let path = Plan::file(folder);
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("{} holds no sweep: cannot read {}", folder.display(), path.display()))?;
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!("{} holds no sweep: cannot read {}", folder.display(), path.display())
+        })?;
         toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))
     }
 
@@ -203,7 +204,10 @@ mod tests {
             runs.iter().find(found).unwrap().config.clone()
         };
         let (a, mut b) = (run("dense 47", 600, 1), run("peripheral 47", 600, 1));
-        assert_eq!((a.seed, a.data.canvases.seed, a.schedule.steps, a.schedule.evaluate_every), (1, 1001, 600, 100));
+        assert_eq!(
+            (a.seed, a.data.canvases.seed, a.schedule.steps, a.schedule.evaluate_every),
+            (1, 1001, 600, 100)
+        );
         assert_eq!(a.optimizer.learning_rate, 0.002);
         assert_ne!(a.model, b.model);
         b.model = a.model.clone();

@@ -28,7 +28,8 @@ impl FinishedRun {
     /// What was measured at its end: metric and value, accuracy first; accuracies are shares.
     pub fn values(&self) -> Vec<(String, f64)> {
         let last = self.last().into_iter();
-        let whole = last.flat_map(|row| [(ACCURACY.to_owned(), row.test_accuracy), ("loss".to_owned(), row.test_loss)]);
+        let whole = last
+            .flat_map(|row| [(ACCURACY.to_owned(), row.test_accuracy), ("loss".to_owned(), row.test_loss)]);
         let groups = self.groups.iter().map(|(name, accuracy)| (format!("{ACCURACY} {name}"), *accuracy));
         whole.chain(groups).collect()
     }
@@ -87,23 +88,6 @@ impl Results {
     pub fn complete(&self) -> bool {
         self.finished.len() == self.planned
     }
-
-    /// The finished runs of an arm with one budget.
-    pub fn of<'a>(
-        &'a self,
-        task: &'a str,
-        arm: &'a str,
-        steps: u64,
-    ) -> impl Iterator<Item = &'a FinishedRun> + Clone {
-        self.finished
-            .iter()
-            .filter(move |run| run.plan.task.name == task && run.plan.arm == arm && run.plan.steps == steps)
-    }
-
-    /// A metric of an arm with one budget, seed by seed.
-    pub fn values(&self, task: &str, arm: &str, steps: u64, metric: &str) -> Vec<(u64, f64)> {
-        self.of(task, arm, steps).filter_map(|run| Some((run.plan.seed, run.value(metric)?))).collect()
-    }
 }
 
 /// The folders of one sweep under `folder`: itself, or those in it.
@@ -115,8 +99,10 @@ pub fn sweeps_in(folder: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![folder.to_owned()]);
     }
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut found: Vec<PathBuf> =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| Plan::file(path).exists()).collect();
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| Plan::file(path).exists())
+        .collect();
     found.sort();
     if found.is_empty() {
         bail!("{} holds no sweep, and no folder in it does (a sweep has a sweep.toml)", folder.display());

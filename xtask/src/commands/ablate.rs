@@ -15,7 +15,9 @@ use progress::SweepProgress;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Reproduce the paper's ablations in small, with a report; without options, a quick version of three of them
+/// Reproduce the paper's ablations in small and report what they tell.
+///
+/// Without options: quick versions of three of them, in at most 20 minutes on two cores.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help())]
 pub struct AblateArgs {
@@ -85,7 +87,8 @@ Studies:";
 fn after_help() -> String {
     let line = |name: &str, text: &str| format!("\n  {name:<15}{text}");
     let studies: String = catalog::STUDIES.iter().map(|study| line(&study.name, &study.question)).collect();
-    let tasks: String = catalog::TASKS.iter().map(|task| line(task.name, &format!("preset {}", task.preset))).collect();
+    let tasks: String =
+        catalog::TASKS.iter().map(|task| line(task.name, &format!("preset {}", task.preset))).collect();
     format!("{EXAMPLES}{studies}\n\nTasks:{tasks}")
 }
 
@@ -133,8 +136,7 @@ pub fn run(args: &AblateArgs) -> Result<()> {
     let folder = folder(args)?;
     let jobs = args.jobs.unwrap_or_else(|| args.threads.map_or(cores(), |threads| cores() / threads).max(1));
     let threads = args.threads.unwrap_or_else(|| (cores() / jobs).max(1));
-    let workers =
-        Workers { jobs, threads, data: args.data.clone(), checkpoint_every: args.checkpoint_every };
+    let workers = Workers { jobs, threads, data: args.data.clone(), checkpoint_every: args.checkpoint_every };
     let plan = if args.resume { Plan::read(&folder)? } else { plan(args)? };
     // Before any work: a name that is not known, or a setting that makes no network.
     plan.runs()?;
@@ -150,7 +152,8 @@ pub fn run(args: &AblateArgs) -> Result<()> {
     let ending = train(&runs, &folder, &workers, &stop, &progress);
     progress.finish();
     let resume = || format!("cargo xtask ablate --resume --out {}", shown(&folder));
-    let ending = ending.with_context(|| format!("what was trained is saved; mend it and go on by {}", resume()))?;
+    let ending =
+        ending.with_context(|| format!("what was trained is saved; mend it and go on by {}", resume()))?;
     if ending == Ending::Stopped {
         println!("Stopped and saved. Go on by\n  {}", resume());
         return Ok(());
@@ -169,7 +172,11 @@ fn cores() -> usize {
 
 fn folder(args: &AblateArgs) -> Result<PathBuf> {
     let taken = |folder: &PathBuf| Plan::file(folder).exists();
-    let numbered = || (1..).map(|i: u32| root().join("runs").join(if i == 1 { "ablate".into() } else { format!("ablate-{i}") }));
+    let numbered = || {
+        (1..).map(|i: u32| {
+            root().join("runs").join(if i == 1 { "ablate".into() } else { format!("ablate-{i}") })
+        })
+    };
     match &args.out {
         Some(folder) => {
             // Shards share a folder.
@@ -237,9 +244,8 @@ fn with_costs(mut plan: Plan, args: &AblateArgs, folder: &Path, workers: &Worker
             return Ok((plan, costs));
         }
     }
-    let on_arm = |done, all| eprint!("\rmeasuring what each arm costs: {done} of {all} ");
-    let costs = Costs::measure(&plan, args.data.as_deref(), workers.jobs, workers.threads, on_arm)?;
-    eprintln!();
+    eprintln!("Measuring what each arm costs ...");
+    let costs = Costs::measure(&plan, args.data.as_deref(), workers.jobs, workers.threads)?;
     if let Some(minutes) = args.budget {
         let available = 60.0 * minutes * USABLE * workers.jobs as f64;
         let needed = costs.seconds(&plan.runs()?).context("an arm was not measured")?;

@@ -1,5 +1,6 @@
 //! The commands as a user runs them: the program itself, on a small dataset in a folder of its own.
 
+mod ablation;
 mod bad_input;
 mod bench;
 mod interruptions;

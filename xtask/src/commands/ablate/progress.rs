@@ -53,13 +53,15 @@ impl SweepProgress {
 
     /// Time left, by the speed so far.
     fn left(&self) -> String {
-        let (before, now) = (self.steps_before.load(Ordering::Relaxed), self.steps_now.load(Ordering::Relaxed));
+        let (before, now) =
+            (self.steps_before.load(Ordering::Relaxed), self.steps_now.load(Ordering::Relaxed));
         let left = self.steps.saturating_sub(before + now) as f64;
         duration(self.start.elapsed().as_secs_f64() * left / now.max(1) as f64)
     }
 
     fn show(&self) {
-        let (before, now) = (self.steps_before.load(Ordering::Relaxed), self.steps_now.load(Ordering::Relaxed));
+        let (before, now) =
+            (self.steps_before.load(Ordering::Relaxed), self.steps_now.load(Ordering::Relaxed));
         self.bar.set_position(before + now);
         let done = self.runs_done.load(Ordering::Relaxed);
         self.bar.set_message(format!("{done} of {} runs, {} left", self.runs, self.left()));

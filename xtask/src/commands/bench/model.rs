@@ -1,10 +1,10 @@
 //! Measuring whole networks, each in a process of its own, whose peak memory is then that of the network.
 
 use super::cases::{Model, Pass};
-use crate::memory::peak_bytes;
 use super::operators::values;
 use super::record::{Record, Times};
 use super::timing::{PeakRate, Timing, repeat};
+use crate::memory::peak_bytes;
 use crate::presets::PRESETS;
 use anyhow::{Context, Result, bail, ensure};
 use pelk_autodiff::operators::CrossEntropy;

@@ -1,0 +1,62 @@
+//! The numbers of a report: a row a study, arm, seed, length of training and metric.
+
+use crate::ablation::cost::Costs;
+use crate::ablation::results::Results;
+use anyhow::Result;
+use std::fmt::Write;
+
+const HEADER: &str = "study,task,arm,seed,steps,metric,value,parameters,seconds,peak_bytes";
+
+/// The table. Accuracies are shares; seconds are those of training; what was not measured is empty.
+///
+/// # Errors
+/// When the plan names what the catalogue has not.
+pub fn render(results: &Results, costs: &Costs) -> Result<String> {
+    let mut text = format!("{HEADER}\n");
+    for study in results.plan.studies()? {
+        for (task, _) in results.plan.tasks()? {
+            for arm in results.plan.study_of(&study.name, task)?.arms {
+                let cost = costs.of(task.name, &arm.arm);
+                let parameters = cost.map_or(String::new(), |cost| cost.parameters.to_string());
+                let peak = cost.filter(|cost| cost.peak_bytes > 0);
+                let peak = peak.map_or(String::new(), |cost| cost.peak_bytes.to_string());
+                let runs = results.finished.iter();
+                for run in runs.filter(|run| run.plan.task.name == task.name && run.plan.arm == arm.arm) {
+                    for (metric, value) in run.values() {
+                        writeln!(
+                            text,
+                            "{},{},{},{},{},{metric},{value:.6},{parameters},{:.2},{peak}",
+                            study.name,
+                            task.name,
+                            quoted(&arm.label),
+                            run.plan.seed,
+                            run.plan.steps,
+                            run.seconds(),
+                        )?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// A field of the table (RFC 4180): labels may hold commas.
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', '\n']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_with_commas_are_quoted() {
+        assert_eq!(quoted("uniform 2, fine centre"), "\"uniform 2, fine centre\"");
+        assert_eq!(quoted("dense"), "dense");
+    }
+}

@@ -1,0 +1,73 @@
+//! A report as a list of blocks, which is then written as HTML and as Markdown.
+
+use crate::chart::Chart;
+
+/// A report.
+#[derive(Debug, Default)]
+pub struct Document {
+    /// Its title.
+    pub title: String,
+    /// Its content.
+    pub blocks: Vec<Block>,
+}
+
+/// A piece of a report.
+#[derive(Debug)]
+pub enum Block {
+    /// A heading; level 2 is a section, 3 a part of one.
+    Heading(u8, String),
+    /// A paragraph.
+    Text(String),
+    /// A list.
+    List(Vec<String>),
+    /// A table.
+    Table(Table),
+    /// Pictures side by side.
+    Figures(Vec<Figure>),
+}
+
+/// A table. The first column names the row, the others are numbers.
+#[derive(Debug)]
+pub struct Table {
+    /// The headings.
+    pub columns: Vec<String>,
+    /// The rows, as long as the headings.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// A picture.
+#[derive(Debug)]
+pub struct Figure {
+    /// Its name, from which a file's is made.
+    pub name: String,
+    /// What is drawn.
+    pub picture: Picture,
+    /// What is to be seen.
+    pub caption: String,
+}
+
+/// What is drawn.
+#[derive(Debug)]
+pub enum Picture {
+    /// A chart.
+    Chart(Chart),
+    /// An SVG element that is small: a thumbnail.
+    Thumbnail(String),
+}
+
+impl Document {
+    /// Adds a block.
+    pub fn add(&mut self, block: Block) {
+        self.blocks.push(block);
+    }
+
+    /// Adds a paragraph.
+    pub fn text(&mut self, text: impl Into<String>) {
+        self.add(Block::Text(text.into()));
+    }
+
+    /// Adds a heading.
+    pub fn heading(&mut self, level: u8, text: impl Into<String>) {
+        self.add(Block::Heading(level, text.into()));
+    }
+}

@@ -1,0 +1,86 @@
+//! A report as Markdown, with its pictures as files beside it.
+
+use super::document::{Block, Document, Picture, Table};
+use anyhow::Result;
+use std::fmt::Write;
+
+/// A picture's file: its name, and what it holds.
+pub type PictureFile = (String, String);
+
+/// The text, and the files of its pictures, whose names are relative to it.
+///
+/// # Errors
+/// When a chart cannot be drawn.
+pub fn render(document: &Document, folder: &str) -> Result<(String, Vec<PictureFile>)> {
+    let mut text = format!("# {}\n", document.title);
+    let mut files = Vec::new();
+    for block in &document.blocks {
+        text.push('\n');
+        match block {
+            Block::Heading(level, heading) => {
+                writeln!(text, "{} {heading}", "#".repeat(usize::from(*level)))?;
+            }
+            Block::Text(paragraph) => writeln!(text, "{paragraph}")?,
+            Block::List(items) => {
+                for item in items {
+                    writeln!(text, "- {item}")?;
+                }
+            }
+            Block::Table(table) => text += &self::table(table)?,
+            Block::Figures(figures) => {
+                for figure in figures {
+                    let name = format!("{folder}/{}.svg", figure.name);
+                    // A thumbnail is as large as its page lets it be; Markdown says nothing about sizes.
+                    let svg = match &figure.picture {
+                        Picture::Chart(chart) => chart.svg()?,
+                        Picture::Thumbnail(svg) => svg.replacen("<svg ", "<svg width=\"120\" ", 1),
+                    };
+                    writeln!(text, "![{}]({name})", figure.caption.replace(['[', ']'], ""))?;
+                    files.push((name, svg));
+                }
+            }
+        }
+    }
+    Ok((text, files))
+}
+
+fn table(table: &Table) -> Result<String> {
+    let row = |cells: &[String]| {
+        let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let mut text = row(&table.columns);
+    let rule: String = (0..table.columns.len()).map(|i| if i == 0 { " --- |" } else { " ---: |" }).collect();
+    writeln!(text, "|{rule}")?;
+    for cells in &table.rows {
+        text += &row(cells);
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::Figure;
+    use super::*;
+
+    #[test]
+    fn tables_line_up_and_pictures_become_files() {
+        let mut document = Document { title: "t".into(), ..Document::default() };
+        document.heading(2, "section");
+        document.add(Block::Table(Table {
+            columns: vec!["arm".into(), "%".into()],
+            rows: vec![vec!["a|b".into(), "1".into()]],
+        }));
+        document.add(Block::Figures(vec![Figure {
+            name: "grid-dense".into(),
+            picture: Picture::Thumbnail("<svg viewBox=\"0 0 3 3\"></svg>".into()),
+            caption: "dense".into(),
+        }]));
+        let (text, files) = render(&document, "figures").unwrap();
+        let expected = "# t\n\n## section\n\n| arm | % |\n| --- | ---: |\n| a\\|b | 1 |\n\n\
+                        ![dense](figures/grid-dense.svg)\n";
+        assert_eq!(text, expected);
+        assert_eq!(files[0].0, "figures/grid-dense.svg");
+        assert!(files[0].1.starts_with("<svg width=\"120\" viewBox"));
+    }
+}

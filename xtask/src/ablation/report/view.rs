@@ -1,0 +1,136 @@
+//! What a report looks at: the results of one study on one task.
+
+use crate::ablation::catalog::{StudyArm, Task, TaskStudy};
+use crate::ablation::cost::{ArmCost, Costs};
+use crate::ablation::results::{ACCURACY, Results};
+use crate::ablation::statistics::{Difference, Summary};
+use anyhow::Result;
+
+/// A study on a task.
+pub struct StudyView<'a> {
+    /// The task.
+    pub task: &'static Task,
+    /// The study, with the arms that take part.
+    pub study: TaskStudy,
+    /// Lengths of training, ascending.
+    pub budgets: Vec<u64>,
+    /// Its arms, in the study's order.
+    pub arms: Vec<ArmView<'a>>,
+}
+
+/// An arm of it.
+pub struct ArmView<'a> {
+    /// What the catalogue says.
+    pub arm: StudyArm,
+    /// What it costs, if that was measured.
+    pub cost: Option<ArmCost>,
+    task: &'static Task,
+    results: &'a Results,
+}
+
+impl<'a> StudyView<'a> {
+    /// A study's part of the results.
+    ///
+    /// # Errors
+    /// When the task has no arms for the study.
+    pub fn new(
+        results: &'a Results,
+        costs: &Costs,
+        study: &str,
+        task: &'static Task,
+        budgets: &[u64],
+    ) -> Result<StudyView<'a>> {
+        let study = results.plan.study_of(study, task)?;
+        let arm = |arm: &StudyArm| ArmView {
+            arm: arm.clone(),
+            cost: costs.of(task.name, &arm.arm).cloned(),
+            task,
+            results,
+        };
+        let arms = study.arms.iter().map(arm).collect();
+        let mut budgets = budgets.to_vec();
+        budgets.sort_unstable();
+        Ok(StudyView { task, study, budgets, arms })
+    }
+
+    /// The longest training.
+    pub fn longest(&self) -> u64 {
+        self.budgets.last().copied().unwrap_or(0)
+    }
+
+    /// The marks of the study's axis.
+    pub fn ticks(&self) -> Vec<(f64, String)> {
+        let mut ticks: Vec<(f64, String)> = Vec::new();
+        for x in self.arms.iter().filter_map(|arm| arm.arm.x) {
+            if ticks.iter().all(|(other, _)| *other != x) {
+                ticks.push((x, x.to_string()));
+            }
+        }
+        ticks
+    }
+
+    /// The names of the lines that join arms; none where the study is one line.
+    pub fn series(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in self.arms.iter().filter_map(|arm| arm.arm.series.clone()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The metrics of groups of labels; none where the task has no groups.
+    pub fn groups(&self) -> Vec<String> {
+        let run = self.arms.iter().flat_map(ArmView::runs).next();
+        let metrics = run.map(|run| run.values()).unwrap_or_default().into_iter().map(|(name, _)| name);
+        metrics.filter(|name| name.starts_with(ACCURACY) && name != ACCURACY).collect()
+    }
+
+    /// The difference in accuracy of an arm from the one that it is compared with, and the label of that one.
+    pub fn difference(&self, arm: &ArmView, steps: u64) -> Option<(&str, Difference)> {
+        let label = self.study.compared_with(&arm.arm)?;
+        let other = self.arms.iter().find(|other| other.arm.label == label)?;
+        let difference = Difference::between(&arm.values(steps, ACCURACY), &other.values(steps, ACCURACY))?;
+        Some((&other.arm.label, difference))
+    }
+}
+
+impl ArmView<'_> {
+    fn runs(&self) -> impl Iterator<Item = &crate::ablation::results::FinishedRun> {
+        let wanted = |run: &&crate::ablation::results::FinishedRun| {
+            run.plan.task.name == self.task.name && run.plan.arm == self.arm.arm
+        };
+        self.results.finished.iter().filter(wanted)
+    }
+
+    /// A metric seed by seed.
+    fn values(&self, steps: u64, metric: &str) -> Vec<(u64, f64)> {
+        let runs = self.runs().filter(|run| run.plan.steps == steps);
+        runs.filter_map(|run| Some((run.plan.seed, run.value(metric)?))).collect()
+    }
+
+    /// A metric over the seeds; none where no run is done.
+    pub fn summary(&self, steps: u64, metric: &str) -> Option<Summary> {
+        let values: Vec<f64> = self.values(steps, metric).into_iter().map(|(_, value)| value).collect();
+        Summary::of(&values)
+    }
+
+    /// Accuracy over the seeds.
+    pub fn accuracy(&self, steps: u64) -> Option<Summary> {
+        self.summary(steps, ACCURACY)
+    }
+
+    /// Accuracy in the course of a training, over the seeds that were evaluated at that step.
+    pub fn curve(&self, steps: u64) -> Vec<(u64, Summary)> {
+        let runs: Vec<_> = self.runs().filter(|run| run.plan.steps == steps).collect();
+        let Some(first) = runs.first() else { return Vec::new() };
+        let at = |step: u64| {
+            let rows = runs.iter().filter_map(|run| run.rows.iter().find(|row| row.step == step));
+            let summary = Summary::of(&rows.map(|row| row.test_accuracy).collect::<Vec<_>>())?;
+            // Deviations would hide the lines behind bars.
+            Some((step, Summary { deviation: None, ..summary }))
+        };
+        first.rows.iter().filter_map(|row| at(row.step)).collect()
+    }
+}
