@@ -27,6 +27,7 @@ fn run(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
     let op = case.op.clone();
     match op.as_str() {
         "pelk_block" => networks::block(case, backend),
+        "rival_block" => networks::rival(case, backend),
         "pelk_train" => networks::train(case, backend),
         _ => operators::run(&op, case, backend),
     }?;

@@ -163,7 +163,7 @@ pub fn run(args: &AblateArgs) -> Result<()> {
         println!("When the other shards are done:\n  cargo xtask ablate --collect {}", shown(&folder));
         return Ok(());
     }
-    conclude(&[folder.clone()], &folder)
+    conclude(std::slice::from_ref(&folder), &folder)
 }
 
 fn cores() -> usize {

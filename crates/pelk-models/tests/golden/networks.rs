@@ -7,7 +7,10 @@ use pelk_autodiff::{
     to_host,
 };
 use pelk_grid::SharingGrid;
-use pelk_models::{Head, MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StageConfig};
+use pelk_models::zoo::Form;
+use pelk_models::{
+    Head, MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -23,6 +26,20 @@ struct BlockAttrs {
     base: usize,
     small_kernel: usize,
     position: Position,
+    training: bool,
+    bn_eps: f32,
+    bn_momentum: f32,
+    ln_eps: f32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RivalAttrs {
+    form: Form,
+    dim: usize,
+    conv_channels: usize,
+    kernel: usize,
+    small_kernel: usize,
     training: bool,
     bn_eps: f32,
     bn_momentum: f32,
@@ -68,20 +85,53 @@ fn network(in_channels: usize, classes: usize, stages: Vec<StageConfig>) -> Resu
     Network::new(config).map_err(text)
 }
 
-/// The block stands at `stages.0.0` of a network whose only stage it is.
 pub fn block(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
     let attrs: BlockAttrs = case.attrs()?;
-    if (attrs.bn_eps, attrs.bn_momentum, attrs.ln_eps) != (1e-5, 0.1, 1e-6) {
-        return Err("the block's norms have other constants than the network's".into());
-    }
-    let grid = SharingGrid::exponential(attrs.kernel, attrs.center, attrs.base).map_err(text)?;
+    constants(attrs.bn_eps, attrs.bn_momentum, attrs.ln_eps)?;
     let mixer = MixerConfig::Peripheral(PeripheralConfig {
-        grid,
+        grid: SharingGrid::exponential(attrs.kernel, attrs.center, attrs.base).map_err(text)?,
         channels: attrs.conv_channels,
         small_kernel: attrs.small_kernel,
         position: attrs.position,
     });
-    let network = network(1, 1, vec![StageConfig { depth: 1, width: attrs.dim, mixer }])?;
+    run_block(case, backend, StageConfig { depth: 1, width: attrs.dim, mixer }, attrs.training)
+}
+
+/// A block of SLaK or RepLKNet over part of the channels.
+pub fn rival(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
+    let attrs: RivalAttrs = case.attrs()?;
+    constants(attrs.bn_eps, attrs.bn_momentum, attrs.ln_eps)?;
+    let channels = attrs.conv_channels;
+    let mixer = match attrs.form {
+        Form::Stripe => {
+            MixerConfig::Stripe(StripeConfig { kernel: attrs.kernel, width: attrs.small_kernel, channels })
+        }
+        Form::Dense => MixerConfig::Peripheral(PeripheralConfig {
+            grid: SharingGrid::dense(attrs.kernel).map_err(text)?,
+            channels,
+            small_kernel: attrs.small_kernel,
+            position: Position::None,
+        }),
+        Form::Peripheral => return Err("a peripheral kernel is no rival".into()),
+    };
+    run_block(case, backend, StageConfig { depth: 1, width: attrs.dim, mixer }, attrs.training)
+}
+
+fn constants(bn_eps: f32, bn_momentum: f32, ln_eps: f32) -> Result<(), String> {
+    if (bn_eps, bn_momentum, ln_eps) == (1e-5, 0.1, 1e-6) {
+        return Ok(());
+    }
+    Err("the block's norms have other constants than the network's".into())
+}
+
+/// The block stands at `stages.0.0` of a network whose only stage it is.
+fn run_block(
+    case: &mut Case,
+    backend: &CpuBackend,
+    stage: StageConfig,
+    training: bool,
+) -> Result<(), String> {
+    let network = network(1, 1, vec![stage])?;
     let full_name = |name: &str| match name {
         "position" => "positions.0".to_owned(),
         name => format!("stages.0.0.{name}"),
@@ -93,7 +143,7 @@ pub fn block(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
         }
     }
     let parameters = Parameters::upload(backend, &weights).map_err(text)?;
-    let mut tape = match attrs.training {
+    let mut tape = match training {
         true => Tape::new(backend, &parameters, PASS),
         false => Tape::evaluating(backend, &parameters),
     };

@@ -10,7 +10,7 @@ mod view;
 
 use super::catalog::{Study, Task};
 use super::cost::Costs;
-use super::results::Results;
+use super::results::{FinishedRun, Results};
 use super::statistics::Summary;
 use crate::table::{Table as TextTable, number, text};
 use anyhow::{Context, Result};
@@ -326,7 +326,7 @@ fn cost_section(
             .finished
             .iter()
             .filter(|run| run.plan.task.name == task.name && run.plan.arm == arm && run.plan.steps == steps);
-        Summary::of(&runs.map(|run| run.seconds()).collect::<Vec<_>>())
+        Summary::of(&runs.map(FinishedRun::seconds).collect::<Vec<_>>())
     };
     let mut columns: Vec<String> =
         ["arm", "parameters", "training, images/s", "inference, images/s", "peak memory, MiB"]

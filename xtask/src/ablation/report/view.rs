@@ -2,7 +2,7 @@
 
 use crate::ablation::catalog::{StudyArm, Task, TaskStudy};
 use crate::ablation::cost::{ArmCost, Costs};
-use crate::ablation::results::{ACCURACY, Results};
+use crate::ablation::results::{ACCURACY, FinishedRun, Results};
 use crate::ablation::statistics::{Difference, Summary};
 use anyhow::Result;
 
@@ -83,7 +83,7 @@ impl<'a> StudyView<'a> {
     /// The metrics of groups of labels; none where the task has no groups.
     pub fn groups(&self) -> Vec<String> {
         let run = self.arms.iter().flat_map(ArmView::runs).next();
-        let metrics = run.map(|run| run.values()).unwrap_or_default().into_iter().map(|(name, _)| name);
+        let metrics = run.map(FinishedRun::values).unwrap_or_default().into_iter().map(|(name, _)| name);
         metrics.filter(|name| name.starts_with(ACCURACY) && name != ACCURACY).collect()
     }
 
@@ -97,8 +97,8 @@ impl<'a> StudyView<'a> {
 }
 
 impl ArmView<'_> {
-    fn runs(&self) -> impl Iterator<Item = &crate::ablation::results::FinishedRun> {
-        let wanted = |run: &&crate::ablation::results::FinishedRun| {
+    fn runs(&self) -> impl Iterator<Item = &FinishedRun> {
+        let wanted = |run: &&FinishedRun| {
             run.plan.task.name == self.task.name && run.plan.arm == self.arm.arm
         };
         self.results.finished.iter().filter(wanted)
