@@ -4,10 +4,9 @@
 #![allow(clippy::print_stdout)]
 
 mod ablation;
-// Pages that hold charts are to come: they take the elements and the style, which no command needs so far.
-#[allow(dead_code, unused_imports)]
 mod chart;
 mod commands;
+mod images;
 mod interrupt;
 mod memory;
 mod presets;

@@ -69,6 +69,7 @@ pub struct Tape<'a, B: Backend> {
     buffers: BTreeMap<String, B::Tensor>,
     pass: Option<Pass>,
     recompute: bool,
+    frozen: bool,
     drops: u64,
 }
 
@@ -90,6 +91,7 @@ impl<'a, B: Backend> Tape<'a, B> {
             buffers: BTreeMap::new(),
             pass: None,
             recompute: false,
+            frozen: false,
             drops: 0,
         }
     }
@@ -99,6 +101,13 @@ impl<'a, B: Backend> Tape<'a, B> {
     #[must_use]
     pub fn recomputing(self, recompute: bool) -> Tape<'a, B> {
         Tape { recompute, ..self }
+    }
+
+    /// The tape with all parameters as constants: gradients flow to leaves alone, and those of the parameters are not
+    /// computed.
+    #[must_use]
+    pub fn freezing(self) -> Tape<'a, B> {
+        Tape { frozen: true, ..self }
     }
 
     /// A value whose gradient is wanted under `name`, such as an input image.
@@ -171,8 +180,8 @@ impl<B: Backend> Executor for Tape<'_, B> {
         }
         let tensor = self.parameters.get(self.backend, &spec)?.clone();
         Ok(match spec.role {
-            Role::Buffer => Var::constant(tensor),
-            Role::Weight | Role::NoDecay => self.leaf(&spec.name, tensor),
+            Role::Weight | Role::NoDecay if !self.frozen => self.leaf(&spec.name, tensor),
+            Role::Weight | Role::NoDecay | Role::Buffer => Var::constant(tensor),
         })
     }
 

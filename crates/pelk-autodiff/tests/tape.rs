@@ -143,6 +143,26 @@ fn a_constant_has_no_gradient() {
 }
 
 #[test]
+fn a_frozen_tape_gives_the_gradient_of_the_leaf_alone() {
+    let backend = CpuBackend::with_level(Level::best());
+    let parameters = Parameters::upload(&backend, &host()).unwrap();
+    let gradients = |tape: Tape<'_, CpuBackend>| {
+        let mut tape = tape;
+        let x = tape.leaf("x", images(&backend));
+        let y = network(&mut tape, &x).unwrap();
+        let seed = y.tensor().clone();
+        let gradients = tape.backward(&y, seed).unwrap().gradients;
+        let x = backend.download(&gradients["x"]).unwrap();
+        (gradients.into_keys().collect::<Vec<_>>(), x)
+    };
+    let (names, gradient) = gradients(Tape::evaluating(&backend, &parameters));
+    assert_eq!(names, ["norm.bias", "norm.weight", "weight", "x"]);
+    let (names, frozen) = gradients(Tape::evaluating(&backend, &parameters).freezing());
+    assert_eq!(names, ["x"]);
+    assert_eq!(frozen, gradient);
+}
+
+#[test]
 fn a_seed_of_another_shape_is_refused() {
     let backend = CpuBackend::with_level(Level::best());
     let parameters = Parameters::upload(&backend, &HostParameters::new()).unwrap();

@@ -4,6 +4,7 @@ mod ablate;
 mod bench;
 mod cost;
 mod data;
+mod erf;
 mod eval;
 mod grid;
 mod predict;
@@ -33,6 +34,7 @@ Examples:
   cargo xtask ablate                  how far a kernel sees, and how its parameters may be shared
   cargo xtask grid --kernel 51        how a 51 x 51 kernel comes to have 169 parameters
   cargo xtask cost pelk_t             what PeLK-T costs, part by part
+  cargo xtask erf --checkpoint runs/fashion-mnist/best.safetensors
   cargo xtask bench --only conv       how long convolutions take here
   cargo xtask test --fast             the quick checks, before a commit
 
@@ -48,6 +50,7 @@ enum Command {
     Ablate(ablate::AblateArgs),
     Grid(grid::GridArgs),
     Cost(cost::CostArgs),
+    Erf(erf::ErfArgs),
     Bench(bench::BenchArgs),
     Test(test::TestArgs),
 }
@@ -65,6 +68,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Ablate(args) => ablate::run(&args),
         Command::Grid(args) => grid::run(args),
         Command::Cost(args) => cost::run(&args),
+        Command::Erf(args) => erf::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Test(args) => test::run(&args),
     }

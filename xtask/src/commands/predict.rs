@@ -1,14 +1,15 @@
 //! `cargo xtask predict`
 
+use crate::images;
 use crate::table::{Table, number, text};
 use crate::trained::Trained;
 use crate::workspace::in_pool;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, bail};
 use image::imageops::FilterType;
 use pelk_autodiff::{Backend, Shape};
 use pelk_models::Head;
-use pelk_train::{Description, ranked};
-use std::path::{Path, PathBuf};
+use pelk_train::ranked;
+use std::path::PathBuf;
 
 /// Say what is on images, with a trained network
 #[derive(Debug, clap::Args)]
@@ -50,35 +51,16 @@ fn predict(args: &PredictArgs) -> Result<()> {
     let shape = Shape::from([1, height, width, channels]);
     let mut session = network.session(&backend, &parameters, &shape)?;
     for path in &args.images {
-        let values = read(path, &description, args.invert)?;
-        let images = backend.upload(&shape, &values)?;
-        let logits = backend.download(&session.run(images)?)?;
+        let mut image = images::open(path)?;
+        if args.invert {
+            image.invert();
+        }
+        let values =
+            images::values(&image, description.image, FilterType::Triangle, &description.normalisation)?;
+        let logits = backend.download(&session.run(backend.upload(&shape, &values)?)?)?;
         println!("{}\n{}", path.display(), top_five(&logits, &description.classes));
     }
     Ok(())
-}
-
-/// The image in the network's size and channels, normalised as in training, `[H, W, C]`.
-fn read(path: &Path, description: &Description, invert: bool) -> Result<Vec<f32>> {
-    let cannot = || format!("cannot read image {}", path.display());
-    let mut image = image::ImageReader::open(path)
-        .and_then(image::ImageReader::with_guessed_format)
-        .with_context(cannot)?
-        .decode()
-        .with_context(cannot)?;
-    if invert {
-        image.invert();
-    }
-    let [height, width, channels] = description.image;
-    let image = image.resize_exact(width as u32, height as u32, FilterType::Triangle);
-    let bytes = match channels {
-        1 => image.to_luma8().into_raw(),
-        3 => image.to_rgb8().into_raw(),
-        other => return Err(anyhow!("the network takes {other} channels; images have 1 or 3")),
-    };
-    let mut values: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-    description.normalisation.apply(&mut values);
-    Ok(values)
 }
 
 fn top_five(logits: &[f32], classes: &[String]) -> Table<2> {

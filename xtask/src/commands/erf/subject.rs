@@ -1,0 +1,243 @@
+//! What a field is drawn of: a network out of a checkpoint or with random weights, and its images.
+
+use super::field::ScoreMap;
+use super::gradient::input_gradient;
+use crate::images;
+use crate::trained::Trained;
+use crate::workspace::dataset;
+use anyhow::{Context, Result, bail, ensure};
+use image::imageops::FilterType;
+use image::{DynamicImage, GrayImage, RgbImage};
+use pelk_autodiff::{CpuBackend, Parameters, Shape};
+use pelk_data::{Dataset, Normalisation, Split};
+use pelk_models::{ModelSpec, Network, fold, initialize, zoo};
+use pelk_train::CanvasConfig;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// RepLKNet and PeLK resize images to this many pixels a side.
+const PAPER_SIZE: usize = 1024;
+/// Images of Fashion-MNIST, for which the small models are made.
+const SMALL_SIZE: usize = 28;
+const SMALL_DATASET: &str = "fashion-mnist";
+
+/// A network that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A trained one.
+    Checkpoint(PathBuf),
+    /// A model of the zoo with random weights.
+    Model(String),
+}
+
+impl Source {
+    /// A name for tables and files: the model's, or the checkpoint's with that of its folder.
+    pub fn name(&self) -> String {
+        match self {
+            Source::Model(name) => name.clone(),
+            Source::Checkpoint(path) => {
+                let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+                match path.parent().and_then(Path::file_name) {
+                    Some(folder) => format!("{}-{stem}", folder.to_string_lossy()),
+                    None => stem.into_owned(),
+                }
+            }
+        }
+    }
+}
+
+/// A network in its folded form, ready to be differentiated.
+pub struct Subject {
+    network: Network,
+    backend: CpuBackend,
+    parameters: Parameters<CpuBackend>,
+    normalisation: Option<Normalisation>,
+    size: [usize; 2],
+    dataset: Option<(String, CanvasConfig)>,
+}
+
+/// The images of a field.
+pub enum Images {
+    /// Files, resized as RepLKNet does.
+    Files(Vec<PathBuf>),
+    /// The first test images of a dataset.
+    Dataset(Arc<dyn Dataset>, usize),
+}
+
+impl Subject {
+    /// Reads or makes the network; `size` replaces the height and width of its images.
+    ///
+    /// # Errors
+    /// When a checkpoint is unusable, a model is not known, or the images are too small for it.
+    pub fn new(source: &Source, seed: u64, size: Option<usize>) -> Result<Subject> {
+        let mut subject = match source {
+            Source::Checkpoint(path) => Subject::trained(path)?,
+            Source::Model(name) => Subject::random(name, seed)?,
+        };
+        subject.size = size.map_or(subject.size, |side| [side, side]);
+        let ([height, width], smallest) = (subject.size, subject.network.config().smallest_input());
+        ensure!(
+            height.min(width) >= smallest,
+            "{} takes images of at least {smallest} pixels a side, not {height} x {width}",
+            source.name()
+        );
+        Ok(subject)
+    }
+
+    fn trained(path: &Path) -> Result<Subject> {
+        let Trained { description, network, backend, parameters } = Trained::read(path, true)?;
+        let [height, width, _] = description.image;
+        Ok(Subject {
+            network,
+            backend,
+            parameters,
+            normalisation: Some(description.normalisation),
+            size: [height, width],
+            dataset: Some((description.dataset, description.canvases)),
+        })
+    }
+
+    /// With a layer scale of 1: at the start of training, 1e-6, blocks pass on little but their input, and all large
+    /// networks would have the field of their strided convolutions.
+    fn random(name: &str, seed: u64) -> Result<Subject> {
+        let model = zoo::model(name)?;
+        let small = model.blueprint.stem_stride < 4;
+        let spec = ModelSpec { layer_scale: Some(1.0), ..ModelSpec::named(model.name) };
+        let config = zoo::configure(&spec, if small { 1 } else { 3 }, if small { 10 } else { 1000 })?;
+        let weights = initialize(&Network::new(config.clone())?, seed)?;
+        let (config, weights) = fold(&config, &weights)?;
+        let backend = CpuBackend::new()?;
+        let parameters = Parameters::upload(&backend, &weights)?;
+        // The statistics that torchvision's networks are trained with; those of small models are their dataset's.
+        let imagenet = || Normalisation { mean: vec![0.485, 0.456, 0.406], std: vec![0.229, 0.224, 0.225] };
+        Ok(Subject {
+            network: Network::new(config)?,
+            backend,
+            parameters,
+            normalisation: (!small).then(imagenet),
+            size: if small { [SMALL_SIZE; 2] } else { [PAPER_SIZE; 2] },
+            dataset: small.then(|| (SMALL_DATASET.to_owned(), CanvasConfig::default())),
+        })
+    }
+
+    /// Height and width of the images.
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    /// The images of these files; without files, the first `count` test images of the network's dataset.
+    ///
+    /// # Errors
+    /// When there are no files and the network has no dataset, or it cannot be read.
+    pub fn images(&self, files: &[PathBuf], count: usize, folder: Option<&Path>) -> Result<Images> {
+        if !files.is_empty() {
+            return Ok(Images::Files(files.to_vec()));
+        }
+        let Some((name, canvases)) = &self.dataset else {
+            bail!(
+                "{} was made for photographs, of which the checkout has none: name some image files",
+                self.name()
+            );
+        };
+        Ok(Images::Dataset(dataset(name, folder, canvases, Split::Test)?, count))
+    }
+
+    fn name(&self) -> &str {
+        &self.network.config().name
+    }
+
+    /// The mean score map over the images; `done` hears after each how many are done.
+    ///
+    /// # Errors
+    /// When an image cannot be read or does not fit, or the backend refuses.
+    pub fn score(&self, images: &Images, mut done: impl FnMut(usize)) -> Result<ScoreMap> {
+        let [height, width] = self.size;
+        let channels = self.network.config().in_channels;
+        let normalisation = match (&self.normalisation, images) {
+            (Some(normalisation), _) => normalisation.clone(),
+            (None, Images::Dataset(data, _)) => data.statistics().clone(),
+            (None, Images::Files(_)) => Normalisation::identity(channels),
+        };
+        normalisation.validate(channels)?;
+        let shape = Shape::from([1, height, width, channels]);
+        let mut map = ScoreMap::new(self.size);
+        for index in 0..images.len() {
+            let image = images.get(index)?;
+            let bicubic = FilterType::CatmullRom;
+            let pixels = images::values(&image, [height, width, channels], bicubic, &normalisation)?;
+            map.add(&input_gradient(&self.backend, &self.network, &self.parameters, &shape, &pixels)?)?;
+            done(index + 1);
+        }
+        Ok(map)
+    }
+}
+
+impl Images {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Images::Files(paths) => paths.len(),
+            Images::Dataset(data, count) => data.len().min(*count),
+        }
+    }
+
+    fn get(&self, index: usize) -> Result<DynamicImage> {
+        match self {
+            Images::Files(paths) => images::open(&paths[index]),
+            Images::Dataset(data, _) => {
+                let [height, width, channels] = data.shape();
+                let pixels = data.sample(index)?.pixels.into_owned();
+                let (width, height) = (width as u32, height as u32);
+                let image = match channels {
+                    1 => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
+                    3 => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),
+                    _ => None,
+                };
+                image.with_context(|| format!("test image {index} has {channels} channels; wanted 1 or 3"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_runs_apart() {
+        let checkpoint = |path: &str| Source::Checkpoint(PathBuf::from(path)).name();
+        assert_eq!(checkpoint("runs/convnext/best.safetensors"), "convnext-best");
+        assert_eq!(checkpoint("best.safetensors"), "best");
+        assert_eq!(Source::Model("pelk_t".to_owned()).name(), "pelk_t");
+    }
+
+    #[test]
+    fn a_small_model_takes_the_images_of_its_dataset_or_files() {
+        let subject = Subject::new(&Source::Model("pelk_atto".to_owned()), 0, None).unwrap();
+        assert_eq!(subject.size(), [28, 28]);
+        assert_eq!(subject.images(&[], 3, None).unwrap().len(), 3);
+        let mut heard = Vec::new();
+        let map = subject.score(&subject.images(&[], 2, None).unwrap(), |done| heard.push(done)).unwrap();
+        assert_eq!((map.images(), heard), (2, vec![1, 2]));
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("grey.png");
+        GrayImage::from_fn(40, 30, |x, y| image::Luma([(5 * x + y) as u8])).save(&path).unwrap();
+        let subject = Subject::new(&Source::Model("pelk_atto".to_owned()), 0, Some(20)).unwrap();
+        let files = subject.images(&[path], 50, None).unwrap();
+        let field = subject.score(&files, |_| {}).unwrap().field().unwrap();
+        assert_eq!((files.len(), field.size()), (1, [20, 20]));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let error = |source: &str, size| {
+            let subject = Subject::new(&Source::Model(source.to_owned()), 0, size)?;
+            subject.images(&[], 1, None).map(drop)
+        };
+        let error = |source, size| error(source, size).unwrap_err().to_string();
+        assert!(error("pelk_atto", Some(7)).contains("at least 8 pixels"), "{}", error("pelk_atto", Some(7)));
+        assert!(error("pelk_atta", None).contains("pelk_atto"));
+        assert!(error("convnext_t", None).contains("name some image files"));
+    }
+}

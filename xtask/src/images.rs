@@ -1,0 +1,75 @@
+//! Users' images, in the size and the channels that a network takes.
+
+use anyhow::{Context, Result, anyhow};
+use image::DynamicImage;
+use image::imageops::FilterType;
+use pelk_data::Normalisation;
+use std::path::Path;
+
+/// Decodes a file, by its content and not its name.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn open(path: &Path) -> Result<DynamicImage> {
+    let cannot = || format!("cannot read image {}", path.display());
+    image::ImageReader::open(path)
+        .and_then(image::ImageReader::with_guessed_format)
+        .with_context(cannot)?
+        .decode()
+        .with_context(cannot)
+}
+
+/// The image resized to `[height, width, channels]` and normalised as in training.
+///
+/// # Errors
+/// When the network takes neither grey nor colour images.
+pub fn values(
+    image: &DynamicImage,
+    [height, width, channels]: [usize; 3],
+    filter: FilterType,
+    normalisation: &Normalisation,
+) -> Result<Vec<f32>> {
+    let image = match (image.height() as usize, image.width() as usize) == (height, width) {
+        true => image.clone(),
+        false => image.resize_exact(width as u32, height as u32, filter),
+    };
+    let bytes = match channels {
+        1 => image.to_luma8().into_raw(),
+        3 => image.to_rgb8().into_raw(),
+        other => return Err(anyhow!("the network takes {other} channels; images have 1 or 3")),
+    };
+    let mut values: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    normalisation.apply(&mut values);
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Rgb, RgbImage};
+
+    #[test]
+    fn an_image_becomes_values_of_the_network_s_shape() {
+        let image = DynamicImage::from(RgbImage::from_pixel(4, 2, Rgb([51, 102, 255])));
+        let normalisation = Normalisation { mean: vec![0.2, 0.2, 0.2], std: vec![0.2, 0.1, 0.4] };
+        let values = |shape| values(&image, shape, FilterType::CatmullRom, &normalisation).unwrap();
+        for shape in [[2, 4, 3], [3, 2, 3]] {
+            let values = values(shape);
+            assert_eq!(values.len(), shape.iter().product::<usize>());
+            for pixel in values.chunks(3) {
+                for (value, expected) in pixel.iter().zip([0.0, 2.0, 2.0]) {
+                    assert!((value - expected).abs() < 1e-6, "{pixel:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_file_and_odd_channels_are_refused_by_name() {
+        let missing = format!("{:#}", open(Path::new("no-such.png")).unwrap_err());
+        assert!(missing.contains("cannot read image no-such.png"), "{missing}");
+        let image = DynamicImage::new_luma8(2, 2);
+        let error = values(&image, [2, 2, 2], FilterType::Triangle, &Normalisation::identity(2)).unwrap_err();
+        assert!(error.to_string().contains("2 channels"), "{error}");
+    }
+}
