@@ -158,7 +158,7 @@ Made by `ci/peers/run.sh`, which measures pelk and its rivals in turn and writes
 threads: one for each parameter and output, without blocks of a kernel that lie wholly outside the image; each of the two
 gradients needs as many as the forward. By spectra a large kernel needs fewer, so that convolutions may take less than
 this floor. "over pelk" is the best rival's time over ours. What each rival computes, and what is computed before its clock starts, is in
-[ci/peers](../ci/peers/README.md).
+`ci/peers/README.md`.
 
 ## Peripheral convolution
 

@@ -40,14 +40,6 @@ impl Bars {
         Ok(self.draw()?.standalone())
     }
 
-    /// The bars as an element of a page that has [`STYLE`](super::STYLE) in its style sheet.
-    ///
-    /// # Errors
-    /// As [`Bars::svg`].
-    pub fn inline(&self) -> Result<String> {
-        Ok(self.draw()?.inline())
-    }
-
     fn check(&self) -> Result<()> {
         let Bars { title, segments, rows } = self;
         let count = segments.len();

@@ -4,6 +4,7 @@ mod ablate;
 mod bench;
 mod cost;
 mod data;
+mod docs;
 mod erf;
 mod eval;
 mod grid;
@@ -52,6 +53,7 @@ enum Command {
     Cost(cost::CostArgs),
     Erf(erf::ErfArgs),
     Bench(bench::BenchArgs),
+    Docs(docs::DocsArgs),
     Test(test::TestArgs),
 }
 
@@ -70,6 +72,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Cost(args) => cost::run(&args),
         Command::Erf(args) => erf::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Docs(args) => docs::run(&args),
         Command::Test(args) => test::run(&args),
     }
 }

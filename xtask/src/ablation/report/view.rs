@@ -98,9 +98,8 @@ impl<'a> StudyView<'a> {
 
 impl ArmView<'_> {
     fn runs(&self) -> impl Iterator<Item = &FinishedRun> {
-        let wanted = |run: &&FinishedRun| {
-            run.plan.task.name == self.task.name && run.plan.arm == self.arm.arm
-        };
+        let wanted =
+            |run: &&FinishedRun| run.plan.task.name == self.task.name && run.plan.arm == self.arm.arm;
         self.results.finished.iter().filter(wanted)
     }
 
