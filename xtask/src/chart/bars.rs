@@ -117,11 +117,11 @@ mod tests {
 
     #[test]
     fn shares_are_written_where_they_fit() {
-        let svg = bars(&[&[2.0, 6.0], &[0.001, 0.999]]).inline().unwrap();
+        let svg = bars(&[&[2.0, 6.0], &[0.001, 0.999]]).svg().unwrap();
         assert!(svg.contains("25.0 %") && svg.contains("75.0 %") && svg.contains("99.9 %"), "{svg}");
         assert!(!svg.contains("0.10 %"));
-        // Two bars of two segments, and two marks in the legend.
-        assert_eq!(svg.matches("<rect").count(), 6);
+        // Two bars of two segments, two marks in the legend, and the ground.
+        assert_eq!(svg.matches("<rect").count(), 7);
     }
 
     #[test]
