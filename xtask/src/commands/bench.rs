@@ -5,6 +5,7 @@ mod dispatch;
 mod model;
 mod operators;
 mod record;
+mod table8;
 mod timing;
 
 use crate::workspace::in_pool;
@@ -53,6 +54,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PIXELS", requires = "model", value_parser = RangedU64ValueParser::<usize>::new().range(1..=8192))]
     size: Option<usize>,
 
+    /// Run the model's large kernels as dense ones, with a parameter for every tap
+    #[arg(long, requires = "model")]
+    dense: bool,
+
     /// Images at once, for the shapes and models given [default: 1]
     #[arg(long, value_name = "N", requires = "sized", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
     batch: Option<usize>,
@@ -77,6 +82,10 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with_all = ["only", "single", "pass"])]
     check_dispatch: bool,
 
+    /// Measure table 8 of the paper instead: images a second of SLaK-T and PeLK-T, and of PeLK-T with dense kernels
+    #[arg(long, conflicts_with_all = ["only", "single", "pass", "json", "check_dispatch"])]
+    table8: bool,
+
     /// Measure models here and not in processes of their own
     #[arg(long, hide = true, requires = "model")]
     in_this_process: bool,
@@ -88,6 +97,7 @@ Examples:
   cargo xtask bench --only conv,mlp --threads 2
   cargo xtask bench --shape 36,56,51,5 --pass forward  one peripheral convolution, 51 x 51 on 56 x 56
   cargo xtask bench --model pelk_t --size 512 --pass inference --json
+  cargo xtask bench --table8                           the paper's throughputs, beside those of this machine
   cargo xtask bench --check-dispatch                   fails where the convolution's choice is not the fastest
 
 Close other programs first, and compare measurements of one machine only. PELK_SIMD=avx2 (or another level) chooses
@@ -100,6 +110,9 @@ the vector instructions.";
 pub fn run(args: &BenchArgs) -> Result<()> {
     if args.check_dispatch {
         return dispatch::check(Level::from_env()?, args.json);
+    }
+    if args.table8 {
+        return table8::run(args.threads, args.runs);
     }
     let cases = cases(args)?;
     ensure!(!cases.is_empty(), "nothing to measure: the passes given are not among those of the parts given");
@@ -153,7 +166,7 @@ fn cases(args: &BenchArgs) -> Result<Vec<Case>> {
     let mut models = Vec::new();
     for name in &args.model {
         let size = args.size.map_or_else(|| model::usual_size(name), Ok)?;
-        models.extend(NETWORK.map(|pass| Model { name: name.clone(), size, batch, pass }));
+        models.extend(NETWORK.map(|pass| Model { name: name.clone(), dense: args.dense, size, batch, pass }));
     }
     if group(Group::Model) {
         models.extend(cases::models(model::default_training()?.batch.size));
@@ -251,6 +264,7 @@ mod tests {
         assert_eq!(cases_of("--only conv,mlp"), [&parts[0][..], &parts[1][..]].concat());
         assert!(parts[2].contains(&Case::Model(Model {
             name: "pelk_atto".to_owned(),
+            dense: false,
             size: 28,
             batch: 128,
             pass: Pass::TrainStep,
@@ -271,8 +285,9 @@ mod tests {
             [Case::Peripheral(shape, 2, Pass::Forward), Case::Peripheral(shape, 2, Pass::ForwardBackward)]
         );
         assert_eq!(cases_of("--mlp 49,768 --depthwise 8,7,5,3").len(), 4);
-        let model =
-            |name: &str, size, pass| Case::Model(Model { name: name.to_owned(), size, batch: 1, pass });
+        let model = |name: &str, size, pass| {
+            Case::Model(Model { name: name.to_owned(), dense: false, size, batch: 1, pass })
+        };
         assert_eq!(
             cases_of("--model pelk_t --model pelk_atto --pass inference"),
             [model("pelk_t", 224, Pass::Inference), model("pelk_atto", 28, Pass::Inference)]
@@ -296,7 +311,10 @@ mod tests {
             "--threads 0",
             "--runs 0",
             "--pass sideways",
+            "--dense",
             "--check-dispatch --only conv",
+            "--table8 --model pelk_t",
+            "--table8 --json",
             "--in-this-process",
         ] {
             assert!(parse(line).is_err(), "{line}");

@@ -100,6 +100,8 @@ pub struct Mlp {
 pub struct Model {
     /// Its name in the zoo.
     pub name: String,
+    /// Whether its large kernels are run as dense ones.
+    pub dense: bool,
     /// Height and width of the images.
     pub size: usize,
     /// Images in a pass.
@@ -160,7 +162,8 @@ pub const MLP: [Mlp; 8] = [
 
 /// Networks of the paper; the network and the batch of training on Fashion-MNIST with the default preset.
 pub fn models(preset_batch: usize) -> Vec<Model> {
-    let model = |name: &str, size, batch, pass| Model { name: name.to_owned(), size, batch, pass };
+    let model =
+        |name: &str, size, batch, pass| Model { name: name.to_owned(), dense: false, size, batch, pass };
     vec![
         model("pelk_t", 224, 1, Pass::Inference),
         model("pelk_t", 512, 1, Pass::Inference),

@@ -9,7 +9,8 @@ use crate::presets::PRESETS;
 use anyhow::{Context, Result, bail, ensure};
 use pelk_autodiff::operators::CrossEntropy;
 use pelk_autodiff::{Backend, CpuBackend, Executor, HostParameters, Parameters, Shape, Tape, Var, from_host};
-use pelk_models::{Network, NetworkConfig, cost, initialize, zoo};
+use pelk_models::zoo::Form;
+use pelk_models::{ModelSpec, Network, NetworkConfig, cost, initialize, zoo};
 use pelk_train::{Optimizer, TrainConfig, gradient_norm};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub fn in_own_process(model: &Model, threads: Option<usize>, runs: usize) -> Res
     let mut command = Command::new(program);
     command.args(["bench", "--json", "--in-this-process", "--model", &model.name]);
     command.args(["--pass", model.pass.name()]);
+    command.args(model.dense.then_some("--dense"));
     let numbers = [
         ("--size", Some(model.size)),
         ("--batch", Some(model.batch)),
@@ -79,7 +81,8 @@ pub fn in_own_process(model: &Model, threads: Option<usize>, runs: usize) -> Res
 pub fn measure(case: &Model, runs: usize, peak: PeakRate) -> Result<Record> {
     let model = zoo::model(&case.name)?;
     let (channels, classes) = dimensions(&model);
-    let network = Network::new(model.configure(channels, classes)?)?;
+    let spec = ModelSpec { form: case.dense.then_some(Form::Dense), ..ModelSpec::named(model.name) };
+    let network = Network::new(zoo::configure(&spec, channels, classes)?)?;
     let smallest = network.config().smallest_input();
     ensure!(case.size >= smallest, "{} needs images of at least {smallest} pixels", model.name);
     let backend = CpuBackend::new()?;
@@ -94,7 +97,7 @@ pub fn measure(case: &Model, runs: usize, peak: PeakRate) -> Result<Record> {
     let threads = rayon::current_num_threads();
     let floor_ms = peak.floor_ms(multiply_adds * case.pass.cost(), threads);
     Ok(Record::Model {
-        model: model.name.to_owned(),
+        model: if case.dense { format!("{}, dense", model.name) } else { model.name.to_owned() },
         pass: case.pass,
         n: case.batch,
         size: case.size,
