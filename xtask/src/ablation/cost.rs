@@ -40,6 +40,15 @@ pub struct ArmCost {
     pub peak_bytes: u64,
 }
 
+/// Seconds that some runs take.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Estimate {
+    /// Of steps.
+    pub training: f64,
+    /// Of evaluations, however many steps there are.
+    pub evaluating: f64,
+}
+
 /// The costs of a sweep's arms.
 #[derive(Debug, Clone, Default)]
 pub struct Costs(Vec<ArmCost>);
@@ -93,15 +102,17 @@ impl Costs {
         self.0.iter().find(|cost| cost.task == task && cost.arm == arm)
     }
 
-    /// Seconds that training these runs will take, one after another; none where an arm was not measured.
-    pub fn seconds(&self, runs: &[PlannedRun]) -> Option<f64> {
-        let seconds = |run: &PlannedRun| {
+    /// What these runs will take, one after another; none where an arm was not measured.
+    pub fn estimate(&self, runs: &[PlannedRun]) -> Option<Estimate> {
+        let mut estimate = Estimate::default();
+        for run in runs {
             let cost = self.of(run.task.name, &run.arm)?;
             let images = run.steps as f64 * (run.config.batch.size * run.config.batch.accumulation) as f64;
             let tested = (EVALUATIONS as usize * cost.test_images) as f64;
-            Some(images / cost.training_images_per_second + tested / cost.inference_images_per_second)
-        };
-        runs.iter().map(seconds).sum()
+            estimate.training += images / cost.training_images_per_second;
+            estimate.evaluating += tested / cost.inference_images_per_second;
+        }
+        Some(estimate)
     }
 
     /// Measures all arms of a plan, `jobs` at once with `threads` threads each.

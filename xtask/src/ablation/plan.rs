@@ -142,6 +142,19 @@ impl Plan {
         Ok(runs)
     }
 
+    /// The plan with budgets of so many times the steps, rounded down to tens.
+    pub fn scaled(&self, scale: f64) -> Plan {
+        const STEP: u64 = 10;
+        let mut plan = self.clone();
+        for budgets in plan.budgets.values_mut() {
+            for steps in budgets.iter_mut() {
+                *steps = ((*steps as f64 * scale) as u64 / STEP * STEP).max(STEP);
+            }
+            budgets.dedup();
+        }
+        plan
+    }
+
     /// The arms of a task that take part, in the order in which studies name them.
     ///
     /// # Errors
@@ -213,6 +226,14 @@ mod tests {
         b.model = a.model.clone();
         assert_eq!(a, b);
         assert_eq!(run("dense 47", 1200, 1).data, a.data);
+    }
+
+    #[test]
+    fn budgets_scale_in_tens_and_stay_above_nothing() {
+        let budgets = |scale| plan().scaled(scale).budgets["long-range"].clone();
+        assert_eq!(budgets(0.5), [300, 600]);
+        assert_eq!(budgets(0.123), [70, 140]);
+        assert_eq!(budgets(1e-9), [10]);
     }
 
     #[test]

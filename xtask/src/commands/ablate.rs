@@ -132,26 +132,25 @@ pub fn run(args: &AblateArgs) -> Result<()> {
         let folders = sweeps_in(folder)?;
         return conclude(&folders, args.out.as_deref().unwrap_or(folder));
     }
+    sweep(args)
+}
+
+fn sweep(args: &AblateArgs) -> Result<()> {
     let start = Instant::now();
     let folder = folder(args)?;
-    let jobs = args.jobs.unwrap_or_else(|| args.threads.map_or(cores(), |threads| cores() / threads).max(1));
-    let threads = args.threads.unwrap_or_else(|| (cores() / jobs).max(1));
-    let workers = Workers { jobs, threads, data: args.data.clone(), checkpoint_every: args.checkpoint_every };
+    let workers = workers(args);
     let plan = if args.resume { Plan::read(&folder)? } else { plan(args)? };
     // Before any work: a name that is not known, or a setting that makes no network.
     plan.runs()?;
     let (plan, costs) = with_costs(plan, args, &folder, &workers)?;
-    let mut runs = plan.runs()?;
-    if let Some(Shard { index, of }) = args.shard {
-        runs = runs.into_iter().skip(index).step_by(of).collect();
-    }
+    let runs = part_of(plan.runs()?, args.shard)?;
     introduce(&plan, &runs, &costs, &workers, &folder, args.shard)?;
 
     let stop = stop_on_ctrl_c()?;
     let progress = SweepProgress::new(&runs);
     let ending = train(&runs, &folder, &workers, &stop, &progress);
     progress.finish();
-    let resume = || format!("cargo xtask ablate --resume --out {}", shown(&folder));
+    let resume = || resume_command(args, &folder);
     let ending =
         ending.with_context(|| format!("what was trained is saved; mend it and go on by {}", resume()))?;
     if ending == Ending::Stopped {
@@ -166,8 +165,27 @@ pub fn run(args: &AblateArgs) -> Result<()> {
     conclude(std::slice::from_ref(&folder), &folder)
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+/// Several runs at once with few threads each: small networks do not keep many threads busy.
+fn workers(args: &AblateArgs) -> Workers {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = args.jobs.unwrap_or_else(|| args.threads.map_or(cores, |threads| cores / threads).max(1));
+    let threads = args.threads.unwrap_or_else(|| (cores / jobs).max(1));
+    Workers { jobs, threads, data: args.data.clone(), checkpoint_every: args.checkpoint_every }
+}
+
+/// The runs of a shard.
+fn part_of(runs: Vec<PlannedRun>, shard: Option<Shard>) -> Result<Vec<PlannedRun>> {
+    let Some(Shard { index, of }) = shard else { return Ok(runs) };
+    let all = runs.len();
+    ensure!(index < all, "shard {} of {of} has nothing to do: the sweep has {all} runs only", index + 1);
+    Ok(runs.into_iter().skip(index).step_by(of).collect())
+}
+
+fn resume_command(args: &AblateArgs, folder: &Path) -> String {
+    let shard =
+        args.shard.map_or(String::new(), |Shard { index, of }| format!(" --shard {}/{of}", index + 1));
+    let data = args.data.as_deref().map_or(String::new(), |folder| format!(" --data {}", shown(folder)));
+    format!("cargo xtask ablate --resume --out {}{shard}{data}", shown(folder))
 }
 
 fn folder(args: &AblateArgs) -> Result<PathBuf> {
@@ -230,32 +248,42 @@ fn plan(args: &AblateArgs) -> Result<Plan> {
     })
 }
 
-/// Share of the time that `--budget` allows for training; the rest is for measuring, files and the report.
+/// Share of the time that `--budget` allows for runs; the rest is for measuring, files and the report.
 const USABLE: f64 = 0.9;
-/// Lengths that `--budget` chooses are multiples of this.
-const STEP: u64 = 10;
 
 /// The plan with its lengths fixed, written into the sweep's folder beside what its arms cost.
-fn with_costs(mut plan: Plan, args: &AblateArgs, folder: &Path, workers: &Workers) -> Result<(Plan, Costs)> {
-    if args.budget.is_none() {
-        plan.write(folder)?;
-        let costs = Costs::read(folder)?;
-        if costs.seconds(&plan.runs()?).is_some() {
-            return Ok((plan, costs));
-        }
-    }
-    eprintln!("Measuring what each arm costs ...");
-    let costs = Costs::measure(&plan, args.data.as_deref(), workers.jobs, workers.threads)?;
+fn with_costs(plan: Plan, args: &AblateArgs, folder: &Path, workers: &Workers) -> Result<(Plan, Costs)> {
+    let measure = || {
+        eprintln!("Measuring what each arm costs ...");
+        Costs::measure(&plan, args.data.as_deref(), workers.jobs, workers.threads)
+    };
     if let Some(minutes) = args.budget {
-        let available = 60.0 * minutes * USABLE * workers.jobs as f64;
-        let needed = costs.seconds(&plan.runs()?).context("an arm was not measured")?;
-        for steps in plan.budgets.values_mut().flatten() {
-            *steps = ((*steps as f64 * available / needed) as u64 / STEP * STEP).max(STEP);
-        }
+        let costs = measure()?;
+        let plan = fitting(&plan, &costs, 60.0 * minutes, workers.jobs)?;
         plan.write(folder)?;
+        costs.write(folder)?;
+        return Ok((plan, costs));
     }
-    costs.write(folder)?;
+    plan.write(folder)?;
+    let mut costs = Costs::read(folder)?;
+    if costs.estimate(&plan.runs()?).is_none() {
+        costs = measure()?;
+        costs.write(folder)?;
+    }
     Ok((plan, costs))
+}
+
+/// The plan with budgets that fit into so many seconds, with so many runs at once.
+fn fitting(plan: &Plan, costs: &Costs, seconds: f64, jobs: usize) -> Result<Plan> {
+    let needed = costs.estimate(&plan.runs()?).context("an arm was not measured")?;
+    let evaluating = needed.evaluating / jobs as f64;
+    let available = USABLE * seconds - evaluating;
+    ensure!(
+        available > 0.0,
+        "--budget is too short: evaluations alone take {}; ask for fewer seeds or studies, or for --quick",
+        duration(evaluating)
+    );
+    Ok(plan.scaled(available * jobs as f64 / needed.training))
 }
 
 fn introduce(
@@ -278,7 +306,8 @@ fn introduce(
         );
     }
     let part = shard.map_or(String::new(), |Shard { index, of }| format!(" (shard {} of {of})", index + 1));
-    let seconds = costs.seconds(runs).unwrap_or(f64::NAN) / workers.jobs.min(runs.len()) as f64;
+    let estimate = costs.estimate(runs).context("an arm was not measured")?;
+    let seconds = (estimate.training + estimate.evaluating) / workers.jobs.min(runs.len()) as f64;
     println!(
         "{} runs{part}, {} at once with {} thread{} each: about {} if none is done yet",
         runs.len(),

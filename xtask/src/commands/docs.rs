@@ -86,6 +86,18 @@ mod tests {
     }
 
     #[test]
+    fn the_files_that_the_book_names_exist() {
+        let text = std::fs::read_to_string(docs().join("paper-to-code.md")).unwrap();
+        let spans = text.split('`').skip(1).step_by(2);
+        let paths: Vec<_> =
+            spans.filter(|span| span.starts_with("crates/") || span.starts_with("xtask/")).collect();
+        assert!(paths.len() > 10, "{paths:?}");
+        for path in paths {
+            assert!(docs().join("..").join(path).exists(), "{path}");
+        }
+    }
+
+    #[test]
     fn every_page_is_in_the_summary_and_every_link_leads_somewhere() {
         let mut pages = BTreeSet::new();
         let mut folders = vec![docs()];

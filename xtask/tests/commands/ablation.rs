@@ -102,6 +102,31 @@ fn shards_together_are_the_sweep_in_one_folder_or_in_several() {
 }
 
 #[test]
+fn a_budget_in_minutes_chooses_the_steps_once() {
+    let sandbox = Sandbox::new();
+    let new = [
+        "--task=fashion-mnist",
+        "--study=center",
+        "--quick",
+        "--seeds=1",
+        "--budget=0.05",
+        "--set=batch.size=8",
+        "--set=model.widths=[8, 8, 8]",
+    ];
+    succeed(&mut sandbox.xtask(["ablate", "--data", "images", "--out", "timed"].into_iter().chain(new)));
+    let plan = sandbox.read("timed/sweep.toml");
+    let rows = outcome(&sandbox, "timed").0;
+    succeed(&mut sandbox.xtask(["ablate", "--data", "images", "--out", "timed", "--resume"]));
+    assert!(sandbox.read("timed/sweep.toml") == plan, "resuming keeps the steps");
+    assert_eq!(outcome(&sandbox, "timed").0, rows);
+    let short =
+        ["--task=fashion-mnist", "--study=center", "--seeds=1", "--budget=0.000001", "--set=batch.size=8"];
+    let mut command =
+        sandbox.xtask(["ablate", "--data", "images", "--out", "short"].into_iter().chain(short));
+    refuse(&mut command, &["--budget is too short", "--quick"]);
+}
+
+#[test]
 fn a_sweep_that_cannot_run_says_why_before_it_begins() {
     let sandbox = Sandbox::new();
     refuse(&mut sandbox.xtask(["ablate", "--study", "centre"]), &["\"center\"?"]);
@@ -119,6 +144,7 @@ fn a_sweep_that_cannot_run_says_why_before_it_begins() {
     std::fs::write(sandbox.path("taken/sweep.toml"), plan).unwrap();
     refuse(&mut sweep(&sandbox, "taken", &[]), &["holds a sweep already", "--resume"]);
     refuse(&mut sweep(&sandbox, "taken", &["--shard", "1/2"]), &["holds another sweep"]);
+    refuse(&mut sweep(&sandbox, "few", &["--shard", "17/20"]), &["shard 17 of 20", "16 runs only"]);
     refuse(
         &mut sandbox.xtask(["ablate", "--collect", "taken"]),
         &["none of the sweep's", "nothing to report"],
