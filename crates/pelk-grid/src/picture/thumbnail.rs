@@ -30,7 +30,8 @@ impl fmt::Display for Picture<'_> {
             let [x, y, width, height] = [region.x, region.y, region.width, region.height];
             write!(f, "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{colour}\"/>")?;
         }
-        write!(f, "<path fill=\"none\" stroke=\"{LINES}\" stroke-width=\"0.15\" d=\"")?;
+        let line = side as f64 / 200.0;
+        write!(f, "<path fill=\"none\" stroke=\"{LINES}\" stroke-width=\"{line:.3}\" d=\"")?;
         for first in grid.offsets().iter().skip(1) {
             write!(f, "M{first} 0v{side}M0 {first}h{side}")?;
         }

@@ -19,7 +19,7 @@ table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabu
 th, td { padding: 0.3rem 0.75rem; border-bottom: 1px solid var(--chart-grid); text-align: right; vertical-align: bottom }
 th:first-child, td:first-child { padding-left: 0; text-align: left }
 td { white-space: nowrap }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 1.5rem }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 1.5rem; margin: 1.5rem 0 }
 .thumbnails { grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)) }
 figure { margin: 0; max-width: 640px }
 figure svg { display: block; width: 100%; height: auto }

@@ -122,12 +122,7 @@ fn overview(results: &Results, costs: &Costs, task: &'static Task, budgets: &[u6
         let view = StudyView::new(results, costs, &study.name, task, budgets)?;
         for arm in &view.arms {
             let Some(other) = view.study.compared_with(&arm.arm) else { continue };
-            let mut cells = vec![format!(
-                "{}: {} against {}",
-                study.title,
-                study.named(&arm.arm.label),
-                study.named(other)
-            )];
+            let mut cells = vec![format!("{} against {}", study.named(&arm.arm.label), study.named(other))];
             cells.extend(view.budgets.iter().map(|&steps| {
                 let difference = view.difference(arm, steps);
                 difference.map_or_else(|| "-".to_owned(), |(_, difference)| sentences::briefly(&difference))
