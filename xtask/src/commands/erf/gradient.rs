@@ -78,7 +78,6 @@ mod tests {
                 let image = backend.upload(&shape, pixels).unwrap();
                 let mut eager = Eager::new(&backend, &parameters);
                 let map = network.features(&mut eager, &image).unwrap().pop().unwrap();
-                // The last map is 2 x 2 pixels, of which the centre is the last.
                 let values = backend.download(&map).unwrap();
                 assert_eq!(values.len(), 3 * 3 * 8);
                 // The middle of 3 x 3 places.
