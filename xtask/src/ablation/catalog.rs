@@ -235,6 +235,14 @@ mod tests {
             for (name, study) in &task.studies {
                 assert!(super::study(name).is_ok(), "{name}");
                 for arm in &study.arms {
+                    // A chart has a line an arm, and one for guessing.
+                    let joined = study.arms.iter().filter(|other| other.series == arm.series).count();
+                    assert!(
+                        joined < crate::chart::MOST_SERIES,
+                        "{name}: {joined} arms are too many for a chart"
+                    );
+                }
+                for arm in &study.arms {
                     assert!(task.arms.contains_key(&arm.arm), "{name}: {}", arm.arm);
                     assert_eq!(arm.x.is_some(), study.axis.is_some(), "{name}: {}", arm.label);
                     unused.retain(|other| **other != arm.arm);

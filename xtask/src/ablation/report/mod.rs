@@ -6,19 +6,18 @@ mod document;
 mod html;
 mod markdown;
 mod sentences;
+mod study;
 mod view;
 
-use super::catalog::{Study, Task};
+use super::catalog::Task;
 use super::cost::Costs;
 use super::results::{FinishedRun, Results};
 use super::statistics::Summary;
-use crate::table::{Table as TextTable, number, text};
 use anyhow::{Context, Result};
-use document::{Block, Document, Figure, Picture, Table};
-use pelk_models::{MixerConfig, zoo};
+use document::{Block, Document, Table};
 use pelk_train::write_atomically;
 use std::path::{Path, PathBuf};
-use view::{ArmView, StudyView};
+use view::StudyView;
 
 /// The files that were written.
 pub struct Written {
@@ -59,8 +58,8 @@ fn compose(results: &Results, costs: &Costs) -> Result<(Document, String)> {
     for (task, budgets) in plan.tasks()? {
         for study in plan.studies()? {
             let view = StudyView::new(results, costs, &study.name, task, budgets)?;
-            let found = section(&mut sections, study, &view);
-            summary += &format!("{} ({})\n{}", study.title, task.name, accuracies(&view));
+            let found = study::section(&mut sections, study, &view);
+            summary += &format!("{} ({})\n{}", study.title, task.name, study::accuracies(&view));
             for sentence in &found {
                 summary += &format!("  {sentence}\n");
             }
@@ -133,180 +132,6 @@ fn overview(results: &Results, costs: &Costs, task: &'static Task, budgets: &[u6
     let mut columns = vec![format!("on {}", task.name)];
     columns.extend(budgets.iter().map(|steps| format!("{steps} steps")));
     Ok((!rows.is_empty()).then_some(Block::Table(Table { columns, rows })))
-}
-
-/// One study on one task; returns its sentences.
-fn section(document: &mut Document, study: &Study, view: &StudyView) -> Vec<String> {
-    document.heading(2, format!("{} ({})", study.title, view.task.name));
-    document.text(study.question.clone());
-    let found = findings(study, view);
-    document.add(Block::List(found.clone()));
-    document.add(Block::Table(table(study, view)));
-    let id = |kind: &str| format!("{}-{}-{kind}", view.task.name, study.name);
-    let mut figures = Vec::new();
-    let mut add = |kind: String, chart: Option<crate::chart::Chart>, caption: &str| {
-        let caption = caption.to_owned();
-        figures.extend(chart.map(|chart| Figure {
-            name: id(&kind),
-            picture: Picture::Chart(chart),
-            caption,
-        }));
-    };
-    add("accuracy".into(), charts::along_axis(view), "Means and standard deviations over the seeds.");
-    for &steps in &view.budgets {
-        if !view.groups().is_empty() {
-            let caption =
-                "Means and standard deviations over the seeds; the lowest line is that of guessing.";
-            add(format!("groups-{steps}"), charts::by_group(view, steps), caption);
-        }
-    }
-    add("parameters".into(), charts::against_parameters(view), "Each point is an arm.");
-    add(
-        "curves".into(),
-        charts::curves(view),
-        "Test accuracy in the course of the longest training, means over the seeds.",
-    );
-    if !figures.is_empty() {
-        document.add(Block::Figures(figures));
-    }
-    let thumbnails = thumbnails(view, &id("grid"));
-    if !thumbnails.is_empty() {
-        document.heading(3, "Sharing grids of the first stage");
-        document.add(Block::Figures(thumbnails));
-    }
-    if let Some(paper) = &study.paper {
-        document.heading(3, "In the paper");
-        document.text(format!("{}.", paper.caption));
-        document.add(Block::Table(Table {
-            columns: vec!["trained".into(), "top-1 accuracy, %".into()],
-            rows: paper
-                .rows
-                .iter()
-                .map(|(label, accuracy)| vec![label.clone(), format!("{accuracy:.1}")])
-                .collect(),
-        }));
-    }
-    found
-}
-
-/// What the study tells, sentence by sentence.
-fn findings(study: &Study, view: &StudyView) -> Vec<String> {
-    let mut found = Vec::new();
-    for arm in &view.arms {
-        let differences: Vec<_> = view
-            .budgets
-            .iter()
-            .filter_map(|&steps| {
-                view.difference(arm, steps).map(|(other, difference)| (steps, other, difference))
-            })
-            .collect();
-        let mut sentences: Vec<String> = differences
-            .iter()
-            .map(|(steps, other, difference)| {
-                sentences::compared(&study.named(&arm.arm.label), &study.named(other), *steps, difference)
-            })
-            .collect();
-        if let [(few, _, before), .., (many, _, after)] = differences.as_slice() {
-            sentences.extend(sentences::changed((*few, before), (*many, after)));
-        }
-        if !sentences.is_empty() {
-            found.push(sentences.join(" "));
-        }
-    }
-    let groups = view.groups();
-    found.extend(view.budgets.iter().filter_map(|&steps| {
-        let means = |arm: &ArmView| {
-            let mean = |group: &String| {
-                let name = group.split_once(' ').map_or(group.as_str(), |(_, name)| name);
-                Some((name.to_owned(), arm.summary(steps, group)?.mean))
-            };
-            (study.named(&arm.arm.label), groups.iter().filter_map(mean).collect())
-        };
-        sentences::guessed(steps, &view.arms.iter().map(means).collect::<Vec<_>>(), view.task.chance)
-    }));
-    found
-}
-
-fn table(study: &Study, view: &StudyView) -> Table {
-    let paper = |arm: &ArmView| study.paper.as_ref().and_then(|paper| paper.accuracy(&arm.arm.label));
-    let has_paper = view.arms.iter().any(|arm| paper(arm).is_some());
-    let has_other = view.arms.iter().any(|arm| view.study.compared_with(&arm.arm).is_some());
-    let mut columns = vec!["arm".to_owned(), "parameters".to_owned()];
-    for steps in &view.budgets {
-        columns.push(format!("accuracy, %, {steps} steps"));
-        if has_other {
-            columns.push(format!("difference [interval], {steps} steps"));
-        }
-    }
-    if has_paper {
-        columns.push("paper's top-1, %".to_owned());
-    }
-    let dash = || "-".to_owned();
-    let row = |arm: &ArmView| {
-        let parameters = arm.cost.as_ref().map_or_else(dash, |cost| cost.parameters.to_string());
-        let mut cells = vec![arm.arm.label.clone(), parameters];
-        for &steps in &view.budgets {
-            cells.push(arm.accuracy(steps).map_or_else(dash, percent));
-            if has_other {
-                let difference = view.difference(arm, steps);
-                cells.push(difference.map_or_else(dash, |(_, difference)| {
-                    let mean = 100.0 * difference.summary.mean;
-                    match difference.interval {
-                        Some([low, high]) => {
-                            format!("{mean:+.1} [{:+.1}, {:+.1}]", 100.0 * low, 100.0 * high)
-                        }
-                        None => format!("{mean:+.1}"),
-                    }
-                }));
-            }
-        }
-        if has_paper {
-            cells.push(paper(arm).map_or_else(dash, |accuracy| format!("{accuracy:.1}")));
-        }
-        cells
-    };
-    Table { rows: view.arms.iter().map(row).collect(), columns }
-}
-
-/// Mean and deviation in percent.
-fn percent(summary: Summary) -> String {
-    match summary.deviation {
-        Some(deviation) => format!("{:.1} ± {:.1}", 100.0 * summary.mean, 100.0 * deviation),
-        None => format!("{:.1}", 100.0 * summary.mean),
-    }
-}
-
-/// Accuracies for a terminal.
-fn accuracies(view: &StudyView) -> String {
-    let mut table = TextTable::new([text("  arm"), number("steps"), number("accuracy, %"), number("seeds")]);
-    for arm in &view.arms {
-        for &steps in &view.budgets {
-            if let Some(summary) = arm.accuracy(steps) {
-                let n = summary.n.to_string();
-                table.row([format!("  {}", arm.arm.label), steps.to_string(), percent(summary), n]);
-            }
-        }
-    }
-    table.to_string()
-}
-
-/// Pictures of the arms' first sharing grids, where arms differ in them.
-fn thumbnails(view: &StudyView, name: &str) -> Vec<Figure> {
-    let picture = |(i, arm): (usize, &ArmView)| {
-        let spec = view.task.configure(&arm.arm.arm, &[]).ok()?.model;
-        let network = zoo::configure(&spec, 1, 2).ok()?;
-        // Stripes and plain kernels have no sharing grid.
-        let MixerConfig::Peripheral(mixer) = &network.stages.first()?.mixer else { return None };
-        let (kernel, cells) = (mixer.grid.kernel(), mixer.grid.cells());
-        Some(Figure {
-            name: format!("{name}-{i}"),
-            picture: Picture::Thumbnail(pelk_grid::picture::thumbnail(&mixer.grid)),
-            caption: format!("{}: {kernel} x {kernel} taps, {cells} x {cells} parameters", arm.arm.label),
-        })
-    };
-    let figures: Vec<Figure> = view.arms.iter().enumerate().filter_map(picture).collect();
-    let same = |a: &Figure, b: &Figure| matches!((&a.picture, &b.picture), (Picture::Thumbnail(a), Picture::Thumbnail(b)) if a == b);
-    if figures.windows(2).all(|pair| same(&pair[0], &pair[1])) { Vec::new() } else { figures }
 }
 
 fn cost_section(

@@ -2,7 +2,7 @@
 
 use crate::ablation::statistics::{Difference, Verdict};
 
-/// A distance whose mean accuracy is nearer than this to that of guessing counts as guessed.
+/// A group whose mean accuracy is less than this above that of guessing counts as guessed.
 pub const AT_CHANCE: f64 = 0.03;
 
 /// Two arms after one length of training; differences are of accuracies, as shares.
@@ -63,7 +63,7 @@ pub fn guessed(steps: u64, arms: &[(String, Vec<(String, f64)>)], chance: f64) -
     let mut guessing = Vec::new();
     let mut seeing = Vec::new();
     for (arm, groups) in arms {
-        let at_chance = groups.iter().filter(|(_, accuracy)| (accuracy - chance).abs() < AT_CHANCE);
+        let at_chance = groups.iter().filter(|(_, accuracy)| accuracy - chance < AT_CHANCE);
         let at_chance: Vec<&str> = at_chance.map(|(name, _)| name.as_str()).collect();
         let Some((lowest, accuracy)) = groups.iter().min_by(|a, b| a.1.total_cmp(&b.1)) else { continue };
         if at_chance.is_empty() {
@@ -153,7 +153,7 @@ mod tests {
             (name.to_owned(), groups.collect::<Vec<_>>())
         };
         let arms = [
-            arm("kernel 3", [0.25, 0.24, 0.27]),
+            arm("kernel 3", [0.25, 0.2, 0.27]),
             arm("kernel 13", [0.9, 0.6, 0.26]),
             arm("kernel 47", [0.9, 0.88, 0.86]),
         ];

@@ -28,6 +28,26 @@ pub struct ArmView<'a> {
     results: &'a Results,
 }
 
+/// Arms that a chart joins.
+pub struct Line<'a> {
+    /// Its name, where the study has several.
+    pub name: Option<String>,
+    /// The arms.
+    pub arms: Vec<&'a ArmView<'a>>,
+}
+
+impl Line<'_> {
+    /// The title of a chart of this line alone.
+    pub fn title(&self, title: &str) -> String {
+        self.name.as_ref().map_or_else(|| title.to_owned(), |name| format!("{title}: {name}"))
+    }
+
+    /// What tells its files from those of others.
+    pub fn suffix(&self) -> String {
+        self.name.as_ref().map_or_else(String::new, |name| format!("-{name}"))
+    }
+}
+
 impl<'a> StudyView<'a> {
     /// A study's part of the results.
     ///
@@ -69,15 +89,16 @@ impl<'a> StudyView<'a> {
         ticks
     }
 
-    /// The names of the lines that join arms; none where the study is one line.
-    pub fn series(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for name in self.arms.iter().filter_map(|arm| arm.arm.series.clone()) {
-            if !names.contains(&name) {
-                names.push(name);
+    /// The arms by the lines that join them in charts, in the study's order; one line where the study names none.
+    pub fn lines(&self) -> Vec<Line<'_>> {
+        let mut lines: Vec<Line> = Vec::new();
+        for arm in &self.arms {
+            match lines.iter_mut().find(|line| line.name == arm.arm.series) {
+                Some(line) => line.arms.push(arm),
+                None => lines.push(Line { name: arm.arm.series.clone(), arms: vec![arm] }),
             }
         }
-        names
+        lines
     }
 
     /// The metrics of groups of labels; none where the task has no groups.
