@@ -36,23 +36,31 @@ pub fn along_axis(view: &StudyView) -> Option<Chart> {
     drawable(Chart { title, x: Axis { ticks: view.ticks(), ..axis(label) }, y: axis(PERCENT), series })
 }
 
-/// Accuracy against the number of parameters.
+/// Accuracy against the number of parameters: for each length of training, or for each line of arms after the longest.
 pub fn against_parameters(view: &StudyView) -> Option<Chart> {
-    let series = view.budgets.iter().map(|&steps| {
-        let labelled = steps == view.longest();
-        let points = view.arms.iter().filter_map(|arm| {
-            let label = labelled.then(|| arm.arm.label.clone());
-            Some(Point { label, ..point(arm.cost.as_ref()?.parameters as f64 / 1e3, arm.accuracy(steps)?) })
+    let longest = view.longest();
+    let place = |arm: &ArmView, steps: u64, label: Option<String>| {
+        let parameters = arm.cost.as_ref()?.parameters as f64 / 1e3;
+        Some(Point { label, ..point(parameters, arm.accuracy(steps)?) })
+    };
+    let lines = view.lines();
+    let (title, series) = if let [line] = lines.as_slice() {
+        let budgets = view.budgets.iter().map(|&steps| {
+            let label = |arm: &ArmView| (steps == longest).then(|| arm.arm.label.clone());
+            let points = line.arms.iter().filter_map(|arm| place(arm, steps, label(arm))).collect();
+            Series { name: format!("{steps} steps"), points, line: false }
         });
-        Series { name: format!("{steps} steps"), points: points.collect(), line: false }
-    });
+        ("Accuracy against parameters".to_owned(), budgets.collect())
+    } else {
+        let lines = lines.iter().map(|line| {
+            let label = |arm: &ArmView| arm.arm.x.map(|x| x.to_string());
+            let points = line.arms.iter().filter_map(|arm| place(arm, longest, label(arm))).collect();
+            Series { name: line.name.clone().unwrap_or_default(), points, line: true }
+        });
+        (format!("Accuracy against parameters after {longest} steps"), lines.collect())
+    };
     let x = Axis { scale: Scale::Log, ..axis("parameters, thousands") };
-    drawable(Chart {
-        title: "Accuracy against parameters".into(),
-        x,
-        y: axis(PERCENT),
-        series: series.collect(),
-    })
+    drawable(Chart { title, x, y: axis(PERCENT), series })
 }
 
 /// Accuracy of each group of labels after one length of training, for arms of one line: along the study's axis, or along

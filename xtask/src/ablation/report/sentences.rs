@@ -102,8 +102,8 @@ pub fn briefly(difference: &Difference) -> String {
     }
 }
 
-/// A share as percentage points.
-fn points(share: f64) -> f64 {
+/// A share as percentage points, to a tenth.
+pub fn points(share: f64) -> f64 {
     // Adding zero turns -0.0 into 0.0.
     (1000.0 * share).round() / 10.0 + 0.0
 }

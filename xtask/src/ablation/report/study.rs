@@ -1,6 +1,7 @@
 //! The part of a report that is about one study on one task: sentences, numbers, charts, pictures of grids.
 
 use super::document::{Block, Document, Figure, Picture, Table};
+use super::sentences::points;
 use super::view::{ArmView, StudyView};
 use super::{charts, sentences};
 use crate::ablation::catalog::Study;
@@ -124,10 +125,10 @@ fn table(study: &Study, view: &StudyView) -> Table {
             if has_other {
                 let difference = view.difference(arm, steps);
                 cells.push(difference.map_or_else(dash, |(_, difference)| {
-                    let mean = 100.0 * difference.summary.mean;
+                    let mean = points(difference.summary.mean);
                     match difference.interval {
                         Some([low, high]) => {
-                            format!("{mean:+.1} [{:+.1}, {:+.1}]", 100.0 * low, 100.0 * high)
+                            format!("{mean:+.1} [{:+.1}, {:+.1}]", points(low), points(high))
                         }
                         None => format!("{mean:+.1}"),
                     }
