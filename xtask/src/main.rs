@@ -9,6 +9,7 @@ mod commands;
 mod images;
 mod interrupt;
 mod memory;
+mod own_process;
 mod presets;
 mod progress;
 mod table;

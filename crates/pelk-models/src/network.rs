@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::layers::{INIT, conv2d, layer_norm, linear, pixel_mlp};
 use crate::mixers::{BlockPath, mix};
 use pelk_autodiff::operators::{AdaptiveAvgPool, Conv2d};
-use pelk_autodiff::{Backend, Executor, ParameterSpec, Parameters, Session, Shape};
+use pelk_autodiff::{Backend, Executor, ParameterSpec, Parameters, Role, Session, Shape};
 
 /// A network: its checked configuration. It holds no weights; an [`Executor`] brings them.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,6 +130,15 @@ impl Network {
     pub fn output_shape(&self, [height, width]: [usize; 2]) -> Result<Shape> {
         let images = Shape::from([1, height, width, self.config.in_channels]);
         Ok(self.logits(&mut Collect::default(), &images)?)
+    }
+
+    /// The number of trained values: those of all parameters, without buffers.
+    ///
+    /// # Errors
+    /// As [`Network::parameters`].
+    pub fn trained_values(&self) -> Result<usize> {
+        let specs = self.parameters()?.into_iter();
+        Ok(specs.filter(|spec| spec.role != Role::Buffer).map(|spec| spec.shape.elements()).sum())
     }
 
     /// Every parameter and buffer, in the order in which the definition asks for them.

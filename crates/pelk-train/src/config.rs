@@ -81,6 +81,13 @@ pub struct BatchConfig {
     pub recompute: bool,
 }
 
+impl BatchConfig {
+    /// Images in a step.
+    pub fn images_per_step(&self) -> usize {
+        self.size * self.accumulation
+    }
+}
+
 impl Default for BatchConfig {
     fn default() -> BatchConfig {
         BatchConfig { size: 128, accumulation: 1, evaluation_size: 250, recompute: false }

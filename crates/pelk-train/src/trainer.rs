@@ -269,10 +269,6 @@ impl<B: Backend> Trainer<B> {
         Ok(None)
     }
 
-    fn images_per_step(&self) -> usize {
-        self.config.batch.size * self.config.batch.accumulation
-    }
-
     fn loader(&self, epoch: u64) -> Result<Loader> {
         let data = &self.datasets.train;
         let mode = Mode::Training {
@@ -336,7 +332,7 @@ impl<B: Backend> Trainer<B> {
             gradient_norm: norm,
             accuracy: right as f64 / measured.max(1) as f64,
             learning_rate,
-            images: self.images_per_step(),
+            images: self.config.batch.images_per_step(),
         })
     }
 
@@ -397,7 +393,8 @@ impl<B: Backend> Trainer<B> {
             train_loss: self.loss_sum / steps as f64,
             test_loss: evaluation.loss,
             test_accuracy: evaluation.accuracy,
-            images_per_second: self.images_per_step() as f64 * self.speed.take_steps_per_second(),
+            images_per_second: self.config.batch.images_per_step() as f64
+                * self.speed.take_steps_per_second(),
         };
         self.loss_sum = 0.0;
         let is_best = self.best_accuracy.is_none_or(|best| evaluation.accuracy > best);

@@ -2,9 +2,10 @@
 
 use super::plan::{EVALUATIONS, Plan, PlannedRun};
 use crate::memory::peak_bytes;
+use crate::own_process;
 use crate::workspace::{dataset, in_pool};
-use anyhow::{Context, Result, anyhow, bail};
-use pelk_autodiff::{CpuBackend, Role};
+use anyhow::{Context, Result};
+use pelk_autodiff::CpuBackend;
 use pelk_data::{Loader, LoaderConfig, Mode, Split};
 use pelk_train::{
     Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, StepReport, TrainConfig, Trainer,
@@ -13,7 +14,7 @@ use pelk_train::{
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Instant;
 
 /// Steps to warm up, and steps that are timed.
@@ -26,18 +27,26 @@ pub struct ArmCost {
     pub task: String,
     /// The arm.
     pub arm: String,
-    /// Trained values of the network.
-    pub parameters: usize,
     /// Threads it was measured with.
     pub threads: usize,
+    /// What was measured.
+    #[serde(flatten)]
+    pub measured: Measured,
+}
+
+/// What a measuring process answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Trained values of the network.
+    pub parameters: usize,
     /// Training speed: the median over some steps.
     pub training_images_per_second: f64,
-    /// Speed of evaluation.
+    /// Speed of evaluation: the best of some runs of one batch.
     pub inference_images_per_second: f64,
     /// Images of an evaluation.
     pub test_images: usize,
-    /// Most resident memory of the process; 0 where the system does not tell.
-    pub peak_bytes: u64,
+    /// Most resident memory of the process; none where the system does not tell.
+    pub peak_bytes: Option<u64>,
 }
 
 /// Seconds that some runs take.
@@ -106,8 +115,8 @@ impl Costs {
     pub fn estimate(&self, runs: &[PlannedRun]) -> Option<Estimate> {
         let mut estimate = Estimate::default();
         for run in runs {
-            let cost = self.of(run.task.name, &run.arm)?;
-            let images = run.steps as f64 * (run.config.batch.size * run.config.batch.accumulation) as f64;
+            let cost = &self.of(run.task.name, &run.arm)?.measured;
+            let images = run.steps as f64 * run.config.batch.images_per_step() as f64;
             let tested = (EVALUATIONS as usize * cost.test_images) as f64;
             estimate.training += images / cost.training_images_per_second;
             estimate.evaluating += tested / cost.inference_images_per_second;
@@ -129,70 +138,30 @@ impl Costs {
         }
         let mut costs = Vec::new();
         for several in arms.chunks(jobs) {
-            let started = several.iter().map(|(_, config, _)| Child::start(config, data, threads));
+            let started = several.iter().map(|(_, config, _)| start(config, data, threads));
             // All start before the first is waited for.
             let children: Vec<_> = started.collect();
             for ((task, _, arm), child) in several.iter().zip(children) {
                 let what = || format!("cannot measure arm {arm:?} of task {task}");
-                let measured: Measured = child.and_then(Child::wait).with_context(what)?;
-                costs.push(measured.of(task, arm, threads));
+                let measured = child.and_then(own_process::answer).with_context(what)?;
+                let (task, arm) = ((*task).to_owned(), arm.clone());
+                costs.push(ArmCost { task, arm, threads, measured });
             }
         }
         Ok(Costs(costs))
     }
 }
 
-/// What a measuring process answers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Measured {
-    parameters: usize,
-    training_images_per_second: f64,
-    inference_images_per_second: f64,
-    test_images: usize,
-    peak_bytes: Option<u64>,
-}
-
-impl Measured {
-    fn of(self, task: &str, arm: &str, threads: usize) -> ArmCost {
-        ArmCost {
-            task: task.to_owned(),
-            arm: arm.to_owned(),
-            parameters: self.parameters,
-            threads,
-            training_images_per_second: self.training_images_per_second,
-            inference_images_per_second: self.inference_images_per_second,
-            test_images: self.test_images,
-            peak_bytes: self.peak_bytes.unwrap_or(0),
-        }
+/// Starts a process that measures one configuration.
+fn start(config: &TrainConfig, data: Option<&Path>, threads: usize) -> Result<Child> {
+    let mut command = own_process::command(["ablate", "--measure", "--threads", &threads.to_string()])?;
+    if let Some(data) = data {
+        command.arg("--data").arg(data);
     }
-}
-
-/// A process that measures one configuration.
-struct Child(std::process::Child);
-
-impl Child {
-    fn start(config: &TrainConfig, data: Option<&Path>, threads: usize) -> Result<Child> {
-        let program = std::env::current_exe().context("cannot find this program")?;
-        let mut command = Command::new(program);
-        command.args(["ablate", "--measure", "--threads", &threads.to_string()]);
-        if let Some(data) = data {
-            command.arg("--data").arg(data);
-        }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().context("cannot start this program once more")?;
-        let mut input = child.stdin.take().ok_or_else(|| anyhow!("the process takes no input"))?;
-        input.write_all(config.to_toml()?.as_bytes()).context("the process ended early")?;
-        Ok(Child(child))
-    }
-
-    fn wait(self) -> Result<Measured> {
-        let output = self.0.wait_with_output()?;
-        if !output.status.success() {
-            let message = String::from_utf8_lossy(&output.stderr);
-            bail!("{}", message.trim().trim_start_matches("error: "));
-        }
-        Ok(serde_json::from_slice(&output.stdout)?)
-    }
+    let mut child = command.stdin(Stdio::piped()).spawn().context("cannot start this program once more")?;
+    let mut input = child.stdin.take().context("the process takes no input")?;
+    input.write_all(config.to_toml()?.as_bytes()).context("the process ended early")?;
+    Ok(child)
 }
 
 /// The measuring process: reads a configuration from the standard input, answers with a line of JSON.
@@ -215,11 +184,8 @@ fn measure(mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
     // Long enough, and not evaluated on the way.
     (config.schedule.steps, config.schedule.evaluate_every) = (warm_up + timed + 1, 0);
     config.schedule.warmup_epochs = 0.0;
-    let images = (config.batch.size * config.batch.accumulation) as f64;
+    let images = config.batch.images_per_step() as f64;
     let mut trainer = Trainer::new(CpuBackend::new()?, config.clone(), datasets.clone())?;
-    let specs = trainer.network().parameters()?;
-    let trained = specs.iter().filter(|spec| spec.role != Role::Buffer);
-    let parameters = trained.map(|spec| spec.shape.elements()).sum();
     let mut clock = Clock(vec![Instant::now()]);
     trainer.run(Limits { max_steps: Some(warm_up + timed), checkpoint_every: None }, &mut clock)?;
     let ends = clock.0.get(warm_up as usize..).unwrap_or_default();
@@ -228,7 +194,7 @@ fn measure(mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
     let step = seconds.get(seconds.len() / 2).copied().context("training ended at once")?;
     let inference_images_per_second = inference(&trainer, &config, &datasets)?;
     Ok(Measured {
-        parameters,
+        parameters: trainer.network().trained_values()?,
         training_images_per_second: images / step,
         inference_images_per_second,
         test_images: datasets.test.len(),
@@ -236,7 +202,7 @@ fn measure(mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
     })
 }
 
-/// Images per second of evaluation, from its second batch on.
+/// Images per second of evaluation: the best of some runs of one batch, after a first.
 fn inference(trainer: &Trainer<CpuBackend>, config: &TrainConfig, datasets: &Datasets) -> Result<f64> {
     use pelk_autodiff::{Backend, Parameters, from_host};
     const BATCHES: usize = 3;
@@ -297,12 +263,14 @@ mod tests {
         let cost = ArmCost {
             task: "long-range".into(),
             arm: "reversed".into(),
-            parameters: 20_000,
             threads: 1,
-            training_images_per_second: 800.0,
-            inference_images_per_second: 3000.0,
-            test_images: 1000,
-            peak_bytes: 100 << 20,
+            measured: Measured {
+                parameters: 20_000,
+                training_images_per_second: 800.0,
+                inference_images_per_second: 3000.0,
+                test_images: 1000,
+                peak_bytes: Some(100 << 20),
+            },
         };
         Costs(vec![cost.clone()]).write(folder.path()).unwrap();
         let read = Costs::read(folder.path()).unwrap();

@@ -41,7 +41,7 @@ impl FinishedRun {
 
     /// Seconds of training, evaluations excluded.
     pub fn seconds(&self) -> f64 {
-        let images = (self.plan.config.batch.size * self.plan.config.batch.accumulation) as f64;
+        let images = self.plan.config.batch.images_per_step() as f64;
         let before = std::iter::once(0).chain(self.rows.iter().map(|row| row.step));
         let parts = self.rows.iter().zip(before);
         parts.map(|(row, before)| (row.step - before) as f64 * images / row.images_per_second).sum()

@@ -190,8 +190,7 @@ fn sizes(model: &Model, asked: Option<u32>) -> Vec<usize> {
     match asked {
         Some(size) => vec![size as usize],
         None if !model.paper.is_empty() => model.paper.iter().map(|printed| printed.size).collect(),
-        // A stem that takes small steps is made for small images: 28 pixels, as in Fashion-MNIST.
-        None if model.blueprint.stem_stride < 4 => vec![28],
+        None if model.for_small_images() => vec![28],
         None => vec![224],
     }
 }

@@ -176,13 +176,7 @@ fn introduce(
     device: &str,
     run: &Run,
 ) -> Result<()> {
-    let parameters: usize = trainer
-        .network()
-        .parameters()?
-        .iter()
-        .filter(|spec| spec.role != pelk_autodiff::Role::Buffer)
-        .map(|spec| spec.shape.elements())
-        .sum();
+    let parameters = trainer.network().trained_values()?;
     println!(
         "{} ({parameters} parameters) on {}: {} training and {} test images",
         config.model.name,

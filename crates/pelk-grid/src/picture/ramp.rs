@@ -1,5 +1,16 @@
 //! The colours of regions: a ramp that is even to the eye.
 
+use crate::SharingGrid;
+
+/// The frame around the fine centre.
+pub(super) const HIGHLIGHT: &str = "#f2541b";
+
+/// Taps in the largest region: the light end of the ramp.
+pub(super) fn most_taps(grid: &SharingGrid) -> usize {
+    let longest = grid.intervals().iter().max().copied().unwrap_or(1);
+    longest * longest
+}
+
 /// Dark where a parameter serves one tap, light where it serves the `most`, evenly spaced in the logarithm.
 ///
 /// The ramp is piecewise straight in Oklab with lightness linear throughout, so equal ratios of taps look equally

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::ramp::colour;
+use super::ramp::{HIGHLIGHT, colour, most_taps};
 use super::{headline, subtitle};
 use crate::SharingGrid;
 
@@ -28,7 +28,6 @@ const DIGIT: f64 = 7.5;
 
 const INK: &str = "#1f2430";
 const FAINT_INK: &str = "#646b7a";
-const HIGHLIGHT: &str = "#f2541b";
 
 pub(super) struct Picture<'a>(pub &'a SharingGrid);
 
@@ -182,12 +181,6 @@ fn write_legend(f: &mut fmt::Formatter<'_>, grid: &SharingGrid) -> fmt::Result {
         )?;
     }
     Ok(())
-}
-
-/// Taps in the largest region.
-fn most_taps(grid: &SharingGrid) -> usize {
-    let longest = grid.intervals().iter().max().copied().unwrap_or(1);
-    longest * longest
 }
 
 #[cfg(test)]

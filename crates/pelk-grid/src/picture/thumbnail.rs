@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use super::ramp::colour;
+use super::ramp::{HIGHLIGHT, colour, most_taps};
 use crate::SharingGrid;
 
 const LINES: &str = "#ffffff";
-const HIGHLIGHT: &str = "#f2541b";
 
 pub(super) struct Picture<'a>(pub &'a SharingGrid);
 
@@ -14,8 +13,7 @@ impl fmt::Display for Picture<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let grid = self.0;
         let side = grid.kernel();
-        let longest = grid.intervals().iter().max().copied().unwrap_or(1);
-        let most = longest * longest;
+        let most = most_taps(grid);
         let parameters = grid.params_per_channel();
         write!(
             f,

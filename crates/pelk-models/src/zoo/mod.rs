@@ -39,6 +39,11 @@ pub struct Model {
 }
 
 impl Model {
+    /// Whether it is made for images of about 28 pixels, as in Fashion-MNIST: its stem takes small steps.
+    pub fn for_small_images(&self) -> bool {
+        self.blueprint.stem_stride < 4
+    }
+
     /// The network's configuration for images of `in_channels` channels and `classes` classes, unchanged.
     ///
     /// # Errors

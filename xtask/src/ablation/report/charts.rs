@@ -40,7 +40,7 @@ pub fn along_axis(view: &StudyView) -> Option<Chart> {
 pub fn against_parameters(view: &StudyView) -> Option<Chart> {
     let longest = view.longest();
     let place = |arm: &ArmView, steps: u64, label: Option<String>| {
-        let parameters = arm.cost.as_ref()?.parameters as f64 / 1e3;
+        let parameters = arm.cost.as_ref()?.measured.parameters as f64 / 1e3;
         Some(Point { label, ..point(parameters, arm.accuracy(steps)?) })
     };
     let lines = view.lines();

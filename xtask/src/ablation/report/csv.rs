@@ -16,10 +16,10 @@ pub fn render(results: &Results, costs: &Costs) -> Result<String> {
     for study in results.plan.studies()? {
         for (task, _) in results.plan.tasks()? {
             for arm in results.plan.study_of(&study.name, task)?.arms {
-                let cost = costs.of(task.name, &arm.arm);
+                let cost = costs.of(task.name, &arm.arm).map(|cost| &cost.measured);
                 let parameters = cost.map_or(String::new(), |cost| cost.parameters.to_string());
-                let peak = cost.filter(|cost| cost.peak_bytes > 0);
-                let peak = peak.map_or(String::new(), |cost| cost.peak_bytes.to_string());
+                let peak =
+                    cost.and_then(|cost| cost.peak_bytes).map_or(String::new(), |bytes| bytes.to_string());
                 let runs = results.finished.iter();
                 for run in runs.filter(|run| run.plan.task.name == task.name && run.plan.arm == arm.arm) {
                     for (metric, value) in run.values() {

@@ -9,7 +9,7 @@ mod sentences;
 mod study;
 mod view;
 
-use super::catalog::Task;
+use super::catalog::{Study, Task};
 use super::cost::Costs;
 use super::results::{FinishedRun, Results};
 use super::statistics::Summary;
@@ -56,6 +56,7 @@ fn compose(results: &Results, costs: &Costs) -> Result<(Document, String)> {
     let mut sections = Document::default();
     let mut overviews = Vec::new();
     for (task, budgets) in plan.tasks()? {
+        let mut views = Vec::new();
         for study in plan.studies()? {
             let view = StudyView::new(results, costs, &study.name, task, budgets)?;
             let found = study::section(&mut sections, study, &view);
@@ -64,8 +65,9 @@ fn compose(results: &Results, costs: &Costs) -> Result<(Document, String)> {
                 summary += &format!("  {sentence}\n");
             }
             summary.push('\n');
+            views.push((study, view));
         }
-        overviews.extend(overview(results, costs, task, budgets)?);
+        overviews.extend(overview(task, budgets, &views));
     }
     introduction(&mut document, results)?;
     if !overviews.is_empty() {
@@ -114,11 +116,10 @@ fn introduction(document: &mut Document, results: &Results) -> Result<()> {
     Ok(())
 }
 
-/// All comparisons on one task.
-fn overview(results: &Results, costs: &Costs, task: &'static Task, budgets: &[u64]) -> Result<Option<Block>> {
+/// All comparisons on one task; none where its studies compare nothing.
+fn overview(task: &Task, budgets: &[u64], views: &[(&Study, StudyView)]) -> Option<Block> {
     let mut rows = Vec::new();
-    for study in results.plan.studies()? {
-        let view = StudyView::new(results, costs, &study.name, task, budgets)?;
+    for (study, view) in views {
         for arm in &view.arms {
             let Some(other) = view.study.compared_with(&arm.arm) else { continue };
             let mut cells = vec![format!("{} against {}", study.named(&arm.arm.label), study.named(other))];
@@ -131,7 +132,7 @@ fn overview(results: &Results, costs: &Costs, task: &'static Task, budgets: &[u6
     }
     let mut columns = vec![format!("on {}", task.name)];
     columns.extend(budgets.iter().map(|steps| format!("{steps} steps")));
-    Ok((!rows.is_empty()).then_some(Block::Table(Table { columns, rows })))
+    (!rows.is_empty()).then_some(Block::Table(Table { columns, rows }))
 }
 
 fn cost_section(
@@ -158,12 +159,13 @@ fn cost_section(
     for arm in results.plan.arms(task)? {
         let Some(cost) = costs.of(task.name, &arm) else { continue };
         threads = cost.threads;
+        let cost = &cost.measured;
         let mut cells = vec![
             arm.clone(),
             cost.parameters.to_string(),
             format!("{:.0}", cost.training_images_per_second),
             format!("{:.0}", cost.inference_images_per_second),
-            if cost.peak_bytes == 0 { "-".into() } else { (cost.peak_bytes >> 20).to_string() },
+            cost.peak_bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes >> 20).to_string()),
         ];
         cells.extend(
             budgets.iter().map(|&steps| {

@@ -118,7 +118,7 @@ fn table(study: &Study, view: &StudyView) -> Table {
     }
     let dash = || "-".to_owned();
     let row = |arm: &ArmView| {
-        let parameters = arm.cost.as_ref().map_or_else(dash, |cost| cost.parameters.to_string());
+        let parameters = arm.cost.as_ref().map_or_else(dash, |cost| cost.measured.parameters.to_string());
         let mut cells = vec![arm.arm.label.clone(), parameters];
         for &steps in &view.budgets {
             cells.push(arm.accuracy(steps).map_or_else(dash, percent));

@@ -5,6 +5,7 @@ use super::operators::values;
 use super::record::{Record, Times};
 use super::timing::{PeakRate, Timing, repeat};
 use crate::memory::peak_bytes;
+use crate::own_process;
 use crate::presets::PRESETS;
 use anyhow::{Context, Result, bail, ensure};
 use pelk_autodiff::operators::CrossEntropy;
@@ -12,17 +13,11 @@ use pelk_autodiff::{Backend, CpuBackend, Executor, HostParameters, Parameters, S
 use pelk_models::zoo::Form;
 use pelk_models::{ModelSpec, Network, NetworkConfig, cost, initialize, zoo};
 use pelk_train::{Optimizer, TrainConfig, gradient_norm};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 /// Channels and classes: ImageNet's, and Fashion-MNIST's for networks that are made for small images.
 fn dimensions(model: &zoo::Model) -> (usize, usize) {
-    if for_small_images(model) { (1, 10) } else { (3, 1000) }
-}
-
-/// A stem that takes small steps is made for small images.
-fn for_small_images(model: &zoo::Model) -> bool {
-    model.blueprint.stem_stride < 4
+    if model.for_small_images() { (1, 10) } else { (3, 1000) }
 }
 
 /// Side of the images that a model of the zoo is made for.
@@ -30,7 +25,7 @@ fn for_small_images(model: &zoo::Model) -> bool {
 /// # Errors
 /// When there is no such model.
 pub fn usual_size(name: &str) -> Result<usize> {
-    Ok(if for_small_images(&zoo::model(name)?) { 28 } else { 224 })
+    Ok(if zoo::model(name)?.for_small_images() { 28 } else { 224 })
 }
 
 /// The configuration of training that users start from.
@@ -46,10 +41,8 @@ pub fn default_training() -> Result<TrainConfig> {
 /// # Errors
 /// When the process cannot be started or fails.
 pub fn in_own_process(model: &Model, threads: Option<usize>, runs: usize) -> Result<Record> {
-    let program = std::env::current_exe().context("cannot find this program")?;
-    let mut command = Command::new(program);
-    command.args(["bench", "--json", "--in-this-process", "--model", &model.name]);
-    command.args(["--pass", model.pass.name()]);
+    let own = ["bench", "--json", "--in-this-process", "--model", &model.name, "--pass", model.pass.name()];
+    let mut command = own_process::command(own)?;
     command.args(model.dense.then_some("--dense"));
     let numbers = [
         ("--size", Some(model.size)),
@@ -61,17 +54,7 @@ pub fn in_own_process(model: &Model, threads: Option<usize>, runs: usize) -> Res
         command.args(number.map(|number| [option.to_owned(), number.to_string()]).iter().flatten());
     }
     let what = || format!("cannot measure {} ({}, size {})", model.name, model.pass.name(), model.size);
-    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).output().with_context(what)?;
-    if !child.status.success() {
-        let message = String::from_utf8_lossy(&child.stderr);
-        let message = message.trim().trim_start_matches("error: ");
-        bail!(
-            "{}: {}",
-            what(),
-            if message.is_empty() { child.status.to_string() } else { message.to_owned() }
-        );
-    }
-    serde_json::from_slice(&child.stdout).with_context(what)
+    own_process::answer(command.spawn().with_context(what)?).with_context(what)
 }
 
 /// Measures a network in this process, with the present threads.

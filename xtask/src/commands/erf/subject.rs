@@ -101,7 +101,7 @@ impl Subject {
     /// networks would have the field of their strided convolutions.
     fn random(name: &str, seed: u64) -> Result<Subject> {
         let model = zoo::model(name)?;
-        let small = model.blueprint.stem_stride < 4;
+        let small = model.for_small_images();
         let spec = ModelSpec { layer_scale: Some(1.0), ..ModelSpec::named(model.name) };
         let config = zoo::configure(&spec, if small { 1 } else { 3 }, if small { 10 } else { 1000 })?;
         let weights = initialize(&Network::new(config.clone())?, seed)?;
