@@ -276,8 +276,11 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     fn add_assign(&self, a: &mut Self::Tensor, b: &Self::Tensor) -> Result<()>;
     /// `x *= factor`.
     fn scale_assign(&self, x: &mut Self::Tensor, factor: f32) -> Result<()>;
-    /// The sum of squares; not finite where a value is not.
-    fn sum_of_squares(&self, x: &Self::Tensor) -> Result<f64>;
+    /// `average += weight (x - average)`: the step of an exponential moving average.
+    fn lerp_assign(&self, average: &mut Self::Tensor, x: &Self::Tensor, weight: f32) -> Result<()>;
+    /// The sum of the squares of all values of all tensors; not finite where a value is not. Of many at once, since a device waits
+    /// for its work to give a number.
+    fn sum_of_squares(&self, tensors: &[&Self::Tensor]) -> Result<f64>;
     /// One AdamW step in place, as PyTorch computes it.
     fn adamw(
         &self,

@@ -55,6 +55,10 @@ pub enum Error {
     /// The loss has no value for these labels.
     #[error(transparent)]
     Loss(#[from] pelk_cpu::loss::LossError),
+    /// The GPU failed, or refused the call.
+    #[cfg(feature = "gpu")]
+    #[error(transparent)]
+    Gpu(#[from] pelk_wgpu::GpuError),
     /// The SIMD level that was asked for is not there.
     #[error(transparent)]
     Level(#[from] pelk_cpu::simd::LevelError),

@@ -40,6 +40,8 @@ mod cpu;
 mod eager;
 mod error;
 mod executor;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod kernels;
 pub mod operators;
 mod parameters;
@@ -53,6 +55,8 @@ pub use cpu::{CpuBackend, CpuTensor};
 pub use eager::Eager;
 pub use error::{Error, Result};
 pub use executor::{Executor, Init, ParameterSpec, Role};
+#[cfg(feature = "gpu")]
+pub use gpu::{GpuBackend, GpuTensor};
 pub use operators::{Cost, Op, Operator};
 pub use parameters::{HostParameters, Parameters, from_host, to_host};
 pub use pelk_cpu::optimizer::AdamW;

@@ -33,6 +33,19 @@ pub(crate) fn add_into(level: Level, y: &mut [f32], x: &[f32]) {
     y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| dispatch(level, AddInto { y, x }));
 }
 
+/// `average += weight (x - average)`, both of one length: the step of an exponential moving average.
+///
+/// # Errors
+/// When the lengths differ or are zero.
+pub fn lerp_assign(level: Level, average: &mut [f32], x: &[f32], weight: f32) -> Result<(), ShapeError> {
+    same_length("lerp_assign", x, &[("average", average.len())])?;
+    average
+        .par_chunks_mut(CHUNK)
+        .zip(x.par_chunks(CHUNK))
+        .for_each(|(average, x)| dispatch(level, LerpInto { average, x, weight }));
+    Ok(())
+}
+
 /// `y = factor * x`, both of one length.
 ///
 /// # Errors
@@ -267,6 +280,21 @@ impl Kernel for AddInto<'_> {
     }
 }
 
+struct LerpInto<'a> {
+    average: &'a mut [f32],
+    x: &'a [f32],
+    weight: f32,
+}
+impl Kernel for LerpInto<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (average, x) in self.average.iter_mut().zip(self.x) {
+            *average += self.weight * (x - *average);
+        }
+    }
+}
+
 struct SumOfSquares<'a>(&'a [f32]);
 impl Kernel for SumOfSquares<'_> {
     type Output = f64;
@@ -313,6 +341,9 @@ mod tests {
                 assert!((0..n).all(|i| y[i] == -3.0 * a[i]), "{level}: scale {n}");
                 add_assign(level, &mut y, &b).unwrap();
                 assert!((0..n).all(|i| y[i] == -3.0 * a[i] + b[i]), "{level}: add_assign {n}");
+                let mut average = a.clone();
+                lerp_assign(level, &mut average, &b, 0.25).unwrap();
+                assert!((0..n).all(|i| average[i] == a[i] + 0.25 * (b[i] - a[i])), "{level}: lerp_assign {n}");
             }
             let (x, factors, mut y) = (values(1, 3 * 20_000), [0.0, 1.0, 1.25], stale(3 * 20_000));
             scale_samples(level, &x, &factors, &mut y).unwrap();
@@ -407,6 +438,7 @@ mod tests {
         assert_eq!(error.to_string(), "add: b has 5 values, and its shape asks for 6");
         assert!(add(level, &[], &[], &mut []).is_err());
         assert!(add_assign(level, &mut y, &[0.0; 5]).is_err());
+        assert!(lerp_assign(level, &mut y, &[0.0; 5], 0.5).is_err());
         assert!(scale(level, &[0.0; 5], 1.0, &mut y).is_err());
         assert!(scale_channels(level, 2, 3, &[0.0; 6], &[0.0; 2], &mut y).is_err());
         let (x, gamma) = ([0.0; 6], [0.0; 3]);

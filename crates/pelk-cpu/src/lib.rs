@@ -66,7 +66,7 @@ pub mod reference;
 pub mod resize;
 mod rowwise;
 mod scratch;
-mod separable;
+pub mod separable;
 pub mod shape;
 mod shared;
 pub mod simd;

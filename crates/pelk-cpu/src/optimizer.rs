@@ -37,6 +37,50 @@ impl AdamW {
         let settings_fit = [learning_rate, eps, weight_decay].into_iter().all(not_negative);
         require(NAME, "learning_rate, eps and weight_decay must be finite and not negative", settings_fit)
     }
+
+    /// The numbers of a step, which are the same for all values of a parameter.
+    ///
+    /// # Errors
+    /// As [`AdamW::check`].
+    pub fn factors(&self) -> Result<AdamWFactors, ShapeError> {
+        self.check()?;
+        let AdamW { learning_rate, beta1, beta2, eps, weight_decay, step } = *self;
+        let steps = step as f64;
+        Ok(AdamWFactors {
+            keep: (1.0 - learning_rate * weight_decay) as f32,
+            beta2: beta2 as f32,
+            to_gradient: (1.0 - beta1) as f32,
+            to_square: (1.0 - beta2) as f32,
+            step_size: (learning_rate / (1.0 - beta1.powf(steps))) as f32,
+            inverse_root: (1.0 / (1.0 - beta2.powf(steps)).sqrt()) as f32,
+            eps: eps as f32,
+        })
+    }
+}
+
+/// What a step does to each value `p` of a parameter with gradient `g` and moments `m` and `v`:
+///
+/// ```text
+/// m += to_gradient (g - m)
+/// v = beta2 v + to_square g^2
+/// p = keep p - step_size m / (sqrt(v) inverse_root + eps)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWFactors {
+    /// What weight decay leaves of the parameter.
+    pub keep: f32,
+    /// What is left of the second moment.
+    pub beta2: f32,
+    /// The gradient's share of the first moment.
+    pub to_gradient: f32,
+    /// The squared gradient's share of the second moment.
+    pub to_square: f32,
+    /// The learning rate, with the first moment's correction for its start at zero.
+    pub step_size: f32,
+    /// The second moment's correction.
+    pub inverse_root: f32,
+    /// Added to the root.
+    pub eps: f32,
 }
 
 /// A step of AdamW in the order of PyTorch's `AdamW`; `m` and `v` are the moments, zero before step 1.
@@ -69,23 +113,11 @@ pub fn adamw_step(
     v: &mut [f32],
 ) -> Result<(), ShapeError> {
     const NAME: &str = "adamw_step";
-    settings.check()?;
-    let AdamW { learning_rate, beta1, beta2, eps, weight_decay, step } = *settings;
+    let factors = settings.factors()?;
     checked_len(NAME, &[("the parameter", parameter.len())])?;
     expect_len(NAME, "gradient", gradient.len(), parameter.len())?;
     expect_len(NAME, "m", m.len(), parameter.len())?;
     expect_len(NAME, "v", v.len(), parameter.len())?;
-
-    let steps = step as f64;
-    let factors = AdamWFactors {
-        keep: (1.0 - learning_rate * weight_decay) as f32,
-        beta2: beta2 as f32,
-        to_gradient: (1.0 - beta1) as f32,
-        to_square: (1.0 - beta2) as f32,
-        step_size: (learning_rate / (1.0 - beta1.powf(steps))) as f32,
-        inverse_root: (1.0 / (1.0 - beta2.powf(steps)).sqrt()) as f32,
-        eps: eps as f32,
-    };
     parameter
         .par_chunks_mut(CHUNK)
         .zip(gradient.par_chunks(CHUNK))
@@ -150,17 +182,6 @@ fn require(operator: &'static str, reason: &str, holds: bool) -> Result<(), Shap
 }
 
 // Plain loops: inside a kernel the compiler vectorises them with the level's instructions, square root included.
-
-#[derive(Clone, Copy)]
-struct AdamWFactors {
-    keep: f32,
-    beta2: f32,
-    to_gradient: f32,
-    to_square: f32,
-    step_size: f32,
-    inverse_root: f32,
-    eps: f32,
-}
 
 struct AdamWKernel<'a> {
     factors: AdamWFactors,

@@ -52,7 +52,7 @@ pub fn adaptive_average_backward(
 }
 
 /// The averages of `outputs` bins over `inputs` positions.
-fn bins(inputs: usize, outputs: usize) -> Axis {
+pub fn bins(inputs: usize, outputs: usize) -> Axis {
     Axis::new(inputs, outputs, |i| {
         let bin = i * inputs / outputs..((i + 1) * inputs).div_ceil(outputs);
         let weight = 1.0 / bin.len() as f32;

@@ -53,7 +53,7 @@ pub fn bilinear_backward(
 }
 
 /// The two neighbours of each of `outputs` positions among `inputs` positions.
-fn neighbours(inputs: usize, outputs: usize) -> Axis {
+pub fn neighbours(inputs: usize, outputs: usize) -> Axis {
     let step = inputs as f64 / outputs as f64;
     Axis::new(inputs, outputs, |i| {
         let position = ((i as f64 + 0.5) * step - 0.5).max(0.0);

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 /// A sparse linear map along one axis: each output position is a weighted sum of input positions.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Axis {
+pub struct Axis {
     /// Positions of the input.
     inputs: usize,
     /// For each output position, the input positions it reads and their weights, in order.
@@ -27,7 +27,8 @@ impl Axis {
     }
 
     /// The transposed map, from outputs to inputs: that of the gradient.
-    pub(crate) fn transposed(&self) -> Self {
+    #[must_use]
+    pub fn transposed(&self) -> Self {
         let mut taps = vec![Vec::new(); self.inputs];
         for (output, reads) in self.taps.iter().enumerate() {
             for &(input, weight) in reads {
@@ -37,8 +38,19 @@ impl Axis {
         Self { inputs: self.taps.len(), taps }
     }
 
-    fn outputs(&self) -> usize {
+    /// Positions of the input.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Positions of the output.
+    pub fn outputs(&self) -> usize {
         self.taps.len()
+    }
+
+    /// For each output position, the input positions it reads and their weights, in order.
+    pub fn taps(&self) -> &[Vec<(usize, f32)>] {
+        &self.taps
     }
 }
 

@@ -1,4 +1,4 @@
-//! The golden cases: outputs and gradients that PyTorch computed in float64, at every SIMD level.
+//! The golden cases: outputs and gradients that PyTorch computed in float64, on every backend, at every SIMD level.
 //!
 //! A case is one safetensors file; its metadata names the operator and its attributes. A case of an operator or with an
 //! attribute that is not known here fails, and so does one whose outputs or gradients were not all compared.
@@ -12,7 +12,7 @@ mod networks;
 mod operators;
 
 use case::Case;
-use pelk_autodiff::CpuBackend;
+use pelk_autodiff::{Backend, CpuBackend, GpuBackend};
 use pelk_cpu::simd::Level;
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ fn folder() -> PathBuf {
     )
 }
 
-fn run(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
+fn run<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
     let op = case.op.clone();
     match op.as_str() {
         "pelk_block" => networks::block(case, backend),
@@ -34,8 +34,7 @@ fn run(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
     case.all_compared()
 }
 
-#[test]
-fn every_golden_case_holds_at_every_simd_level() {
+fn paths() -> Vec<PathBuf> {
     let folder = folder();
     let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("cannot read the golden cases in {}: {error}", folder.display()))
@@ -44,18 +43,37 @@ fn every_golden_case_holds_at_every_simd_level() {
         .collect();
     paths.sort();
     assert!(!paths.is_empty(), "no golden case in {}", folder.display());
+    paths
+}
+
+fn every_case_holds<B: Backend>(backends: &[B]) {
+    let paths = paths();
     let mut failures = Vec::new();
-    for level in Level::available() {
-        let backend = CpuBackend::with_level(level);
+    for backend in backends {
         for path in &paths {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if let Err(reason) = Case::read(path).and_then(|mut case| run(&mut case, &backend)) {
-                failures.push(format!("{name} ({level}): {reason}"));
+            if let Err(reason) = Case::read(path).and_then(|mut case| run(&mut case, backend)) {
+                failures.push(format!("{name} ({}): {reason}", backend.name()));
             }
         }
     }
-    let cases = paths.len() * Level::available().len();
+    let cases = paths.len() * backends.len();
     assert!(failures.is_empty(), "{} of {cases} cases failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_golden_case_holds_at_every_simd_level() {
+    if pelk_testing::cpu() {
+        let levels = Level::available().into_iter();
+        every_case_holds(&levels.map(CpuBackend::with_level).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn every_golden_case_holds_on_the_gpu() {
+    if let Some(gpu) = pelk_testing::gpu() {
+        every_case_holds(&[GpuBackend::new(gpu)]);
+    }
 }
 
 #[test]

@@ -163,9 +163,5 @@ impl<B: Backend> Optimizer<B> {
 /// # Errors
 /// When the backend refuses.
 pub fn gradient_norm<B: Backend>(backend: &B, gradients: &BTreeMap<String, B::Tensor>) -> Result<f64> {
-    let mut squares = 0.0;
-    for gradient in gradients.values() {
-        squares += backend.sum_of_squares(gradient)?;
-    }
-    Ok(squares.sqrt())
+    Ok(backend.sum_of_squares(&gradients.values().collect::<Vec<_>>())?.sqrt())
 }

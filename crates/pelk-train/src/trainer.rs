@@ -338,7 +338,7 @@ impl<B: Backend> Trainer<B> {
 
     fn first_not_finite(&self, gradients: &BTreeMap<String, B::Tensor>) -> Result<String> {
         for (name, gradient) in gradients {
-            if !self.backend.sum_of_squares(gradient)?.is_finite() {
+            if !self.backend.sum_of_squares(&[gradient])?.is_finite() {
                 return Ok(format!("the gradient of {name}"));
             }
         }

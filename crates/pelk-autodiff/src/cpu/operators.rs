@@ -611,8 +611,12 @@ impl Backend for CpuBackend {
         Ok(())
     }
 
-    fn sum_of_squares(&self, x: &CpuTensor) -> Result<f64> {
-        Ok(elementwise::sum_of_squares(self.level, &x.values))
+    fn lerp_assign(&self, average: &mut CpuTensor, x: &CpuTensor, weight: f32) -> Result<()> {
+        Ok(elementwise::lerp_assign(self.level, average.values_mut(), &x.values, weight)?)
+    }
+
+    fn sum_of_squares(&self, tensors: &[&CpuTensor]) -> Result<f64> {
+        Ok(tensors.iter().map(|tensor| elementwise::sum_of_squares(self.level, &tensor.values)).sum())
     }
 
     fn adamw(

@@ -437,8 +437,16 @@ impl Backend for ReferenceBackend {
         Ok(())
     }
 
-    fn sum_of_squares(&self, x: &Tensor) -> Result<f64> {
-        Ok(x.values.iter().map(|x| x * x).sum())
+    fn lerp_assign(&self, average: &mut Tensor, x: &Tensor, weight: f32) -> Result<()> {
+        expect_shape("lerp_assign", x, &average.shape)?;
+        for (average, x) in average.values_mut().iter_mut().zip(x.values.iter()) {
+            *average += f64::from(weight) * (x - *average);
+        }
+        Ok(())
+    }
+
+    fn sum_of_squares(&self, tensors: &[&Tensor]) -> Result<f64> {
+        Ok(tensors.iter().flat_map(|tensor| tensor.values.iter()).map(|x| x * x).sum())
     }
 
     fn adamw(

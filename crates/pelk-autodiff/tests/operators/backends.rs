@@ -2,7 +2,7 @@
 
 use crate::cases::{Case, all};
 use crate::evaluation::{Evaluation, evaluate};
-use pelk_autodiff::{AdamW, Backend, CpuBackend, ReferenceBackend, ReferenceTensor, Shape};
+use pelk_autodiff::{AdamW, Backend, CpuBackend, GpuBackend, ReferenceBackend, ReferenceTensor, Shape};
 use pelk_cpu::simd::Level;
 use rayon::ThreadPoolBuilder;
 
@@ -64,29 +64,31 @@ fn meets_the_reference<B: Backend>(backend: &B, case: &Case) {
 
 /// What training does besides operators: clips and accumulates gradients, and steps. The parameter, its moments, and
 /// the gradient's sum of squares.
-fn train<B: Backend>(backend: &B) -> ([B::Tensor; 3], f64) {
+fn train<B: Backend>(backend: &B) -> ([B::Tensor; 4], f64) {
     let shape = Shape::from([3, 5, 7]);
     let wave = |frequency: f32| (0..105).map(|i| (frequency * i as f32).sin()).collect::<Vec<f32>>();
     let upload = |frequency| backend.upload(&shape, &wave(frequency)).unwrap();
     let (mut parameter, mut gradient) = (upload(0.3), upload(0.7));
     let [mut first, mut second] = [(); 2].map(|()| backend.zeros(&shape).unwrap());
+    let mut average = parameter.clone();
     for step in 1..=3 {
         backend.scale_assign(&mut gradient, 0.75).unwrap();
         backend.add_assign(&mut gradient, &upload(1.1)).unwrap();
         let hyper =
             AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.05, step };
         backend.adamw(&hyper, &mut parameter, &gradient, [&mut first, &mut second]).unwrap();
+        backend.lerp_assign(&mut average, &parameter, 0.25).unwrap();
     }
-    let squares = backend.sum_of_squares(&gradient).unwrap();
+    let squares = backend.sum_of_squares(&[&gradient]).unwrap();
     backend.scale_assign(&mut gradient, f32::INFINITY).unwrap();
-    assert!(!backend.sum_of_squares(&gradient).unwrap().is_finite());
-    ([parameter, first, second], squares)
+    assert!(!backend.sum_of_squares(&[&gradient]).unwrap().is_finite());
+    ([parameter, first, second, average], squares)
 }
 
 fn trains_as_the_reference<B: Backend>(backend: &B) {
     let (actual, actual_squares) = train(backend);
     let (expected, squares) = train(&ReferenceBackend);
-    for ((name, actual), expected) in ["parameter", "mean", "variance"].iter().zip(&actual).zip(&expected) {
+    for ((name, actual), expected) in ["parameter", "mean", "variance", "average"].iter().zip(&actual).zip(&expected) {
         compare(backend, &format!("{}, {name}", backend.name()), OUTPUTS, actual, expected);
     }
     assert!((actual_squares - squares).abs() <= OUTPUTS * squares, "{actual_squares}, want {squares}");
@@ -94,11 +96,22 @@ fn trains_as_the_reference<B: Backend>(backend: &B) {
 
 #[test]
 fn the_cpu_meets_the_reference_at_every_level() {
+    if !pelk_testing::cpu() {
+        return;
+    }
     for level in Level::available() {
         let backend = CpuBackend::with_level(level);
         all().iter().for_each(|case| meets_the_reference(&backend, case));
         trains_as_the_reference(&backend);
     }
+}
+
+#[test]
+fn the_gpu_meets_the_reference() {
+    let Some(gpu) = pelk_testing::gpu() else { return };
+    let backend = GpuBackend::new(gpu);
+    all().iter().for_each(|case| meets_the_reference(&backend, case));
+    trains_as_the_reference(&backend);
 }
 
 #[test]

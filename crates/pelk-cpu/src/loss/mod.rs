@@ -49,7 +49,7 @@ pub struct CrossEntropy<'a> {
 
 impl CrossEntropy<'_> {
     /// What a row with this label counts.
-    pub(crate) fn weight(&self, label: usize) -> f32 {
+    pub fn weight(&self, label: usize) -> f32 {
         self.class_weights.get(label).copied().unwrap_or(1.0)
     }
 

@@ -1,7 +1,7 @@
 //! One golden case: reading, and comparing with a tolerance.
 
 use ndarray::{ArrayD, Axis, IxDyn};
-use pelk_autodiff::{Backend, CpuBackend, CpuTensor, Shape};
+use pelk_autodiff::{Backend, Shape};
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,11 +117,11 @@ impl Case {
     }
 
     /// As [`Case::compare`], for a tensor in channels-last layout.
-    pub fn compare_tensor(
+    pub fn compare_tensor<B: Backend>(
         &mut self,
-        backend: &CpuBackend,
+        backend: &B,
         name: &str,
-        actual: &CpuTensor,
+        actual: &B::Tensor,
         tolerance: f32,
     ) -> Result<(), String> {
         let array = pelk_autodiff::to_host(backend, actual).map_err(text)?;
@@ -133,7 +133,7 @@ impl Case {
     }
 }
 
-pub fn upload(backend: &CpuBackend, array: &ArrayD<f32>) -> Result<CpuTensor, String> {
+pub fn upload<B: Backend>(backend: &B, array: &ArrayD<f32>) -> Result<B::Tensor, String> {
     let array = array.as_standard_layout();
     backend.upload(&Shape::from(array.shape()), array.as_slice().ok_or("not contiguous")?).map_err(text)
 }

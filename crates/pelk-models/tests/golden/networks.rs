@@ -3,7 +3,7 @@
 use crate::case::{Case, GRADIENTS, TEN_STEPS, VALUES, channels_last, rows, text, upload};
 use pelk_autodiff::operators::CrossEntropy;
 use pelk_autodiff::{
-    AdamW, Backend, CpuBackend, Eager, Executor, HostParameters, Parameters, Pass, Role, Shape, Tape, Var,
+    AdamW, Backend, Eager, Executor, HostParameters, Parameters, Pass, Role, Shape, Tape, Var,
     to_host,
 };
 use pelk_grid::SharingGrid;
@@ -85,7 +85,7 @@ fn network(in_channels: usize, classes: usize, stages: Vec<StageConfig>) -> Resu
     Network::new(config).map_err(text)
 }
 
-pub fn block(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
+pub fn block<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
     let attrs: BlockAttrs = case.attrs()?;
     constants(attrs.bn_eps, attrs.bn_momentum, attrs.ln_eps)?;
     let mixer = MixerConfig::Peripheral(PeripheralConfig {
@@ -98,7 +98,7 @@ pub fn block(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
 }
 
 /// A block of SLaK or RepLKNet over part of the channels.
-pub fn rival(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
+pub fn rival<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
     let attrs: RivalAttrs = case.attrs()?;
     constants(attrs.bn_eps, attrs.bn_momentum, attrs.ln_eps)?;
     let channels = attrs.conv_channels;
@@ -125,9 +125,9 @@ fn constants(bn_eps: f32, bn_momentum: f32, ln_eps: f32) -> Result<(), String> {
 }
 
 /// The block stands at `stages.0.0` of a network whose only stage it is.
-fn run_block(
+fn run_block<B: Backend>(
     case: &mut Case,
-    backend: &CpuBackend,
+    backend: &B,
     stage: StageConfig,
     training: bool,
 ) -> Result<(), String> {
@@ -173,7 +173,7 @@ fn run_block(
     Ok(())
 }
 
-pub fn train(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
+pub fn train<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
     let attrs: TrainAttrs = case.attrs()?;
     if attrs.no_decay != "1-D tensors and positions.*" {
         return Err(format!("unknown rule of decay {:?}", attrs.no_decay));
@@ -253,12 +253,12 @@ pub fn train(case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
     evaluate(case, backend, &network, &parameters, &images, "after")
 }
 
-fn evaluate(
+fn evaluate<B: Backend>(
     case: &mut Case,
-    backend: &CpuBackend,
+    backend: &B,
     network: &Network,
-    parameters: &Parameters<CpuBackend>,
-    images: &pelk_autodiff::CpuTensor,
+    parameters: &Parameters<B>,
+    images: &B::Tensor,
     when: &str,
 ) -> Result<(), String> {
     let logits = network.logits(&mut Eager::new(backend, parameters), images).map_err(text)?;

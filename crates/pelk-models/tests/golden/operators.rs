@@ -6,22 +6,22 @@ use pelk_autodiff::operators::{
     AdaptiveAvgPool, BatchNorm, BilinearResize, Conv2d, CrossEntropy, DepthwiseConv, Gelu, LayerNorm, Linear,
     PositionBias, Relu, SoftCrossEntropy,
 };
-use pelk_autodiff::{CpuBackend, CpuTensor, Executor, Op, Parameters, Tape, Var};
+use pelk_autodiff::{Backend, Executor, Op, Parameters, Tape, Var};
 use pelk_grid::SharingGrid;
 use pelk_models::Position;
 use serde::Deserialize;
 
-type Value = Var<CpuTensor>;
+type Value<B> = Var<<B as Backend>::Tensor>;
 
 /// A tape on which the case's inputs are leaves.
-struct Inputs<'a> {
-    tape: Tape<'a, CpuBackend>,
-    backend: &'a CpuBackend,
+struct Inputs<'a, B: Backend> {
+    tape: Tape<'a, B>,
+    backend: &'a B,
 }
 
-impl Inputs<'_> {
+impl<B: Backend> Inputs<'_, B> {
     /// The input `in.NAME`. Images are turned to channels last, weights are not.
-    fn get(&mut self, case: &Case, name: &str) -> Result<Value, String> {
+    fn get(&mut self, case: &Case, name: &str) -> Result<Value<B>, String> {
         let array = case.get(&format!("in.{name}"))?;
         let array = if is_image(name) { channels_last(array) } else { array.clone() };
         Ok(self.tape.leaf(name, upload(self.backend, &array)?))
@@ -94,7 +94,7 @@ struct CrossEntropyAttrs {
     label_smoothing: f32,
 }
 
-pub fn run(op: &str, case: &mut Case, backend: &CpuBackend) -> Result<(), String> {
+pub fn run<B: Backend>(op: &str, case: &mut Case, backend: &B) -> Result<(), String> {
     let parameters = Parameters::upload(backend, &Default::default()).map_err(text)?;
     let mut inputs = Inputs { tape: Tape::evaluating(backend, &parameters), backend };
     let outputs = match op {
@@ -171,17 +171,17 @@ pub fn run(op: &str, case: &mut Case, backend: &CpuBackend) -> Result<(), String
     Ok(())
 }
 
-fn apply(
+fn apply<B: Backend>(
     case: &Case,
-    inputs: &mut Inputs<'_>,
+    inputs: &mut Inputs<'_, B>,
     op: impl Into<Op>,
     names: &[&str],
-) -> Result<Vec<Value>, String> {
+) -> Result<Vec<Value<B>>, String> {
     let values = names.iter().map(|name| inputs.get(case, name)).collect::<Result<Vec<_>, _>>()?;
     inputs.tape.apply(op, &values.iter().collect::<Vec<_>>()).map_err(text)
 }
 
-fn peripheral(case: &Case, inputs: &mut Inputs<'_>) -> Result<Vec<Value>, String> {
+fn peripheral<B: Backend>(case: &Case, inputs: &mut Inputs<'_, B>) -> Result<Vec<Value<B>>, String> {
     let PeripheralAttrs { kernel, center, base, grid: intervals, position } = case.attrs()?;
     let grid = SharingGrid::exponential(kernel, center, base).map_err(text)?;
     if grid.intervals() != intervals {
@@ -198,7 +198,7 @@ fn peripheral(case: &Case, inputs: &mut Inputs<'_>) -> Result<Vec<Value>, String
     inputs.tape.apply(DepthwiseConv::square(grid), &operands.iter().collect::<Vec<_>>()).map_err(text)
 }
 
-fn batch_norm(case: &mut Case, inputs: &mut Inputs<'_>) -> Result<Vec<Value>, String> {
+fn batch_norm<B: Backend>(case: &mut Case, inputs: &mut Inputs<'_, B>) -> Result<Vec<Value<B>>, String> {
     let BatchNormAttrs { eps, momentum, training } = case.attrs()?;
     let op = BatchNorm { eps, momentum, training };
     let outputs = apply(case, inputs, op, &["x", "weight", "bias", "running_mean", "running_var"])?;

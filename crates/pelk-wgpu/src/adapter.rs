@@ -1,0 +1,152 @@
+//! The adapters of this machine, and the choice among them.
+
+use crate::{GpuError, Result};
+use std::fmt;
+
+/// What an adapter is; earlier ones are preferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AdapterKind {
+    /// A card with memory of its own.
+    Discrete,
+    /// A GPU that shares the processor's memory.
+    Integrated,
+    /// A GPU lent to a virtual machine.
+    Virtual,
+    /// A driver that does not say.
+    Unknown,
+    /// The processor in the guise of a GPU: for tests.
+    Software,
+}
+
+impl fmt::Display for AdapterKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AdapterKind::Discrete => "discrete GPU",
+            AdapterKind::Integrated => "integrated GPU",
+            AdapterKind::Virtual => "virtual GPU",
+            AdapterKind::Unknown => "unknown kind",
+            AdapterKind::Software => "software",
+        })
+    }
+}
+
+/// A GPU that could be opened with [`Gpu::open`](crate::Gpu::open).
+#[derive(Debug, Clone)]
+pub struct Adapter {
+    pub(crate) raw: wgpu::Adapter,
+    info: wgpu::AdapterInfo,
+}
+
+impl Adapter {
+    /// All adapters, the most capable kinds first.
+    ///
+    /// ```
+    /// for adapter in pelk_wgpu::Adapter::all() {
+    ///     assert!(!adapter.name().is_empty());
+    /// }
+    /// ```
+    pub fn all() -> Vec<Adapter> {
+        Adapter::all_within(None)
+    }
+
+    /// [`Adapter::all`], whose memory counts as used up at this share of what the driver says there is, in percent.
+    pub fn all_within(memory_percent: Option<u8>) -> Vec<Adapter> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: wgpu::Backends::PRIMARY,
+            memory_budget_thresholds: wgpu::MemoryBudgetThresholds {
+                for_resource_creation: memory_percent,
+                for_device_loss: None,
+            },
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        let raw = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+        let mut adapters: Vec<Adapter> =
+            raw.into_iter().map(|raw| Adapter { info: raw.get_info(), raw }).collect();
+        adapters.sort_by_key(Adapter::kind);
+        adapters
+    }
+
+    /// The adapter that computes fastest, by its kind; a software adapter where there is no other.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn best() -> Result<Adapter> {
+        Adapter::all().into_iter().next().ok_or(GpuError::NoAdapter)
+    }
+
+    /// The adapter with this number in [`Adapter::all`], or the first whose name holds `wanted`, whatever the case.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn matching(wanted: &str) -> Result<Adapter> {
+        let mut all = Adapter::all();
+        if all.is_empty() {
+            return Err(GpuError::NoAdapter);
+        }
+        let by_number = wanted.parse().ok().filter(|&index: &usize| index < all.len());
+        let holds = |adapter: &Adapter| adapter.name().to_lowercase().contains(&wanted.to_lowercase());
+        match by_number.or_else(|| all.iter().position(holds)) {
+            Some(index) => Ok(all.swap_remove(index)),
+            None => {
+                let names = all.iter().enumerate().map(|(i, adapter)| format!("{i}: {}", adapter.name()));
+                let found = names.collect::<Vec<_>>().join(", ");
+                Err(GpuError::NoSuchAdapter { wanted: wanted.to_owned(), found })
+            }
+        }
+    }
+
+    /// The name that the driver gives.
+    pub fn name(&self) -> &str {
+        &self.info.name
+    }
+
+    /// The interface it is reached by: `vulkan`, `metal` or `dx12`.
+    pub fn backend(&self) -> &'static str {
+        self.info.backend.to_str()
+    }
+
+    /// The driver and its version.
+    pub fn driver(&self) -> String {
+        let wgpu::AdapterInfo { driver, driver_info, .. } = &self.info;
+        [driver.as_str(), driver_info].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> AdapterKind {
+        match self.info.device_type {
+            wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
+            wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
+            wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
+            wgpu::DeviceType::Other => AdapterKind::Unknown,
+            wgpu::DeviceType::Cpu => AdapterKind::Software,
+        }
+    }
+
+    /// Whether shaders may store 16-bit floats.
+    pub fn has_float16(&self) -> bool {
+        self.raw.features().contains(wgpu::Features::SHADER_F16)
+    }
+
+    /// Whether shaders may add across a subgroup, and how many invocations one has: fewest and most.
+    pub fn subgroups(&self) -> Option<(u32, u32)> {
+        let has = self.raw.features().contains(wgpu::Features::SUBGROUP);
+        has.then_some((self.info.subgroup_min_size, self.info.subgroup_max_size))
+    }
+
+    /// Whether the device can say how long its work took.
+    pub fn has_timestamps(&self) -> bool {
+        self.raw.features().contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
+    /// The limits that matter here, by their names in WebGPU.
+    pub fn limits(&self) -> [(&'static str, u64); 5] {
+        let limits = self.raw.limits();
+        [
+            ("maxStorageBufferBindingSize", limits.max_storage_buffer_binding_size),
+            ("maxBufferSize", limits.max_buffer_size),
+            ("maxComputeWorkgroupStorageSize", limits.max_compute_workgroup_storage_size.into()),
+            ("maxComputeInvocationsPerWorkgroup", limits.max_compute_invocations_per_workgroup.into()),
+            ("maxComputeWorkgroupsPerDimension", limits.max_compute_workgroups_per_dimension.into()),
+        ]
+    }
+}

@@ -1,0 +1,199 @@
+//! BatchNorm: each channel normalised over the rows.
+
+use crate::check::{wanted, expect_len, shape_error};
+use crate::kernel::{Each, Operand, Whole};
+use crate::layer_norm::Normalized;
+use crate::memory::{Buffer, Element};
+use crate::reduce::Columns;
+use crate::{Gpu, Result};
+
+const NORMAL: &str = "b * (a - load_mean(column)) * load_inv_std(column)";
+
+impl Gpu {
+    /// Normalises `x`, `[rows, C]`, by the batch's statistics and scales it by `weight` and `bias`; also the renewed running
+    /// mean and variance (PyTorch's rule: the variance without bias).
+    ///
+    /// # Errors
+    /// When lengths do not fit, there is one row only, or the device has no room or has failed.
+    pub fn batch_norm_train(
+        &self,
+        x: &Buffer,
+        weight: &Buffer,
+        bias: &Buffer,
+        running: [&Buffer; 2],
+        eps: f32,
+        momentum: f32,
+    ) -> Result<(Normalized, [Buffer; 2])> {
+        let columns = check("batch_norm", x, &[weight, bias, running[0], running[1]])?;
+        let Columns { rows, columns: c } = columns;
+        if rows < 2 {
+            return Err(shape_error("batch_norm", "one value a channel has no variance".to_owned()));
+        }
+        let [sum] = columns.sum(self, ["a"], &[x], &[])?;
+        let new = || self.empty(c, Element::F32);
+        let [mean, running_mean, inv_std, running_variance] = [new()?, new()?, new()?, new()?];
+        self.items("batch_norm_mean", include_str!("mean.wgsl"))
+            .read("sum", &sum, Whole)
+            .read("running", running[0], Whole)
+            .write("mean", &mean, Whole)
+            .write("renewed", &running_mean, Whole)
+            .scalar("rows", rows as f32)
+            .scalar("momentum", momentum)
+            .run(c, 1, 1)?;
+        let term = "(a - load_mean(column)) * (a - load_mean(column))";
+        let [squares] = columns.sum(self, [term], &[x], &[Operand::Tensor("mean", &mean, Whole)])?;
+        self.items("batch_norm_variance", include_str!("variance.wgsl"))
+            .read("squares", &squares, Whole)
+            .read("running", running[1], Whole)
+            .write("inv_std", &inv_std, Whole)
+            .write("renewed", &running_variance, Whole)
+            .scalar("rows", rows as f32)
+            .scalar("momentum", momentum)
+            .scalar("eps", eps)
+            .run(c, 1, 1)?;
+        let y = self.normalize(x, weight, bias, &mean, &inv_std)?;
+        Ok((Normalized { y, mean, inv_std }, [running_mean, running_variance]))
+    }
+
+    /// Normalises `x` by the running statistics.
+    ///
+    /// # Errors
+    /// When lengths do not fit, or the device has no room or has failed.
+    pub fn batch_norm_eval(
+        &self,
+        x: &Buffer,
+        weight: &Buffer,
+        bias: &Buffer,
+        mean: &Buffer,
+        variance: &Buffer,
+        eps: f32,
+    ) -> Result<Buffer> {
+        check("batch_norm", x, &[weight, bias, mean, variance])?;
+        let inv_std = self.inverse_deviation(variance, eps)?;
+        self.normalize(x, weight, bias, mean, &inv_std)
+    }
+
+    /// The gradients by x, weight and bias that `needs` asks for, where the batch's statistics were used.
+    ///
+    /// # Errors
+    /// When lengths do not fit, or the device has no room or has failed.
+    pub fn batch_norm_train_backward(
+        &self,
+        x: &Buffer,
+        weight: &Buffer,
+        mean: &Buffer,
+        inv_std: &Buffer,
+        gy: &Buffer,
+        needs: [bool; 3],
+    ) -> Result<[Option<Buffer>; 3]> {
+        let columns = check("batch_norm_backward", x, &[weight, mean, inv_std])?;
+        expect_len("batch_norm_backward", "gy", gy.len(), x.len())?;
+        let operands = [Operand::Tensor("mean", mean, Whole), Operand::Tensor("inv_std", inv_std, Whole)];
+        let [gweight, gbias] = columns.sum(self, [NORMAL, "b"], &[x, gy], &operands)?;
+        let gx = || {
+            let c = columns.columns;
+            let gx = self.activation(x.len())?;
+            self.items("batch_norm_backward", include_str!("backward.wgsl"))
+                .read("x", x, Each(c))
+                .read("gy", gy, Each(c))
+                .read("weight", weight, Whole)
+                .read("mean", mean, Whole)
+                .read("inv_std", inv_std, Whole)
+                .read("gweight", &gweight, Whole)
+                .read("gbias", &gbias, Whole)
+                .write("gx", &gx, Each(c))
+                .scalar("c", c)
+                .scalar("rows", columns.rows as f32)
+                .run(columns.rows, c, c)?;
+            Ok(gx)
+        };
+        let gx = wanted(needs[0], gx)?;
+        Ok([gx, Some(gweight).filter(|_| needs[1]), Some(gbias).filter(|_| needs[2])])
+    }
+
+    /// The gradients by x, weight and bias that `needs` asks for, where the running statistics were used.
+    ///
+    /// # Errors
+    /// When lengths do not fit, or the device has no room or has failed.
+    pub fn batch_norm_eval_backward(
+        &self,
+        x: &Buffer,
+        weight: &Buffer,
+        mean: &Buffer,
+        variance: &Buffer,
+        eps: f32,
+        gy: &Buffer,
+        needs: [bool; 3],
+    ) -> Result<[Option<Buffer>; 3]> {
+        let columns = check("batch_norm_backward", x, &[weight, mean, variance])?;
+        expect_len("batch_norm_backward", "gy", gy.len(), x.len())?;
+        let inv_std = self.inverse_deviation(variance, eps)?;
+        let gx = || {
+            let c = columns.columns;
+            let gx = self.activation(x.len())?;
+            let text = "fn item(i: u32) { let c = i % p.c; store_gx(i, load_gy(i) * load_weight(c) * load_inv_std(c)); }";
+            self.items("batch_norm_eval_backward", text)
+                .read("gy", gy, Each(c))
+                .read("weight", weight, Whole)
+                .read("inv_std", &inv_std, Whole)
+                .write("gx", &gx, Each(c))
+                .scalar("c", c)
+                .run(columns.rows, c, c)?;
+            Ok(gx)
+        };
+        let gweight = || {
+            let operands = [Operand::Tensor("mean", mean, Whole), Operand::Tensor("inv_std", &inv_std, Whole)];
+            let [sum] = columns.sum(self, [NORMAL], &[x, gy], &operands)?;
+            Ok(sum)
+        };
+        Ok([
+            wanted(needs[0], gx)?,
+            wanted(needs[1], gweight)?,
+            wanted(needs[2], || self.column_sum(gy, columns.columns))?,
+        ])
+    }
+
+    fn inverse_deviation(&self, variance: &Buffer, eps: f32) -> Result<Buffer> {
+        let inv_std = self.empty(variance.len(), Element::F32)?;
+        let text = "fn item(i: u32) { store_inv_std(i, 1.0 / sqrt(load_variance(i) + p.eps)); }";
+        self.items("inverse_deviation", text)
+            .read("variance", variance, Whole)
+            .write("inv_std", &inv_std, Whole)
+            .scalar("eps", eps)
+            .run(variance.len(), 1, 1)?;
+        Ok(inv_std)
+    }
+
+    fn normalize(
+        &self,
+        x: &Buffer,
+        weight: &Buffer,
+        bias: &Buffer,
+        mean: &Buffer,
+        inv_std: &Buffer,
+    ) -> Result<Buffer> {
+        let c = weight.len();
+        let y = self.activation(x.len())?;
+        self.items("batch_norm", include_str!("normalize.wgsl"))
+            .read("x", x, Each(c))
+            .read("weight", weight, Whole)
+            .read("bias", bias, Whole)
+            .read("mean", mean, Whole)
+            .read("inv_std", inv_std, Whole)
+            .write("y", &y, Each(c))
+            .scalar("c", c)
+            .run(x.len() / c, c, c)?;
+        Ok(y)
+    }
+}
+
+fn check(operator: &'static str, x: &Buffer, vectors: &[&Buffer]) -> Result<Columns> {
+    let c = vectors[0].len();
+    for vector in vectors {
+        expect_len(operator, "a vector of channels", vector.len(), c)?;
+    }
+    if x.is_empty() || !x.len().is_multiple_of(c) {
+        return Err(shape_error(operator, format!("{} values are no rows of {c}", x.len())));
+    }
+    Ok(Columns { rows: x.len() / c, columns: c })
+}

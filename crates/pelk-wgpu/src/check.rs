@@ -1,0 +1,29 @@
+//! Checks of arguments.
+
+use crate::{Buffer, GpuError, Result};
+use pelk_cpu::shape::ShapeError;
+
+pub(crate) fn shape_error(operator: &'static str, reason: String) -> GpuError {
+    ShapeError::Invalid { operator, reason }.into()
+}
+
+/// An error unless a tensor has the `expected` number of values, which are more than none.
+pub(crate) fn expect_len(
+    operator: &'static str,
+    argument: &'static str,
+    actual: usize,
+    expected: usize,
+) -> Result<()> {
+    if expected == 0 {
+        return Err(ShapeError::Empty { operator, dimension: argument }.into());
+    }
+    if actual != expected {
+        return Err(ShapeError::Length { operator, argument, expected, actual }.into());
+    }
+    Ok(())
+}
+
+/// A gradient, where it is wanted.
+pub(crate) fn wanted(wanted: bool, make: impl FnOnce() -> Result<Buffer>) -> Result<Option<Buffer>> {
+    wanted.then(make).transpose()
+}

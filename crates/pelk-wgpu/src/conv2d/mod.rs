@@ -1,0 +1,151 @@
+//! Dense convolution: the values under each kernel become a row, and the convolution a product of matrices.
+
+use crate::check::{expect_len, wanted};
+use crate::kernel::{Each, View};
+use crate::memory::{Buffer, Element};
+use crate::gemm::{Layout, Product};
+use crate::{Gpu, Result};
+use pelk_cpu::conv2d::Conv2dShape;
+use pelk_cpu::shape::ImageShape;
+use std::ops::Range;
+
+/// Values of the rows of patches that exist at once; 64 MiB, far more than keeps a GPU busy.
+const PATCHES: usize = 1 << 24;
+
+/// A convolution with what follows from its shape.
+struct Patches<'a> {
+    gpu: &'a Gpu,
+    shape: &'a Conv2dShape,
+    output: ImageShape,
+    /// Values under the kernel.
+    patch: usize,
+}
+
+impl<'a> Patches<'a> {
+    fn new(gpu: &'a Gpu, shape: &'a Conv2dShape) -> Result<Patches<'a>> {
+        let output = shape.output()?;
+        Ok(Patches { gpu, shape, output, patch: shape.weight_len() / shape.out_channels })
+    }
+
+    /// Output pixels of one image.
+    fn pixels(&self) -> usize {
+        self.output.h * self.output.w
+    }
+
+    fn image(&self) -> usize {
+        self.shape.image.len() / self.shape.image.n
+    }
+
+    /// The images, cut so that the patches of a part have a bounded size.
+    fn parts(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let images = (PATCHES / (self.pixels() * self.patch)).max(1);
+        let n = self.shape.image.n;
+        (0..n).step_by(images).map(move |first| first..(first + images).min(n))
+    }
+
+    fn call(&self, name: &'static str, text: &'static str) -> crate::kernel::Call<'a> {
+        let Conv2dShape { image, kernel, stride, padding, .. } = *self.shape;
+        let numbers = [
+            ("h", image.h),
+            ("w", image.w),
+            ("c", image.c),
+            ("kernel_h", kernel[0]),
+            ("kernel_w", kernel[1]),
+            ("stride", stride),
+            ("padding", padding),
+            ("out_h", self.output.h),
+            ("out_w", self.output.w),
+        ];
+        numbers.into_iter().fold(self.gpu.items(name, text), |call, (name, value)| call.scalar(name, value))
+    }
+
+    /// The patches of some images of x, `[images, H', W', C kh kw]`.
+    fn gather(&self, x: &Buffer, images: Range<usize>) -> Result<Buffer> {
+        let values = self.pixels() * self.patch;
+        let patches = self.gpu.activation(images.len() * values)?;
+        self.call("patches", include_str!("patches.wgsl"))
+            .read("x", View { buffer: x, begin: images.start * self.image() }, Each(self.image()))
+            .write("y", &patches, Each(values))
+            .run(images.len(), values, values)?;
+        Ok(patches)
+    }
+}
+
+impl Gpu {
+    /// The convolution of `x` with `weight`, plus `bias`; see [`pelk_cpu::conv2d::forward`].
+    ///
+    /// # Errors
+    /// When the shape or lengths do not fit, or the device has no room or has failed.
+    pub fn conv2d(
+        &self,
+        shape: &Conv2dShape,
+        x: &Buffer,
+        weight: &Buffer,
+        bias: Option<&Buffer>,
+    ) -> Result<Buffer> {
+        let patches = Patches::new(self, shape)?;
+        check("conv2d", shape, x, weight)?;
+        if let Some(bias) = bias {
+            expect_len("conv2d", "bias", bias.len(), shape.out_channels)?;
+        }
+        let y = self.activation(patches.output.len())?;
+        for images in patches.parts() {
+            let gathered = patches.gather(x, images.clone())?;
+            let rows = images.len() * patches.pixels();
+            let view = View { buffer: &y, begin: images.start * patches.pixels() * shape.out_channels };
+            self.linear_into([rows, patches.patch, shape.out_channels], &gathered, weight, bias, view)?;
+        }
+        Ok(y)
+    }
+
+    /// The gradients of [`Gpu::conv2d`] by x, weight and bias that `needs` asks for.
+    ///
+    /// # Errors
+    /// When the shape or lengths do not fit, or the device has no room or has failed.
+    pub fn conv2d_backward(
+        &self,
+        shape: &Conv2dShape,
+        x: &Buffer,
+        weight: &Buffer,
+        gy: &Buffer,
+        needs: [bool; 3],
+    ) -> Result<[Option<Buffer>; 3]> {
+        let patches = Patches::new(self, shape)?;
+        check("conv2d_backward", shape, x, weight)?;
+        expect_len("conv2d_backward", "gy", gy.len(), patches.output.len())?;
+        let outputs = shape.out_channels;
+        let gx = wanted(needs[0], || self.activation(x.len()))?;
+        let mut gweight: Option<Buffer> = None;
+        for images in patches.parts() {
+            let rows = images.len() * patches.pixels();
+            let gy = View { buffer: gy, begin: images.start * patches.pixels() * outputs };
+            if needs[1] {
+                let gathered = patches.gather(x, images.clone())?;
+                let product = Product::plain(outputs, patches.patch, rows);
+                let part = product.over_rows(self, gy, &gathered, &[])?;
+                match &gweight {
+                    Some(sum) => self.add_assign(sum, &part)?,
+                    None => gweight = Some(part),
+                }
+            }
+            if let Some(gx) = &gx {
+                let gathered = self.empty(rows * patches.patch, Element::F32)?;
+                let product = Product::plain(rows, patches.patch, outputs);
+                product.record(self, gy, (weight, Layout::Plain), &gathered, &[])?;
+                let (image, values) = (patches.image(), patches.pixels() * patches.patch);
+                patches
+                    .call("scatter_patches", include_str!("scatter_patches.wgsl"))
+                    .read("x", &gathered, Each(values))
+                    .write("y", View { buffer: gx, begin: images.start * image }, Each(image))
+                    .run(images.len(), image, values)?;
+            }
+        }
+        let gbias = wanted(needs[2], || self.column_sum(gy, outputs))?;
+        Ok([gx, gweight, gbias])
+    }
+}
+
+fn check(operator: &'static str, shape: &Conv2dShape, x: &Buffer, weight: &Buffer) -> Result<()> {
+    expect_len(operator, "x", x.len(), shape.image.len())?;
+    expect_len(operator, "weight", weight.len(), shape.weight_len())
+}

@@ -1,0 +1,335 @@
+//! The texts of the kernels: a grid's intervals, written out.
+//!
+//! Each invocation has four neighbouring outputs, a `vec4`. The sum over an interval, for the four of them, is made of the
+//! values that lie side by side under them, each of which is loaded once. Which values and which sums is known when the
+//! text is made, so they are in registers and nothing is looked up.
+
+use pelk_grid::SharingGrid;
+use std::fmt::Write;
+
+/// Outputs of an invocation.
+pub(super) const LANES: usize = 4;
+/// Longer sums are loops.
+const WRITTEN_OUT: usize = 32;
+
+/// Some intervals of a grid, one after another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Intervals {
+    /// The number of the first.
+    pub first: usize,
+    /// The tap at which it begins.
+    pub begin: usize,
+    /// Their lengths.
+    pub lengths: Vec<usize>,
+}
+
+impl Intervals {
+    pub fn all(grid: &SharingGrid) -> Intervals {
+        Intervals { first: 0, begin: 0, lengths: grid.intervals().to_vec() }
+    }
+
+    /// The intervals of a grid in parts of at most `most`, as equal as they can be.
+    pub fn parts(grid: &SharingGrid, most: usize) -> Vec<Intervals> {
+        let cells = grid.cells();
+        let parts = cells.div_ceil(most);
+        let part = |i: usize| {
+            let range = i * cells / parts..(i + 1) * cells / parts;
+            let (first, begin) = (range.start, grid.offsets()[range.start]);
+            Intervals { first, begin, lengths: grid.intervals()[range].to_vec() }
+        };
+        (0..parts).map(part).collect()
+    }
+
+    /// What texts with these intervals depend on.
+    pub fn key(&self) -> String {
+        self.lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Lines that declare the values under the intervals, `at(0)` being that of the first tap and the first output, and call
+    /// `with_sum(i)` for the lines that use `sum`, the four sums over interval i.
+    fn sums(&self, lines: &mut Lines, mut with_sum: impl FnMut(&mut Lines, usize)) {
+        let mut begin = 0;
+        let mut declared = 0;
+        for (i, &length) in self.lengths.iter().enumerate() {
+            let loops = length > WRITTEN_OUT + LANES;
+            let middle = begin + LANES - 1..begin + length;
+            for j in declared.max(begin)..begin + length + LANES - 1 {
+                if !(loops && middle.contains(&j)) {
+                    lines.add(format!("let v_{j} = at({j}u);"));
+                }
+            }
+            // Values of a loop have no names, but none is under the next interval.
+            declared = begin + length + LANES - 1;
+            lines.add("{".to_owned());
+            lines.box_sum(begin, length, loops);
+            with_sum(lines, i);
+            lines.add("}".to_owned());
+            begin += length;
+        }
+    }
+}
+
+/// A text in the making.
+#[derive(Default)]
+pub(super) struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, line: impl AsRef<str>) {
+        let _ = writeln!(self.0, "    {}", line.as_ref()); // strings take all
+    }
+
+    /// `sum`: for outputs 0 to 3 the sum over `length` values from `begin` plus the output's number on.
+    fn box_sum(&mut self, begin: usize, length: usize, loops: bool) {
+        let v = |j: usize| format!("v_{}", begin + j);
+        let plus = |terms: Vec<String>| terms.join(" + ");
+        if length < LANES {
+            let lane = |lane: usize| plus((lane..lane + length).map(v).collect());
+            self.add(format!("let sum = vec4({});", (0..LANES).map(lane).collect::<Vec<_>>().join(", ")));
+            return;
+        }
+        // The values that all four have in common, and those at the ends.
+        if loops {
+            let (from, to) = (begin + LANES - 1, begin + length);
+            self.add("var middle = 0.0;");
+            self.add(format!("for (var j = {from}u; j < {to}u; j++) {{ middle += at(j); }}"));
+        } else {
+            self.add(format!("let middle = {};", plus((LANES - 1..length).map(v).collect())));
+        }
+        let lane = |lane: usize| {
+            let before = (lane..LANES - 1).map(v);
+            let after = (length..length + lane).map(v);
+            plus(before.chain(["middle".to_owned()]).chain(after).collect())
+        };
+        self.add(format!("let sum = vec4({});", (0..LANES).map(lane).collect::<Vec<_>>().join(", ")));
+    }
+}
+
+/// A line of an image's row, from `left` on: zero outside of the image.
+const ALONG_ROW: &str = "\
+var<private> line: u32;
+var<private> left: u32;
+fn at(j: u32) -> f32 {
+    let x = left + j;
+    if x < p.w { return load_x(line + x * p.c); }
+    return 0.0;
+}
+";
+
+/// A line of an image's column, from `top` on.
+const ALONG_COLUMN: &str = "\
+var<private> line: u32;
+var<private> top: u32;
+fn at(j: u32) -> f32 {
+    let y = top + j;
+    if y < p.h { return load_x(line + y * p.w * p.c); }
+    return 0.0;
+}
+";
+
+/// The convolution with a kernel whose rows are all of their own: `x` to `y`. An item is four pixels of a row, in one channel.
+pub(super) fn dense_rows(columns: &Intervals) -> String {
+    let mut lines = Lines::default();
+    columns.sums(&mut lines, |lines, b| {
+        lines.add(format!("total += load_theta(theta + {b}u * p.c) * sum;"));
+    });
+    let body = lines.0;
+    format!(
+        "{ALONG_ROW}
+fn item(i: u32) {{
+    let c = i % p.c;
+    let block = i / p.c % p.blocks;
+    let row = i / p.c / p.blocks;
+    let y = row % p.h;
+    let image = row / p.h;
+    left = block * {LANES}u - p.column_radius;
+    var total = vec4<f32>();
+    for (var a = 0u; a < p.row_cells; a++) {{
+        let source = y + a - p.row_radius;
+        if source >= p.h {{ continue; }}
+        line = (image * p.h + source) * p.w * p.c + c;
+        let theta = a * p.column_cells * p.c + c;
+{body}    }}
+    for (var lane = 0u; lane < {LANES}u; lane++) {{
+        let x = block * {LANES}u + lane;
+        if x < p.w {{ finish(y, x, c, (row * p.w + x) * p.c + c, total[lane]); }}
+    }}
+}}
+"
+    )
+}
+
+/// The sums over `columns` times theta, for `cells` rows of the kernel: `x` to `planes`. An item is four pixels of a row, in one
+/// channel.
+pub(super) fn row_planes(columns: &Intervals, cells: usize) -> String {
+    let mut lines = Lines::default();
+    for a in 0..cells {
+        lines.add(format!("var total_{a} = vec4<f32>();"));
+    }
+    columns.sums(&mut lines, |lines, b| {
+        for a in 0..cells {
+            lines.add(format!(
+                "total_{a} += load_theta(((p.row_begin + {a}u) * p.column_cells + {b}u) * p.c + c) * sum;"
+            ));
+        }
+    });
+    for a in 0..cells {
+        lines.add(format!("put(image, p.row_begin + {a}u, y, block, c, total_{a});"));
+    }
+    let body = lines.0;
+    format!(
+        "{ALONG_ROW}
+fn put(image: u32, a: u32, y: u32, block: u32, c: u32, total: vec4<f32>) {{
+    let begin = (image * p.row_cells + a) * p.h + y;
+    for (var lane = 0u; lane < {LANES}u; lane++) {{
+        let x = block * {LANES}u + lane;
+        if x < p.w {{ store_planes((begin * p.w + x) * p.c + c, total[lane]); }}
+    }}
+}}
+fn item(i: u32) {{
+    let c = i % p.c;
+    let block = i / p.c % p.blocks;
+    let row = i / p.c / p.blocks;
+    let y = row % p.h;
+    let image = row / p.h;
+    left = block * {LANES}u - p.column_radius;
+    line = row * p.w * p.c + c;
+{body}}}
+"
+    )
+}
+
+/// The sums over `rows` of the planes: `x` to `y`. An item is four pixels of a column, in one channel.
+pub(super) fn sum_planes(rows: &SharingGrid) -> String {
+    let mut lines = Lines::default();
+    for (a, (&begin, &length)) in rows.offsets().iter().zip(rows.intervals()).enumerate() {
+        lines.add(format!("line = (image * p.row_cells + {a}u) * p.h * p.w * p.c + x * p.c + c;"));
+        lines.add(format!("top = block * {LANES}u + {begin}u - p.row_radius;"));
+        lines.add("{");
+        let interval = Intervals { first: a, begin, lengths: vec![length] };
+        interval.sums(&mut lines, |lines, _| lines.add("total += sum;"));
+        lines.add("}");
+    }
+    let body = lines.0;
+    format!(
+        "{ALONG_COLUMN}
+fn item(i: u32) {{
+    let c = i % p.c;
+    let x = i / p.c % p.w;
+    let block = i / p.c / p.w % p.blocks;
+    let image = i / p.c / p.w / p.blocks;
+    var total = vec4<f32>();
+{body}    for (var lane = 0u; lane < {LANES}u; lane++) {{
+        let y = block * {LANES}u + lane;
+        if y < p.h {{ finish(y, x, c, ((image * p.h + y) * p.w + x) * p.c + c, total[lane]); }}
+    }}
+}}
+"
+    )
+}
+
+/// The sums of `x` over `rows`, a plane each, in the reverse order: what each cell of the kernel meets in the gradient. An item is
+/// four pixels of a column, in one channel.
+pub(super) fn column_planes(rows: &SharingGrid) -> String {
+    let mut lines = Lines::default();
+    Intervals::all(rows).sums(&mut lines, |lines, a| {
+        let mirrored = rows.cells() - 1 - a;
+        lines.add(format!("put(image, {mirrored}u, block, x * p.c + c, sum);"));
+    });
+    let body = lines.0;
+    format!(
+        "{ALONG_COLUMN}
+fn put(image: u32, a: u32, block: u32, place: u32, sum: vec4<f32>) {{
+    let begin = (image * p.row_cells + a) * p.h;
+    for (var lane = 0u; lane < {LANES}u; lane++) {{
+        let y = block * {LANES}u + lane;
+        if y < p.h {{ store_planes((begin + y) * p.w * p.c + place, sum[lane]); }}
+    }}
+}}
+fn item(i: u32) {{
+    let c = i % p.c;
+    let x = i / p.c % p.w;
+    let block = i / p.c / p.w % p.blocks;
+    let image = i / p.c / p.w / p.blocks;
+    line = image * p.h * p.w * p.c + x * p.c + c;
+    top = block * {LANES}u - p.row_radius;
+{body}}}
+"
+    )
+}
+
+/// The gradient of theta for some rows and `columns` of the kernel, summed over some rows of an image: `x` and the output gradient's sums
+/// `g` to `partials`. An item is `cells` rows of the kernel, some rows of the image and a channel.
+pub(super) fn theta_gradient(columns: &Intervals, cells: usize) -> String {
+    let (mut declarations, mut body, mut stores) = (Lines::default(), Lines::default(), Lines::default());
+    let all = || (0..cells).flat_map(|a| (0..columns.lengths.len()).map(move |b| (a, b)));
+    for (a, b) in all() {
+        declarations.add(format!("var total_{a}_{b} = 0.0;"));
+        stores.add(format!("put(group, a0 + {a}u, {b}u, c, total_{a}_{b});"));
+    }
+    for a in 0..cells {
+        body.add(format!("let g_{a} = gradient(image, min(a0 + {a}u, p.row_cells - 1u), y, x0, c);"));
+    }
+    columns.sums(&mut body, |lines, b| {
+        for a in 0..cells {
+            lines.add(format!("total_{a}_{b} += dot(g_{a}, sum);"));
+        }
+    });
+    let (declarations, body, stores) = (declarations.0, body.0, stores.0);
+    format!(
+        "{ALONG_ROW}
+fn put(group: u32, a: u32, b: u32, c: u32, total: f32) {{
+    if a < p.row_cells {{
+        store_partials(((group * p.row_cells + a) * p.column_cells + p.column_first + b) * p.c + c, total);
+    }}
+}}
+fn gradient(image: u32, a: u32, y: u32, x0: u32, c: u32) -> vec4<f32> {{
+    var values = vec4<f32>();
+    let begin = gradient_row(image, a, y);
+    if begin == NONE {{ return values; }}
+    for (var lane = 0u; lane < {LANES}u; lane++) {{
+        if x0 + lane < p.w {{ values[lane] = load_g((begin * p.w + x0 + lane) * p.c + c); }}
+    }}
+    return values;
+}}
+fn item(i: u32) {{
+    let c = i % p.c;
+    let a0 = i / p.c % p.row_groups * {cells}u;
+    let group = i / p.c / p.row_groups;
+    let image = group / p.image_parts;
+    let begin = group % p.image_parts * p.part_rows;
+{declarations}    for (var y = begin; y < min(begin + p.part_rows, p.h); y++) {{
+        line = (image * p.h + y) * p.w * p.c + c;
+        for (var x0 = 0u; x0 < p.w; x0 += {LANES}u) {{
+            left = x0 + p.column_begin - p.column_radius;
+{body}        }}
+    }}
+{stores}}}
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cover_a_grid() {
+        let grid = SharingGrid::exponential(51, 5, 2).unwrap();
+        let parts = Intervals::parts(&grid, 5);
+        assert_eq!(parts.iter().map(|part| part.lengths.len()).collect::<Vec<_>>(), [4, 4, 5]);
+        for part in &parts {
+            assert_eq!(part.begin, grid.offsets()[part.first]);
+            assert_eq!(part.lengths, grid.intervals()[part.first..part.first + part.lengths.len()]);
+        }
+        assert_eq!(Intervals::parts(&grid, 13), [Intervals::all(&grid)]);
+    }
+
+    #[test]
+    fn every_value_is_loaded_once() {
+        let grid = SharingGrid::exponential(51, 5, 2).unwrap();
+        let text = dense_rows(&Intervals::all(&grid));
+        assert_eq!(text.matches("= at(").count(), 51 + LANES - 1);
+        let text = dense_rows(&Intervals { first: 0, begin: 0, lengths: vec![100] });
+        assert_eq!(text.matches("= at(").count(), 2 * (LANES - 1) + 1, "{text}");
+    }
+}

@@ -1,0 +1,216 @@
+//! Operators without sums: each output value is a function of the values at its place.
+
+use crate::check::{expect_len, shape_error};
+use crate::kernel::{Each, Operand, Whole};
+use crate::memory::{Buffer, Element};
+use crate::reduce::Columns;
+use crate::{Gpu, Result};
+
+impl Gpu {
+    /// `y[i] = expression`, of `operands` at index `i`, which counts from the beginning of a row of `row` values.
+    fn map(
+        &self,
+        name: &'static str,
+        expression: &'static str,
+        y: &Buffer,
+        row: usize,
+        operands: &[Operand<'_>],
+    ) -> Result<()> {
+        let text = move || format!("fn item(i: u32) {{ store_y(i, {expression}); }}");
+        self.generated(name, String::new(), text)
+            .write("y", y, Each(row))
+            .operands(operands)
+            .run(y.len() / row.max(1), row, row)
+    }
+
+    fn pointwise(
+        &self,
+        name: &'static str,
+        expression: &'static str,
+        inputs: &[&Buffer],
+    ) -> Result<Buffer> {
+        let len = inputs[0].len();
+        for input in inputs {
+            expect_len(name, "an input", input.len(), len)?;
+        }
+        let y = self.activation(len)?;
+        let operands = ["a", "b"].into_iter().zip(inputs).map(|(name, input)| Operand::Tensor(name, input, Each(1)));
+        self.map(name, expression, &y, 1, &operands.collect::<Vec<_>>())?;
+        Ok(y)
+    }
+
+    /// The values stored as `element`.
+    ///
+    /// # Errors
+    /// When the device has no room or has failed.
+    pub fn convert(&self, x: &Buffer, element: Element) -> Result<Buffer> {
+        let y = self.empty(x.len(), element)?;
+        let expression = if x.element() == Element::I32 { "f32(load_a(i))" } else { "load_a(i)" };
+        let name = if x.element() == Element::I32 { "convert_integers" } else { "convert" };
+        self.map(name, expression, &y, 1, &[Operand::Tensor("a", x, Each(1))])?;
+        Ok(y)
+    }
+
+    /// `x Phi(x)`.
+    ///
+    /// # Errors
+    /// When the device has no room or has failed.
+    pub fn gelu(&self, x: &Buffer) -> Result<Buffer> {
+        self.pointwise("gelu", "gelu(load_a(i))", &[x])
+    }
+
+    /// The gradient of [`Gpu::gelu`].
+    ///
+    /// # Errors
+    /// When lengths differ, or the device has no room or has failed.
+    pub fn gelu_backward(&self, x: &Buffer, gy: &Buffer) -> Result<Buffer> {
+        self.pointwise("gelu_backward", "load_b(i) * gelu_slope(load_a(i))", &[x, gy])
+    }
+
+    /// `max(x, 0)`.
+    ///
+    /// # Errors
+    /// When the device has no room or has failed.
+    pub fn relu(&self, x: &Buffer) -> Result<Buffer> {
+        self.pointwise("relu", "max(load_a(i), 0.0)", &[x])
+    }
+
+    /// The gradient of [`Gpu::relu`].
+    ///
+    /// # Errors
+    /// When lengths differ, or the device has no room or has failed.
+    pub fn relu_backward(&self, x: &Buffer, gy: &Buffer) -> Result<Buffer> {
+        self.pointwise("relu_backward", "select(0.0, load_b(i), load_a(i) > 0.0)", &[x, gy])
+    }
+
+    /// `a + b`.
+    ///
+    /// # Errors
+    /// When lengths differ, or the device has no room or has failed.
+    pub fn add(&self, a: &Buffer, b: &Buffer) -> Result<Buffer> {
+        self.pointwise("add", "load_a(i) + load_b(i)", &[a, b])
+    }
+
+    /// `a += b`.
+    ///
+    /// # Errors
+    /// When lengths differ, or the device has failed.
+    pub fn add_assign(&self, a: &Buffer, b: &Buffer) -> Result<()> {
+        expect_len("add_assign", "the second term", b.len(), a.len())?;
+        self.map("add_assign", "load_y(i) + load_a(i)", a, 1, &[Operand::Tensor("a", b, Each(1))])
+    }
+
+    /// `x *= factor`.
+    ///
+    /// # Errors
+    /// When the device has failed.
+    pub fn scale_assign(&self, x: &Buffer, factor: f32) -> Result<()> {
+        self.map("scale_assign", "load_y(i) * p.factor", x, 1, &[Operand::Number("factor", factor.into())])
+    }
+
+    /// `average += weight (x - average)`: the step of an exponential moving average.
+    ///
+    /// # Errors
+    /// When lengths differ, or the device has failed.
+    pub fn lerp_assign(&self, average: &Buffer, x: &Buffer, weight: f32) -> Result<()> {
+        expect_len("lerp_assign", "x", x.len(), average.len())?;
+        let expression = "load_y(i) + p.weight * (load_a(i) - load_y(i))";
+        let operands = [Operand::Tensor("a", x, Each(1)), Operand::Number("weight", weight.into())];
+        self.map("lerp_assign", expression, average, 1, &operands)
+    }
+
+    /// `y[r, c] = x[r, c] gamma[c]`.
+    ///
+    /// # Errors
+    /// When lengths do not fit, or the device has no room or has failed.
+    pub fn scale_channels(&self, x: &Buffer, gamma: &Buffer) -> Result<Buffer> {
+        let c = gamma.len();
+        whole_rows("scale_channels", x.len(), c)?;
+        let y = self.activation(x.len())?;
+        let operands = [
+            Operand::Tensor("a", x, Each(c)),
+            Operand::Tensor("b", gamma, Whole),
+            Operand::Number("c", c.into()),
+        ];
+        self.map("scale_channels", "load_a(i) * load_b(i % p.c)", &y, c, &operands)?;
+        Ok(y)
+    }
+
+    /// The gradient of [`Gpu::scale_channels`] by gamma; that by x is [`Gpu::scale_channels`] of `gy`.
+    ///
+    /// # Errors
+    /// When lengths do not fit, or the device has no room or has failed.
+    pub fn scale_channels_backward_gamma(&self, x: &Buffer, gy: &Buffer, c: usize) -> Result<Buffer> {
+        expect_len("scale_channels_backward", "gy", gy.len(), x.len())?;
+        whole_rows("scale_channels_backward", x.len(), c)?;
+        let [sum] = Columns { rows: x.len() / c, columns: c }.sum(self, ["a * b"], &[x, gy], &[])?;
+        Ok(sum)
+    }
+
+    /// `y[n, ..] = x[n, ..] factors[n]`.
+    ///
+    /// # Errors
+    /// When lengths do not fit, or the device has no room or has failed.
+    pub fn scale_samples(&self, x: &Buffer, factors: &[f32]) -> Result<Buffer> {
+        whole_rows("scale_samples", x.len(), factors.len())?;
+        let sample = x.len() / factors.len();
+        let (y, factors) = (self.activation(x.len())?, self.upload(factors)?);
+        let text = "fn item(i: u32) { store_y(i, load_x(i) * load_factors(p.first + i / p.sample)); }";
+        self.items("scale_samples", text)
+            .read("x", x, Each(sample))
+            .read("factors", &factors, Whole)
+            .write("y", &y, Each(sample))
+            .scalar("sample", sample)
+            .run(factors.len(), sample, sample)?;
+        Ok(y)
+    }
+
+    /// The columns `from..from + width` of a matrix with `columns` of them.
+    ///
+    /// # Errors
+    /// When they are not there, or the device has no room or has failed.
+    pub fn take_columns(&self, x: &Buffer, columns: usize, from: usize, width: usize) -> Result<Buffer> {
+        whole_rows("take_columns", x.len(), columns)?;
+        if width == 0 || from.checked_add(width).is_none_or(|end| end > columns) {
+            return Err(shape_error("take_columns", format!("{from} and {width} more of {columns} columns")));
+        }
+        let rows = x.len() / columns;
+        let y = self.activation(rows * width)?;
+        let text = "fn item(i: u32) { store_y(i, load_x(i / p.width * p.columns + p.begin + i % p.width)); }";
+        self.items("take_columns", text)
+            .read("x", x, Each(columns))
+            .write("y", &y, Each(width))
+            .scalar("columns", columns)
+            .scalar("begin", from)
+            .scalar("width", width)
+            .run(rows, width, width)?;
+        Ok(y)
+    }
+
+    /// `[a | b]`, row by row; the matrices have `columns` columns each.
+    ///
+    /// # Errors
+    /// When they have not the same rows, or the device has no room or has failed.
+    pub fn join_columns(&self, a: &Buffer, b: &Buffer, columns: [usize; 2]) -> Result<Buffer> {
+        whole_rows("join_columns", a.len(), columns[0])?;
+        let (rows, width) = (a.len() / columns[0], columns[0] + columns[1]);
+        expect_len("join_columns", "the second part", b.len(), rows * columns[1])?;
+        let y = self.activation(rows * width)?;
+        self.items("join_columns", include_str!("join_columns.wgsl"))
+            .read("a", a, Each(columns[0]))
+            .read("b", b, Each(columns[1]))
+            .write("y", &y, Each(width))
+            .scalar("first_width", columns[0])
+            .scalar("second_width", columns[1])
+            .run(rows, width, width)?;
+        Ok(y)
+    }
+}
+
+/// Checks that a tensor has a whole number of rows, one at least.
+fn whole_rows(operator: &'static str, len: usize, row: usize) -> Result<()> {
+    if row == 0 || len == 0 || !len.is_multiple_of(row) {
+        return Err(shape_error(operator, format!("{len} values are no rows of {row}")));
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! Matrix products, in tiles, with what comes before and after them.
+
+use crate::check::{expect_len, wanted};
+use crate::kernel::{Each, Operand, View, Whole};
+use crate::memory::{Buffer, Element};
+use crate::reduce::Partials;
+use crate::{Gpu, Result};
+
+/// Rows of a tile.
+pub(crate) const ROWS: usize = 64;
+/// Columns of a tile: the narrower one where outputs have few.
+const COLUMNS: [usize; 2] = [32, 64];
+/// Workgroups that a split sum is to have, enough for the largest GPUs.
+const WORKGROUPS: usize = 512;
+/// The least part of a split sum.
+const SHORTEST: usize = 128;
+
+/// `out[m, n] = finish(sum over k of a[m, k] b[k, n])`.
+#[derive(Clone, Copy)]
+pub(crate) struct Product {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    /// The expression of `a[m, k]`; the value itself is `load_a(at)`.
+    pub a: &'static str,
+    /// The expression of `b[k, n]`; the value itself is `load_b(at)`.
+    pub b: &'static str,
+    /// What becomes of `value`, the output `at` in row `m` and column `n`.
+    pub finish: &'static str,
+}
+
+/// How the second operand lies in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// `[K, N]`
+    Plain,
+    /// `[N, K]`
+    Transposed,
+}
+
+impl Product {
+    /// A product of values as they are, whose output is stored as `y`.
+    pub fn plain(m: usize, n: usize, k: usize) -> Product {
+        Product { m, n, k, a: "load_a(at)", b: "load_b(at)", finish: "store_y(at, value);" }
+    }
+
+    fn columns(self) -> usize {
+        if self.n <= COLUMNS[0] { COLUMNS[0] } else { COLUMNS[1] }
+    }
+
+    /// Records the product of `a`, `[M, K]`, and `b` to `y`, `[M, N]`, with the `operands` that the expressions name. Units are
+    /// [`ROWS`] rows.
+    pub fn record<'a>(
+        self,
+        gpu: &'a Gpu,
+        a: impl Into<View<'a>>,
+        (b, layout): (&'a Buffer, Layout),
+        y: impl Into<View<'a>>,
+        operands: &[Operand<'a>],
+    ) -> Result<()> {
+        let columns = self.columns();
+        let b_index = if layout == Layout::Plain { "k * p.n + n" } else { "n * p.k + k" };
+        let text = move || self.text(false, ["m * p.k + k", b_index], [true, layout == Layout::Plain]);
+        let variant = format!("{columns} {} {} {} {}", layout == Layout::Plain, self.a, self.b, self.finish);
+        let call = gpu
+            .generated("product", variant, text)
+            .blocks((ROWS * columns / 16) as u32)
+            .read("a", a, Each(ROWS * self.k))
+            .read("b", b, Whole)
+            .scalar("m", self.m)
+            .scalar("n", self.n)
+            .scalar("k", self.k)
+            .scalar("k_part", self.k)
+            .write("y", y, Each(ROWS * self.n))
+            .operands(operands);
+        let tiles = self.n.div_ceil(columns);
+        call.run(self.m.div_ceil(ROWS), tiles, ROWS * self.n * self.k)
+    }
+
+    /// The product `[M, N]` of `a`, `[K, M]`, and `b`, `[K, N]`: a sum over the rows of both, which are many.
+    pub fn over_rows<'a>(
+        self,
+        gpu: &Gpu,
+        a: impl Into<View<'a>>,
+        b: impl Into<View<'a>>,
+        operands: &[Operand<'_>],
+    ) -> Result<Buffer> {
+        let Product { m, n, k, .. } = self;
+        let (a, b): (View<'_>, View<'_>) = (a.into(), b.into());
+        let columns = self.columns();
+        let tiles = m.div_ceil(ROWS) * n.div_ceil(columns);
+        let parts = (WORKGROUPS / tiles).clamp(1, k.div_ceil(SHORTEST));
+        let k_part = k.div_ceil(parts);
+        let parts = k.div_ceil(k_part);
+        let partials = gpu.empty(parts * m * n, Element::F32)?;
+        let text = move || self.text(true, ["k * p.m + m", "k * p.n + n"], [false, true]);
+        let call = gpu
+            .generated("product_over_rows", format!("{columns} {} {}", self.a, self.b), text)
+            .blocks((ROWS * columns / 16) as u32)
+            .read("a", a, Each(k_part * m))
+            .read("b", b, Each(k_part * n))
+            .write("y", &partials, Each(m * n))
+            .scalar("m", m)
+            .scalar("n", n)
+            .scalar("k", k)
+            .scalar("k_part", k_part)
+            .operands(operands);
+        call.run(parts, tiles, k_part * m * n)?;
+        Partials { count: parts, width: m * n }.sum(gpu, partials)
+    }
+
+    fn text(self, split: bool, [a_index, b_index]: [&str; 2], [a_in_rows, b_in_rows]: [bool; 2]) -> String {
+        let Product { a, b, finish, .. } = self;
+        let (columns, product) = (self.columns(), include_str!("product.wgsl"));
+        let (part, finish) = if split {
+            ("let at = part * p.m * p.n + m * p.n + n;", "store_y(at, value);")
+        } else {
+            ("let at = m * p.n + n;", finish)
+        };
+        format!(
+            "const ROWS: u32 = {ROWS}u;\n\
+             const COLUMNS: u32 = {columns}u;\n\
+             const SPLIT: bool = {split};\n\
+             const A_IN_ROWS: bool = {a_in_rows};\n\
+             const B_IN_ROWS: bool = {b_in_rows};\n\
+             fn operand_a(m: u32, k: u32) -> f32 {{ let at = {a_index}; return {a}; }}\n\
+             fn operand_b(k: u32, n: u32) -> f32 {{ let at = {b_index}; return {b}; }}\n\
+             fn finish(part: u32, m: u32, n: u32, value: f32) {{ {part} {finish} }}\n\
+             {product}"
+        )
+    }
+}
+
+impl Gpu {
+    /// `y = x W^T + b`: x `[rows, inputs]`, weight `[outputs, inputs]`, bias `[outputs]`.
+    ///
+    /// # Errors
+    /// When lengths do not fit, or the device has no room or has failed.
+    pub fn linear(
+        &self,
+        [rows, inputs, outputs]: [usize; 3],
+        x: &Buffer,
+        weight: &Buffer,
+        bias: Option<&Buffer>,
+    ) -> Result<Buffer> {
+        check("linear", [rows, inputs, outputs], x, weight, bias)?;
+        let y = self.activation(rows * outputs)?;
+        self.linear_into([rows, inputs, outputs], x, weight, bias, (&y).into())?;
+        Ok(y)
+    }
+
+    /// [`Gpu::linear`] on `rows` of `x` to those of `y`.
+    pub(crate) fn linear_into(
+        &self,
+        [rows, inputs, outputs]: [usize; 3],
+        x: &Buffer,
+        weight: &Buffer,
+        bias: Option<&Buffer>,
+        y: View<'_>,
+    ) -> Result<()> {
+        let finish = if bias.is_some() { "store_y(at, value + load_bias(n));" } else { "store_y(at, value);" };
+        let product = Product { finish, ..Product::plain(rows, outputs, inputs) };
+        let bias = bias.map(|bias| Operand::Tensor("bias", bias, Whole));
+        product.record(self, x, (weight, Layout::Transposed), y, bias.as_slice())
+    }
+
+    /// The gradients of [`Gpu::linear`] by x, weight and bias that `needs` asks for.
+    ///
+    /// # Errors
+    /// When lengths do not fit, or the device has no room or has failed.
+    pub fn linear_backward(
+        &self,
+        [rows, inputs, outputs]: [usize; 3],
+        x: &Buffer,
+        weight: &Buffer,
+        gy: &Buffer,
+        needs: [bool; 3],
+    ) -> Result<[Option<Buffer>; 3]> {
+        check("linear_backward", [rows, inputs, outputs], x, weight, None)?;
+        expect_len("linear_backward", "gy", gy.len(), rows * outputs)?;
+        let gx = || {
+            let gx = self.activation(rows * inputs)?;
+            let product = Product::plain(rows, inputs, outputs);
+            product.record(self, gy, (weight, Layout::Plain), &gx, &[])?;
+            Ok(gx)
+        };
+        let gweight = || Product::plain(outputs, inputs, rows).over_rows(self, gy, x, &[]);
+        Ok([
+            wanted(needs[0], gx)?,
+            wanted(needs[1], gweight)?,
+            wanted(needs[2], || self.column_sum(gy, outputs))?,
+        ])
+    }
+}
+
+fn check(
+    operator: &'static str,
+    [rows, inputs, outputs]: [usize; 3],
+    x: &Buffer,
+    weight: &Buffer,
+    bias: Option<&Buffer>,
+) -> Result<()> {
+    expect_len(operator, "x", x.len(), rows * inputs)?;
+    expect_len(operator, "weight", weight.len(), outputs * inputs)?;
+    bias.map_or(Ok(()), |bias| expect_len(operator, "bias", bias.len(), outputs))
+}

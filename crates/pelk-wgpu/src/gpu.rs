@@ -1,0 +1,195 @@
+//! An open device.
+
+use crate::kernel::Pipelines;
+use crate::memory::{Element, Memory};
+use crate::stream::Stream;
+use crate::{Adapter, AdapterKind, GpuError, Result};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A device and its queue; a clone is another handle of the same device. Handles may be used by several threads.
+///
+/// Operators are recorded and run later, in their order: [`Gpu::download`] and [`Gpu::finish`] wait for them.
+#[derive(Clone)]
+pub struct Gpu {
+    shared: Arc<Shared>,
+    activations: Element,
+}
+
+pub(crate) struct Shared {
+    name: String,
+    kind: AdapterKind,
+    subgroups: bool,
+    timestamps: bool,
+    float16: bool,
+    limits: wgpu::Limits,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    fault: Arc<Mutex<Option<GpuError>>>,
+    pub memory: Mutex<Memory>,
+    pub pipelines: Mutex<Pipelines>,
+    pub scalar_buffer: wgpu::Buffer,
+    pub stream: Mutex<Stream>,
+}
+
+/// How to open a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Add across subgroups where the adapter can; otherwise through workgroup memory.
+    pub subgroups: bool,
+    /// The most bytes of one tensor that a kernel may see at once; larger tensors are cut. By default what the adapter can.
+    pub binding_bytes: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { subgroups: true, binding_bytes: None }
+    }
+}
+
+impl Gpu {
+    /// Opens an adapter.
+    ///
+    /// # Errors
+    /// When the driver gives no device.
+    pub fn open(adapter: &Adapter, options: Options) -> Result<Gpu> {
+        let subgroups = options.subgroups && adapter.subgroups().is_some();
+        let wanted = [
+            (adapter.has_float16(), wgpu::Features::SHADER_F16),
+            (subgroups, wgpu::Features::SUBGROUP),
+            (adapter.has_timestamps(), wgpu::Features::TIMESTAMP_QUERY),
+        ];
+        let features = wanted.into_iter().filter(|(has, _)| *has).map(|(_, feature)| feature);
+        let mut limits = adapter.raw.limits();
+        if let Some(bytes) = options.binding_bytes {
+            limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(bytes);
+        }
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("pelk"),
+            required_features: features.fold(wgpu::Features::empty(), |all, feature| all | feature),
+            required_limits: limits.clone(),
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let name = adapter.name().to_owned();
+        let (device, queue) =
+            pollster::block_on(adapter.raw.request_device(&descriptor)).map_err(|error| GpuError::Open {
+                adapter: name.clone(),
+                reason: error.to_string(),
+            })?;
+        let fault = Arc::new(Mutex::new(None));
+        watch(&device, &name, &fault);
+        let (stream, scalar_buffer) = (Stream::new(&device), Stream::scalar_buffer(&device));
+        let shared = Shared {
+            name,
+            kind: adapter.kind(),
+            subgroups,
+            timestamps: adapter.has_timestamps(),
+            float16: adapter.has_float16(),
+            limits,
+            device,
+            queue,
+            fault,
+            memory: Mutex::default(),
+            pipelines: Mutex::default(),
+            scalar_buffer,
+            stream: Mutex::new(stream),
+        };
+        Ok(Gpu { shared: Arc::new(shared), activations: Element::F32 })
+    }
+
+    /// The handle whose operators store their outputs as `element`; parameters, statistics and their gradients stay float32.
+    ///
+    /// # Errors
+    /// When the adapter cannot store it.
+    pub fn storing(self, element: Element) -> Result<Gpu> {
+        let reason = match element {
+            Element::F32 => return Ok(Gpu { activations: element, ..self }),
+            Element::F16 if self.shared.float16 => return Ok(Gpu { activations: element, ..self }),
+            Element::F16 => "it cannot store 16-bit floats (SHADER_F16): use float32",
+            Element::I32 => "activations are floats",
+        };
+        Err(GpuError::Open { adapter: self.name().to_owned(), reason: reason.to_owned() })
+    }
+
+    /// How outputs are stored.
+    pub fn activations(&self) -> Element {
+        self.activations
+    }
+
+    /// The adapter's name.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// What the adapter is.
+    pub fn kind(&self) -> AdapterKind {
+        self.shared.kind
+    }
+
+    /// Whether sums go across subgroups.
+    pub fn uses_subgroups(&self) -> bool {
+        self.shared.subgroups
+    }
+
+    /// Whether [`Gpu::timed`] can ask the device.
+    pub fn has_timestamps(&self) -> bool {
+        self.shared.timestamps
+    }
+
+    /// Ends the device as a driver's reset would: everything after it is an error. For tests of what happens then.
+    pub fn destroy(&self) {
+        self.shared.device.destroy();
+        // The callback that says so comes with the next poll.
+        let _ = self.shared.device.poll(wgpu::PollType::Poll);
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn device(&self) -> &wgpu::Device {
+        &self.shared.device
+    }
+
+    pub(crate) fn queue(&self) -> &wgpu::Queue {
+        &self.shared.queue
+    }
+
+    pub(crate) fn limits(&self) -> &wgpu::Limits {
+        &self.shared.limits
+    }
+
+    /// The first error that the device reported, if any.
+    pub(crate) fn healthy(&self) -> Result<()> {
+        match &*self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn refused(&self, reason: impl fmt::Display) -> GpuError {
+        GpuError::Refused { adapter: self.name().to_owned(), reason: reason.to_string() }
+    }
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gpu({})", self.name())
+    }
+}
+
+/// Keeps the first error of the device: later ones follow from it.
+fn watch(device: &wgpu::Device, name: &str, fault: &Arc<Mutex<Option<GpuError>>>) {
+    let keep = |fault: &Mutex<Option<GpuError>>, error| {
+        fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    };
+    let (adapter, place) = (name.to_owned(), fault.clone());
+    device.set_device_lost_callback(move |_, reason| {
+        keep(&place, GpuError::Lost { adapter: adapter.clone(), reason });
+    });
+    let (adapter, place) = (name.to_owned(), fault.clone());
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        let adapter = adapter.clone();
+        keep(&place, GpuError::Refused { adapter, reason: error.to_string() });
+    }));
+}

@@ -1,0 +1,39 @@
+//! A step of the optimiser on one parameter, in place.
+
+use crate::check::expect_len;
+use crate::kernel::Each;
+use crate::memory::Buffer;
+use crate::{Gpu, Result};
+use pelk_cpu::optimizer::AdamW;
+
+impl Gpu {
+    /// A step of AdamW in the order of PyTorch's; see [`pelk_cpu::optimizer::adamw_step`].
+    ///
+    /// # Errors
+    /// When lengths differ, a setting is out of its range, or the device has failed.
+    pub fn adamw(
+        &self,
+        settings: &AdamW,
+        parameter: &Buffer,
+        gradient: &Buffer,
+        moments: [&Buffer; 2],
+    ) -> Result<()> {
+        let factors = settings.factors()?;
+        for (name, buffer) in [("gradient", gradient), ("m", moments[0]), ("v", moments[1])] {
+            expect_len("adamw", name, buffer.len(), parameter.len())?;
+        }
+        self.items("adamw", include_str!("adamw.wgsl"))
+            .write("parameter", parameter, Each(1))
+            .read("gradient", gradient, Each(1))
+            .write("first", moments[0], Each(1))
+            .write("second", moments[1], Each(1))
+            .scalar("keep", factors.keep)
+            .scalar("to_gradient", factors.to_gradient)
+            .scalar("beta2", factors.beta2)
+            .scalar("to_square", factors.to_square)
+            .scalar("step_size", factors.step_size)
+            .scalar("inverse_root", factors.inverse_root)
+            .scalar("eps", factors.eps)
+            .run(parameter.len(), 1, 8)
+    }
+}
