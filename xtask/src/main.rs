@@ -6,6 +6,7 @@
 mod ablation;
 mod chart;
 mod commands;
+mod device;
 mod images;
 mod interrupt;
 mod memory;

@@ -1,30 +1,28 @@
 //! A trained network, out of a checkpoint and onto the device.
 
 use anyhow::Result;
-use pelk_autodiff::{CpuBackend, Parameters};
+use pelk_autodiff::{Backend, Parameters};
 use pelk_models::{Network, fold};
 use pelk_train::{Checkpoint, Description};
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A network that is ready to run.
-pub struct Trained {
+pub struct Trained<B: Backend> {
     /// What the checkpoint says about itself.
     pub description: Description,
     /// The network, perhaps in its inference form.
     pub network: Network,
-    /// The device.
-    pub backend: CpuBackend,
     /// The network's weights on the device; the optimiser's state stays in the file.
-    pub parameters: Parameters<CpuBackend>,
+    pub parameters: Parameters<B>,
 }
 
-impl Trained {
-    /// Reads a checkpoint, and folds its network if asked to.
+impl<B: Backend> Trained<B> {
+    /// Reads a checkpoint, and folds its network if asked to; its weights go to `backend`.
     ///
     /// # Errors
     /// When the checkpoint is unusable.
-    pub fn read(path: &Path, folded: bool) -> Result<Trained> {
+    pub fn read(backend: &B, path: &Path, folded: bool) -> Result<Trained<B>> {
         let Checkpoint { description, mut tensors } = Checkpoint::read(path)?;
         let mut config = description.network.clone();
         if folded {
@@ -33,8 +31,7 @@ impl Trained {
         let network = Network::new(config)?;
         let wanted: BTreeSet<String> = network.parameters()?.into_iter().map(|spec| spec.name).collect();
         tensors.retain(|name, _| wanted.contains(name));
-        let backend = CpuBackend::new()?;
-        let parameters = Parameters::upload(&backend, &tensors)?;
-        Ok(Trained { description, network, backend, parameters })
+        let parameters = Parameters::upload(backend, &tensors)?;
+        Ok(Trained { description, network, parameters })
     }
 }

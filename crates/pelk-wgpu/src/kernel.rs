@@ -74,6 +74,8 @@ impl<'a> From<&'a Buffer> for View<'a> {
 pub(crate) enum Operand<'a> {
     /// A tensor that is read, `load_NAME(i)`.
     Tensor(&'static str, &'a Buffer, Part),
+    /// A tensor that is written, `store_NAME(i, value)`.
+    Output(&'static str, &'a Buffer, Part),
     /// A number, `p.NAME`.
     Number(&'static str, Scalar),
 }
@@ -117,6 +119,7 @@ pub(crate) struct Call<'a> {
 
 /// One dispatch.
 pub(crate) struct Launch<'a> {
+    pub name: &'static str,
     pub pipeline: &'a wgpu::ComputePipeline,
     pub bindings: &'a wgpu::BindGroup,
     pub scalars: &'a [u32],
@@ -189,6 +192,7 @@ impl<'a> Call<'a> {
     pub fn operands(self, operands: &[Operand<'a>]) -> Self {
         operands.iter().fold(self, |call, operand| match *operand {
             Operand::Tensor(name, buffer, part) => call.read(name, buffer, part),
+            Operand::Output(name, buffer, part) => call.write(name, buffer, part),
             Operand::Number(name, value) => call.scalar(name, value),
         })
     }
@@ -288,6 +292,7 @@ impl<'a> Call<'a> {
             Grid::Blocks(_) => count,
         };
         gpu.record(&Launch {
+            name: self.name,
             pipeline: &pipeline.pipeline,
             bindings: &bindings,
             scalars: &scalars,

@@ -3,6 +3,7 @@
 use crate::kernel::Launch;
 use crate::memory::{Buffer, Element};
 use crate::{Gpu, Result};
+use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 use wgpu::util::StagingBelt;
@@ -25,12 +26,23 @@ pub(crate) struct Stream {
     scalars: Vec<u8>,
     work: u64,
     staging: StagingBelt,
+    /// The time of each kernel so far, while [`Gpu::profiled`] runs.
+    profile: Option<BTreeMap<&'static str, KernelTime>>,
+}
+
+/// What one kernel took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KernelTime {
+    /// Dispatches.
+    pub calls: usize,
+    /// Their time together, each waited for.
+    pub time: Duration,
 }
 
 impl Stream {
     pub fn new(device: &wgpu::Device) -> Stream {
         let staging = StagingBelt::new(device.clone(), STAGING);
-        Stream { pass: None, encoder: None, scalars: Vec::new(), work: 0, staging }
+        Stream { pass: None, encoder: None, scalars: Vec::new(), work: 0, staging, profile: None }
     }
 
     /// Where the scalars of a submission's launches lie on the device.
@@ -80,6 +92,23 @@ impl Gpu {
     /// Records one dispatch.
     pub(crate) fn record(&self, launch: &Launch<'_>) -> Result<()> {
         self.healthy()?;
+        if self.stream().profile.is_none() {
+            self.push(launch);
+            return Ok(());
+        }
+        self.finish()?;
+        let start = Instant::now();
+        self.push(launch);
+        self.finish()?;
+        let time = start.elapsed();
+        if let Some(profile) = &mut self.stream().profile {
+            let kernel = profile.entry(launch.name).or_default();
+            (kernel.calls, kernel.time) = (kernel.calls + 1, kernel.time + time);
+        }
+        Ok(())
+    }
+
+    fn push(&self, launch: &Launch<'_>) {
         let mut stream = self.stream();
         if stream.scalars.len() as u64 == SLOT * SLOTS || stream.work > SUBMISSION_WORK {
             stream.submit(self);
@@ -93,7 +122,14 @@ impl Gpu {
         pass.set_bind_group(0, launch.bindings, &[offset as u32]);
         let [x, y] = launch.workgroups;
         pass.dispatch_workgroups(x, y, 1);
-        Ok(())
+    }
+
+    /// Runs `work` kernel by kernel, and says what each took by this machine's clock: for finding the slow ones. What is fast is
+    /// overstated, since nothing overlaps.
+    pub fn profiled<T>(&self, work: impl FnOnce() -> T) -> (T, BTreeMap<&'static str, KernelTime>) {
+        self.stream().profile = Some(BTreeMap::new());
+        let result = work();
+        (result, self.stream().profile.take().unwrap_or_default())
     }
 
     /// Hands everything recorded to the device and goes on.

@@ -1,11 +1,13 @@
 //! What training an arm costs: measured before a sweep, each arm in a process of its own, as many at once as runs will be.
 
 use super::plan::{EVALUATIONS, Plan, PlannedRun};
+use super::sweep::Workers;
+use crate::device::{Choice, on_device};
 use crate::memory::peak_bytes;
 use crate::own_process;
 use crate::workspace::{dataset, in_pool};
 use anyhow::{Context, Result};
-use pelk_autodiff::CpuBackend;
+use pelk_autodiff::Backend;
 use pelk_data::{Loader, LoaderConfig, Mode, Split};
 use pelk_train::{
     Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, StepReport, TrainConfig, Trainer,
@@ -124,11 +126,12 @@ impl Costs {
         Some(estimate)
     }
 
-    /// Measures all arms of a plan, `jobs` at once with `threads` threads each.
+    /// Measures all arms of a plan, as many at once as runs will be.
     ///
     /// # Errors
     /// When an arm cannot be trained.
-    pub fn measure(plan: &Plan, data: Option<&Path>, jobs: usize, threads: usize) -> Result<Costs> {
+    pub fn measure(plan: &Plan, workers: &Workers) -> Result<Costs> {
+        let threads = workers.threads;
         let mut arms = Vec::new();
         for (task, budgets) in plan.tasks()? {
             let steps = budgets.last().copied().unwrap_or(1);
@@ -137,8 +140,8 @@ impl Costs {
             }
         }
         let mut costs = Vec::new();
-        for several in arms.chunks(jobs) {
-            let started = several.iter().map(|(_, config, _)| start(config, data, threads));
+        for several in arms.chunks(workers.jobs) {
+            let started = several.iter().map(|(_, config, _)| start(config, workers));
             // All start before the first is waited for.
             let children: Vec<_> = started.collect();
             for ((task, _, arm), child) in several.iter().zip(children) {
@@ -153,9 +156,11 @@ impl Costs {
 }
 
 /// Starts a process that measures one configuration.
-fn start(config: &TrainConfig, data: Option<&Path>, threads: usize) -> Result<Child> {
-    let mut command = own_process::command(["ablate", "--measure", "--threads", &threads.to_string()])?;
-    if let Some(data) = data {
+fn start(config: &TrainConfig, workers: &Workers) -> Result<Child> {
+    let (threads, device) = (workers.threads.to_string(), workers.device.to_string());
+    let mut command =
+        own_process::command(["ablate", "--measure", "--threads", &threads, "--device", &device])?;
+    if let Some(data) = &workers.data {
         command.arg("--data").arg(data);
     }
     let mut child = command.stdin(Stdio::piped()).spawn().context("cannot start this program once more")?;
@@ -168,16 +173,16 @@ fn start(config: &TrainConfig, data: Option<&Path>, threads: usize) -> Result<Ch
 ///
 /// # Errors
 /// When the configuration cannot be trained.
-pub fn answer(data: Option<&Path>, threads: Option<usize>) -> Result<()> {
+pub fn answer(data: Option<&Path>, threads: Option<usize>, device: &Choice) -> Result<()> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).context("cannot read the configuration")?;
     let config = TrainConfig::parse("standard input", &text, &[])?;
-    let measured = in_pool(threads, || measure(config, data))?;
+    let measured = in_pool(threads, || on_device!(device.open()?, backend => measure(backend, config, data)))?;
     println!("{}", serde_json::to_string(&measured)?);
     Ok(())
 }
 
-fn measure(mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
+fn measure<B: Backend>(backend: B, mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
     let read = |split| dataset(&config.data.dataset, data, &config.data.canvases, split);
     let datasets = Datasets { train: read(Split::Train)?, test: read(Split::Test)? };
     let [warm_up, timed] = STEPS;
@@ -185,14 +190,14 @@ fn measure(mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
     (config.schedule.steps, config.schedule.evaluate_every) = (warm_up + timed + 1, 0);
     config.schedule.warmup_epochs = 0.0;
     let images = config.batch.images_per_step() as f64;
-    let mut trainer = Trainer::new(CpuBackend::new()?, config.clone(), datasets.clone())?;
+    let mut trainer = Trainer::new(backend.clone(), config.clone(), datasets.clone())?;
     let mut clock = Clock(vec![Instant::now()]);
     trainer.run(Limits { max_steps: Some(warm_up + timed), checkpoint_every: None }, &mut clock)?;
     let ends = clock.0.get(warm_up as usize..).unwrap_or_default();
     let mut seconds: Vec<f64> = ends.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
     seconds.sort_by(f64::total_cmp);
     let step = seconds.get(seconds.len() / 2).copied().context("training ended at once")?;
-    let inference_images_per_second = inference(&trainer, &config, &datasets)?;
+    let inference_images_per_second = inference(&backend, &trainer, &config, &datasets)?;
     Ok(Measured {
         parameters: trainer.network().trained_values()?,
         training_images_per_second: images / step,
@@ -203,11 +208,15 @@ fn measure(mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
 }
 
 /// Images per second of evaluation: the best of some runs of one batch, after a first.
-fn inference(trainer: &Trainer<CpuBackend>, config: &TrainConfig, datasets: &Datasets) -> Result<f64> {
-    use pelk_autodiff::{Backend, Parameters, from_host};
+fn inference<B: Backend>(
+    backend: &B,
+    trainer: &Trainer<B>,
+    config: &TrainConfig,
+    datasets: &Datasets,
+) -> Result<f64> {
+    use pelk_autodiff::{Parameters, from_host};
     const BATCHES: usize = 3;
-    let backend = CpuBackend::new()?;
-    let parameters = Parameters::upload(&backend, &pelk_models::initialize(trainer.network(), 0)?)?;
+    let parameters = Parameters::upload(backend, &pelk_models::initialize(trainer.network(), 0)?)?;
     let loading = LoaderConfig::new(
         config.batch.evaluation_size,
         Mode::Evaluation,
@@ -216,12 +225,12 @@ fn inference(trainer: &Trainer<CpuBackend>, config: &TrainConfig, datasets: &Dat
     let mut batches = Loader::new(datasets.test.clone(), loading)?;
     let batch = batches.next().context("there are no test images")??;
     drop(batches);
-    let input = from_host(&backend, &batch.images)?;
-    let mut session = trainer.network().session(&backend, &parameters, backend.shape(&input))?;
+    let input = from_host(backend, &batch.images)?;
+    let mut session = trainer.network().session(backend, &parameters, backend.shape(&input))?;
     session.run(input)?;
     let mut shortest = f64::INFINITY;
     for _ in 0..BATCHES {
-        let input = from_host(&backend, &batch.images)?;
+        let input = from_host(backend, &batch.images)?;
         let start = Instant::now();
         let logits = session.run(input)?;
         backend.download(&logits)?;

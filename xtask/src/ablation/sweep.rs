@@ -1,9 +1,10 @@
 //! Training the runs of a plan, several at once; each is a normal run's folder.
 
 use super::plan::PlannedRun;
+use crate::device::{Choice, on_device};
 use crate::workspace::dataset;
 use anyhow::{Context, Result, anyhow, ensure};
-use pelk_autodiff::CpuBackend;
+use pelk_autodiff::Backend;
 use pelk_data::Split;
 use pelk_train::{
     Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, Outcome, Run, StepReport, Trainer,
@@ -23,13 +24,15 @@ pub trait Watcher: Sync {
     fn on_end(&self, run: &PlannedRun, accuracy: f64);
 }
 
-/// How runs are trained; none of it changes results.
+/// How runs are trained. None of it changes results, but for the rounding of the device.
 #[derive(Debug, Clone)]
 pub struct Workers {
     /// Runs at once.
     pub jobs: usize,
     /// Threads of each.
     pub threads: usize,
+    /// What they compute on; all share one.
+    pub device: Choice,
     /// Folder of the dataset's files, instead of the workspace's.
     pub data: Option<PathBuf>,
     /// Steps between the checkpoints of a run.
@@ -57,6 +60,7 @@ pub fn train(
     stop: &AtomicBool,
     watcher: &impl Watcher,
 ) -> Result<Ending> {
+    let device = workers.device.open()?;
     let next = AtomicUsize::new(0);
     let failure: Mutex<Option<anyhow::Error>> = Mutex::new(None);
     let failed = AtomicBool::new(false);
@@ -68,8 +72,11 @@ pub fn train(
             let i = next.fetch_add(1, Ordering::Relaxed);
             let stopping = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
             let Some(run) = runs.get(i).filter(|_| !stopping()) else { return Ok(()) };
-            pool.install(|| train_one(run, folder, workers, &data, &stopping, watcher))
-                .with_context(|| format!("the run failed: {}", run.describe()))?;
+            let place = Place { sweep: folder, workers, data: &data };
+            pool.install(|| {
+                on_device!(device.clone(), backend => train_one(backend, run, place, &stopping, watcher))
+            })
+            .with_context(|| format!("the run failed: {}", run.describe()))?;
         }
     };
     std::thread::scope(|scope| {
@@ -89,11 +96,18 @@ pub fn train(
     }
 }
 
-fn train_one(
+/// What the runs of a sweep have in common.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    sweep: &'a Path,
+    workers: &'a Workers,
+    data: &'a SharedData,
+}
+
+fn train_one<B: Backend>(
+    backend: B,
     run: &PlannedRun,
-    sweep: &Path,
-    workers: &Workers,
-    data: &SharedData,
+    Place { sweep, workers, data }: Place<'_>,
     stopping: &(impl Fn() -> bool + Sync),
     watcher: &impl Watcher,
 ) -> Result<()> {
@@ -110,7 +124,7 @@ fn train_one(
     let done = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.description.step);
     watcher.on_start(run, done);
     if done < run.steps {
-        let mut trainer = Trainer::new(CpuBackend::new()?, run.config.clone(), data.of(run)?)?;
+        let mut trainer = Trainer::new(backend, run.config.clone(), data.of(run)?)?;
         if let Some(checkpoint) = checkpoint {
             trainer.restore(checkpoint, &files.last())?;
         }

@@ -7,6 +7,7 @@ use crate::ablation::plan::{Plan, PlannedRun};
 use crate::ablation::results::{Results, sweeps_in};
 use crate::ablation::sweep::{Ending, Workers, train};
 use crate::ablation::{catalog, report};
+use crate::device::{Choice, DeviceArgs};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::progress::duration;
 use crate::workspace::{root, shown};
@@ -57,7 +58,9 @@ pub struct AblateArgs {
     /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Runs at once; does not change results [default: one a core]
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Runs at once; does not change results [default: one a core; one on a GPU]
     #[arg(long, value_name = "N", value_parser = positive)]
     jobs: Option<usize>,
     /// Threads of each run; does not change results [default: cores over jobs]
@@ -126,7 +129,7 @@ fn positive(text: &str) -> Result<usize, String> {
 /// When the arguments or a folder are unusable, or a run fails.
 pub fn run(args: &AblateArgs) -> Result<()> {
     if args.measure {
-        return cost::answer(args.data.as_deref(), args.threads);
+        return cost::answer(args.data.as_deref(), args.threads, &args.device.device);
     }
     if let Some(folder) = &args.collect {
         let folders = sweeps_in(folder)?;
@@ -168,9 +171,11 @@ fn sweep(args: &AblateArgs) -> Result<()> {
 /// Several runs at once with few threads each: small networks do not keep many threads busy.
 fn workers(args: &AblateArgs) -> Workers {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = args.jobs.unwrap_or_else(|| args.threads.map_or(cores, |threads| cores / threads).max(1));
+    let device = args.device.device.clone();
+    let usual = if device == Choice::Cpu { cores } else { 1 };
+    let jobs = args.jobs.unwrap_or_else(|| args.threads.map_or(usual, |threads| usual / threads).max(1));
     let threads = args.threads.unwrap_or_else(|| (cores / jobs).max(1));
-    Workers { jobs, threads, data: args.data.clone(), checkpoint_every: args.checkpoint_every }
+    Workers { jobs, threads, device, data: args.data.clone(), checkpoint_every: args.checkpoint_every }
 }
 
 /// The runs of a shard.
@@ -185,7 +190,11 @@ fn resume_command(args: &AblateArgs, folder: &Path) -> String {
     let shard =
         args.shard.map_or(String::new(), |Shard { index, of }| format!(" --shard {}/{of}", index + 1));
     let data = args.data.as_deref().map_or(String::new(), |folder| format!(" --data {}", shown(folder)));
-    format!("cargo xtask ablate --resume --out {}{shard}{data}", shown(folder))
+    let device = match &args.device.device {
+        Choice::Cpu => String::new(),
+        device => format!(" --device {device}"),
+    };
+    format!("cargo xtask ablate --resume --out {}{shard}{data}{device}", shown(folder))
 }
 
 fn folder(args: &AblateArgs) -> Result<PathBuf> {
@@ -255,7 +264,7 @@ const USABLE: f64 = 0.9;
 fn with_costs(plan: Plan, args: &AblateArgs, folder: &Path, workers: &Workers) -> Result<(Plan, Costs)> {
     let measure = || {
         eprintln!("Measuring what each arm costs ...");
-        Costs::measure(&plan, args.data.as_deref(), workers.jobs, workers.threads)
+        Costs::measure(&plan, workers)
     };
     if let Some(minutes) = args.budget {
         let costs = measure()?;

@@ -1,10 +1,12 @@
 //! `cargo xtask eval`
 
+use crate::device::{DeviceArgs, on_device};
 use crate::table::{Table, number, text};
 use crate::trained::Trained;
 use crate::workspace::{dataset, in_pool};
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
+use pelk_autodiff::Backend;
 use pelk_data::Split;
 use pelk_train::{Evaluation, evaluate};
 use std::path::PathBuf;
@@ -32,6 +34,8 @@ pub struct EvalArgs {
     /// Images in a pass
     #[arg(long, value_name = "N", default_value_t = 250, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     batch: usize,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Threads to compute with [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -42,11 +46,12 @@ pub struct EvalArgs {
 /// # Errors
 /// When the checkpoint or the data are unusable.
 pub fn run(args: &EvalArgs) -> Result<()> {
-    in_pool(args.threads, || eval(args))
+    in_pool(args.threads, || on_device!(args.device.device.open()?, backend => eval(args, &backend)))
 }
 
-fn eval(args: &EvalArgs) -> Result<()> {
-    let Trained { description, network, backend, parameters } = Trained::read(&args.checkpoint, args.folded)?;
+fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
+    let Trained { description, network, parameters } =
+        Trained::read(backend, &args.checkpoint, args.folded)?;
     let split = if args.train { Split::Train } else { Split::Test };
     let mut canvases = description.canvases.clone();
     canvases.seed = args.canvas_seed.unwrap_or(canvases.seed);
@@ -55,7 +60,7 @@ fn eval(args: &EvalArgs) -> Result<()> {
     let start = Instant::now();
     let quiet = |_done| {};
     let normalisation = &description.normalisation;
-    let evaluation = evaluate(&backend, &network, &parameters, images, normalisation, args.batch, quiet)?;
+    let evaluation = evaluate(backend, &network, &parameters, images, normalisation, args.batch, quiet)?;
     let seconds = start.elapsed().as_secs_f64();
     println!(
         "{}{} after step {}, {} {split} images of {}\n",

@@ -4,6 +4,7 @@ mod ablate;
 mod bench;
 mod cost;
 mod data;
+mod devices;
 mod docs;
 mod erf;
 mod eval;
@@ -36,6 +37,7 @@ Examples:
   cargo xtask grid --kernel 51        how a 51 x 51 kernel comes to have 169 parameters
   cargo xtask cost pelk_t             what PeLK-T costs, part by part
   cargo xtask erf --checkpoint runs/fashion-mnist/best.safetensors
+  cargo xtask train --device gpu      the same training on a GPU; `cargo xtask devices` lists those that there are
   cargo xtask bench --only conv       how long convolutions take here
   cargo xtask test --fast             the quick checks, before a commit
 
@@ -53,6 +55,7 @@ enum Command {
     Cost(cost::CostArgs),
     Erf(erf::ErfArgs),
     Bench(bench::BenchArgs),
+    Devices(devices::DevicesArgs),
     Docs(docs::DocsArgs),
     Test(test::TestArgs),
 }
@@ -72,6 +75,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Cost(args) => cost::run(&args),
         Command::Erf(args) => erf::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Devices(args) => devices::run(&args),
         Command::Docs(args) => docs::run(&args),
         Command::Test(args) => test::run(&args),
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask predict`
 
+use crate::device::{DeviceArgs, on_device};
 use crate::images;
 use crate::table::{Table, number, text};
 use crate::trained::Trained;
@@ -26,6 +27,8 @@ pub struct PredictArgs {
     /// Swap light and dark first: Fashion-MNIST shows light clothes on a dark ground, photographs mostly the reverse
     #[arg(long)]
     invert: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Threads to compute with [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -36,11 +39,11 @@ pub struct PredictArgs {
 /// # Errors
 /// When the checkpoint or an image is unusable.
 pub fn run(args: &PredictArgs) -> Result<()> {
-    in_pool(args.threads, || predict(args))
+    in_pool(args.threads, || on_device!(args.device.device.open()?, backend => predict(args, &backend)))
 }
 
-fn predict(args: &PredictArgs) -> Result<()> {
-    let Trained { description, network, backend, parameters } = Trained::read(&args.checkpoint, true)?;
+fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
+    let Trained { description, network, parameters } = Trained::read(backend, &args.checkpoint, true)?;
     if network.config().head == Head::Dense {
         bail!(
             "{} classifies the places of an image, not the whole: measure it with eval",
@@ -49,7 +52,7 @@ fn predict(args: &PredictArgs) -> Result<()> {
     }
     let [height, width, channels] = description.image;
     let shape = Shape::from([1, height, width, channels]);
-    let mut session = network.session(&backend, &parameters, &shape)?;
+    let mut session = network.session(backend, &parameters, &shape)?;
     for path in &args.images {
         let mut image = images::open(path)?;
         if args.invert {

@@ -1,12 +1,13 @@
 //! `cargo xtask train`
 
+use crate::device::{Choice, DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::presets::{self, PRESETS};
 use crate::progress::{Progress, duration};
 use crate::table::{Table, number};
 use crate::workspace::{dataset, in_pool, root, shown};
 use anyhow::{Context, Result, bail};
-use pelk_autodiff::{Backend, CpuBackend};
+use pelk_autodiff::Backend;
 use pelk_data::Split;
 use pelk_models::Head;
 use pelk_train::{
@@ -41,6 +42,8 @@ pub struct TrainArgs {
     /// Go on with the run in --out, or with the preset's latest run, from its last checkpoint
     #[arg(long, conflicts_with_all = ["set", "seed", "config"])]
     resume: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Threads to compute with; does not change results [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -70,15 +73,14 @@ last.safetensors. Ctrl-C saves before it stops, with exit status 0.";
 /// # Errors
 /// When the arguments, the data or a file of the run are unusable, or training fails.
 pub fn run(args: &TrainArgs) -> Result<()> {
-    in_pool(args.threads, || train(args))
+    in_pool(args.threads, || on_device!(args.device.device.open()?, backend => train(args, backend)))
 }
 
-fn train(args: &TrainArgs) -> Result<()> {
+fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
     let data = args.data.as_deref();
     let read = |split| dataset(&config.data.dataset, data, &config.data.canvases, split);
     let datasets = Datasets { train: read(Split::Train)?, test: read(Split::Test)? };
-    let backend = CpuBackend::new()?;
     let device = backend.name();
     let mut trainer = Trainer::new(backend, config.clone(), datasets.clone())?;
     let mut run = match origin {
@@ -108,7 +110,7 @@ fn train(args: &TrainArgs) -> Result<()> {
     let limits = Limits { max_steps: args.max_steps, checkpoint_every: Some(args.checkpoint_every) };
     let outcome = trainer.run(limits, &mut observer);
     observer.progress.finish();
-    conclude(outcome?, &run, &trainer, start.elapsed().as_secs_f64(), data);
+    conclude(outcome?, &run, &trainer, start.elapsed().as_secs_f64(), args);
     Ok(())
 }
 
@@ -169,8 +171,8 @@ fn free_folder(name: &str) -> PathBuf {
     numbered(name).find(|folder| !Run::exists(folder)).unwrap_or_else(|| root().join("runs").join(name))
 }
 
-fn introduce(
-    trainer: &Trainer<CpuBackend>,
+fn introduce<B: Backend>(
+    trainer: &Trainer<B>,
     config: &TrainConfig,
     datasets: &Datasets,
     device: &str,
@@ -248,7 +250,7 @@ impl Observer for Files<'_> {
 /// Rows of the table at the end: the last few epochs.
 const ROWS: usize = 5;
 
-fn conclude(outcome: Outcome, run: &Run, trainer: &Trainer<CpuBackend>, seconds: f64, data: Option<&Path>) {
+fn conclude<B: Backend>(outcome: Outcome, run: &Run, trainer: &Trainer<B>, seconds: f64, args: &TrainArgs) {
     let (step, total) = (trainer.step(), trainer.total_steps());
     let rows = run.rows();
     if !rows.is_empty() {
@@ -286,14 +288,17 @@ fn conclude(outcome: Outcome, run: &Run, trainer: &Trainer<CpuBackend>, seconds:
         (Outcome::Stopped, _) => println!("Stopped and saved after step {step} of {total}."),
         _ => println!("Saved after step {step} of {total}, the limit given."),
     }
-    let data = data.map_or(String::new(), |folder| format!(" --data {}", shown(folder)));
+    let mut again = args.data.as_deref().map_or(String::new(), |folder| format!(" --data {}", shown(folder)));
+    if args.device.device != Choice::Cpu {
+        again += &format!(" --device {}", args.device.device);
+    }
     println!("\nNext:");
     if outcome != Outcome::Finished {
-        println!("  cargo xtask train --resume --out {folder}{data}");
+        println!("  cargo xtask train --resume --out {folder}{again}");
     }
     let checkpoint = |path: &Path| shown(path);
     if run.best().exists() {
-        println!("  cargo xtask eval --checkpoint {}{data}", checkpoint(&run.best()));
+        println!("  cargo xtask eval --checkpoint {}{again}", checkpoint(&run.best()));
         if trainer.network().config().head == Head::Pooled {
             println!("  cargo xtask predict --checkpoint {} IMAGE...", checkpoint(&run.best()));
         }

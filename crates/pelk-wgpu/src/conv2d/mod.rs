@@ -122,7 +122,7 @@ impl Gpu {
             if needs[1] {
                 let gathered = patches.gather(x, images.clone())?;
                 let product = Product::plain(outputs, patches.patch, rows);
-                let part = product.over_rows(self, gy, &gathered, &[])?;
+                let part = product.over_rows(self, gy, &gathered, |_| Vec::new())?;
                 match &gweight {
                     Some(sum) => self.add_assign(sum, &part)?,
                     None => gweight = Some(part),

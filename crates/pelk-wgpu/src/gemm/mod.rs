@@ -17,16 +17,17 @@ const SHORTEST: usize = 128;
 
 /// `out[m, n] = finish(sum over k of a[m, k] b[k, n])`.
 #[derive(Clone, Copy)]
-pub(crate) struct Product {
+pub(crate) struct Product<'t> {
     pub m: usize,
     pub n: usize,
     pub k: usize,
-    /// The expression of `a[m, k]`; the value itself is `load_a(at)`.
-    pub a: &'static str,
+    /// The expression of `a[m, k]`; the value itself is `load_a(at)`. Rows count from the first of the part: [`Product::record`] has
+    /// `p.first * ROWS` before row m, [`Product::over_rows`] `p.first * p.k_part` before row k.
+    pub a: &'t str,
     /// The expression of `b[k, n]`; the value itself is `load_b(at)`.
-    pub b: &'static str,
+    pub b: &'t str,
     /// What becomes of `value`, the output `at` in row `m` and column `n`.
-    pub finish: &'static str,
+    pub finish: &'t str,
 }
 
 /// How the second operand lies in memory.
@@ -38,9 +39,9 @@ pub(crate) enum Layout {
     Transposed,
 }
 
-impl Product {
+impl<'t> Product<'t> {
     /// A product of values as they are, whose output is stored as `y`.
-    pub fn plain(m: usize, n: usize, k: usize) -> Product {
+    pub fn plain(m: usize, n: usize, k: usize) -> Product<'t> {
         Product { m, n, k, a: "load_a(at)", b: "load_b(at)", finish: "store_y(at, value);" }
     }
 
@@ -52,19 +53,20 @@ impl Product {
     /// [`ROWS`] rows.
     pub fn record<'a>(
         self,
-        gpu: &'a Gpu,
+        gpu: &Gpu,
         a: impl Into<View<'a>>,
-        (b, layout): (&'a Buffer, Layout),
+        (b, layout): (&Buffer, Layout),
         y: impl Into<View<'a>>,
-        operands: &[Operand<'a>],
+        operands: &[Operand<'_>],
     ) -> Result<()> {
+        let (a, y): (View<'_>, View<'_>) = (a.into(), y.into());
         let columns = self.columns();
         let b_index = if layout == Layout::Plain { "k * p.n + n" } else { "n * p.k + k" };
         let text = move || self.text(false, ["m * p.k + k", b_index], [true, layout == Layout::Plain]);
         let variant = format!("{columns} {} {} {} {}", layout == Layout::Plain, self.a, self.b, self.finish);
         let call = gpu
             .generated("product", variant, text)
-            .blocks((ROWS * columns / 16) as u32)
+            .blocks((ROWS * columns / 64) as u32)
             .read("a", a, Each(ROWS * self.k))
             .read("b", b, Whole)
             .scalar("m", self.m)
@@ -77,13 +79,14 @@ impl Product {
         call.run(self.m.div_ceil(ROWS), tiles, ROWS * self.n * self.k)
     }
 
-    /// The product `[M, N]` of `a`, `[K, M]`, and `b`, `[K, N]`: a sum over the rows of both, which are many.
+    /// The product `[M, N]` of `a`, `[K, M]`, and `b`, `[K, N]`: a sum over the rows of both, which are many. A unit is so many
+    /// rows as `operands` is told.
     pub fn over_rows<'a>(
         self,
         gpu: &Gpu,
         a: impl Into<View<'a>>,
         b: impl Into<View<'a>>,
-        operands: &[Operand<'_>],
+        operands: impl FnOnce(usize) -> Vec<Operand<'a>>,
     ) -> Result<Buffer> {
         let Product { m, n, k, .. } = self;
         let (a, b): (View<'_>, View<'_>) = (a.into(), b.into());
@@ -96,7 +99,7 @@ impl Product {
         let text = move || self.text(true, ["k * p.m + m", "k * p.n + n"], [false, true]);
         let call = gpu
             .generated("product_over_rows", format!("{columns} {} {}", self.a, self.b), text)
-            .blocks((ROWS * columns / 16) as u32)
+            .blocks((ROWS * columns / 64) as u32)
             .read("a", a, Each(k_part * m))
             .read("b", b, Each(k_part * n))
             .write("y", &partials, Each(m * n))
@@ -104,7 +107,7 @@ impl Product {
             .scalar("n", n)
             .scalar("k", k)
             .scalar("k_part", k_part)
-            .operands(operands);
+            .operands(&operands(k_part));
         call.run(parts, tiles, k_part * m * n)?;
         Partials { count: parts, width: m * n }.sum(gpu, partials)
     }
@@ -184,7 +187,7 @@ impl Gpu {
             product.record(self, gy, (weight, Layout::Plain), &gx, &[])?;
             Ok(gx)
         };
-        let gweight = || Product::plain(outputs, inputs, rows).over_rows(self, gy, x, &[]);
+        let gweight = || Product::plain(outputs, inputs, rows).over_rows(self, gy, x, |_| Vec::new());
         Ok([
             wanted(needs[0], gx)?,
             wanted(needs[1], gweight)?,

@@ -1,22 +1,30 @@
-// A tile of ROWS x COLUMNS outputs, 4 x 4 for each invocation, from tiles of the operands in workgroup memory.
+// A tile of ROWS x COLUMNS outputs, 8 x 8 for each invocation, from tiles of the operands in workgroup memory.
 //
 // The host sets ROWS, COLUMNS, SPLIT and the order of the operands, and writes the functions
 //   operand_a(m, k), operand_b(k, n): a value of an operand,
 //   finish(part, m, n, value): what becomes of an output,
 // in which rows count from the first of the part.
+//
+// The eight columns of an invocation are two times four, half a tile apart, so that neighbours read neighbours.
 
 const DEPTH: u32 = 16u;
-const INVOCATIONS: u32 = ROWS * COLUMNS / 16u;
+const INVOCATIONS: u32 = ROWS * COLUMNS / 64u;
+const HALF: u32 = COLUMNS / 2u;
 
 var<workgroup> tile_a: array<f32, ROWS * DEPTH>;
 var<workgroup> tile_b: array<f32, COLUMNS * DEPTH>;
 
-fn finish_row(part: u32, m: u32, m_end: u32, n: u32, values: vec4<f32>) {
+fn finish_four(part: u32, m: u32, n: u32, values: vec4<f32>) {
+    if n < p.n { finish(part, m, n, values.x); }
+    if n + 1u < p.n { finish(part, m, n + 1u, values.y); }
+    if n + 2u < p.n { finish(part, m, n + 2u, values.z); }
+    if n + 3u < p.n { finish(part, m, n + 3u, values.w); }
+}
+
+fn finish_row(part: u32, m: u32, m_end: u32, n: u32, left: vec4<f32>, right: vec4<f32>) {
     if m < m_end {
-        if n < p.n { finish(part, m, n, values.x); }
-        if n + 1u < p.n { finish(part, m, n + 1u, values.y); }
-        if n + 2u < p.n { finish(part, m, n + 2u, values.z); }
-        if n + 3u < p.n { finish(part, m, n + 3u, values.w); }
+        finish_four(part, m, n, left);
+        finish_four(part, m, n + HALF, right);
     }
 }
 
@@ -37,12 +45,24 @@ fn block(g: u32, local: u32) {
         k_begin = part * p.k_part;
         k_end = min(k_begin + p.k_part, p.k - p.first * p.k_part);
     }
-    let left = local % (COLUMNS / 4u) * 4u;
-    let top = local / (COLUMNS / 4u) * 4u;
-    var sum_0 = vec4<f32>();
-    var sum_1 = vec4<f32>();
-    var sum_2 = vec4<f32>();
-    var sum_3 = vec4<f32>();
+    let left = local % (COLUMNS / 8u) * 4u;
+    let top = local / (COLUMNS / 8u) * 8u;
+    var left_0 = vec4<f32>();
+    var right_0 = vec4<f32>();
+    var left_1 = vec4<f32>();
+    var right_1 = vec4<f32>();
+    var left_2 = vec4<f32>();
+    var right_2 = vec4<f32>();
+    var left_3 = vec4<f32>();
+    var right_3 = vec4<f32>();
+    var left_4 = vec4<f32>();
+    var right_4 = vec4<f32>();
+    var left_5 = vec4<f32>();
+    var right_5 = vec4<f32>();
+    var left_6 = vec4<f32>();
+    var right_6 = vec4<f32>();
+    var left_7 = vec4<f32>();
+    var right_7 = vec4<f32>();
     for (var k0 = k_begin; k0 < k_end; k0 += DEPTH) {
         for (var e = local; e < ROWS * DEPTH; e += INVOCATIONS) {
             // Neighbours read neighbours.
@@ -67,16 +87,43 @@ fn block(g: u32, local: u32) {
         for (var k = 0u; k < DEPTH; k++) {
             let at = k * COLUMNS + left;
             let b = vec4(tile_b[at], tile_b[at + 1u], tile_b[at + 2u], tile_b[at + 3u]);
+            let far = at + HALF;
+            let d = vec4(tile_b[far], tile_b[far + 1u], tile_b[far + 2u], tile_b[far + 3u]);
             let row = k * ROWS + top;
-            sum_0 += tile_a[row] * b;
-            sum_1 += tile_a[row + 1u] * b;
-            sum_2 += tile_a[row + 2u] * b;
-            sum_3 += tile_a[row + 3u] * b;
+            var a: f32;
+            a = tile_a[row + 0u];
+            left_0 += a * b;
+            right_0 += a * d;
+            a = tile_a[row + 1u];
+            left_1 += a * b;
+            right_1 += a * d;
+            a = tile_a[row + 2u];
+            left_2 += a * b;
+            right_2 += a * d;
+            a = tile_a[row + 3u];
+            left_3 += a * b;
+            right_3 += a * d;
+            a = tile_a[row + 4u];
+            left_4 += a * b;
+            right_4 += a * d;
+            a = tile_a[row + 5u];
+            left_5 += a * b;
+            right_5 += a * d;
+            a = tile_a[row + 6u];
+            left_6 += a * b;
+            right_6 += a * d;
+            a = tile_a[row + 7u];
+            left_7 += a * b;
+            right_7 += a * d;
         }
         workgroupBarrier();
     }
-    finish_row(part, m0 + top, m_end, n0 + left, sum_0);
-    finish_row(part, m0 + top + 1u, m_end, n0 + left, sum_1);
-    finish_row(part, m0 + top + 2u, m_end, n0 + left, sum_2);
-    finish_row(part, m0 + top + 3u, m_end, n0 + left, sum_3);
+    finish_row(part, m0 + top + 0u, m_end, n0 + left, left_0, right_0);
+    finish_row(part, m0 + top + 1u, m_end, n0 + left, left_1, right_1);
+    finish_row(part, m0 + top + 2u, m_end, n0 + left, left_2, right_2);
+    finish_row(part, m0 + top + 3u, m_end, n0 + left, left_3, right_3);
+    finish_row(part, m0 + top + 4u, m_end, n0 + left, left_4, right_4);
+    finish_row(part, m0 + top + 5u, m_end, n0 + left, left_5, right_5);
+    finish_row(part, m0 + top + 6u, m_end, n0 + left, left_6, right_6);
+    finish_row(part, m0 + top + 7u, m_end, n0 + left, left_7, right_7);
 }

@@ -124,7 +124,7 @@ impl Gpu {
         expect_len("position embedding", "gbias", gbias.len(), places * c)?;
         let gtheta = || {
             let sums = problem.sums(position)?;
-            Product::plain(c, cells, places).over_rows(self, gbias, &sums, &[])
+            Product::plain(c, cells, places).over_rows(self, gbias, &sums, |_| Vec::new())
         };
         let gposition = || {
             let gsums = self.empty(places * cells, Element::F32)?;

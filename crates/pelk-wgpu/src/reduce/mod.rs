@@ -24,7 +24,7 @@ impl Columns {
     pub fn sum<const N: usize>(
         self,
         gpu: &Gpu,
-        terms: [&'static str; N],
+        terms: [&str; N],
         matrices: &[&Buffer],
         operands: &[Operand<'_>],
     ) -> Result<[Buffer; N]> {

@@ -85,7 +85,8 @@ impl Subject {
     }
 
     fn trained(path: &Path) -> Result<Subject> {
-        let Trained { description, network, backend, parameters } = Trained::read(path, true)?;
+        let backend = CpuBackend::new()?;
+        let Trained { description, network, parameters } = Trained::read(&backend, path, true)?;
         let [height, width, _] = description.image;
         Ok(Subject {
             network,

@@ -1,0 +1,282 @@
+//! The pixel MLP of a block with its normalisation, scale and residual:
+//! `y = shortcut + factor gamma project(GELU(expand(LayerNorm(x))))`.
+//!
+//! Two matrix products, which do the rest on the way: bias and GELU at the end of the first, bias, scale and residual at the end of
+//! the second. The gradient takes four: by the middle, by x, and by either weight. What is multiplied by gamma and by
+//! the samples' factors is multiplied while it is loaded. The gradient of gamma needs no product of its own, since the sum of
+//! `gy z` over the pixels, z being what gamma scales, is that of the second weight times its gradient.
+
+use crate::check::{expect_len, wanted};
+use crate::gemm::{Layout, Product, ROWS};
+use crate::kernel::{Each, Operand, Whole};
+use crate::layer_norm::Normalized;
+use crate::memory::{Buffer, Element};
+use crate::reduce::{BLOCK, Columns};
+use crate::{Gpu, Result, rows};
+
+/// The sizes of a pixel MLP.
+#[derive(Debug, Clone, Copy)]
+pub struct PixelMlp {
+    /// Pixels.
+    pub rows: usize,
+    /// Channels, C.
+    pub channels: usize,
+    /// Channels of the middle, H.
+    pub hidden: usize,
+    /// Added to the variance in LayerNorm.
+    pub eps: f32,
+}
+
+/// Its parameters, a weight and a bias each.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameters<'a> {
+    /// LayerNorm, `[C]` each.
+    pub norm: [&'a Buffer; 2],
+    /// The first layer, `[H, C]` and `[H]`.
+    pub expand: [&'a Buffer; 2],
+    /// The second layer, `[C, H]` and `[C]`.
+    pub project: [&'a Buffer; 2],
+    /// Layer scale, `[C]`.
+    pub gamma: Option<&'a Buffer>,
+    /// One factor a sample, of which the pixels have equal parts.
+    pub factors: Option<&'a [f32]>,
+}
+
+/// What the forward may keep for the gradient, in buffers or references to them.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept<B> {
+    /// The middle before GELU, `[rows, H]`.
+    pub expanded: B,
+    /// The mean of each row of x.
+    pub mean: B,
+    /// `1 / sqrt(variance + eps)` of each row of x.
+    pub inv_std: B,
+}
+
+/// The samples' factors on the device, as expressions see them.
+struct Factors {
+    values: Option<Buffer>,
+    /// Pixels of a sample.
+    sample: usize,
+}
+
+impl Factors {
+    fn new(gpu: &Gpu, rows: usize, factors: Option<&[f32]>) -> Result<Factors> {
+        let sample = factors.map_or(rows, |factors| rows / factors.len().max(1));
+        if let Some(factors) = factors {
+            expect_len("pixel_mlp", "x", rows, factors.len() * sample)?;
+        }
+        Ok(Factors { values: factors.map(|factors| gpu.upload(factors)).transpose()?, sample })
+    }
+
+    /// ` * factor` of a row.
+    fn times(&self, row: &str) -> String {
+        let factor = || format!(" * load_factors(({row}) / p.sample)");
+        self.values.as_ref().map_or_else(String::new, |_| factor())
+    }
+
+    fn operands(&self) -> impl Iterator<Item = Operand<'_>> {
+        let sample = Operand::Number("sample", self.sample.into());
+        self.values.iter().flat_map(move |values| [Operand::Tensor("factors", values, Whole), sample])
+    }
+}
+
+impl PixelMlp {
+    fn check(&self, operator: &'static str, x: &Buffer, parameters: &Parameters<'_>) -> Result<()> {
+        let PixelMlp { rows, channels: c, hidden: h, .. } = *self;
+        let Parameters { norm, expand, project, gamma, .. } = *parameters;
+        let lengths = [
+            ("x", x, rows * c),
+            ("the norm's weight", norm[0], c),
+            ("the norm's bias", norm[1], c),
+            ("the first weight", expand[0], h * c),
+            ("the first bias", expand[1], h),
+            ("the second weight", project[0], c * h),
+            ("the second bias", project[1], c),
+            ("gamma", gamma.unwrap_or(norm[0]), c),
+        ];
+        lengths.into_iter().try_for_each(|(name, buffer, len)| expect_len(operator, name, buffer.len(), len))
+    }
+
+    /// y, and with `keep` what spares the gradient a product.
+    ///
+    /// # Errors
+    /// When lengths do not fit, or the device has no room or has failed.
+    pub fn forward(
+        &self,
+        gpu: &Gpu,
+        x: &Buffer,
+        shortcut: &Buffer,
+        parameters: &Parameters<'_>,
+        keep: bool,
+    ) -> Result<(Buffer, Option<Kept<Buffer>>)> {
+        self.check("pixel_mlp", x, parameters)?;
+        expect_len("pixel_mlp", "shortcut", shortcut.len(), x.len())?;
+        let PixelMlp { rows, channels: c, hidden: h, eps } = *self;
+        let Parameters { norm, expand, project, gamma, factors } = *parameters;
+        let factors = Factors::new(gpu, rows, factors)?;
+
+        let Normalized { y: normal, mean, inv_std } = gpu.layer_norm(x, norm[0], norm[1], eps)?;
+        let active = gpu.activation(rows * h)?;
+        let expanded = keep.then(|| gpu.activation(rows * h)).transpose()?;
+        let mut operands = vec![Operand::Tensor("bias", expand[1], Whole)];
+        operands.extend(expanded.as_ref().map(|buffer| Operand::Output("expanded", buffer, Each(ROWS * h))));
+        let finish = if keep {
+            "let z = value + load_bias(n); store_expanded(at, z); store_y(at, gelu(z));"
+        } else {
+            "store_y(at, gelu(value + load_bias(n)));"
+        };
+        let product = Product { finish, ..Product::plain(rows, h, c) };
+        product.record(gpu, &normal, (expand[0], Layout::Transposed), &active, &operands)?;
+        drop(normal);
+
+        let y = gpu.activation(rows * c)?;
+        let scale = if gamma.is_some() { " * load_gamma(n)" } else { "" };
+        let factor = factors.times("p.first * ROWS + m");
+        let finish = format!("store_y(at, load_shortcut(at) + (value + load_bias(n)){scale}{factor});");
+        let mut operands = vec![
+            Operand::Tensor("bias", project[1], Whole),
+            Operand::Tensor("shortcut", shortcut, Each(ROWS * c)),
+        ];
+        operands.extend(gamma.map(|gamma| Operand::Tensor("gamma", gamma, Whole)));
+        operands.extend(factors.operands());
+        let product = Product { finish: &finish, ..Product::plain(rows, c, h) };
+        product.record(gpu, &active, (project[0], Layout::Transposed), &y, &operands)?;
+        Ok((y, expanded.map(|expanded| Kept { expanded, mean, inv_std })))
+    }
+
+    /// What the gradient needs of the forward, once more.
+    fn keep_again(&self, gpu: &Gpu, x: &Buffer, parameters: &Parameters<'_>) -> Result<Kept<Buffer>> {
+        let PixelMlp { rows, channels: c, hidden: h, eps } = *self;
+        let Parameters { norm, expand, .. } = *parameters;
+        let Normalized { y: normal, mean, inv_std } = gpu.layer_norm(x, norm[0], norm[1], eps)?;
+        let expanded = gpu.linear([rows, c, h], &normal, expand[0], Some(expand[1]))?;
+        Ok(Kept { expanded, mean, inv_std })
+    }
+
+    /// The gradients by x, by the weights and biases in the order of [`Parameters`], and by gamma, that `needs` asks for; that by
+    /// the shortcut is `gy`.
+    ///
+    /// # Errors
+    /// When lengths do not fit, or the device has no room or has failed.
+    pub fn backward(
+        &self,
+        gpu: &Gpu,
+        x: &Buffer,
+        parameters: &Parameters<'_>,
+        kept: Option<Kept<&Buffer>>,
+        gy: &Buffer,
+        needs: [bool; 8],
+    ) -> Result<[Option<Buffer>; 8]> {
+        self.check("pixel_mlp backward", x, parameters)?;
+        expect_len("pixel_mlp backward", "gy", gy.len(), x.len())?;
+        let PixelMlp { rows, channels: c, hidden: h, .. } = *self;
+        let Parameters { norm, expand, project, gamma, factors } = *parameters;
+        let factors = Factors::new(gpu, rows, factors)?;
+        let again;
+        let Kept { expanded, mean, inv_std } = match kept {
+            Some(kept) => kept,
+            None => {
+                again = self.keep_again(gpu, x, parameters)?;
+                Kept { expanded: &again.expanded, mean: &again.mean, inv_std: &again.inv_std }
+            }
+        };
+
+        // By the middle; on the way, the middle once more.
+        let (gexpanded, active) = (gpu.activation(rows * h)?, gpu.activation(rows * h)?);
+        let scale = if gamma.is_some() { " * load_gamma(k)" } else { "" };
+        let a = format!("load_a(at){scale}{}", factors.times("p.first * ROWS + m"));
+        let finish = "let z = load_expanded(at); store_y(at, value * gelu_slope(z)); store_middle(at, gelu(z));";
+        let mut operands = vec![
+            Operand::Tensor("expanded", expanded, Each(ROWS * h)),
+            Operand::Output("middle", &active, Each(ROWS * h)),
+        ];
+        operands.extend(gamma.map(|gamma| Operand::Tensor("gamma", gamma, Whole)));
+        operands.extend(factors.operands());
+        let product = Product { a: &a, finish, ..Product::plain(rows, h, c) };
+        product.record(gpu, gy, (project[0], Layout::Plain), &gexpanded, &operands)?;
+
+        let second = self.second_layer(gpu, parameters, &factors, &active, gy, [needs[5], needs[6], needs[7]])?;
+        drop(active);
+        let [gproject, gproject_bias, ggamma] = second;
+
+        let gexpand = || {
+            let b = "(load_b(at) - load_mean(k)) * load_inv_std(k) * load_weight(n) + load_shift(n)";
+            let product = Product { b, ..Product::plain(h, c, rows) };
+            product.over_rows(gpu, &gexpanded, x, |k_part| {
+                vec![
+                    Operand::Tensor("mean", mean, Each(k_part)),
+                    Operand::Tensor("inv_std", inv_std, Each(k_part)),
+                    Operand::Tensor("weight", norm[0], Whole),
+                    Operand::Tensor("shift", norm[1], Whole),
+                ]
+            })
+        };
+        let gexpand = wanted(needs[3], gexpand)?;
+        let gexpand_bias = wanted(needs[4], || gpu.column_sum(&gexpanded, h))?;
+        let [gx, gnorm, gnorm_bias] = if needs[..3].contains(&true) {
+            let gnormal = gpu.activation(rows * c)?;
+            let product = Product::plain(rows, c, h);
+            product.record(gpu, &gexpanded, (expand[0], Layout::Plain), &gnormal, &[])?;
+            gpu.layer_norm_backward(x, norm[0], mean, inv_std, &gnormal, [needs[0], needs[1], needs[2]])?
+        } else {
+            [None, None, None]
+        };
+        Ok([gx, gnorm, gnorm_bias, gexpand, gexpand_bias, gproject, gproject_bias, ggamma])
+    }
+
+    /// The gradients of the second layer's weight and bias, and of gamma.
+    fn second_layer(
+        &self,
+        gpu: &Gpu,
+        parameters: &Parameters<'_>,
+        factors: &Factors,
+        active: &Buffer,
+        gy: &Buffer,
+        needs: [bool; 3],
+    ) -> Result<[Option<Buffer>; 3]> {
+        let PixelMlp { rows, channels: c, hidden: h, .. } = *self;
+        let Parameters { project, gamma, .. } = *parameters;
+        // Before gamma, whose gradient needs both.
+        let weight = || {
+            let a = format!("load_a(at){}", factors.times("p.first * p.k_part + k"));
+            let product = Product { a: &a, ..Product::plain(c, h, rows) };
+            product.over_rows(gpu, gy, active, |_| factors.operands().collect())
+        };
+        let weight = wanted(needs[0] || needs[2], weight)?;
+        let bias = || {
+            let term = format!("a{}", factors.times(&format!("p.first * {BLOCK}u + r")));
+            let operands: Vec<_> = factors.operands().collect();
+            let [sum] = Columns { rows, columns: c }.sum(gpu, [&term], &[gy], &operands)?;
+            Ok(sum)
+        };
+        let bias = wanted(needs[1] || needs[2], bias)?;
+        let Some(gamma) = gamma else { return Ok([weight, bias, None]) };
+        let ggamma = match (&weight, &bias) {
+            (Some(weight), Some(bias)) if needs[2] => {
+                let ggamma = gpu.empty(c, Element::F32)?;
+                let call = gpu
+                    .rows("pixel_mlp_gamma", c, include_str!("gamma.wgsl"))
+                    .read("weight", project[0], Each(rows::ROWS * h))
+                    .read("gweight", weight, Each(rows::ROWS * h))
+                    .read("bias", project[1], Each(rows::ROWS))
+                    .read("gbias", bias, Each(rows::ROWS))
+                    .write("ggamma", &ggamma, Each(rows::ROWS))
+                    .scalar("h", h);
+                rows::run(call, c, h)?;
+                Some(ggamma)
+            }
+            _ => None,
+        };
+        let scaled = |buffer: Option<Buffer>, row: usize, needed: bool| -> Result<Option<Buffer>> {
+            let Some(buffer) = buffer.filter(|_| needed) else { return Ok(None) };
+            gpu.items("scale_rows", "fn item(i: u32) { store_y(i, load_y(i) * load_gamma(p.first + i / p.row)); }")
+                .write("y", &buffer, Each(row))
+                .read("gamma", gamma, Whole)
+                .scalar("row", row)
+                .run(c, row, row)?;
+            Ok(Some(buffer))
+        };
+        Ok([scaled(weight, h, needs[0])?, scaled(bias, 1, needs[1])?, ggamma])
+    }
+}
