@@ -3,7 +3,7 @@
 use ndarray::ArrayD;
 use pelk_autodiff::operators::{Add, BatchNorm, Gelu, Linear, ScaleSamples};
 use pelk_autodiff::{
-    Backend, CpuBackend, CpuTensor, Eager, Error, Executor, HostParameters, Init, ParameterSpec, Parameters,
+    Backend, CpuBackend, Eager, Error, Executor, GpuBackend, HostParameters, Init, ParameterSpec, Parameters,
     Pass, ReferenceBackend, ReferenceTensor, Result, Role, Session, Shape, Tape, Var,
 };
 use pelk_cpu::simd::Level;
@@ -85,25 +85,40 @@ fn a_parameter_that_is_used_twice_gets_the_sum_of_its_gradients() {
     assert_eq!(number(3.0).to_f64(), parameters.iter().next().unwrap().1.to_f64(), "w is as it was");
 }
 
+/// Runs a test, generic in the backend, on every backend.
+macro_rules! on_every_backend {
+    ($test:ident) => {
+        if pelk_testing::cpu() {
+            Level::available().into_iter().for_each(|level| $test(&CpuBackend::with_level(level)));
+        }
+        if let Some(gpu) = pelk_testing::gpu() {
+            $test(&GpuBackend::new(gpu));
+        }
+    };
+}
+
 #[test]
 fn buffers_are_replaced_in_training_only() {
-    let backend = CpuBackend::with_level(Level::best());
-    let mut parameters = Parameters::upload(&backend, &host()).unwrap();
-    let x = Var::constant(images(&backend));
-    let mut evaluating = Tape::evaluating(&backend, &parameters);
+    on_every_backend!(buffers_are_replaced);
+}
+
+fn buffers_are_replaced<B: Backend>(backend: &B) {
+    let mut parameters = Parameters::upload(backend, &host()).unwrap();
+    let x = Var::constant(images(backend));
+    let mut evaluating = Tape::evaluating(backend, &parameters);
     network(&mut evaluating, &x).unwrap();
     assert!(evaluating.into_buffers().is_empty());
 
-    let mut training = Tape::new(&backend, &parameters, PASS);
+    let mut training = Tape::new(backend, &parameters, PASS);
     let y = network(&mut training, &x).unwrap();
     let seed = y.tensor().clone();
     let backward = training.backward(&y, seed).unwrap();
     assert_eq!(backward.gradients.keys().collect::<Vec<_>>(), ["norm.bias", "norm.weight", "weight"]);
     assert_eq!(backward.buffers.keys().collect::<Vec<_>>(), ["norm.mean", "norm.variance"]);
     let host = host();
-    assert_eq!(parameters.download(&backend).unwrap(), host, "parameters change when they are replaced");
+    assert_eq!(parameters.download(backend).unwrap(), host, "parameters change when they are replaced");
     parameters.replace(backward.buffers);
-    let after = parameters.download(&backend).unwrap();
+    let after = parameters.download(backend).unwrap();
     for (name, before) in &host {
         assert_eq!(*before != after[name], name == "norm.mean" || name == "norm.variance", "{name}");
     }
@@ -144,20 +159,23 @@ fn a_constant_has_no_gradient() {
 
 #[test]
 fn a_frozen_tape_gives_the_gradient_of_the_leaf_alone() {
-    let backend = CpuBackend::with_level(Level::best());
-    let parameters = Parameters::upload(&backend, &host()).unwrap();
-    let gradients = |tape: Tape<'_, CpuBackend>| {
+    on_every_backend!(frozen);
+}
+
+fn frozen<B: Backend>(backend: &B) {
+    let parameters = Parameters::upload(backend, &host()).unwrap();
+    let gradients = |tape: Tape<'_, B>| {
         let mut tape = tape;
-        let x = tape.leaf("x", images(&backend));
+        let x = tape.leaf("x", images(backend));
         let y = network(&mut tape, &x).unwrap();
         let seed = y.tensor().clone();
         let gradients = tape.backward(&y, seed).unwrap().gradients;
         let x = backend.download(&gradients["x"]).unwrap();
         (gradients.into_keys().collect::<Vec<_>>(), x)
     };
-    let (names, gradient) = gradients(Tape::evaluating(&backend, &parameters));
+    let (names, gradient) = gradients(Tape::evaluating(backend, &parameters));
     assert_eq!(names, ["norm.bias", "norm.weight", "weight", "x"]);
-    let (names, frozen) = gradients(Tape::evaluating(&backend, &parameters).freezing());
+    let (names, frozen) = gradients(Tape::evaluating(backend, &parameters).freezing());
     assert_eq!(names, ["x"]);
     assert_eq!(frozen, gradient);
 }
@@ -176,28 +194,33 @@ fn a_seed_of_another_shape_is_refused() {
 
 #[test]
 fn inference_has_the_bits_of_the_tape_in_evaluation() {
-    for level in Level::available() {
-        let backend = CpuBackend::with_level(level);
-        let parameters = Parameters::upload(&backend, &host()).unwrap();
-        let x = images(&backend);
-        let eager = network(&mut Eager::new(&backend, &parameters), &x).unwrap();
-        let tape = network(&mut Tape::evaluating(&backend, &parameters), &Var::constant(x.clone())).unwrap();
-        let bits = |tensor: &CpuTensor| -> Vec<u32> {
-            backend.download(tensor).unwrap().into_iter().map(f32::to_bits).collect()
-        };
-        assert!(bits(&eager) == bits(tape.tensor()), "{level}");
-        let shape = backend.shape(&x);
-        let mut session = Session::record(&backend, &parameters, shape, |e, x| network(e, x)).unwrap();
-        for run in 0..3 {
-            let recorded = session.run(x.clone()).unwrap();
-            assert!(bits(&eager) == bits(&recorded), "{level}, run {run}");
-        }
-        assert!(session.run(backend.zeros(&Shape::from([1, 3, 5])).unwrap()).is_err(), "another shape");
+    on_every_backend!(inference);
+}
+
+fn inference<B: Backend>(backend: &B) {
+    let parameters = Parameters::upload(backend, &host()).unwrap();
+    let x = images(backend);
+    let eager = network(&mut Eager::new(backend, &parameters), &x).unwrap();
+    let tape = network(&mut Tape::evaluating(backend, &parameters), &Var::constant(x.clone())).unwrap();
+    let bits = |tensor: &B::Tensor| -> Vec<u32> {
+        backend.download(tensor).unwrap().into_iter().map(f32::to_bits).collect()
+    };
+    assert!(bits(&eager) == bits(tape.tensor()), "{}", backend.name());
+    let shape = backend.shape(&x);
+    let mut session = Session::record(backend, &parameters, shape, |e, x| network(e, x)).unwrap();
+    for run in 0..3 {
+        let recorded = session.run(x.clone()).unwrap();
+        assert!(bits(&eager) == bits(&recorded), "{}, run {run}", backend.name());
     }
+    assert!(session.run(backend.zeros(&Shape::from([1, 3, 5])).unwrap()).is_err(), "another shape");
 }
 
 #[test]
 fn a_whole_network_meets_the_reference() {
+    on_every_backend!(meets_the_reference);
+}
+
+fn meets_the_reference<B: Backend>(backend: &B) {
     fn gradients<B: Backend>(backend: &B) -> HostParameters {
         let parameters = Parameters::upload(backend, &host()).unwrap();
         let mut tape = Tape::new(backend, &parameters, PASS);
@@ -208,15 +231,12 @@ fn a_whole_network_meets_the_reference() {
         let host = |(name, tensor)| (name, pelk_autodiff::to_host(backend, &tensor).unwrap());
         backward.gradients.into_iter().chain(backward.buffers).map(host).collect()
     }
-    let reference = gradients(&ReferenceBackend);
-    for level in Level::available() {
-        let cpu = gradients(&CpuBackend::with_level(level));
-        assert!(cpu.keys().eq(reference.keys()));
-        for (name, expected) in &reference {
-            let largest = expected.iter().fold(1e-3f32, |largest, value| largest.max(value.abs()));
-            let error = cpu[name].iter().zip(expected).fold(0f32, |e, (a, b)| e.max((a - b).abs() / largest));
-            assert!(error < 1e-4, "{level}: {name} is off by {error}");
-        }
+    let (actual, reference) = (gradients(backend), gradients(&ReferenceBackend));
+    assert!(actual.keys().eq(reference.keys()));
+    for (name, expected) in &reference {
+        let largest = expected.iter().fold(1e-3f32, |largest, value| largest.max(value.abs()));
+        let error = actual[name].iter().zip(expected).fold(0f32, |e, (a, b)| e.max((a - b).abs() / largest));
+        assert!(error < 1e-4, "{}: {name} is off by {error}", backend.name());
     }
 }
 

@@ -18,6 +18,9 @@ const SUBMISSION_WORK: u64 = 1 << 34;
 /// Uploads share staging buffers of this size; larger ones have their own, which are reused as well.
 const STAGING: u64 = 1 << 20;
 
+/// How long a callback may take that is under way in another thread: never seen to be more than a moment.
+const CALLBACK: Duration = Duration::from_secs(60);
+
 /// What was recorded and not yet submitted.
 pub(crate) struct Stream {
     // The pass ends before its encoder does.
@@ -241,7 +244,8 @@ impl Gpu {
         // A receiver that is gone wants no answer.
         landing.map_async(wgpu::MapMode::Read, .., move |mapped| drop(sender.send(mapped)));
         self.finish()?;
-        let mapped = receiver.try_recv().map_err(|_| self.refused("a download did not come to its end"))?;
+        // Another thread's poll may have taken the callback from ours, and be about to call it.
+        let mapped = receiver.recv_timeout(CALLBACK).map_err(|_| self.refused("a download has not ended"))?;
         mapped.map_err(|error| self.refused(error))?;
         let view = landing.get_mapped_range(..bytes).map_err(|error| self.refused(error))?;
         Ok(view.to_vec())

@@ -1,9 +1,10 @@
 //! Each backend gives what the reference backend gives, and the same bits however it is run.
 
-use crate::cases::{Case, all};
+use crate::cases::{Case, Kind, all};
 use crate::evaluation::{Evaluation, evaluate};
-use pelk_autodiff::{AdamW, Backend, CpuBackend, GpuBackend, ReferenceBackend, ReferenceTensor, Shape};
+use pelk_autodiff::{AdamW, Backend, CpuBackend, Error, GpuBackend, ReferenceBackend, ReferenceTensor, Shape};
 use pelk_cpu::simd::Level;
+use pelk_wgpu::{GpuError, Options};
 use rayon::ThreadPoolBuilder;
 
 /// Of the largest magnitude in an output.
@@ -112,6 +113,43 @@ fn the_gpu_meets_the_reference() {
     let backend = GpuBackend::new(gpu);
     all().iter().for_each(|case| meets_the_reference(&backend, case));
     trains_as_the_reference(&backend);
+}
+
+#[test]
+fn the_gpu_meets_the_reference_without_subgroups() {
+    let Some(gpu) = pelk_testing::own_gpu(Options { subgroups: false, ..Options::default() }) else { return };
+    assert!(!gpu.uses_subgroups());
+    let backend = GpuBackend::new(gpu);
+    for case in all() {
+        let across_rows = [Kind::LayerNorm, Kind::CrossEntropy, Kind::SoftCrossEntropy, Kind::PixelMlp];
+        if across_rows.contains(&Kind::of(&case.op)) {
+            meets_the_reference(&backend, &case);
+        }
+    }
+}
+
+/// Less than the largest tensors of the cases, and no multiple of their rows.
+const SMALL_BINDINGS: u64 = 60 << 10;
+
+#[test]
+fn the_gpu_gives_the_same_bits_twice_and_with_tensors_that_it_must_cut() {
+    let Some(gpu) = pelk_testing::gpu() else { return };
+    let options = Options { binding_bytes: Some(SMALL_BINDINGS), ..Options::default() };
+    let Some(small) = pelk_testing::own_gpu(options) else { return };
+    let (backend, small) = (GpuBackend::new(gpu), GpuBackend::new(small));
+    let mut refused = Vec::new();
+    for case in all() {
+        let run = |backend| Ok(bits(backend, &evaluate(backend, &case, |_| true)?));
+        let once = run(&backend).unwrap();
+        assert!(once == run(&backend).unwrap(), "{}: other bits the second time", case.name);
+        match run(&small) {
+            Ok(in_parts) => assert!(once == in_parts, "{}: other bits in parts", case.name),
+            Err(Error::Gpu(GpuError::TooLarge { .. })) => refused.push(case.name),
+            Err(error) => panic!("{}: {error}", case.name),
+        }
+    }
+    // One image's planes must be in one piece.
+    assert_eq!(refused, ["peripheral_conv, large"]);
 }
 
 #[test]

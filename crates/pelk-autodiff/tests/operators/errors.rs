@@ -6,7 +6,7 @@ use pelk_autodiff::operators::{
     PositionForm, ScaleSamples, SplitChannels,
 };
 use pelk_autodiff::{
-    AdamW, Backend, CpuBackend, Executor, HostParameters, Op, Operator, Parameters, Pass, ReferenceBackend,
+    AdamW, Backend, CpuBackend, Executor, GpuBackend, HostParameters, Op, Operator, Parameters, Pass, ReferenceBackend,
     Result, Shape, Tape,
 };
 use pelk_cpu::simd::Level;
@@ -29,12 +29,19 @@ fn apply<B: Backend>(backend: &B, op: &Op, shapes: &[Shape]) -> Result<Vec<Shape
     Ok(shapes)
 }
 
-/// [`apply`] on both backends, which must be of one mind.
+/// [`apply`] on all backends, which must be of one mind.
 fn apply_everywhere(op: &Op, shapes: &[Shape]) -> Option<Vec<Shape>> {
-    let cpu = apply(&CpuBackend::with_level(Level::best()), op, shapes);
     let reference = apply(&ReferenceBackend, op, shapes);
-    assert_eq!(cpu.is_ok(), reference.is_ok(), "{op:?} on {shapes:?}: {cpu:?}, {reference:?}");
-    cpu.ok()
+    let agrees = |other: Result<Vec<Shape>>| {
+        assert_eq!(other.is_ok(), reference.is_ok(), "{op:?} on {shapes:?}: {other:?}, {reference:?}");
+    };
+    if pelk_testing::cpu() {
+        agrees(apply(&CpuBackend::with_level(Level::best()), op, shapes));
+    }
+    if let Some(gpu) = pelk_testing::gpu() {
+        agrees(apply(&GpuBackend::new(gpu), op, shapes));
+    }
+    reference.ok()
 }
 
 fn shapes(case: &Case) -> Vec<Shape> {
@@ -128,6 +135,9 @@ fn refuses_what_does_not_fit<B: Backend>(backend: &B) {
 fn backends_check_what_no_operator_checks() {
     refuses_what_does_not_fit(&ReferenceBackend);
     refuses_what_does_not_fit(&CpuBackend::with_level(Level::best()));
+    if let Some(gpu) = pelk_testing::gpu() {
+        refuses_what_does_not_fit(&GpuBackend::new(gpu));
+    }
 }
 
 fn with_axis(shape: &Shape, axis: usize, size: usize) -> Shape {

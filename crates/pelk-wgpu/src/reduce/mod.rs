@@ -3,7 +3,7 @@
 //! A block of rows is summed by one invocation a column, in the order of the rows; then blocks of those sums, until one
 //! row is left. The order depends on the shape alone, so sums have the same bits every time.
 
-use crate::kernel::{Each, Operand, Whole};
+use crate::kernel::{Each, Operand, View, Whole};
 use crate::memory::{Buffer, Element};
 use crate::{Gpu, Result};
 use std::fmt::Write;
@@ -87,6 +87,11 @@ impl Partials {
         let mut partials = partials;
         while count > 1 {
             let blocks = count.div_ceil(BLOCK);
+            let bytes = |rows: usize| (rows * width) as u64 * Element::F32.bytes();
+            if bytes(count).min(bytes(BLOCK + 1)) > gpu.limits().max_storage_buffer_binding_size {
+                (partials, count) = (Partials { count, width }.sum_row_by_row(gpu, &partials)?, blocks);
+                continue;
+            }
             let sums = gpu.empty(blocks * width, Element::F32)?;
             gpu.items("partial_sums", include_str!("partial_sums.wgsl"))
                 .read("x", &partials, Each(BLOCK * width))
@@ -98,6 +103,19 @@ impl Partials {
             (partials, count) = (sums, blocks);
         }
         Ok(partials)
+    }
+
+    /// The sums of blocks whose rows cannot be bound together, in the same order and so to the same bits.
+    fn sum_row_by_row(self, gpu: &Gpu, partials: &Buffer) -> Result<Buffer> {
+        let Partials { count, width } = self;
+        let sums = gpu.zeros(count.div_ceil(BLOCK) * width)?;
+        for r in 0..count {
+            gpu.items("add_row", "fn item(i: u32) { store_y(i, load_y(i) + load_x(i)); }")
+                .read("x", View { buffer: partials, begin: r * width }, Each(1))
+                .write("y", View { buffer: &sums, begin: r / BLOCK * width }, Each(1))
+                .run(width, 1, 1)?;
+        }
+        Ok(sums)
     }
 }
 
