@@ -41,6 +41,12 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
 
     /// The device and its instruction set, for logs and run folders.
     fn name(&self) -> String;
+    /// The backend that stores activations and their gradients as 16-bit floats, in half the memory. Arithmetic, parameters, their
+    /// gradients and statistics stay as they are.
+    ///
+    /// # Errors
+    /// When the device cannot.
+    fn storing_float16(self) -> Result<Self>;
     /// The shape of a tensor.
     fn shape<'t>(&self, tensor: &'t Self::Tensor) -> &'t Shape;
     /// Copies values to the device.

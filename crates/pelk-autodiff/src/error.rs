@@ -49,6 +49,12 @@ pub enum Error {
     /// A value was given to another tape or recording than the one that made it.
     #[error("the value belongs to another tape or recording")]
     OtherTape,
+    /// The backend has no 16-bit floats.
+    #[error("{backend} stores float32 only: set batch.float16 = false, or compute on a GPU that has SHADER_F16")]
+    NoFloat16 {
+        /// The backend's name.
+        backend: String,
+    },
     /// The CPU kernels refused the call.
     #[error(transparent)]
     Cpu(#[from] pelk_cpu::shape::ShapeError),

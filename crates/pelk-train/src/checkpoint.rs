@@ -3,6 +3,7 @@
 use crate::atomic::write_atomically;
 use crate::config::{CanvasConfig, TrainConfig};
 use crate::error::{Result, TrainError};
+use crate::loss_scale::LossScale;
 use pelk_autodiff::HostParameters;
 use pelk_data::Normalisation;
 use pelk_models::{NetworkConfig, WeightsFile};
@@ -46,6 +47,9 @@ pub struct TrainingState {
     pub loss_sum: f64,
     /// The best test accuracy so far.
     pub best_accuracy: Option<f64>,
+    /// The loss's factor, where activations are 16-bit floats.
+    #[serde(default)]
+    pub loss_scale: Option<LossScale>,
 }
 
 /// A network with its weights, and perhaps the state of its training.

@@ -79,6 +79,9 @@ pub struct BatchConfig {
     /// Compute the middle of every pixel MLP again for its gradient instead of keeping it, which takes a tenth longer and
     /// saves most of the memory of a pass; does not change results.
     pub recompute: bool,
+    /// Store activations and their gradients as 16-bit floats, in half the memory, and scale the loss so that small gradients survive.
+    /// For GPUs that can; changes results a little.
+    pub float16: bool,
 }
 
 impl BatchConfig {
@@ -90,7 +93,7 @@ impl BatchConfig {
 
 impl Default for BatchConfig {
     fn default() -> BatchConfig {
-        BatchConfig { size: 128, accumulation: 1, evaluation_size: 250, recompute: false }
+        BatchConfig { size: 128, accumulation: 1, evaluation_size: 250, recompute: false, float16: false }
     }
 }
 

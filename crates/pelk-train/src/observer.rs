@@ -25,8 +25,10 @@ pub struct StepReport {
     pub epoch: u64,
     /// Loss of this step.
     pub loss: f64,
-    /// Norm of the gradients before clipping.
+    /// Norm of the gradients before clipping; not finite where they overflowed, which only 16-bit floats may.
     pub gradient_norm: f64,
+    /// Whether the gradients overflowed, so that the step changed no parameter; the next one scales the loss less.
+    pub skipped: bool,
     /// Share of the labels of the step's training images that were classified right, augmented and in training mode.
     pub accuracy: f64,
     /// Learning rate of this step.

@@ -84,8 +84,8 @@ impl<B: Backend> Optimizer<B> {
         Ok(Optimizer { config, states })
     }
 
-    /// One step, number `step` from 1, in place. `norm` is the gradients' [`gradient_norm`], for clipping; a parameter
-    /// without a gradient stays as it is.
+    /// One step, number `step` from 1, in place. The gradients are `scale` times as large as they should be; `norm` is their
+    /// [`gradient_norm`] without that, for clipping. A parameter without a gradient stays as it is.
     ///
     /// # Errors
     /// When the backend refuses.
@@ -94,13 +94,16 @@ impl<B: Backend> Optimizer<B> {
         backend: &B,
         parameters: &mut Parameters<B>,
         mut gradients: BTreeMap<String, B::Tensor>,
+        scale: f64,
         norm: f64,
         learning_rate: f64,
         step: u64,
     ) -> Result<()> {
-        if self.config.clip_norm > 0.0 && norm > self.config.clip_norm {
+        let clips = self.config.clip_norm > 0.0 && norm > self.config.clip_norm;
+        let factor = if clips { self.config.clip_norm / norm } else { 1.0 } / scale;
+        if factor != 1.0 {
             for gradient in gradients.values_mut() {
-                backend.scale_assign(gradient, (self.config.clip_norm / norm) as f32)?;
+                backend.scale_assign(gradient, factor as f32)?;
             }
         }
         for (name, gradient) in &gradients {

@@ -4,6 +4,7 @@ use crate::checkpoint::{Checkpoint, Description, TrainingState};
 use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
 use crate::evaluate::{evaluate, targets};
+use crate::loss_scale::LossScale;
 use crate::metrics::MetricsRow;
 use crate::observer::{Limits, Observer, Outcome, StepReport};
 use crate::optimizer::{Optimizer, gradient_norm};
@@ -40,6 +41,8 @@ pub struct Trainer<B: Backend> {
     loss_sum: f64,
     speed: Speed,
     best_accuracy: Option<f64>,
+    /// Where activations are 16-bit floats.
+    loss_scale: Option<LossScale>,
 }
 
 impl<B: Backend> Trainer<B> {
@@ -48,6 +51,7 @@ impl<B: Backend> Trainer<B> {
     /// # Errors
     /// When the configuration makes no network or does not suit the data.
     pub fn new(backend: B, config: TrainConfig, datasets: Datasets) -> Result<Trainer<B>> {
+        let backend = if config.batch.float16 { backend.storing_float16()? } else { backend };
         let [height, width, channels] = datasets.train.shape();
         if datasets.test.shape() != datasets.train.shape() {
             let reason = format!(
@@ -99,6 +103,7 @@ impl<B: Backend> Trainer<B> {
         let class_weights = datasets.train.background().map(weights).unwrap_or_default();
         let parameters = Parameters::upload(&backend, &initialize(&network, config.seed)?)?;
         let optimizer = Optimizer::new(&backend, config.optimizer.clone(), &network.parameters()?)?;
+        let loss_scale = config.batch.float16.then(LossScale::default);
         Ok(Trainer {
             backend,
             config,
@@ -112,6 +117,7 @@ impl<B: Backend> Trainer<B> {
             loss_sum: 0.0,
             speed: Speed::default(),
             best_accuracy: None,
+            loss_scale,
         })
     }
 
@@ -149,6 +155,7 @@ impl<B: Backend> Trainer<B> {
         self.step = description.step;
         self.loss_sum = training.loss_sum;
         self.best_accuracy = training.best_accuracy;
+        self.loss_scale = training.loss_scale.or(self.loss_scale);
         Ok(())
     }
 
@@ -181,6 +188,7 @@ impl<B: Backend> Trainer<B> {
             config: self.config.clone(),
             loss_sum: self.loss_sum,
             best_accuracy: self.best_accuracy,
+            loss_scale: self.loss_scale,
         };
         let mut checkpoint = self.describe(Some(training))?;
         let moments = self.optimizer.download(&self.backend)?;
@@ -307,21 +315,29 @@ impl<B: Backend> Trainer<B> {
             }
             buffers = Some(pass.parameters);
         }
-        let norm = gradient_norm(&self.backend, &gradients)?;
-        if !norm.is_finite() {
+        let scale = self.scale();
+        let norm = gradient_norm(&self.backend, &gradients)? / scale;
+        let overflows = !norm.is_finite();
+        if overflows && !self.loss_scale.as_mut().is_some_and(LossScale::overflowed) {
             return Err(self.not_finite(self.first_not_finite(&gradients)?, self.step));
         }
         if let Some(parameters) = buffers {
             self.parameters = parameters;
         }
-        self.optimizer.step(
-            &self.backend,
-            &mut self.parameters,
-            gradients,
-            norm,
-            learning_rate,
-            self.step + 1,
-        )?;
+        if !overflows {
+            self.optimizer.step(
+                &self.backend,
+                &mut self.parameters,
+                gradients,
+                scale,
+                norm,
+                learning_rate,
+                self.step + 1,
+            )?;
+            if let Some(loss_scale) = &mut self.loss_scale {
+                loss_scale.succeeded();
+            }
+        }
         self.step += 1;
         self.loss_sum += loss;
         Ok(StepReport {
@@ -330,10 +346,16 @@ impl<B: Backend> Trainer<B> {
             epoch: epoch + 1,
             loss,
             gradient_norm: norm,
+            skipped: overflows,
             accuracy: right as f64 / measured.max(1) as f64,
             learning_rate,
             images: self.config.batch.images_per_step(),
         })
+    }
+
+    /// What the loss of a pass is multiplied by.
+    fn scale(&self) -> f64 {
+        self.loss_scale.map_or(1.0, |scale| scale.factor())
     }
 
     fn first_not_finite(&self, gradients: &BTreeMap<String, B::Tensor>) -> Result<String> {
@@ -356,7 +378,8 @@ impl<B: Backend> Trainer<B> {
         let value = f64::from(self.backend.download(loss.tensor())?[0]);
         let logits = self.backend.download(logits.tensor())?;
         // Seeding with the share of a pass makes the sum over passes the mean over images.
-        let seed = self.backend.upload(&Shape::from([1]), &[1.0 / self.config.batch.accumulation as f32])?;
+        let share = self.scale() / self.config.batch.accumulation as f64;
+        let seed = self.backend.upload(&Shape::from([1]), &[share as f32])?;
         let backward = tape.backward(&loss, seed)?;
         parameters.replace(backward.buffers);
         let (right, measured) = count_right(&logits, &batch.labels, self.datasets.train.background());

@@ -46,17 +46,8 @@ impl Adapter {
     /// }
     /// ```
     pub fn all() -> Vec<Adapter> {
-        Adapter::all_within(None)
-    }
-
-    /// [`Adapter::all`], whose memory counts as used up at this share of what the driver says there is, in percent.
-    pub fn all_within(memory_percent: Option<u8>) -> Vec<Adapter> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
             backends: wgpu::Backends::PRIMARY,
-            memory_budget_thresholds: wgpu::MemoryBudgetThresholds {
-                for_resource_creation: memory_percent,
-                for_device_loss: None,
-            },
             ..wgpu::InstanceDescriptor::new_without_display_handle()
         });
         let raw = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));

@@ -175,6 +175,7 @@ impl Gpu {
     }
 
     fn upload_bytes(&self, len: usize, element: Element, bytes: &[u8]) -> Result<Buffer> {
+        self.healthy()?; // staging buffers of a lost device panic
         let buffer = self.empty(len, element)?;
         if let Some(size) = wgpu::BufferSize::new(bytes.len() as u64) {
             let mut stream = self.stream();

@@ -210,6 +210,10 @@ struct Files<'a> {
 impl Observer for Files<'_> {
     fn on_step(&mut self, report: &StepReport) -> bool {
         self.progress.step(report);
+        if report.skipped {
+            let step = report.step;
+            self.progress.line(&format!("step {step:>6}: a gradient overflowed its 16 bits; the loss is scaled less from here"));
+        }
         !self.stop.load(Ordering::Relaxed)
     }
 

@@ -45,6 +45,10 @@ impl Backend for CpuBackend {
         format!("cpu ({})", self.level)
     }
 
+    fn storing_float16(self) -> Result<CpuBackend> {
+        Err(Error::NoFloat16 { backend: self.name() })
+    }
+
     fn shape<'t>(&self, tensor: &'t CpuTensor) -> &'t Shape {
         &tensor.shape
     }

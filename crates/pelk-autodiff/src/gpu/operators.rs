@@ -9,7 +9,7 @@ use crate::operators::{
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::optimizer::AdamW;
 use pelk_cpu::shape::ImageShape;
-use pelk_wgpu::Buffer;
+use pelk_wgpu::{Buffer, Element};
 use pelk_wgpu::depthwise::{Bias, BoxConv};
 use pelk_wgpu::pixel_mlp::{self, Kept};
 
@@ -83,6 +83,10 @@ impl Backend for GpuBackend {
 
     fn name(&self) -> String {
         format!("gpu ({})", self.gpu.name())
+    }
+
+    fn storing_float16(self) -> Result<GpuBackend> {
+        Ok(GpuBackend { gpu: self.gpu.storing(Element::F16)? })
     }
 
     fn shape<'t>(&self, tensor: &'t GpuTensor) -> &'t Shape {

@@ -75,6 +75,10 @@ impl Backend for ReferenceBackend {
         "reference (float64)".to_owned()
     }
 
+    fn storing_float16(self) -> Result<ReferenceBackend> {
+        Err(Error::NoFloat16 { backend: self.name() })
+    }
+
     fn shape<'t>(&self, tensor: &'t Tensor) -> &'t Shape {
         &tensor.shape
     }

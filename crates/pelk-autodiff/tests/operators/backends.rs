@@ -37,17 +37,22 @@ fn bits<B: Backend>(backend: &B, evaluation: &Evaluation<B::Tensor>) -> Vec<(Str
 /// Fails unless `backend` gives the reference's outputs and gradients, with the same bits whichever of the gradients
 /// are asked for.
 fn meets_the_reference<B: Backend>(backend: &B, case: &Case) {
+    meets_the_reference_to(backend, case, [OUTPUTS, GRADIENTS]);
+}
+
+/// [`meets_the_reference`] with these tolerances of outputs and gradients.
+fn meets_the_reference_to<B: Backend>(backend: &B, case: &Case, tolerances: [f64; 2]) {
     let what = format!("{}: {}", backend.name(), case.name);
     let expected = evaluate(&ReferenceBackend, case, |_| true).unwrap();
     let actual = evaluate(backend, case, |_| true).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(actual.outputs.len(), expected.outputs.len(), "{what}");
     for (i, (actual, expected)) in actual.outputs.iter().zip(&expected.outputs).enumerate() {
-        compare(backend, &format!("{what}, output {i}"), OUTPUTS, actual, expected);
+        compare(backend, &format!("{what}, output {i}"), tolerances[0], actual, expected);
     }
     for (i, (actual, expected)) in actual.gradients.iter().zip(&expected.gradients).enumerate() {
         match (actual, expected) {
             (Some(actual), Some(expected)) => {
-                compare(backend, &format!("{what}, gradient of input {i}"), GRADIENTS, actual, expected);
+                compare(backend, &format!("{what}, gradient of input {i}"), tolerances[1], actual, expected);
             }
             (actual, expected) => assert_eq!(actual.is_some(), expected.is_some(), "{what}, input {i}"),
         }
@@ -126,6 +131,26 @@ fn the_gpu_meets_the_reference_without_subgroups() {
             meets_the_reference(&backend, &case);
         }
     }
+}
+
+/// Of the largest magnitude, where outputs are stored with eleven bits: a few roundings of 2^-11.
+const FLOAT16: [f64; 2] = [1e-3, 4e-3];
+
+#[test]
+fn the_gpu_meets_the_reference_in_16_bits() {
+    let Some(gpu) = pelk_testing::gpu() else { return };
+    let backend = match GpuBackend::new(gpu).storing_float16() {
+        Ok(backend) => backend,
+        Err(error) => return assert!(error.to_string().contains("SHADER_F16"), "{error}"),
+    };
+    all().iter().for_each(|case| meets_the_reference_to(&backend, case, FLOAT16));
+}
+
+#[test]
+fn backends_without_16_bits_say_so() {
+    let error = CpuBackend::with_level(Level::best()).storing_float16().unwrap_err().to_string();
+    assert!(error.contains("batch.float16") && error.contains("cpu"), "{error}");
+    assert!(ReferenceBackend.storing_float16().is_err());
 }
 
 /// Less than the largest tensors of the cases, and no multiple of their rows.

@@ -143,7 +143,7 @@ fn training(backend: &CpuBackend, network: Network, images: &Images, runs: usize
         parameters.replace(backward.buffers);
         let norm = gradient_norm(backend, &backward.gradients)?;
         ensure!(norm.is_finite(), "the gradients are not finite");
-        optimizer.step(backend, &mut parameters, backward.gradients, norm, LEARNING_RATE, step)?;
+        optimizer.step(backend, &mut parameters, backward.gradients, 1.0, norm, LEARNING_RATE, step)?;
         Ok(())
     })
 }

@@ -1,0 +1,165 @@
+//! Training on the GPU: along the CPU's losses, to the same bits every time, in memory that does not grow, and with a whole
+//! checkpoint when the device goes away.
+
+mod common;
+
+use common::{Recorder, STEPS, config, datasets, restored, trainer, up_to};
+use pelk_autodiff::{CpuBackend, GpuBackend};
+use pelk_train::{
+    Checkpoint, Evaluation, Limits, MetricsRow, Observer, Result, StepReport, TrainConfig, TrainError, Trainer,
+};
+use pelk_wgpu::{Gpu, Options};
+
+fn on(gpu: Gpu, config: TrainConfig) -> Trainer<GpuBackend> {
+    Trainer::new(GpuBackend::new(gpu), config, datasets()).unwrap()
+}
+
+/// Trains up to `step` on the GPU, from the checkpoint in `recorder`'s folder where there is one.
+fn go_on(gpu: Gpu, config: TrainConfig, recorder: &mut Recorder, step: u64) {
+    let mut trainer = on(gpu, config);
+    if recorder.last().exists() {
+        trainer.restore(Checkpoint::read(&recorder.last()).unwrap(), &recorder.last()).unwrap();
+    }
+    trainer.run(up_to(step), recorder).unwrap();
+}
+
+fn losses(recorder: &Recorder) -> Vec<f64> {
+    recorder.reports.iter().map(|report| report.loss).collect()
+}
+
+#[test]
+fn losses_are_those_of_the_cpu() {
+    let Some(gpu) = pelk_testing::gpu() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorders = [Recorder::new(folder.path()), Recorder::new(folder.path())];
+    // A small rate: a network of eight channels on batches of four magnifies rounding soon.
+    let settings = ["optimizer.learning_rate=0.001"];
+    trainer(config(&settings)).run(up_to(STEPS), &mut recorders[0]).unwrap();
+    on(gpu, config(&settings)).run(up_to(STEPS), &mut recorders[1]).unwrap();
+    let [cpu, gpu] = recorders.each_ref().map(losses);
+    assert_eq!(gpu.len() as u64, STEPS);
+    for (step, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate() {
+        assert!((cpu - gpu).abs() <= 1e-3 * cpu, "step {}: {gpu} instead of {cpu}", step + 1);
+    }
+    for (cpu, gpu) in recorders[0].rows.iter().zip(&recorders[1].rows) {
+        assert!((cpu.test_loss - gpu.test_loss).abs() <= 1e-3 * cpu.test_loss, "{gpu:?} instead of {cpu:?}");
+    }
+}
+
+fn pauses_leave_no_trace(settings: &[&str]) {
+    let Some(gpu) = pelk_testing::gpu() else { return };
+    let whole = tempfile::tempdir().unwrap();
+    let mut whole = Recorder::new(whole.path());
+    go_on(gpu.clone(), config(settings), &mut whole, STEPS);
+    let paused = tempfile::tempdir().unwrap();
+    let mut paused = Recorder::new(paused.path());
+    for step in [3, 10, STEPS] {
+        go_on(gpu.clone(), config(settings), &mut paused, step);
+    }
+    assert_eq!(losses(&paused), losses(&whole));
+    assert!(paused.bytes() == whole.bytes(), "a pause changed the result");
+}
+
+#[test]
+fn a_run_that_pauses_ends_in_the_same_bytes_as_one_that_does_not() {
+    pauses_leave_no_trace(&[]);
+}
+
+#[test]
+fn the_same_holds_in_16_bits() {
+    let Some(gpu) = pelk_testing::gpu() else { return };
+    if gpu.storing(pelk_wgpu::Element::F16).is_ok() {
+        pauses_leave_no_trace(&["batch.float16=true"]);
+    }
+}
+
+#[test]
+fn sixteen_bits_train_nearly_as_well() {
+    let Some(gpu) = pelk_testing::gpu() else { return };
+    if gpu.clone().storing(pelk_wgpu::Element::F16).is_err() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorders = [Recorder::new(folder.path()), Recorder::new(folder.path())];
+    let settings = ["optimizer.learning_rate=0.001"];
+    on(gpu.clone(), config(&settings)).run(up_to(STEPS), &mut recorders[0]).unwrap();
+    let half = config(&[settings[0], "batch.float16=true"]);
+    on(gpu, half).run(up_to(STEPS), &mut recorders[1]).unwrap();
+    let [wide, narrow] = recorders.each_ref().map(losses);
+    for (step, (wide, narrow)) in wide.iter().zip(&narrow).enumerate() {
+        assert!((wide - narrow).abs() <= 0.02 * wide, "step {}: {narrow} instead of {wide}", step + 1);
+    }
+    assert!(recorders[1].reports.iter().all(|report| !report.skipped && report.gradient_norm.is_finite()));
+    let scaled = Checkpoint::read(&recorders[1].last()).unwrap().description.training.unwrap().loss_scale;
+    assert_eq!(scaled.unwrap().factor(), 65_536.0);
+}
+
+#[test]
+fn sixteen_bits_need_a_device_that_has_them() {
+    let error = Trainer::new(CpuBackend::new().unwrap(), config(&["batch.float16=true"]), datasets());
+    let error = error.err().unwrap().to_string();
+    assert!(error.contains("batch.float16"), "{error}");
+}
+
+#[test]
+fn memory_does_not_grow() {
+    let Some(gpu) = pelk_testing::own_gpu(Options::default()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = on(gpu.clone(), config(&[]));
+    // One epoch, with its evaluation, has asked for all sizes that there are.
+    trainer.run(up_to(6), &mut Recorder::new(folder.path())).unwrap();
+    let before = gpu.memory_use();
+    trainer.run(up_to(STEPS), &mut Recorder::new(folder.path())).unwrap();
+    assert_eq!(gpu.memory_use(), before);
+}
+
+/// Takes the device away after a step.
+struct Disaster {
+    recorder: Recorder,
+    gpu: Gpu,
+    after: u64,
+}
+
+impl Observer for Disaster {
+    fn on_step(&mut self, report: &StepReport) -> bool {
+        if report.step == self.after {
+            self.gpu.destroy();
+        }
+        self.recorder.on_step(report)
+    }
+    fn on_evaluation_batch(&mut self, done: usize, all: usize) {
+        self.recorder.on_evaluation_batch(done, all);
+    }
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.recorder.on_checkpoint(checkpoint)
+    }
+    fn on_evaluation(
+        &mut self,
+        row: &MetricsRow,
+        evaluation: &Evaluation,
+        best: Option<&Checkpoint>,
+    ) -> Result<()> {
+        self.recorder.on_evaluation(row, evaluation, best)
+    }
+}
+
+#[test]
+fn a_lost_device_ends_the_run_and_the_last_checkpoint_is_whole() {
+    // Between two checkpoints, and in a step whose checkpoint is due: the last one is the epoch's, after step 6.
+    for after in [7, 8] {
+        let Some(gpu) = pelk_testing::own_gpu(Options::default()) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let mut trainer = on(gpu.clone(), config(&[]));
+        let mut disaster = Disaster { recorder: Recorder::new(folder.path()), gpu, after };
+        let limits = Limits { checkpoint_every: Some(4), ..Limits::default() };
+        let error = trainer.run(limits, &mut disaster).unwrap_err();
+        assert!(matches!(error, TrainError::Model(_)), "{error:?}");
+        for part in ["was lost", "last checkpoint"] {
+            assert!(error.to_string().contains(part), "{error} lacks {part}");
+        }
+        // Whoever has no other GPU goes on without.
+        let mut trainer = restored(config(&[]), &disaster.recorder.last()).unwrap();
+        assert_eq!(trainer.step(), 6);
+        trainer.run(Limits::default(), &mut Recorder::new(folder.path())).unwrap();
+    }
+}
