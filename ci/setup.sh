@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the checks need beyond a clone. That is a Rust toolchain and nothing else, so this installs nothing: it says
-# what is missing and records the versions in the log. A software Vulkan driver for GPU tests would be installed here.
+# What the checks need beyond a clone: a Rust toolchain, which this only looks for, and a GPU. Where no Vulkan driver is
+# installed, and apt-get can, it installs Mesa's, which has one in software (lavapipe).
 set -euo pipefail
 if ! command -v cargo >/dev/null; then
     echo "error: cargo is not on the PATH; install Rust from https://rustup.rs" >&2
@@ -13,3 +13,13 @@ for tool in "rustc" "cargo" "cargo fmt" "cargo clippy"; do
         exit 1
     fi
 done
+
+# The places where Vulkan's loader looks for drivers.
+if ! ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1; then
+    if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+        echo "error: no Vulkan driver is installed, and this is not root on Debian; install one by hand" >&2
+        exit 1
+    fi
+    apt-get update
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mesa-vulkan-drivers libvulkan1
+fi

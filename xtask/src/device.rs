@@ -1,6 +1,6 @@
 //! The device that a command computes on.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pelk_autodiff::{CpuBackend, GpuBackend};
 use pelk_wgpu::{Adapter, AdapterKind, Gpu, GpuError, Options};
 use std::fmt;
@@ -83,7 +83,7 @@ impl Choice {
                     Some(wanted) => Adapter::matching(wanted),
                     None => Adapter::best(),
                 };
-                open(&adapter.with_context(|| format!("--device {self}"))?)
+                open(&adapter?)
             }
             Choice::Auto => automatic(&Adapter::all()),
         }

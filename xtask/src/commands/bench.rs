@@ -2,18 +2,21 @@
 
 mod cases;
 mod dispatch;
+mod gpu_operators;
 mod model;
 mod operators;
 mod record;
 mod table8;
 mod timing;
 
+use crate::device::{Device, DeviceArgs};
 use crate::workspace::in_pool;
 use anyhow::{Context, Result, ensure};
 use cases::{Depthwise, Group, Mlp, Model, Pass, Peripheral};
 use clap::ArgGroup;
 use clap::builder::RangedU64ValueParser;
-use operators::Bench;
+use gpu_operators::GpuBench;
+use operators::{Bench, Operators};
 use pelk_cpu::simd::Level;
 use record::{EXPLANATION, Record, tables};
 use std::io::IsTerminal;
@@ -66,6 +69,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PASS", value_delimiter = ',')]
     pass: Vec<Pass>,
 
+    #[command(flatten)]
+    device: DeviceArgs,
+
     /// Threads to compute with [default: 1 for operators, all cores for networks]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     threads: Option<usize>,
@@ -79,7 +85,7 @@ pub struct BenchArgs {
     json: bool,
 
     /// Check instead that the variant of the convolution which is chosen for a shape is the fastest one
-    #[arg(long, conflicts_with_all = ["only", "single", "pass"])]
+    #[arg(long, conflicts_with_all = ["only", "single", "pass", "device"])]
     check_dispatch: bool,
 
     /// Measure table 8 of the paper instead: images a second of SLaK-T and PeLK-T, and of PeLK-T with dense kernels
@@ -97,6 +103,7 @@ Examples:
   cargo xtask bench --only conv,mlp --threads 2
   cargo xtask bench --shape 36,56,51,5 --pass forward  one peripheral convolution, 51 x 51 on 56 x 56
   cargo xtask bench --model pelk_t --size 512 --pass inference --json
+  cargo xtask bench --device gpu --only conv           the convolutions on a GPU
   cargo xtask bench --table8                           the paper's throughputs, beside those of this machine
   cargo xtask bench --check-dispatch                   fails where the convolution's choice is not the fastest
 
@@ -112,7 +119,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         return dispatch::check(Level::from_env()?, args.json);
     }
     if args.table8 {
-        return table8::run(args.threads, args.runs);
+        return table8::run(&args.device.device, args.threads, args.runs);
     }
     let cases = cases(args)?;
     ensure!(!cases.is_empty(), "nothing to measure: the passes given are not among those of the parts given");
@@ -127,8 +134,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         records.push(record);
     }
     if !args.json {
-        let (level, giga) = (measuring.operators.level, measuring.operators.peak.giga());
-        println!("{level} of up to {}; peak of one core: {giga:.1} G multiply-adds/s\n", Level::best());
+        println!("{}\n", measuring.operators.machine());
         println!("{}\n{EXPLANATION}", tables(&records));
     }
     Ok(())
@@ -190,7 +196,7 @@ fn cases(args: &BenchArgs) -> Result<Vec<Case>> {
 /// How cases are measured.
 struct Measuring<'a> {
     args: &'a BenchArgs,
-    operators: Bench,
+    operators: Box<dyn Operators>,
     /// Threads for operators.
     pool: rayon::ThreadPool,
 }
@@ -202,8 +208,13 @@ impl Measuring<'_> {
             .num_threads(threads)
             .build()
             .context("cannot start the threads")?;
-        let level = Level::from_env()?;
-        let operators = Bench { level, threads, runs: args.runs, peak: PeakRate::measure() };
+        let runs = args.runs;
+        let operators: Box<dyn Operators> = match args.device.device.open()? {
+            Device::Cpu(backend) => {
+                Box::new(Bench { level: backend.level(), threads, runs, peak: PeakRate::measure() })
+            }
+            Device::Gpu(backend) => Box::new(GpuBench { gpu: backend.gpu().clone(), runs }),
+        };
         Ok(Measuring { args, operators, pool })
     }
 
@@ -223,15 +234,15 @@ impl Measuring<'_> {
     }
 
     fn measure(&self, case: &Case) -> Result<Record> {
-        let (args, operators) = (self.args, &self.operators);
+        let (args, device, operators) = (self.args, &self.args.device.device, &self.operators);
         match case {
             Case::Peripheral(shape, n, pass) => self.pool.install(|| operators.peripheral(*shape, *n, *pass)),
             Case::Depthwise(shape, n, pass) => self.pool.install(|| operators.depthwise(*shape, *n, *pass)),
             Case::Mlp(shape, pass) => self.pool.install(|| operators.mlp(*shape, *pass)),
             Case::Model(model) if args.in_this_process => {
-                in_pool(args.threads, || model::measure(model, args.runs, operators.peak))
+                in_pool(args.threads, || model::measure(model, device, args.runs))
             }
-            Case::Model(model) => model::in_own_process(model, args.threads, args.runs),
+            Case::Model(model) => model::in_own_process(model, device, args.threads, args.runs),
         }
     }
 }

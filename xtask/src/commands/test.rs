@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,10 @@ Examples:
   cargo xtask test                      what continuous integration runs
   cargo xtask test --fast               before a commit
   cargo xtask test -- golden            all checks, but only the tests with \"golden\" in their name
-  cargo xtask test -- -- --nocapture    show what the tests print";
+  cargo xtask test -- -- --nocapture    show what the tests print
+
+GPU tests run where there is a GPU, of which one in software is one. PELK_BACKEND=cpu leaves them out, PELK_BACKEND=gpu leaves out their
+counterparts, and with PELK_REQUIRE_GPU=1 a missing GPU is a failure.";
 
 /// A command of cargo that must succeed.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +79,12 @@ impl fmt::Display for Step {
 pub fn run(args: &TestArgs) -> Result<()> {
     let start = Instant::now();
     let deny = !args.fast && deny_is_installed();
+    let not_tested = tempfile::NamedTempFile::new().context("cannot create a temporary file")?;
+    let succeeds = |step: &Step| succeeds(step, not_tested.path());
     let outcome = run_steps(&steps(args, deny), args.no_fail_fast, succeeds);
+    if let Some(message) = without_gpu(&std::fs::read_to_string(not_tested.path())?) {
+        println!("\n{message}");
+    }
     if !args.fast && !deny {
         println!(
             "\nThe dependencies' licences and sources were not checked, since cargo-deny is not installed: \
@@ -140,10 +149,19 @@ fn run_steps(
     bail!("failed: {}; run again with{}", names.join(", "), again.concat());
 }
 
-fn succeeds(step: &Step) -> Result<bool> {
+/// What to say of the tests that did nothing for want of a GPU, given their names, a line each.
+fn without_gpu(names: &str) -> Option<String> {
+    let count = names.lines().count();
+    let tests = if count == 1 { "test" } else { "tests" };
+    let message = || format!("{count} GPU {tests} did not run: {}.", pelk_wgpu::GpuError::NoAdapter);
+    (count > 0).then(message)
+}
+
+fn succeeds(step: &Step, not_tested: &Path) -> Result<bool> {
     let status = cargo()
         .args(&step.args)
         .envs(step.envs.iter().copied())
+        .env("PELK_NOT_TESTED", not_tested)
         .status()
         .with_context(|| format!("cannot start `{step}`"))?;
     Ok(status.success())
@@ -233,6 +251,14 @@ mod tests {
         assert_eq!(ran, 4);
         let message = error.unwrap_err().to_string();
         assert!(message.starts_with("failed: formatting, lints, tests;"), "{message}");
+    }
+
+    #[test]
+    fn tests_without_a_gpu_are_counted() {
+        assert_eq!(without_gpu(""), None);
+        let message = without_gpu("golden::gpu\ntape::gpu\n").unwrap();
+        assert!(message.starts_with("2 GPU tests did not run: no GPU was found"), "{message}");
+        assert!(without_gpu("golden::gpu\n").unwrap().starts_with("1 GPU test did not run"));
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Measuring whole networks, each in a process of its own, whose peak memory is then that of the network.
 
 use super::cases::{Model, Pass};
-use super::operators::values;
+use super::operators::{CPU, values};
 use super::record::{Record, Times};
 use super::timing::{PeakRate, Timing, repeat};
+use crate::device::{Choice, Device};
 use crate::memory::peak_bytes;
 use crate::own_process;
 use crate::presets::PRESETS;
 use anyhow::{Context, Result, bail, ensure};
 use pelk_autodiff::operators::CrossEntropy;
-use pelk_autodiff::{Backend, CpuBackend, Executor, HostParameters, Parameters, Shape, Tape, Var, from_host};
+use pelk_autodiff::{Backend, Executor, HostParameters, Parameters, Shape, Tape, Var, from_host};
 use pelk_models::zoo::Form;
 use pelk_models::{ModelSpec, Network, NetworkConfig, cost, initialize, zoo};
 use pelk_train::{Optimizer, TrainConfig, gradient_norm};
@@ -40,9 +41,10 @@ pub fn default_training() -> Result<TrainConfig> {
 ///
 /// # Errors
 /// When the process cannot be started or fails.
-pub fn in_own_process(model: &Model, threads: Option<usize>, runs: usize) -> Result<Record> {
+pub fn in_own_process(model: &Model, device: &Choice, threads: Option<usize>, runs: usize) -> Result<Record> {
     let own = ["bench", "--json", "--in-this-process", "--model", &model.name, "--pass", model.pass.name()];
     let mut command = own_process::command(own)?;
+    command.args(["--device", &device.to_string()]);
     command.args(model.dense.then_some("--dense"));
     let numbers = [
         ("--size", Some(model.size)),
@@ -57,28 +59,57 @@ pub fn in_own_process(model: &Model, threads: Option<usize>, runs: usize) -> Res
     own_process::answer(command.spawn().with_context(what)?).with_context(what)
 }
 
-/// Measures a network in this process, with the present threads.
+/// Measures a network in this process, with the present threads. The time of a run is that until its result is here, transfers
+/// included.
 ///
 /// # Errors
 /// When there is no such model, the image is too small for it, or the backend refuses.
-pub fn measure(case: &Model, runs: usize, peak: PeakRate) -> Result<Record> {
+pub fn measure(case: &Model, device: &Choice, runs: usize) -> Result<Record> {
+    match device.open()? {
+        Device::Cpu(backend) => {
+            let peak = PeakRate::measure();
+            let simd = backend.level().name().to_owned();
+            let floor = |multiply_adds| peak.floor_ms(multiply_adds, rayon::current_num_threads());
+            measure_on(&backend, case, runs, Machine { name: CPU.to_owned(), simd, floor: Some(&floor), peak_bytes })
+        }
+        Device::Gpu(backend) => {
+            let (name, simd) = (backend.gpu().name().to_owned(), "wgsl".to_owned());
+            let peak = || Some(backend.gpu().memory_use().peak);
+            measure_on(&backend, case, runs, Machine { name, simd, floor: None, peak_bytes: peak })
+        }
+    }
+}
+
+/// What a record says of the machine.
+struct Machine<'a, P> {
+    name: String,
+    simd: String,
+    floor: Option<&'a dyn Fn(u64) -> f64>,
+    peak_bytes: P,
+}
+
+fn measure_on<B: Backend>(
+    backend: &B,
+    case: &Model,
+    runs: usize,
+    machine: Machine<'_, impl Fn() -> Option<u64>>,
+) -> Result<Record> {
     let model = zoo::model(&case.name)?;
     let (channels, classes) = dimensions(&model);
     let spec = ModelSpec { form: case.dense.then_some(Form::Dense), ..ModelSpec::named(model.name) };
     let network = Network::new(zoo::configure(&spec, channels, classes)?)?;
     let smallest = network.config().smallest_input();
     ensure!(case.size >= smallest, "{} needs images of at least {smallest} pixels", model.name);
-    let backend = CpuBackend::new()?;
     let images = Images { shape: Shape::from([case.batch, case.size, case.size, channels]), classes };
     let multiply_adds =
         cost::count(&network, [case.size, case.size], 1.0)?.total().macs_executed * case.batch as u64;
     let timing = match case.pass {
-        Pass::Inference => inference(&backend, &network, &images, runs)?,
-        Pass::TrainStep => training(&backend, network, &images, runs)?,
+        Pass::Inference => inference(backend, &network, &images, runs)?,
+        Pass::TrainStep => training(backend, network, &images, runs)?,
         other => bail!("{} is a pass of operators, not of models", other.name()),
     };
     let threads = rayon::current_num_threads();
-    let floor_ms = peak.floor_ms(multiply_adds * case.pass.cost(), threads);
+    let floor_ms = machine.floor.map(|floor| floor(multiply_adds * case.pass.cost()));
     Ok(Record::Model {
         model: if case.dense { format!("{}, dense", model.name) } else { model.name.to_owned() },
         pass: case.pass,
@@ -86,9 +117,10 @@ pub fn measure(case: &Model, runs: usize, peak: PeakRate) -> Result<Record> {
         size: case.size,
         threads,
         times: Times::new(timing, floor_ms),
-        peak_bytes: peak_bytes(),
-        simd: backend.level().name().to_owned(),
+        peak_bytes: (machine.peak_bytes)(),
+        simd: machine.simd,
         images_per_second: (1e6 * case.batch as f64 / timing.median_ms).round() / 1e3,
+        device: machine.name,
     })
 }
 
@@ -99,7 +131,7 @@ struct Images {
 }
 
 /// The logits of the folded network, as `predict` computes them.
-fn inference(backend: &CpuBackend, network: &Network, images: &Images, runs: usize) -> Result<Timing> {
+fn inference<B: Backend>(backend: &B, network: &Network, images: &Images, runs: usize) -> Result<Timing> {
     let network = Network::new(NetworkConfig { folded: true, ..network.config().clone() })?;
     let parameters = fresh(backend, &network)?;
     let pixels = values(images.shape.elements());
@@ -114,7 +146,7 @@ fn inference(backend: &CpuBackend, network: &Network, images: &Images, runs: usi
 
 /// Random parameters. They go to the device one at a time, so that the peak of memory is the network's and not that of a
 /// second copy.
-fn fresh(backend: &CpuBackend, network: &Network) -> Result<Parameters<CpuBackend>> {
+fn fresh<B: Backend>(backend: &B, network: &Network) -> Result<Parameters<B>> {
     let mut parameters = Parameters::upload(backend, &HostParameters::new())?;
     for (name, array) in initialize(network, SEED)? {
         parameters.replace([(name, from_host(backend, &array)?)].into());
@@ -123,7 +155,7 @@ fn fresh(backend: &CpuBackend, network: &Network) -> Result<Parameters<CpuBacken
 }
 
 /// Steps of training with the settings of the default preset, one after another on the same images.
-fn training(backend: &CpuBackend, network: Network, images: &Images, runs: usize) -> Result<Timing> {
+fn training<B: Backend>(backend: &B, network: Network, images: &Images, runs: usize) -> Result<Timing> {
     let config = default_training()?;
     let mut parameters = fresh(backend, &network)?;
     let mut optimizer = Optimizer::new(backend, config.optimizer, &network.parameters()?)?;

@@ -10,7 +10,34 @@ use pelk_cpu::shape::ImageShape;
 use pelk_cpu::simd::Level;
 use pelk_grid::SharingGrid;
 
-/// How operators are measured.
+/// The name of the processor among devices.
+pub const CPU: &str = "cpu";
+
+/// Measures operators on a device.
+pub trait Operators: Sync {
+    /// The device, and how it is measured.
+    fn machine(&self) -> String;
+
+    /// A peripheral convolution of `n` images.
+    ///
+    /// # Errors
+    /// When the shape makes no convolution, or the device fails.
+    fn peripheral(&self, shape: Peripheral, n: usize, pass: Pass) -> Result<Record>;
+
+    /// A depthwise convolution of `n` images with a dense kernel.
+    ///
+    /// # Errors
+    /// When the shape makes no convolution, or the device fails.
+    fn depthwise(&self, shape: Depthwise, n: usize, pass: Pass) -> Result<Record>;
+
+    /// A pixel MLP.
+    ///
+    /// # Errors
+    /// When the shape makes none, or the device fails.
+    fn mlp(&self, shape: Mlp, pass: Pass) -> Result<Record>;
+}
+
+/// How operators are measured on the processor.
 #[derive(Debug, Clone, Copy)]
 pub struct Bench {
     /// The instructions.
@@ -29,51 +56,28 @@ pub fn values(n: usize) -> Vec<f32> {
     (0..n as u32).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
 }
 
-impl Bench {
-    /// A peripheral convolution of `n` images.
-    ///
-    /// # Errors
-    /// When the shape makes no convolution.
-    pub fn peripheral(&self, shape: Peripheral, n: usize, pass: Pass) -> Result<Record> {
+impl Operators for Bench {
+    fn machine(&self) -> String {
+        let (level, best, giga) = (self.level, Level::best(), self.peak.giga());
+        format!("{level} of up to {best}; peak of one core: {giga:.1} G multiply-adds/s")
+    }
+
+    fn peripheral(&self, shape: Peripheral, n: usize, pass: Pass) -> Result<Record> {
         let Peripheral { c, h, kernel, center } = shape;
         let times = self.box_conv(&BoxConv::square(shape.grid()?), [n, h, c], pass)?;
         let (threads, simd) = (self.threads, self.level.name().to_owned());
-        Ok(Record::PeripheralConv { pass, n, c, h, w: h, kernel, center, threads, simd, times })
+        Ok(Record::PeripheralConv { pass, n, c, h, w: h, kernel, center, threads, simd, times, device: CPU.to_owned() })
     }
 
-    /// A depthwise convolution of `n` images with a dense kernel.
-    ///
-    /// # Errors
-    /// When the shape makes no convolution.
-    pub fn depthwise(&self, shape: Depthwise, n: usize, pass: Pass) -> Result<Record> {
+    fn depthwise(&self, shape: Depthwise, n: usize, pass: Pass) -> Result<Record> {
         let Depthwise { c, h, kernel_h, kernel_w } = shape;
         let conv = BoxConv::new(SharingGrid::dense(kernel_h)?, SharingGrid::dense(kernel_w)?);
         let times = self.box_conv(&conv, [n, h, c], pass)?;
         let (threads, simd) = (self.threads, self.level.name().to_owned());
-        Ok(Record::DepthwiseConv { pass, n, c, h, w: h, kernel_h, kernel_w, threads, simd, times })
+        Ok(Record::DepthwiseConv { pass, n, c, h, w: h, kernel_h, kernel_w, threads, simd, times, device: CPU.to_owned() })
     }
 
-    fn box_conv(&self, conv: &BoxConv, [n, h, c]: [usize; 3], pass: Pass) -> Result<Times> {
-        let shape = ImageShape::checked("bench", n, h, h, c)?;
-        let x = values(shape.len());
-        let theta = values(c * conv.rows().cells() * conv.columns().cells());
-        let mut y = vec![0.0; x.len()];
-        let (mut gx, mut gtheta) = (vec![0.0; x.len()], vec![0.0; theta.len()]);
-        let timing = repeat(self.runs, || {
-            conv.forward(self.level, shape, &x, &theta, Bias::None, &mut y)?;
-            if pass == Pass::ForwardBackward {
-                conv.backward(self.level, shape, &x, &theta, &x, Some(&mut gx), Some(&mut gtheta))?;
-            }
-            Ok(())
-        })?;
-        Ok(self.times(timing, pass, conv.multiply_adds(shape)))
-    }
-
-    /// A pixel MLP.
-    ///
-    /// # Errors
-    /// When the shape makes none.
-    pub fn mlp(&self, shape: Mlp, pass: Pass) -> Result<Record> {
+    fn mlp(&self, shape: Mlp, pass: Pass) -> Result<Record> {
         let Mlp { rows, c } = shape;
         let mlp = PixelMlp { rows, channels: c, hidden: 4 * c, eps: 1e-6 };
         let (x, vector, middle, weight) = (values(rows * c), values(c), values(4 * c), values(4 * c * c));
@@ -110,11 +114,30 @@ impl Bench {
         })?;
         let times = self.times(timing, pass, (rows * 8 * c * c) as u64);
         let (threads, simd) = (self.threads, self.level.name().to_owned());
-        Ok(Record::PixelMlp { pass, rows, c, threads, simd, times })
+        Ok(Record::PixelMlp { pass, rows, c, threads, simd, times, device: CPU.to_owned() })
+    }
+
+}
+
+impl Bench {
+    fn box_conv(&self, conv: &BoxConv, [n, h, c]: [usize; 3], pass: Pass) -> Result<Times> {
+        let shape = ImageShape::checked("bench", n, h, h, c)?;
+        let x = values(shape.len());
+        let theta = values(c * conv.rows().cells() * conv.columns().cells());
+        let mut y = vec![0.0; x.len()];
+        let (mut gx, mut gtheta) = (vec![0.0; x.len()], vec![0.0; theta.len()]);
+        let timing = repeat(self.runs, || {
+            conv.forward(self.level, shape, &x, &theta, Bias::None, &mut y)?;
+            if pass == Pass::ForwardBackward {
+                conv.backward(self.level, shape, &x, &theta, &x, Some(&mut gx), Some(&mut gtheta))?;
+            }
+            Ok(())
+        })?;
+        Ok(self.times(timing, pass, conv.multiply_adds(shape)))
     }
 
     fn times(&self, timing: Timing, pass: Pass, multiply_adds: u64) -> Times {
-        Times::new(timing, self.peak.floor_ms(multiply_adds * pass.cost(), self.threads))
+        Times::new(timing, Some(self.peak.floor_ms(multiply_adds * pass.cost(), self.threads)))
     }
 }
 

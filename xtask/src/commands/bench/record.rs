@@ -5,7 +5,8 @@ use super::timing::Timing;
 use crate::table::{Column, Table, number, text};
 use serde::{Deserialize, Serialize};
 
-/// One measurement. Scripts read these fields: new ones come at the end.
+/// One measurement. Scripts read these fields: new ones come at the end. `device` is `cpu`, or a GPU's name; there `simd` is `wgsl` and
+/// `threads` are those that feed it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "bench", rename_all = "snake_case")]
 pub enum Record {
@@ -22,6 +23,7 @@ pub enum Record {
         simd: String,
         #[serde(flatten)]
         times: Times,
+        device: String,
     },
     /// A depthwise convolution with a dense kernel.
     DepthwiseConv {
@@ -36,6 +38,7 @@ pub enum Record {
         simd: String,
         #[serde(flatten)]
         times: Times,
+        device: String,
     },
     /// LayerNorm, linear layer to four times the channels, GELU, linear layer, layer scale, residual.
     PixelMlp {
@@ -46,6 +49,7 @@ pub enum Record {
         simd: String,
         #[serde(flatten)]
         times: Times,
+        device: String,
     },
     /// A network.
     Model {
@@ -56,10 +60,11 @@ pub enum Record {
         threads: usize,
         #[serde(flatten)]
         times: Times,
-        /// Peak resident memory of the process; `None` where the system does not tell.
+        /// Peak resident memory of the process, or peak memory of the GPU's tensors; `None` where the system does not tell.
         peak_bytes: Option<u64>,
         simd: String,
         images_per_second: f64,
+        device: String,
     },
 }
 
@@ -72,13 +77,14 @@ pub struct Times {
     pub min_ms: f64,
     /// Timed runs.
     pub runs: usize,
-    /// What the needed multiply-adds alone take at the peak rate of as many cores as there are threads.
-    pub floor_ms: f64,
+    /// What the needed multiply-adds alone take at the peak rate of as many cores as there are threads; none for a GPU, whose peak
+    /// rate is not measured.
+    pub floor_ms: Option<f64>,
 }
 
 impl Times {
     /// A timing beside its floor.
-    pub fn new(timing: Timing, floor_ms: f64) -> Times {
+    pub fn new(timing: Timing, floor_ms: Option<f64>) -> Times {
         Times { ms: timing.median_ms, min_ms: timing.min_ms, runs: timing.runs, floor_ms }
     }
 
@@ -89,7 +95,9 @@ impl Times {
             1.0.. => format!("{ms:.3}"),
             _ => format!("{ms:.4}"),
         };
-        [ms(self.ms), ms(self.min_ms), ms(self.floor_ms), format!("{:.2}", self.ms / self.floor_ms)]
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let ratio = self.floor_ms.map(|floor| format!("{:.2}", self.ms / floor));
+        [ms(self.ms), ms(self.min_ms), or_none(self.floor_ms.map(ms)), or_none(ratio)]
     }
 }
 
@@ -224,7 +232,7 @@ mod tests {
     use super::*;
 
     fn times() -> Times {
-        Times { ms: 0.48, min_ms: 0.47, runs: 10, floor_ms: 0.24 }
+        Times { ms: 0.48, min_ms: 0.47, runs: 10, floor_ms: Some(0.24) }
     }
 
     fn records() -> [Record; 4] {
@@ -241,6 +249,7 @@ mod tests {
                 threads: 1,
                 simd: simd(),
                 times: times(),
+                device: "cpu".to_owned(),
             },
             Record::DepthwiseConv {
                 pass: Pass::ForwardBackward,
@@ -253,6 +262,7 @@ mod tests {
                 threads: 1,
                 simd: simd(),
                 times: times(),
+                device: "cpu".to_owned(),
             },
             Record::PixelMlp {
                 pass: Pass::Forward,
@@ -261,6 +271,7 @@ mod tests {
                 threads: 2,
                 simd: simd(),
                 times: times(),
+                device: "cpu".to_owned(),
             },
             Record::Model {
                 model: "pelk_t".to_owned(),
@@ -272,6 +283,7 @@ mod tests {
                 peak_bytes: None,
                 simd: simd(),
                 images_per_second: 4000.0,
+                device: "cpu".to_owned(),
             },
         ]
     }
@@ -280,10 +292,10 @@ mod tests {
     fn lines_of_json_have_these_fields_in_this_order() {
         let lines = records().map(|record| serde_json::to_string(&record).unwrap());
         let expected = [
-            r#"{"bench":"peripheral_conv","pass":"forward","n":1,"c":36,"h":56,"w":56,"kernel":51,"center":5,"threads":1,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24}"#,
-            r#"{"bench":"depthwise_conv","pass":"forward_backward","n":1,"c":36,"h":56,"w":56,"kernel_h":51,"kernel_w":5,"threads":1,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24}"#,
-            r#"{"bench":"pixel_mlp","pass":"forward","rows":49,"c":768,"threads":2,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24}"#,
-            r#"{"bench":"model","model":"pelk_t","pass":"train_step","n":2,"size":224,"threads":2,"ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24,"peak_bytes":null,"simd":"avx512","images_per_second":4000.0}"#,
+            r#"{"bench":"peripheral_conv","pass":"forward","n":1,"c":36,"h":56,"w":56,"kernel":51,"center":5,"threads":1,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24,"device":"cpu"}"#,
+            r#"{"bench":"depthwise_conv","pass":"forward_backward","n":1,"c":36,"h":56,"w":56,"kernel_h":51,"kernel_w":5,"threads":1,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24,"device":"cpu"}"#,
+            r#"{"bench":"pixel_mlp","pass":"forward","rows":49,"c":768,"threads":2,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24,"device":"cpu"}"#,
+            r#"{"bench":"model","model":"pelk_t","pass":"train_step","n":2,"size":224,"threads":2,"ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24,"peak_bytes":null,"simd":"avx512","images_per_second":4000.0,"device":"cpu"}"#,
         ];
         assert_eq!(lines, expected);
         for (record, line) in records().iter().zip(lines) {

@@ -4,6 +4,7 @@ use super::cases::{Model, Pass};
 use super::model::in_own_process;
 use super::record::Record;
 use super::timing::Timing;
+use crate::device::Choice;
 use crate::table::{Table, number, text};
 use anyhow::{Result, bail};
 use std::io::IsTerminal;
@@ -34,7 +35,7 @@ const LINES: [Line; 5] = [
 ];
 
 const EXPLANATION: &str = "\
-here   single images on this machine's processor; the median of the rounds' medians, each in a process of its own
+here   single images on this machine; the median of the rounds' medians, each in a process of its own
 paper  another machine: an A100 GPU with PyTorch 1.10 in float32; it does not say how many images at once
 dense  the same network with a parameter for every tap of its large kernels, by the operator that is fastest here for it";
 
@@ -42,14 +43,14 @@ dense  the same network with a parameter for every tap of its large kernels, by 
 ///
 /// # Errors
 /// When a measurement fails.
-pub fn run(threads: Option<usize>, runs: usize) -> Result<()> {
+pub fn run(device: &Choice, threads: Option<usize>, runs: usize) -> Result<()> {
     let mut milliseconds = LINES.map(|_| Vec::new());
     for round in 1..=ROUNDS {
         for (line, times) in LINES.iter().zip(&mut milliseconds) {
             if std::io::stderr().is_terminal() {
                 eprintln!("round {round} of {ROUNDS}: {}", line.name());
             }
-            times.push(line.measure(threads, runs)?);
+            times.push(line.measure(device, threads, runs)?);
         }
     }
     let speeds = milliseconds.map(|times| 1e3 / Timing::of(times).median_ms);
@@ -63,10 +64,10 @@ impl Line {
     }
 
     /// The median of the milliseconds that an image takes.
-    fn measure(&self, threads: Option<usize>, runs: usize) -> Result<f64> {
+    fn measure(&self, device: &Choice, threads: Option<usize>, runs: usize) -> Result<f64> {
         let (name, dense) = (self.model.to_owned(), self.dense);
         let model = Model { name, dense, size: 224, batch: 1, pass: Pass::Inference };
-        match in_own_process(&model, threads, runs)? {
+        match in_own_process(&model, device, threads, runs)? {
             Record::Model { times, .. } => Ok(times.ms),
             _ => bail!("the measurement of {} is not one of a model", self.name()),
         }

@@ -48,6 +48,14 @@ pub fn once(run: &mut impl FnMut() -> Result<()>) -> Result<f64> {
 /// # Errors
 /// Those of a run.
 pub fn repeat(runs: usize, mut run: impl FnMut() -> Result<()>) -> Result<Timing> {
+    repeat_timed(runs, || once(&mut run))
+}
+
+/// [`repeat`] of runs that say themselves how many milliseconds they took.
+///
+/// # Errors
+/// Those of a run.
+pub fn repeat_timed(runs: usize, mut run: impl FnMut() -> Result<f64>) -> Result<Timing> {
     let start = Instant::now();
     while start.elapsed() < WARM_UP {
         run()?;
@@ -55,7 +63,7 @@ pub fn repeat(runs: usize, mut run: impl FnMut() -> Result<()>) -> Result<Timing
     let start = Instant::now();
     let mut times = Vec::new();
     while times.len() < runs.max(1) || start.elapsed() < FILL {
-        times.push(once(&mut run)?);
+        times.push(run()?);
     }
     Ok(Timing::of(times))
 }

@@ -1,0 +1,104 @@
+//! Measuring single operators on a GPU, by the device's own clock where it has one.
+
+use super::cases::{Depthwise, Mlp, Pass, Peripheral};
+use super::operators::{Operators, values};
+use super::record::{Record, Times};
+use super::timing::repeat_timed;
+use anyhow::Result;
+use pelk_cpu::shape::ImageShape;
+use pelk_grid::SharingGrid;
+use pelk_wgpu::depthwise::{Bias, BoxConv};
+use pelk_wgpu::pixel_mlp::{Kept, Parameters, PixelMlp};
+use pelk_wgpu::{Buffer, Gpu};
+
+/// How operators are measured on a GPU.
+pub struct GpuBench {
+    /// The device.
+    pub gpu: Gpu,
+    /// Fewest timed runs.
+    pub runs: usize,
+}
+
+impl GpuBench {
+    fn times(&self, mut run: impl FnMut() -> pelk_wgpu::Result<()>) -> Result<Times> {
+        let timing = repeat_timed(self.runs, || Ok(1e3 * self.gpu.timed(&mut run)?.0.as_secs_f64()))?;
+        Ok(Times::new(timing, None))
+    }
+
+    fn upload(&self, len: usize) -> pelk_wgpu::Result<Buffer> {
+        self.gpu.upload(&values(len))
+    }
+
+    fn place(&self) -> (usize, String, String) {
+        (rayon::current_num_threads(), "wgsl".to_owned(), self.gpu.name().to_owned())
+    }
+
+    fn box_conv(
+        &self,
+        conv: &BoxConv,
+        parameters: usize,
+        [n, h, c]: [usize; 3],
+        pass: Pass,
+    ) -> Result<Times> {
+        let shape = ImageShape::checked("bench", n, h, h, c)?;
+        let (x, theta) = (self.upload(shape.len())?, self.upload(parameters)?);
+        self.times(|| {
+            conv.forward(&self.gpu, shape, &x, &theta, Bias::None)?;
+            if pass == Pass::ForwardBackward {
+                // The output's gradient is the input itself, whose values are as good as any.
+                conv.backward(&self.gpu, shape, &x, &theta, &x, [true; 2])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Operators for GpuBench {
+    fn machine(&self) -> String {
+        let clock = if self.gpu.has_timestamps() { "its own clock" } else { "this machine's clock" };
+        let (name, kind) = (self.gpu.name(), self.gpu.kind());
+        format!("{name} ({kind}); operators by {clock}, networks until their result is here")
+    }
+
+    fn peripheral(&self, shape: Peripheral, n: usize, pass: Pass) -> Result<Record> {
+        let Peripheral { c, h, kernel, center } = shape;
+        let grid = shape.grid()?;
+        let parameters = c * grid.params_per_channel();
+        let times = self.box_conv(&BoxConv::square(grid), parameters, [n, h, c], pass)?;
+        let (threads, simd, device) = self.place();
+        Ok(Record::PeripheralConv { pass, n, c, h, w: h, kernel, center, threads, simd, times, device })
+    }
+
+    fn depthwise(&self, shape: Depthwise, n: usize, pass: Pass) -> Result<Record> {
+        let Depthwise { c, h, kernel_h, kernel_w } = shape;
+        let conv = BoxConv::new(SharingGrid::dense(kernel_h)?, SharingGrid::dense(kernel_w)?);
+        let times = self.box_conv(&conv, c * kernel_h * kernel_w, [n, h, c], pass)?;
+        let (threads, simd, device) = self.place();
+        Ok(Record::DepthwiseConv { pass, n, c, h, w: h, kernel_h, kernel_w, threads, simd, times, device })
+    }
+
+    fn mlp(&self, shape: Mlp, pass: Pass) -> Result<Record> {
+        let Mlp { rows, c } = shape;
+        let mlp = PixelMlp { rows, channels: c, hidden: 4 * c, eps: 1e-6 };
+        let (x, vector) = (self.upload(rows * c)?, self.upload(c)?);
+        let (middle, weight) = (self.upload(4 * c)?, self.upload(4 * c * c)?);
+        let parameters = Parameters {
+            norm: [&vector, &vector],
+            expand: [&weight, &middle],
+            project: [&weight, &vector],
+            gamma: Some(&vector),
+            factors: None,
+        };
+        let times = self.times(|| {
+            let trains = pass == Pass::ForwardBackward;
+            let (_, kept) = mlp.forward(&self.gpu, &x, &x, &parameters, trains)?;
+            if let Some(Kept { expanded, mean, inv_std }) = &kept {
+                let kept = Kept { expanded, mean, inv_std };
+                mlp.backward(&self.gpu, &x, &parameters, Some(kept), &x, [true; 8])?;
+            }
+            Ok(())
+        })?;
+        let (threads, simd, device) = self.place();
+        Ok(Record::PixelMlp { pass, rows, c, threads, simd, times, device })
+    }
+}
