@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from statistics import median
 
+import gpu
 from plan import LAYOUTS, MODEL_PEERS, ROOT, RUST, Case, cases, known_by, read_results
 
 LEAST = "--least" in sys.argv
@@ -215,6 +216,13 @@ All rivals, ms:
 Memory of all rivals, MiB:
 
 {train_memory}
+
+## GPU
+
+Measured by `ci/peers/gpu.py`: operators by the device's clock, networks until their result is here; PyTorch's depthwise convolutions are cuDNN's,
+or by FFT. A GPU in software has no place here: it is for tests.
+
+{gpu}
 """
 
 
@@ -250,6 +258,7 @@ def page(lines: list[Line]) -> str:
         train_memory=all_rivals(train, lines, MODEL_PEERS, memory),
         torch_import=imports("torch"),
         ort_import=imports("onnxruntime"),
+        gpu=gpu.section(gpu.kept()),
     )
 
 

@@ -50,7 +50,9 @@ pub enum Error {
     #[error("the value belongs to another tape or recording")]
     OtherTape,
     /// The backend has no 16-bit floats.
-    #[error("{backend} stores float32 only: set batch.float16 = false, or compute on a GPU that has SHADER_F16")]
+    #[error(
+        "{backend} stores float32 only: set batch.float16 = false, or compute on a GPU that has SHADER_F16"
+    )]
     NoFloat16 {
         /// The backend's name.
         backend: String,

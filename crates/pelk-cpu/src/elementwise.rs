@@ -343,7 +343,10 @@ mod tests {
                 assert!((0..n).all(|i| y[i] == -3.0 * a[i] + b[i]), "{level}: add_assign {n}");
                 let mut average = a.clone();
                 lerp_assign(level, &mut average, &b, 0.25).unwrap();
-                assert!((0..n).all(|i| average[i] == a[i] + 0.25 * (b[i] - a[i])), "{level}: lerp_assign {n}");
+                assert!(
+                    (0..n).all(|i| average[i] == a[i] + 0.25 * (b[i] - a[i])),
+                    "{level}: lerp_assign {n}"
+                );
             }
             let (x, factors, mut y) = (values(1, 3 * 20_000), [0.0, 1.0, 1.25], stale(3 * 20_000));
             scale_samples(level, &x, &factors, &mut y).unwrap();

@@ -6,7 +6,8 @@ mod common;
 use common::{Recorder, STEPS, config, datasets, restored, trainer, up_to};
 use pelk_autodiff::{CpuBackend, GpuBackend};
 use pelk_train::{
-    Checkpoint, Evaluation, Limits, MetricsRow, Observer, Result, StepReport, TrainConfig, TrainError, Trainer,
+    Checkpoint, Evaluation, Limits, MetricsRow, Observer, Result, StepReport, TrainConfig, TrainError,
+    Trainer,
 };
 use pelk_wgpu::{Gpu, Options};
 
@@ -111,6 +112,20 @@ fn memory_does_not_grow() {
     let before = gpu.memory_use();
     trainer.run(up_to(STEPS), &mut Recorder::new(folder.path())).unwrap();
     assert_eq!(gpu.memory_use(), before);
+}
+
+#[test]
+fn a_run_that_diverges_ends_before_it_spoils_anything() {
+    let Some(gpu) = pelk_testing::gpu() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(folder.path());
+    let mut trainer = on(gpu, config(&["optimizer.learning_rate=1e30", "schedule.warmup_epochs=0"]));
+    let limits = Limits { checkpoint_every: Some(1), ..Limits::default() };
+    let error = trainer.run(limits, &mut recorder).unwrap_err();
+    let TrainError::NotFinite { step, .. } = error else { panic!("{error}") };
+    let last = Checkpoint::read(&recorder.last()).unwrap();
+    assert_eq!(last.description.step, step - 1);
+    assert!(last.tensors.values().all(|tensor| tensor.iter().all(|value| value.is_finite())));
 }
 
 /// Takes the device away after a step.

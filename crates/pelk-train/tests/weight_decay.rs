@@ -27,7 +27,7 @@ fn only_weights_are_decayed() {
         .collect();
     let settings = OptimizerConfig { weight_decay: DECAY, ..OptimizerConfig::default() };
     let mut optimizer = Optimizer::new(&backend, settings, &specs).unwrap();
-    optimizer.step(&backend, &mut parameters, zeros, 0.0, LEARNING_RATE, 1).unwrap();
+    optimizer.step(&backend, &mut parameters, zeros, 1.0, 0.0, LEARNING_RATE, 1).unwrap();
 
     let after = parameters.download(&backend).unwrap();
     for spec in &specs {

@@ -99,7 +99,11 @@ impl Adapter {
     /// The driver and its version.
     pub fn driver(&self) -> String {
         let wgpu::AdapterInfo { driver, driver_info, .. } = &self.info;
-        [driver.as_str(), driver_info].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+        [driver.as_str(), driver_info]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// What it is.

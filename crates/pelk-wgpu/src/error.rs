@@ -53,7 +53,9 @@ pub enum GpuError {
         in_use: u64,
     },
     /// A tensor that cannot be cut into parts that the adapter's limits allow.
-    #[error("{adapter}: {what} needs {bytes} bytes at once, and {limit_name} is {limit}: use smaller images or a smaller batch")]
+    #[error(
+        "{adapter}: {what} needs {bytes} bytes at once, and {limit_name} is {limit}: use smaller images or a smaller batch"
+    )]
     TooLarge {
         /// The adapter's name.
         adapter: String,

@@ -1,7 +1,7 @@
 //! An open device.
 
-use crate::kernel::Pipelines;
 use crate::memory::{Element, Memory};
+use crate::pipeline::Pipelines;
 use crate::stream::Stream;
 use crate::{Adapter, AdapterKind, GpuError, Result};
 use std::fmt;
@@ -71,11 +71,8 @@ impl Gpu {
             ..wgpu::DeviceDescriptor::default()
         };
         let name = adapter.name().to_owned();
-        let (device, queue) =
-            pollster::block_on(adapter.raw.request_device(&descriptor)).map_err(|error| GpuError::Open {
-                adapter: name.clone(),
-                reason: error.to_string(),
-            })?;
+        let (device, queue) = pollster::block_on(adapter.raw.request_device(&descriptor))
+            .map_err(|error| GpuError::Open { adapter: name.clone(), reason: error.to_string() })?;
         let fault = Arc::new(Mutex::new(None));
         watch(&device, &name, &fault);
         let (stream, scalar_buffer) = (Stream::new(&device), Stream::scalar_buffer(&device));

@@ -1,4 +1,41 @@
-//! GPU operators of large-kernel ConvNets, forward and backward, in WGSL.
+//! GPU operators of large-kernel ConvNets, forward and backward, in WGSL: on Vulkan, Metal and DX12, by way of [wgpu](https://wgpu.rs).
+//!
+//! The same operators as those of [`pelk_cpu`], on buffers of a device instead of slices. A [`Gpu`] is an open device; its methods, and
+//! [`depthwise::BoxConv`] and [`pixel_mlp::PixelMlp`], record operators and return their outputs at once. What was recorded runs in
+//! its order, many operators a submission; [`Gpu::download`] waits for a result.
+//!
+//! ```
+//! use pelk_wgpu::{Adapter, Gpu, GpuError, Options};
+//!
+//! let adapter = match Adapter::best() {
+//!     Err(GpuError::NoAdapter) => return Ok(()), // this machine has none
+//!     adapter => adapter?,
+//! };
+//! let gpu = Gpu::open(&adapter, Options::default())?;
+//! let x = gpu.upload(&[1.0, 2.0, 3.0, 4.0])?;
+//! let y = gpu.add(&x, &x)?;
+//! assert_eq!(gpu.download(&gpu.column_sum(&y, 2)?)?, [8.0, 12.0]);
+//! # Ok::<(), GpuError>(())
+//! ```
+//!
+//! - Sums are taken in an order that follows from the shape alone, without atomics: a result has the same bits every time on one
+//!   adapter. Another adapter may round otherwise.
+//! - Tensors that are larger than an adapter can bind at once are cut, to the same bits, and so is work that would take a
+//!   driver's patience. What cannot be cut is [`GpuError::TooLarge`].
+//! - Memory is recycled: a loop takes none after its first round ([`Gpu::memory_use`]).
+//! - Activations are stored as float32, or as float16 where the adapter can ([`Gpu::storing`]); arithmetic is float32 always.
+//! - A device that is lost or has no memory left is an error, never a panic, and nothing falls back to the processor.
+//!
+//! | folder | kernels |
+//! | --- | --- |
+//! | [`depthwise`], `position` | peripheral and depthwise convolution, position embedding |
+//! | `gemm`, `conv2d` | matrix products in tiles, with what comes before and after them; dense convolution |
+//! | [`pixel_mlp`] | LayerNorm, linear, GELU, linear, scale and residual |
+//! | `layer_norm`, `batch_norm`, `rows`, `reduce` | normalisation, and sums across rows and columns |
+//! | `elementwise`, `resample`, `loss`, `optimizer` | the rest |
+//!
+//! To add a kernel: a folder with its `.wgsl`, which holds arithmetic alone, and its host beside it; `pipeline.rs` says what is written around
+//! a shader.
 #![forbid(unsafe_code)]
 
 mod adapter;
@@ -15,6 +52,7 @@ mod layer_norm;
 mod loss;
 mod memory;
 mod optimizer;
+mod pipeline;
 pub mod pixel_mlp;
 mod position;
 mod reduce;

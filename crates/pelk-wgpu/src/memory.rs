@@ -174,9 +174,9 @@ impl Gpu {
     fn create(&self, bytes: u64) -> Result<Option<wgpu::Buffer>> {
         self.healthy()?;
         let scope = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let usage =
-            wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage, mapped_at_creation: false };
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let descriptor =
+            wgpu::BufferDescriptor { label: None, size: bytes, usage, mapped_at_creation: false };
         let buffer = self.device().create_buffer(&descriptor);
         let failed = pollster::block_on(scope.pop()).is_some();
         self.healthy()?;

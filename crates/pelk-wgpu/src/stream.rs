@@ -281,7 +281,8 @@ impl Gpu {
         });
         self.stream().encoder(self.device()).resolve_query_set(&queries, 0..2, &resolved, 0);
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&self.read(&resolved, 16)?);
-        let nanoseconds = ticks[1].saturating_sub(ticks[0]) as f64 * f64::from(self.queue().get_timestamp_period());
+        let nanoseconds =
+            ticks[1].saturating_sub(ticks[0]) as f64 * f64::from(self.queue().get_timestamp_period());
         Ok((Duration::from_secs_f64(nanoseconds / 1e9), result))
     }
 

@@ -1,7 +1,7 @@
 //! What a device promises, whatever runs on it: values come back, memory is recycled, and what goes wrong is an error. The operators
 //! themselves are tested by the suites of pelk-autodiff and pelk-models.
 
-use pelk_wgpu::{Adapter, Element, Gpu, GpuError, Options};
+use pelk_wgpu::{Adapter, Element, GpuError, Options};
 
 fn values(n: usize) -> Vec<f32> {
     (0..n).map(|i| (i as f32 * 0.37).sin()).collect()

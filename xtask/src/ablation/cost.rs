@@ -177,7 +177,8 @@ pub fn answer(data: Option<&Path>, threads: Option<usize>, device: &Choice) -> R
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).context("cannot read the configuration")?;
     let config = TrainConfig::parse("standard input", &text, &[])?;
-    let measured = in_pool(threads, || on_device!(device.open()?, backend => measure(backend, config, data)))?;
+    let measured =
+        in_pool(threads, || on_device!(device.open()?, backend => measure(backend, config, data)))?;
     println!("{}", serde_json::to_string(&measured)?);
     Ok(())
 }

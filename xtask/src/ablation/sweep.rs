@@ -73,9 +73,9 @@ pub fn train(
             let stopping = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
             let Some(run) = runs.get(i).filter(|_| !stopping()) else { return Ok(()) };
             let place = Place { sweep: folder, workers, data: &data };
-            pool.install(|| {
-                on_device!(device.clone(), backend => train_one(backend, run, place, &stopping, watcher))
-            })
+            pool.install(
+                || on_device!(device.clone(), backend => train_one(backend, run, place, &stopping, watcher)),
+            )
             .with_context(|| format!("the run failed: {}", run.describe()))?;
         }
     };

@@ -9,7 +9,7 @@ mod record;
 mod table8;
 mod timing;
 
-use crate::device::{Device, DeviceArgs};
+use crate::device::{Choice, Device, DeviceArgs};
 use crate::workspace::in_pool;
 use anyhow::{Context, Result, ensure};
 use cases::{Depthwise, Group, Mlp, Model, Pass, Peripheral};
@@ -92,6 +92,10 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with_all = ["only", "single", "pass", "json", "check_dispatch"])]
     table8: bool,
 
+    /// Say instead what each kernel of the model takes on a GPU, waiting for each
+    #[arg(long, requires = "model", conflicts_with_all = ["json", "threads", "runs"])]
+    profile: bool,
+
     /// Measure models here and not in processes of their own
     #[arg(long, hide = true, requires = "model")]
     in_this_process: bool,
@@ -104,6 +108,7 @@ Examples:
   cargo xtask bench --shape 36,56,51,5 --pass forward  one peripheral convolution, 51 x 51 on 56 x 56
   cargo xtask bench --model pelk_t --size 512 --pass inference --json
   cargo xtask bench --device gpu --only conv           the convolutions on a GPU
+  cargo xtask bench --device gpu --model pelk_t --batch 8 --profile   which kernels take the time
   cargo xtask bench --table8                           the paper's throughputs, beside those of this machine
   cargo xtask bench --check-dispatch                   fails where the convolution's choice is not the fastest
 
@@ -123,6 +128,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     let cases = cases(args)?;
     ensure!(!cases.is_empty(), "nothing to measure: the passes given are not among those of the parts given");
+    if args.profile {
+        return profile(&cases, &args.device.device);
+    }
     let measuring = Measuring::new(args)?;
     let mut records = Vec::new();
     for case in &cases {
@@ -136,6 +144,16 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     if !args.json {
         println!("{}\n", measuring.operators.machine());
         println!("{}\n{EXPLANATION}", tables(&records));
+    }
+    Ok(())
+}
+
+fn profile(cases: &[Case], device: &Choice) -> Result<()> {
+    for case in cases {
+        if let Case::Model(model) = case {
+            println!("{} at {}, {} images, {}\n", model.name, model.size, model.batch, model.pass.name());
+            println!("{}", model::profile(model, device)?);
+        }
     }
     Ok(())
 }
@@ -327,6 +345,8 @@ mod tests {
             "--table8 --model pelk_t",
             "--table8 --json",
             "--in-this-process",
+            "--profile",
+            "--model pelk_t --profile --json",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -33,16 +33,22 @@ fn describe(adapter: &Adapter) -> String {
         ("kind", adapter.kind().to_string()),
         ("interface", adapter.backend().to_owned()),
         ("driver", adapter.driver()),
-        ("opens", match Gpu::open(adapter, Options::default()) {
-            Ok(_) => "yes".to_owned(),
-            Err(error) => format!("no: {error}"),
-        }),
+        (
+            "opens",
+            match Gpu::open(adapter, Options::default()) {
+                Ok(_) => "yes".to_owned(),
+                Err(error) => format!("no: {error}"),
+            },
+        ),
         ("float16 storage", yes(adapter.has_float16())),
-        ("subgroups", match adapter.subgroups() {
-            Some((least, most)) if least == most => format!("of {least}"),
-            Some((least, most)) => format!("of {least} to {most}"),
-            None => "no".to_owned(),
-        }),
+        (
+            "subgroups",
+            match adapter.subgroups() {
+                Some((least, most)) if least == most => format!("of {least}"),
+                Some((least, most)) => format!("of {least} to {most}"),
+                None => "no".to_owned(),
+            },
+        ),
         ("timestamps", yes(adapter.has_timestamps())),
     ];
     rows.extend(adapter.limits().map(|(name, value)| (name, value.to_string())));

@@ -50,8 +50,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
 }
 
 fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
-    let Trained { description, network, parameters } =
-        Trained::read(backend, &args.checkpoint, args.folded)?;
+    let Trained { description, network, parameters } = Trained::read(backend, &args.checkpoint, args.folded)?;
     let split = if args.train { Split::Train } else { Split::Test };
     let mut canvases = description.canvases.clone();
     canvases.seed = args.canvas_seed.unwrap_or(canvases.seed);

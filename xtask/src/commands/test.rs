@@ -2,6 +2,7 @@
 
 use crate::workspace::root;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
@@ -149,12 +150,18 @@ fn run_steps(
     bail!("failed: {}; run again with{}", names.join(", "), again.concat());
 }
 
-/// What to say of the tests that did nothing for want of a GPU, given their names, a line each.
-fn without_gpu(names: &str) -> Option<String> {
-    let count = names.lines().count();
-    let tests = if count == 1 { "test" } else { "tests" };
-    let message = || format!("{count} GPU {tests} did not run: {}.", pelk_wgpu::GpuError::NoAdapter);
-    (count > 0).then(message)
+/// What to say of the GPU tests that did nothing, given a line each: the test's name and the reason.
+fn without_gpu(lines: &str) -> Option<String> {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in lines.lines() {
+        *reasons.entry(line.split_once(": ").map_or("", |(_, reason)| reason)).or_default() += 1;
+    }
+    let sentence = |(reason, count): (&str, usize)| {
+        let tests = if count == 1 { "test" } else { "tests" };
+        format!("{count} GPU {tests} did not run: {reason}.")
+    };
+    let sentences: Vec<_> = reasons.into_iter().map(sentence).collect();
+    (!sentences.is_empty()).then(|| sentences.join("\n"))
 }
 
 fn succeeds(step: &Step, not_tested: &Path) -> Result<bool> {
@@ -256,9 +263,10 @@ mod tests {
     #[test]
     fn tests_without_a_gpu_are_counted() {
         assert_eq!(without_gpu(""), None);
-        let message = without_gpu("golden::gpu\ntape::gpu\n").unwrap();
-        assert!(message.starts_with("2 GPU tests did not run: no GPU was found"), "{message}");
-        assert!(without_gpu("golden::gpu\n").unwrap().starts_with("1 GPU test did not run"));
+        let lines = "golden: no GPU was found: install one\nblocks::tape: no GPU was found: install one\nsum: rounds\n";
+        let expected =
+            "2 GPU tests did not run: no GPU was found: install one.\n1 GPU test did not run: rounds.";
+        assert_eq!(without_gpu(lines).unwrap(), expected);
     }
 
     #[test]

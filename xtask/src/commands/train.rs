@@ -14,6 +14,8 @@ use pelk_train::{
     Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, Outcome, Run, StepReport, TrainConfig,
     Trainer,
 };
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +55,9 @@ pub struct TrainArgs {
     /// Save last.safetensors every so many steps, beside each evaluation
     #[arg(long, value_name = "STEPS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: u64,
+    /// Write a line for each step: step, loss, norm of the gradients, accuracy on its images, learning rate
+    #[arg(long, value_name = "FILE.csv")]
+    step_log: Option<PathBuf>,
     /// Seed of everything random; runs with equal seeds give equal bits
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -104,12 +109,16 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         println!("Nothing to do: the run has taken {} of {last} steps.", trainer.step());
         return Ok(());
     }
+    let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
     let progress = Progress::new(trainer.step(), last);
     let start = Instant::now();
-    let mut observer = Files { run: &mut run, progress, stop };
+    let mut observer = Files { run: &mut run, progress, stop, step_log };
     let limits = Limits { max_steps: args.max_steps, checkpoint_every: Some(args.checkpoint_every) };
     let outcome = trainer.run(limits, &mut observer);
     observer.progress.finish();
+    if let Some(log) = observer.step_log {
+        log.close()?;
+    }
     conclude(outcome?, &run, &trainer, start.elapsed().as_secs_f64(), args);
     Ok(())
 }
@@ -205,14 +214,54 @@ struct Files<'a> {
     run: &'a mut Run,
     progress: Progress,
     stop: Arc<AtomicBool>,
+    step_log: Option<StepLog>,
+}
+
+/// A file with a line for each step.
+struct StepLog {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// The first line that could not be written: told at the end, since a log is no reason to stop.
+    failure: Option<std::io::Error>,
+}
+
+impl StepLog {
+    fn create(path: &Path) -> Result<StepLog> {
+        let create = || {
+            let mut file = BufWriter::new(File::create(path)?);
+            writeln!(file, "step,loss,gradient_norm,accuracy,learning_rate")?;
+            Ok::<_, std::io::Error>(file)
+        };
+        let file = create().with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(StepLog { path: path.to_owned(), file, failure: None })
+    }
+
+    fn add(&mut self, report: &StepReport) {
+        let StepReport { step, loss, gradient_norm, accuracy, learning_rate, .. } = report;
+        let written = writeln!(self.file, "{step},{loss},{gradient_norm},{accuracy},{learning_rate}");
+        self.failure = self.failure.take().or(written.err());
+    }
+
+    fn close(mut self) -> Result<()> {
+        let flushed = self.file.flush();
+        self.failure
+            .take()
+            .map_or(flushed, Err)
+            .with_context(|| format!("cannot write {}", self.path.display()))
+    }
 }
 
 impl Observer for Files<'_> {
     fn on_step(&mut self, report: &StepReport) -> bool {
         self.progress.step(report);
+        if let Some(log) = &mut self.step_log {
+            log.add(report);
+        }
         if report.skipped {
             let step = report.step;
-            self.progress.line(&format!("step {step:>6}: a gradient overflowed its 16 bits; the loss is scaled less from here"));
+            self.progress.line(&format!(
+                "step {step:>6}: a gradient overflowed its 16 bits; the loss is scaled less from here"
+            ));
         }
         !self.stop.load(Ordering::Relaxed)
     }

@@ -64,7 +64,18 @@ fn a_sweep_runs_on_the_gpu() {
 fn operators_and_networks_are_measured_on_the_gpu() {
     let Some(gpu) = pelk_testing::gpu() else { return };
     let sandbox = Sandbox::new();
-    let args = ["bench", "--json", "--runs", "1", "--device", "gpu", "--shape", "4,7,13,5", "--depthwise", "3,5,5,3"];
+    let args = [
+        "bench",
+        "--json",
+        "--runs",
+        "1",
+        "--device",
+        "gpu",
+        "--shape",
+        "4,7,13,5",
+        "--depthwise",
+        "3,5,5,3",
+    ];
     let more = ["--mlp", "9,4", "--model", "pelk_atto", "--batch", "1"];
     let output = succeed(&mut sandbox.xtask(args.into_iter().chain(more)));
     let lines: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -75,6 +86,18 @@ fn operators_and_networks_are_measured_on_the_gpu() {
         assert!(line["ms"].as_f64().unwrap() > 0.0 && line["floor_ms"].is_null(), "{line}");
     }
     assert!(lines[7]["peak_bytes"].as_u64().unwrap() > 1 << 16, "{}", lines[7]);
+}
+
+#[test]
+fn a_profile_names_the_kernels() {
+    if pelk_testing::gpu().is_none() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let args = ["bench", "--model", "pelk_atto", "--pass", "inference", "--profile", "--device"];
+    let output = succeed(&mut sandbox.xtask(args.into_iter().chain(["gpu"])));
+    assert!(output.contains("depthwise_row_planes") && output.contains("product"), "{output}");
+    refuse(&mut sandbox.xtask(args.into_iter().chain(["cpu"])), &["--device gpu"]);
 }
 
 #[test]
@@ -118,7 +141,10 @@ mod without_an_adapter {
         let output = blind(sandbox.train("run", &["--device", "auto", "--max-steps", "1"])).output().unwrap();
         let messages = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{messages}");
-        assert!(messages.contains("--device auto: computing on the processor, since no GPU was found"), "{messages}");
+        assert!(
+            messages.contains("--device auto: computing on the processor, since no GPU was found"),
+            "{messages}"
+        );
         assert!(String::from_utf8_lossy(&output.stdout).contains("on cpu ("));
     }
 }

@@ -9,9 +9,9 @@ use crate::operators::{
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::optimizer::AdamW;
 use pelk_cpu::shape::ImageShape;
-use pelk_wgpu::{Buffer, Element};
 use pelk_wgpu::depthwise::{Bias, BoxConv};
 use pelk_wgpu::pixel_mlp::{self, Kept};
+use pelk_wgpu::{Buffer, Element};
 
 fn box_conv(op: &DepthwiseConv) -> BoxConv {
     BoxConv::new(op.rows.clone(), op.columns.clone())
@@ -43,10 +43,7 @@ fn linear(x: &GpuTensor, weight: &GpuTensor) -> [usize; 3] {
 }
 
 /// Gradients with the shapes of what they belong to.
-fn gradients<const N: usize>(
-    buffers: [Option<Buffer>; N],
-    shapes: [&Shape; N],
-) -> Gradients<GpuTensor, N> {
+fn gradients<const N: usize>(buffers: [Option<Buffer>; N], shapes: [&Shape; N]) -> Gradients<GpuTensor, N> {
     let mut shapes = shapes.into_iter();
     buffers.map(|buffer| {
         let shape = shapes.next();
@@ -237,7 +234,8 @@ impl Backend for GpuBackend {
         needs: [bool; 3],
     ) -> Result<Gradients<GpuTensor, 3>> {
         let (mean, inv_std) = (&mean.values, &inv_std.values);
-        let all = self.gpu.layer_norm_backward(&x.values, &weight.values, mean, inv_std, &gy.values, needs)?;
+        let all =
+            self.gpu.layer_norm_backward(&x.values, &weight.values, mean, inv_std, &gy.values, needs)?;
         Ok(gradients(all, [&x.shape, &weight.shape, &weight.shape]))
     }
 

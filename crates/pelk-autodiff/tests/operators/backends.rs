@@ -2,7 +2,9 @@
 
 use crate::cases::{Case, Kind, all};
 use crate::evaluation::{Evaluation, evaluate};
-use pelk_autodiff::{AdamW, Backend, CpuBackend, Error, GpuBackend, ReferenceBackend, ReferenceTensor, Shape};
+use pelk_autodiff::{
+    AdamW, Backend, CpuBackend, Error, GpuBackend, ReferenceBackend, ReferenceTensor, Shape,
+};
 use pelk_cpu::simd::Level;
 use pelk_wgpu::{GpuError, Options};
 use rayon::ThreadPoolBuilder;
@@ -94,7 +96,9 @@ fn train<B: Backend>(backend: &B) -> ([B::Tensor; 4], f64) {
 fn trains_as_the_reference<B: Backend>(backend: &B) {
     let (actual, actual_squares) = train(backend);
     let (expected, squares) = train(&ReferenceBackend);
-    for ((name, actual), expected) in ["parameter", "mean", "variance", "average"].iter().zip(&actual).zip(&expected) {
+    for ((name, actual), expected) in
+        ["parameter", "mean", "variance", "average"].iter().zip(&actual).zip(&expected)
+    {
         compare(backend, &format!("{}, {name}", backend.name()), OUTPUTS, actual, expected);
     }
     assert!((actual_squares - squares).abs() <= OUTPUTS * squares, "{actual_squares}, want {squares}");

@@ -6,8 +6,8 @@ use pelk_autodiff::operators::{
     PositionForm, ScaleSamples, SplitChannels,
 };
 use pelk_autodiff::{
-    AdamW, Backend, CpuBackend, Executor, GpuBackend, HostParameters, Op, Operator, Parameters, Pass, ReferenceBackend,
-    Result, Shape, Tape,
+    AdamW, Backend, CpuBackend, Executor, GpuBackend, HostParameters, Op, Operator, Parameters, Pass,
+    ReferenceBackend, Result, Shape, Tape,
 };
 use pelk_cpu::simd::Level;
 use pelk_grid::SharingGrid;

@@ -3,8 +3,7 @@
 use crate::case::{Case, GRADIENTS, TEN_STEPS, VALUES, channels_last, rows, text, upload};
 use pelk_autodiff::operators::CrossEntropy;
 use pelk_autodiff::{
-    AdamW, Backend, Eager, Executor, HostParameters, Parameters, Pass, Role, Shape, Tape, Var,
-    to_host,
+    AdamW, Backend, Eager, Executor, HostParameters, Parameters, Pass, Role, Shape, Tape, Var, to_host,
 };
 use pelk_grid::SharingGrid;
 use pelk_models::zoo::Form;

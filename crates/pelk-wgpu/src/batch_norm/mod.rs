@@ -1,6 +1,6 @@
 //! BatchNorm: each channel normalised over the rows.
 
-use crate::check::{wanted, expect_len, shape_error};
+use crate::check::{expect_len, shape_error, wanted};
 use crate::kernel::{Each, Operand, Whole};
 use crate::layer_norm::Normalized;
 use crate::memory::{Buffer, Element};
@@ -142,7 +142,8 @@ impl Gpu {
             Ok(gx)
         };
         let gweight = || {
-            let operands = [Operand::Tensor("mean", mean, Whole), Operand::Tensor("inv_std", &inv_std, Whole)];
+            let operands =
+                [Operand::Tensor("mean", mean, Whole), Operand::Tensor("inv_std", &inv_std, Whole)];
             let [sum] = columns.sum(self, [NORMAL], &[x, gy], &operands)?;
             Ok(sum)
         };

@@ -1,9 +1,9 @@
 //! Dense convolution: the values under each kernel become a row, and the convolution a product of matrices.
 
 use crate::check::{expect_len, wanted};
+use crate::gemm::{Layout, Product};
 use crate::kernel::{Each, View};
 use crate::memory::{Buffer, Element};
-use crate::gemm::{Layout, Product};
 use crate::{Gpu, Result};
 use pelk_cpu::conv2d::Conv2dShape;
 use pelk_cpu::shape::ImageShape;

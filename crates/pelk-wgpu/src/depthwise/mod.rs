@@ -124,10 +124,7 @@ impl BoxConv {
             let theta = self.theta_by_cell(gpu, shape.c, theta, true)?;
             self.convolve(gpu, shape, gy, &theta, Bias::None)
         };
-        Ok([
-            wanted(needs[0], gx)?,
-            wanted(needs[1], || self.theta_gradient(gpu, shape, x, gy))?,
-        ])
+        Ok([wanted(needs[0], gx)?, wanted(needs[1], || self.theta_gradient(gpu, shape, x, gy))?])
     }
 
     fn check(&self, operator: &'static str, shape: ImageShape, x: &Buffer, theta: &Buffer) -> Result<()> {
@@ -284,12 +281,15 @@ impl BoxConv {
         }
         let by_cell = Partials { count: n * image_parts, width: cells * c }.sum(gpu, partials)?;
         let gtheta = gpu.empty(by_cell.len(), Element::F32)?;
-        gpu.items("theta_by_channel", "fn item(i: u32) { store_y(i, load_x(i % p.cells * p.c + i / p.cells)); }")
-            .read("x", &by_cell, Whole)
-            .write("y", &gtheta, Whole)
-            .scalar("c", c)
-            .scalar("cells", cells)
-            .run(gtheta.len(), 1, 1)?;
+        gpu.items(
+            "theta_by_channel",
+            "fn item(i: u32) { store_y(i, load_x(i % p.cells * p.c + i / p.cells)); }",
+        )
+        .read("x", &by_cell, Whole)
+        .write("y", &gtheta, Whole)
+        .scalar("c", c)
+        .scalar("cells", cells)
+        .run(gtheta.len(), 1, 1)?;
         Ok(gtheta)
     }
 

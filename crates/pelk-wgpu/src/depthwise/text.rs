@@ -60,10 +60,10 @@ impl Intervals {
             }
             // Values of a loop have no names, but none is under the next interval.
             declared = begin + length + LANES - 1;
-            lines.add("{".to_owned());
+            lines.add("{");
             lines.box_sum(begin, length, loops);
             with_sum(lines, i);
-            lines.add("}".to_owned());
+            lines.add("}");
             begin += length;
         }
     }

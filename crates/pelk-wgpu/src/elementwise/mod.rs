@@ -17,24 +17,21 @@ impl Gpu {
         operands: &[Operand<'_>],
     ) -> Result<()> {
         let text = move || format!("fn item(i: u32) {{ store_y(i, {expression}); }}");
-        self.generated(name, String::new(), text)
-            .write("y", y, Each(row))
-            .operands(operands)
-            .run(y.len() / row.max(1), row, row)
+        self.generated(name, String::new(), text).write("y", y, Each(row)).operands(operands).run(
+            y.len() / row.max(1),
+            row,
+            row,
+        )
     }
 
-    fn pointwise(
-        &self,
-        name: &'static str,
-        expression: &'static str,
-        inputs: &[&Buffer],
-    ) -> Result<Buffer> {
+    fn pointwise(&self, name: &'static str, expression: &'static str, inputs: &[&Buffer]) -> Result<Buffer> {
         let len = inputs[0].len();
         for input in inputs {
             expect_len(name, "an input", input.len(), len)?;
         }
         let y = self.activation(len)?;
-        let operands = ["a", "b"].into_iter().zip(inputs).map(|(name, input)| Operand::Tensor(name, input, Each(1)));
+        let operands =
+            ["a", "b"].into_iter().zip(inputs).map(|(name, input)| Operand::Tensor(name, input, Each(1)));
         self.map(name, expression, &y, 1, &operands.collect::<Vec<_>>())?;
         Ok(y)
     }

@@ -161,7 +161,8 @@ impl Gpu {
         bias: Option<&Buffer>,
         y: View<'_>,
     ) -> Result<()> {
-        let finish = if bias.is_some() { "store_y(at, value + load_bias(n));" } else { "store_y(at, value);" };
+        let finish =
+            if bias.is_some() { "store_y(at, value + load_bias(n));" } else { "store_y(at, value);" };
         let product = Product { finish, ..Product::plain(rows, outputs, inputs) };
         let bias = bias.map(|bias| Operand::Tensor("bias", bias, Whole));
         product.record(self, x, (weight, Layout::Transposed), y, bias.as_slice())

@@ -11,8 +11,9 @@ const DEPTH: u32 = 16u;
 const INVOCATIONS: u32 = ROWS * COLUMNS / 64u;
 const HALF: u32 = COLUMNS / 2u;
 
-var<workgroup> tile_a: array<f32, ROWS * DEPTH>;
-var<workgroup> tile_b: array<f32, COLUMNS * DEPTH>;
+// By fours, which a GPU loads at once: what limits a product is loads from here.
+var<workgroup> tile_a: array<vec4<f32>, ROWS * DEPTH / 4u>;
+var<workgroup> tile_b: array<vec4<f32>, COLUMNS * DEPTH / 4u>;
 
 fn finish_four(part: u32, m: u32, n: u32, values: vec4<f32>) {
     if n < p.n { finish(part, m, n, values.x); }
@@ -72,7 +73,7 @@ fn block(g: u32, local: u32) {
             if m0 + m < m_end && k0 + k < k_end {
                 value = operand_a(m0 + m, k0 + k);
             }
-            tile_a[k * ROWS + m] = value;
+            tile_a[(k * ROWS + m) / 4u][m % 4u] = value;
         }
         for (var e = local; e < COLUMNS * DEPTH; e += INVOCATIONS) {
             let n = select(e / DEPTH, e % COLUMNS, B_IN_ROWS);
@@ -81,44 +82,36 @@ fn block(g: u32, local: u32) {
             if n0 + n < p.n && k0 + k < k_end {
                 value = operand_b(k0 + k, n0 + n);
             }
-            tile_b[k * COLUMNS + n] = value;
+            tile_b[(k * COLUMNS + n) / 4u][n % 4u] = value;
         }
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k++) {
-            let at = k * COLUMNS + left;
-            let b = vec4(tile_b[at], tile_b[at + 1u], tile_b[at + 2u], tile_b[at + 3u]);
-            let far = at + HALF;
-            let d = vec4(tile_b[far], tile_b[far + 1u], tile_b[far + 2u], tile_b[far + 3u]);
-            let row = k * ROWS + top;
-            var a: f32;
-            a = tile_a[row + 0u];
-            left_0 += a * b;
-            right_0 += a * d;
-            a = tile_a[row + 1u];
-            left_1 += a * b;
-            right_1 += a * d;
-            a = tile_a[row + 2u];
-            left_2 += a * b;
-            right_2 += a * d;
-            a = tile_a[row + 3u];
-            left_3 += a * b;
-            right_3 += a * d;
-            a = tile_a[row + 4u];
-            left_4 += a * b;
-            right_4 += a * d;
-            a = tile_a[row + 5u];
-            left_5 += a * b;
-            right_5 += a * d;
-            a = tile_a[row + 6u];
-            left_6 += a * b;
-            right_6 += a * d;
-            a = tile_a[row + 7u];
-            left_7 += a * b;
-            right_7 += a * d;
+            let at = (k * COLUMNS + left) / 4u;
+            let b = tile_b[at];
+            let d = tile_b[at + HALF / 4u];
+            let row = (k * ROWS + top) / 4u;
+            let upper = tile_a[row];
+            let lower = tile_a[row + 1u];
+            left_0 += upper.x * b;
+            right_0 += upper.x * d;
+            left_1 += upper.y * b;
+            right_1 += upper.y * d;
+            left_2 += upper.z * b;
+            right_2 += upper.z * d;
+            left_3 += upper.w * b;
+            right_3 += upper.w * d;
+            left_4 += lower.x * b;
+            right_4 += lower.x * d;
+            left_5 += lower.y * b;
+            right_5 += lower.y * d;
+            left_6 += lower.z * b;
+            right_6 += lower.z * d;
+            left_7 += lower.w * b;
+            right_7 += lower.w * d;
         }
         workgroupBarrier();
     }
-    finish_row(part, m0 + top + 0u, m_end, n0 + left, left_0, right_0);
+    finish_row(part, m0 + top, m_end, n0 + left, left_0, right_0);
     finish_row(part, m0 + top + 1u, m_end, n0 + left, left_1, right_1);
     finish_row(part, m0 + top + 2u, m_end, n0 + left, left_2, right_2);
     finish_row(part, m0 + top + 3u, m_end, n0 + left, left_3, right_3);

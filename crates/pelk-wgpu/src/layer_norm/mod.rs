@@ -1,6 +1,6 @@
 //! LayerNorm: each row normalised over its values.
 
-use crate::check::{wanted, expect_len, shape_error};
+use crate::check::{expect_len, shape_error, wanted};
 use crate::kernel::{Each, Operand, Whole};
 use crate::memory::{Buffer, Element};
 use crate::reduce::{BLOCK, Columns};
@@ -79,14 +79,11 @@ impl Gpu {
                 Operand::Tensor("mean", mean, Each(BLOCK)),
                 Operand::Tensor("inv_std", inv_std, Each(BLOCK)),
             ];
-            let [sum] = columns.sum(self, ["b * (a - load_mean(r)) * load_inv_std(r)"], &[x, gy], &operands)?;
+            let [sum] =
+                columns.sum(self, ["b * (a - load_mean(r)) * load_inv_std(r)"], &[x, gy], &operands)?;
             Ok(sum)
         };
-        Ok([
-            wanted(needs[0], gx)?,
-            wanted(needs[1], gweight)?,
-            wanted(needs[2], || self.column_sum(gy, c))?,
-        ])
+        Ok([wanted(needs[0], gx)?, wanted(needs[1], gweight)?, wanted(needs[2], || self.column_sum(gy, c))?])
     }
 }
 

@@ -77,7 +77,12 @@ impl Gpu {
     ///
     /// # Errors
     /// When lengths do not fit, or the device has no room or has failed.
-    pub fn soft_cross_entropy(&self, logits: &Buffer, targets: &[f32], classes: usize) -> Result<[Buffer; 2]> {
+    pub fn soft_cross_entropy(
+        &self,
+        logits: &Buffer,
+        targets: &[f32],
+        classes: usize,
+    ) -> Result<[Buffer; 2]> {
         expect_len("soft_cross_entropy", "the targets", targets.len(), logits.len())?;
         let (rows, classes) = rows("soft_cross_entropy", logits, logits.len() / classes.max(1))?;
         let targets = self.upload(targets)?;
@@ -127,12 +132,15 @@ impl Gpu {
     fn targets(&self, classes: usize, labels: &[i64], settings: &CrossEntropy<'_>) -> Result<Targets> {
         let total = settings.total_weight(classes, labels)?;
         let share = |label: i64| match usize::try_from(label) {
-            Ok(class) if Some(label) != settings.ignore_index => (f64::from(settings.weight(class)) / total) as f32,
+            Ok(class) if Some(label) != settings.ignore_index => {
+                (f64::from(settings.weight(class)) / total) as f32
+            }
             _ => 0.0,
         };
         let shares: Vec<f32> = labels.iter().map(|&label| share(label)).collect();
         // An ignored label may be any number: its row counts nothing, and reads the first class.
-        let class = |label: i64| i32::try_from(label).ok().filter(|&class| (class as usize) < classes).unwrap_or(0);
+        let class =
+            |label: i64| i32::try_from(label).ok().filter(|&class| (class as usize) < classes).unwrap_or(0);
         let labels: Vec<i32> = labels.iter().map(|&label| class(label)).collect();
         Ok(Targets { labels: self.upload_integers(&labels)?, shares: self.upload(&shares)? })
     }

@@ -186,7 +186,8 @@ impl PixelMlp {
         let (gexpanded, active) = (gpu.activation(rows * h)?, gpu.activation(rows * h)?);
         let scale = if gamma.is_some() { " * load_gamma(k)" } else { "" };
         let a = format!("load_a(at){scale}{}", factors.times("p.first * ROWS + m"));
-        let finish = "let z = load_expanded(at); store_y(at, value * gelu_slope(z)); store_middle(at, gelu(z));";
+        let finish =
+            "let z = load_expanded(at); store_y(at, value * gelu_slope(z)); store_middle(at, gelu(z));";
         let mut operands = vec![
             Operand::Tensor("expanded", expanded, Each(ROWS * h)),
             Operand::Output("middle", &active, Each(ROWS * h)),
@@ -196,7 +197,8 @@ impl PixelMlp {
         let product = Product { a: &a, finish, ..Product::plain(rows, h, c) };
         product.record(gpu, gy, (project[0], Layout::Plain), &gexpanded, &operands)?;
 
-        let second = self.second_layer(gpu, parameters, &factors, &active, gy, [needs[5], needs[6], needs[7]])?;
+        let second =
+            self.second_layer(gpu, parameters, &factors, &active, gy, [needs[5], needs[6], needs[7]])?;
         drop(active);
         let [gproject, gproject_bias, ggamma] = second;
 
@@ -270,11 +272,14 @@ impl PixelMlp {
         };
         let scaled = |buffer: Option<Buffer>, row: usize, needed: bool| -> Result<Option<Buffer>> {
             let Some(buffer) = buffer.filter(|_| needed) else { return Ok(None) };
-            gpu.items("scale_rows", "fn item(i: u32) { store_y(i, load_y(i) * load_gamma(p.first + i / p.row)); }")
-                .write("y", &buffer, Each(row))
-                .read("gamma", gamma, Whole)
-                .scalar("row", row)
-                .run(c, row, row)?;
+            gpu.items(
+                "scale_rows",
+                "fn item(i: u32) { store_y(i, load_y(i) * load_gamma(p.first + i / p.row)); }",
+            )
+            .write("y", &buffer, Each(row))
+            .read("gamma", gamma, Whole)
+            .scalar("row", row)
+            .run(c, row, row)?;
             Ok(Some(buffer))
         };
         Ok([scaled(weight, h, needs[0])?, scaled(bias, 1, needs[1])?, ggamma])

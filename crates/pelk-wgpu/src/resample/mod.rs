@@ -36,14 +36,25 @@ impl Gpu {
     /// When a size is zero, lengths do not fit, or the device has no room or has failed.
     pub fn adaptive_average(&self, shape: ImageShape, size: [usize; 2], x: &Buffer) -> Result<Buffer> {
         check("adaptive_average", shape, size)?;
-        self.resample("adaptive_average", [shape.n, shape.c], bins(shape.h, size[0]), bins(shape.w, size[1]), x)
+        self.resample(
+            "adaptive_average",
+            [shape.n, shape.c],
+            bins(shape.h, size[0]),
+            bins(shape.w, size[1]),
+            x,
+        )
     }
 
     /// The gradient of [`Gpu::adaptive_average`].
     ///
     /// # Errors
     /// When a size is zero, lengths do not fit, or the device has no room or has failed.
-    pub fn adaptive_average_backward(&self, shape: ImageShape, size: [usize; 2], gy: &Buffer) -> Result<Buffer> {
+    pub fn adaptive_average_backward(
+        &self,
+        shape: ImageShape,
+        size: [usize; 2],
+        gy: &Buffer,
+    ) -> Result<Buffer> {
         check("adaptive_average_backward", shape, size)?;
         let [rows, columns] = [bins(shape.h, size[0]).transposed(), bins(shape.w, size[1]).transposed()];
         self.resample("adaptive_average_backward", [shape.n, shape.c], rows, columns, gy)

@@ -18,7 +18,8 @@ impl Gpu {
         let subgroups = self.uses_subgroups();
         let across = if subgroups { include_str!("subgroup.wgsl") } else { include_str!("tree.wgsl") };
         let variant = if subgroups { "subgroups" } else { "tree" };
-        let whole = move || format!("const ROWS: u32 = {ROWS}u;\nconst SIZE: u32 = {SIZE}u;\n{across}\n{text}");
+        let whole =
+            move || format!("const ROWS: u32 = {ROWS}u;\nconst SIZE: u32 = {SIZE}u;\n{across}\n{text}");
         let call = self.generated(name, variant.to_owned(), whole).blocks(SIZE).scalar("rows", rows);
         if subgroups { call.knowing_subgroups() } else { call }
     }

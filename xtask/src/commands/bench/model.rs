@@ -3,17 +3,19 @@
 use super::cases::{Model, Pass};
 use super::operators::{CPU, values};
 use super::record::{Record, Times};
-use super::timing::{PeakRate, Timing, repeat};
+use super::timing::{PeakRate, repeat};
 use crate::device::{Choice, Device};
 use crate::memory::peak_bytes;
 use crate::own_process;
 use crate::presets::PRESETS;
+use crate::table::{Table, number, text};
 use anyhow::{Context, Result, bail, ensure};
 use pelk_autodiff::operators::CrossEntropy;
 use pelk_autodiff::{Backend, Executor, HostParameters, Parameters, Shape, Tape, Var, from_host};
 use pelk_models::zoo::Form;
 use pelk_models::{ModelSpec, Network, NetworkConfig, cost, initialize, zoo};
 use pelk_train::{Optimizer, TrainConfig, gradient_norm};
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// Channels and classes: ImageNet's, and Fashion-MNIST's for networks that are made for small images.
@@ -70,7 +72,12 @@ pub fn measure(case: &Model, device: &Choice, runs: usize) -> Result<Record> {
             let peak = PeakRate::measure();
             let simd = backend.level().name().to_owned();
             let floor = |multiply_adds| peak.floor_ms(multiply_adds, rayon::current_num_threads());
-            measure_on(&backend, case, runs, Machine { name: CPU.to_owned(), simd, floor: Some(&floor), peak_bytes })
+            measure_on(
+                &backend,
+                case,
+                runs,
+                Machine { name: CPU.to_owned(), simd, floor: Some(&floor), peak_bytes },
+            )
         }
         Device::Gpu(backend) => {
             let (name, simd) = (backend.gpu().name().to_owned(), "wgsl".to_owned());
@@ -88,30 +95,73 @@ struct Machine<'a, P> {
     peak_bytes: P,
 }
 
-fn measure_on<B: Backend>(
-    backend: &B,
-    case: &Model,
-    runs: usize,
-    machine: Machine<'_, impl Fn() -> Option<u64>>,
-) -> Result<Record> {
+/// What each kernel takes in one run of a network on a GPU, the slowest first.
+///
+/// # Errors
+/// When the device is none, there is no such model, or the backend refuses.
+pub fn profile(case: &Model, device: &Choice) -> Result<Table<4>> {
+    let Device::Gpu(backend) = device.open()? else { bail!("--profile is for GPUs: add --device gpu") };
+    let once = |run: &mut dyn FnMut() -> Result<()>| {
+        run()?; // compiles the kernels
+        let (result, kernels) = backend.gpu().profiled(run);
+        result.map(|()| kernels)
+    };
+    let (network, images) = subject(case)?;
+    let kernels = run(&backend, network, &images, case.pass, once)?;
+    let mut kernels: Vec<_> = kernels.into_iter().collect();
+    kernels.sort_by_key(|(_, kernel)| Reverse(kernel.time));
+    let all: f64 = kernels.iter().map(|(_, kernel)| kernel.time.as_secs_f64()).sum();
+    let mut table = Table::new([text("kernel"), number("calls"), number("ms"), number("share")]);
+    for (name, kernel) in kernels {
+        let time = kernel.time.as_secs_f64();
+        let share = format!("{:.1} %", 100.0 * time / all);
+        table.row([name.to_owned(), kernel.calls.to_string(), format!("{:.3}", 1e3 * time), share]);
+    }
+    Ok(table)
+}
+
+/// The network, and what it is run on.
+fn subject(case: &Model) -> Result<(Network, Images)> {
     let model = zoo::model(&case.name)?;
     let (channels, classes) = dimensions(&model);
     let spec = ModelSpec { form: case.dense.then_some(Form::Dense), ..ModelSpec::named(model.name) };
     let network = Network::new(zoo::configure(&spec, channels, classes)?)?;
     let smallest = network.config().smallest_input();
     ensure!(case.size >= smallest, "{} needs images of at least {smallest} pixels", model.name);
-    let images = Images { shape: Shape::from([case.batch, case.size, case.size, channels]), classes };
+    let shape = Shape::from([case.batch, case.size, case.size, channels]);
+    Ok((network, Images { shape, classes }))
+}
+
+/// Gives `runner` what one run of a network does.
+fn run<B: Backend, T>(
+    backend: &B,
+    network: Network,
+    images: &Images,
+    pass: Pass,
+    runner: impl FnMut(&mut dyn FnMut() -> Result<()>) -> Result<T>,
+) -> Result<T> {
+    match pass {
+        Pass::Inference => inference(backend, &network, images, runner),
+        Pass::TrainStep => training(backend, network, images, runner),
+        other => bail!("{} is a pass of operators, not of models", other.name()),
+    }
+}
+
+fn measure_on<B: Backend>(
+    backend: &B,
+    case: &Model,
+    runs: usize,
+    machine: Machine<'_, impl Fn() -> Option<u64>>,
+) -> Result<Record> {
+    let (network, images) = subject(case)?;
+    let name = network.config().name.clone();
     let multiply_adds =
         cost::count(&network, [case.size, case.size], 1.0)?.total().macs_executed * case.batch as u64;
-    let timing = match case.pass {
-        Pass::Inference => inference(backend, &network, &images, runs)?,
-        Pass::TrainStep => training(backend, network, &images, runs)?,
-        other => bail!("{} is a pass of operators, not of models", other.name()),
-    };
+    let timing = run(backend, network, &images, case.pass, |run| repeat(runs, run))?;
     let threads = rayon::current_num_threads();
     let floor_ms = machine.floor.map(|floor| floor(multiply_adds * case.pass.cost()));
     Ok(Record::Model {
-        model: if case.dense { format!("{}, dense", model.name) } else { model.name.to_owned() },
+        model: if case.dense { format!("{name}, dense") } else { name },
         pass: case.pass,
         n: case.batch,
         size: case.size,
@@ -131,12 +181,17 @@ struct Images {
 }
 
 /// The logits of the folded network, as `predict` computes them.
-fn inference<B: Backend>(backend: &B, network: &Network, images: &Images, runs: usize) -> Result<Timing> {
+fn inference<B: Backend, T>(
+    backend: &B,
+    network: &Network,
+    images: &Images,
+    mut runner: impl FnMut(&mut dyn FnMut() -> Result<()>) -> Result<T>,
+) -> Result<T> {
     let network = Network::new(NetworkConfig { folded: true, ..network.config().clone() })?;
     let parameters = fresh(backend, &network)?;
     let pixels = values(images.shape.elements());
     let mut session = network.session(backend, &parameters, &images.shape)?;
-    repeat(runs, || {
+    runner(&mut || {
         let logits = session.run(backend.upload(&images.shape, &pixels)?)?;
         let logits = backend.download(&logits)?;
         ensure!(logits.iter().all(|logit| logit.is_finite()), "the logits are not finite");
@@ -155,14 +210,19 @@ fn fresh<B: Backend>(backend: &B, network: &Network) -> Result<Parameters<B>> {
 }
 
 /// Steps of training with the settings of the default preset, one after another on the same images.
-fn training<B: Backend>(backend: &B, network: Network, images: &Images, runs: usize) -> Result<Timing> {
+fn training<B: Backend, T>(
+    backend: &B,
+    network: Network,
+    images: &Images,
+    mut runner: impl FnMut(&mut dyn FnMut() -> Result<()>) -> Result<T>,
+) -> Result<T> {
     let config = default_training()?;
     let mut parameters = fresh(backend, &network)?;
     let mut optimizer = Optimizer::new(backend, config.optimizer, &network.parameters()?)?;
     let pixels = values(images.shape.elements());
     let labels: Arc<[i64]> = (0..images.shape[0]).map(|i| (i % images.classes) as i64).collect();
     let mut step = 0;
-    repeat(runs, || {
+    runner(&mut || {
         let pass = pelk_autodiff::Pass { seed: SEED, index: step };
         step += 1;
         let mut tape = Tape::new(backend, &parameters, pass);

@@ -66,7 +66,19 @@ impl Operators for Bench {
         let Peripheral { c, h, kernel, center } = shape;
         let times = self.box_conv(&BoxConv::square(shape.grid()?), [n, h, c], pass)?;
         let (threads, simd) = (self.threads, self.level.name().to_owned());
-        Ok(Record::PeripheralConv { pass, n, c, h, w: h, kernel, center, threads, simd, times, device: CPU.to_owned() })
+        Ok(Record::PeripheralConv {
+            pass,
+            n,
+            c,
+            h,
+            w: h,
+            kernel,
+            center,
+            threads,
+            simd,
+            times,
+            device: CPU.to_owned(),
+        })
     }
 
     fn depthwise(&self, shape: Depthwise, n: usize, pass: Pass) -> Result<Record> {
@@ -74,7 +86,19 @@ impl Operators for Bench {
         let conv = BoxConv::new(SharingGrid::dense(kernel_h)?, SharingGrid::dense(kernel_w)?);
         let times = self.box_conv(&conv, [n, h, c], pass)?;
         let (threads, simd) = (self.threads, self.level.name().to_owned());
-        Ok(Record::DepthwiseConv { pass, n, c, h, w: h, kernel_h, kernel_w, threads, simd, times, device: CPU.to_owned() })
+        Ok(Record::DepthwiseConv {
+            pass,
+            n,
+            c,
+            h,
+            w: h,
+            kernel_h,
+            kernel_w,
+            threads,
+            simd,
+            times,
+            device: CPU.to_owned(),
+        })
     }
 
     fn mlp(&self, shape: Mlp, pass: Pass) -> Result<Record> {
@@ -116,7 +140,6 @@ impl Operators for Bench {
         let (threads, simd) = (self.threads, self.level.name().to_owned());
         Ok(Record::PixelMlp { pass, rows, c, threads, simd, times, device: CPU.to_owned() })
     }
-
 }
 
 impl Bench {
