@@ -3,7 +3,7 @@
 
     gpu.py                          everything; needs PyTorch with CUDA and an adapter that `cargo xtask devices` lists
     gpu.py --only peripheral        a part: peripheral, inference or train; may be repeated
-    gpu.py --torch cpu --keep no    a trial where there is no GPU but one in software
+    gpu.py --torch cpu --keep no --batch 1 --rounds 1 --runs 1    a trial where there is no GPU but one in software
 
 Each case is measured by everybody in turn, `--rounds` times; a figure is the median of the rounds' medians. Operators are timed by the
 device's clock, networks until their result is here. The lines are appended to gpu.jsonl beside this file, with the
@@ -39,14 +39,16 @@ NOT_MEASURED = "not measured"
 Line = dict[str, object]
 
 
-def cases(parts: list[str]) -> list[Line]:
-    """The fields by which a case is known; those of one `cargo xtask bench` line."""
+def cases(parts: list[str], batch: int | None = None) -> list[Line]:
+    """The fields by which a case is known; those of one `cargo xtask bench` line. `batch` replaces the numbers of images."""
     found: list[Line] = []
     for c, h, kernel, center in PERIPHERAL:
         for kind in ("forward", "forward_backward"):
             found.append({"bench": "peripheral", "c": c, "h": h, "kernel": kernel, "center": center, "n": OPERATOR_BATCH, "pass": kind})
     for part, kind, models in (("inference", "inference", INFERENCE), ("train", "train_step", TRAIN)):
         found += [{"bench": part, "model": model, "size": size, "n": n, "pass": kind} for model, size, n in models]
+    if batch:
+        found = [{**case, "n": batch} for case in found]
     return [case for case in found if not parts or case["bench"] in parts]
 
 
@@ -129,7 +131,7 @@ def measure(args: argparse.Namespace) -> list[Line]:
     import torch
 
     lines = []
-    for case in cases(args.only):
+    for case in cases(args.only, args.batch):
         peers = ["pelk"] + ([] if args.torch == "none" else list(PEERS))
         rounds: dict[str, list[float]] = {peer: [] for peer in peers}
         card = ""
@@ -190,6 +192,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], choices=["peripheral", "inference", "train"])
     parser.add_argument("--device", default="gpu", help="as `cargo xtask bench` takes it")
     parser.add_argument("--torch", default="cuda", help="PyTorch's device, or none")
+    parser.add_argument("--batch", type=int, help="images of all cases, for a trial")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--keep", choices=["yes", "no"], default="yes", help="append the lines to gpu.jsonl")

@@ -69,7 +69,7 @@ fn a_run_that_pauses_ends_in_the_same_bytes_as_one_that_does_not() {
 #[test]
 fn the_same_holds_in_16_bits() {
     let Some(gpu) = pelk_testing::gpu() else { return };
-    if gpu.storing(pelk_wgpu::Element::F16).is_ok() {
+    if gpu.storing_float16().is_ok() {
         pauses_leave_no_trace(&["batch.float16=true"]);
     }
 }
@@ -77,7 +77,7 @@ fn the_same_holds_in_16_bits() {
 #[test]
 fn sixteen_bits_train_nearly_as_well() {
     let Some(gpu) = pelk_testing::gpu() else { return };
-    if gpu.clone().storing(pelk_wgpu::Element::F16).is_err() {
+    if gpu.clone().storing_float16().is_err() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -28,6 +28,14 @@ pub enum GpuError {
         /// What the driver said, or what is missing.
         reason: String,
     },
+    /// The adapter has no 16-bit floats.
+    #[error(
+        "{adapter} cannot store 16-bit floats, since it lacks SHADER_F16: use float32 (batch.float16 = false)"
+    )]
+    NoFloat16 {
+        /// The adapter's name.
+        adapter: String,
+    },
     /// The device went away: the driver reset it, or it was unplugged.
     #[error(
         "{adapter} was lost ({reason}); all that was on it is gone. Go on from the last checkpoint; if it happens again, \

@@ -94,18 +94,15 @@ impl Gpu {
         Ok(Gpu { shared: Arc::new(shared), activations: Element::F32 })
     }
 
-    /// The handle whose operators store their outputs as `element`; parameters, statistics and their gradients stay float32.
+    /// The handle whose operators store their outputs as 16-bit floats; parameters, statistics and their gradients stay float32.
     ///
     /// # Errors
-    /// When the adapter cannot store it.
-    pub fn storing(self, element: Element) -> Result<Gpu> {
-        let reason = match element {
-            Element::F32 => return Ok(Gpu { activations: element, ..self }),
-            Element::F16 if self.shared.float16 => return Ok(Gpu { activations: element, ..self }),
-            Element::F16 => "it cannot store 16-bit floats (SHADER_F16): use float32",
-            Element::I32 => "activations are floats",
-        };
-        Err(GpuError::Open { adapter: self.name().to_owned(), reason: reason.to_owned() })
+    /// When the adapter cannot.
+    pub fn storing_float16(self) -> Result<Gpu> {
+        if !self.shared.float16 {
+            return Err(GpuError::NoFloat16 { adapter: self.name().to_owned() });
+        }
+        Ok(Gpu { activations: Element::F16, ..self })
     }
 
     /// How outputs are stored.

@@ -23,7 +23,7 @@
 //! - Tensors that are larger than an adapter can bind at once are cut, to the same bits, and so is work that would take a
 //!   driver's patience. What cannot be cut is [`GpuError::TooLarge`].
 //! - Memory is recycled: a loop takes none after its first round ([`Gpu::memory_use`]).
-//! - Activations are stored as float32, or as float16 where the adapter can ([`Gpu::storing`]); arithmetic is float32 always.
+//! - Activations are stored as float32, or as float16 where the adapter can ([`Gpu::storing_float16`]); arithmetic is float32 always.
 //! - A device that is lost or has no memory left is an error, never a panic, and nothing falls back to the processor.
 //!
 //! | folder | kernels |

@@ -30,9 +30,9 @@ fn values_come_back_in_the_order_of_what_was_recorded() {
 #[test]
 fn float16_keeps_eleven_bits() {
     let Some(gpu) = pelk_testing::gpu() else { return };
-    let Ok(half) = gpu.clone().storing(Element::F16) else {
-        assert!(gpu.storing(Element::F16).unwrap_err().to_string().contains("SHADER_F16"));
-        return;
+    let half = match gpu.storing_float16() {
+        Ok(half) => half,
+        Err(error) => return assert!(error.to_string().contains("SHADER_F16"), "{error}"),
     };
     let x = [1.0, -0.5, 1.0 + 1.0 / 1024.0, 1.0 + 1.0 / 8192.0, 65504.0, 0.0];
     let narrow = half.convert(&half.upload(&x).unwrap(), Element::F16).unwrap();

@@ -9,9 +9,9 @@ use crate::operators::{
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::optimizer::AdamW;
 use pelk_cpu::shape::ImageShape;
+use pelk_wgpu::Buffer;
 use pelk_wgpu::depthwise::{Bias, BoxConv};
 use pelk_wgpu::pixel_mlp::{self, Kept};
-use pelk_wgpu::{Buffer, Element};
 
 fn box_conv(op: &DepthwiseConv) -> BoxConv {
     BoxConv::new(op.rows.clone(), op.columns.clone())
@@ -83,7 +83,7 @@ impl Backend for GpuBackend {
     }
 
     fn storing_float16(self) -> Result<GpuBackend> {
-        Ok(GpuBackend { gpu: self.gpu.storing(Element::F16)? })
+        Ok(GpuBackend { gpu: self.gpu.storing_float16()? })
     }
 
     fn shape<'t>(&self, tensor: &'t GpuTensor) -> &'t Shape {
