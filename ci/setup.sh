@@ -15,7 +15,7 @@ for tool in "rustc" "cargo" "cargo fmt" "cargo clippy"; do
 done
 
 # The places where Vulkan's loader looks for drivers.
-if ! ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1; then
+if ! compgen -G "/usr/share/vulkan/icd.d/*.json" >/dev/null && ! compgen -G "/etc/vulkan/icd.d/*.json" >/dev/null; then
     if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
         echo "error: no Vulkan driver is installed, and this is not root on Debian; install one by hand" >&2
         exit 1

@@ -2,7 +2,7 @@
 //!
 //! Three interfaces, from the device up:
 //! - [`Backend`]: a device's tensors and the computation of each operator, forward and backward. [`CpuBackend`] is for
-//!   use, [`ReferenceBackend`] computes in plain float64 loops what others are held against;
+//!   use, and with the feature `gpu` also `GpuBackend`; [`ReferenceBackend`] computes in plain float64 loops what others are held against;
 //! - [`Operator`]: an operator's shape rule, cost and gradient, written once for all backends;
 //! - [`Executor`]: what a network's definition talks to. [`Tape`] runs it for training, [`Eager`] once for inference,
 //!   [`Session`] records it to run it again and again.

@@ -11,12 +11,12 @@
 //! The gradient of the input is the same with theta turned. That of theta is, for cell (a, b), the product of the sums of the input
 //! over column interval b and of the output gradient over row interval a ([`text::theta_gradient`]).
 //!
-//! Planes exist for some images at a time, so that they need little memory and stay in a cache.
+//! Intervals that never meet an image are left out: of a 47 x 47 kernel 27 x 27 taps remain on 14 x 14 pixels. Planes exist for some images at a time, so that they need little memory and stay in a cache.
 
 mod text;
 
 use crate::check::{expect_len, wanted};
-use crate::kernel::{Call, Each, View, Whole};
+use crate::kernel::{Call, Each, Operand, View, Whole};
 use crate::memory::{Buffer, Element};
 use crate::reduce::Partials;
 use crate::{Gpu, Result};
@@ -52,7 +52,14 @@ pub enum Bias<'a> {
     Map(&'a Buffer),
 }
 
-impl Bias<'_> {
+impl<'a> Bias<'a> {
+    fn operand(self) -> Option<Operand<'a>> {
+        match self {
+            Bias::None => None,
+            Bias::Channel(bias) | Bias::Map(bias) => Some(Operand::Tensor("bias", bias, Whole)),
+        }
+    }
+
     /// The function that writes an output.
     fn finish(self) -> &'static str {
         match self {
@@ -102,7 +109,7 @@ impl BoxConv {
             Bias::Map(bias) => expect_len("depthwise", "bias", bias.len(), shape.h * shape.w * shape.c)?,
         }
         let theta = self.theta_by_cell(gpu, shape.c, theta, false)?;
-        self.convolve(gpu, shape, x, &theta, bias)
+        self.on(gpu, shape).convolve(x, &theta, bias)
     }
 
     /// The gradients of [`BoxConv::forward`] by x and theta that `needs` asks for.
@@ -122,9 +129,9 @@ impl BoxConv {
         expect_len("depthwise backward", "gy", gy.len(), shape.len())?;
         let gx = || {
             let theta = self.theta_by_cell(gpu, shape.c, theta, true)?;
-            self.convolve(gpu, shape, gy, &theta, Bias::None)
+            self.on(gpu, shape).convolve(gy, &theta, Bias::None)
         };
-        Ok([wanted(needs[0], gx)?, wanted(needs[1], || self.theta_gradient(gpu, shape, x, gy))?])
+        Ok([wanted(needs[0], gx)?, wanted(needs[1], || self.on(gpu, shape).theta_gradient(x, gy))?])
     }
 
     fn check(&self, operator: &'static str, shape: ImageShape, x: &Buffer, theta: &Buffer) -> Result<()> {
@@ -146,171 +153,174 @@ impl BoxConv {
         Ok(by_cell)
     }
 
+    fn on<'a>(&'a self, gpu: &'a Gpu, shape: ImageShape) -> OnImages<'a> {
+        let rows = Intervals::meeting(&self.rows, shape.h);
+        let columns = Intervals::meeting(&self.columns, shape.w);
+        OnImages { conv: self, gpu, shape, rows, columns }
+    }
+}
+
+/// A convolution of images of one shape.
+struct OnImages<'a> {
+    conv: &'a BoxConv,
+    gpu: &'a Gpu,
+    shape: ImageShape,
+    /// The intervals that meet an image.
+    rows: Intervals,
+    columns: Intervals,
+}
+
+impl OnImages<'_> {
     /// A call with the numbers that all kernels know.
-    fn call<'a>(
-        &self,
-        gpu: &'a Gpu,
-        shape: ImageShape,
-        name: &'static str,
-        variant: String,
-        text: impl Fn() -> String + 'a,
-    ) -> Call<'a> {
+    fn call<'a>(&'a self, name: &'static str, variant: String, text: impl Fn() -> String + 'a) -> Call<'a> {
         let numbers = [
-            ("h", shape.h),
-            ("w", shape.w),
-            ("c", shape.c),
-            ("row_cells", self.rows.cells()),
-            ("row_radius", self.rows.radius()),
-            ("column_cells", self.columns.cells()),
-            ("column_radius", self.columns.radius()),
+            ("h", self.shape.h),
+            ("w", self.shape.w),
+            ("c", self.shape.c),
+            ("row_count", self.rows.count()),
+            ("row_first", self.rows.first),
+            ("row_begin", self.rows.begin),
+            ("row_radius", self.conv.rows.radius()),
+            ("column_cells", self.conv.columns.cells()),
+            ("column_count", self.columns.count()),
+            ("column_first", self.columns.first),
+            ("column_begin", self.columns.begin),
+            ("column_radius", self.conv.columns.radius()),
         ];
-        let call = gpu.generated(name, variant, text);
+        let call = self.gpu.generated(name, variant, text);
         numbers.into_iter().fold(call, |call, (name, value)| call.scalar(name, value))
     }
 
-    /// `theta` is by cell.
-    fn convolve(
-        &self,
-        gpu: &Gpu,
-        shape: ImageShape,
-        x: &Buffer,
-        theta: &Buffer,
-        bias: Bias<'_>,
-    ) -> Result<Buffer> {
-        let y = gpu.activation(shape.len())?;
-        let ImageShape { n, h, w, c } = shape;
-        let image = h * w * c;
-        let columns = Intervals::all(&self.columns);
-        if self.rows.is_dense() {
-            let blocks = w.div_ceil(LANES);
-            let variant = format!("{}, {}", columns.key(), bias.finish());
-            let text = || format!("{}\n{}", bias.finish(), text::dense_rows(&columns));
-            let mut call = self
-                .call(gpu, shape, "depthwise_dense_rows", variant, text)
-                .read("x", x, Each(image))
-                .read("theta", theta, Whole)
-                .write("y", &y, Each(image))
-                .scalar("blocks", blocks);
-            if let Bias::Channel(bias) | Bias::Map(bias) = bias {
-                call = call.read("bias", bias, Whole);
-            }
-            call.run(n, h * blocks * c, image * self.cells())?;
+    /// Values of an image.
+    fn image(&self) -> usize {
+        self.shape.h * self.shape.w * self.shape.c
+    }
+
+    /// Values of an image's planes.
+    fn planes(&self) -> usize {
+        self.image() * self.rows.count()
+    }
+
+    /// The images, cut so that the planes of a part have a bounded size, where there are planes.
+    fn parts(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let n = self.shape.n;
+        let part = if self.conv.rows.is_dense() { n } else { (PLANES / self.planes()).max(1) };
+        (0..n).step_by(part).map(move |first| first..(first + part).min(n))
+    }
+
+    /// The convolution; `theta` is by cell.
+    fn convolve(&self, x: &Buffer, theta: &Buffer, bias: Bias<'_>) -> Result<Buffer> {
+        let y = self.gpu.activation(self.shape.len())?;
+        if self.conv.rows.is_dense() {
+            self.dense_rows(x, theta, bias, &y)?;
             return Ok(y);
         }
-        for images in parts(n, image_planes(n, image * self.rows.cells())) {
-            let planes = self.row_planes(gpu, shape, x, theta, images.clone())?;
-            let blocks = h.div_ceil(LANES);
-            let variant = format!("{}, {}", Intervals::all(&self.rows).key(), bias.finish());
-            let text = || format!("{}\n{}", bias.finish(), text::sum_planes(&self.rows));
-            let mut call = self
-                .call(gpu, shape, "depthwise_sum_planes", variant, text)
-                .read("x", &planes, Each(image * self.rows.cells()))
-                .write("y", View { buffer: &y, begin: images.start * image }, Each(image))
-                .scalar("blocks", blocks);
-            if let Bias::Channel(bias) | Bias::Map(bias) = bias {
-                call = call.read("bias", bias, Whole);
-            }
-            call.run(images.len(), blocks * w * c, image * self.rows.kernel())?;
+        for images in self.parts() {
+            let planes = self.row_planes(x, theta, images.clone())?;
+            self.sum_planes(&planes, bias, &y, images)?;
         }
         Ok(y)
     }
 
+    fn dense_rows(&self, x: &Buffer, theta: &Buffer, bias: Bias<'_>, y: &Buffer) -> Result<()> {
+        let ImageShape { n, h, w, c } = self.shape;
+        let (image, blocks) = (self.image(), w.div_ceil(LANES));
+        let variant = format!("{}, {}", self.columns.key(), bias.finish());
+        let text = || format!("{}\n{}", bias.finish(), text::dense_rows(&self.columns));
+        self.call("depthwise_dense_rows", variant, text)
+            .read("x", x, Each(image))
+            .read("theta", theta, Whole)
+            .write("y", y, Each(image))
+            .scalar("blocks", blocks)
+            .operands(bias.operand().as_slice())
+            .run(n, h * blocks * c, image * self.rows.count() * self.columns.count())
+    }
+
     /// For each cell row of the kernel, the sums over column intervals times theta: `[images, k', H, W, C]`.
-    fn row_planes(
-        &self,
-        gpu: &Gpu,
-        shape: ImageShape,
-        x: &Buffer,
-        theta: &Buffer,
-        images: Range<usize>,
-    ) -> Result<Buffer> {
-        let ImageShape { h, w, c, .. } = shape;
-        let (image, columns) = (h * w * c, Intervals::all(&self.columns));
-        let planes = gpu.empty(images.len() * image * self.rows.cells(), Element::F32)?;
-        let blocks = w.div_ceil(LANES);
-        for rows in Intervals::parts(&self.rows, ROW_CELLS) {
-            let cells = rows.lengths.len();
-            let text = || text::row_planes(&columns, cells);
-            self.call(gpu, shape, "depthwise_row_planes", format!("{cells}, {}", columns.key()), text)
+    fn row_planes(&self, x: &Buffer, theta: &Buffer, images: Range<usize>) -> Result<Buffer> {
+        let ImageShape { h, w, c, .. } = self.shape;
+        let (image, blocks) = (self.image(), w.div_ceil(LANES));
+        let planes = self.gpu.empty(images.len() * self.planes(), Element::F32)?;
+        for part in self.rows.parts(ROW_CELLS) {
+            let cells = part.count();
+            let text = || text::row_planes(&self.columns, cells);
+            self.call("depthwise_row_planes", format!("{cells}, {}", self.columns.key()), text)
                 .read("x", View { buffer: x, begin: images.start * image }, Each(image))
                 .read("theta", theta, Whole)
-                .write("planes", &planes, Each(image * self.rows.cells()))
+                .write("planes", &planes, Each(self.planes()))
                 .scalar("blocks", blocks)
-                .scalar("row_begin", rows.first)
-                .run(images.len(), h * blocks * c, image * cells * self.columns.cells())?;
+                .scalar("part_begin", part.first - self.rows.first)
+                .run(images.len(), h * blocks * c, image * cells * self.columns.count())?;
         }
         Ok(planes)
     }
 
-    fn theta_gradient(&self, gpu: &Gpu, shape: ImageShape, x: &Buffer, gy: &Buffer) -> Result<Buffer> {
-        let ImageShape { n, h, w, c } = shape;
-        let (image, cells) = (h * w * c, self.cells());
-        let row_groups = self.rows.cells().div_ceil(GRADIENT_CELLS[0]);
+    fn sum_planes(&self, planes: &Buffer, bias: Bias<'_>, y: &Buffer, images: Range<usize>) -> Result<()> {
+        let ImageShape { h, w, c, .. } = self.shape;
+        let (image, blocks) = (self.image(), h.div_ceil(LANES));
+        let variant = format!("{}, {}", self.rows.key(), bias.finish());
+        let text = || format!("{}\n{}", bias.finish(), text::sum_planes(&self.rows));
+        self.call("depthwise_sum_planes", variant, text)
+            .read("x", planes, Each(self.planes()))
+            .write("y", View { buffer: y, begin: images.start * image }, Each(image))
+            .scalar("blocks", blocks)
+            .operands(bias.operand().as_slice())
+            .run(images.len(), blocks * w * c, image * self.rows.taps())
+    }
+
+    fn theta_gradient(&self, x: &Buffer, gy: &Buffer) -> Result<Buffer> {
+        let ImageShape { n, h, c, .. } = self.shape;
+        let (image, dense) = (self.image(), self.conv.rows.is_dense());
+        let cells = self.rows.count() * self.columns.count();
+        let row_groups = self.rows.count().div_ceil(GRADIENT_CELLS[0]);
         let part_rows = h.div_ceil((GRADIENT_ITEMS / (n * c * row_groups)).clamp(1, h));
         let image_parts = h.div_ceil(part_rows);
-        let partials = gpu.empty(n * image_parts * cells * c, Element::F32)?;
-        let at_once = if self.rows.is_dense() { n } else { image_planes(n, image * self.rows.cells()) };
-        for images in parts(n, at_once) {
+        let partials = self.gpu.empty(n * image_parts * cells * c, Element::F32)?;
+        for images in self.parts() {
             let planes;
-            let (g, g_image, gradient_row) = if self.rows.is_dense() {
+            let (g, g_image, gradient_row) = if dense {
                 (View::from(gy), image, DENSE_GRADIENT_ROW)
             } else {
-                planes = self.column_planes(gpu, shape, gy, images.clone())?;
-                (View::from(&planes), image * self.rows.cells(), PLANE_GRADIENT_ROW)
+                planes = self.column_planes(gy, images.clone())?;
+                (View::from(&planes), self.planes(), PLANE_GRADIENT_ROW)
             };
-            for columns in Intervals::parts(&self.columns, GRADIENT_CELLS[1]) {
-                let text =
-                    || format!("{gradient_row}\n{}", text::theta_gradient(&columns, GRADIENT_CELLS[0]));
-                let variant = format!("{}, {gradient_row}", columns.key());
+            for part in self.columns.parts(GRADIENT_CELLS[1]) {
+                let text = || format!("{gradient_row}\n{}", text::theta_gradient(&part, GRADIENT_CELLS[0]));
                 let view = View { buffer: &partials, begin: images.start * image_parts * cells * c };
-                self.call(gpu, shape, "depthwise_theta_gradient", variant, text)
+                let work = image * self.rows.count() * part.count();
+                self.call("depthwise_theta_gradient", format!("{}, {gradient_row}", part.key()), text)
                     .read("x", View { buffer: x, begin: images.start * image }, Each(image))
                     .read("g", g, Each(g_image))
                     .write("partials", view, Each(image_parts * cells * c))
                     .scalar("row_groups", row_groups)
                     .scalar("image_parts", image_parts)
                     .scalar("part_rows", part_rows)
-                    .scalar("column_first", columns.first)
-                    .scalar("column_begin", columns.begin)
-                    .run(
-                        images.len(),
-                        image_parts * row_groups * c,
-                        image * self.rows.cells() * columns.lengths.len(),
-                    )?;
+                    .scalar("part_begin", part.first - self.columns.first)
+                    .scalar("part_tap", part.begin)
+                    .run(images.len(), image_parts * row_groups * c, work)?;
             }
         }
-        let by_cell = Partials { count: n * image_parts, width: cells * c }.sum(gpu, partials)?;
-        let gtheta = gpu.empty(by_cell.len(), Element::F32)?;
-        gpu.items(
-            "theta_by_channel",
-            "fn item(i: u32) { store_y(i, load_x(i % p.cells * p.c + i / p.cells)); }",
-        )
-        .read("x", &by_cell, Whole)
-        .write("y", &gtheta, Whole)
-        .scalar("c", c)
-        .scalar("cells", cells)
-        .run(gtheta.len(), 1, 1)?;
+        let by_cell = Partials { count: n * image_parts, width: cells * c }.sum(self.gpu, partials)?;
+        let gtheta = self.gpu.empty(c * self.conv.cells(), Element::F32)?;
+        let by_channel = || include_str!("theta_by_channel.wgsl").to_owned();
+        self.call("theta_by_channel", String::new(), by_channel)
+            .read("by_cell", &by_cell, Whole)
+            .write("theta", &gtheta, Whole)
+            .scalar("cells", self.conv.cells())
+            .run(gtheta.len(), 1, 1)?;
         Ok(gtheta)
     }
 
     /// The sums of `gy` over row intervals, mirrored: `[images, k', H, W, C]`.
-    fn column_planes(
-        &self,
-        gpu: &Gpu,
-        shape: ImageShape,
-        gy: &Buffer,
-        images: Range<usize>,
-    ) -> Result<Buffer> {
-        let ImageShape { h, w, c, .. } = shape;
-        let image = h * w * c;
-        let planes = gpu.empty(images.len() * image * self.rows.cells(), Element::F32)?;
-        let blocks = h.div_ceil(LANES);
-        let text = || text::column_planes(&self.rows);
-        self.call(gpu, shape, "depthwise_column_planes", Intervals::all(&self.rows).key(), text)
+    fn column_planes(&self, gy: &Buffer, images: Range<usize>) -> Result<Buffer> {
+        let ImageShape { h, w, c, .. } = self.shape;
+        let (image, blocks) = (self.image(), h.div_ceil(LANES));
+        let planes = self.gpu.empty(images.len() * self.planes(), Element::F32)?;
+        self.call("depthwise_column_planes", self.rows.key(), || text::column_planes(&self.rows))
             .read("x", View { buffer: gy, begin: images.start * image }, Each(image))
-            .write("planes", &planes, Each(image * self.rows.cells()))
+            .write("planes", &planes, Each(self.planes()))
             .scalar("blocks", blocks)
-            .run(images.len(), blocks * w * c, image * self.rows.kernel())?;
+            .run(images.len(), blocks * w * c, image * self.rows.taps())?;
         Ok(planes)
     }
 }
@@ -318,20 +328,11 @@ impl BoxConv {
 /// The row of the output gradient that meets cell row `a` of a dense kernel at row `y` of the input.
 const DENSE_GRADIENT_ROW: &str = "\
 fn gradient_row(image: u32, a: u32, y: u32) -> u32 {
-    let row = y + p.row_radius - a;
+    let row = y + p.row_radius - (p.row_begin + a);
     return select(NONE, image * p.h + row, row < p.h);
 }";
 /// The row of the planes.
 const PLANE_GRADIENT_ROW: &str = "\
 fn gradient_row(image: u32, a: u32, y: u32) -> u32 {
-    return (image * p.row_cells + a) * p.h + y;
+    return (image * p.row_count + a) * p.h + y;
 }";
-
-/// Images whose planes, of so many values each, may exist at once.
-fn image_planes(n: usize, planes: usize) -> usize {
-    (PLANES / planes).clamp(1, n)
-}
-
-fn parts(n: usize, part: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..n).step_by(part).map(move |first| first..(first + part).min(n))
-}

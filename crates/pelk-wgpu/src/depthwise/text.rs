@@ -24,18 +24,38 @@ pub(super) struct Intervals {
 }
 
 impl Intervals {
-    pub fn all(grid: &SharingGrid) -> Intervals {
-        Intervals { first: 0, begin: 0, lengths: grid.intervals().to_vec() }
+    /// What of a grid's intervals ever meets a line of `size` pixels: a tap that is further from the centre than the line is long lies
+    /// outside of the image, whatever the output.
+    pub fn meeting(grid: &SharingGrid, size: usize) -> Intervals {
+        let (radius, kernel) = (grid.radius(), grid.kernel());
+        let (begin, end) = (radius.saturating_sub(size - 1), kernel.min(radius + size));
+        let clipped = grid.offsets().iter().zip(grid.intervals()).enumerate();
+        let clipped = clipped
+            .map(|(i, (&offset, &length))| (i, (offset + length).min(end).saturating_sub(offset.max(begin))))
+            .filter(|&(_, length)| length > 0);
+        let (numbers, lengths): (Vec<_>, Vec<_>) = clipped.unzip();
+        // The centre tap always meets the image.
+        Intervals { first: numbers[0], begin, lengths }
     }
 
-    /// The intervals of a grid in parts of at most `most`, as equal as they can be.
-    pub fn parts(grid: &SharingGrid, most: usize) -> Vec<Intervals> {
-        let cells = grid.cells();
-        let parts = cells.div_ceil(most);
+    /// Their number.
+    pub fn count(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Taps under them.
+    pub fn taps(&self) -> usize {
+        self.lengths.iter().sum()
+    }
+
+    /// The intervals in parts of at most `most`, as equal as they can be.
+    pub fn parts(&self, most: usize) -> Vec<Intervals> {
+        let (count, parts) = (self.count(), self.count().div_ceil(most));
         let part = |i: usize| {
-            let range = i * cells / parts..(i + 1) * cells / parts;
-            let (first, begin) = (range.start, grid.offsets()[range.start]);
-            Intervals { first, begin, lengths: grid.intervals()[range].to_vec() }
+            let range = i * count / parts..(i + 1) * count / parts;
+            let before: usize = self.lengths[..range.start].iter().sum();
+            let (first, begin) = (self.first + range.start, self.begin + before);
+            Intervals { first, begin, lengths: self.lengths[range].to_vec() }
         };
         (0..parts).map(part).collect()
     }
@@ -141,13 +161,13 @@ fn item(i: u32) {{
     let row = i / p.c / p.blocks;
     let y = row % p.h;
     let image = row / p.h;
-    left = block * {LANES}u - p.column_radius;
+    left = block * {LANES}u + p.column_begin - p.column_radius;
     var total = vec4<f32>();
-    for (var a = 0u; a < p.row_cells; a++) {{
-        let source = y + a - p.row_radius;
+    for (var a = 0u; a < p.row_count; a++) {{
+        let source = y + p.row_begin + a - p.row_radius;
         if source >= p.h {{ continue; }}
         line = (image * p.h + source) * p.w * p.c + c;
-        let theta = a * p.column_cells * p.c + c;
+        let theta = ((p.row_first + a) * p.column_cells + p.column_first) * p.c + c;
 {body}    }}
     for (var lane = 0u; lane < {LANES}u; lane++) {{
         let x = block * {LANES}u + lane;
@@ -167,19 +187,18 @@ pub(super) fn row_planes(columns: &Intervals, cells: usize) -> String {
     }
     columns.sums(&mut lines, |lines, b| {
         for a in 0..cells {
-            lines.add(format!(
-                "total_{a} += load_theta(((p.row_begin + {a}u) * p.column_cells + {b}u) * p.c + c) * sum;"
-            ));
+            lines
+                .add(format!("total_{a} += load_theta(theta + ({a}u * p.column_cells + {b}u) * p.c) * sum;"));
         }
     });
     for a in 0..cells {
-        lines.add(format!("put(image, p.row_begin + {a}u, y, block, c, total_{a});"));
+        lines.add(format!("put(image, p.part_begin + {a}u, y, block, c, total_{a});"));
     }
     let body = lines.0;
     format!(
         "{ALONG_ROW}
 fn put(image: u32, a: u32, y: u32, block: u32, c: u32, total: vec4<f32>) {{
-    let begin = (image * p.row_cells + a) * p.h + y;
+    let begin = (image * p.row_count + a) * p.h + y;
     for (var lane = 0u; lane < {LANES}u; lane++) {{
         let x = block * {LANES}u + lane;
         if x < p.w {{ store_planes((begin * p.w + x) * p.c + c, total[lane]); }}
@@ -191,21 +210,22 @@ fn item(i: u32) {{
     let row = i / p.c / p.blocks;
     let y = row % p.h;
     let image = row / p.h;
-    left = block * {LANES}u - p.column_radius;
+    left = block * {LANES}u + p.column_begin - p.column_radius;
     line = row * p.w * p.c + c;
+    let theta = ((p.row_first + p.part_begin) * p.column_cells + p.column_first) * p.c + c;
 {body}}}
 "
     )
 }
 
 /// The sums over `rows` of the planes: `x` to `y`. An item is four pixels of a column, in one channel.
-pub(super) fn sum_planes(rows: &SharingGrid) -> String {
+pub(super) fn sum_planes(rows: &Intervals) -> String {
     let mut lines = Lines::default();
-    for (a, (&begin, &length)) in rows.offsets().iter().zip(rows.intervals()).enumerate() {
-        lines.add(format!("line = (image * p.row_cells + {a}u) * p.h * p.w * p.c + x * p.c + c;"));
-        lines.add(format!("top = block * {LANES}u + {begin}u - p.row_radius;"));
+    for (a, interval) in rows.parts(1).iter().enumerate() {
+        let begin = interval.begin - rows.begin;
+        lines.add(format!("line = (image * p.row_count + {a}u) * p.h * p.w * p.c + x * p.c + c;"));
+        lines.add(format!("top = block * {LANES}u + {begin}u + p.row_begin - p.row_radius;"));
         lines.add("{");
-        let interval = Intervals { first: a, begin, lengths: vec![length] };
         interval.sums(&mut lines, |lines, _| lines.add("total += sum;"));
         lines.add("}");
     }
@@ -229,17 +249,17 @@ fn item(i: u32) {{
 
 /// The sums of `x` over `rows`, a plane each, in the reverse order: what each cell of the kernel meets in the gradient. An item is
 /// four pixels of a column, in one channel.
-pub(super) fn column_planes(rows: &SharingGrid) -> String {
+pub(super) fn column_planes(rows: &Intervals) -> String {
     let mut lines = Lines::default();
-    Intervals::all(rows).sums(&mut lines, |lines, a| {
-        let mirrored = rows.cells() - 1 - a;
+    rows.sums(&mut lines, |lines, a| {
+        let mirrored = rows.count() - 1 - a;
         lines.add(format!("put(image, {mirrored}u, block, x * p.c + c, sum);"));
     });
     let body = lines.0;
     format!(
         "{ALONG_COLUMN}
 fn put(image: u32, a: u32, block: u32, place: u32, sum: vec4<f32>) {{
-    let begin = (image * p.row_cells + a) * p.h;
+    let begin = (image * p.row_count + a) * p.h;
     for (var lane = 0u; lane < {LANES}u; lane++) {{
         let y = block * {LANES}u + lane;
         if y < p.h {{ store_planes((begin + y) * p.w * p.c + place, sum[lane]); }}
@@ -251,7 +271,7 @@ fn item(i: u32) {{
     let block = i / p.c / p.w % p.blocks;
     let image = i / p.c / p.w / p.blocks;
     line = image * p.h * p.w * p.c + x * p.c + c;
-    top = block * {LANES}u - p.row_radius;
+    top = block * {LANES}u + p.row_begin - p.row_radius;
 {body}}}
 "
     )
@@ -261,13 +281,13 @@ fn item(i: u32) {{
 /// `g` to `partials`. An item is `cells` rows of the kernel, some rows of the image and a channel.
 pub(super) fn theta_gradient(columns: &Intervals, cells: usize) -> String {
     let (mut declarations, mut body, mut stores) = (Lines::default(), Lines::default(), Lines::default());
-    let all = || (0..cells).flat_map(|a| (0..columns.lengths.len()).map(move |b| (a, b)));
+    let all = || (0..cells).flat_map(|a| (0..columns.count()).map(move |b| (a, b)));
     for (a, b) in all() {
         declarations.add(format!("var total_{a}_{b} = 0.0;"));
         stores.add(format!("put(group, a0 + {a}u, {b}u, c, total_{a}_{b});"));
     }
     for a in 0..cells {
-        body.add(format!("let g_{a} = gradient(image, min(a0 + {a}u, p.row_cells - 1u), y, x0, c);"));
+        body.add(format!("let g_{a} = gradient(image, min(a0 + {a}u, p.row_count - 1u), y, x0, c);"));
     }
     columns.sums(&mut body, |lines, b| {
         for a in 0..cells {
@@ -278,8 +298,8 @@ pub(super) fn theta_gradient(columns: &Intervals, cells: usize) -> String {
     format!(
         "{ALONG_ROW}
 fn put(group: u32, a: u32, b: u32, c: u32, total: f32) {{
-    if a < p.row_cells {{
-        store_partials(((group * p.row_cells + a) * p.column_cells + p.column_first + b) * p.c + c, total);
+    if a < p.row_count {{
+        store_partials(((group * p.row_count + a) * p.column_count + p.part_begin + b) * p.c + c, total);
     }}
 }}
 fn gradient(image: u32, a: u32, y: u32, x0: u32, c: u32) -> vec4<f32> {{
@@ -300,7 +320,7 @@ fn item(i: u32) {{
 {declarations}    for (var y = begin; y < min(begin + p.part_rows, p.h); y++) {{
         line = (image * p.h + y) * p.w * p.c + c;
         for (var x0 = 0u; x0 < p.w; x0 += {LANES}u) {{
-            left = x0 + p.column_begin - p.column_radius;
+            left = x0 + p.part_tap - p.column_radius;
 {body}        }}
     }}
 {stores}}}
@@ -315,19 +335,35 @@ mod tests {
     #[test]
     fn parts_cover_a_grid() {
         let grid = SharingGrid::exponential(51, 5, 2).unwrap();
-        let parts = Intervals::parts(&grid, 5);
-        assert_eq!(parts.iter().map(|part| part.lengths.len()).collect::<Vec<_>>(), [4, 4, 5]);
+        let all = Intervals::meeting(&grid, 51);
+        assert_eq!(all, Intervals { first: 0, begin: 0, lengths: grid.intervals().to_vec() });
+        let parts = all.parts(5);
+        assert_eq!(parts.iter().map(Intervals::count).collect::<Vec<_>>(), [4, 4, 5]);
         for part in &parts {
             assert_eq!(part.begin, grid.offsets()[part.first]);
-            assert_eq!(part.lengths, grid.intervals()[part.first..part.first + part.lengths.len()]);
+            assert_eq!(part.lengths, grid.intervals()[part.first..part.first + part.count()]);
         }
-        assert_eq!(Intervals::parts(&grid, 13), [Intervals::all(&grid)]);
+        assert_eq!(all.parts(13), [all]);
+    }
+
+    #[test]
+    fn what_never_meets_the_image_is_left_out() {
+        let grid = SharingGrid::from_half(&[9, 8, 4, 2, 1, 1, 1]).unwrap();
+        assert_eq!(grid.kernel(), 51);
+        for (size, first, begin, lengths) in [
+            (1, 6, 25, vec![1]),
+            (3, 4, 23, vec![1; 5]),
+            (4, 3, 22, vec![1, 1, 1, 1, 1, 1, 1]),
+            (14, 1, 12, vec![5, 4, 2, 1, 1, 1, 1, 1, 2, 4, 5]),
+        ] {
+            assert_eq!(Intervals::meeting(&grid, size), Intervals { first, begin, lengths }, "{size}");
+        }
     }
 
     #[test]
     fn every_value_is_loaded_once() {
         let grid = SharingGrid::exponential(51, 5, 2).unwrap();
-        let text = dense_rows(&Intervals::all(&grid));
+        let text = dense_rows(&Intervals::meeting(&grid, 51));
         assert_eq!(text.matches("= at(").count(), 51 + LANES - 1);
         let text = dense_rows(&Intervals { first: 0, begin: 0, lengths: vec![100] });
         assert_eq!(text.matches("= at(").count(), 2 * (LANES - 1) + 1, "{text}");
