@@ -8,9 +8,10 @@
 #![forbid(unsafe_code)]
 
 use pelk_wgpu::{Adapter, Gpu, GpuError, Options};
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A test that an adapter is known to fail, through a fault of its driver. It is counted as not tested.
 #[derive(Debug)]
@@ -78,12 +79,18 @@ fn known_fault<'a>(faults: &'a [KnownFault], adapter: &str, test: &str) -> Optio
     faults.iter().find(|fault| adapter.contains(fault.adapter) && test.ends_with(fault.test))
 }
 
-/// Says that `test` did nothing, and why.
+/// Says that `test` did nothing, and why: once, however often it asks.
 fn not_tested(test: &str, reason: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if !SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(test.to_owned()) {
+        return;
+    }
     eprintln!("{test} tests nothing: {reason}");
     let Some(path) = std::env::var_os("PELK_NOT_TESTED") else { return };
     let file = OpenOptions::new().create(true).append(true).open(&path);
-    let written = file.and_then(|mut file| writeln!(file, "{test}: {reason}"));
+    // In one piece, since other tests write to the same file.
+    let line = format!("{test}: {reason}\n");
+    let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
     written.unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
 }
 

@@ -17,7 +17,7 @@ use crate::{Gpu, GpuError, Result};
 
 /// Invocations of a workgroup of items: a multiple of every subgroup, small enough that little is idle at the end.
 pub(crate) const ITEMS: u32 = 128;
-/// Multiply-adds of one dispatch, as many as of one submission.
+/// Multiply-adds of one dispatch: half of those after which a submission ends.
 const DISPATCH_WORK: u64 = 1 << 33;
 
 /// A number for a shader.
