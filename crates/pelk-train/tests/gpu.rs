@@ -96,6 +96,37 @@ fn sixteen_bits_train_nearly_as_well() {
 }
 
 #[test]
+fn a_gradient_that_overflows_its_16_bits_costs_a_step_and_no_more() {
+    let Some(gpu) = pelk_testing::gpu() else { return };
+    if gpu.clone().storing_float16().is_err() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(folder.path());
+    let half = || config(&["batch.float16=true"]);
+    // As if the factor had grown as far as it may, where the gradient of the logits is beyond 65,504.
+    let mut checkpoint = on(gpu.clone(), half()).checkpoint().unwrap();
+    let scale = r#"{ "factor": 16777216.0, "good_steps": 7 }"#;
+    checkpoint.description.training.as_mut().unwrap().loss_scale = Some(serde_json::from_str(scale).unwrap());
+    let before = checkpoint.tensors.clone();
+    let mut trainer = on(gpu, half());
+    trainer.restore(checkpoint, folder.path()).unwrap();
+
+    trainer.run(up_to(1), &mut recorder).unwrap();
+    let first = recorder.reports[0];
+    assert!(first.skipped && !first.gradient_norm.is_finite() && first.loss.is_finite(), "{first:?}");
+    let after = trainer.checkpoint().unwrap();
+    assert_eq!(after.tensors["head.weight"], before["head.weight"]);
+    assert_eq!(after.description.training.unwrap().loss_scale.unwrap().factor(), 8_388_608.0);
+
+    trainer.run(up_to(STEPS), &mut recorder).unwrap();
+    let skipped = recorder.reports.iter().take_while(|report| report.skipped).count();
+    assert!((2..STEPS as usize / 2).contains(&skipped), "{skipped} steps were skipped");
+    assert!(recorder.reports[skipped..].iter().all(|report| !report.skipped));
+    assert_ne!(trainer.checkpoint().unwrap().tensors["head.weight"], before["head.weight"]);
+}
+
+#[test]
 fn sixteen_bits_need_a_device_that_has_them() {
     let error = Trainer::new(CpuBackend::new().unwrap(), config(&["batch.float16=true"]), datasets());
     let error = error.err().unwrap().to_string();
