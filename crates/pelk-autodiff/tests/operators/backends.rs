@@ -177,8 +177,7 @@ fn the_gpu_gives_the_same_bits_twice_and_with_tensors_that_it_must_cut() {
             Err(error) => panic!("{}: {error}", case.name),
         }
     }
-    // One image's planes must be in one piece.
-    assert_eq!(refused, ["peripheral_conv, large"]);
+    assert!(refused.is_empty(), "beyond the limits even in parts: {refused:?}");
 }
 
 #[test]

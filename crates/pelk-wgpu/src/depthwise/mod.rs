@@ -208,6 +208,17 @@ impl OnImages<'_> {
         (0..n).step_by(part).map(move |first| first..(first + part).min(n))
     }
 
+    /// The same with some of the rows of the kernel, whose planes of an image can be bound together. What they give is added.
+    fn by_rows(&self) -> Vec<OnImages<'_>> {
+        let limits = self.gpu.limits();
+        let plane = self.image() as u64 * Element::F32.bytes();
+        let room =
+            limits.max_storage_buffer_binding_size - u64::from(limits.min_storage_buffer_offset_alignment);
+        let parts = self.rows.parts(((room / plane) as usize).max(1)).into_iter();
+        let OnImages { conv, gpu, shape, columns, .. } = self;
+        parts.map(|rows| OnImages { conv, gpu, shape: *shape, rows, columns: columns.clone() }).collect()
+    }
+
     /// The convolution; `theta` is by cell.
     fn convolve(&self, x: &Buffer, theta: &Buffer, bias: Bias<'_>) -> Result<Buffer> {
         let y = self.gpu.activation(self.shape.len())?;
@@ -215,9 +226,13 @@ impl OnImages<'_> {
             self.dense_rows(x, theta, bias, &y)?;
             return Ok(y);
         }
-        for images in self.parts() {
-            let planes = self.row_planes(x, theta, images.clone())?;
-            self.sum_planes(&planes, bias, &y, images)?;
+        let by_rows = self.by_rows();
+        for (i, rows) in by_rows.iter().enumerate() {
+            let bias = if i + 1 == by_rows.len() { bias } else { Bias::None };
+            for images in rows.parts() {
+                let planes = rows.row_planes(x, theta, images.clone())?;
+                rows.sum_planes(&planes, bias, &y, images, i > 0)?;
+            }
         }
         Ok(y)
     }
@@ -255,11 +270,19 @@ impl OnImages<'_> {
         Ok(planes)
     }
 
-    fn sum_planes(&self, planes: &Buffer, bias: Bias<'_>, y: &Buffer, images: Range<usize>) -> Result<()> {
+    /// Sums planes to y, or with `more` on top of what is there.
+    fn sum_planes(
+        &self,
+        planes: &Buffer,
+        bias: Bias<'_>,
+        y: &Buffer,
+        images: Range<usize>,
+        more: bool,
+    ) -> Result<()> {
         let ImageShape { h, w, c, .. } = self.shape;
         let (image, blocks) = (self.image(), h.div_ceil(LANES));
-        let variant = format!("{}, {}", self.rows.key(), bias.finish());
-        let text = || format!("{}\n{}", bias.finish(), text::sum_planes(&self.rows));
+        let variant = format!("{}, {}, {more}", self.rows.key(), bias.finish());
+        let text = || format!("{}\n{}", bias.finish(), text::sum_planes(&self.rows, more));
         self.call("depthwise_sum_planes", variant, text)
             .read("x", planes, Each(self.planes()))
             .write("y", View { buffer: y, begin: images.start * image }, Each(image))
@@ -270,11 +293,29 @@ impl OnImages<'_> {
 
     fn theta_gradient(&self, x: &Buffer, gy: &Buffer) -> Result<Buffer> {
         let ImageShape { n, h, c, .. } = self.shape;
+        let part_rows = h.div_ceil((GRADIENT_ITEMS / (n * c * self.row_groups())).clamp(1, h));
+        let gtheta = self.gpu.zeros(c * self.conv.cells())?;
+        if self.conv.rows.is_dense() {
+            self.theta_gradient_to(&gtheta, x, gy, part_rows)?;
+        } else {
+            for rows in self.by_rows() {
+                rows.theta_gradient_to(&gtheta, x, gy, part_rows)?;
+            }
+        }
+        Ok(gtheta)
+    }
+
+    /// Invocations that share the rows of the kernel in theta's gradient.
+    fn row_groups(&self) -> usize {
+        self.rows.count().div_ceil(GRADIENT_CELLS[0])
+    }
+
+    /// Writes the gradients of the cells of these rows; `part_rows` rows of an image are summed at first.
+    fn theta_gradient_to(&self, gtheta: &Buffer, x: &Buffer, gy: &Buffer, part_rows: usize) -> Result<()> {
+        let ImageShape { n, h, c, .. } = self.shape;
         let (image, dense) = (self.image(), self.conv.rows.is_dense());
         let cells = self.rows.count() * self.columns.count();
-        let row_groups = self.rows.count().div_ceil(GRADIENT_CELLS[0]);
-        let part_rows = h.div_ceil((GRADIENT_ITEMS / (n * c * row_groups)).clamp(1, h));
-        let image_parts = h.div_ceil(part_rows);
+        let (row_groups, image_parts) = (self.row_groups(), h.div_ceil(part_rows));
         let partials = self.gpu.empty(n * image_parts * cells * c, Element::F32)?;
         for images in self.parts() {
             let planes;
@@ -301,25 +342,25 @@ impl OnImages<'_> {
             }
         }
         let by_cell = Partials { count: n * image_parts, width: cells * c }.sum(self.gpu, partials)?;
-        let gtheta = self.gpu.empty(c * self.conv.cells(), Element::F32)?;
         let by_channel = || include_str!("theta_by_channel.wgsl").to_owned();
         self.call("theta_by_channel", String::new(), by_channel)
             .read("by_cell", &by_cell, Whole)
-            .write("theta", &gtheta, Whole)
+            .write("theta", gtheta, Whole)
             .scalar("cells", self.conv.cells())
-            .run(gtheta.len(), 1, 1)?;
-        Ok(gtheta)
+            .run(gtheta.len(), 1, 1)
     }
 
-    /// The sums of `gy` over row intervals, mirrored: `[images, k', H, W, C]`.
+    /// The sums of `gy` over the turned row intervals: `[images, k', H, W, C]`.
     fn column_planes(&self, gy: &Buffer, images: Range<usize>) -> Result<Buffer> {
         let ImageShape { h, w, c, .. } = self.shape;
         let (image, blocks) = (self.image(), h.div_ceil(LANES));
         let planes = self.gpu.empty(images.len() * self.planes(), Element::F32)?;
-        self.call("depthwise_column_planes", self.rows.key(), || text::column_planes(&self.rows))
+        let turned = self.rows.turned(self.conv.rows.kernel());
+        self.call("depthwise_column_planes", turned.key(), || text::column_planes(&turned))
             .read("x", View { buffer: gy, begin: images.start * image }, Each(image))
             .write("planes", &planes, Each(self.planes()))
             .scalar("blocks", blocks)
+            .scalar("turned_begin", turned.begin)
             .run(images.len(), blocks * w * c, image * self.rows.taps())?;
         Ok(planes)
     }

@@ -38,6 +38,12 @@ impl Intervals {
         Intervals { first: numbers[0], begin, lengths }
     }
 
+    /// The intervals of a kernel of `taps` turned by 180 degrees.
+    pub fn turned(&self, taps: usize) -> Intervals {
+        let lengths = self.lengths.iter().rev().copied().collect();
+        Intervals { first: 0, begin: taps - self.begin - self.taps(), lengths }
+    }
+
     /// Their number.
     pub fn count(&self) -> usize {
         self.lengths.len()
@@ -218,8 +224,9 @@ fn item(i: u32) {{
     )
 }
 
-/// The sums over `rows` of the planes: `x` to `y`. An item is four pixels of a column, in one channel.
-pub(super) fn sum_planes(rows: &Intervals) -> String {
+/// The sums over `rows` of the planes: `x` to `y`, or with `more` on top of what is there. An item is four pixels of a column, in one
+/// channel.
+pub(super) fn sum_planes(rows: &Intervals, more: bool) -> String {
     let mut lines = Lines::default();
     for (a, interval) in rows.parts(1).iter().enumerate() {
         let begin = interval.begin - rows.begin;
@@ -238,6 +245,10 @@ fn item(i: u32) {{
     let block = i / p.c / p.w % p.blocks;
     let image = i / p.c / p.w / p.blocks;
     var total = vec4<f32>();
+    for (var lane = 0u; lane < {LANES}u; lane++) {{
+        let y = block * {LANES}u + lane;
+        if {more} && y < p.h {{ total[lane] = load_y(((image * p.h + y) * p.w + x) * p.c + c); }}
+    }}
 {body}    for (var lane = 0u; lane < {LANES}u; lane++) {{
         let y = block * {LANES}u + lane;
         if y < p.h {{ finish(y, x, c, ((image * p.h + y) * p.w + x) * p.c + c, total[lane]); }}
@@ -247,13 +258,13 @@ fn item(i: u32) {{
     )
 }
 
-/// The sums of `x` over `rows`, a plane each, in the reverse order: what each cell of the kernel meets in the gradient. An item is
-/// four pixels of a column, in one channel.
-pub(super) fn column_planes(rows: &Intervals) -> String {
+/// The sums of `x` over rows that are `turned`, a plane each, in the order before that: what each cell of the kernel meets in the
+/// gradient. An item is four pixels of a column, in one channel.
+pub(super) fn column_planes(turned: &Intervals) -> String {
     let mut lines = Lines::default();
-    rows.sums(&mut lines, |lines, a| {
-        let mirrored = rows.count() - 1 - a;
-        lines.add(format!("put(image, {mirrored}u, block, x * p.c + c, sum);"));
+    turned.sums(&mut lines, |lines, i| {
+        let a = turned.count() - 1 - i;
+        lines.add(format!("put(image, {a}u, block, x * p.c + c, sum);"));
     });
     let body = lines.0;
     format!(
@@ -271,7 +282,7 @@ fn item(i: u32) {{
     let block = i / p.c / p.w % p.blocks;
     let image = i / p.c / p.w / p.blocks;
     line = image * p.h * p.w * p.c + x * p.c + c;
-    top = block * {LANES}u + p.row_begin - p.row_radius;
+    top = block * {LANES}u + p.turned_begin - p.row_radius;
 {body}}}
 "
     )
