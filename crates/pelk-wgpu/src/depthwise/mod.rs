@@ -11,7 +11,9 @@
 //! The gradient of the input is the same with theta turned. That of theta is, for cell (a, b), the product of the sums of the input
 //! over column interval b and of the output gradient over row interval a ([`text::theta_gradient`]).
 //!
-//! Intervals that never meet an image are left out: of a 47 x 47 kernel 27 x 27 taps remain on 14 x 14 pixels. Planes exist for some images at a time, so that they need little memory and stay in a cache.
+//! Intervals that never meet an image are left out: of a 47 x 47 kernel 27 x 27 taps remain on 14 x 14 pixels. Planes exist for
+//! some images at a time, so that they need little memory and stay in a cache, and for some rows of the kernel where those of one
+//! image are more than an adapter can bind.
 
 mod text;
 
