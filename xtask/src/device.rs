@@ -71,6 +71,14 @@ macro_rules! on_device {
 pub(crate) use on_device;
 
 impl Choice {
+    /// What a command line needs to ask for it, with a space before it; nothing for the default.
+    pub fn option(&self) -> String {
+        match self {
+            Choice::Cpu => String::new(),
+            other => format!(" --device {other}"),
+        }
+    }
+
     /// Opens the device. Nothing else takes its place: only `auto` chooses, and says what.
     ///
     /// # Errors

@@ -5,10 +5,7 @@ mod common;
 
 use common::{Recorder, STEPS, config, datasets, restored, trainer, up_to};
 use pelk_autodiff::{CpuBackend, GpuBackend};
-use pelk_train::{
-    Checkpoint, Evaluation, Limits, MetricsRow, Observer, Result, StepReport, TrainConfig, TrainError,
-    Trainer,
-};
+use pelk_train::{Checkpoint, Limits, TrainConfig, TrainError, Trainer};
 use pelk_wgpu::{Gpu, Options};
 
 fn on(gpu: Gpu, config: TrainConfig) -> Trainer<GpuBackend> {
@@ -159,36 +156,6 @@ fn a_run_that_diverges_ends_before_it_spoils_anything() {
     assert!(last.tensors.values().all(|tensor| tensor.iter().all(|value| value.is_finite())));
 }
 
-/// Takes the device away after a step.
-struct Disaster {
-    recorder: Recorder,
-    gpu: Gpu,
-    after: u64,
-}
-
-impl Observer for Disaster {
-    fn on_step(&mut self, report: &StepReport) -> bool {
-        if report.step == self.after {
-            self.gpu.destroy();
-        }
-        self.recorder.on_step(report)
-    }
-    fn on_evaluation_batch(&mut self, done: usize, all: usize) {
-        self.recorder.on_evaluation_batch(done, all);
-    }
-    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        self.recorder.on_checkpoint(checkpoint)
-    }
-    fn on_evaluation(
-        &mut self,
-        row: &MetricsRow,
-        evaluation: &Evaluation,
-        best: Option<&Checkpoint>,
-    ) -> Result<()> {
-        self.recorder.on_evaluation(row, evaluation, best)
-    }
-}
-
 #[test]
 fn a_lost_device_ends_the_run_and_the_last_checkpoint_is_whole() {
     // Between two checkpoints, and in a step whose checkpoint is due: the last one is the epoch's, after step 6.
@@ -196,15 +163,20 @@ fn a_lost_device_ends_the_run_and_the_last_checkpoint_is_whole() {
         let Some(gpu) = pelk_testing::own_gpu(Options::default()) else { return };
         let folder = tempfile::tempdir().unwrap();
         let mut trainer = on(gpu.clone(), config(&[]));
-        let mut disaster = Disaster { recorder: Recorder::new(folder.path()), gpu, after };
+        let mut recorder = Recorder::new(folder.path());
+        recorder.after_step = Box::new(move |step| {
+            if step == after {
+                gpu.destroy();
+            }
+        });
         let limits = Limits { checkpoint_every: Some(4), ..Limits::default() };
-        let error = trainer.run(limits, &mut disaster).unwrap_err();
+        let error = trainer.run(limits, &mut recorder).unwrap_err();
         assert!(matches!(error, TrainError::Model(_)), "{error:?}");
         for part in ["was lost", "last checkpoint"] {
             assert!(error.to_string().contains(part), "{error} lacks {part}");
         }
         // Whoever has no other GPU goes on without.
-        let mut trainer = restored(config(&[]), &disaster.recorder.last()).unwrap();
+        let mut trainer = restored(config(&[]), &recorder.last()).unwrap();
         assert_eq!(trainer.step(), 6);
         trainer.run(Limits::default(), &mut Recorder::new(folder.path())).unwrap();
     }

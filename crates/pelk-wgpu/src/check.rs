@@ -23,6 +23,14 @@ pub(crate) fn expect_len(
     Ok(())
 }
 
+/// The number of rows of `row` values that a tensor of `len` values has: whole ones, one at least.
+pub(crate) fn rows_of(operator: &'static str, len: usize, row: usize) -> Result<usize> {
+    if row == 0 || len == 0 || !len.is_multiple_of(row) {
+        return Err(shape_error(operator, format!("{len} values are no rows of {row}")));
+    }
+    Ok(len / row)
+}
+
 /// A gradient, where it is wanted.
 pub(crate) fn wanted(wanted: bool, make: impl FnOnce() -> Result<Buffer>) -> Result<Option<Buffer>> {
     wanted.then(make).transpose()

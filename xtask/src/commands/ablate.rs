@@ -190,10 +190,7 @@ fn resume_command(args: &AblateArgs, folder: &Path) -> String {
     let shard =
         args.shard.map_or(String::new(), |Shard { index, of }| format!(" --shard {}/{of}", index + 1));
     let data = args.data.as_deref().map_or(String::new(), |folder| format!(" --data {}", shown(folder)));
-    let device = match &args.device.device {
-        Choice::Cpu => String::new(),
-        device => format!(" --device {device}"),
-    };
+    let device = args.device.device.option();
     format!("cargo xtask ablate --resume --out {}{shard}{data}{device}", shown(folder))
 }
 

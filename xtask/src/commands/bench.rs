@@ -214,6 +214,9 @@ fn cases(args: &BenchArgs) -> Result<Vec<Case>> {
 /// How cases are measured.
 struct Measuring<'a> {
     args: &'a BenchArgs,
+    device: Device,
+    /// What results on the processor are held against.
+    peak: Option<PeakRate>,
     operators: Box<dyn Operators>,
     /// Threads for operators.
     pool: rayon::ThreadPool,
@@ -227,13 +230,15 @@ impl Measuring<'_> {
             .build()
             .context("cannot start the threads")?;
         let runs = args.runs;
-        let operators: Box<dyn Operators> = match args.device.device.open()? {
+        let device = args.device.device.open()?;
+        let (peak, operators): (_, Box<dyn Operators>) = match &device {
             Device::Cpu(backend) => {
-                Box::new(Bench { level: backend.level(), threads, runs, peak: PeakRate::measure() })
+                let peak = PeakRate::measure();
+                (Some(peak), Box::new(Bench { level: backend.level(), threads, runs, peak }))
             }
-            Device::Gpu(backend) => Box::new(GpuBench { gpu: backend.gpu().clone(), runs }),
+            Device::Gpu(backend) => (None, Box::new(GpuBench { gpu: backend.gpu().clone(), runs })),
         };
-        Ok(Measuring { args, operators, pool })
+        Ok(Measuring { args, device, peak, operators, pool })
     }
 
     /// Who waits at a terminal sees what for.
@@ -252,15 +257,15 @@ impl Measuring<'_> {
     }
 
     fn measure(&self, case: &Case) -> Result<Record> {
-        let (args, device, operators) = (self.args, &self.args.device.device, &self.operators);
+        let (args, choice, operators) = (self.args, &self.args.device.device, &self.operators);
         match case {
             Case::Peripheral(shape, n, pass) => self.pool.install(|| operators.peripheral(*shape, *n, *pass)),
             Case::Depthwise(shape, n, pass) => self.pool.install(|| operators.depthwise(*shape, *n, *pass)),
             Case::Mlp(shape, pass) => self.pool.install(|| operators.mlp(*shape, *pass)),
             Case::Model(model) if args.in_this_process => {
-                in_pool(args.threads, || model::measure(model, device, args.runs))
+                in_pool(args.threads, || model::measure(model, &self.device, args.runs, self.peak))
             }
-            Case::Model(model) => model::in_own_process(model, device, args.threads, args.runs),
+            Case::Model(model) => model::in_own_process(model, choice, args.threads, args.runs),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask train`
 
-use crate::device::{Choice, DeviceArgs, on_device};
+use crate::device::{DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::presets::{self, PRESETS};
 use crate::progress::{Progress, duration};
@@ -341,10 +341,8 @@ fn conclude<B: Backend>(outcome: Outcome, run: &Run, trainer: &Trainer<B>, secon
         (Outcome::Stopped, _) => println!("Stopped and saved after step {step} of {total}."),
         _ => println!("Saved after step {step} of {total}, the limit given."),
     }
-    let mut again = args.data.as_deref().map_or(String::new(), |folder| format!(" --data {}", shown(folder)));
-    if args.device.device != Choice::Cpu {
-        again += &format!(" --device {}", args.device.device);
-    }
+    let data = args.data.as_deref().map_or(String::new(), |folder| format!(" --data {}", shown(folder)));
+    let again = data + &args.device.device.option();
     println!("\nNext:");
     if outcome != Outcome::Finished {
         println!("  cargo xtask train --resume --out {folder}{again}");

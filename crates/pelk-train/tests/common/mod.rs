@@ -67,6 +67,8 @@ pub struct Recorder {
     pub evaluations: Vec<Evaluation>,
     /// The step after which to ask for a stop.
     pub stop_after: Option<u64>,
+    /// Hears of every step taken.
+    pub after_step: Box<dyn FnMut(u64) + Send>,
 }
 
 impl Recorder {
@@ -77,6 +79,7 @@ impl Recorder {
             rows: Vec::new(),
             evaluations: Vec::new(),
             stop_after: None,
+            after_step: Box::new(|_| ()),
         }
     }
 
@@ -97,6 +100,7 @@ impl Recorder {
 impl Observer for Recorder {
     fn on_step(&mut self, report: &StepReport) -> bool {
         self.reports.push(*report);
+        (self.after_step)(report.step);
         self.stop_after.is_none_or(|stop| report.step < stop)
     }
 

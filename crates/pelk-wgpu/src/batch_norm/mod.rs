@@ -1,6 +1,6 @@
 //! BatchNorm: each channel normalised over the rows.
 
-use crate::check::{expect_len, shape_error, wanted};
+use crate::check::{expect_len, rows_of, shape_error, wanted};
 use crate::kernel::{Each, Operand, Whole};
 use crate::layer_norm::Normalized;
 use crate::memory::{Buffer, Element};
@@ -193,8 +193,5 @@ fn check(operator: &'static str, x: &Buffer, vectors: &[&Buffer]) -> Result<Colu
     for vector in vectors {
         expect_len(operator, "a vector of channels", vector.len(), c)?;
     }
-    if x.is_empty() || !x.len().is_multiple_of(c) {
-        return Err(shape_error(operator, format!("{} values are no rows of {c}", x.len())));
-    }
-    Ok(Columns { rows: x.len() / c, columns: c })
+    Ok(Columns { rows: rows_of(operator, x.len(), c)?, columns: c })
 }

@@ -152,6 +152,23 @@ fn at(j: u32) -> f32 {
 }
 ";
 
+/// Which four pixels of a row item `i` is.
+const FOUR_OF_ROW: &str = "    \
+    let c = i % p.c;
+    let block = i / p.c % p.blocks;
+    let row = i / p.c / p.blocks;
+    let y = row % p.h;
+    let image = row / p.h;
+";
+
+/// Which four pixels of a column item `i` is.
+const FOUR_OF_COLUMN: &str = "    \
+    let c = i % p.c;
+    let x = i / p.c % p.w;
+    let block = i / p.c / p.w % p.blocks;
+    let image = i / p.c / p.w / p.blocks;
+";
+
 /// The convolution with a kernel whose rows are all of their own: `x` to `y`. An item is four pixels of a row, in one channel.
 pub(super) fn dense_rows(columns: &Intervals) -> String {
     let mut lines = Lines::default();
@@ -162,12 +179,7 @@ pub(super) fn dense_rows(columns: &Intervals) -> String {
     format!(
         "{ALONG_ROW}
 fn item(i: u32) {{
-    let c = i % p.c;
-    let block = i / p.c % p.blocks;
-    let row = i / p.c / p.blocks;
-    let y = row % p.h;
-    let image = row / p.h;
-    left = block * {LANES}u + p.column_begin - p.column_radius;
+{FOUR_OF_ROW}    left = block * {LANES}u + p.column_begin - p.column_radius;
     var total = vec4<f32>();
     for (var a = 0u; a < p.row_count; a++) {{
         let source = y + p.row_begin + a - p.row_radius;
@@ -211,12 +223,7 @@ fn put(image: u32, a: u32, y: u32, block: u32, c: u32, total: vec4<f32>) {{
     }}
 }}
 fn item(i: u32) {{
-    let c = i % p.c;
-    let block = i / p.c % p.blocks;
-    let row = i / p.c / p.blocks;
-    let y = row % p.h;
-    let image = row / p.h;
-    left = block * {LANES}u + p.column_begin - p.column_radius;
+{FOUR_OF_ROW}    left = block * {LANES}u + p.column_begin - p.column_radius;
     line = row * p.w * p.c + c;
     let theta = ((p.row_first + p.part_begin) * p.column_cells + p.column_first) * p.c + c;
 {body}}}
@@ -240,11 +247,7 @@ pub(super) fn sum_planes(rows: &Intervals, more: bool) -> String {
     format!(
         "{ALONG_COLUMN}
 fn item(i: u32) {{
-    let c = i % p.c;
-    let x = i / p.c % p.w;
-    let block = i / p.c / p.w % p.blocks;
-    let image = i / p.c / p.w / p.blocks;
-    var total = vec4<f32>();
+{FOUR_OF_COLUMN}    var total = vec4<f32>();
     for (var lane = 0u; lane < {LANES}u; lane++) {{
         let y = block * {LANES}u + lane;
         if {more} && y < p.h {{ total[lane] = load_y(((image * p.h + y) * p.w + x) * p.c + c); }}
@@ -277,11 +280,7 @@ fn put(image: u32, a: u32, block: u32, place: u32, sum: vec4<f32>) {{
     }}
 }}
 fn item(i: u32) {{
-    let c = i % p.c;
-    let x = i / p.c % p.w;
-    let block = i / p.c / p.w % p.blocks;
-    let image = i / p.c / p.w / p.blocks;
-    line = image * p.h * p.w * p.c + x * p.c + c;
+{FOUR_OF_COLUMN}    line = image * p.h * p.w * p.c + x * p.c + c;
     top = block * {LANES}u + p.turned_begin - p.row_radius;
 {body}}}
 "

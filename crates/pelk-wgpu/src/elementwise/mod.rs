@@ -1,6 +1,6 @@
 //! Operators without sums: each output value is a function of the values at its place.
 
-use crate::check::{expect_len, shape_error};
+use crate::check::{expect_len, rows_of, shape_error};
 use crate::kernel::{Each, Operand, Whole};
 use crate::memory::{Buffer, Element};
 use crate::reduce::Columns;
@@ -42,9 +42,7 @@ impl Gpu {
     /// When the device has no room or has failed.
     pub fn convert(&self, x: &Buffer, element: Element) -> Result<Buffer> {
         let y = self.empty(x.len(), element)?;
-        let expression = if x.element() == Element::I32 { "f32(load_a(i))" } else { "load_a(i)" };
-        let name = if x.element() == Element::I32 { "convert_integers" } else { "convert" };
-        self.map(name, expression, &y, 1, &[Operand::Tensor("a", x, Each(1))])?;
+        self.map("convert", "f32(load_a(i))", &y, 1, &[Operand::Tensor("a", x, Each(1))])?;
         Ok(y)
     }
 
@@ -122,7 +120,7 @@ impl Gpu {
     /// When lengths do not fit, or the device has no room or has failed.
     pub fn scale_channels(&self, x: &Buffer, gamma: &Buffer) -> Result<Buffer> {
         let c = gamma.len();
-        whole_rows("scale_channels", x.len(), c)?;
+        rows_of("scale_channels", x.len(), c)?;
         let y = self.activation(x.len())?;
         let operands = [
             Operand::Tensor("a", x, Each(c)),
@@ -139,8 +137,8 @@ impl Gpu {
     /// When lengths do not fit, or the device has no room or has failed.
     pub fn scale_channels_backward_gamma(&self, x: &Buffer, gy: &Buffer, c: usize) -> Result<Buffer> {
         expect_len("scale_channels_backward", "gy", gy.len(), x.len())?;
-        whole_rows("scale_channels_backward", x.len(), c)?;
-        let [sum] = Columns { rows: x.len() / c, columns: c }.sum(self, ["a * b"], &[x, gy], &[])?;
+        let rows = rows_of("scale_channels_backward", x.len(), c)?;
+        let [sum] = Columns { rows, columns: c }.sum(self, ["a * b"], &[x, gy], &[])?;
         Ok(sum)
     }
 
@@ -149,7 +147,7 @@ impl Gpu {
     /// # Errors
     /// When lengths do not fit, or the device has no room or has failed.
     pub fn scale_samples(&self, x: &Buffer, factors: &[f32]) -> Result<Buffer> {
-        whole_rows("scale_samples", x.len(), factors.len())?;
+        rows_of("scale_samples", x.len(), factors.len())?;
         let sample = x.len() / factors.len();
         let (y, factors) = (self.activation(x.len())?, self.upload(factors)?);
         let text = "fn item(i: u32) { store_y(i, load_x(i) * load_factors(p.first + i / p.sample)); }";
@@ -167,11 +165,10 @@ impl Gpu {
     /// # Errors
     /// When they are not there, or the device has no room or has failed.
     pub fn take_columns(&self, x: &Buffer, columns: usize, from: usize, width: usize) -> Result<Buffer> {
-        whole_rows("take_columns", x.len(), columns)?;
+        let rows = rows_of("take_columns", x.len(), columns)?;
         if width == 0 || from.checked_add(width).is_none_or(|end| end > columns) {
             return Err(shape_error("take_columns", format!("{from} and {width} more of {columns} columns")));
         }
-        let rows = x.len() / columns;
         let y = self.activation(rows * width)?;
         let text = "fn item(i: u32) { store_y(i, load_x(i / p.width * p.columns + p.begin + i % p.width)); }";
         self.items("take_columns", text)
@@ -189,8 +186,8 @@ impl Gpu {
     /// # Errors
     /// When they have not the same rows, or the device has no room or has failed.
     pub fn join_columns(&self, a: &Buffer, b: &Buffer, columns: [usize; 2]) -> Result<Buffer> {
-        whole_rows("join_columns", a.len(), columns[0])?;
-        let (rows, width) = (a.len() / columns[0], columns[0] + columns[1]);
+        let rows = rows_of("join_columns", a.len(), columns[0])?;
+        let width = columns[0] + columns[1];
         expect_len("join_columns", "the second part", b.len(), rows * columns[1])?;
         let y = self.activation(rows * width)?;
         self.items("join_columns", include_str!("join_columns.wgsl"))
@@ -202,12 +199,4 @@ impl Gpu {
             .run(rows, width, width)?;
         Ok(y)
     }
-}
-
-/// Checks that a tensor has a whole number of rows, one at least.
-fn whole_rows(operator: &'static str, len: usize, row: usize) -> Result<()> {
-    if row == 0 || len == 0 || !len.is_multiple_of(row) {
-        return Err(shape_error(operator, format!("{len} values are no rows of {row}")));
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! LayerNorm: each row normalised over its values.
 
-use crate::check::{expect_len, shape_error, wanted};
+use crate::check::{expect_len, rows_of, wanted};
 use crate::kernel::{Each, Operand, Whole};
 use crate::memory::{Buffer, Element};
 use crate::reduce::{BLOCK, Columns};
@@ -90,8 +90,5 @@ impl Gpu {
 /// Rows and columns.
 fn check(operator: &'static str, x: &Buffer, weight: &Buffer) -> Result<(usize, usize)> {
     let c = weight.len();
-    if c == 0 || x.is_empty() || !x.len().is_multiple_of(c) {
-        return Err(shape_error(operator, format!("{} values are no rows of {c}", x.len())));
-    }
-    Ok((x.len() / c, c))
+    Ok((rows_of(operator, x.len(), c)?, c))
 }

@@ -3,6 +3,7 @@
 //! A block of rows is summed by one invocation a column, in the order of the rows; then blocks of those sums, until one
 //! row is left. The order depends on the shape alone, so sums have the same bits every time.
 
+use crate::check::rows_of;
 use crate::kernel::{Each, Operand, View, Whole};
 use crate::memory::{Buffer, Element};
 use crate::{Gpu, Result};
@@ -144,11 +145,8 @@ impl Gpu {
     /// # Errors
     /// When `x` has no whole rows, or the device has no room or has failed.
     pub fn column_sum(&self, x: &Buffer, columns: usize) -> Result<Buffer> {
-        if columns == 0 || x.is_empty() || !x.len().is_multiple_of(columns) {
-            let reason = format!("{} values are no rows of {columns}", x.len());
-            return Err(crate::check::shape_error("column_sum", reason));
-        }
-        let [sum] = Columns { rows: x.len() / columns, columns }.sum(self, ["a"], &[x], &[])?;
+        let rows = rows_of("column_sum", x.len(), columns)?;
+        let [sum] = Columns { rows, columns }.sum(self, ["a"], &[x], &[])?;
         Ok(sum)
     }
 

@@ -61,37 +61,31 @@ pub fn in_own_process(model: &Model, device: &Choice, threads: Option<usize>, ru
     own_process::answer(command.spawn().with_context(what)?).with_context(what)
 }
 
-/// Measures a network in this process, with the present threads. The time of a run is that until its result is here, transfers
+/// Measures a network in this process, with the present threads; `peak` is what its time is held against. The time of a run is that until its result is here, transfers
 /// included.
 ///
 /// # Errors
 /// When there is no such model, the image is too small for it, or the backend refuses.
-pub fn measure(case: &Model, device: &Choice, runs: usize) -> Result<Record> {
-    match device.open()? {
+pub fn measure(case: &Model, device: &Device, runs: usize, peak: Option<PeakRate>) -> Result<Record> {
+    match device {
         Device::Cpu(backend) => {
-            let peak = PeakRate::measure();
-            let simd = backend.level().name().to_owned();
-            let floor = |multiply_adds| peak.floor_ms(multiply_adds, rayon::current_num_threads());
-            measure_on(
-                &backend,
-                case,
-                runs,
-                Machine { name: CPU.to_owned(), simd, floor: Some(&floor), peak_bytes },
-            )
+            let (name, simd) = (CPU.to_owned(), backend.level().name().to_owned());
+            measure_on(backend, case, runs, Machine { name, simd, peak, peak_bytes })
         }
         Device::Gpu(backend) => {
             let (name, simd) = (backend.gpu().name().to_owned(), "wgsl".to_owned());
-            let peak = || Some(backend.gpu().memory_use().peak);
-            measure_on(&backend, case, runs, Machine { name, simd, floor: None, peak_bytes: peak })
+            let peak_bytes = || Some(backend.gpu().memory_use().peak);
+            measure_on(backend, case, runs, Machine { name, simd, peak, peak_bytes })
         }
     }
 }
 
 /// What a record says of the machine.
-struct Machine<'a, P> {
+struct Machine<P> {
     name: String,
     simd: String,
-    floor: Option<&'a dyn Fn(u64) -> f64>,
+    /// What the time is held against, where it is known.
+    peak: Option<PeakRate>,
     peak_bytes: P,
 }
 
@@ -151,7 +145,7 @@ fn measure_on<B: Backend>(
     backend: &B,
     case: &Model,
     runs: usize,
-    machine: Machine<'_, impl Fn() -> Option<u64>>,
+    machine: Machine<impl Fn() -> Option<u64>>,
 ) -> Result<Record> {
     let (network, images) = subject(case)?;
     let name = network.config().name.clone();
@@ -159,7 +153,7 @@ fn measure_on<B: Backend>(
         cost::count(&network, [case.size, case.size], 1.0)?.total().macs_executed * case.batch as u64;
     let timing = run(backend, network, &images, case.pass, |run| repeat(runs, run))?;
     let threads = rayon::current_num_threads();
-    let floor_ms = machine.floor.map(|floor| floor(multiply_adds * case.pass.cost()));
+    let floor_ms = machine.peak.map(|peak| peak.floor_ms(multiply_adds * case.pass.cost(), threads));
     Ok(Record::Model {
         model: if case.dense { format!("{name}, dense") } else { name },
         pass: case.pass,
