@@ -234,12 +234,14 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         gy: &Self::Tensor,
         needs: [bool; 2],
     ) -> Result<Gradients<Self::Tensor, 2>>;
-    /// See [`ScaleSamples`](crate::operators::ScaleSamples); it is its own gradient.
+    /// See [`ScaleSamples`](crate::operators::ScaleSamples): factors of each sample, or of each channel of each sample. It is its
+    /// own gradient.
     fn scale_samples(&self, x: &Self::Tensor, factors: &[f32]) -> Result<Self::Tensor>;
-    /// See [`SplitChannels`](crate::operators::SplitChannels).
-    fn split_channels(&self, x: &Self::Tensor, first: usize) -> Result<(Self::Tensor, Self::Tensor)>;
+    /// The channels of x as parts of these widths, which sum to all of them: the gradient of
+    /// [`ConcatChannels`](crate::operators::ConcatChannels).
+    fn split_channels(&self, x: &Self::Tensor, widths: &[usize]) -> Result<Vec<Self::Tensor>>;
     /// See [`ConcatChannels`](crate::operators::ConcatChannels).
-    fn concat_channels(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor>;
+    fn concat_channels(&self, parts: &[&Self::Tensor]) -> Result<Self::Tensor>;
     /// Sums over the leading axes that `shape` lacks: `[N, H, W, C]` to `[C]` or `[H, W, C]`.
     fn sum_leading(&self, x: &Self::Tensor, shape: &Shape) -> Result<Self::Tensor>;
 

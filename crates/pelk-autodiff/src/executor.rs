@@ -68,7 +68,7 @@ pub trait Executor {
     fn shape<'v>(&'v self, value: &'v Self::Value) -> &'v Shape;
 
     /// Whether BatchNorm uses the batch's statistics and residual branches may be dropped. An executor that trains
-    /// implements this, [`Executor::set_buffer`] and [`Executor::drop_path_factors`]; others evaluate.
+    /// implements this, [`Executor::set_buffer`] and [`Executor::drop_factors`]; others evaluate.
     fn training(&self) -> bool {
         false
     }
@@ -83,10 +83,10 @@ pub trait Executor {
         let _ = (name, value);
     }
 
-    /// One factor a sample for a residual branch that is dropped with probability `rate` in training:
-    /// 0 or `1 / (1 - rate)`. `None` where nothing is dropped.
-    fn drop_path_factors(&mut self, rate: f32, samples: usize) -> Option<Arc<[f32]>> {
-        let _ = (rate, samples);
+    /// Factors for things that are each dropped with probability `rate` in training, the residual branch of each sample or
+    /// each channel of each sample: 0 or `1 / (1 - rate)`. `None` where nothing is dropped.
+    fn drop_factors(&mut self, rate: f32, count: usize) -> Option<Arc<[f32]>> {
+        let _ = (rate, count);
         None
     }
 

@@ -222,11 +222,11 @@ impl<B: Backend> Executor for Tape<'_, B> {
         !self.recompute
     }
 
-    fn drop_path_factors(&mut self, rate: f32, samples: usize) -> Option<Arc<[f32]>> {
+    fn drop_factors(&mut self, rate: f32, count: usize) -> Option<Arc<[f32]>> {
         let pass = self.pass.filter(|_| rate > 0.0)?;
         let mut rng = stream(pass.seed, Purpose::DropPath, pass.index, self.drops);
         self.drops += 1;
         let keep = 1.0 - rate;
-        Some((0..samples).map(|_| if rng.random::<f32>() < keep { 1.0 / keep } else { 0.0 }).collect())
+        Some((0..count).map(|_| if rng.random::<f32>() < keep { 1.0 / keep } else { 0.0 }).collect())
     }
 }

@@ -35,7 +35,7 @@ fn network<E: Executor>(executor: &mut E, x: &E::Value) -> Result<E::Value> {
         executor.set_buffer(name, value);
     }
     let samples = executor.shape(x)[0];
-    let y = match executor.drop_path_factors(0.5, samples) {
+    let y = match executor.drop_factors(0.5, samples) {
         Some(factors) => executor.apply_one(ScaleSamples { factors }, &[&y])?,
         None => y,
     };
@@ -130,7 +130,7 @@ fn dropped_branches_depend_on_the_pass_alone() {
     let parameters = Parameters::upload(&backend, &HostParameters::new()).unwrap();
     let factors = |pass: Pass| {
         let mut tape = Tape::new(&backend, &parameters, pass);
-        [0; 2].map(|_| tape.drop_path_factors(0.25, 64).unwrap())
+        [0; 2].map(|_| tape.drop_factors(0.25, 64).unwrap())
     };
     let here = factors(PASS);
     assert_eq!(here, factors(PASS));
@@ -142,8 +142,8 @@ fn dropped_branches_depend_on_the_pass_alone() {
         here.iter().flat_map(|factors| factors.iter()).all(|&factor| [0.0, 1.0 / 0.75].contains(&factor))
     );
     assert!((76..=116).contains(&kept), "{kept} of 128 kept at a rate of 1/4"); // 96 +- 4 deviations
-    assert!(Tape::new(&backend, &parameters, PASS).drop_path_factors(0.0, 4).is_none());
-    assert!(Tape::evaluating(&backend, &parameters).drop_path_factors(0.5, 4).is_none());
+    assert!(Tape::new(&backend, &parameters, PASS).drop_factors(0.0, 4).is_none());
+    assert!(Tape::evaluating(&backend, &parameters).drop_factors(0.5, 4).is_none());
 }
 
 #[test]

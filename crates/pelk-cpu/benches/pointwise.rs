@@ -5,7 +5,7 @@ mod common;
 use common::{STAGES, bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pelk_cpu::simd::Level;
-use pelk_cpu::{activation, elementwise};
+use pelk_cpu::{activation, channels, elementwise};
 
 fn gelu(c: &mut Criterion) {
     let level = Level::best();
@@ -23,20 +23,20 @@ fn gelu(c: &mut Criterion) {
 fn elementwise(c: &mut Criterion) {
     let level = Level::best();
     let mut group = c.benchmark_group("elementwise");
-    let (rows, channels) = STAGES[0];
-    let n = rows * channels;
-    let (x, gamma, mut y) = (values(n), values(channels), vec![0.0; n]);
+    let (rows, c) = STAGES[0];
+    let n = rows * c;
+    let (x, gamma, mut y) = (values(n), values(c), vec![0.0; n]);
     bench(&mut group, "add", n, || elementwise::add(level, &x, &x, &mut y).unwrap());
     bench(&mut group, "scale_channels", n, || {
-        elementwise::scale_channels(level, rows, channels, &x, &gamma, &mut y).unwrap();
+        elementwise::scale_channels(level, rows, c, &x, &gamma, &mut y).unwrap();
     });
-    let (first, last) = (46, channels - 46);
+    let (first, last) = (46, c - 46);
     let (mut a, mut b) = (vec![0.0; rows * first], vec![0.0; rows * last]);
     bench(&mut group, "split_channels", n, || {
-        elementwise::split_channels(rows, [first, last], &x, &mut a, &mut b).unwrap();
+        channels::split(rows, &x, &mut [&mut a, &mut b]).unwrap();
     });
     bench(&mut group, "concat_channels", n, || {
-        elementwise::concat_channels(rows, [first, last], &a, &b, &mut y).unwrap();
+        channels::concat(rows, &[&a, &b], &mut y).unwrap();
     });
 }
 

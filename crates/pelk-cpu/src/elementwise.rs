@@ -1,4 +1,4 @@
-//! Value-by-value operators, sums over rows, and channels split and joined.
+//! Value-by-value operators, and sums over rows.
 //!
 //! Matrices are row-major `[rows, columns]`; an image is one of pixels by channels, a batch of anything one of
 //! samples by values.
@@ -108,24 +108,36 @@ pub fn scale_channels_backward(
     Ok(())
 }
 
-/// `y[n, ..] = factors[n] x[n, ..]` (stochastic depth): `x` and `y` are samples of equal size, one for each
-/// factor. It is its own gradient: pass `gy` for `x` to get `gx`.
+/// `y[n, ..] = factors[n] x[n, ..]` (stochastic depth), or `y[n, .., c] = factors[n, c] x[n, .., c]` (Dropout2d): `x` and
+/// `y` are `samples` of equal size, with one factor each, or one for each channel of each. It is its own gradient: pass
+/// `gy` for `x` to get `gx`.
 ///
 /// # Errors
-/// When there is no sample, or a slice has the wrong length.
-pub fn scale_samples(level: Level, x: &[f32], factors: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
+/// When there is no sample, the factors are not as many for each sample, or a slice has the wrong length.
+pub fn scale_samples(
+    level: Level,
+    samples: usize,
+    x: &[f32],
+    factors: &[f32],
+    y: &mut [f32],
+) -> Result<(), ShapeError> {
     const NAME: &str = "scale_samples";
-    checked_len(NAME, &[("factors", factors.len())])?;
+    checked_len(NAME, &[("samples", samples), ("factors", factors.len())])?;
     same_length(NAME, x, &[("y", y.len())])?;
-    if !x.len().is_multiple_of(factors.len()) {
-        let reason = format!("{} values are no whole number for each of {} samples", x.len(), factors.len());
+    if !factors.len().is_multiple_of(samples) || !x.len().is_multiple_of(factors.len()) {
+        let reason = format!(
+            "{} values and {} factors are no whole number for each of {samples} samples",
+            x.len(),
+            factors.len()
+        );
         return Err(ShapeError::Invalid { operator: NAME, reason });
     }
-    let size = x.len() / factors.len();
-    y.par_chunks_mut(size)
-        .zip(x.par_chunks(size))
-        .zip(factors)
-        .for_each(|((y, x), &factor)| map_flat(level, [x], y, Scale(factor)));
+    let (size, channels) = (x.len() / samples, factors.len() / samples);
+    let parts = y.par_chunks_mut(size).zip(x.par_chunks(size)).zip(factors.par_chunks(channels));
+    parts.for_each(|((y, x), factors)| match *factors {
+        [factor] => map_flat(level, [x], y, Scale(factor)),
+        _ => map(level, channels, [x], [factors], y, Multiply),
+    });
     Ok(())
 }
 
@@ -148,60 +160,6 @@ pub fn column_sum(
     Ok(())
 }
 
-/// Splits `x`, `[rows, a + b]`, into its first `a` and its last `b` channels, `[rows, a]` and `[rows, b]`, where
-/// `channels` is `[a, b]`. The gradient of [`concat_channels`].
-///
-/// # Errors
-/// When a dimension is zero or a slice has the wrong length.
-pub fn split_channels(
-    rows: usize,
-    channels: [usize; 2],
-    x: &[f32],
-    first: &mut [f32],
-    last: &mut [f32],
-) -> Result<(), ShapeError> {
-    check_channels("split_channels", rows, channels, first.len(), last.len(), ("x", x.len()))?;
-    let (a, both) = (channels[0], channels[0] + channels[1]);
-    let task = (CHUNK / both).max(1);
-    x.par_chunks(task * both)
-        .zip(first.par_chunks_mut(task * a).zip(last.par_chunks_mut(task * channels[1])))
-        .for_each(|(x, (first, last))| {
-            let parts = first.chunks_exact_mut(a).zip(last.chunks_exact_mut(channels[1]));
-            for (x, (first, last)) in x.chunks_exact(both).zip(parts) {
-                first.copy_from_slice(&x[..a]);
-                last.copy_from_slice(&x[a..]);
-            }
-        });
-    Ok(())
-}
-
-/// Joins `first`, `[rows, a]`, and `last`, `[rows, b]`, to `y`, `[rows, a + b]`, where `channels` is `[a, b]`.
-/// The gradient of [`split_channels`].
-///
-/// # Errors
-/// When a dimension is zero or a slice has the wrong length.
-pub fn concat_channels(
-    rows: usize,
-    channels: [usize; 2],
-    first: &[f32],
-    last: &[f32],
-    y: &mut [f32],
-) -> Result<(), ShapeError> {
-    check_channels("concat_channels", rows, channels, first.len(), last.len(), ("y", y.len()))?;
-    let (a, both) = (channels[0], channels[0] + channels[1]);
-    let task = (CHUNK / both).max(1);
-    y.par_chunks_mut(task * both)
-        .zip(first.par_chunks(task * a).zip(last.par_chunks(task * channels[1])))
-        .for_each(|(y, (first, last))| {
-            let parts = first.chunks_exact(a).zip(last.chunks_exact(channels[1]));
-            for (y, (first, last)) in y.chunks_exact_mut(both).zip(parts) {
-                y[..a].copy_from_slice(first);
-                y[a..].copy_from_slice(last);
-            }
-        });
-    Ok(())
-}
-
 /// The sum of the squares of `x`, in `f64`, with the same bits on every level. Zero for an empty slice.
 pub fn sum_of_squares(level: Level, x: &[f32]) -> f64 {
     let parts: Vec<f64> = x.par_chunks(CHUNK).map(|x| dispatch(level, SumOfSquares(x))).collect();
@@ -220,21 +178,6 @@ fn same_length(
 ) -> Result<(), ShapeError> {
     checked_len(operator, &[("the tensor", x.len())])?;
     others.iter().try_for_each(|(argument, actual)| expect_len(operator, argument, *actual, x.len()))
-}
-
-fn check_channels(
-    operator: &'static str,
-    rows: usize,
-    [a, b]: [usize; 2],
-    first: usize,
-    last: usize,
-    joined: (&'static str, usize),
-) -> Result<(), ShapeError> {
-    let first_len = checked_len(operator, &[("rows", rows), ("the first channels", a)])?;
-    let last_len = checked_len(operator, &[("rows", rows), ("the last channels", b)])?;
-    expect_len(operator, "first", first, first_len)?;
-    expect_len(operator, "last", last, last_len)?;
-    expect_len(operator, joined.0, joined.1, first_len + last_len)
 }
 
 #[derive(Clone, Copy)]
@@ -349,7 +292,7 @@ mod tests {
                 );
             }
             let (x, factors, mut y) = (values(1, 3 * 20_000), [0.0, 1.0, 1.25], stale(3 * 20_000));
-            scale_samples(level, &x, &factors, &mut y).unwrap();
+            scale_samples(level, 3, &x, &factors, &mut y).unwrap();
             assert!((0..y.len()).all(|i| y[i] == x[i] * factors[i / 20_000]), "{level}: scale_samples");
         }
     }
@@ -383,20 +326,6 @@ mod tests {
                 let want = reference::elementwise::column_sum(columns, &widen(&x));
                 assert_close(format!("{level}: {rows} x {columns}"), &sums, &want, 1e-6);
             }
-        }
-    }
-
-    #[test]
-    fn joining_undoes_splitting() {
-        for (rows, channels) in [(1, [1, 1]), (3000, [4, 9])] {
-            let both = channels[0] + channels[1];
-            let x: Vec<f32> = (0..rows * both).map(|i| i as f32).collect();
-            let (mut a, mut b) = (stale(rows * channels[0]), stale(rows * channels[1]));
-            split_channels(rows, channels, &x, &mut a, &mut b).unwrap();
-            assert_eq!((a[0], b[0], b[b.len() - 1]), (0.0, channels[0] as f32, x[x.len() - 1]));
-            let mut y = stale(x.len());
-            concat_channels(rows, channels, &a, &b, &mut y).unwrap();
-            assert_eq!(x, y);
         }
     }
 
@@ -446,11 +375,9 @@ mod tests {
         assert!(scale_channels(level, 2, 3, &[0.0; 6], &[0.0; 2], &mut y).is_err());
         let (x, gamma) = ([0.0; 6], [0.0; 3]);
         assert!(scale_channels_backward(level, 2, 3, &x, &gamma, &x, None, Some(&mut y)).is_err());
-        assert!(scale_samples(level, &x, &[0.0; 4], &mut y).is_err());
-        assert!(scale_samples(level, &x, &[], &mut y).is_err());
+        for (samples, factors) in [(4, 4), (2, 3), (2, 0), (0, 2)] {
+            assert!(scale_samples(level, samples, &x, &[0.0; 4][..factors], &mut y).is_err());
+        }
         assert!(column_sum(level, 0, 3, &[], &mut y[..3]).is_err());
-        let (mut a, mut b) = ([0.0; 2], [0.0; 3]);
-        assert!(split_channels(2, [1, 2], &x, &mut a, &mut b).is_err());
-        assert!(concat_channels(2, [1, 0], &a, &[], &mut y[..2]).is_err());
     }
 }

@@ -20,7 +20,8 @@
 //! | [`linear`], [`conv2d`] | dense layers, as matrix products |
 //! | [`pixel_mlp`] | LayerNorm, linear, GELU, linear, scale and residual as one operator |
 //! | [`layer_norm`], [`batch_norm`] | normalisation |
-//! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales, channels split and joined |
+//! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales |
+//! | [`channels`] | channels split and joined |
 //! | [`pool`], [`resize`] | adaptive average pooling, bilinear resizing |
 //! | [`loss`], [`optimizer`] | cross entropy, AdamW, SGD |
 //!
@@ -51,6 +52,7 @@
 
 pub mod activation;
 pub mod batch_norm;
+pub mod channels;
 pub mod conv2d;
 pub mod depthwise;
 pub mod elementwise;

@@ -119,7 +119,7 @@ impl Network {
         let path = format!("stages.{i}.{j}");
         let place = BlockPath { block: &path, stage: i };
         let y = mix(e, &config.stages[i].mixer, config.folded, place, x)?;
-        let factors = e.drop_path_factors(rate, e.shape(x)[0]);
+        let factors = e.drop_factors(rate, e.shape(x)[0]);
         pixel_mlp(e, &path, &y, x, config.mlp_ratio * width, config.layer_scale, factors)
     }
 

@@ -4,14 +4,15 @@ use super::{CpuBackend, CpuTensor, Room};
 use crate::backend::{Backend, BatchNormalized, Gradients, Normalized};
 use crate::operators::{
     Conv2d, CrossEntropy, DepthwiseConv, Forward, PixelMlp, PixelMlpParameters, PositionBias, PositionForm,
-    SoftCrossEntropy,
+    SoftCrossEntropy, joined,
 };
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::depthwise::{Bias, BoxConv};
 use pelk_cpu::optimizer::{AdamW, adamw_step};
 use pelk_cpu::shape::ImageShape;
 use pelk_cpu::{
-    activation, batch_norm, conv2d, elementwise, layer_norm, linear, loss, pixel_mlp, pool, position, resize,
+    activation, batch_norm, channels, conv2d, elementwise, layer_norm, linear, loss, pixel_mlp, pool,
+    position, resize,
 };
 
 fn box_conv(op: &DepthwiseConv) -> BoxConv {
@@ -485,22 +486,26 @@ impl Backend for CpuBackend {
     }
 
     fn scale_samples(&self, x: &CpuTensor, factors: &[f32]) -> Result<CpuTensor> {
-        self.make(x.shape.clone(), |y| elementwise::scale_samples(self.level, &x.values, factors, y))
+        let samples = x.shape.first().copied().unwrap_or(1);
+        self.make(x.shape.clone(), |y| elementwise::scale_samples(self.level, samples, &x.values, factors, y))
     }
 
-    fn split_channels(&self, x: &CpuTensor, first: usize) -> Result<(CpuTensor, CpuTensor)> {
-        let (rows, last) = (x.shape.rows(), x.shape.channels() - first);
-        let (mut a, mut b) = (self.pool.take(rows * first), self.pool.take(rows * last));
-        elementwise::split_channels(rows, [first, last], &x.values, &mut a, &mut b)?;
-        let part = |channels, values| CpuTensor::new(&x.shape.with_channels(channels), values);
-        Ok((part(first, a), part(last, b)))
+    fn split_channels(&self, x: &CpuTensor, widths: &[usize]) -> Result<Vec<CpuTensor>> {
+        let rows = x.shape.rows();
+        let mut parts: Vec<_> = widths.iter().map(|width| self.pool.take(rows * width)).collect();
+        channels::split(
+            rows,
+            &x.values,
+            &mut parts.iter_mut().map(|part| &mut part[..]).collect::<Vec<_>>(),
+        )?;
+        let parts = widths.iter().zip(parts);
+        Ok(parts.map(|(&width, values)| CpuTensor::new(&x.shape.with_channels(width), values)).collect())
     }
 
-    fn concat_channels(&self, a: &CpuTensor, b: &CpuTensor) -> Result<CpuTensor> {
-        let channels = [a.shape.channels(), b.shape.channels()];
-        self.make(a.shape.with_channels(channels[0] + channels[1]), |y| {
-            elementwise::concat_channels(a.shape.rows(), channels, &a.values, &b.values, y)
-        })
+    fn concat_channels(&self, parts: &[&CpuTensor]) -> Result<CpuTensor> {
+        let shape = joined(&parts.iter().map(|part| &part.shape).collect::<Vec<_>>())?;
+        let values: Vec<&[f32]> = parts.iter().map(|part| &part.values[..]).collect();
+        self.make(shape.clone(), |y| channels::concat(shape.rows(), &values, y))
     }
 
     fn sum_leading(&self, x: &CpuTensor, shape: &Shape) -> Result<CpuTensor> {

@@ -4,7 +4,7 @@ use super::{GpuBackend, GpuTensor, expect_shape};
 use crate::backend::{Backend, BatchNormalized, Gradients, Normalized};
 use crate::operators::{
     Conv2d, CrossEntropy, DepthwiseConv, Forward, PixelMlp, PixelMlpParameters, PositionBias, PositionForm,
-    SoftCrossEntropy,
+    SoftCrossEntropy, expect_widths, joined,
 };
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::optimizer::AdamW;
@@ -392,22 +392,26 @@ impl Backend for GpuBackend {
     }
 
     fn scale_samples(&self, x: &GpuTensor, factors: &[f32]) -> Result<GpuTensor> {
-        Ok(like(x, self.gpu.scale_samples(&x.values, factors)?))
+        let samples = x.shape.first().copied().unwrap_or(1);
+        Ok(like(x, self.gpu.scale_samples(samples, &x.values, factors)?))
     }
 
-    fn split_channels(&self, x: &GpuTensor, first: usize) -> Result<(GpuTensor, GpuTensor)> {
+    fn split_channels(&self, x: &GpuTensor, widths: &[usize]) -> Result<Vec<GpuTensor>> {
+        expect_widths(&x.shape, widths)?;
         let columns = x.shape.channels();
-        let part = |from: usize, width: usize| {
-            let part = self.gpu.take_columns(&x.values, columns, from, width)?;
-            Ok::<_, Error>(GpuTensor::new(&x.shape.with_channels(width), part))
+        let mut begin = 0;
+        let part = |&width: &usize| {
+            let part = self.gpu.take_columns(&x.values, columns, begin, width)?;
+            begin += width;
+            Ok(GpuTensor::new(&x.shape.with_channels(width), part))
         };
-        Ok((part(0, first)?, part(first, columns.saturating_sub(first))?))
+        widths.iter().map(part).collect()
     }
 
-    fn concat_channels(&self, a: &GpuTensor, b: &GpuTensor) -> Result<GpuTensor> {
-        let columns = [a.shape.channels(), b.shape.channels()];
-        let y = self.gpu.join_columns(&a.values, &b.values, columns)?;
-        Ok(GpuTensor::new(&a.shape.with_channels(columns[0] + columns[1]), y))
+    fn concat_channels(&self, parts: &[&GpuTensor]) -> Result<GpuTensor> {
+        let shape = joined(&parts.iter().map(|part| &part.shape).collect::<Vec<_>>())?;
+        let parts: Vec<_> = parts.iter().map(|part| (&*part.values, part.shape.channels())).collect();
+        Ok(GpuTensor::new(&shape, self.gpu.join_columns(&parts)?))
     }
 
     fn sum_leading(&self, x: &GpuTensor, shape: &Shape) -> Result<GpuTensor> {

@@ -10,7 +10,7 @@ pub struct SplitChannels {
     pub first: usize,
 }
 
-/// Joins two tensors along the last axis. Inputs: `[.., A]`, `[.., B]`. Output: `[.., A + B]`.
+/// Joins tensors along the last axis, at least one. Inputs: `[.., A]`, `[.., B]`, and so on. Output: `[.., A + B + ..]`.
 #[derive(Debug, Clone, Copy)]
 pub struct ConcatChannels;
 
@@ -33,8 +33,8 @@ impl Operator for SplitChannels {
 
     fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
         let [x] = exactly(self.name(), inputs)?;
-        let (a, b) = backend.split_channels(x, self.first)?;
-        Ok(Forward { outputs: vec![a, b], saved: vec![] })
+        let widths = [self.first, backend.shape(x).channels() - self.first];
+        Ok(Forward { outputs: backend.split_channels(x, &widths)?, saved: vec![] })
     }
 
     fn backward<B: Backend>(
@@ -47,7 +47,7 @@ impl Operator for SplitChannels {
             Some(gradient) => Ok(gradient.clone()),
             None => backend.zeros(&self.output_shapes(&[&context.shapes[0]])?[index]),
         };
-        Ok(vec![Some(backend.concat_channels(&part(0)?, &part(1)?)?)])
+        Ok(vec![Some(backend.concat_channels(&[&part(0)?, &part(1)?])?)])
     }
 }
 
@@ -57,17 +57,11 @@ impl Operator for ConcatChannels {
     }
 
     fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
-        let [a, b] = exactly(self.name(), inputs)?;
-        if a.is_empty() {
-            return Err(misfit(self.name(), "numbers without axes have no channels to join"));
-        }
-        expect_shape(self.name(), "the second part", b, &a.with_channels(b.channels()))?;
-        Ok(vec![a.with_channels(a.channels() + b.channels())])
+        Ok(vec![joined(inputs)?])
     }
 
     fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
-        let [a, b] = exactly(self.name(), inputs)?;
-        Ok(Forward::one(backend.concat_channels(a, b)?, vec![]))
+        Ok(Forward::one(backend.concat_channels(inputs)?, vec![]))
     }
 
     fn backward<B: Backend>(
@@ -77,7 +71,34 @@ impl Operator for ConcatChannels {
         gradients: &[Option<B::Tensor>],
     ) -> Result<InputGradients<B::Tensor>> {
         let gy = super::output_gradient(self.name(), gradients)?;
-        let (a, b) = backend.split_channels(gy, context.shapes[0].channels())?;
-        Ok(vec![Some(a), Some(b)])
+        let widths: Vec<usize> = context.shapes.iter().map(Shape::channels).collect();
+        Ok(backend.split_channels(gy, &widths)?.into_iter().map(Some).collect())
+    }
+}
+
+/// The shape of parts side by side.
+pub(crate) fn joined(parts: &[&Shape]) -> Result<Shape> {
+    const NAME: &str = "concat_channels";
+    let Some((first, others)) = parts.split_first() else {
+        return Err(misfit(NAME, "there is nothing to join"));
+    };
+    if first.is_empty() {
+        return Err(misfit(NAME, "numbers without axes have no channels to join"));
+    }
+    let mut channels = first.channels();
+    for part in others {
+        expect_shape(NAME, "a part", part, &first.with_channels(part.channels()))?;
+        channels += part.channels();
+    }
+    Ok(first.with_channels(channels))
+}
+
+/// Checks that parts of these widths are all channels of `x`.
+pub(crate) fn expect_widths(x: &Shape, widths: &[usize]) -> Result<()> {
+    match !x.is_empty() && !widths.contains(&0) && widths.iter().sum::<usize>() == x.channels() {
+        true => Ok(()),
+        false => {
+            Err(misfit("split_channels", format!("cannot split x {x} into parts of {widths:?} channels")))
+        }
     }
 }

@@ -17,6 +17,7 @@ mod residual;
 
 pub use activation::{Gelu, Relu};
 pub use channels::{ConcatChannels, SplitChannels};
+pub(crate) use channels::{expect_widths, joined};
 pub use conv2d::Conv2d;
 pub use depthwise::DepthwiseConv;
 pub use linear::Linear;

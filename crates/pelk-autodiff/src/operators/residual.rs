@@ -14,10 +14,11 @@ pub struct Add;
 #[derive(Debug, Clone, Copy)]
 pub struct ScaleChannels;
 
-/// Multiplies each sample by a constant (drop path). Input and output: `[N, ..]`.
+/// Multiplies each sample by a constant (drop path), or each channel of each sample (Dropout2d). Input and output:
+/// `[N, .., C]`.
 #[derive(Debug, Clone)]
 pub struct ScaleSamples {
-    /// One factor a sample.
+    /// One factor a sample, `[N]`, or one for each of its channels, `[N, C]`.
     pub factors: Arc<[f32]>,
 }
 
@@ -83,8 +84,9 @@ impl Operator for ScaleSamples {
 
     fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
         let [x] = exactly(self.name(), inputs)?;
-        if x.first() != Some(&self.factors.len()) {
-            return Err(misfit(self.name(), format!("{} factors do not fit x {x}", self.factors.len())));
+        let (samples, factors) = (x.first().copied().unwrap_or(0), self.factors.len());
+        if x.is_empty() || (factors != samples && factors != samples * x.channels()) {
+            return Err(misfit(self.name(), format!("{factors} factors do not fit x {x}")));
         }
         Ok(vec![x.clone()])
     }

@@ -4,8 +4,8 @@ use super::checks::{expect_gradient, expect_shape, output};
 use super::{ReferenceBackend, ReferenceTensor};
 use crate::backend::{Backend, BatchNormalized, Gradients, Normalized};
 use crate::operators::{
-    AdaptiveAvgPool, Add, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, DepthwiseConv,
-    LayerNorm, Linear, PositionBias, ScaleChannels, ScaleSamples, SoftCrossEntropy, SplitChannels,
+    AdaptiveAvgPool, Add, BatchNorm, BilinearResize, Conv2d, CrossEntropy, DepthwiseConv, LayerNorm, Linear,
+    PositionBias, ScaleChannels, ScaleSamples, SoftCrossEntropy, expect_widths, joined,
 };
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::optimizer::AdamW;
@@ -344,21 +344,20 @@ impl Backend for ReferenceBackend {
 
     fn scale_samples(&self, x: &Tensor, factors: &[f32]) -> Result<Tensor> {
         output(ScaleSamples { factors: factors.into() }, [x])?;
-        Ok(x.with(elementwise::scale_samples(&x.values, &widen(factors))))
+        Ok(x.with(elementwise::scale_samples(x.shape[0], &x.values, &widen(factors))))
     }
 
-    fn split_channels(&self, x: &Tensor, first: usize) -> Result<(Tensor, Tensor)> {
-        output(SplitChannels { first }, [x])?;
-        let channels = x.shape.channels();
-        let (a, b) = elementwise::split_channels(channels, first, &x.values);
-        let part = |channels, values| Tensor::new(&x.shape.with_channels(channels), values);
-        Ok((part(first, a), part(channels - first, b)))
+    fn split_channels(&self, x: &Tensor, widths: &[usize]) -> Result<Vec<Tensor>> {
+        expect_widths(&x.shape, widths)?;
+        let parts = elementwise::split_channels(x.shape.rows(), widths, &x.values);
+        let parts = widths.iter().zip(parts);
+        Ok(parts.map(|(&width, values)| Tensor::new(&x.shape.with_channels(width), values)).collect())
     }
 
-    fn concat_channels(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        let shape = output(ConcatChannels, [a, b])?;
-        let channels = [a.shape.channels(), b.shape.channels()];
-        Ok(Tensor::new(&shape, elementwise::concat_channels(channels, &a.values, &b.values)))
+    fn concat_channels(&self, parts: &[&Tensor]) -> Result<Tensor> {
+        let shape = joined(&parts.iter().map(|part| &part.shape).collect::<Vec<_>>())?;
+        let values: Vec<&[f64]> = parts.iter().map(|part| &part.values[..]).collect();
+        Ok(Tensor::new(&shape, elementwise::concat_channels(shape.rows(), &values)))
     }
 
     fn sum_leading(&self, x: &Tensor, shape: &Shape) -> Result<Tensor> {

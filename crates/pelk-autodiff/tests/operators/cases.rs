@@ -142,16 +142,19 @@ impl Kind {
             Kind::ScaleChannels => [&[5][..], &[2, 4, 4, 4], &[3, 1, 7, 13], WIDE]
                 .map(|x| Case::new(&format!("{x:?}"), ScaleChannels, &[x, &x[x.len() - 1..]]))
                 .into(),
-            Kind::ScaleSamples => [&[3][..], &[3, 2, 5, 7], WIDE]
-                .map(|x| {
-                    Case::new(&format!("{x:?}"), ScaleSamples { factors: [0.0, 1.25, -3.0].into() }, &[x])
-                })
-                .into(),
+            Kind::ScaleSamples => scale_samples(),
             Kind::SplitChannels => split_channels(),
             Kind::ConcatChannels => {
-                [[&[2][..], &[1]], [&[2, 4, 4, 4], &[2, 4, 4, 5]], [&[3, 7, 1], &[3, 7, 16]]]
-                    .map(|[a, b]| Case::new(&format!("{a:?} and {b:?}"), ConcatChannels, &[a, b]))
-                    .into()
+                let many: [&[usize]; 4] =
+                    [&[2, 17, 19, 5], &[2, 17, 19, 1], &[2, 17, 19, 37], &[2, 17, 19, 8]];
+                let parts: [&[&[usize]]; 5] = [
+                    &[&[2], &[1]],
+                    &[&[3, 2]],
+                    &[&[2, 4, 4, 4], &[2, 4, 4, 5]],
+                    &[&[3, 7, 1], &[3, 7, 16]],
+                    &many,
+                ];
+                parts.map(|parts| Case::new(&format!("{parts:?}"), ConcatChannels, parts)).into()
             }
             Kind::AdaptiveAvgPool => RESAMPLED
                 .map(|(x, size)| Case::new(&format!("{x:?} to {size:?}"), AdaptiveAvgPool { size }, &[&x]))
@@ -295,6 +298,21 @@ fn pixel_mlp() -> Vec<Case> {
         }
     }
     cases
+}
+
+fn scale_samples() -> Vec<Case> {
+    let case = |x: &[usize], count: usize| {
+        let factors = (0..count).map(|i| [0.0, 1.25, -3.0][i * i % 3]).collect();
+        Case::new(&format!("{x:?}, {count} factors"), ScaleSamples { factors }, &[x])
+    };
+    vec![
+        case(&[3], 3),
+        case(&[3, 2, 5, 7], 3),
+        case(WIDE, 3),
+        case(&[3, 2], 6),
+        case(&[3, 2, 5, 7], 21),
+        case(WIDE, 111),
+    ]
 }
 
 fn split_channels() -> Vec<Case> {

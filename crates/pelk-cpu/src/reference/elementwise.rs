@@ -14,10 +14,10 @@ pub fn scale_channels_backward(x: &[f64], gamma: &[f64], gy: &[f64]) -> (Vec<f64
     (scale_channels(gy, gamma), ggamma)
 }
 
-/// `factors[n] x[n, ..]`.
-pub fn scale_samples(x: &[f64], factors: &[f64]) -> Vec<f64> {
-    let sample = x.len() / factors.len();
-    (0..x.len()).map(|i| factors[i / sample] * x[i]).collect()
+/// `factors[n] x[n, ..]`, or with a factor for each channel of each sample `factors[n, c] x[n, .., c]`.
+pub fn scale_samples(samples: usize, x: &[f64], factors: &[f64]) -> Vec<f64> {
+    let (sample, channels) = (x.len() / samples, factors.len() / samples);
+    (0..x.len()).map(|i| factors[i / sample * channels + i % channels] * x[i]).collect()
 }
 
 /// `row` added to each row of `x`: the bias of a channel, or a map for every sample.
@@ -25,21 +25,25 @@ pub fn add_to_rows(x: &[f64], row: &[f64]) -> Vec<f64> {
     (0..x.len()).map(|i| x[i] + row[i % row.len()]).collect()
 }
 
-/// The first `first` of every `channels` values of `x`, and the others.
-pub fn split_channels(channels: usize, first: usize, x: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let (mut a, mut b) = (Vec::new(), Vec::new());
-    for i in 0..x.len() {
-        if i % channels < first { a.push(x[i]) } else { b.push(x[i]) }
-    }
-    (a, b)
+/// The columns of `x`, `[rows, sum of widths]`, as matrices of these widths.
+pub fn split_channels(rows: usize, widths: &[usize], x: &[f64]) -> Vec<Vec<f64>> {
+    let columns = x.len() / rows;
+    let mut begin = 0;
+    let part = |&width: &usize| {
+        begin += width;
+        (0..rows * width).map(|i| x[i / width * columns + begin - width + i % width]).collect()
+    };
+    widths.iter().map(part).collect()
 }
 
-/// Rows of `channels[0]` values of `a`, each followed by `channels[1]` values of `b`.
-pub fn concat_channels(channels: [usize; 2], a: &[f64], b: &[f64]) -> Vec<f64> {
+/// Matrices of so many rows side by side.
+pub fn concat_channels(rows: usize, parts: &[&[f64]]) -> Vec<f64> {
     let mut y = Vec::new();
-    for (a, b) in a.chunks_exact(channels[0]).zip(b.chunks_exact(channels[1])) {
-        y.extend(a);
-        y.extend(b);
+    for row in 0..rows {
+        for part in parts {
+            let width = part.len() / rows;
+            y.extend(&part[row * width..][..width]);
+        }
     }
     y
 }
@@ -69,10 +73,11 @@ mod tests {
     #[test]
     fn rows_and_channels_have_their_values() {
         let x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-        assert_eq!(scale_samples(&x, &[1.0, -1.0]), [1.0, 2.0, 3.0, -4.0, -5.0, -6.0]);
+        assert_eq!(scale_samples(2, &x, &[1.0, -1.0]), [1.0, 2.0, 3.0, -4.0, -5.0, -6.0]);
+        assert_eq!(scale_samples(1, &x, &[1.0, -1.0]), [1.0, -2.0, 3.0, -4.0, 5.0, -6.0]);
         assert_eq!(add_to_rows(&x, &[10.0, 20.0, 30.0]), [11.0, 22.0, 33.0, 14.0, 25.0, 36.0]);
-        let (a, b) = split_channels(3, 1, &x);
-        assert_eq!((&a[..], &b[..]), (&[1.0, 4.0][..], &[2.0, 3.0, 5.0, 6.0][..]));
-        assert_eq!(concat_channels([1, 2], &a, &b), x);
+        let parts = split_channels(2, &[1, 2], &x);
+        assert_eq!(parts, [vec![1.0, 4.0], vec![2.0, 3.0, 5.0, 6.0]]);
+        assert_eq!(concat_channels(2, &[&parts[0], &parts[1]]), x);
     }
 }

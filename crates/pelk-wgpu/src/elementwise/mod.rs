@@ -142,21 +142,26 @@ impl Gpu {
         Ok(sum)
     }
 
-    /// `y[n, ..] = x[n, ..] factors[n]`.
+    /// `y[n, ..] = x[n, ..] factors[n]`, or with a factor for each channel of each sample `y[n, .., c] = x[n, .., c] factors[n, c]`.
     ///
     /// # Errors
     /// When lengths do not fit, or the device has no room or has failed.
-    pub fn scale_samples(&self, x: &Buffer, factors: &[f32]) -> Result<Buffer> {
+    pub fn scale_samples(&self, samples: usize, x: &Buffer, factors: &[f32]) -> Result<Buffer> {
         rows_of("scale_samples", x.len(), factors.len())?;
-        let sample = x.len() / factors.len();
+        let [sample, channels] =
+            [rows_of("scale_samples", x.len(), samples)?, rows_of("scale_samples", factors.len(), samples)?];
         let (y, factors) = (self.activation(x.len())?, self.upload(factors)?);
-        let text = "fn item(i: u32) { store_y(i, load_x(i) * load_factors(p.first + i / p.sample)); }";
+        let text = "fn item(i: u32) {
+            let factor = (p.first + i / p.sample) * p.channels + i % p.channels;
+            store_y(i, load_x(i) * load_factors(factor));
+        }";
         self.items("scale_samples", text)
             .read("x", x, Each(sample))
             .read("factors", &factors, Whole)
             .write("y", &y, Each(sample))
             .scalar("sample", sample)
-            .run(factors.len(), sample, sample)?;
+            .scalar("channels", channels)
+            .run(samples, sample, sample)?;
         Ok(y)
     }
 
@@ -181,22 +186,31 @@ impl Gpu {
         Ok(y)
     }
 
-    /// `[a | b]`, row by row; the matrices have `columns` columns each.
+    /// Matrices side by side, `[a | b | ..]`, each given with the number of its columns.
     ///
     /// # Errors
     /// When they have not the same rows, or the device has no room or has failed.
-    pub fn join_columns(&self, a: &Buffer, b: &Buffer, columns: [usize; 2]) -> Result<Buffer> {
-        let rows = rows_of("join_columns", a.len(), columns[0])?;
-        let width = columns[0] + columns[1];
-        expect_len("join_columns", "the second part", b.len(), rows * columns[1])?;
-        let y = self.activation(rows * width)?;
-        self.items("join_columns", include_str!("join_columns.wgsl"))
-            .read("a", a, Each(columns[0]))
-            .read("b", b, Each(columns[1]))
-            .write("y", &y, Each(width))
-            .scalar("first_width", columns[0])
-            .scalar("second_width", columns[1])
-            .run(rows, width, width)?;
+    pub fn join_columns(&self, parts: &[(&Buffer, usize)]) -> Result<Buffer> {
+        let Some(&(first, width)) = parts.first() else {
+            return Err(shape_error("join_columns", "there is nothing to join".to_owned()));
+        };
+        let rows = rows_of("join_columns", first.len(), width)?;
+        let columns = parts.iter().map(|(_, width)| width).sum();
+        let y = self.activation(rows * columns)?;
+        let text =
+            "fn item(i: u32) { store_y(i / p.width * p.columns + p.begin + i % p.width, load_part(i)); }";
+        let mut begin = 0;
+        for &(part, width) in parts {
+            expect_len("join_columns", "a part", part.len(), rows * width)?;
+            self.items("join_columns", text)
+                .read("part", part, Each(width))
+                .write("y", &y, Each(columns))
+                .scalar("columns", columns)
+                .scalar("begin", begin)
+                .scalar("width", width)
+                .run(rows, width, width)?;
+            begin += width;
+        }
         Ok(y)
     }
 }
