@@ -193,8 +193,8 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     fn gelu_backward(&self, x: &Self::Tensor, gy: &Self::Tensor) -> Result<Self::Tensor>;
     /// See [`Relu`](crate::operators::Relu).
     fn relu(&self, x: &Self::Tensor) -> Result<Self::Tensor>;
-    /// Gradient of x.
-    fn relu_backward(&self, x: &Self::Tensor, gy: &Self::Tensor) -> Result<Self::Tensor>;
+    /// Gradient of x, of which the output `y` is enough to know.
+    fn relu_backward(&self, y: &Self::Tensor, gy: &Self::Tensor) -> Result<Self::Tensor>;
 
     /// See [`PixelMlp`]. By default a composition of the operators above; a backend that can do better overrides it
     /// together with its gradient. What is saved besides the inputs comes back to the gradient as `kept`.

@@ -1,6 +1,7 @@
 //! The configuration of a network: everything that its definition needs, and nothing that training adds.
 
 use crate::error::{ModelError, Result};
+use crate::heads::{self, upernet::UperNetConfig};
 use pelk_autodiff::operators::PositionForm;
 use pelk_grid::SharingGrid;
 use serde::{Deserialize, Serialize};
@@ -31,13 +32,13 @@ pub struct NetworkConfig {
     pub drop_path: f32,
     /// The inference form: BatchNorm and the small branch are merged into the large kernel.
     pub folded: bool,
-    /// What the classifier classifies.
+    /// What gives the logits.
     #[serde(default)]
     pub head: Head,
 }
 
-/// What the classifier at the end of a network classifies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// What gives a network's logits, and of what.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Head {
     /// The whole image: the last stage's map is averaged.
@@ -45,6 +46,8 @@ pub enum Head {
     Pooled,
     /// Each place of the last stage's map.
     Dense,
+    /// Each pixel, from the maps of all stages, see [`crate::heads::upernet`].
+    UperNet(UperNetConfig),
 }
 
 /// How the weights of linear layers and dense convolutions start. Depthwise kernels and the head start with deviation
@@ -183,7 +186,7 @@ impl NetworkConfig {
             positive("widths", stage.width)?;
             stage.mixer.validate(stage.width)?;
         }
-        Ok(())
+        heads::validate(&self.head, self.stages.len())
     }
 
     /// The smallest height and width that every stage can take.

@@ -2,14 +2,15 @@
 //!
 //! A BatchNorm scales each channel, which keeps a kernel constant on its blocks; a dense kernel within the
 //! unshared centre is added to the centre's cells. So the folded operator is peripheral again, with a bias. Of two
-//! crossed stripes and a dense kernel, the latter is added to a stripe.
+//! crossed stripes and a dense kernel, the latter is added to a stripe. BatchNorms after the dense convolutions of a decoder
+//! become biases.
 
 use crate::config::{MixerConfig, NetworkConfig, PeripheralConfig, Position, StripeConfig};
 use crate::error::{ModelError, Result};
 use crate::layers::BATCH_NORM_EPS;
 use crate::mixers::peripheral::position_name;
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis};
-use pelk_autodiff::{Error, HostParameters};
+use pelk_autodiff::{Error, HostParameters, Shape};
 use pelk_grid::reduce;
 
 /// The folded configuration and weights of a network in evaluation mode.
@@ -32,6 +33,11 @@ pub fn fold(config: &NetworkConfig, weights: &HostParameters) -> Result<(Network
         if matches!(&stage.mixer, MixerConfig::Peripheral(p) if p.position == Position::Literal) {
             folded.remove(&position_name(i));
         }
+    }
+    // The convolutions of decoders, `PATH.conv` before `PATH.bn`.
+    let norms = weights.keys().filter_map(|name| name.strip_suffix(".bn.running_mean"));
+    for path in norms.collect::<Vec<_>>() {
+        fold_convolution(&mut folded, path)?;
     }
     Ok((NetworkConfig { folded: true, ..config.clone() }, folded))
 }
@@ -117,6 +123,18 @@ fn fold_peripheral(
     }
     weights.insert(format!("{block}.large.weight"), theta);
     weights.insert(format!("{block}.large.bias"), bias.into_dyn());
+    Ok(())
+}
+
+fn fold_convolution(weights: &mut HostParameters, path: &str) -> Result<()> {
+    let name = format!("{path}.conv.weight");
+    let Some(mut kernel) = weights.remove(&name) else {
+        return Err(Error::MissingParameter { name, shape: Shape::from([]) }.into());
+    };
+    let norm = affine(weights, &format!("{path}.bn"), kernel.shape()[0])?;
+    scale_first(&mut kernel, &norm.scale);
+    weights.insert(name, kernel);
+    weights.insert(format!("{path}.conv.bias"), norm.shift.into_dyn());
     Ok(())
 }
 

@@ -77,7 +77,7 @@ fn linear_parameters<E: Executor>(
     Ok([w, vector(e, format!("{path}.bias"), outputs, 0.0)?])
 }
 
-/// Convolution with bias, `kernel` x `kernel`.
+/// Convolution with bias, `kernel` x `kernel`, that starts as other dense layers.
 pub fn conv2d<E: Executor>(
     e: &mut E,
     path: &str,
@@ -86,13 +86,26 @@ pub fn conv2d<E: Executor>(
     kernel: usize,
     op: Conv2d,
 ) -> Result<E::Value> {
-    let inputs = channels(e, x);
-    let w = weight(
-        e,
-        format!("{path}.weight"),
-        [outputs, inputs, kernel, kernel],
-        dense(inputs * kernel * kernel),
-    )?;
+    let init = dense(channels(e, x) * kernel * kernel);
+    conv2d_with(e, path, x, outputs, kernel, op, init, true)
+}
+
+/// Convolution, `kernel` x `kernel`, with the weight's start and whether it has a bias.
+pub fn conv2d_with<E: Executor>(
+    e: &mut E,
+    path: &str,
+    x: &E::Value,
+    outputs: usize,
+    kernel: usize,
+    op: Conv2d,
+    init: Init,
+    bias: bool,
+) -> Result<E::Value> {
+    let shape = [outputs, channels(e, x), kernel, kernel];
+    let w = weight(e, format!("{path}.weight"), shape, init)?;
+    if !bias {
+        return e.apply_one(op, &[x, &w]);
+    }
     let b = vector(e, format!("{path}.bias"), outputs, 0.0)?;
     e.apply_one(op, &[x, &w, &b])
 }

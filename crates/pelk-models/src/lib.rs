@@ -27,6 +27,7 @@ mod config;
 pub mod cost;
 mod error;
 mod fold;
+pub mod heads;
 mod init;
 pub mod layers;
 pub mod mixers;
@@ -40,6 +41,7 @@ pub use config::{
 };
 pub use error::{ModelError, Result};
 pub use fold::fold;
+pub use heads::{Outputs, upernet::UperNetConfig};
 pub use init::initialize;
 pub use nearest::nearest;
 pub use network::Network;

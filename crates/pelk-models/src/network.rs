@@ -1,12 +1,13 @@
 //! The skeleton that PeLK shares with ConvNeXt and SLaK: stem, stages, downsampling, classifier.
 
 use crate::collect::Collect;
-use crate::config::{Head, NetworkConfig, StageConfig};
+use crate::config::{NetworkConfig, StageConfig};
 use crate::error::Result;
-use crate::layers::{INIT, conv2d, layer_norm, linear, pixel_mlp};
+use crate::heads::{self, Outputs};
+use crate::layers::{conv2d, layer_norm, pixel_mlp};
 use crate::mixers::{BlockPath, mix};
-use pelk_autodiff::operators::{AdaptiveAvgPool, Conv2d};
-use pelk_autodiff::{Backend, Executor, ParameterSpec, Parameters, Role, Session, Shape};
+use pelk_autodiff::operators::Conv2d;
+use pelk_autodiff::{Backend, Error, Executor, ParameterSpec, Parameters, Role, Session, Shape};
 
 /// A network: its checked configuration. It holds no weights; an [`Executor`] brings them.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,20 +31,26 @@ impl Network {
     }
 
     /// Logits `[N, 1, 1, classes]` of images `[N, H, W, in_channels]`; with a dense head, of each place of the last stage's
-    /// map, `[N, h, w, classes]`.
+    /// map, `[N, h, w, classes]`; with UperNet, of each pixel, `[N, H, W, classes]`.
     ///
     /// # Errors
     /// When the images do not fit, a parameter is missing, or the executor's backend refuses.
     pub fn logits<E: Executor>(&self, e: &mut E, images: &E::Value) -> pelk_autodiff::Result<E::Value> {
-        let mut x = images.clone();
-        for i in 0..self.config.stages.len() {
-            x = self.stage(e, i, &x)?;
-        }
-        if self.config.head == Head::Pooled {
-            x = e.apply_one(AdaptiveAvgPool { size: [1, 1] }, &[&x])?;
-        }
-        let normalized = layer_norm(e, "norm", &x)?;
-        linear(e, "head", &normalized, self.config.classes, |_| INIT)
+        let features = self.features(e, images)?;
+        heads::logits(e, &self.config, &features, size(e, images)?)
+    }
+
+    /// The logits together with what else a loss is computed of in training.
+    ///
+    /// # Errors
+    /// As [`Network::logits`].
+    pub fn outputs<E: Executor>(
+        &self,
+        e: &mut E,
+        images: &E::Value,
+    ) -> pelk_autodiff::Result<Outputs<E::Value>> {
+        let features = self.features(e, images)?;
+        heads::outputs(e, &self.config, &features, size(e, images)?)
     }
 
     /// The logits of images of one shape, `[N, H, W, in_channels]`, as a recorded network: what to use for more than one
@@ -148,8 +155,19 @@ impl Network {
     pub fn parameters(&self) -> Result<Vec<ParameterSpec>> {
         let side = self.config.smallest_input();
         let mut collect = Collect::default();
-        self.logits(&mut collect, &Shape::from([1, side, side, self.config.in_channels]))?;
+        self.outputs(&mut collect, &Shape::from([1, side, side, self.config.in_channels]))?;
         Ok(collect.into_specs())
+    }
+}
+
+/// Height and width of images.
+fn size<E: Executor>(e: &E, images: &E::Value) -> pelk_autodiff::Result<[usize; 2]> {
+    match e.shape(images)[..] {
+        [_, height, width, _] => Ok([height, width]),
+        _ => Err(Error::Shape {
+            operator: "network",
+            reason: format!("wants images [N, H, W, C], was given {}", e.shape(images)),
+        }),
     }
 }
 

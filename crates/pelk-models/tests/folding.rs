@@ -3,7 +3,9 @@
 use ndarray::ArrayD;
 use pelk_autodiff::{Backend, CpuBackend, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape};
 use pelk_models::zoo::{Form, configure};
-use pelk_models::{MixerConfig, ModelSpec, Network, NetworkConfig, Position, fold, initialize};
+use pelk_models::{
+    MixerConfig, ModelSpec, Network, NetworkConfig, Position, UperNetConfig, fold, initialize,
+};
 use pelk_random::{Purpose, name_hash, stream, truncated_normal};
 use std::collections::BTreeSet;
 
@@ -71,6 +73,14 @@ fn check(what: &str, config: NetworkConfig, sizes: &[[usize; 2]]) -> (NetworkCon
         }
     }
     (folded_config, folded_weights)
+}
+
+#[test]
+fn a_decoder_folds_exactly() {
+    let upernet = UperNetConfig { channels: 12, auxiliary_channels: 8, ..UperNetConfig::default() };
+    let config = small(ModelSpec { upernet: Some(upernet), ..ModelSpec::default() });
+    let (_, weights) = check("UperNet", config, &[[28, 28], [32, 20]]);
+    assert!(weights.contains_key("decode_head.fpn_bottleneck.conv.bias"));
 }
 
 #[test]

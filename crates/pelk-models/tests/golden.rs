@@ -6,6 +6,8 @@
 
 #[path = "golden/case.rs"]
 mod case;
+#[path = "golden/heads.rs"]
+mod heads;
 #[path = "golden/networks.rs"]
 mod networks;
 #[path = "golden/operators.rs"]
@@ -29,6 +31,7 @@ fn run<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
         "pelk_block" => networks::block(case, backend),
         "rival_block" => networks::rival(case, backend),
         "pelk_train" => networks::train(case, backend),
+        "upernet" => heads::upernet(case, backend),
         _ => operators::run(&op, case, backend),
     }?;
     case.all_compared()

@@ -8,14 +8,13 @@ use anyhow::{Context, Result};
 use clap::value_parser;
 use footnotes::{Quantity, footnotes};
 use pelk_models::Network;
-use pelk_models::cost::{NetworkCost, Part, PartCost, count};
-use pelk_models::zoo::{self, Model, PaperNumbers};
+use pelk_models::cost::{NetworkCost, PaperRules, Part, PartCost, count};
+use pelk_models::zoo::{self, Model, PaperNumbers, Task};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// The papers count for ImageNet: colour images, 1000 classes.
+/// The papers count for colour images.
 const CHANNELS: u32 = 3;
-const CLASSES: u32 = 1000;
 
 /// Sizes up to here keep all counts far below the range of the integers.
 const LARGEST: i64 = 65_536;
@@ -30,14 +29,18 @@ pub struct CostArgs {
     #[arg(value_name = "MODEL")]
     models: Vec<String>,
 
-    /// Height and width of the image [default: each size that the paper prints, else 224, or 28 for the models for
-    /// small images, whose first convolution takes steps of 1 or 2]
+    /// What to count for: classification as on ImageNet, or segmentation with UperNet as on ADE20K
+    #[arg(long, value_name = "TASK", default_value = "imagenet")]
+    task: CostTask,
+
+    /// Height and width of the image [default: each size that the paper prints, else 224 or for ade20k 512, or 28 for the models
+    /// for small images, whose first convolution takes steps of 1 or 2]
     #[arg(long, value_name = "PIXELS", value_parser = value_parser!(u32).range(1..=LARGEST))]
     size: Option<u32>,
 
-    /// Number of classes
-    #[arg(long, value_name = "NUMBER", default_value_t = CLASSES, value_parser = value_parser!(u32).range(1..=LARGEST))]
-    classes: u32,
+    /// Number of classes [default: the task's, 1000 or 150]
+    #[arg(long, value_name = "NUMBER", value_parser = value_parser!(u32).range(1..=LARGEST))]
+    classes: Option<u32>,
 
     /// Channels of the image
     #[arg(long, value_name = "NUMBER", default_value_t = CHANNELS, value_parser = value_parser!(u32).range(1..=LARGEST))]
@@ -61,9 +64,26 @@ pub struct CostArgs {
     out: Option<PathBuf>,
 }
 
+/// The tasks on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum CostTask {
+    Imagenet,
+    Ade20k,
+}
+
+impl From<CostTask> for Task {
+    fn from(task: CostTask) -> Task {
+        match task {
+            CostTask::Imagenet => Task::ImageNet,
+            CostTask::Ade20k => Task::Ade20k,
+        }
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask cost                        all models of the papers
+  cargo xtask cost --task ade20k          the same with UperNet, at 2048 x 512
   cargo xtask cost pelk_t                 one of them, part by part
   cargo xtask cost pelk_t --size 1024     on a larger image
   cargo xtask cost pelk_atto --channels 1 --classes 10
@@ -81,8 +101,11 @@ fn after_help() -> String {
 const EXPLANATION: &str = "\
 params   parameters: K thousands, M millions
 MACs     multiply-adds, which papers call FLOPs: M millions, G thousands of millions
-counted  as papers do: only the share of the weights that sparsity leaves (PeLK: 0.6), but every tap of a dense
-         kernel, padding included; small kernels are left out, since deployment merges them into the large ones
+size     height and width, or width x height
+counted  as papers do: only the share of the backbone's weights that sparsity leaves (PeLK: 0.6), but every tap of a
+         dense kernel, padding included; small kernels are left out, since deployment merges them into the large ones
+         (their multiply-adds count for ade20k, where only so the printed numbers come out); UperNet's auxiliary head
+         has parameters, but works in training only
 printed  what the paper prints
 here     as computed by this project: all weights, and one multiply-add a region of the sharing grid
 saved    MACs with dense kernels and all weights, over those here";
@@ -95,7 +118,8 @@ const G: f64 = 1e9;
 /// A model, counted at one size.
 struct Counted {
     model: &'static str,
-    size: usize,
+    /// Height and width.
+    size: [usize; 2],
     cost: NetworkCost,
     /// The paper's count at density 1: its multiply-adds are those of dense kernels with all weights.
     dense: NetworkCost,
@@ -103,16 +127,19 @@ struct Counted {
 }
 
 impl Counted {
-    fn new(model: &Model, size: usize, args: &CostArgs) -> Result<Counted> {
-        let (channels, classes) = (args.channels as usize, args.classes as usize);
-        let config = model.configure(channels, classes)?;
-        let network = Network::new(config)?;
+    fn new(model: &Model, size: [usize; 2], args: &CostArgs) -> Result<Counted> {
+        let task = Task::from(args.task);
+        let channels = args.channels as usize;
+        let classes = args.classes.map_or_else(|| task.classes(), |classes| classes as usize);
+        let network = Network::new(model.configure_for(task, channels, classes)?)?;
         let count = |density| {
-            count(&network, [size, size], density)
-                .with_context(|| format!("cannot count {} at {size} x {size}", model.name))
+            let rules = PaperRules { density, runs_small_kernels: task.runs_small_kernels() };
+            count(&network, size, rules)
+                .with_context(|| format!("cannot count {} at {} x {}", model.name, size[0], size[1]))
         };
-        let comparable = args.channels == CHANNELS && args.classes == CLASSES;
-        let printed = model.paper.iter().find(|printed| comparable && printed.size == size);
+        let comparable = args.channels == CHANNELS && classes == task.classes();
+        let printed =
+            model.paper.iter().find(|printed| comparable && printed.task == task && printed.size == size);
         Ok(Counted {
             model: model.name,
             size,
@@ -126,13 +153,19 @@ impl Counted {
     /// none.
     fn saved(&self, parts: &[Part]) -> String {
         let here = |part: &Part| self.cost.part(*part).macs_executed as f64;
-        // The paper's way of counting leaves small kernels out; they are dense as they are.
+        // Where the paper's way of counting leaves small kernels out, they are dense as they are.
         let dense = |part: &Part| match part {
             Part::SmallKernel => here(part),
             part => self.dense.part(*part).macs_paper,
         };
         let (dense, here): (f64, f64) = (parts.iter().map(dense).sum(), parts.iter().map(here).sum());
         if here > 0.0 { format!("{:.2}x", dense / here) } else { String::new() }
+    }
+
+    /// The size as papers write it.
+    fn size(&self) -> String {
+        let [height, width] = self.size;
+        if height == width { height.to_string() } else { format!("{width} x {height}") }
     }
 }
 
@@ -154,13 +187,8 @@ pub fn run(args: &CostArgs) -> Result<()> {
     print!("{}", summary(&counted));
     if args.by_part || !args.models.is_empty() {
         for counted in &counted {
-            print!(
-                "\n{} at {} x {}, by part\n\n{}",
-                counted.model,
-                counted.size,
-                counted.size,
-                by_part(counted)
-            );
+            let [height, width] = counted.size;
+            print!("\n{} at {width} x {height}, by part\n\n{}", counted.model, by_part(counted));
         }
     }
     println!("\n{EXPLANATION}");
@@ -172,13 +200,14 @@ pub fn run(args: &CostArgs) -> Result<()> {
 
 fn count_all(args: &CostArgs) -> Result<Vec<Counted>> {
     let models = if args.models.is_empty() {
-        zoo::models().into_iter().filter(|model| !model.paper.is_empty()).collect()
+        let printed = |model: &Model| model.paper.iter().any(|printed| printed.task == args.task.into());
+        zoo::models().into_iter().filter(printed).collect()
     } else {
         args.models.iter().map(|name| zoo::model(name)).collect::<Result<Vec<_>, _>>()?
     };
     let mut counted = Vec::new();
     for model in &models {
-        for size in sizes(model, args.size) {
+        for size in sizes(model, args.task.into(), args.size) {
             counted.push(Counted::new(model, size, args)?);
         }
     }
@@ -186,19 +215,23 @@ fn count_all(args: &CostArgs) -> Result<Vec<Counted>> {
 }
 
 /// The size asked for, or those that suit the model.
-fn sizes(model: &Model, asked: Option<u32>) -> Vec<usize> {
-    match asked {
-        Some(size) => vec![size as usize],
-        None if !model.paper.is_empty() => model.paper.iter().map(|printed| printed.size).collect(),
-        None if model.for_small_images() => vec![28],
-        None => vec![224],
+fn sizes(model: &Model, task: Task, asked: Option<u32>) -> Vec<[usize; 2]> {
+    let printed: Vec<_> =
+        model.paper.iter().filter(|printed| printed.task == task).map(|printed| printed.size).collect();
+    match (asked, task) {
+        (Some(size), _) => vec![[size as usize; 2]],
+        (None, _) if !printed.is_empty() => printed,
+        (None, _) if model.for_small_images() => vec![[28; 2]],
+        (None, Task::ImageNet) => vec![[224; 2]],
+        (None, Task::Ade20k) => vec![[512; 2]],
     }
 }
 
 #[derive(Serialize)]
 struct JsonLine {
     model: &'static str,
-    size: usize,
+    height: usize,
+    width: usize,
     params_paper: u64,
     macs_paper: u64,
     params: u64,
@@ -207,9 +240,11 @@ struct JsonLine {
 
 fn json_line(counted: &Counted) -> Result<String> {
     let PartCost { params, params_paper, macs_executed, macs_paper } = counted.cost.total();
+    let [height, width] = counted.size;
     let line = JsonLine {
         model: counted.model,
-        size: counted.size,
+        height,
+        width,
         params_paper: params_paper.round() as u64,
         macs_paper: macs_paper.round() as u64,
         params,
@@ -242,7 +277,7 @@ fn summary(counted: &[Counted]) -> Table<11> {
         let [macs_printed, macs_difference] = compared(Quantity::MultiplyAdds);
         table.row([
             counted.model.to_owned(),
-            counted.size.to_string(),
+            counted.size(),
             scaled(total.params_paper, M),
             params_printed,
             params_difference,
@@ -320,23 +355,31 @@ mod tests {
     #[test]
     fn without_a_model_all_printed_numbers_are_counted() {
         let counted = count_all(&parse("cost")).unwrap();
+        let with_upernet = count_all(&parse("cost --task ade20k")).unwrap();
         let printed: usize = zoo::models().iter().map(|model| model.paper.len()).sum();
-        assert_eq!(counted.len(), printed);
-        assert!(counted.iter().all(|counted| counted.printed.is_some()));
+        assert_eq!(counted.len() + with_upernet.len(), printed);
+        assert!(counted.iter().chain(&with_upernet).all(|counted| counted.printed.is_some()));
     }
 
     #[test]
     fn sizes_follow_the_paper_or_the_stem() {
-        let sizes_of = |name: &str| sizes(&zoo::model(name).unwrap(), None);
-        assert_eq!(sizes_of("pelk_b"), [224, 384]);
-        assert_eq!(sizes_of("pelk_t_101"), [224]);
-        assert_eq!(sizes_of("pelk_atto"), [28]);
-        assert_eq!(sizes(&zoo::model("pelk_b").unwrap(), Some(96)), [96]);
+        let sizes_of = |name: &str, task| sizes(&zoo::model(name).unwrap(), task, None);
+        assert_eq!(sizes_of("pelk_b", Task::ImageNet), [[224; 2], [384; 2]]);
+        assert_eq!(sizes_of("pelk_b", Task::Ade20k), [[512, 2048]]);
+        assert_eq!(sizes_of("pelk_t_101", Task::ImageNet), [[224; 2]]);
+        assert_eq!(sizes_of("pelk_t_101", Task::Ade20k), [[512; 2]]);
+        assert_eq!(sizes_of("pelk_atto", Task::ImageNet), [[28; 2]]);
+        assert_eq!(sizes(&zoo::model("pelk_b").unwrap(), Task::ImageNet, Some(96)), [[96; 2]]);
     }
 
     #[test]
     fn numbers_are_compared_only_for_what_the_paper_counted() {
-        for line in ["cost pelk_t --size 256", "cost pelk_t --classes 10", "cost pelk_t --channels 1"] {
+        for line in [
+            "cost pelk_t --task ade20k --classes 11",
+            "cost pelk_t --size 256",
+            "cost pelk_t --classes 10",
+            "cost pelk_t --channels 1",
+        ] {
             assert!(count_all(&parse(line)).unwrap()[0].printed.is_none(), "{line}");
         }
     }
@@ -345,14 +388,17 @@ mod tests {
     fn a_json_line_has_whole_numbers_under_the_documented_names() {
         let counted = count_all(&parse("cost pelk_b --size 384 --json")).unwrap();
         let line = json_line(&counted[0]).unwrap();
-        assert!(line.starts_with("{\"model\":\"pelk_b\",\"size\":384,\"params_paper\":"), "{line}");
+        assert!(
+            line.starts_with("{\"model\":\"pelk_b\",\"height\":384,\"width\":384,\"params_paper\":"),
+            "{line}"
+        );
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         let total = counted[0].cost.total();
         assert_eq!(value["params"], total.params);
         assert_eq!(value["macs_executed"], total.macs_executed);
         assert_eq!(value["params_paper"], total.params_paper.round() as u64);
         assert_eq!(value["macs_paper"], total.macs_paper.round() as u64);
-        assert_eq!(value.as_object().unwrap().len(), 6);
+        assert_eq!(value.as_object().unwrap().len(), 7);
     }
 
     #[test]
@@ -361,7 +407,8 @@ mod tests {
         let table = by_part(&counted[0]).to_string();
         let last = table.lines().last().unwrap();
         assert!(last.starts_with("total") && last.contains("100.00 %"), "{last}");
-        assert_eq!(table.lines().count(), 3 + Part::ALL.len() + 1);
+        // Without UperNet's two parts.
+        assert_eq!(table.lines().count(), 3 + Part::ALL.len() - 2 + 1);
     }
 
     #[test]

@@ -6,13 +6,13 @@ use crate::sandbox::{Sandbox, succeed};
 fn cost_prints_a_line_of_json_for_each_model_and_size() {
     let sandbox = Sandbox::new();
     let out = succeed(&mut sandbox.xtask(["cost", "--json"]));
-    let keys = ["model", "size", "params_paper", "macs_paper", "params", "macs_executed"];
+    let keys = ["model", "height", "width", "params_paper", "macs_paper", "params", "macs_executed"];
     let mut models = Vec::new();
     for line in out.lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(value.as_object().unwrap().len(), keys.len(), "{line}");
         assert!(keys[1..].iter().all(|key| value[key].as_u64().is_some_and(|n| n > 0)), "{line}");
-        models.push(format!("{}-{}", value["model"].as_str().unwrap(), value["size"]));
+        models.push(format!("{}-{}", value["model"].as_str().unwrap(), value["height"]));
     }
     for model in ["pelk_t-224", "pelk_b-224", "pelk_b-384", "pelk_b_101-384"] {
         assert!(models.iter().any(|found| found == model), "{model} is missing: {models:?}");
@@ -47,7 +47,7 @@ fn the_help_of_each_command_names_its_options() {
         ("eval", "--checkpoint --data --train --folded --batch --threads"),
         ("predict", "--checkpoint --invert --threads IMAGE"),
         ("grid", "--kernel --center --base --uniform --half --reversed --svg"),
-        ("cost", "--size --classes --channels --by-part --json MODEL"),
+        ("cost", "--task --size --classes --channels --by-part --json MODEL"),
         (
             "bench",
             "--only --shape --depthwise --mlp --model --size --batch --pass --threads --runs --json --check-dispatch",

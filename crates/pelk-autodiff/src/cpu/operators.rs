@@ -392,8 +392,8 @@ impl Backend for CpuBackend {
         self.make(x.shape.clone(), |y| activation::relu(self.level, &x.values, y))
     }
 
-    fn relu_backward(&self, x: &CpuTensor, gy: &CpuTensor) -> Result<CpuTensor> {
-        self.make(x.shape.clone(), |gx| activation::relu_backward(self.level, &x.values, &gy.values, gx))
+    fn relu_backward(&self, y: &CpuTensor, gy: &CpuTensor) -> Result<CpuTensor> {
+        self.make(y.shape.clone(), |gx| activation::relu_backward(self.level, &y.values, &gy.values, gx))
     }
 
     fn pixel_mlp(

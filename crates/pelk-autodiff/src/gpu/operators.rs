@@ -314,8 +314,8 @@ impl Backend for GpuBackend {
         Ok(like(x, self.gpu.relu(&x.values)?))
     }
 
-    fn relu_backward(&self, x: &GpuTensor, gy: &GpuTensor) -> Result<GpuTensor> {
-        Ok(like(x, self.gpu.relu_backward(&x.values, &gy.values)?))
+    fn relu_backward(&self, y: &GpuTensor, gy: &GpuTensor) -> Result<GpuTensor> {
+        Ok(like(y, self.gpu.relu_backward(&y.values, &gy.values)?))
     }
 
     fn pixel_mlp(

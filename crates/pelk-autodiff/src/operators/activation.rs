@@ -12,7 +12,7 @@ pub struct Gelu;
 pub struct Relu;
 
 macro_rules! activation {
-    ($op:ident, $name:literal, $forward:ident, $backward:ident) => {
+    ($op:ident, $name:literal, $forward:ident, $backward:ident, |$x:ident, $y:ident| $kept:ident) => {
         impl Operator for $op {
             fn name(&self) -> &'static str {
                 $name
@@ -22,8 +22,9 @@ macro_rules! activation {
                 Ok(vec![x.clone()])
             }
             fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
-                let [x] = exactly(self.name(), inputs)?;
-                Ok(Forward::one(backend.$forward(x)?, vec![x.clone()]))
+                let [$x] = exactly(self.name(), inputs)?;
+                let $y = &backend.$forward($x)?;
+                Ok(Forward::one($y.clone(), vec![$kept.clone()]))
             }
             fn backward<B: Backend>(
                 &self,
@@ -32,12 +33,13 @@ macro_rules! activation {
                 gradients: &[Option<B::Tensor>],
             ) -> Result<InputGradients<B::Tensor>> {
                 let gy = output_gradient(self.name(), gradients)?;
-                let [x] = context.saved else { return Err(misfit(self.name(), "nothing was saved")) };
-                Ok(vec![Some(backend.$backward(x, gy)?)])
+                let [kept] = context.saved else { return Err(misfit(self.name(), "nothing was saved")) };
+                Ok(vec![Some(backend.$backward(kept, gy)?)])
             }
         }
     };
 }
 
-activation!(Gelu, "gelu", gelu, gelu_backward);
-activation!(Relu, "relu", relu, relu_backward);
+activation!(Gelu, "gelu", gelu, gelu_backward, |x, y| x);
+// An output is positive where its input is, and the next operator keeps it anyway: the input need not stay.
+activation!(Relu, "relu", relu, relu_backward, |x, y| y);

@@ -316,8 +316,8 @@ impl Backend for ReferenceBackend {
         Ok(map(x, activation::relu))
     }
 
-    fn relu_backward(&self, x: &Tensor, gy: &Tensor) -> Result<Tensor> {
-        through(x, gy, activation::relu_slope)
+    fn relu_backward(&self, y: &Tensor, gy: &Tensor) -> Result<Tensor> {
+        through(y, gy, activation::relu_slope)
     }
 
     fn add(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {

@@ -4,6 +4,7 @@ use crate::config::{
     DenseInit, Head, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
 };
 use crate::error::{ModelError, Result};
+use crate::heads::upernet::UperNetConfig;
 use pelk_grid::SharingGrid;
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +113,9 @@ pub struct ModelSpec {
     /// Drop path of the last block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop_path: Option<f32>,
+    /// UperNet's settings, which give a class to each pixel; `{}` takes its defaults. Without it the network is a classifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upernet: Option<UperNetConfig>,
 }
 
 fn set<T: Clone>(field: &mut T, option: &Option<T>) {

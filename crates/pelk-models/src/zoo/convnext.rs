@@ -37,11 +37,13 @@ fn convnext(
 const ORIGINAL: (f32, DenseInit) = (1e-6, DenseInit::Fixed);
 
 pub(super) fn models() -> Vec<Model> {
-    const T: &[PaperNumbers] = &[PaperNumbers { size: 224, params_m: 28.6, macs_g: 4.5 }];
-    const S: &[PaperNumbers] = &[PaperNumbers { size: 224, params_m: 50.2, macs_g: 8.7 }];
-    const B: &[PaperNumbers] = &[
-        PaperNumbers { size: 224, params_m: 88.6, macs_g: 15.4 },
-        PaperNumbers { size: 384, params_m: 88.6, macs_g: 45.0 },
+    use PaperNumbers as Printed;
+    const T: &[Printed] = &[Printed::imagenet(224, 28.6, 4.5), Printed::ade20k(60.0, 939.0)];
+    const S: &[Printed] = &[Printed::imagenet(224, 50.2, 8.7), Printed::ade20k(82.0, 1027.0)];
+    const B: &[Printed] = &[
+        Printed::imagenet(224, 88.6, 15.4),
+        Printed::imagenet(384, 88.6, 45.0),
+        Printed::ade20k(122.0, 1170.0),
     ];
     vec![
         convnext(

@@ -8,19 +8,67 @@ mod scales;
 
 pub use blueprint::{Blueprint, Form, LargeKernel, ModelSpec};
 
-use crate::config::NetworkConfig;
+use crate::config::{Head, NetworkConfig};
 use crate::error::{ModelError, Result};
+use crate::heads::upernet::UperNetConfig;
 use crate::nearest;
+
+/// What a paper counted a model for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Classification, 1000 classes.
+    ImageNet,
+    /// Segmentation with UperNet, 150 classes.
+    Ade20k,
+}
+
+impl Task {
+    /// Number of classes.
+    pub fn classes(self) -> usize {
+        match self {
+            Task::ImageNet => 1000,
+            Task::Ade20k => 150,
+        }
+    }
+
+    /// What gives the logits.
+    pub fn head(self) -> Head {
+        match self {
+            Task::ImageNet => Head::Pooled,
+            Task::Ade20k => Head::UperNet(UperNetConfig::default()),
+        }
+    }
+
+    /// Whether the papers' numbers count the multiply-adds of small kernels. Only without them do those for ImageNet come out,
+    /// and only with them PeLK's for ADE20K, all to the printed digit.
+    pub fn runs_small_kernels(self) -> bool {
+        self == Task::Ade20k
+    }
+}
 
 /// A number that a paper prints for a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PaperNumbers {
+    /// What the model was counted for.
+    pub task: Task,
     /// Height and width of the input.
-    pub size: usize,
+    pub size: [usize; 2],
     /// Parameters, in millions.
     pub params_m: f64,
     /// Multiply-adds, in thousands of millions (the papers' "FLOPs").
     pub macs_g: f64,
+}
+
+impl PaperNumbers {
+    /// For classification, of square images.
+    const fn imagenet(size: usize, params_m: f64, macs_g: f64) -> PaperNumbers {
+        PaperNumbers { task: Task::ImageNet, size: [size; 2], params_m, macs_g }
+    }
+
+    /// For segmentation, of images of 2048 x 512 pixels (PeLK, table 2).
+    const fn ade20k(params_m: f64, macs_g: f64) -> PaperNumbers {
+        PaperNumbers { task: Task::Ade20k, size: [512, 2048], params_m, macs_g }
+    }
 }
 
 /// A named model.
@@ -44,12 +92,22 @@ impl Model {
         self.blueprint.stem_stride < 4
     }
 
-    /// The network's configuration for images of `in_channels` channels and `classes` classes, unchanged.
+    /// The classifier's configuration for images of `in_channels` channels and `classes` classes, unchanged.
     ///
     /// # Errors
     /// When it makes no network.
     pub fn configure(&self, in_channels: usize, classes: usize) -> Result<NetworkConfig> {
         self.blueprint.build(self.name, in_channels, classes)
+    }
+
+    /// The network's configuration for a task of the papers.
+    ///
+    /// # Errors
+    /// When it makes no network.
+    pub fn configure_for(&self, task: Task, in_channels: usize, classes: usize) -> Result<NetworkConfig> {
+        let config = NetworkConfig { head: task.head(), ..self.configure(in_channels, classes)? };
+        config.validate()?;
+        Ok(config)
     }
 }
 
@@ -59,7 +117,12 @@ impl Model {
 /// When there is no such model, or a change has no meaning for it or makes no network.
 pub fn configure(spec: &ModelSpec, in_channels: usize, classes: usize) -> Result<NetworkConfig> {
     let model = model(&spec.name)?;
-    model.blueprint.with(spec)?.build(model.name, in_channels, classes)
+    let mut config = model.blueprint.with(spec)?.build(model.name, in_channels, classes)?;
+    if let Some(upernet) = &spec.upernet {
+        config.head = Head::UperNet(upernet.clone());
+        config.validate()?;
+    }
+    Ok(config)
 }
 
 /// All models, in the order of listings.

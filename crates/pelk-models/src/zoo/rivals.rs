@@ -13,9 +13,10 @@ fn rival(form: Form) -> LargeKernel {
 }
 
 pub(super) fn models() -> Vec<Model> {
-    const SLAK_T: &[PaperNumbers] = &[PaperNumbers { size: 224, params_m: 30.0, macs_g: 5.0 }];
-    const SLAK_S: &[PaperNumbers] = &[PaperNumbers { size: 224, params_m: 55.0, macs_g: 9.8 }];
-    const SLAK_B: &[PaperNumbers] = &[PaperNumbers { size: 224, params_m: 95.0, macs_g: 17.1 }];
+    use PaperNumbers as Printed;
+    const SLAK_T: &[Printed] = &[Printed::imagenet(224, 30.0, 5.0), Printed::ade20k(64.0, 957.0)];
+    const SLAK_S: &[Printed] = &[Printed::imagenet(224, 55.0, 9.8), Printed::ade20k(89.0, 1057.0)];
+    const SLAK_B: &[Printed] = &[Printed::imagenet(224, 95.0, 17.1), Printed::ade20k(131.0, 1210.0)];
     let model = |name, summary, blueprint| Model { name, summary, density: 1.0, paper: &[], blueprint };
     let slak = |name, summary, scale, paper| Model {
         density: 0.6,

@@ -150,7 +150,8 @@ fn measure_on<B: Backend>(
     let (network, images) = subject(case)?;
     let name = network.config().name.clone();
     let multiply_adds =
-        cost::count(&network, [case.size, case.size], 1.0)?.total().macs_executed * case.batch as u64;
+        cost::count(&network, [case.size, case.size], cost::PaperRules::PLAIN)?.total().macs_executed
+            * case.batch as u64;
     let timing = run(backend, network, &images, case.pass, |run| repeat(runs, run))?;
     let threads = rayon::current_num_threads();
     let floor_ms = machine.peak.map(|peak| peak.floor_ms(multiply_adds * case.pass.cost(), threads));

@@ -7,7 +7,7 @@ use crate::table::{Table, number, text};
 use crate::workspace::{root, shown};
 use anyhow::{Context, Result};
 use pelk_grid::SharingGrid;
-use pelk_models::cost::{NetworkCost, Part, count};
+use pelk_models::cost::{NetworkCost, PaperRules, Part, count};
 use pelk_models::zoo;
 use pelk_models::{MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StripeConfig};
 use std::path::Path;
@@ -64,7 +64,8 @@ impl Shares {
     fn count() -> Result<Shares> {
         let model = zoo::model(SHARES_MODEL)?;
         let network = Network::new(model.configure(3, 1000)?)?;
-        Ok(Shares(count(&network, SHARES_SIZE, model.density)?))
+        let rules = PaperRules { density: model.density, ..PaperRules::PLAIN };
+        Ok(Shares(count(&network, SHARES_SIZE, rules)?))
     }
 
     fn title(&self) -> String {
@@ -176,7 +177,7 @@ fn parameters() -> Result<Parameters> {
     let mut parameters = Parameters::default();
     for (row, kind) in parameters.iter_mut().zip(Kernel::ALL) {
         for (cell, kernel) in row.iter_mut().zip(KERNELS) {
-            *cell = count(&kind.network(kernel)?, [224, 224], 1.0)?.total().params;
+            *cell = count(&kind.network(kernel)?, [224, 224], PaperRules::PLAIN)?.total().params;
         }
     }
     Ok(parameters)
@@ -244,9 +245,9 @@ mod tests {
     #[test]
     fn another_mixer_changes_the_kernels_alone() {
         let plain = zoo::model(KERNELS_MODEL).unwrap().configure(3, 1000).unwrap();
-        let plain = count(&Network::new(plain).unwrap(), [224, 224], 1.0).unwrap();
+        let plain = count(&Network::new(plain).unwrap(), [224, 224], PaperRules::PLAIN).unwrap();
         for kind in Kernel::ALL {
-            let other = count(&kind.network(31).unwrap(), [224, 224], 1.0).unwrap();
+            let other = count(&kind.network(31).unwrap(), [224, 224], PaperRules::PLAIN).unwrap();
             for part in Part::ALL.into_iter().filter(|&part| part != Part::LargeKernel) {
                 assert_eq!(other.part(part), plain.part(part), "{kind:?}: {}", part.name());
             }

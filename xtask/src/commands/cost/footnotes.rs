@@ -69,10 +69,11 @@ impl Comparison {
         self.difference().abs() <= TOLERANCE
     }
 
-    /// The number as the paper prints it: multiply-adds to a tenth, parameters mostly as whole millions.
+    /// The number as the paper prints it: multiply-adds to a tenth, from 100 as whole ones, parameters mostly as whole millions.
     pub(super) fn printed_text(self) -> String {
         match self.quantity {
             Quantity::Parameters => self.printed.to_string(),
+            Quantity::MultiplyAdds if self.printed >= 100.0 => format!("{:.0}", self.printed),
             Quantity::MultiplyAdds => format!("{:.1}", self.printed),
         }
     }
@@ -96,7 +97,7 @@ pub(super) fn footnotes(counted: &[Counted]) -> Vec<String> {
             };
             let explanation = quantity.explanation(counted.model);
             let (count, printed) = (comparison.counted, comparison.printed_text());
-            let place = format!("{} at {}: {count:.2}, not {printed}", counted.model, counted.size);
+            let place = format!("{} at {}: {count:.2}, not {printed}", counted.model, counted.size());
             match notes.iter_mut().find(|(q, e, _)| *q == quantity && *e == explanation) {
                 Some((_, _, places)) => places.push(place),
                 None => notes.push((quantity, explanation, vec![place])),
@@ -134,20 +135,27 @@ fn wrap(paragraph: &str) -> String {
 mod tests {
     use super::*;
     use pelk_models::Network;
-    use pelk_models::cost::{NetworkCost, count};
-    use pelk_models::zoo::{self, PaperNumbers};
+    use pelk_models::cost::{NetworkCost, PaperRules, count};
+    use pelk_models::zoo::{self, PaperNumbers, Task};
 
     /// PeLK-atto, for which no paper prints anything, beside numbers that are off by these factors.
     fn atto(params: f64, macs: f64) -> Counted {
         let network = Network::new(zoo::model("pelk_atto").unwrap().configure(3, 10).unwrap()).unwrap();
-        let cost = count(&network, [28, 28], 1.0).unwrap();
+        let cost = count(&network, [28, 28], PaperRules::PLAIN).unwrap();
         let total = cost.total();
         let printed = PaperNumbers {
-            size: 28,
+            task: Task::ImageNet,
+            size: [28, 28],
             params_m: params * total.params_paper / M,
             macs_g: macs * total.macs_paper / G,
         };
-        Counted { model: "pelk_atto", size: 28, cost, dense: NetworkCost::default(), printed: Some(printed) }
+        Counted {
+            model: "pelk_atto",
+            size: [28, 28],
+            cost,
+            dense: NetworkCost::default(),
+            printed: Some(printed),
+        }
     }
 
     #[test]

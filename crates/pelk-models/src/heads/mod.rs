@@ -1,0 +1,64 @@
+//! What turns the features of a network's stages into logits. To add one: a file here, its configuration in
+//! [`Head`](crate::Head), its lines below.
+
+mod classifier;
+pub mod upernet;
+
+use crate::config::{Head, NetworkConfig};
+use crate::error::{ModelError, Result};
+use pelk_autodiff::Executor;
+
+/// What a network gives in training.
+#[derive(Debug, Clone)]
+pub struct Outputs<V> {
+    /// The logits, as in inference.
+    pub logits: V,
+    /// The logits of an auxiliary head, of the same shape; it exists in training only.
+    pub auxiliary: Option<V>,
+}
+
+/// Logits of the outputs of all stages, `[N, H_i, W_i, C_i]`; `image` is the height and width of the images.
+pub(crate) fn logits<E: Executor>(
+    e: &mut E,
+    config: &NetworkConfig,
+    features: &[E::Value],
+    image: [usize; 2],
+) -> pelk_autodiff::Result<E::Value> {
+    match &config.head {
+        Head::Pooled => classifier::pooled(e, features, config.classes),
+        Head::Dense => classifier::dense(e, features, config.classes),
+        Head::UperNet(upernet) => {
+            let features = upernet::normalize(e, features)?;
+            upernet::logits(e, upernet, config.classes, config.folded, &features, image)
+        }
+    }
+}
+
+/// As [`logits`], together with what else the loss is computed of.
+pub(crate) fn outputs<E: Executor>(
+    e: &mut E,
+    config: &NetworkConfig,
+    features: &[E::Value],
+    image: [usize; 2],
+) -> pelk_autodiff::Result<Outputs<E::Value>> {
+    let Head::UperNet(upernet) = &config.head else {
+        return Ok(Outputs { logits: logits(e, config, features, image)?, auxiliary: None });
+    };
+    let features = upernet::normalize(e, features)?;
+    Ok(Outputs {
+        logits: upernet::logits(e, upernet, config.classes, config.folded, &features, image)?,
+        auxiliary: upernet::auxiliary(e, upernet, config.classes, config.folded, &features, image)?,
+    })
+}
+
+/// Checks that a network of so many stages can have this head.
+pub(crate) fn validate(head: &Head, stages: usize) -> Result<()> {
+    match head {
+        Head::Pooled | Head::Dense => Ok(()),
+        Head::UperNet(_) if stages < 2 => Err(ModelError::config(
+            "upernet",
+            "joins the maps of several stages; give `depths` two entries or more",
+        )),
+        Head::UperNet(upernet) => upernet.validate(),
+    }
+}

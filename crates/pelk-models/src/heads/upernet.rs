@@ -1,0 +1,200 @@
+//! UperNet (arXiv 1807.10221) for semantic segmentation, as MMSegmentation has it: the deepest map is pooled at several
+//! sizes, joined and spread down over the finer maps, and all of them together give a class to each place.
+//!
+//! Each stage's output goes through a LayerNorm of its own first, as in the segmentation models of ConvNeXt and SLaK. The
+//! logits are resized to the image. In training an auxiliary FCN head classifies the last stage but one.
+//!
+//! Names: `normI.*`, and MMSegmentation's `decode_head.*` (`psp_modules.I.1`, `bottleneck`, `lateral_convs.I`, `fpn_convs.I`,
+//! `fpn_bottleneck`, `conv_seg`) and `auxiliary_head.*` (`convs.0`, `conv_seg`); a convolution with its BatchNorm has the names
+//! `conv.weight` and `bn.*`, and folded `conv.weight` and `conv.bias`.
+
+use crate::error::{ModelError, Result};
+use crate::layers::{batch_norm, conv2d_with, layer_norm};
+use pelk_autodiff::operators::{
+    AdaptiveAvgPool, Add, BilinearResize, ConcatChannels, Conv2d, Relu, ScaleSamples,
+};
+use pelk_autodiff::{Executor, Init};
+use serde::{Deserialize, Serialize};
+
+/// Deviation with which MMSegmentation starts the layers that give the logits.
+const LOGITS_STD: f32 = 0.01;
+
+/// UperNet's settings; the defaults are those of the paper's ADE20K models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UperNetConfig {
+    /// Channels of the maps that are joined. Default 512.
+    pub channels: usize,
+    /// Sides of the maps to which the deepest one is pooled. Default 1, 2, 3, 6.
+    pub pools: Vec<usize>,
+    /// Channels of the auxiliary head; 0 for none. Default 256.
+    pub auxiliary_channels: usize,
+    /// Probability that a channel of the joined map is dropped for a sample in training. Default 0.1.
+    pub dropout: f32,
+}
+
+impl Default for UperNetConfig {
+    fn default() -> UperNetConfig {
+        UperNetConfig { channels: 512, pools: vec![1, 2, 3, 6], auxiliary_channels: 256, dropout: 0.1 }
+    }
+}
+
+impl UperNetConfig {
+    pub(super) fn validate(&self) -> Result<()> {
+        if self.channels == 0 {
+            return Err(ModelError::config("upernet.channels", "must be at least 1"));
+        }
+        if self.pools.contains(&0) {
+            return Err(ModelError::config("upernet.pools", "holds a 0, must be sides of at least 1"));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            let reason = format!("is {}, must be at least 0 and below 1", self.dropout);
+            return Err(ModelError::config("upernet.dropout", reason));
+        }
+        Ok(())
+    }
+}
+
+/// The outputs of the stages, each through its LayerNorm.
+///
+/// # Errors
+/// When a parameter is missing, or the executor's backend refuses.
+pub fn normalize<E: Executor>(e: &mut E, features: &[E::Value]) -> pelk_autodiff::Result<Vec<E::Value>> {
+    features.iter().enumerate().map(|(i, x)| layer_norm(e, &format!("norm{i}"), x)).collect()
+}
+
+/// Logits `[N, image.., classes]` of normalised features, `[N, H_i, W_i, C_i]` from the highest resolution down, at least two.
+///
+/// # Errors
+/// When a parameter is missing, or the executor's backend refuses.
+pub fn logits<E: Executor>(
+    e: &mut E,
+    config: &UperNetConfig,
+    classes: usize,
+    folded: bool,
+    features: &[E::Value],
+    image: [usize; 2],
+) -> pelk_autodiff::Result<E::Value> {
+    let mut convs = Convs { e, channels: config.channels, folded };
+    let (deepest, others) = features.split_last().ok_or_else(|| no_stage(features.len()))?;
+    let pyramid = pyramid(&mut convs, config, deepest)?;
+
+    let mut maps = vec![pyramid];
+    for (i, x) in others.iter().enumerate().rev() {
+        let lateral = convs.conv(&format!("decode_head.lateral_convs.{i}"), x, 1)?;
+        let place = size(convs.e, &lateral);
+        let above = resize(convs.e, &maps[0], place)?;
+        maps.insert(0, convs.e.apply_one(Add, &[&lateral, &above])?);
+    }
+
+    let finest = size(convs.e, &maps[0]);
+    for (i, map) in maps.iter_mut().enumerate() {
+        if i < others.len() {
+            *map = convs.conv(&format!("decode_head.fpn_convs.{i}"), map, 3)?;
+        }
+        *map = resize(convs.e, map, finest)?;
+    }
+    let joined = convs.e.apply_one(ConcatChannels, &maps.iter().collect::<Vec<_>>())?;
+    drop(maps);
+    let joined = convs.conv("decode_head.fpn_bottleneck", &joined, 3)?;
+    classify(convs.e, "decode_head", config, classes, &joined, image)
+}
+
+/// Logits `[N, image.., classes]` of the auxiliary head, which sees the last map but one; `None` where the head has no channels.
+///
+/// # Errors
+/// As [`logits`].
+pub fn auxiliary<E: Executor>(
+    e: &mut E,
+    config: &UperNetConfig,
+    classes: usize,
+    folded: bool,
+    features: &[E::Value],
+    image: [usize; 2],
+) -> pelk_autodiff::Result<Option<E::Value>> {
+    if config.auxiliary_channels == 0 {
+        return Ok(None);
+    }
+    let x = features.iter().rev().nth(1).ok_or_else(|| no_stage(features.len()))?;
+    let mut convs = Convs { e, channels: config.auxiliary_channels, folded };
+    let x = convs.conv("auxiliary_head.convs.0", x, 3)?;
+    classify(e, "auxiliary_head", config, classes, &x, image).map(Some)
+}
+
+fn no_stage(stages: usize) -> pelk_autodiff::Error {
+    let reason = format!("joins the maps of two or more stages, was given {stages}");
+    pelk_autodiff::Error::Shape { operator: "UperNet", reason }
+}
+
+/// The deepest map together with its means over coarse grids, which see all of the image (PSPNet, arXiv 1612.01105).
+fn pyramid<E: Executor>(
+    convs: &mut Convs<'_, E>,
+    config: &UperNetConfig,
+    x: &E::Value,
+) -> pelk_autodiff::Result<E::Value> {
+    let mut maps = vec![x.clone()];
+    for (i, &side) in config.pools.iter().enumerate() {
+        let pooled = convs.e.apply_one(AdaptiveAvgPool { size: [side, side] }, &[x])?;
+        let pooled = convs.conv(&format!("decode_head.psp_modules.{i}.1"), &pooled, 1)?;
+        let whole = size(convs.e, x);
+        maps.push(resize(convs.e, &pooled, whole)?);
+    }
+    let joined = convs.e.apply_one(ConcatChannels, &maps.iter().collect::<Vec<_>>())?;
+    convs.conv("decode_head.bottleneck", &joined, 3)
+}
+
+/// Dropout2d, a class for each place, and the image's size.
+fn classify<E: Executor>(
+    e: &mut E,
+    path: &str,
+    config: &UperNetConfig,
+    classes: usize,
+    x: &E::Value,
+    image: [usize; 2],
+) -> pelk_autodiff::Result<E::Value> {
+    let (samples, channels) = (e.shape(x)[0], e.shape(x).channels());
+    let x = match e.drop_factors(config.dropout, samples * channels) {
+        Some(factors) => e.apply_one(ScaleSamples { factors }, &[x])?,
+        None => x.clone(),
+    };
+    let op = Conv2d { stride: 1, padding: 0 };
+    let init = Init::TruncatedNormal(LOGITS_STD);
+    let logits = conv2d_with(e, &format!("{path}.conv_seg"), &x, classes, 1, op, init, true)?;
+    resize(e, &logits, image)
+}
+
+/// The map in another size.
+fn resize<E: Executor>(e: &mut E, x: &E::Value, size: [usize; 2]) -> pelk_autodiff::Result<E::Value> {
+    if self::size(e, x) == size {
+        return Ok(x.clone());
+    }
+    e.apply_one(BilinearResize { size }, &[x])
+}
+
+/// Height and width.
+fn size<E: Executor>(e: &E, x: &E::Value) -> [usize; 2] {
+    let shape = e.shape(x);
+    [shape[1], shape[2]]
+}
+
+/// Convolutions to one number of channels, each with BatchNorm and ReLU.
+struct Convs<'a, E> {
+    e: &'a mut E,
+    channels: usize,
+    folded: bool,
+}
+
+impl<E: Executor> Convs<'_, E> {
+    /// A convolution with a kernel of side 1 or 3 that keeps the map's size. Weights start as in MMCV: He's deviation for
+    /// the sums of the backward pass.
+    fn conv(&mut self, path: &str, x: &E::Value, kernel: usize) -> pelk_autodiff::Result<E::Value> {
+        let op = Conv2d { stride: 1, padding: kernel / 2 };
+        let init = Init::TruncatedNormal((2.0 / (self.channels * kernel * kernel) as f32).sqrt());
+        let mut x =
+            conv2d_with(self.e, &format!("{path}.conv"), x, self.channels, kernel, op, init, self.folded)?;
+        if !self.folded {
+            x = batch_norm(self.e, &format!("{path}.bn"), &x)?;
+        }
+        self.e.apply_one(Relu, &[&x])
+    }
+}
