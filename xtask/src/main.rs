@@ -11,6 +11,7 @@ mod images;
 mod interrupt;
 mod memory;
 mod own_process;
+mod pictures;
 mod presets;
 mod progress;
 mod table;

@@ -17,7 +17,16 @@ macro_rules! presets {
 }
 
 /// All presets; the first is the default.
-pub const PRESETS: &[Preset] = presets!["fashion-mnist", "fashion-mnist-long", "long-range"];
+pub const PRESETS: &[Preset] = presets![
+    "fashion-mnist",
+    "fashion-mnist-long",
+    "long-range",
+    "scenes",
+    "ade20k-pelk-t",
+    "ade20k-pelk-s",
+    "ade20k-pelk-b",
+    "ade20k-pelk-b-101"
+];
 
 /// The names of all presets, for help texts.
 pub fn names() -> String {

@@ -93,6 +93,32 @@ impl Progress {
     }
 }
 
+/// Shows how far an evaluation has come, on a terminal.
+pub struct Evaluating(ProgressBar);
+
+impl Evaluating {
+    /// An evaluation of so many images.
+    pub fn new(images: usize) -> Evaluating {
+        let terminal = std::io::stderr().is_terminal();
+        let target =
+            if terminal { ProgressDrawTarget::stderr_with_hz(5) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(images as u64), target);
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} images  {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Evaluating(bar)
+    }
+
+    /// So many are done.
+    pub fn show(&self, done: usize) {
+        self.0.set_position(done as u64);
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// `1:05` or `2:03:09`.
 pub fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;

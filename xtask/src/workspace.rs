@@ -1,8 +1,8 @@
 //! Places in the workspace, and settings that several commands share.
 
-use anyhow::{Context, Result, anyhow};
-use pelk_data::{Dataset, LongRange, Split};
-use pelk_train::CanvasConfig;
+use anyhow::{Context, Result, anyhow, bail};
+use pelk_data::{Dataset, ImageDataset, LongRange, Scenes, Split};
+use pelk_train::{CanvasConfig, DataConfig, Datasets, TrainConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,36 +19,65 @@ pub fn shown(path: &Path) -> String {
 }
 
 /// The datasets by name.
-pub const DATASETS: [&str; 3] = ["fashion-mnist", "mnist", "long-range"];
+pub const DATASETS: [&str; 7] = ["fashion-mnist", "mnist", "long-range", "scenes", "ade20k", "coco", "masks"];
 
-/// Reads the images of `dataset` from `folder`, or from the workspace's folder of its name; `canvases` says how a composed
-/// dataset is made.
+/// The configuration of a dataset that is not part of a run; `scenes` changes what scenes look like, as `key=value`.
+///
+/// # Errors
+/// When a change does not parse or has no meaning.
+pub fn data_config(dataset: &str, canvases: CanvasConfig, scenes: &[String]) -> Result<DataConfig> {
+    // By way of a run's configuration, so that `--set` means the same everywhere.
+    let text = format!("model.name = \"pelk_atto\"\ndata.dataset = {dataset:?}");
+    let settings: Vec<String> = scenes.iter().map(|setting| format!("data.scenes.{setting}")).collect();
+    let data = TrainConfig::parse("the dataset", &text, &settings)?.data;
+    Ok(DataConfig { canvases, ..data })
+}
+
+/// The items of Fashion-MNIST, from `folder` or from the one that comes with the checkout.
+///
+/// # Errors
+/// When a file is missing or damaged.
+pub fn fashion_mnist(folder: Option<&Path>, split: Split) -> Result<Arc<ImageDataset>> {
+    let folder = folder.map_or_else(|| root().join("datasets/fashion-mnist"), Path::to_path_buf);
+    Ok(Arc::new(pelk_data::fashion_mnist(folder, split)?))
+}
+
+/// Opens a dataset in `folder`, or in the workspace's folder of its name.
 ///
 /// # Errors
 /// When the dataset is not known, or a file is missing or damaged.
-pub fn dataset(
-    dataset: &str,
-    folder: Option<&Path>,
-    canvases: &CanvasConfig,
-    split: Split,
-) -> Result<Arc<dyn Dataset>> {
-    let files = |name: &str| folder.map_or_else(|| root().join("datasets").join(name), Path::to_path_buf);
+pub fn dataset(config: &DataConfig, folder: Option<&Path>, split: Split) -> Result<Arc<dyn Dataset>> {
+    let files = || folder.map_or_else(|| root().join("datasets").join(&config.dataset), Path::to_path_buf);
+    let CanvasConfig { seed, train, test } = config.canvases;
     let count = match split {
-        Split::Train => canvases.train,
-        Split::Test => canvases.test,
+        Split::Train => train,
+        Split::Test => test,
     };
-    match dataset {
-        "fashion-mnist" => Ok(Arc::new(pelk_data::fashion_mnist(files(dataset), split)?)),
-        "mnist" => Ok(Arc::new(pelk_data::mnist(files(dataset), split)?)),
-        "long-range" => {
-            let items = Arc::new(pelk_data::fashion_mnist(files("fashion-mnist"), split)?);
-            Ok(Arc::new(LongRange::new(items, split, canvases.seed, count)?))
+    Ok(match config.dataset.as_str() {
+        "fashion-mnist" => fashion_mnist(folder, split)?,
+        "mnist" => Arc::new(pelk_data::mnist(files(), split)?),
+        "long-range" => Arc::new(LongRange::new(fashion_mnist(folder, split)?, split, seed, count)?),
+        "scenes" => {
+            let items = fashion_mnist(folder, split)?;
+            Arc::new(Scenes::new(items, split, seed, count, config.scenes.clone())?)
         }
-        other => Err(anyhow!(
+        "ade20k" => Arc::new(pelk_data::ade20k(files(), split)?),
+        "coco" => Arc::new(pelk_data::coco(files(), split)?),
+        "masks" => Arc::new(pelk_data::mask_folder(files(), split)?),
+        other => bail!(
             "configuration key `data.dataset`: {other:?} is not known; use one of {}",
             DATASETS.join(", ")
-        )),
-    }
+        ),
+    })
+}
+
+/// The training and test images of a dataset, as [`dataset`] opens them.
+///
+/// # Errors
+/// Those of [`dataset`].
+pub fn datasets(config: &DataConfig, folder: Option<&Path>) -> Result<Datasets> {
+    let of = |split| dataset(config, folder, split);
+    Ok(Datasets { train: of(Split::Train)?, test: of(Split::Test)? })
 }
 
 /// Runs a command's work on rayon's pool, with this number of threads; all cores where none is given. From inside, an

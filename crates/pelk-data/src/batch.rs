@@ -10,7 +10,8 @@ use crate::DataError;
 pub struct Batch {
     /// The normalised images, n x height x width x channels, contiguous in this order.
     pub images: Array4<f32>,
-    /// The classes of the images one after the other, for each n a row-major map of the dataset's label size.
+    /// The classes of the images one after the other, for each of the n images a row-major map of
+    /// [`Labelling::size`](crate::Labelling::size); [`IGNORED`](crate::IGNORED) is neither learnt nor measured.
     pub labels: Vec<u32>,
     /// The group of each label, where the dataset has groups.
     pub groups: Vec<u8>,

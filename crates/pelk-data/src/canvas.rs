@@ -3,23 +3,29 @@
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
-/// A square RGB picture in the making: values on the scale of bytes, row-major.
+use crate::resize::{Source, sources};
+
+/// An RGB picture in the making: values on the scale of bytes, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Canvas {
-    side: usize,
+    /// Height and width.
+    size: [usize; 2],
     pixels: Vec<[f32; 3]>,
 }
 
-/// A grey picture that is pasted into a canvas: its brightness, and how much it covers what is behind it.
+/// A square grey picture that is pasted into a canvas: its brightness, and how much it covers what is behind it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sprite {
     side: usize,
     pixels: Vec<f32>,
 }
 
+/// Sides of the cells of a texture's octaves, in pixels.
+const OCTAVES: [usize; 4] = [48, 24, 12, 6];
+
 impl Canvas {
-    /// A background of square blocks of random grey with `noise` on it, a deviation on the scale of bytes.
-    pub fn textured(rng: &mut impl Rng, side: usize, block: usize, noise: f32) -> Canvas {
+    /// A square background of square blocks of random grey with `noise` on it, a deviation on the scale of bytes.
+    pub fn blocks(rng: &mut impl Rng, side: usize, block: usize, noise: f32) -> Canvas {
         let blocks = side.div_ceil(block);
         let grey: Vec<f32> = (0..blocks * blocks).map(|_| 40.0 + 50.0 * rng.random::<f32>()).collect();
         let pixels = (0..side * side).map(|place| {
@@ -30,25 +36,65 @@ impl Canvas {
                 grey + noise * normal
             })
         });
-        Canvas { side, pixels: pixels.collect() }
+        Canvas { size: [side, side], pixels: pixels.collect() }
     }
 
-    /// Lays a sprite over the canvas with its top left pixel at `corner` (row, column), wholly inside. Each colour of it
-    /// is its brightness, dimmed to three quarters and lifted by 64 so that it stands out from the background, times
-    /// `tint`.
-    pub fn paste(&mut self, sprite: &Sprite, [top, left]: [usize; 2], tint: [f32; 3]) {
-        for (y, row) in sprite.pixels.chunks_exact(sprite.side).enumerate() {
-            let behind = &mut self.pixels[(top + y) * self.side + left..][..sprite.side];
-            for (pixel, &brightness) in behind.iter_mut().zip(row) {
-                let cover = Sprite::cover(brightness);
-                for (value, tint) in pixel.iter_mut().zip(tint) {
-                    *value += cover * ((0.75 * brightness + 64.0) * tint - *value);
+    /// A background of a random colour, 40 to 190, with smooth textures on it: one of random values at the corners of
+    /// square cells for each of [`OCTAVES`], in a colour of its own, the finer the weaker. `texture` is the largest
+    /// change of a value by the coarsest, on the scale of bytes.
+    pub fn textured(rng: &mut impl Rng, size: [usize; 2], texture: f32) -> Canvas {
+        let base = [(); 3].map(|()| 40.0 + 150.0 * rng.random::<f32>());
+        let mut pixels = vec![base; size[0] * size[1]];
+        let mut strength = texture;
+        for cell in OCTAVES {
+            let colour = [(); 3].map(|()| strength * (2.0 * rng.random::<f32>() - 1.0));
+            let corners = size.map(|side| side.div_ceil(cell) + 1);
+            let values: Vec<f32> =
+                (0..corners[0] * corners[1]).map(|_| 2.0 * rng.random::<f32>() - 1.0).collect();
+            // Smooth steps from a corner to the next, without slope at either.
+            let steps: Vec<f32> = (0..cell)
+                .map(|at| (at as f32 + 0.5) / cell as f32)
+                .map(|part| part * part * (3.0 - 2.0 * part))
+                .collect();
+            for (y, row) in pixels.chunks_exact_mut(size[1]).enumerate() {
+                let above = &values[y / cell * corners[1]..][..2 * corners[1]];
+                let corner = |x: usize| above[x] + steps[y % cell] * (above[corners[1] + x] - above[x]);
+                for (x, part) in row.chunks_mut(cell).enumerate() {
+                    let (left, right) = (corner(x), corner(x + 1));
+                    for (pixel, step) in part.iter_mut().zip(&steps) {
+                        let value = left + step * (right - left);
+                        for (channel, colour) in pixel.iter_mut().zip(colour) {
+                            *channel += value * colour;
+                        }
+                    }
                 }
+            }
+            strength *= 0.7;
+        }
+        Canvas { size, pixels }
+    }
+
+    /// Adds independent noise of the normal distribution with this deviation, on the scale of bytes.
+    pub fn add_noise(&mut self, rng: &mut impl Rng, deviation: f32) {
+        for value in self.pixels.as_flattened_mut() {
+            let normal: f32 = StandardNormal.sample(rng);
+            *value += deviation * normal;
+        }
+    }
+
+    /// Lays a sprite over the canvas with its top left pixel at `corner` (row, column), which may lie outside. Each colour
+    /// of it is its brightness, dimmed to three quarters and lifted by 64 so that it stands out from the background, times
+    /// `tint`.
+    pub fn paste(&mut self, sprite: &Sprite, corner: [isize; 2], tint: [f32; 3]) {
+        for (place, brightness) in sprite.within(corner, self.size) {
+            let cover = Sprite::cover(brightness);
+            for (value, tint) in self.pixels[place].iter_mut().zip(tint) {
+                *value += cover * ((0.75 * brightness + 64.0) * tint - *value);
             }
         }
     }
 
-    /// The picture as bytes, side x side x 3.
+    /// The picture as bytes, height x width x 3.
     pub fn into_bytes(self) -> Vec<u8> {
         self.pixels.as_flattened().iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect()
     }
@@ -57,19 +103,12 @@ impl Canvas {
 impl Sprite {
     /// A square grey image, resized to `side` pixels (bilinear, half-pixel centres) and perhaps mirrored.
     pub fn new(image: &[u8], size: usize, side: usize, mirrored: bool) -> Sprite {
-        // The two source pixels of each target pixel, and the second one's share.
-        let sources: Vec<(usize, usize, f32)> = (0..side)
-            .map(|at| {
-                let place =
-                    ((at as f32 + 0.5) * size as f32 / side as f32 - 0.5).clamp(0.0, (size - 1) as f32);
-                let first = place as usize;
-                (first, (first + 1).min(size - 1), place - first as f32)
-            })
-            .collect();
+        let sources: Vec<Source> = sources(size, side, 0..side).collect();
         let mut pixels = Vec::with_capacity(side * side);
-        for &(top, bottom, down) in &sources {
+        for &Source { between: [top, bottom], share: down } in &sources {
             for column in 0..side {
-                let (left, right, across) = sources[if mirrored { side - 1 - column } else { column }];
+                let source = sources[if mirrored { side - 1 - column } else { column }];
+                let Source { between: [left, right], share: across } = source;
                 let row = |y: usize| {
                     let (a, b) = (f32::from(image[y * size + left]), f32::from(image[y * size + right]));
                     a + across * (b - a)
@@ -82,8 +121,33 @@ impl Sprite {
     }
 
     /// How much a pixel of this brightness covers: the images are black around their item.
-    fn cover(brightness: f32) -> f32 {
+    pub fn cover(brightness: f32) -> f32 {
         (brightness / 40.0).min(1.0)
+    }
+
+    /// The brightness of each of its pixels, row-major.
+    pub fn pixels(&self) -> &[f32] {
+        &self.pixels
+    }
+
+    /// Those of its pixels that lie in a picture of `size` if its top left pixel lies at `corner` (row, column, which may
+    /// lie outside): their place in the picture, row-major, and their brightness.
+    pub fn within(
+        &self,
+        [top, left]: [isize; 2],
+        [height, width]: [usize; 2],
+    ) -> impl Iterator<Item = (usize, f32)> {
+        let inside = |from: isize, length: usize| {
+            let end = (length as isize - from).clamp(0, self.side as isize);
+            (-from).clamp(0, end)..end
+        };
+        let columns = inside(left, width);
+        inside(top, height).flat_map(move |y| {
+            columns.clone().map(move |x| {
+                let place = (top + y) as usize * width + (left + x) as usize;
+                (place, self.pixels[y as usize * self.side + x as usize])
+            })
+        })
     }
 
     /// The mean cover of the pixels of the `cell` x `cell` square whose first pixel is `corner` (row, column, which may lie
@@ -118,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn a_background_has_blocks_of_grey_with_noise() {
-        let plain = Canvas::textured(&mut stream(1, Purpose::Compose, 0, 0), 6, 4, 0.0);
+    fn blocks_of_grey_have_noise() {
+        let plain = Canvas::blocks(&mut stream(1, Purpose::Compose, 0, 0), 6, 4, 0.0);
         let grey = |y: usize, x: usize| plain.pixels[y * 6 + x][0];
         assert_eq!((grey(0, 0), grey(4, 5)), (grey(3, 3), grey(5, 4)));
         assert_ne!(grey(0, 0), grey(0, 4));
         assert!(plain.pixels.as_flattened().iter().all(|value| (40.0..=90.0).contains(value)));
-        let noisy = Canvas::textured(&mut stream(1, Purpose::Compose, 0, 0), 200, 200, 12.0);
+        let noisy = Canvas::blocks(&mut stream(1, Purpose::Compose, 0, 0), 200, 200, 12.0);
         let values = noisy.pixels.as_flattened();
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / values.len() as f32;
@@ -133,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_sprite_covers_where_it_is_bright() {
-        let mut canvas = Canvas { side: 4, pixels: vec![[10.0; 3]; 16] };
+        let mut canvas = Canvas { size: [4, 4], pixels: vec![[10.0; 3]; 16] };
         let sprite = Sprite { side: 2, pixels: vec![0.0, 20.0, 40.0, 255.0] };
         canvas.paste(&sprite, [1, 2], [1.0, 1.0, 0.0]);
         assert_eq!(canvas.pixels[6], [10.0; 3], "black covers nothing");
@@ -143,5 +207,44 @@ mod tests {
         assert_eq!(sprite.cover_of([0, 0], 2), (0.5 + 1.0 + 1.0) / 4.0);
         assert_eq!(sprite.cover_of([-1, 1], 2), 0.5 / 4.0);
         assert_eq!(sprite.cover_of([5, 0], 2), 0.0);
+    }
+
+    #[test]
+    fn a_sprite_is_cut_by_the_border() {
+        let sprite = Sprite { side: 2, pixels: vec![1.0, 2.0, 3.0, 4.0] };
+        let within = |corner| sprite.within(corner, [3, 4]).collect::<Vec<_>>();
+        assert_eq!(within([1, 2]), [(6, 1.0), (7, 2.0), (10, 3.0), (11, 4.0)]);
+        assert_eq!(within([-1, 3]), [(3, 3.0)]);
+        assert_eq!(within([2, -1]), [(8, 2.0)]);
+        assert_eq!(
+            [within([-2, 0]), within([3, 0]), within([0, 9]), within([-7, -7])],
+            [(); 4].map(|()| vec![])
+        );
+    }
+
+    #[test]
+    fn a_texture_is_smooth_and_as_strong_as_it_is_asked_for() {
+        let make = |texture| Canvas::textured(&mut stream(2, Purpose::Compose, 0, 0), [70, 50], texture);
+        let flat = make(0.0).pixels;
+        assert!(flat.iter().all(|pixel| *pixel == flat[0]));
+        let smooth = make(100.0).pixels;
+        let change = |a: &[f32; 3], b: &[f32; 3]| (0..3).map(|i| (a[i] - b[i]).abs()).fold(0.0, f32::max);
+        // The steepest step of a cell of s pixels is 1.5 / s of twice its strength, 100 and 0.7 times less each.
+        let steepest = 300.0 * (1.0 / 48.0 + 0.7 / 24.0 + 0.49 / 12.0 + 0.343 / 6.0);
+        for (place, pixel) in smooth.iter().enumerate() {
+            assert!(change(pixel, &flat[0]) <= 100.0 + 70.0 + 49.0 + 34.3);
+            if place % 50 > 0 {
+                assert!(change(pixel, &smooth[place - 1]) <= steepest);
+            }
+            if place >= 50 {
+                assert!(change(pixel, &smooth[place - 50]) <= steepest);
+            }
+        }
+        assert!(smooth.iter().any(|pixel| change(pixel, &flat[0]) > 50.0));
+        let mut noisy = make(0.0);
+        noisy.add_noise(&mut stream(2, Purpose::Compose, 0, 1), 9.0);
+        let squares = noisy.pixels.iter().zip(&flat).flat_map(|(a, b)| (0..3).map(|i| (a[i] - b[i]).powi(2)));
+        let deviation = (squares.sum::<f32>() / (70.0 * 50.0 * 3.0)).sqrt();
+        assert!((deviation - 9.0).abs() < 0.3, "{deviation}");
     }
 }

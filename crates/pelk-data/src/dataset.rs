@@ -8,19 +8,47 @@ use crate::{DataError, Normalisation};
 /// An image and its classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample<'a> {
+    /// Height and width of the image, in pixels.
+    pub size: [usize; 2],
     /// The pixels, height x width x channels, row-major.
     pub pixels: Cow<'a, [u8]>,
-    /// The class of each place of [`Dataset::label_size`], row-major: one for a whole image.
+    /// The class of each place of [`Labelling::size`], row-major, or [`IGNORED`]: one for a whole image.
     pub labels: Cow<'a, [u32]>,
     /// For each label the number in [`Dataset::groups`] of the group that it is measured in, or [`NO_GROUP`]; empty
     /// where the set has no groups.
     pub groups: Cow<'a, [u8]>,
 }
 
+/// The label of a place that is neither learnt nor measured.
+pub const IGNORED: u32 = u32::MAX;
+
 /// The group of a label that is measured in none.
 pub const NO_GROUP: u8 = u8::MAX;
 
-/// Labelled images of one shape, numbered from 0: what a [`Loader`](crate::Loader) reads, from several threads.
+/// What a label is the class of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Labelling {
+    /// A whole image.
+    Image,
+    /// Each square of an image, from the top left on; sides that are no multiple of the stride end in places without
+    /// a label.
+    Places {
+        /// The side of a square, in pixels, at least 1.
+        stride: usize,
+    },
+}
+
+impl Labelling {
+    /// Rows and columns of the labels of an image of this height and width: 1 x 1 where it has one class.
+    pub fn size(self, [height, width]: [usize; 2]) -> [usize; 2] {
+        match self {
+            Self::Image => [1, 1],
+            Self::Places { stride } => [height / stride, width / stride],
+        }
+    }
+}
+
+/// Labelled images, numbered from 0: what a [`Loader`](crate::Loader) reads, from several threads.
 ///
 /// A set that decodes its images when asked implements this beside [`ImageDataset`].
 pub trait Dataset: Send + Sync {
@@ -32,12 +60,15 @@ pub trait Dataset: Send + Sync {
         self.len() == 0
     }
 
-    /// Height, width and channels of every image.
-    fn shape(&self) -> [usize; 3];
+    /// Height and width of every image, in pixels; none where images differ in them.
+    fn image_size(&self) -> Option<[usize; 2]>;
 
-    /// Rows and columns of the labels of an image: 1 x 1 where it has one class.
-    fn label_size(&self) -> [usize; 2] {
-        [1, 1]
+    /// The channels of every image: 1 for grey, 3 for red, green and blue.
+    fn channels(&self) -> usize;
+
+    /// What a label is the class of.
+    fn labelling(&self) -> Labelling {
+        Labelling::Image
     }
 
     /// The names of the classes, at least 1; a label is a place in this list.
@@ -148,8 +179,12 @@ impl Dataset for ImageDataset {
         self.len()
     }
 
-    fn shape(&self) -> [usize; 3] {
-        self.shape()
+    fn image_size(&self) -> Option<[usize; 2]> {
+        Some([self.shape[0], self.shape[1]])
+    }
+
+    fn channels(&self) -> usize {
+        self.shape[2]
     }
 
     fn classes(&self) -> &[String] {
@@ -162,6 +197,7 @@ impl Dataset for ImageDataset {
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
         Ok(Sample {
+            size: [self.shape[0], self.shape[1]],
             pixels: Cow::Borrowed(self.image(index)),
             labels: Cow::Borrowed(&self.labels[index..=index]),
             groups: Cow::Borrowed(&[]),
@@ -184,6 +220,7 @@ mod tests {
         assert_eq!((dataset.len(), dataset.shape(), dataset.classes().len()), (2, [2, 1, 3], 2));
         assert_eq!(dataset.image(1), [6, 7, 8, 9, 10, 11]);
         let sample = dataset.sample(0).unwrap();
+        assert_eq!((dataset.image_size(), dataset.channels(), sample.size), (Some([2, 1]), 3, [2, 1]));
         assert_eq!(
             (sample.pixels.as_ref(), sample.labels.as_ref()),
             (dataset.image(0), &[dataset.label(0)][..])
@@ -191,6 +228,13 @@ mod tests {
         // Channel 0 holds 0, 3, 6, 9: mean 4.5, variance 11.25.
         assert_eq!(dataset.statistics().mean[0], 4.5 / 255.0);
         assert_eq!(dataset.statistics().std[0], (11.25_f64.sqrt() / 255.0) as f32);
+    }
+
+    #[test]
+    fn a_stride_divides_an_image_into_places() {
+        assert_eq!(Labelling::Image.size([7, 9]), [1, 1]);
+        assert_eq!(Labelling::Places { stride: 1 }.size([7, 9]), [7, 9]);
+        assert_eq!(Labelling::Places { stride: 4 }.size([8, 15]), [2, 3]);
     }
 
     #[test]

@@ -167,8 +167,142 @@ pub enum DataError {
         what: &'static str,
         /// How many it has.
         found: usize,
-        /// How many follow from the dataset's shape, label size and groups.
+        /// How many follow from the sample's size and the dataset's channels, labelling and groups.
         expected: usize,
+    },
+
+    /// A sample is not of the size that its dataset says, or has no pixels.
+    #[error(
+        "sample {index} has {} x {} pixels, its dataset says {expected}: correct the dataset's `sample`",
+        found[0], found[1]
+    )]
+    SampleDimensions {
+        /// The sample in question.
+        index: usize,
+        /// Its height and width.
+        found: [usize; 2],
+        /// What they should be.
+        expected: String,
+    },
+
+    /// The images of a batch differ in size.
+    #[error(
+        "sample {} has {} x {} pixels, sample {} of the same batch {} x {}: set `crop_size` of the augmentation for \
+         training, or a batch size of 1 for evaluation",
+        indices[0], sizes[0][0], sizes[0][1], indices[1], sizes[1][0], sizes[1][1]
+    )]
+    MixedSizes {
+        /// The two samples.
+        indices: [usize; 2],
+        /// Height and width of each.
+        sizes: [[usize; 2]; 2],
+    },
+
+    /// A file or folder of a dataset is missing, empty, without its partner, or in the way.
+    #[error("{} {problem}: {remedy}", path.display())]
+    Layout {
+        /// The file or folder in question.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+
+    /// A picture is damaged or of an unknown format.
+    #[error("{} is damaged or no picture of a known format: fetch it again or convert it to PNG", path.display())]
+    Picture {
+        /// The file in question.
+        path: PathBuf,
+        /// The decoder's answer.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A mask whose values are not numbers of classes.
+    #[error("{} is a PNG of {found}: convert it to {expected}", path.display())]
+    MaskFormat {
+        /// The file in question.
+        path: PathBuf,
+        /// What its pixels are.
+        found: String,
+        /// What they may be.
+        expected: &'static str,
+    },
+
+    /// A file does not have the size of what it belongs to.
+    #[error(
+        "{} has {} x {} pixels, but {partner} says {} x {}: put files of the same picture there",
+        path.display(), found[0], found[1], expected[0], expected[1]
+    )]
+    PartnerSize {
+        /// The file in question.
+        path: PathBuf,
+        /// Its height and width.
+        found: [usize; 2],
+        /// What it belongs to.
+        partner: String,
+        /// The height and width of that.
+        expected: [usize; 2],
+    },
+
+    /// A pixel of a mask names no class.
+    #[error(
+        "{}: the pixel in row {}, column {} (from 0) has {found}, {expected}: correct the mask or name the class",
+        path.display(), at[0], at[1]
+    )]
+    MaskValue {
+        /// The mask in question.
+        path: PathBuf,
+        /// Row and column of the first such pixel.
+        at: [usize; 2],
+        /// Its value or colour.
+        found: String,
+        /// Which ones there are.
+        expected: String,
+    },
+
+    /// A line of a text file is not of its form.
+    #[error("line {line} of {} is `{found}`, but must be {expected}", path.display())]
+    Line {
+        /// The file in question.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The line's text.
+        found: String,
+        /// What it must be.
+        expected: String,
+    },
+
+    /// A JSON file cannot be read as annotations.
+    #[error("{} is damaged or holds no annotations of instances in COCO's form: fetch it again", path.display())]
+    Json {
+        /// The file in question.
+        path: PathBuf,
+        /// The reader's answer, with line and column.
+        source: serde_json::Error,
+    },
+
+    /// An entry of a file of annotations contradicts another or itself.
+    #[error("{}: {what} {id} {problem}", path.display())]
+    Annotation {
+        /// The file in question.
+        path: PathBuf,
+        /// What kind of entry it is: annotation, image or category.
+        what: &'static str,
+        /// The entry's id.
+        id: u64,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+
+    /// The operating system could not write the file.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file in question.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
     },
 
     /// A field of a configuration has a value outside its range.
@@ -200,6 +334,15 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// A [`DataError::Layout`].
+    pub(crate) fn layout(
+        path: impl Into<PathBuf>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Layout { path: path.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+
     /// A [`DataError::Config`].
     pub(crate) fn config(
         field: &'static str,

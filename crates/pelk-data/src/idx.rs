@@ -130,7 +130,7 @@ mod tests {
         let expected = IdxArray { sizes: [2, 3, 2], values: (1..=12).collect() };
         assert_eq!(read(&plain()).unwrap(), expected);
         assert_eq!(read(&gzip(&plain())).unwrap(), expected);
-        assert_eq!(read::<1>(&[0, 0, 8, 1, 0, 0, 0, 0]).unwrap().values, []);
+        assert!(read::<1>(&[0, 0, 8, 1, 0, 0, 0, 0]).unwrap().values.is_empty());
     }
 
     #[test]

@@ -1,8 +1,17 @@
 //! Dataset formats, augmentation and a deterministic prefetching loader.
 //!
-//! A dataset is a numbered set of labelled images, as bytes, with a class for the whole image or for each place of it: [`ImageDataset`] holds one in memory, [`fashion_mnist`]
-//! and [`mnist`] read one from IDX files, [`LongRange`] composes one, and other sources implement [`Dataset`]. A [`Loader`] turns it into batches of
-//! normalised `f32` images, N, H, W, C in memory, for training (shuffled, with an [`Augmentation`]) or for evaluation.
+//! A dataset is a numbered set of labelled images, as bytes, with a class for the whole image, for each square of it or
+//! for each pixel: see [`Labelling`]. Other sources implement [`Dataset`].
+//!
+//! | Labels of | Source |
+//! | --- | --- |
+//! | images | [`ImageDataset`] holds them in memory, [`fashion_mnist`] and [`mnist`] read one from IDX files |
+//! | squares | [`LongRange`] composes canvases whose answer lies at a known distance |
+//! | pixels | [`Scenes`] composes pictures of several items; [`ade20k`], [`coco`], [`mask_folder`] read files |
+//!
+//! A [`Loader`] turns it into batches of normalised `f32` images, N, H, W, C in memory, for training (shuffled, with an
+//! [`Augmentation`] that moves the labels of pixels along) or for evaluation. [`write_ade20k`] and [`write_coco`] write
+//! sets for other programs.
 //!
 //! What a batch holds depends on the seed, the epoch and the batch's number, and neither on the number of threads nor
 //! on where an epoch was resumed: every random draw comes from a stream of its own, see [`pelk_random`].
@@ -29,27 +38,61 @@
 //! }
 //! # Ok::<(), pelk_data::DataError>(())
 //! ```
+//!
+//! Pixels with a class each, cropped with their labels:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! use pelk_data::{Dataset, IGNORED, Labelling, SceneConfig, Scenes, Split};
+//! # use pelk_data::{Augmentation, ImageDataset, Loader, LoaderConfig, Mode};
+//! # let classes = vec!["even".to_owned(), "odd".to_owned()];
+//! # let labels = (0..10).map(|i| i % 2).collect();
+//! # let items = Arc::new(ImageDataset::new("an example", [8, 8, 1], vec![200; 640], labels, classes)?);
+//!
+//! let scenes = Arc::new(Scenes::new(items, Split::Train, 1, 100, SceneConfig::default())?);
+//! assert_eq!((scenes.image_size(), scenes.labelling()), (Some([96, 96]), Labelling::Places { stride: 1 }));
+//!
+//! let augmentation = Augmentation { scale: [0.5, 2.0], crop_size: 80, ..Augmentation::none() };
+//! let mode = Mode::Training { seed: 1, epoch: 0, augmentation: Some(augmentation), drop_last: true };
+//! let config = LoaderConfig::new(4, mode, scenes.statistics().clone());
+//! let batch = Loader::new(scenes, config)?.next().expect("there are 25")?;
+//! assert_eq!((batch.images.dim(), batch.labels.len()), ((4, 80, 80, 3), 4 * 80 * 80));
+//! assert!(batch.labels.iter().all(|&label| label < 3 || label == IGNORED));
+//! # Ok::<(), pelk_data::DataError>(())
+//! ```
 #![forbid(unsafe_code)]
 
+mod assembly;
 mod augment;
 mod batch;
 mod canvas;
+mod coco;
 mod dataset;
 mod error;
+mod export;
 pub mod idx;
 mod loader;
 mod long_range;
+mod masks;
 mod mnist;
 mod normalise;
+mod picture;
 mod prefetch;
-mod steps;
+mod rectangle;
+mod resize;
+mod scenes;
 
-pub use augment::Augmentation;
+pub use augment::{Augmentation, Augmented, Fill, Padding};
 pub use batch::{Batch, Plan, steps_per_epoch};
-pub use dataset::{Dataset, ImageDataset, NO_GROUP, Sample};
+pub use coco::{Coco, coco};
+pub use dataset::{Dataset, IGNORED, ImageDataset, Labelling, NO_GROUP, Sample};
 pub use error::DataError;
+pub use export::{write_ade20k, write_coco};
 pub use loader::{Loader, LoaderConfig, Mode};
 pub use long_range::LongRange;
+pub use masks::{MaskFolder, ade20k, mask_folder};
 pub use mnist::{Split, fashion_mnist, load, mnist};
 pub use normalise::Normalisation;
-pub use steps::{Fill, Padding, Pixel};
+pub use rectangle::Rectangle;
+pub use resize::scaled_size;
+pub use scenes::{Instance, Scene, SceneConfig, Scenes};

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::Array4;
-use pelk_random::{Purpose, stream};
-
+use crate::assembly::Assembly;
 use crate::prefetch::Prefetch;
 use crate::{Augmentation, Batch, DataError, Dataset, Normalisation, Plan};
 
@@ -89,9 +87,11 @@ impl Loader {
             Mode::Training { seed, epoch, augmentation, .. } => (seed, epoch, augmentation),
             Mode::Evaluation => (0, 0, None),
         };
+        if let Some(augmentation) = &augmentation {
+            augmentation.validate_for(dataset.image_size(), dataset.channels(), dataset.labelling())?;
+        }
         let augmentation = augmentation.unwrap_or_else(Augmentation::none);
-        augmentation.validate_for(dataset.shape(), dataset.label_size())?;
-        config.normalisation.validate(dataset.shape()[2])?;
+        config.normalisation.validate(dataset.channels())?;
 
         let range = config.start_batch..plan.steps();
         let assembly = Assembly { dataset, normalisation: config.normalisation, augmentation, seed, epoch };
@@ -120,51 +120,10 @@ impl Iterator for Loader {
 
 impl ExactSizeIterator for Loader {}
 
-/// All that a batch depends on besides its samples' numbers.
-struct Assembly {
-    dataset: Arc<dyn Dataset>,
-    normalisation: Normalisation,
-    augmentation: Augmentation,
-    seed: u64,
-    epoch: u64,
-}
-
-impl Assembly {
-    fn batch(&self, indices: &[usize]) -> Result<Batch, DataError> {
-        let shape @ [height, width, channels] = self.dataset.shape();
-        let size = height * width * channels;
-        let places = self.dataset.label_size().iter().product();
-        let grouped = if self.dataset.groups().is_empty() { 0 } else { places };
-        let mut pixels = vec![0.0; indices.len() * size];
-        let (mut labels, mut groups) = (Vec::with_capacity(indices.len() * places), Vec::new());
-        for (&index, out) in indices.iter().zip(pixels.chunks_exact_mut(size)) {
-            let sample = self.dataset.sample(index)?;
-            for (what, found, expected) in [
-                ("values", sample.pixels.len(), size),
-                ("labels", sample.labels.len(), places),
-                ("groups", sample.groups.len(), grouped),
-            ] {
-                if found != expected {
-                    return Err(DataError::SampleSize { index, what, found, expected });
-                }
-            }
-            let mut rng = stream(self.seed, Purpose::Augment, self.epoch, index as u64);
-            self.augmentation.apply(&mut rng, &sample.pixels, shape, &self.normalisation, out);
-            labels.extend_from_slice(&sample.labels);
-            groups.extend_from_slice(&sample.groups);
-        }
-        let images = Array4::from_shape_vec((indices.len(), height, width, channels), pixels)
-            .expect("the pixels of as many images of this shape");
-        Ok(Batch { images, labels, groups, indices: indices.to_vec() })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
-    use crate::{ImageDataset, Sample};
+    use crate::ImageDataset;
 
     /// 23 images of 4 x 3 x 2 that are all different; the label of image `i` is `i % 5`.
     fn dataset() -> Arc<ImageDataset> {
@@ -291,51 +250,6 @@ mod tests {
             assert_eq!(loader.by_ref().take(taken).map(Result::unwrap).count(), taken);
             drop(loader);
             assert_eq!(Arc::strong_count(&dataset), 1);
-        }
-    }
-
-    /// Images that cannot be had: sample 2 is too short, sample 5 panics.
-    struct Broken;
-
-    impl Dataset for Broken {
-        fn len(&self) -> usize {
-            8
-        }
-
-        fn shape(&self) -> [usize; 3] {
-            [1, 1, 1]
-        }
-
-        fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
-            assert!(index != 5, "sample 5 is cursed");
-            Ok(Sample {
-                pixels: Cow::Owned(vec![0; usize::from(index != 2)]),
-                labels: Cow::Borrowed(&[0]),
-                groups: Cow::Borrowed(&[]),
-            })
-        }
-
-        fn classes(&self) -> &[String] {
-            &[]
-        }
-
-        fn statistics(&self) -> &Normalisation {
-            unreachable!("the loader is told how to normalise")
-        }
-    }
-
-    #[test]
-    fn failures_of_a_dataset_arrive_as_items() {
-        let config = LoaderConfig::new(1, Mode::Evaluation, Normalisation::identity(1));
-        for (start_batch, step, text) in
-            [(0, 2, "sample 2 has 0 values"), (3, 5, "batch 5 panicked: sample 5 is cursed")]
-        {
-            let loader =
-                Loader::new(Arc::new(Broken), LoaderConfig { start_batch, workers: 2, ..config.clone() });
-            let items: Vec<_> = loader.unwrap().collect();
-            assert_eq!(items.len(), step - start_batch + 1);
-            let error = items.last().unwrap().as_ref().unwrap_err().to_string();
-            assert!(error.contains(text), "{error}");
         }
     }
 }

@@ -12,7 +12,7 @@ use pelk_random::{Purpose, stream};
 use rand::{Rng, RngExt};
 
 use crate::canvas::{Canvas, Sprite};
-use crate::{DataError, Dataset, ImageDataset, NO_GROUP, Normalisation, Sample, Split};
+use crate::{DataError, Dataset, ImageDataset, Labelling, NO_GROUP, Normalisation, Sample, Split};
 
 /// Slots in a row and in a column.
 const SLOTS: usize = 4;
@@ -170,12 +170,16 @@ impl Dataset for LongRange {
         self.len
     }
 
-    fn shape(&self) -> [usize; 3] {
-        [SIDE, SIDE, 3]
+    fn image_size(&self) -> Option<[usize; 2]> {
+        Some([SIDE, SIDE])
     }
 
-    fn label_size(&self) -> [usize; 2] {
-        [CELLS, CELLS]
+    fn channels(&self) -> usize {
+        3
+    }
+
+    fn labelling(&self) -> Labelling {
+        Labelling::Places { stride: CELL }
     }
 
     fn classes(&self) -> &[String] {
@@ -201,12 +205,17 @@ impl Dataset for LongRange {
         };
         let mut rng = stream(self.seed, Purpose::Compose, split, index as u64);
         let layout = self.layout(&mut rng);
-        let mut canvas = Canvas::textured(&mut rng, SIDE, BLOCK, NOISE);
+        let mut canvas = Canvas::blocks(&mut rng, SIDE, BLOCK, NOISE);
         for (i, item) in layout.items.iter().enumerate() {
-            canvas.paste(&item.sprite, item.corner, if i == 0 { TINT } else { [1.0; 3] });
+            canvas.paste(
+                &item.sprite,
+                item.corner.map(|at| at as isize),
+                if i == 0 { TINT } else { [1.0; 3] },
+            );
         }
         let (labels, groups) = layout.labels();
         Ok(Sample {
+            size: [SIDE, SIDE],
             pixels: Cow::Owned(canvas.into_bytes()),
             labels: Cow::Owned(labels),
             groups: Cow::Owned(groups),

@@ -1,8 +1,9 @@
 //! What is saved of a run: the network with its weights, and what training needs to go on.
 
 use crate::atomic::write_atomically;
-use crate::config::{CanvasConfig, TrainConfig};
+use crate::config::{DataConfig, TrainConfig};
 use crate::error::{Result, TrainError};
+use crate::inference::InferenceConfig;
 use crate::loss_scale::LossScale;
 use pelk_autodiff::HostParameters;
 use pelk_data::Normalisation;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Version of the metadata; readers refuse what they do not know.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// What a checkpoint says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,17 +21,16 @@ pub struct Description {
     format: u32,
     /// The architecture.
     pub network: NetworkConfig,
-    /// Name of the dataset that it was trained on.
-    pub dataset: String,
-    /// How it was made, if it is a composed one.
-    #[serde(default)]
-    pub canvases: CanvasConfig,
-    /// Height, width and channels of its images.
+    /// The dataset that it was trained on.
+    pub data: DataConfig,
+    /// Height, width and channels of the images that it was trained on, or of the parts that were cut out of them.
     pub image: [usize; 3],
     /// What was done to pixel values.
     pub normalisation: Normalisation,
     /// Names of the classes.
     pub classes: Vec<String>,
+    /// How it is asked.
+    pub inference: InferenceConfig,
     /// Steps taken.
     pub step: u64,
     /// Where training stood, if the file holds what it needs to go on.
@@ -45,8 +45,8 @@ pub struct TrainingState {
     pub config: TrainConfig,
     /// Sum of the losses of the steps since the last evaluation.
     pub loss_sum: f64,
-    /// The best test accuracy so far.
-    pub best_accuracy: Option<f64>,
+    /// The best accuracy, or mIoU, on the test images so far.
+    pub best: Option<f64>,
     /// The loss's factor, where activations are 16-bit floats.
     #[serde(default)]
     pub loss_scale: Option<LossScale>,
@@ -65,22 +65,22 @@ impl Description {
     /// A description in the current format.
     pub fn new(
         network: NetworkConfig,
-        dataset: String,
-        canvases: CanvasConfig,
+        data: DataConfig,
         image: [usize; 3],
         normalisation: Normalisation,
         classes: Vec<String>,
+        inference: InferenceConfig,
         step: u64,
         training: Option<TrainingState>,
     ) -> Description {
         Description {
             format: FORMAT,
             network,
-            dataset,
-            canvases,
+            data,
             image,
             normalisation,
             classes,
+            inference,
             step,
             training,
         }
@@ -103,6 +103,7 @@ impl Description {
             let (names, classes) = (self.classes.len(), self.network.classes);
             return Err(format!("it names {names} classes, but its network has {classes}"));
         }
+        self.inference.validate().map_err(|error| error.to_string())?;
         self.normalisation.validate(channels).map_err(|error| error.to_string())
     }
 }

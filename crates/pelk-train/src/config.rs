@@ -1,11 +1,14 @@
 //! A run's configuration: presets, files and `--set`.
 
 use crate::error::{Result, TrainError};
+use crate::inference::InferenceConfig;
+use crate::metrics::Metric;
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
-use pelk_data::Augmentation;
+use pelk_data::{Augmentation, SceneConfig};
 use pelk_models::{ModelSpec, nearest};
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Everything that decides the result of a run. Where it runs, on how many threads and how often it saves is not part of it.
@@ -15,6 +18,10 @@ pub struct TrainConfig {
     /// Keys every random draw of the run.
     #[serde(default)]
     pub seed: u64,
+    /// A safetensors file whose weights the backbone starts from, for instance the checkpoint of a classifier; empty starts
+    /// afresh.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub weights: PathBuf,
     /// The network: a model of the zoo with changes.
     pub model: ModelSpec,
     /// The images.
@@ -31,18 +38,24 @@ pub struct TrainConfig {
     /// The learning rate over the run.
     #[serde(default)]
     pub schedule: ScheduleConfig,
+    /// How the network is asked in evaluations.
+    #[serde(default)]
+    pub inference: InferenceConfig,
 }
 
 /// Which images, and how they are varied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// `fashion-mnist` or `mnist`, or `long-range`, which is composed of the first; the folder of that name in `datasets`
-    /// unless `--data` gives another.
+    /// `fashion-mnist` or `mnist`; `long-range` or `scenes`, which are composed of the first; `ade20k`, `coco` or `masks`, files in
+    /// these layouts. The folder of that name in `datasets` unless `--data` gives another.
     pub dataset: String,
-    /// How a composed dataset is made.
+    /// How much of a composed dataset is made.
     #[serde(default)]
     pub canvases: CanvasConfig,
+    /// What scenes look like.
+    #[serde(default)]
+    pub scenes: SceneConfig,
     /// Random changes to training images.
     #[serde(default)]
     pub augmentation: Augmentation,
@@ -74,7 +87,7 @@ pub struct BatchConfig {
     pub size: usize,
     /// Passes whose gradients make one step.
     pub accumulation: usize,
-    /// Images in a pass of evaluation; does not change results.
+    /// Images in a pass of evaluation; does not change results. Images of different sizes go one at a time.
     pub evaluation_size: usize,
     /// Compute the middle of every pixel MLP again for its gradient instead of keeping it, which takes a tenth longer and
     /// saves most of the memory of a pass; does not change results.
@@ -103,13 +116,15 @@ impl Default for BatchConfig {
 pub struct LossConfig {
     /// Share of the target spread over all classes.
     pub label_smoothing: f32,
-    /// How much a place with the background's class counts, where the dataset has one; others count 1.
+    /// How much a place with the background's class counts, where the dataset has one that is not measured; others count 1.
     pub background_weight: f32,
+    /// How much the loss of an auxiliary head counts beside that of the logits.
+    pub auxiliary_weight: f32,
 }
 
 impl Default for LossConfig {
     fn default() -> LossConfig {
-        LossConfig { label_smoothing: 0.1, background_weight: 1.0 }
+        LossConfig { label_smoothing: 0.1, background_weight: 1.0, auxiliary_weight: 0.4 }
     }
 }
 
@@ -133,6 +148,11 @@ impl TrainConfig {
         let config = config(table).map_err(refuse)?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// What its network is chosen by.
+    pub fn metric(&self) -> Metric {
+        if self.model.upernet.is_some() { Metric::MeanIou } else { Metric::Accuracy }
     }
 
     /// The configuration as TOML, with every value written out.
@@ -160,17 +180,24 @@ impl TrainConfig {
             let reason = format!("is {}, must be at least 0 and below 1", self.loss.label_smoothing);
             return Err(TrainError::value("loss.label_smoothing", reason));
         }
-        let weight = self.loss.background_weight;
-        if !(weight.is_finite() && weight >= 0.0) {
-            return Err(TrainError::value(
-                "loss.background_weight",
-                format!("is {weight}, must be 0 or more"),
-            ));
+        for (key, weight) in [
+            ("loss.background_weight", self.loss.background_weight),
+            ("loss.auxiliary_weight", self.loss.auxiliary_weight),
+        ] {
+            if !(weight.is_finite() && weight >= 0.0) {
+                return Err(TrainError::value(key, format!("is {weight}, must be 0 or more")));
+            }
         }
         self.data.augmentation.validate()?;
+        self.data.scenes.validate()?;
+        self.inference.validate()?;
         self.optimizer.validate()?;
         self.schedule.validate()
     }
+}
+
+fn is_empty(path: &Path) -> bool {
+    path.as_os_str().is_empty()
 }
 
 /// Sets `key.path=value` in a table. The value is TOML; what does not parse as TOML is taken as text, so that quotes are

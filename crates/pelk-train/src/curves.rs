@@ -1,7 +1,7 @@
 //! The picture of a run: loss and accuracy by step.
 
 use crate::error::{Result, TrainError};
-use crate::metrics::MetricsRow;
+use crate::metrics::{Metric, MetricsRow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -11,13 +11,13 @@ const TRAIN: RGBColor = RGBColor(0x0b, 0x6e, 0x99);
 const TEST: RGBColor = RGBColor(0xd9, 0x5f, 0x02);
 
 /// One curve: what it shows, its colour, its value in a row.
-type Curve = (&'static str, RGBColor, fn(&MetricsRow) -> f64);
+type Curve<'a> = (&'static str, RGBColor, &'a dyn Fn(&MetricsRow) -> f64);
 
 /// Draws the curves as SVG.
 ///
 /// # Errors
 /// When the drawing library refuses.
-pub fn draw(rows: &[MetricsRow]) -> Result<String> {
+pub fn draw(metric: Metric, rows: &[MetricsRow]) -> Result<String> {
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -27,9 +27,10 @@ pub fn draw(rows: &[MetricsRow]) -> Result<String> {
             &left,
             "Loss",
             rows,
-            &[("training", TRAIN, |r| r.train_loss), ("test", TEST, |r| r.test_loss)],
+            &[("training", TRAIN, &|r| r.train_loss), ("test", TEST, &|r| r.test_loss)],
         )?;
-        panel(&right, "Test accuracy (%)", rows, &[("test", TEST, |r| 100.0 * r.test_accuracy)])?;
+        let title = format!("Test {} (%)", metric.name());
+        panel(&right, &title, rows, &[("test", TEST, &|r| 100.0 * metric.value(r))])?;
         area.present().map_err(refuse)?;
     }
     Ok(svg)
@@ -43,7 +44,7 @@ fn panel(
     area: &DrawingArea<SVGBackend<'_>, Shift>,
     title: &str,
     rows: &[MetricsRow],
-    curves: &[Curve],
+    curves: &[Curve<'_>],
 ) -> Result<()> {
     let values = || curves.iter().flat_map(|(_, _, value)| rows.iter().map(value)).filter(|v| v.is_finite());
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
@@ -100,10 +101,12 @@ mod tests {
             train_loss: 0.5,
             test_loss: f64::NAN,
             test_accuracy: 0.9,
+            test_mean_iou: 0.8,
             images_per_second: 1.0,
         };
         for rows in [vec![], vec![row], vec![row, MetricsRow { step: 2, test_loss: 0.4, ..row }]] {
-            let svg = draw(&rows).unwrap();
+            let svg = draw(Metric::MeanIou, &rows).unwrap();
+            assert!(svg.contains("Test mIoU (%)"));
             assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
             assert!(!svg.contains("NaN"), "{svg}");
         }

@@ -1,23 +1,24 @@
 //! Loss and accuracy on a dataset.
 
+use crate::confusion::Confusion;
 use crate::error::Result;
-use pelk_autodiff::operators::CrossEntropy;
-use pelk_autodiff::{Backend, Eager, Executor, Parameters, Session, from_host};
-use pelk_data::{Batch, Dataset, Loader, LoaderConfig, Mode, Normalisation};
+use crate::inference::{InferenceConfig, Predictor};
+use ndarray::{Array4, ArrayView1, ArrayView2, Axis, Slice};
+use pelk_autodiff::{Backend, Parameters};
+use pelk_data::{Batch, Dataset, IGNORED, Loader, LoaderConfig, Mode, Normalisation};
 use pelk_models::Network;
+use rayon::prelude::*;
 use std::sync::Arc;
 
-/// How well a network does on a dataset. What counts is every label but the background's.
+/// How well a network does on a dataset. What counts is every label that is neither ignored nor the background's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Mean cross-entropy over all labels, without label smoothing and weights.
+    /// Mean cross-entropy over all labels that are not ignored, the background's too, without label smoothing and weights.
     pub loss: f64,
-    /// Share of labels that have the highest logit; the background is no choice.
-    pub accuracy: f64,
-    /// Share of labels among the five highest logits.
+    /// Share of labels among the five highest logits; the background is no choice.
     pub top5_accuracy: f64,
-    /// Labels of each true class (row) given each predicted class (column).
-    pub confusion: Vec<Vec<u64>>,
+    /// Labels by their class and by the one that has the highest logit; the background is no choice.
+    pub confusion: Confusion,
     /// The dataset's groups of labels, each by itself.
     pub groups: Vec<GroupAccuracy>,
 }
@@ -40,7 +41,8 @@ impl GroupAccuracy {
     }
 }
 
-/// Runs a network in evaluation mode over a dataset, in its order; `on_batch` hears the number of images done.
+/// Runs a network in evaluation mode over a dataset, in its order; `on_batch` hears the number of images done. Images of
+/// different sizes go one at a time, others `batch_size` at once, which does not change results.
 ///
 /// # Errors
 /// When the data or the network refuses.
@@ -50,57 +52,133 @@ pub fn evaluate<B: Backend>(
     parameters: &Parameters<B>,
     dataset: Arc<dyn Dataset>,
     normalisation: &Normalisation,
+    inference: &InferenceConfig,
     batch_size: usize,
     mut on_batch: impl FnMut(usize),
 ) -> Result<Evaluation> {
-    let (classes, background) = (network.config().classes, dataset.background());
-    let mut confusion = vec![vec![0; classes]; classes];
-    let named = dataset.groups().iter();
-    let mut groups: Vec<_> =
-        named.map(|name| GroupAccuracy { name: name.clone(), labels: 0, right: 0 }).collect();
-    let (mut images, mut labels, mut loss, mut top5) = (0, 0, 0.0, 0);
-    let mut session: Option<Session<B>> = None;
-    for batch in Loader::new(dataset, LoaderConfig::new(batch_size, Mode::Evaluation, normalisation.clone()))?
-    {
+    let judge = Judge { background: dataset.background(), groups: dataset.groups().len() };
+    let names = dataset.groups().to_vec();
+    let mut sum = Tally::new(network.config().classes, names.len());
+    let mut predictor = Predictor::new(backend, network, parameters, inference.clone())?;
+    let batch_size = if dataset.image_size().is_some() { batch_size } else { 1 };
+    let loader = LoaderConfig::new(batch_size, Mode::Evaluation, normalisation.clone());
+    let mut images = 0;
+    for batch in Loader::new(dataset, loader)? {
         let batch = batch?;
-        let input = from_host(backend, &batch.images)?;
-        // The last batch may be smaller than the others.
-        let recorded = match session.take().filter(|session| session.input() == backend.shape(&input)) {
-            Some(session) => session,
-            None => network.session(backend, parameters, backend.shape(&input))?,
-        };
-        let logits = session.insert(recorded).run(input)?;
-        let plain = CrossEntropy { labels: targets(&batch), ..CrossEntropy::default() };
-        let batch_loss = Eager::new(backend, parameters).apply_one(plain, &[&logits])?;
-        loss += f64::from(backend.download(&batch_loss)?[0]) * batch.labels.len() as f64;
-        labels += batch.labels.len();
-        for (i, row) in backend.download(&logits)?.chunks_exact(classes).enumerate() {
-            let label = batch.labels[i];
-            if Some(label) == background {
-                continue;
-            }
-            // Ties go to the lower class, as in PyTorch's argmax.
-            let ranked: Vec<usize> =
-                ranked(row).into_iter().filter(|&class| Some(class as u32) != background).collect();
-            confusion[label as usize][ranked[0]] += 1;
-            top5 += u64::from(ranked.iter().take(5).any(|&class| class == label as usize));
-            if let Some(group) = batch.groups.get(i).and_then(|&group| groups.get_mut(usize::from(group))) {
-                group.labels += 1;
-                group.right += u64::from(ranked[0] == label as usize);
-            }
-        }
+        sum.merge(&judge.batch(&batch, &predictor.logits(&batch.images)?));
         images += batch.indices.len();
         on_batch(images);
     }
-    let right: u64 = (0..classes).map(|class| confusion[class][class]).sum();
-    let measured = confusion.iter().flatten().sum::<u64>().max(1) as f64;
+    let groups = names.into_iter().zip(&sum.groups);
     Ok(Evaluation {
-        loss: loss / labels.max(1) as f64,
-        accuracy: right as f64 / measured,
-        top5_accuracy: top5 as f64 / measured,
-        confusion,
-        groups,
+        loss: sum.loss / sum.labels.max(1) as f64,
+        top5_accuracy: sum.top5 as f64 / sum.confusion.total().max(1) as f64,
+        confusion: sum.confusion,
+        groups: groups.map(|(name, &[labels, right])| GroupAccuracy { name, labels, right }).collect(),
     })
+}
+
+/// What is counted of some labels.
+struct Tally {
+    /// Sum over the labels.
+    loss: f64,
+    labels: u64,
+    top5: u64,
+    confusion: Confusion,
+    /// Labels, and those that are right.
+    groups: Vec<[u64; 2]>,
+}
+
+impl Tally {
+    fn new(classes: usize, groups: usize) -> Tally {
+        Tally {
+            loss: 0.0,
+            labels: 0,
+            top5: 0,
+            confusion: Confusion::new(classes),
+            groups: vec![[0; 2]; groups],
+        }
+    }
+
+    fn merge(&mut self, other: &Tally) {
+        self.loss += other.loss;
+        self.labels += other.labels;
+        self.top5 += other.top5;
+        self.confusion.merge(&other.confusion);
+        for (sum, group) in self.groups.iter_mut().zip(&other.groups) {
+            *sum = [sum[0] + group[0], sum[1] + group[1]];
+        }
+    }
+}
+
+/// Compares logits with labels.
+struct Judge {
+    background: Option<u32>,
+    groups: usize,
+}
+
+/// Labels that are compared in one go, so that the sums do not depend on the number of threads.
+const PIECE: usize = 1 << 14;
+
+impl Judge {
+    fn batch(&self, batch: &Batch, logits: &Array4<f32>) -> Tally {
+        let classes = logits.dim().3;
+        let rows = logits.to_shape((batch.labels.len(), classes)).expect("a row a label");
+        let pieces: Vec<usize> = (0..batch.labels.len()).step_by(PIECE).collect();
+        let piece = |&begin: &usize| {
+            let end = (begin + PIECE).min(batch.labels.len());
+            let groups = batch.groups.get(begin..end).unwrap_or_default();
+            self.piece(&batch.labels[begin..end], groups, rows.slice_axis(Axis(0), Slice::from(begin..end)))
+        };
+        let tallies: Vec<Tally> = pieces.par_iter().map(piece).collect();
+        let mut sum = Tally::new(classes, self.groups);
+        tallies.iter().for_each(|tally| sum.merge(tally));
+        sum
+    }
+
+    fn piece(&self, labels: &[u32], groups: &[u8], logits: ArrayView2<'_, f32>) -> Tally {
+        let mut tally = Tally::new(logits.ncols(), self.groups);
+        for (i, (&label, row)) in labels.iter().zip(logits.rows()).enumerate() {
+            if label == IGNORED {
+                continue;
+            }
+            tally.labels += 1;
+            tally.loss += cross_entropy(row, label as usize);
+            if Some(label) == self.background {
+                continue;
+            }
+            let (predicted, rank) = self.ranks(row, label as usize);
+            tally.confusion.add(label as usize, predicted);
+            tally.top5 += u64::from(rank < 5);
+            if let Some(group) = groups.get(i).and_then(|&group| tally.groups.get_mut(usize::from(group))) {
+                *group = [group[0] + 1, group[1] + u64::from(predicted == label as usize)];
+            }
+        }
+        tally
+    }
+
+    /// The class of the highest logit, and how many classes come before `label`. Ties go to the lower class, as in PyTorch's
+    /// argmax.
+    fn ranks(&self, row: ArrayView1<'_, f32>, label: usize) -> (usize, usize) {
+        let (mut best, mut before) = (None, 0);
+        for (class, &logit) in row.iter().enumerate() {
+            if Some(class as u32) == self.background {
+                continue;
+            }
+            if best.is_none_or(|best: usize| logit > row[best]) {
+                best = Some(class);
+            }
+            before += usize::from(logit > row[label] || (logit == row[label] && class < label));
+        }
+        (best.unwrap_or(label), before)
+    }
+}
+
+/// `-ln softmax(row)[label]`.
+fn cross_entropy(row: ArrayView1<'_, f32>, label: usize) -> f64 {
+    let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = row.iter().map(|&logit| f64::from(logit - highest).exp()).sum();
+    sum.ln() - f64::from(row[label] - highest)
 }
 
 /// The classes from the highest logit down.
@@ -118,9 +196,30 @@ pub(crate) fn targets(batch: &Batch) -> Arc<[i64]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::arr1;
 
     #[test]
     fn ranks_from_the_highest_and_keeps_ties_in_order() {
         assert_eq!(ranked(&[1.0, 3.0, 3.0, -1.0]), [1, 2, 0, 3]);
+        let judge = Judge { background: None, groups: 0 };
+        let row = arr1(&[1.0, 3.0, 3.0, -1.0]);
+        let ranks = |judge: &Judge| [0, 1, 2, 3].map(|label| judge.ranks(row.view(), label));
+        assert_eq!(ranks(&judge), [(1, 2), (1, 0), (1, 1), (1, 3)]);
+        let without = Judge { background: Some(1), groups: 0 };
+        assert_eq!(ranks(&without)[2..], [(2, 0), (2, 2)]);
+    }
+
+    #[test]
+    fn ignored_labels_and_the_background_are_not_measured() {
+        let logits =
+            Array4::from_shape_vec((1, 2, 2, 2), vec![1.0, 0.0, 0.0, 2.0, 3.0, 0.0, 0.0, 0.0]).unwrap();
+        let labels = vec![0, 1, IGNORED, 1];
+        let batch = Batch { images: Array4::zeros((1, 2, 2, 1)), labels, groups: vec![], indices: vec![0] };
+        let tally = Judge { background: None, groups: 0 }.batch(&batch, &logits);
+        assert_eq!((tally.labels, tally.confusion.total(), tally.confusion.count(1, 0)), (3, 3, 1));
+        let expected = (1.0 + (-1_f64).exp()).ln() + (1.0 + (-2_f64).exp()).ln() + 2_f64.ln();
+        assert!((tally.loss - expected).abs() < 1e-7);
+        let tally = Judge { background: Some(0), groups: 0 }.batch(&batch, &logits);
+        assert_eq!((tally.labels, tally.confusion.total(), tally.confusion.count(1, 1)), (3, 2, 2));
     }
 }

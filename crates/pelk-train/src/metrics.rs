@@ -5,6 +5,41 @@ use crate::error::{Result, TrainError};
 use crate::evaluate::GroupAccuracy;
 use std::path::Path;
 
+/// What a network is chosen and compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// The share of labels classified right, for classes of whole images or of coarse places.
+    Accuracy,
+    /// The mean intersection over union, for classes of pixels.
+    MeanIou,
+}
+
+impl Metric {
+    /// Its name in sentences.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Accuracy => "accuracy",
+            Metric::MeanIou => "mIoU",
+        }
+    }
+
+    /// Its name at the beginning of a title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Metric::Accuracy => "Accuracy",
+            Metric::MeanIou => "mIoU",
+        }
+    }
+
+    /// Its value in an evaluation, a share.
+    pub fn value(self, row: &MetricsRow) -> f64 {
+        match self {
+            Metric::Accuracy => row.test_accuracy,
+            Metric::MeanIou => row.test_mean_iou,
+        }
+    }
+}
+
 /// One evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricsRow {
@@ -18,8 +53,10 @@ pub struct MetricsRow {
     pub train_loss: f64,
     /// Mean cross-entropy on the test images.
     pub test_loss: f64,
-    /// Share of test images classified right.
+    /// Share of labels of the test images classified right.
     pub test_accuracy: f64,
+    /// Mean over the classes of their intersection over union.
+    pub test_mean_iou: f64,
     /// Training speed, evaluation excluded.
     pub images_per_second: f64,
 }
@@ -35,7 +72,8 @@ pub struct GroupRow {
     pub group: GroupAccuracy,
 }
 
-const HEADER: &str = "epoch,step,learning_rate,train_loss,test_loss,test_accuracy,images_per_second";
+const HEADER: &str =
+    "epoch,step,learning_rate,train_loss,test_loss,test_accuracy,test_mean_iou,images_per_second";
 const GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
 
 /// Reads a table of evaluations; a missing file is an empty one.
@@ -44,7 +82,8 @@ const GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
 /// When the file cannot be read, or a line is not a row of this table.
 pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
     read_table(path, HEADER, |fields| {
-        let &[epoch, step, learning_rate, train_loss, test_loss, test_accuracy, images_per_second] = fields
+        let &[epoch, step, learning_rate, train_loss, test_loss, test_accuracy, test_mean_iou, speed] =
+            fields
         else {
             return None;
         };
@@ -55,7 +94,8 @@ pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
             train_loss: train_loss.parse().ok()?,
             test_loss: test_loss.parse().ok()?,
             test_accuracy: test_accuracy.parse().ok()?,
-            images_per_second: images_per_second.parse().ok()?,
+            test_mean_iou: test_mean_iou.parse().ok()?,
+            images_per_second: speed.parse().ok()?,
         })
     })
 }
@@ -101,8 +141,15 @@ pub fn write(path: &Path, rows: &[MetricsRow]) -> Result<()> {
     let mut text = format!("{HEADER}\n");
     for r in rows {
         text += &format!(
-            "{},{},{:.6e},{:.6},{:.6},{:.6},{:.1}\n",
-            r.epoch, r.step, r.learning_rate, r.train_loss, r.test_loss, r.test_accuracy, r.images_per_second
+            "{},{},{:.6e},{:.6},{:.6},{:.6},{:.6},{:.1}\n",
+            r.epoch,
+            r.step,
+            r.learning_rate,
+            r.train_loss,
+            r.test_loss,
+            r.test_accuracy,
+            r.test_mean_iou,
+            r.images_per_second
         );
     }
     write_atomically(path, text.as_bytes())
@@ -132,6 +179,7 @@ mod tests {
         train_loss: 0.75,
         test_loss: 0.5,
         test_accuracy: 0.875,
+        test_mean_iou: 0.75,
         images_per_second: 1000.0,
     };
 

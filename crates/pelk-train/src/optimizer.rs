@@ -1,6 +1,7 @@
 //! AdamW over a network's named parameters.
 
 use crate::error::{Result, TrainError};
+use crate::stage_decay::StageDecay;
 use pelk_autodiff::{AdamW, Backend, HostParameters, ParameterSpec, Parameters, Role, from_host, to_host};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ pub struct OptimizerConfig {
     pub eps: f64,
     /// Largest norm of all gradients together; 0 leaves them as they are.
     pub clip_norm: f64,
+    /// Lower learning rates for the backbone's early stages.
+    pub stage_decay: StageDecay,
 }
 
 impl Default for OptimizerConfig {
@@ -33,6 +36,7 @@ impl Default for OptimizerConfig {
             beta2: 0.999,
             eps: 1e-8,
             clip_norm: 0.0,
+            stage_decay: StageDecay::default(),
         }
     }
 }
@@ -49,7 +53,8 @@ impl OptimizerConfig {
         check("optimizer.beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "at least 0 and below 1")?;
         check("optimizer.beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "at least 0 and below 1")?;
         check("optimizer.eps", self.eps, finite(self.eps) && self.eps > 0.0, "above 0")?;
-        check("optimizer.clip_norm", self.clip_norm, finite(self.clip_norm), "0 (no clipping) or more")
+        check("optimizer.clip_norm", self.clip_norm, finite(self.clip_norm), "0 (no clipping) or more")?;
+        self.stage_decay.validate()
     }
 }
 
@@ -65,6 +70,8 @@ pub struct Optimizer<B: Backend> {
 /// What is known of one trained parameter.
 struct State<T> {
     weight_decay: f64,
+    /// Factor on the learning rate.
+    rate: f64,
     moments: [T; 2],
 }
 
@@ -77,7 +84,8 @@ impl<B: Backend> Optimizer<B> {
         let fresh = |spec: &ParameterSpec| {
             let weight_decay = if spec.role == Role::Weight { config.weight_decay } else { 0.0 };
             let moments = [backend.zeros(&spec.shape)?, backend.zeros(&spec.shape)?];
-            Ok((spec.name.clone(), State { weight_decay, moments }))
+            let rate = config.stage_decay.factor(&spec.name);
+            Ok((spec.name.clone(), State { weight_decay, rate, moments }))
         };
         let trained = specs.iter().filter(|spec| spec.role != Role::Buffer);
         let states = trained.map(fresh).collect::<pelk_autodiff::Result<_>>()?;
@@ -111,7 +119,7 @@ impl<B: Backend> Optimizer<B> {
                 continue;
             };
             let hyper = AdamW {
-                learning_rate,
+                learning_rate: learning_rate * state.rate,
                 beta1: self.config.beta1,
                 beta2: self.config.beta2,
                 eps: self.config.eps,

@@ -2,7 +2,7 @@
 //!
 //! `config.toml` (resolved), `metrics.csv` (a row an evaluation), `groups.csv` (a row an evaluation and group of labels,
 //! where the dataset has groups), `curves.svg`, `last.safetensors` (everything needed to
-//! go on), `best.safetensors` (the network with the best test accuracy). Each file is replaced as a whole.
+//! go on), `best.safetensors` (the network with the best accuracy, or mIoU, on the test images). Each file is replaced as a whole.
 
 use crate::atomic::{remove_unfinished, write_atomically};
 use crate::checkpoint::Checkpoint;
@@ -10,13 +10,16 @@ use crate::config::TrainConfig;
 use crate::curves;
 use crate::error::{Result, TrainError};
 use crate::evaluate::Evaluation;
-use crate::metrics::{self, GroupRow, MetricsRow};
+use crate::metrics::{self, GroupRow, Metric, MetricsRow};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+const CONFIG: &str = "config.toml";
 
 /// A run's folder and its tables of metrics.
 pub struct Run {
     folder: PathBuf,
+    metric: Metric,
     rows: Vec<MetricsRow>,
     groups: Vec<GroupRow>,
 }
@@ -39,7 +42,7 @@ impl Run {
             source,
             consequence: "; give another --out",
         })?;
-        let run = Run { folder: folder.to_owned(), rows: Vec::new(), groups: Vec::new() };
+        let run = Run::empty(folder, config);
         write_atomically(&run.config(), config.to_toml()?.as_bytes())?;
         Ok(run)
     }
@@ -50,8 +53,7 @@ impl Run {
     /// # Errors
     /// When there is no run, or a file of it is damaged.
     pub fn open(folder: &Path) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
-        let mut run = Run { folder: folder.to_owned(), rows: Vec::new(), groups: Vec::new() };
-        let path = run.config();
+        let path = folder.join(CONFIG);
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => TrainError::Config {
                 origin: folder.display().to_string(),
@@ -60,6 +62,7 @@ impl Run {
             _ => TrainError::read(&path, source),
         })?;
         let config = TrainConfig::parse(&path.display().to_string(), &text, &[])?;
+        let mut run = Run::empty(folder, &config);
         let last = run.last();
         let checkpoint = if last.exists() { Some(Checkpoint::read(&last)?) } else { None };
         let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.description.step);
@@ -71,9 +74,13 @@ impl Run {
         Ok((run, config, checkpoint))
     }
 
+    fn empty(folder: &Path, config: &TrainConfig) -> Run {
+        Run { folder: folder.to_owned(), metric: config.metric(), rows: Vec::new(), groups: Vec::new() }
+    }
+
     /// Whether a folder holds a run, or a checkpoint of one.
     pub fn exists(folder: &Path) -> bool {
-        ["config.toml", "last.safetensors", "best.safetensors"].iter().any(|file| folder.join(file).exists())
+        [CONFIG, "last.safetensors", "best.safetensors"].iter().any(|file| folder.join(file).exists())
     }
 
     /// The folder.
@@ -83,7 +90,7 @@ impl Run {
 
     /// The resolved configuration.
     pub fn config(&self) -> PathBuf {
-        self.folder.join("config.toml")
+        self.folder.join(CONFIG)
     }
 
     /// The checkpoint to go on from.
@@ -91,7 +98,7 @@ impl Run {
         self.folder.join("last.safetensors")
     }
 
-    /// The network with the best test accuracy.
+    /// The network with the best accuracy, or mIoU, on the test images.
     pub fn best(&self) -> PathBuf {
         self.folder.join("best.safetensors")
     }
@@ -140,6 +147,6 @@ impl Run {
             metrics::write_groups(&self.group_metrics(), &self.groups)?;
         }
         metrics::write(&self.metrics(), &self.rows)?;
-        write_atomically(&self.curves(), curves::draw(&self.rows)?.as_bytes())
+        write_atomically(&self.curves(), curves::draw(self.metric, &self.rows)?.as_bytes())
     }
 }

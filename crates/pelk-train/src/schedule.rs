@@ -3,7 +3,18 @@
 use crate::error::{Result, TrainError};
 use serde::{Deserialize, Serialize};
 
-/// Linear warm-up, then half a cosine, a value a step.
+/// How the learning rate falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decay {
+    /// Half a cosine, from the end of the warm-up on.
+    #[default]
+    Cosine,
+    /// `(1 - step / steps) ^ power` over the whole run; the warm-up lowers its beginning, as in MMSegmentation.
+    Poly,
+}
+
+/// Linear warm-up and decay, a value a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
@@ -16,13 +27,28 @@ pub struct ScheduleConfig {
     pub evaluate_every: u64,
     /// Epochs over which the learning rate rises from 0; may be a fraction.
     pub warmup_epochs: f64,
+    /// Steps over which it rises, instead of epochs; 0 leaves it to `warmup_epochs`.
+    pub warmup_steps: u64,
+    /// How it falls: `cosine` or `poly`.
+    pub decay: Decay,
+    /// The exponent of `poly`.
+    pub power: f64,
     /// Learning rate at the end, as a share of the highest.
     pub final_fraction: f64,
 }
 
 impl Default for ScheduleConfig {
     fn default() -> ScheduleConfig {
-        ScheduleConfig { epochs: 5, steps: 0, evaluate_every: 0, warmup_epochs: 0.5, final_fraction: 0.01 }
+        ScheduleConfig {
+            epochs: 5,
+            steps: 0,
+            evaluate_every: 0,
+            warmup_epochs: 0.5,
+            warmup_steps: 0,
+            decay: Decay::Cosine,
+            power: 1.0,
+            final_fraction: 0.01,
+        }
     }
 }
 
@@ -37,6 +63,9 @@ impl ScheduleConfig {
             let reason =
                 format!("is {}, must be between 0 and schedule.epochs = {}", self.warmup_epochs, self.epochs);
             return Err(TrainError::value("schedule.warmup_epochs", reason));
+        }
+        if !(self.power.is_finite() && self.power > 0.0) {
+            return Err(TrainError::value("schedule.power", format!("is {}, must be above 0", self.power)));
         }
         if !(0.0..=1.0).contains(&self.final_fraction) {
             let reason = format!("is {}, must be between 0 and 1", self.final_fraction);
@@ -69,15 +98,21 @@ impl ScheduleConfig {
     /// The factor on the learning rate in `step`, counted from 0.
     pub fn factor(&self, step: u64, steps_per_epoch: u64) -> f64 {
         let total = self.total_steps(steps_per_epoch) as f64;
-        let warmup = (self.warmup_epochs * steps_per_epoch as f64).min(total);
+        let warmup = match self.warmup_steps {
+            0 => self.warmup_epochs * steps_per_epoch as f64,
+            steps => steps as f64,
+        };
+        let (step, warmup) = (step as f64, warmup.min(total));
         // The first step of a warm-up already moves: its rate is one step's share, not 0.
-        let step = step as f64;
-        if step + 1.0 < warmup {
-            return (step + 1.0) / warmup;
-        }
-        let progress = ((step - warmup) / (total - warmup).max(1.0)).clamp(0.0, 1.0);
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-        self.final_fraction + (1.0 - self.final_fraction) * cosine
+        let rise = if step + 1.0 < warmup { (step + 1.0) / warmup } else { 1.0 };
+        let fall = match self.decay {
+            Decay::Cosine => {
+                let progress = ((step - warmup) / (total - warmup).max(1.0)).clamp(0.0, 1.0);
+                0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+            }
+            Decay::Poly => (1.0 - step / total).max(0.0).powf(self.power),
+        };
+        rise * (self.final_fraction + (1.0 - self.final_fraction) * fall)
     }
 }
 
@@ -109,6 +144,23 @@ mod tests {
             ..ScheduleConfig::default()
         };
         assert_eq!(schedule.factor(0, 10), 1.0);
+    }
+
+    #[test]
+    fn a_polynomial_spans_the_whole_run() {
+        let schedule = ScheduleConfig {
+            steps: 1000,
+            warmup_steps: 100,
+            decay: Decay::Poly,
+            final_fraction: 0.0,
+            ..ScheduleConfig::default()
+        };
+        let factor = |schedule: &ScheduleConfig, step| schedule.factor(step, 10);
+        assert!((factor(&schedule, 9) - 0.1 * 0.991).abs() < 1e-12);
+        assert!((factor(&schedule, 250) - 0.75).abs() < 1e-12);
+        assert!((factor(&schedule, 999) - 0.001).abs() < 1e-12);
+        let squared = ScheduleConfig { power: 2.0, ..schedule };
+        assert!((factor(&squared, 500) - 0.25).abs() < 1e-12);
     }
 
     #[test]

@@ -4,14 +4,16 @@ use crate::checkpoint::{Checkpoint, Description, TrainingState};
 use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
 use crate::evaluate::{evaluate, targets};
+use crate::inference::{InferenceConfig, Predictor};
 use crate::loss_scale::LossScale;
 use crate::metrics::MetricsRow;
 use crate::observer::{Limits, Observer, Outcome, StepReport};
 use crate::optimizer::{Optimizer, gradient_norm};
-use pelk_autodiff::operators::CrossEntropy;
+use crate::warm_start::{self, WarmStart};
+use pelk_autodiff::operators::{Add, CrossEntropy, ScaleSamples};
 use pelk_autodiff::{Backend, Executor, HostParameters, Parameters, Pass, Shape, Tape, Var, from_host};
-use pelk_data::{Batch, Dataset, Loader, LoaderConfig, Mode, steps_per_epoch};
-use pelk_models::{Head, Network, NetworkConfig, initialize, zoo};
+use pelk_data::{Batch, Dataset, IGNORED, Labelling, Loader, LoaderConfig, Mode, steps_per_epoch};
+use pelk_models::{Head, Network, Outputs, initialize, zoo};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +42,10 @@ pub struct Trainer<B: Backend> {
     step: u64,
     loss_sum: f64,
     speed: Speed,
-    best_accuracy: Option<f64>,
+    /// The best value of the run's metric so far.
+    best: Option<f64>,
+    /// Height, width and channels of the images of a batch.
+    image: [usize; 3],
     /// Where activations are 16-bit floats.
     loss_scale: Option<LossScale>,
 }
@@ -52,19 +57,13 @@ impl<B: Backend> Trainer<B> {
     /// When the configuration makes no network or does not suit the data.
     pub fn new(backend: B, config: TrainConfig, datasets: Datasets) -> Result<Trainer<B>> {
         let backend = if config.batch.float16 { backend.storing_float16()? } else { backend };
-        let [height, width, channels] = datasets.train.shape();
-        if datasets.test.shape() != datasets.train.shape() {
-            let reason = format!(
-                "training images are {:?} (height, width, channels), test images {:?}; they must be equal",
-                datasets.train.shape(),
-                datasets.test.shape()
-            );
-            return Err(TrainError::value("data.dataset", reason));
-        }
+        let image @ [height, width, channels] = image_of(&config, &datasets)?;
         let classes = datasets.train.classes().len();
-        let label_size = datasets.train.label_size();
-        let head = if label_size == [1, 1] { Head::Pooled } else { Head::Dense };
-        let network = NetworkConfig { head, ..zoo::configure(&config.model, channels, classes)? };
+        let labelling = datasets.train.labelling();
+        let mut network = zoo::configure(&config.model, channels, classes)?;
+        if network.head == Head::Pooled && labelling != Labelling::Image {
+            network.head = Head::Dense;
+        }
         let network = Network::new(network)?;
         let smallest = network.config().smallest_input();
         if height.min(width) < smallest {
@@ -75,13 +74,30 @@ impl<B: Backend> Trainer<B> {
             return Err(TrainError::value("model.name", reason));
         }
         let map = &network.output_shape([height, width])?[1..3];
-        if map != label_size {
+        let labels = labelling.size([height, width]);
+        if map != labels {
+            let (key, remedy) = match (labelling, &network.config().head) {
+                (Labelling::Image, _) => ("model.upernet", "leave it out, since images have one class each"),
+                (_, Head::UperNet(_)) => {
+                    ("model.upernet", "leave it out, since labels are coarser than pixels")
+                }
+                (Labelling::Places { stride: 1 }, _) => {
+                    ("model.upernet", "set it, for instance model.upernet.channels=64")
+                }
+                _ => ("model.stem_stride", "change it or the number of stages"),
+            };
             let reason = format!(
-                "the network classifies a map of {map:?} (rows, columns), the images of {} have {label_size:?} \
-                 labels: change model.stem_stride or the number of stages",
+                "the network classifies a map of {map:?} (rows, columns), the images of {} have {labels:?} labels: {remedy}",
                 config.data.dataset
             );
-            return Err(TrainError::value("model.stem_stride", reason));
+            return Err(TrainError::value(key, reason));
+        }
+        let alone = config.batch.size == 1
+            && matches!(&network.config().head, Head::UperNet(head) if head.pools.contains(&1));
+        if alone {
+            let reason = "is 1, but UperNet's pool of side 1 has one value a channel of each image, which BatchNorm cannot \
+                          normalise: take 2 or more, or leave 1 out of model.upernet.pools";
+            return Err(TrainError::value("batch.size", reason));
         }
         let passes = steps_per_epoch(datasets.train.len(), config.batch.size, true)?;
         let steps = passes / config.batch.accumulation;
@@ -94,7 +110,6 @@ impl<B: Backend> Trainer<B> {
             );
             return Err(TrainError::value("batch.accumulation", reason));
         }
-        config.data.augmentation.validate_for(datasets.train.shape(), label_size)?;
         datasets.train.statistics().validate(channels)?;
         let weights = |background| {
             let weight = |class| if class == background { config.loss.background_weight } else { 1.0 };
@@ -116,7 +131,8 @@ impl<B: Backend> Trainer<B> {
             step: 0,
             loss_sum: 0.0,
             speed: Speed::default(),
-            best_accuracy: None,
+            best: None,
+            image,
             loss_scale,
         })
     }
@@ -139,7 +155,7 @@ impl<B: Backend> Trainer<B> {
             return Err(refuse("it was made with another configuration than this run's config.toml".into()));
         }
         let train = &self.datasets.train;
-        if description.image != train.shape() || description.normalisation != *train.statistics() {
+        if description.image != self.image || description.normalisation != *train.statistics() {
             return Err(refuse("it was trained on other images than these; use the same data".into()));
         }
         if description.step > self.total_steps() {
@@ -154,9 +170,32 @@ impl<B: Backend> Trainer<B> {
         self.parameters = parameters;
         self.step = description.step;
         self.loss_sum = training.loss_sum;
-        self.best_accuracy = training.best_accuracy;
+        self.best = training.best;
         self.loss_scale = training.loss_scale.or(self.loss_scale);
         Ok(())
+    }
+
+    /// Starts from the weights in the file that the configuration names, if any, instead of fresh ones; for a run that has taken
+    /// no step.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is of another backbone.
+    pub fn warm_start(&mut self) -> Result<Option<WarmStart>> {
+        if self.config.weights.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let mut values = self.parameters.download(&self.backend)?;
+        let start = warm_start::apply(&self.network, &mut values, &self.config.weights)?;
+        self.parameters = Parameters::upload(&self.backend, &values)?;
+        Ok(Some(start))
+    }
+
+    /// The network as it is now, to be asked in this way.
+    ///
+    /// # Errors
+    /// As [`Predictor::new`].
+    pub fn predictor(&self, inference: InferenceConfig) -> Result<Predictor<'_, B>> {
+        Predictor::new(&self.backend, &self.network, &self.parameters, inference)
     }
 
     /// The network.
@@ -187,7 +226,7 @@ impl<B: Backend> Trainer<B> {
         let training = TrainingState {
             config: self.config.clone(),
             loss_sum: self.loss_sum,
-            best_accuracy: self.best_accuracy,
+            best: self.best,
             loss_scale: self.loss_scale,
         };
         let mut checkpoint = self.describe(Some(training))?;
@@ -201,11 +240,11 @@ impl<B: Backend> Trainer<B> {
         let data = &self.datasets.train;
         let description = Description::new(
             self.network.config().clone(),
-            self.config.data.dataset.clone(),
-            self.config.data.canvases.clone(),
-            data.shape(),
+            self.config.data.clone(),
+            self.image,
             data.statistics().clone(),
             data.classes().to_vec(),
+            self.config.inference.clone(),
             self.step,
             training,
         );
@@ -370,11 +409,28 @@ impl<B: Backend> Trainer<B> {
     /// Forward and backward of one batch. The parameters that come back hold the renewed running statistics.
     fn pass(&self, batch: &Batch, index: u64, parameters: Option<&Parameters<B>>) -> Result<PassResult<B>> {
         let mut parameters = parameters.unwrap_or(&self.parameters).clone();
+        if batch.labels.iter().all(|&label| label == IGNORED) {
+            // A crop of an image of which little is labelled: there is nothing to learn from, and no mean over nothing.
+            return Ok(PassResult {
+                loss: 0.0,
+                right: 0,
+                measured: 0,
+                gradients: BTreeMap::new(),
+                parameters,
+            });
+        }
         let pass = Pass { seed: self.config.seed, index };
         let mut tape = Tape::new(&self.backend, &parameters, pass).recomputing(self.config.batch.recompute);
         let images = Var::constant(from_host(&self.backend, &batch.images)?);
-        let logits = self.network.logits(&mut tape, &images)?;
-        let loss = tape.apply_one(self.loss(batch), &[&logits])?;
+        let Outputs { logits, auxiliary } = self.network.outputs(&mut tape, &images)?;
+        let cross_entropy = self.cross_entropy(batch);
+        let mut loss = tape.apply_one(cross_entropy.clone(), &[&logits])?;
+        if let Some(auxiliary) = auxiliary {
+            let auxiliary = tape.apply_one(cross_entropy, &[&auxiliary])?;
+            let weight = ScaleSamples { factors: [self.config.loss.auxiliary_weight].into() };
+            let auxiliary = tape.apply_one(weight, &[&auxiliary])?;
+            loss = tape.apply_one(Add, &[&loss, &auxiliary])?;
+        }
         let value = f64::from(self.backend.download(loss.tensor())?[0]);
         let logits = self.backend.download(logits.tensor())?;
         // Seeding with the share of a pass makes the sum over passes the mean over images.
@@ -386,10 +442,10 @@ impl<B: Backend> Trainer<B> {
         Ok(PassResult { loss: value, right, measured, gradients: backward.gradients, parameters })
     }
 
-    fn loss(&self, batch: &Batch) -> CrossEntropy {
+    fn cross_entropy(&self, batch: &Batch) -> CrossEntropy {
         CrossEntropy {
             labels: targets(batch),
-            ignore_index: None,
+            ignore_index: Some(i64::from(IGNORED)),
             label_smoothing: self.config.loss.label_smoothing,
             class_weights: self.class_weights.clone(),
         }
@@ -405,6 +461,7 @@ impl<B: Backend> Trainer<B> {
             &self.parameters,
             test,
             self.datasets.train.statistics(),
+            &self.config.inference,
             self.config.batch.evaluation_size,
             |done| observer.on_evaluation_batch(done, all),
         )?;
@@ -415,14 +472,16 @@ impl<B: Backend> Trainer<B> {
             learning_rate: self.learning_rate(self.step - 1),
             train_loss: self.loss_sum / steps as f64,
             test_loss: evaluation.loss,
-            test_accuracy: evaluation.accuracy,
+            test_accuracy: evaluation.confusion.accuracy(),
+            test_mean_iou: evaluation.confusion.mean_iou(),
             images_per_second: self.config.batch.images_per_step() as f64
                 * self.speed.take_steps_per_second(),
         };
         self.loss_sum = 0.0;
-        let is_best = self.best_accuracy.is_none_or(|best| evaluation.accuracy > best);
+        let value = self.config.metric().value(&row);
+        let is_best = self.best.is_none_or(|best| value > best);
         if is_best {
-            self.best_accuracy = Some(evaluation.accuracy);
+            self.best = Some(value);
         }
         observer.on_evaluation(&row, &evaluation, is_best.then_some(&network))
     }
@@ -455,11 +514,45 @@ struct PassResult<B: Backend> {
     parameters: Parameters<B>,
 }
 
-/// The labels that have the highest logit, and all that count: those that are not the background, which is no choice.
+/// Height, width and channels of the images of a batch.
+fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
+    let Datasets { train, test } = datasets;
+    let differ = |what: &str, train: String, test: String| {
+        let reason = format!("training images have {what} {train}, test images {test}; they must be equal");
+        Err(TrainError::value("data.dataset", reason))
+    };
+    if test.channels() != train.channels() {
+        return differ("channels", train.channels().to_string(), test.channels().to_string());
+    }
+    if test.labelling() != train.labelling() {
+        return differ("labels", format!("{:?}", train.labelling()), format!("{:?}", test.labelling()));
+    }
+    if train.labelling() != (Labelling::Places { stride: 1 }) && test.image_size() != train.image_size() {
+        let size = |data: &Arc<dyn Dataset>| {
+            data.image_size().map_or("that differ".into(), |size| format!("{size:?}"))
+        };
+        return differ("height and width", size(train), size(test));
+    }
+    if test.classes() != train.classes() {
+        return differ("classes", format!("{:?}", train.classes()), format!("{:?}", test.classes()));
+    }
+    let augmentation = &config.data.augmentation;
+    augmentation.validate_for(train.image_size(), train.channels(), train.labelling())?;
+    let [height, width] = augmentation.output_size(train.image_size()).ok_or_else(|| {
+        let reason = "is 0, but the training images differ in size: cut parts of one size out of them";
+        TrainError::value("data.augmentation.crop_size", reason)
+    })?;
+    Ok([height, width, train.channels()])
+}
+
+/// The labels that have the highest logit, and all that count: those that are neither ignored nor the background, which is no
+/// choice.
 fn count_right(logits: &[f32], labels: &[u32], background: Option<u32>) -> (usize, usize) {
     let rows = logits.chunks_exact(logits.len() / labels.len().max(1));
     let (mut right, mut measured) = (0, 0);
-    for (row, &label) in rows.zip(labels).filter(|(_, label)| Some(**label) != background) {
+    for (row, &label) in
+        rows.zip(labels).filter(|(_, label)| **label != IGNORED && Some(**label) != background)
+    {
         let highest = row
             .iter()
             .enumerate()

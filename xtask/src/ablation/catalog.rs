@@ -4,6 +4,7 @@
 use crate::presets;
 use anyhow::{Context, Result, anyhow, bail};
 use pelk_models::nearest;
+use pelk_train::{Metric, TrainConfig};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -60,7 +61,7 @@ pub struct Task {
     pub preset: String,
     /// What it is, for readers of reports.
     pub about: String,
-    /// Accuracy of guessing.
+    /// Accuracy of guessing, or the mIoU of the best single class.
     pub chance: f64,
     /// Changes for all arms, as `--set` takes them.
     pub settings: Vec<String>,
@@ -154,6 +155,7 @@ pub static TASKS: LazyLock<Vec<Task>> = LazyLock::new(|| {
     let files = [
         ("long-range", include_str!("../../studies/long-range.toml")),
         ("fashion-mnist", include_str!("../../studies/fashion-mnist.toml")),
+        ("scenes", include_str!("../../studies/scenes.toml")),
     ];
     files.into_iter().map(|(name, text)| Task { name, ..toml::from_str(text).expect(OWN_FILE) }).collect()
 });
@@ -190,15 +192,24 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> String {
 }
 
 impl Task {
+    /// What its arms are compared by.
+    ///
+    /// # Errors
+    /// When the preset makes no configuration.
+    pub fn metric(&self) -> Result<Metric> {
+        let preset = presets::find(&self.preset)?;
+        Ok(TrainConfig::parse(preset.name, preset.text, &self.settings)?.metric())
+    }
+
     /// The configuration of an arm's preset with these further settings.
     ///
     /// # Errors
     /// When a setting makes no configuration.
-    pub fn configure(&self, arm: &str, further: &[String]) -> Result<pelk_train::TrainConfig> {
+    pub fn configure(&self, arm: &str, further: &[String]) -> Result<TrainConfig> {
         let preset = presets::find(&self.preset)?;
         let mut settings = self.settings_of(arm)?;
         settings.extend_from_slice(further);
-        pelk_train::TrainConfig::parse(&format!("preset {}", preset.name), preset.text, &settings)
+        TrainConfig::parse(&format!("preset {}", preset.name), preset.text, &settings)
             .with_context(|| format!("arm {arm:?} of task {}", self.name))
     }
 }
@@ -211,7 +222,7 @@ mod tests {
     #[test]
     fn all_files_parse() {
         assert_eq!(STUDIES.len(), 7);
-        assert_eq!(TASKS.iter().map(|task| task.name).collect::<Vec<_>>(), ["long-range", "fashion-mnist"]);
+        assert_eq!(TASKS.iter().map(|task| task.name).collect::<Vec<_>>(), ["long-range", "fashion-mnist", "scenes"]);
     }
 
     #[test]

@@ -5,10 +5,10 @@ use super::sweep::Workers;
 use crate::device::{Choice, on_device};
 use crate::memory::peak_bytes;
 use crate::own_process;
-use crate::workspace::{dataset, in_pool};
+use crate::workspace::{datasets, in_pool};
 use anyhow::{Context, Result};
 use pelk_autodiff::Backend;
-use pelk_data::{Loader, LoaderConfig, Mode, Split};
+use pelk_data::{Loader, LoaderConfig, Mode};
 use pelk_train::{
     Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, StepReport, TrainConfig, Trainer,
     write_atomically,
@@ -184,12 +184,11 @@ pub fn answer(data: Option<&Path>, threads: Option<usize>, device: &Choice) -> R
 }
 
 fn measure<B: Backend>(backend: B, mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
-    let read = |split| dataset(&config.data.dataset, data, &config.data.canvases, split);
-    let datasets = Datasets { train: read(Split::Train)?, test: read(Split::Test)? };
+    let datasets = datasets(&config.data, data)?;
     let [warm_up, timed] = STEPS;
     // Long enough, and not evaluated on the way.
     (config.schedule.steps, config.schedule.evaluate_every) = (warm_up + timed + 1, 0);
-    config.schedule.warmup_epochs = 0.0;
+    (config.schedule.warmup_epochs, config.schedule.warmup_steps) = (0.0, 0);
     let images = config.batch.images_per_step() as f64;
     let mut trainer = Trainer::new(backend.clone(), config.clone(), datasets.clone())?;
     let mut clock = Clock(vec![Instant::now()]);

@@ -5,8 +5,8 @@ use anyhow::{Context, Result, bail};
 use pelk_train::{MetricsRow, Run, metrics};
 use std::path::{Path, PathBuf};
 
-/// The name of the metric that arms are compared by.
-pub const ACCURACY: &str = "accuracy";
+/// What the names of the accuracies of groups of labels begin with.
+pub const GROUP: &str = "accuracy ";
 
 /// A run that is done.
 #[derive(Debug, Clone)]
@@ -25,12 +25,14 @@ impl FinishedRun {
         self.rows.last()
     }
 
-    /// What was measured at its end: metric and value, accuracy first; accuracies are shares.
+    /// What was measured at its end: metric and value, that by which arms are compared first; accuracies and mIoU are shares.
     pub fn values(&self) -> Vec<(String, f64)> {
+        let metric = self.plan.config.metric();
         let last = self.last().into_iter();
-        let whole = last
-            .flat_map(|row| [(ACCURACY.to_owned(), row.test_accuracy), ("loss".to_owned(), row.test_loss)]);
-        let groups = self.groups.iter().map(|(name, accuracy)| (format!("{ACCURACY} {name}"), *accuracy));
+        let whole = last.flat_map(|row| {
+            [(metric.name().to_owned(), metric.value(row)), ("loss".to_owned(), row.test_loss)]
+        });
+        let groups = self.groups.iter().map(|(name, accuracy)| (format!("{GROUP}{name}"), *accuracy));
         whole.chain(groups).collect()
     }
 

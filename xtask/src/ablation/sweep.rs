@@ -2,10 +2,9 @@
 
 use super::plan::PlannedRun;
 use crate::device::{Choice, on_device};
-use crate::workspace::dataset;
+use crate::workspace::datasets;
 use anyhow::{Context, Result, anyhow, ensure};
 use pelk_autodiff::Backend;
-use pelk_data::Split;
 use pelk_train::{
     Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, Outcome, Run, StepReport, Trainer,
 };
@@ -20,8 +19,8 @@ pub trait Watcher: Sync {
     fn on_start(&self, run: &PlannedRun, steps_done: u64);
     /// A run has taken one step.
     fn on_step(&self, run: &PlannedRun);
-    /// A run is done, with this accuracy.
-    fn on_end(&self, run: &PlannedRun, accuracy: f64);
+    /// A run is done, with this value of its metric.
+    fn on_end(&self, run: &PlannedRun, value: f64);
 }
 
 /// How runs are trained. None of it changes results, but for the rounding of the device.
@@ -125,8 +124,9 @@ fn train_one<B: Backend>(
     watcher.on_start(run, done);
     if done < run.steps {
         let mut trainer = Trainer::new(backend, run.config.clone(), data.of(run)?)?;
-        if let Some(checkpoint) = checkpoint {
-            trainer.restore(checkpoint, &files.last())?;
+        match checkpoint {
+            Some(checkpoint) => trainer.restore(checkpoint, &files.last())?,
+            None => _ = trainer.warm_start()?,
         }
         let mut observer = Files { run, files: &mut files, stopping, watcher };
         let limits = Limits { max_steps: None, checkpoint_every: Some(workers.checkpoint_every) };
@@ -134,9 +134,10 @@ fn train_one<B: Backend>(
             return Ok(());
         }
     }
-    let accuracy = files.rows().last().map(|row| row.test_accuracy);
+    let metric = run.config.metric();
+    let value = files.rows().last().map(|row| metric.value(row));
     let missing = || anyhow!("{} has no rows: remove the folder and resume", files.metrics().display());
-    watcher.on_end(run, accuracy.ok_or_else(missing)?);
+    watcher.on_end(run, value.ok_or_else(missing)?);
     Ok(())
 }
 
@@ -149,14 +150,13 @@ struct SharedData {
 impl SharedData {
     fn of(&self, run: &PlannedRun) -> Result<Datasets> {
         let config = &run.config.data;
-        let key = format!("{} {:?}", config.dataset, config.canvases);
+        let key = format!("{} {:?} {:?}", config.dataset, config.canvases, config.scenes);
         // Held while reading, so that two runs do not read the same files.
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(datasets) = read.get(&key) {
             return Ok(datasets.clone());
         }
-        let of = |split| dataset(&config.dataset, self.folder.as_deref(), &config.canvases, split);
-        let datasets = Datasets { train: of(Split::Train)?, test: of(Split::Test)? };
+        let datasets = datasets(config, self.folder.as_deref())?;
         read.insert(key, datasets.clone());
         Ok(datasets)
     }

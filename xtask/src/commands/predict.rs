@@ -1,5 +1,7 @@
 //! `cargo xtask predict`
 
+mod segments;
+
 use crate::device::{DeviceArgs, on_device};
 use crate::images;
 use crate::table::{Table, number, text};
@@ -12,21 +14,28 @@ use pelk_models::Head;
 use pelk_train::ranked;
 use std::path::PathBuf;
 
-/// Say what is on images, with a trained network
+/// Say what is on images, or where, with a trained network
+///
+/// A classifier prints the five most likely classes. A segmentation network writes each image under the colours of its pixels'
+/// classes, with a legend, and prints their shares.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  cargo xtask predict --checkpoint runs/fashion-mnist/best.safetensors shirt.png"
+    after_help = "Examples:\n  cargo xtask predict --checkpoint runs/fashion-mnist/best.safetensors shirt.png\n  \
+                  cargo xtask predict --checkpoint runs/scenes/best.safetensors scene.png"
 )]
 pub struct PredictArgs {
     /// A best.safetensors or last.safetensors that `train` wrote
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Images: PNG, JPEG, BMP, GIF, WebP, TIFF or PNM; resized to what the network was trained on
+    /// Images: PNG, JPEG, BMP, GIF, WebP, TIFF or PNM; for a classifier resized to what it was trained on
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
     /// Swap light and dark first: Fashion-MNIST shows light clothes on a dark ground, photographs mostly the reverse
     #[arg(long)]
     invert: bool,
+    /// Folder for the pictures of a segmentation network, called as the images are [default: runs/predict]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgs,
     /// Threads to compute with [default: all cores]
@@ -37,22 +46,28 @@ pub struct PredictArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// When the checkpoint or an image is unusable.
+/// When the checkpoint or an image is unusable, or a picture cannot be written.
 pub fn run(args: &PredictArgs) -> Result<()> {
     in_pool(args.threads, || on_device!(args.device.device.open()?, backend => predict(args, &backend)))
 }
 
 fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
-    let Trained { description, network, parameters } = Trained::read(backend, &args.checkpoint, true)?;
-    if network.config().head == Head::Dense {
-        bail!(
-            "{} classifies the places of an image, not the whole: measure it with eval",
+    let trained = Trained::read(backend, &args.checkpoint, true)?;
+    match trained.network.config().head {
+        Head::Pooled => classify(args, backend, &trained),
+        Head::UperNet(_) => segments::run(args, backend, &trained),
+        Head::Dense => bail!(
+            "{} classifies coarse places of an image, of which no picture is made: measure it with eval",
             args.checkpoint.display()
-        );
+        ),
     }
+}
+
+fn classify<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) -> Result<()> {
+    let Trained { description, network, parameters } = trained;
     let [height, width, channels] = description.image;
     let shape = Shape::from([1, height, width, channels]);
-    let mut session = network.session(backend, &parameters, &shape)?;
+    let mut session = network.session(backend, parameters, &shape)?;
     for path in &args.images {
         let mut image = images::open(path)?;
         if args.invert {

@@ -1,18 +1,19 @@
 //! `cargo xtask train`
 
+mod predictions;
+
 use crate::device::{DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::presets::{self, PRESETS};
 use crate::progress::{Progress, duration};
 use crate::table::{Table, number};
-use crate::workspace::{dataset, in_pool, root, shown};
+use crate::workspace::{datasets, in_pool, root, shown};
 use anyhow::{Context, Result, bail};
 use pelk_autodiff::Backend;
-use pelk_data::Split;
 use pelk_models::Head;
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, Outcome, Run, StepReport, TrainConfig,
-    Trainer,
+    Checkpoint, Datasets, Evaluation, Limits, Metric, MetricsRow, Observer, Outcome, Run, StepReport, TrainConfig,
+    Trainer, WarmStart,
 };
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -25,16 +26,20 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TrainArgs {
-    /// What to train: fashion-mnist (the default, a few minutes), fashion-mnist-long (better, under an hour) or long-range
-    /// (how far a kernel sees)
+    /// What to train: fashion-mnist (the default, a few minutes), fashion-mnist-long (better, under an hour), long-range
+    /// (how far a kernel sees), scenes (segmentation, eight minutes), or segmentation of ADE20K as in the paper, which needs the
+    /// dataset and a GPU: ade20k-pelk-t, -s, -b or -b-101
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     preset: Option<String>,
     /// A configuration of your own instead of a preset; start from the config.toml of a run
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
+    /// Folder of the dataset's files [default: the folder of the dataset's name in `datasets`]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Start the backbone from the weights in a safetensors file, such as a classifier's best.safetensors
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// Change a key of the configuration, for instance optimizer.learning_rate=0.002; may be repeated
     #[arg(long, value_name = "KEY.PATH=VALUE")]
     set: Vec<String>,
@@ -42,7 +47,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with the run in --out, or with the preset's latest run, from its last checkpoint
-    #[arg(long, conflicts_with_all = ["set", "seed", "config"])]
+    #[arg(long, conflicts_with_all = ["set", "seed", "config", "weights"])]
     resume: bool,
     #[command(flatten)]
     device: DeviceArgs,
@@ -68,10 +73,12 @@ Examples:
   cargo xtask train
   cargo xtask train --set model.name=convnext_atto --out runs/convnext
   cargo xtask train --set schedule.epochs=10 --set optimizer.learning_rate=0.002
+  cargo xtask train --preset scenes
+  cargo xtask train --preset ade20k-pelk-t --data ADEChallengeData2016 --weights pelk-t.safetensors
   cargo xtask train --resume
 
 A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors and
-last.safetensors. Ctrl-C saves before it stops, with exit status 0.";
+last.safetensors; of segmentation also predictions.png. Ctrl-C saves before it stops, with exit status 0.";
 
 /// Runs the command.
 ///
@@ -83,20 +90,24 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 
 fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
-    let data = args.data.as_deref();
-    let read = |split| dataset(&config.data.dataset, data, &config.data.canvases, split);
-    let datasets = Datasets { train: read(Split::Train)?, test: read(Split::Test)? };
+    let datasets = datasets(&config.data, args.data.as_deref())?;
     let device = backend.name();
     let mut trainer = Trainer::new(backend, config.clone(), datasets.clone())?;
     let mut run = match origin {
-        // Only now, so that a run which cannot start leaves no folder behind.
-        Origin::Fresh(folder) => Run::create(&folder, &config)?,
+        Origin::Fresh(folder) => {
+            if let Some(start) = trainer.warm_start()? {
+                println!("{}", describe_start(&config, &start));
+            }
+            // Only now, so that a run which cannot start leaves no folder behind.
+            Run::create(&folder, &config)?
+        }
         Origin::Resumed(run, Some(checkpoint)) => {
             trainer.restore(*checkpoint, &run.last())?;
             run
         }
         Origin::Resumed(run, None) => {
             eprintln!("The run had not come to a checkpoint yet: starting it from the beginning.");
+            trainer.warm_start()?;
             run
         }
     };
@@ -112,15 +123,43 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
     let progress = Progress::new(trainer.step(), last);
     let start = Instant::now();
-    let mut observer = Files { run: &mut run, progress, stop, step_log };
+    let mut observer = Files { run: &mut run, metric: config.metric(), progress, stop, step_log };
     let limits = Limits { max_steps: args.max_steps, checkpoint_every: Some(args.checkpoint_every) };
     let outcome = trainer.run(limits, &mut observer);
     observer.progress.finish();
     if let Some(log) = observer.step_log {
         log.close()?;
     }
-    conclude(outcome?, &run, &trainer, start.elapsed().as_secs_f64(), args);
+    let (outcome, seconds) = (outcome?, start.elapsed().as_secs_f64());
+    let sheet = match (outcome, config.metric()) {
+        (Outcome::Finished, Metric::MeanIou) => {
+            let path = run.folder().join("predictions.png");
+            predictions::write(&path, &trainer, &config, &*datasets.test)?;
+            Some(path)
+        }
+        _ => None,
+    };
+    conclude(outcome, &run, &trainer, &config, sheet.as_deref(), seconds, args);
     Ok(())
+}
+
+/// What became of the weights that the run starts from.
+fn describe_start(config: &TrainConfig, start: &WarmStart) -> String {
+    let some = |names: &[String]| match names {
+        [] => "none".to_owned(),
+        names => {
+            let mut parts: Vec<&str> = names.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
+            parts.dedup();
+            format!("{} ({})", names.len(), parts.join(", "))
+        }
+    };
+    format!(
+        "{} tensors from {}; starting afresh: {}; in the file and not used: {}",
+        start.taken,
+        config.weights.display(),
+        some(&start.fresh),
+        some(&start.unused),
+    )
 }
 
 /// Where a run's state comes from.
@@ -146,6 +185,7 @@ fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
     };
     let mut settings = args.set.clone();
     settings.extend(args.seed.map(|seed| format!("seed={seed}")));
+    settings.extend(args.weights.iter().map(|path| format!("weights={}", toml::Value::from(path.display().to_string()))));
     let config = TrainConfig::parse(&origin, &text, &settings)?;
     let folder = args.out.clone().unwrap_or_else(|| free_folder(&name));
     Ok((config, Origin::Fresh(folder)))
@@ -212,6 +252,7 @@ fn introduce<B: Backend>(
 /// Writes what training makes into the run's folder.
 struct Files<'a> {
     run: &'a mut Run,
+    metric: Metric,
     progress: Progress,
     stop: Arc<AtomicBool>,
     step_log: Option<StepLog>,
@@ -282,12 +323,13 @@ impl Observer for Files<'_> {
     ) -> pelk_train::Result<()> {
         self.run.add(*row, evaluation, best)?;
         self.progress.line(&format!(
-            "epoch {:>3}, step {:>6}: train loss {:.4}, test loss {:.4}, test accuracy {:.2} %, {:.0} images/s",
+            "epoch {:>3}, step {:>6}: train loss {:.4}, test loss {:.4}, test {} {:.2} %, {:.0} images/s",
             row.epoch,
             row.step,
             row.train_loss,
             row.test_loss,
-            100.0 * row.test_accuracy,
+            self.metric.name(),
+            100.0 * self.metric.value(row),
             row.images_per_second,
         ));
         if !evaluation.groups.is_empty() {
@@ -303,16 +345,27 @@ impl Observer for Files<'_> {
 /// Rows of the table at the end: the last few epochs.
 const ROWS: usize = 5;
 
-fn conclude<B: Backend>(outcome: Outcome, run: &Run, trainer: &Trainer<B>, seconds: f64, args: &TrainArgs) {
+fn conclude<B: Backend>(
+    outcome: Outcome,
+    run: &Run,
+    trainer: &Trainer<B>,
+    config: &TrainConfig,
+    sheet: Option<&Path>,
+    seconds: f64,
+    args: &TrainArgs,
+) {
     let (step, total) = (trainer.step(), trainer.total_steps());
-    let rows = run.rows();
+    let (rows, metric) = (run.rows(), config.metric());
     if !rows.is_empty() {
         let mut table = Table::new([
             number("epoch"),
             number("step"),
             number("train loss"),
             number("test loss"),
-            number("test accuracy"),
+            number(match metric {
+                Metric::Accuracy => "test accuracy",
+                Metric::MeanIou => "test mIoU",
+            }),
             number("images/s"),
         ]);
         for row in &rows[rows.len().saturating_sub(ROWS)..] {
@@ -321,7 +374,7 @@ fn conclude<B: Backend>(outcome: Outcome, run: &Run, trainer: &Trainer<B>, secon
                 row.step.to_string(),
                 format!("{:.4}", row.train_loss),
                 format!("{:.4}", row.test_loss),
-                format!("{:.2} %", 100.0 * row.test_accuracy),
+                format!("{:.2} %", 100.0 * metric.value(row)),
                 format!("{:.0}", row.images_per_second),
             ]);
         }
@@ -330,10 +383,11 @@ fn conclude<B: Backend>(outcome: Outcome, run: &Run, trainer: &Trainer<B>, secon
     let folder = shown(run.folder());
     match (outcome, rows.last()) {
         (Outcome::Finished, Some(last)) => {
-            let best = rows.iter().map(|row| row.test_accuracy).fold(0.0, f64::max);
+            let best = rows.iter().map(|row| metric.value(row)).fold(0.0, f64::max);
             println!(
-                "Test accuracy {:.2} % at the end (best {:.2} %), in {}.",
-                100.0 * last.test_accuracy,
+                "Test {} {:.2} % at the end (best {:.2} %), in {}.",
+                metric.name(),
+                100.0 * metric.value(last),
                 100.0 * best,
                 duration(seconds),
             );
@@ -350,9 +404,12 @@ fn conclude<B: Backend>(outcome: Outcome, run: &Run, trainer: &Trainer<B>, secon
     let checkpoint = |path: &Path| shown(path);
     if run.best().exists() {
         println!("  cargo xtask eval --checkpoint {}{again}", checkpoint(&run.best()));
-        if trainer.network().config().head == Head::Pooled {
+        if trainer.network().config().head != Head::Dense {
             println!("  cargo xtask predict --checkpoint {} IMAGE...", checkpoint(&run.best()));
         }
         println!("  open {}", shown(&run.curves()));
+        if let Some(sheet) = sheet {
+            println!("  open {}", shown(sheet));
+        }
     }
 }

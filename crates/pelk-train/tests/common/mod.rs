@@ -6,8 +6,8 @@
 use pelk_autodiff::CpuBackend;
 use pelk_data::ImageDataset;
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, GroupAccuracy, Limits, MetricsRow, Observer, Outcome, Result, Run,
-    StepReport, TrainConfig, Trainer,
+    Checkpoint, Confusion, Datasets, Evaluation, GroupAccuracy, Limits, MetricsRow, Observer, Outcome,
+    Result, Run, StepReport, TrainConfig, Trainer,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -143,8 +143,8 @@ pub fn restored(config: TrainConfig, path: &Path) -> Result<Trainer<CpuBackend>>
 
 /// An evaluation with one group.
 pub fn evaluation() -> Evaluation {
-    let group = GroupAccuracy { name: "near".into(), labels: 8, right: 4 };
-    Evaluation { loss: 1.0, accuracy: 0.5, top5_accuracy: 1.0, confusion: Vec::new(), groups: vec![group] }
+    let groups = vec![GroupAccuracy { name: "near".into(), labels: 8, right: 4 }];
+    Evaluation { loss: 1.0, top5_accuracy: 1.0, confusion: Confusion::new(2), groups }
 }
 
 /// A run's folder with these rows of metrics, by their steps.
@@ -158,6 +158,7 @@ pub fn run_with_rows(folder: &Path, config: &TrainConfig, steps: &[u64]) -> Run 
             train_loss: 1.0,
             test_loss: 1.0,
             test_accuracy: 0.5,
+            test_mean_iou: 0.25,
             images_per_second: 10.0,
         };
         run.add(row, &evaluation(), None).unwrap();

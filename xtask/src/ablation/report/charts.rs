@@ -1,14 +1,17 @@
 //! The charts of a study.
 
 use super::view::{ArmView, Line, StudyView};
-use crate::ablation::results::ACCURACY;
+use crate::ablation::results::GROUP;
 use crate::ablation::statistics::Summary;
 use crate::chart::{Axis, Chart, Point, Scale, Series};
 
-const PERCENT: &str = "test accuracy, %";
-
 fn axis(label: impl Into<String>) -> Axis {
     Axis { label: label.into(), ..Axis::default() }
+}
+
+/// The axis of the metric that arms are compared by.
+fn score(view: &StudyView) -> Axis {
+    axis(format!("test {}, %", view.metric.name()))
 }
 
 fn point(x: f64, summary: Summary) -> Point {
@@ -16,32 +19,32 @@ fn point(x: f64, summary: Summary) -> Point {
     Point { x, y: 100.0 * summary.mean, deviation, label: None }
 }
 
-/// Accuracy along the study's axis; none where its arms are categories. A line for each length of training, or for each
+/// The metric along the study's axis; none where its arms are categories. A line for each length of training, or for each
 /// series of arms after the longest.
 pub fn along_axis(view: &StudyView) -> Option<Chart> {
     let label = view.study.axis.clone()?;
     let series = |name: String, steps: u64, line: &Line| {
-        let points = line.arms.iter().filter_map(|arm| Some(point(arm.arm.x?, arm.accuracy(steps)?)));
+        let points = line.arms.iter().filter_map(|arm| Some(point(arm.arm.x?, arm.score(steps)?)));
         Series { name, points: points.collect(), line: true }
     };
     let lines = view.lines();
     let longest = view.longest();
     let (title, series) = if let [line] = lines.as_slice() {
         let budgets = view.budgets.iter().map(|&steps| series(format!("{steps} steps"), steps, line));
-        ("Accuracy".to_owned(), budgets.collect())
+        (view.metric.title().to_owned(), budgets.collect())
     } else {
         let lines = lines.iter().map(|line| series(line.name.clone().unwrap_or_default(), longest, line));
-        (format!("Accuracy after {longest} steps"), lines.collect())
+        (format!("{} after {longest} steps", view.metric.title()), lines.collect())
     };
-    drawable(Chart { title, x: Axis { ticks: view.ticks(), ..axis(label) }, y: axis(PERCENT), series })
+    drawable(Chart { title, x: Axis { ticks: view.ticks(), ..axis(label) }, y: score(view), series })
 }
 
-/// Accuracy against the number of parameters: for each length of training, or for each line of arms after the longest.
+/// The metric against the number of parameters: for each length of training, or for each line of arms after the longest.
 pub fn against_parameters(view: &StudyView) -> Option<Chart> {
     let longest = view.longest();
     let place = |arm: &ArmView, steps: u64, label: Option<String>| {
         let parameters = arm.cost.as_ref()?.measured.parameters as f64 / 1e3;
-        Some(Point { label, ..point(parameters, arm.accuracy(steps)?) })
+        Some(Point { label, ..point(parameters, arm.score(steps)?) })
     };
     let lines = view.lines();
     let (title, series) = if let [line] = lines.as_slice() {
@@ -50,24 +53,24 @@ pub fn against_parameters(view: &StudyView) -> Option<Chart> {
             let points = line.arms.iter().filter_map(|arm| place(arm, steps, label(arm))).collect();
             Series { name: format!("{steps} steps"), points, line: false }
         });
-        ("Accuracy against parameters".to_owned(), budgets.collect())
+        (format!("{} against parameters", view.metric.title()), budgets.collect())
     } else {
         let lines = lines.iter().map(|line| {
             let label = |arm: &ArmView| arm.arm.x.map(|x| x.to_string());
             let points = line.arms.iter().filter_map(|arm| place(arm, longest, label(arm))).collect();
             Series { name: line.name.clone().unwrap_or_default(), points, line: true }
         });
-        (format!("Accuracy against parameters after {longest} steps"), lines.collect())
+        (format!("{} against parameters after {longest} steps", view.metric.title()), lines.collect())
     };
     let x = Axis { scale: Scale::Log, ..axis("parameters, thousands") };
-    drawable(Chart { title, x, y: axis(PERCENT), series })
+    drawable(Chart { title, x, y: score(view), series })
 }
 
 /// Accuracy of each group of labels after one length of training, for arms of one line: along the study's axis, or along
 /// the groups where arms are categories.
 pub fn by_group(view: &StudyView, line: &Line, steps: u64) -> Option<Chart> {
     let groups = view.groups();
-    let names = groups.iter().map(|group| group.trim_start_matches(ACCURACY).trim().to_owned());
+    let names = groups.iter().map(|group| group.trim_start_matches(GROUP).to_owned());
     let names: Vec<String> = names.collect();
     let title = line.title(&format!("Accuracy by group after {steps} steps"));
     let guessing = |xs: &[f64]| Series {
@@ -98,10 +101,10 @@ pub fn by_group(view: &StudyView, line: &Line, steps: u64) -> Option<Chart> {
     if series.iter().any(|series| !series.points.is_empty()) {
         series.push(guessing(&xs));
     }
-    drawable(Chart { title, x, y: axis(PERCENT), series })
+    drawable(Chart { title, x, y: axis("test accuracy, %"), series })
 }
 
-/// Accuracy over the longest training, means over the seeds, for arms of one line.
+/// The metric over the longest training, means over the seeds, for arms of one line.
 pub fn curves(view: &StudyView, line: &Line) -> Option<Chart> {
     let steps = view.longest();
     let of = |arm: &&ArmView| {
@@ -110,7 +113,7 @@ pub fn curves(view: &StudyView, line: &Line) -> Option<Chart> {
     };
     let series = line.arms.iter().map(of).collect();
     let title = line.title(&format!("Training for {steps} steps"));
-    drawable(Chart { title, x: axis("step"), y: axis(PERCENT), series })
+    drawable(Chart { title, x: axis("step"), y: score(view), series })
 }
 
 /// The chart without series that have no point; none where nothing is left.

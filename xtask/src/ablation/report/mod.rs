@@ -60,7 +60,7 @@ fn compose(results: &Results, costs: &Costs) -> Result<(Document, String)> {
         for study in plan.studies()? {
             let view = StudyView::new(results, costs, &study.name, task, budgets)?;
             let found = study::section(&mut sections, study, &view);
-            summary += &format!("{} ({})\n{}", study.title, task.name, study::accuracies(&view));
+            summary += &format!("{} ({})\n{}", study.title, task.name, study::scores(&view));
             for sentence in &found {
                 summary += &format!("  {sentence}\n");
             }
@@ -73,7 +73,7 @@ fn compose(results: &Results, costs: &Costs) -> Result<(Document, String)> {
     if !overviews.is_empty() {
         document.heading(2, "At a glance");
         document.text(
-            "Points of accuracy of one arm above or below another, where the difference is larger than the noise.",
+            "Points of accuracy, or of mIoU, of one arm above or below another, where the difference is larger than the noise.",
         );
         document.blocks.append(&mut overviews);
     }
@@ -106,7 +106,7 @@ fn introduction(document: &mut Document, results: &Results) -> Result<()> {
         document.text(format!("Only {done} of {all} runs are done: what follows is of these alone."));
     }
     document.text(
-        "Accuracies are of test data at the end of training, as mean and standard deviation over the seeds. Two arms are \
+        "Accuracies, and mIoU for classes of pixels, are of test data at the end of training, as mean and standard deviation over the seeds. Two arms are \
          compared seed by seed; the interval is that of Student's t for the mean of these differences. Where it holds 0, \
          the arms are not told apart, which does not mean that they are equal. One interval in twenty misses by chance.",
     );

@@ -9,6 +9,7 @@ use crate::ablation::statistics::Summary;
 use crate::chart::Chart;
 use crate::table::{Table as TextTable, number, text};
 use pelk_models::{MixerConfig, zoo};
+use pelk_train::Metric;
 
 /// One study on one task; returns its sentences.
 pub fn section(document: &mut Document, study: &Study, view: &StudyView) -> Vec<String> {
@@ -27,7 +28,7 @@ pub fn section(document: &mut Document, study: &Study, view: &StudyView) -> Vec<
             caption,
         }));
     };
-    add("accuracy".into(), charts::along_axis(view), "Means and standard deviations over the seeds.");
+    add(view.metric.name().to_lowercase(), charts::along_axis(view), "Means and standard deviations over the seeds.");
     let lines = view.lines();
     for &steps in &view.budgets {
         for line in &lines {
@@ -38,7 +39,7 @@ pub fn section(document: &mut Document, study: &Study, view: &StudyView) -> Vec<
     }
     add("parameters".into(), charts::against_parameters(view), "Each point is an arm.");
     for line in &lines {
-        let caption = "Test accuracy in the course of the longest training, means over the seeds.";
+        let caption = "The test images in the course of the longest training, means over the seeds.";
         add(format!("curves{}", line.suffix()), charts::curves(view, line), caption);
     }
     if !figures.is_empty() {
@@ -108,7 +109,7 @@ fn table(study: &Study, view: &StudyView) -> Table {
     let has_other = view.arms.iter().any(|arm| view.study.compared_with(&arm.arm).is_some());
     let mut columns = vec!["arm".to_owned(), "parameters".to_owned()];
     for steps in &view.budgets {
-        columns.push(format!("accuracy, %, {steps} steps"));
+        columns.push(format!("{}, %, {steps} steps", view.metric.name()));
         if has_other {
             columns.push(format!("difference [interval], {steps} steps"));
         }
@@ -121,7 +122,7 @@ fn table(study: &Study, view: &StudyView) -> Table {
         let parameters = arm.cost.as_ref().map_or_else(dash, |cost| cost.measured.parameters.to_string());
         let mut cells = vec![arm.arm.label.clone(), parameters];
         for &steps in &view.budgets {
-            cells.push(arm.accuracy(steps).map_or_else(dash, percent));
+            cells.push(arm.score(steps).map_or_else(dash, percent));
             if has_other {
                 let difference = view.difference(arm, steps);
                 cells.push(difference.map_or_else(dash, |(_, difference)| {
@@ -151,12 +152,16 @@ fn percent(summary: Summary) -> String {
     }
 }
 
-/// Accuracies for a terminal.
-pub fn accuracies(view: &StudyView) -> String {
-    let mut table = TextTable::new([text("  arm"), number("steps"), number("accuracy, %"), number("seeds")]);
+/// What arms are compared by, for a terminal.
+pub fn scores(view: &StudyView) -> String {
+    let score = match view.metric {
+        Metric::Accuracy => "accuracy, %",
+        Metric::MeanIou => "mIoU, %",
+    };
+    let mut table = TextTable::new([text("  arm"), number("steps"), number(score), number("seeds")]);
     for arm in &view.arms {
         for &steps in &view.budgets {
-            if let Some(summary) = arm.accuracy(steps) {
+            if let Some(summary) = arm.score(steps) {
                 let n = summary.n.to_string();
                 table.row([format!("  {}", arm.arm.label), steps.to_string(), percent(summary), n]);
             }

@@ -2,14 +2,17 @@
 
 use crate::ablation::catalog::{StudyArm, Task, TaskStudy};
 use crate::ablation::cost::{ArmCost, Costs};
-use crate::ablation::results::{ACCURACY, FinishedRun, Results};
+use crate::ablation::results::{FinishedRun, GROUP, Results};
 use crate::ablation::statistics::{Difference, Summary};
 use anyhow::Result;
+use pelk_train::Metric;
 
 /// A study on a task.
 pub struct StudyView<'a> {
     /// The task.
     pub task: &'static Task,
+    /// What arms are compared by.
+    pub metric: Metric,
     /// The study, with the arms that take part.
     pub study: TaskStudy,
     /// Lengths of training, ascending.
@@ -24,6 +27,7 @@ pub struct ArmView<'a> {
     pub arm: StudyArm,
     /// What it costs, if that was measured.
     pub cost: Option<ArmCost>,
+    metric: Metric,
     task: &'static Task,
     results: &'a Results,
 }
@@ -60,17 +64,18 @@ impl<'a> StudyView<'a> {
         task: &'static Task,
         budgets: &[u64],
     ) -> Result<StudyView<'a>> {
-        let study = results.plan.study_of(study, task)?;
+        let (study, metric) = (results.plan.study_of(study, task)?, task.metric()?);
         let arm = |arm: &StudyArm| ArmView {
             arm: arm.clone(),
             cost: costs.of(task.name, &arm.arm).cloned(),
+            metric,
             task,
             results,
         };
         let arms = study.arms.iter().map(arm).collect();
         let mut budgets = budgets.to_vec();
         budgets.sort_unstable();
-        Ok(StudyView { task, study, budgets, arms })
+        Ok(StudyView { task, metric, study, budgets, arms })
     }
 
     /// The longest training.
@@ -105,14 +110,15 @@ impl<'a> StudyView<'a> {
     pub fn groups(&self) -> Vec<String> {
         let run = self.arms.iter().flat_map(ArmView::runs).next();
         let metrics = run.map(FinishedRun::values).unwrap_or_default().into_iter().map(|(name, _)| name);
-        metrics.filter(|name| name.starts_with(ACCURACY) && name != ACCURACY).collect()
+        metrics.filter(|name| name.starts_with(GROUP)).collect()
     }
 
-    /// The difference in accuracy of an arm from the one that it is compared with, and the label of that one.
+    /// The difference in the metric of an arm from the one that it is compared with, and the label of that one.
     pub fn difference(&self, arm: &ArmView, steps: u64) -> Option<(&str, Difference)> {
         let label = self.study.compared_with(&arm.arm)?;
         let other = self.arms.iter().find(|other| other.arm.label == label)?;
-        let difference = Difference::between(&arm.values(steps, ACCURACY), &other.values(steps, ACCURACY))?;
+        let [of, and] = [arm, other].map(|arm| arm.values(steps, self.metric.name()));
+        let difference = Difference::between(&of, &and)?;
         Some((&other.arm.label, difference))
     }
 }
@@ -136,18 +142,18 @@ impl ArmView<'_> {
         Summary::of(&values)
     }
 
-    /// Accuracy over the seeds.
-    pub fn accuracy(&self, steps: u64) -> Option<Summary> {
-        self.summary(steps, ACCURACY)
+    /// The metric that arms are compared by, over the seeds.
+    pub fn score(&self, steps: u64) -> Option<Summary> {
+        self.summary(steps, self.metric.name())
     }
 
-    /// Accuracy in the course of a training, over the seeds that were evaluated at that step.
+    /// That metric in the course of a training, over the seeds that were evaluated at that step.
     pub fn curve(&self, steps: u64) -> Vec<(u64, Summary)> {
         let runs: Vec<_> = self.runs().filter(|run| run.plan.steps == steps).collect();
         let Some(first) = runs.first() else { return Vec::new() };
         let at = |step: u64| {
             let rows = runs.iter().filter_map(|run| run.rows.iter().find(|row| row.step == step));
-            let summary = Summary::of(&rows.map(|row| row.test_accuracy).collect::<Vec<_>>())?;
+            let summary = Summary::of(&rows.map(|row| self.metric.value(row)).collect::<Vec<_>>())?;
             // Deviations would hide the lines behind bars.
             Some((step, Summary { deviation: None, ..summary }))
         };

@@ -80,13 +80,13 @@ impl Watcher for SweepProgress {
         }
     }
 
-    fn on_end(&self, run: &PlannedRun, accuracy: f64) {
+    fn on_end(&self, run: &PlannedRun, value: f64) {
         let done = self.runs_done.fetch_add(1, Ordering::Relaxed) + 1;
         let line = format!(
             "[{done:>3}/{}] {}: {:.2} %  ({} left)",
             self.runs,
             run.describe(),
-            100.0 * accuracy,
+            100.0 * value,
             self.left()
         );
         if self.terminal { self.bar.println(line) } else { eprintln!("{line}") }

@@ -4,14 +4,14 @@ use super::field::ScoreMap;
 use super::gradient::input_gradient;
 use crate::images;
 use crate::trained::Trained;
-use crate::workspace::dataset;
+use crate::workspace::{data_config, dataset};
 use anyhow::{Context, Result, bail, ensure};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, RgbImage};
 use pelk_autodiff::{CpuBackend, Parameters, Shape};
 use pelk_data::{Dataset, Normalisation, Split};
 use pelk_models::{ModelSpec, Network, fold, initialize, zoo};
-use pelk_train::CanvasConfig;
+use pelk_train::{CanvasConfig, DataConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ pub struct Subject {
     parameters: Parameters<CpuBackend>,
     normalisation: Option<Normalisation>,
     size: [usize; 2],
-    dataset: Option<(String, CanvasConfig)>,
+    dataset: Option<DataConfig>,
 }
 
 /// The images of a field.
@@ -94,7 +94,7 @@ impl Subject {
             parameters,
             normalisation: Some(description.normalisation),
             size: [height, width],
-            dataset: Some((description.dataset, description.canvases)),
+            dataset: Some(description.data),
         })
     }
 
@@ -117,7 +117,7 @@ impl Subject {
             parameters,
             normalisation: (!small).then(imagenet),
             size: if small { [SMALL_SIZE; 2] } else { [PAPER_SIZE; 2] },
-            dataset: small.then(|| (SMALL_DATASET.to_owned(), CanvasConfig::default())),
+            dataset: if small { Some(data_config(SMALL_DATASET, CanvasConfig::default(), &[])?) } else { None },
         })
     }
 
@@ -134,13 +134,13 @@ impl Subject {
         if !files.is_empty() {
             return Ok(Images::Files(files.to_vec()));
         }
-        let Some((name, canvases)) = &self.dataset else {
+        let Some(data) = &self.dataset else {
             bail!(
                 "{} was made for photographs, of which the checkout has none: name some image files",
                 self.name()
             );
         };
-        Ok(Images::Dataset(dataset(name, folder, canvases, Split::Test)?, count))
+        Ok(Images::Dataset(dataset(data, folder, Split::Test)?, count))
     }
 
     fn name(&self) -> &str {
@@ -186,9 +186,9 @@ impl Images {
         match self {
             Images::Files(paths) => images::open(&paths[index]),
             Images::Dataset(data, _) => {
-                let [height, width, channels] = data.shape();
-                let pixels = data.sample(index)?.pixels.into_owned();
-                let (width, height) = (width as u32, height as u32);
+                let sample = data.sample(index)?;
+                let ([height, width], pixels) = (sample.size.map(|side| side as u32), sample.pixels.into_owned());
+                let channels = data.channels();
                 let image = match channels {
                     1 => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
                     3 => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),

@@ -1,0 +1,218 @@
+//! A batch put together from samples.
+
+use std::sync::Arc;
+
+use ndarray::Array4;
+use pelk_random::{Purpose, stream};
+
+use crate::{Augmentation, Batch, DataError, Dataset, Normalisation, Sample};
+
+/// All that a batch depends on besides its samples' numbers.
+pub(crate) struct Assembly {
+    pub dataset: Arc<dyn Dataset>,
+    pub normalisation: Normalisation,
+    pub augmentation: Augmentation,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The epoch, from 0.
+    pub epoch: u64,
+}
+
+impl Assembly {
+    /// The batch of these samples.
+    pub fn batch(&self, indices: &[usize]) -> Result<Batch, DataError> {
+        let labelling = self.dataset.labelling();
+        let mut size = [0, 0];
+        let (mut pixels, mut labels, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, &index) in indices.iter().enumerate() {
+            let sample = self.dataset.sample(index)?;
+            check(&*self.dataset, index, &sample)?;
+            let mut rng = stream(self.seed, Purpose::Augment, self.epoch, index as u64);
+            let made = self.augmentation.apply(&mut rng, &sample, labelling, &self.normalisation);
+            if place == 0 {
+                size = made.size;
+                pixels.reserve_exact(indices.len() * made.pixels.len());
+                labels.reserve_exact(indices.len() * made.labels.len());
+            } else if size != made.size {
+                let (indices, sizes) = ([indices[0], index], [size, made.size]);
+                return Err(DataError::MixedSizes { indices, sizes });
+            }
+            pixels.extend_from_slice(&made.pixels);
+            labels.extend_from_slice(&made.labels);
+            groups.extend_from_slice(&made.groups);
+        }
+        let shape = (indices.len(), size[0], size[1], self.dataset.channels());
+        let images =
+            Array4::from_shape_vec(shape, pixels).expect("the pixels of as many images of this shape");
+        Ok(Batch { images, labels, groups, indices: indices.to_vec() })
+    }
+}
+
+/// That the sample is what its dataset says.
+pub(crate) fn check(dataset: &dyn Dataset, index: usize, sample: &Sample<'_>) -> Result<(), DataError> {
+    let found = sample.size;
+    if found.contains(&0) {
+        return Err(DataError::SampleDimensions { index, found, expected: "at least 1 x 1".into() });
+    }
+    if let Some(size @ [height, width]) = dataset.image_size()
+        && size != found
+    {
+        let expected = format!("{height} x {width}");
+        return Err(DataError::SampleDimensions { index, found, expected });
+    }
+    let places = dataset.labelling().size(found).iter().product();
+    let grouped = if dataset.groups().is_empty() { 0 } else { places };
+    for (what, found, expected) in [
+        ("values", sample.pixels.len(), found[0] * found[1] * dataset.channels()),
+        ("labels", sample.labels.len(), places),
+        ("groups", sample.groups.len(), grouped),
+    ] {
+        if found != expected {
+            return Err(DataError::SampleSize { index, what, found, expected });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::{IGNORED, Labelling, Loader, LoaderConfig, Mode};
+
+    /// Images that cannot be had: sample 2 is too short, sample 5 panics, sample 6 is too wide.
+    struct Broken;
+
+    impl Dataset for Broken {
+        fn len(&self) -> usize {
+            8
+        }
+
+        fn image_size(&self) -> Option<[usize; 2]> {
+            Some([1, 1])
+        }
+
+        fn channels(&self) -> usize {
+            1
+        }
+
+        fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
+            assert!(index != 5, "sample 5 is cursed");
+            Ok(Sample {
+                size: [1, if index == 6 { 2 } else { 1 }],
+                pixels: Cow::Owned(vec![0; usize::from(index != 2)]),
+                labels: Cow::Borrowed(&[0]),
+                groups: Cow::Borrowed(&[]),
+            })
+        }
+
+        fn classes(&self) -> &[String] {
+            &[]
+        }
+
+        fn statistics(&self) -> &Normalisation {
+            unreachable!("the loader is told how to normalise")
+        }
+    }
+
+    #[test]
+    fn failures_of_a_dataset_arrive_as_items() {
+        let config = LoaderConfig::new(1, Mode::Evaluation, Normalisation::identity(1));
+        for (start_batch, step, text) in [
+            (0, 2, "sample 2 has 0 values"),
+            (3, 5, "batch 5 panicked: sample 5 is cursed"),
+            (6, 6, "sample 6 has 1 x 2 pixels, its dataset says 1 x 1"),
+        ] {
+            let loader =
+                Loader::new(Arc::new(Broken), LoaderConfig { start_batch, workers: 2, ..config.clone() });
+            let items: Vec<_> = loader.unwrap().collect();
+            assert_eq!(items.len(), step - start_batch + 1);
+            let error = items.last().unwrap().as_ref().unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
+    }
+
+    /// Twelve images, each pixel with a label: two of every size from 2 x 3 on.
+    struct Growing;
+
+    impl Dataset for Growing {
+        fn len(&self) -> usize {
+            12
+        }
+
+        fn image_size(&self) -> Option<[usize; 2]> {
+            None
+        }
+
+        fn channels(&self) -> usize {
+            1
+        }
+
+        fn labelling(&self) -> Labelling {
+            Labelling::Places { stride: 1 }
+        }
+
+        fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
+            let size = [index / 2 + 2, index / 2 + 3];
+            let pixels: Vec<u8> = (1..=size[0] * size[1]).map(|i| i as u8).collect();
+            let labels: Vec<u32> = pixels.iter().map(|&byte| u32::from(byte)).collect();
+            Ok(Sample { size, pixels: pixels.into(), labels: labels.into(), groups: Cow::Borrowed(&[]) })
+        }
+
+        fn classes(&self) -> &[String] {
+            &[]
+        }
+
+        fn statistics(&self) -> &Normalisation {
+            unreachable!("the loader is told how to normalise")
+        }
+    }
+
+    fn growing(config: LoaderConfig) -> Result<Vec<Result<Batch, DataError>>, DataError> {
+        Ok(Loader::new(Arc::new(Growing), config)?.collect())
+    }
+
+    #[test]
+    fn images_of_different_size_are_evaluated_where_a_batch_has_one_size() {
+        let config = LoaderConfig::new(1, Mode::Evaluation, Normalisation::identity(1));
+        for batch_size in [1, 2] {
+            for batch in growing(LoaderConfig { batch_size, ..config.clone() }).unwrap() {
+                let batch = batch.unwrap();
+                let size = [batch.indices[0] / 2 + 2, batch.indices[0] / 2 + 3];
+                assert_eq!(batch.images.dim(), (batch_size, size[0], size[1], 1));
+                assert_eq!(batch.labels.len(), batch_size * size[0] * size[1]);
+            }
+        }
+        let items = growing(LoaderConfig { batch_size: 3, ..config }).unwrap();
+        let error = items[0].as_ref().unwrap_err().to_string();
+        assert!(error.starts_with("sample 0 has 2 x 3 pixels, sample 2 of the same batch 3 x 4"), "{error}");
+        assert!(error.contains("`crop_size`") && error.contains("batch size of 1"), "{error}");
+    }
+
+    #[test]
+    fn images_of_different_size_are_trained_with_where_they_are_cropped() {
+        let config = |crop_size, workers, start_batch| {
+            let augmentation =
+                Some(Augmentation { crop_size, flip_probability: 0.5, ..Augmentation::none() });
+            let mode = Mode::Training { seed: 1, epoch: 0, augmentation, drop_last: true };
+            let config = LoaderConfig::new(5, mode, Normalisation::identity(1));
+            LoaderConfig { workers, start_batch, ..config }
+        };
+        let error = growing(config(0, 1, 0)).unwrap_err().to_string();
+        assert!(error.starts_with("crop_size is 0, but must be at least 1: the images"), "{error}");
+        let batches = |workers, start| -> Vec<Batch> {
+            growing(config(4, workers, start)).unwrap().into_iter().map(Result::unwrap).collect()
+        };
+        let whole = batches(1, 0);
+        assert_eq!(whole.len(), 2);
+        for batch in &whole {
+            assert_eq!((batch.images.dim(), batch.labels.len()), ((5, 4, 4, 1), 5 * 16));
+            for (value, &label) in batch.images.iter().zip(&batch.labels) {
+                let expected = if label == IGNORED { 0.0 } else { label as f32 / 255.0 };
+                assert_eq!(*value, expected);
+            }
+        }
+        assert_eq!((batches(2, 0), &batches(2, 1)[..]), (whole.clone(), &whole[1..]));
+    }
+}

@@ -1,0 +1,322 @@
+//! An augmentation applied to a sample.
+
+use std::collections::BTreeMap;
+
+use rand::{Rng, RngExt};
+
+use super::steps::{erase, extend, flip, shift};
+use super::{Augmentation, happens, photometric};
+use crate::resize::View;
+use crate::{IGNORED, Labelling, NO_GROUP, Normalisation, Rectangle, Sample};
+
+/// A sample as a network sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Augmented {
+    /// Height and width of the image, in pixels.
+    pub size: [usize; 2],
+    /// The normalised pixels, height x width x channels, row-major.
+    pub pixels: Vec<f32>,
+    /// The class of each place of [`Labelling::size`], row-major, or [`IGNORED`].
+    pub labels: Vec<u32>,
+    /// The group of each label, where the dataset has groups, or [`NO_GROUP`].
+    pub groups: Vec<u8>,
+}
+
+impl Augmentation {
+    /// The changed and normalised sample, of [`Augmentation::output_size`].
+    ///
+    /// The sample has as many channels as `normalisation`. All that is random comes from `rng`, in the loader the
+    /// stream of this sample in this epoch.
+    ///
+    /// # Panics
+    /// When the sample has no pixels, its lengths do not fit its size and `labelling`, or
+    /// [`Augmentation::validate_for`] refuses them.
+    pub fn apply(
+        &self,
+        rng: &mut impl Rng,
+        sample: &Sample<'_>,
+        labelling: Labelling,
+        normalisation: &Normalisation,
+    ) -> Augmented {
+        let channels = normalisation.mean.len();
+        let [height, width] = sample.size;
+        assert_eq!(sample.pixels.len(), height * width * channels, "pixels of {height} x {width}");
+
+        let factor = match self.scale {
+            [1.0, 1.0] => 1.0,
+            [least, largest] => least + (largest - least) * rng.random::<f64>(),
+        };
+        let scaled = self.scaled(sample.size, factor);
+        let mut view = View { from: sample.size, to: scaled, part: Rectangle::whole(scaled) };
+        if self.crop_size > 0 {
+            let accept = |part| {
+                self.crop_max_share >= 1.0
+                    || is_mixed(&View { part, ..view }.nearest(&sample.labels), self.crop_max_share)
+            };
+            view.part = Rectangle::draw_square(rng, scaled, self.crop_size, accept);
+        }
+        let size = [view.part.height, view.part.width];
+
+        // On pixels in 0..1:
+        let mut pixels = view.bilinear(&sample.pixels, channels);
+        let (mut labels, mut groups) = match labelling {
+            Labelling::Places { stride: 1 } => {
+                let groups = &sample.groups;
+                (view.nearest(&sample.labels), if groups.is_empty() { vec![] } else { view.nearest(groups) })
+            }
+            // Nothing moves but by a flip.
+            _ => (sample.labels.to_vec(), sample.groups.to_vec()),
+        };
+        let shape = |[height, width]: [usize; 2], channels| [height, width, channels];
+        let corner = [(); 2].map(|()| rng.random_range(0..=2 * self.crop_padding));
+        if self.crop_padding > 0 {
+            let (padding, pad) = (self.padding, self.crop_padding);
+            pixels = shift(&pixels, shape(size, channels), padding, pad, corner, 0.0);
+            if labelling != Labelling::Image {
+                labels = shift(&labels, shape(size, 1), padding, pad, corner, IGNORED);
+                if !groups.is_empty() {
+                    groups = shift(&groups, shape(size, 1), padding, pad, corner, NO_GROUP);
+                }
+            }
+        }
+        if happens(rng, self.flip_probability) {
+            flip(shape(size, channels), &mut pixels);
+            let places = shape(labelling.size(size), 1);
+            flip(places, &mut labels);
+            flip(places, &mut groups);
+        }
+        if self.photometric {
+            photometric::distort(rng, channels, &mut pixels);
+        }
+        normalisation.apply(&mut pixels);
+
+        // On normalised pixels:
+        let whole = if self.crop_size > 0 { [self.crop_size; 2] } else { size };
+        pixels = extend(pixels, shape(size, channels), whole, 0.0);
+        if labelling != Labelling::Image && whole != size {
+            labels = extend(labels, shape(size, 1), whole, IGNORED);
+            if !groups.is_empty() {
+                groups = extend(groups, shape(size, 1), whole, NO_GROUP);
+            }
+        }
+        if happens(rng, self.erasing_probability) {
+            let drawn = Rectangle::draw(rng, whole, self.erasing_area, self.erasing_min_aspect);
+            if let Some(rectangle) = drawn {
+                erase(rng, shape(whole, channels), rectangle, self.erasing_fill, &mut pixels);
+            }
+        }
+        Augmented { size: whole, pixels, labels, groups }
+    }
+}
+
+/// Whether there are at least two classes, none of which has more than `max_share` of the labels that are not ignored.
+fn is_mixed(labels: &[u32], max_share: f64) -> bool {
+    let mut counts = BTreeMap::new();
+    // Neighbours mostly have the same label, so that counting runs is faster than counting labels.
+    for run in labels.chunk_by(|a, b| a == b).filter(|run| run[0] != IGNORED) {
+        *counts.entry(run[0]).or_insert(0) += run.len();
+    }
+    let total = counts.values().sum::<usize>() as f64;
+    counts.len() >= 2 && counts.values().all(|&count| count as f64 <= max_share * total)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use pelk_random::{Purpose, stream};
+    use proptest::prelude::*;
+
+    use super::super::{Fill, Padding};
+    use super::*;
+
+    /// An image of 6 x 5 x 2 with one class.
+    fn image() -> Sample<'static> {
+        let pixels = (0..60).map(|i| 4 * i + 1).collect();
+        Sample { size: [6, 5], pixels, labels: Cow::Borrowed(&[7]), groups: Cow::Borrowed(&[]) }
+    }
+
+    fn augmented(augmentation: &Augmentation, seed: u64, epoch: u64, index: u64) -> Vec<f32> {
+        let mut rng = stream(seed, Purpose::Augment, epoch, index);
+        let out = augmentation.apply(&mut rng, &image(), Labelling::Image, &Normalisation::identity(2));
+        assert_eq!((out.size, out.labels, out.groups), ([6, 5], vec![7], vec![]));
+        out.pixels
+    }
+
+    #[test]
+    fn none_only_normalises() {
+        let normalisation = Normalisation { mean: vec![0.5, 0.25], std: vec![0.5, 2.0] };
+        let mut rng = stream(0, Purpose::Augment, 0, 0);
+        let out = Augmentation::none().apply(&mut rng, &image(), Labelling::Image, &normalisation);
+        for (i, (&value, &byte)) in out.pixels.iter().zip(&*image().pixels).enumerate() {
+            let channel = i % 2;
+            assert_eq!(
+                value,
+                (f32::from(byte) / 255.0 - normalisation.mean[channel]) / normalisation.std[channel]
+            );
+        }
+    }
+
+    #[test]
+    fn the_stream_decides_and_nothing_else() {
+        let augmentation = Augmentation { erasing_probability: 1.0, ..Augmentation::default() };
+        let base = augmented(&augmentation, 1, 2, 3);
+        assert_eq!(base, augmented(&augmentation, 1, 2, 3));
+        for other in [(2, 2, 3), (1, 3, 3), (1, 2, 4)] {
+            assert_ne!(base, augmented(&augmentation, other.0, other.1, other.2));
+        }
+    }
+
+    #[test]
+    fn probabilities_are_kept() {
+        let plain = augmented(&Augmentation::none(), 0, 0, 0);
+        let share = |augmentation: Augmentation| {
+            let changed = (0..2000).filter(|&index| augmented(&augmentation, 0, 0, index) != plain).count();
+            changed as f64 / 2000.0
+        };
+        assert_eq!(share(Augmentation { flip_probability: 1.0, ..Augmentation::none() }), 1.0);
+        let flips = share(Augmentation { flip_probability: 0.3, ..Augmentation::none() });
+        let erasures = share(Augmentation { erasing_probability: 0.3, ..Augmentation::none() });
+        let crops = share(Augmentation { crop_padding: 1, ..Augmentation::none() });
+        // Five standard deviations of 2000 draws are 0.05; of the nine places of the crop one is the image itself.
+        assert!((flips - 0.3).abs() < 0.05, "{flips}");
+        assert!((erasures - 0.3).abs() < 0.05, "{erasures}");
+        assert!((crops - 8.0 / 9.0).abs() < 0.05, "{crops}");
+    }
+
+    #[test]
+    fn a_mixture_has_two_classes_and_none_too_large() {
+        let labels = [1, 1, 1, IGNORED, IGNORED, 2];
+        assert!(is_mixed(&labels, 0.75) && !is_mixed(&labels, 0.74));
+        assert!(!is_mixed(&[3; 5], 1.0) && !is_mixed(&[IGNORED, 3], 1.0) && !is_mixed(&[IGNORED], 1.0));
+    }
+
+    #[test]
+    fn crops_of_one_class_are_rare_where_a_largest_share_is_set() {
+        // Class 1 in the left tenth of the image.
+        let labels: Vec<u32> = (0..100 * 100).map(|place| u32::from(place % 100 < 10)).collect();
+        let sample = Sample {
+            size: [100, 100],
+            pixels: vec![0; 100 * 100].into(),
+            labels: labels.into(),
+            groups: vec![].into(),
+        };
+        let mixed = |crop_max_share| {
+            let augmentation = Augmentation { crop_size: 20, crop_max_share, ..Augmentation::none() };
+            let all = (0..500).filter(|&index| {
+                let mut rng = stream(0, Purpose::Augment, 0, index);
+                let normalisation = Normalisation::identity(1);
+                let labelling = Labelling::Places { stride: 1 };
+                is_mixed(&augmentation.apply(&mut rng, &sample, labelling, &normalisation).labels, 0.75)
+            });
+            all.count()
+        };
+        // 6 of 81 places are accepted: 7% of the first draws, 54% within ten.
+        let counts = (mixed(1.0), mixed(0.75));
+        assert!(counts.0 < 70 && (220..320).contains(&counts.1), "{counts:?}");
+    }
+
+    /// The colour of a class: no two alike, none black.
+    fn colour(label: u32) -> [u8; 3] {
+        [40 + 30 * label as u8, 250 - 40 * label as u8, 30 + 110 * (label % 3) as u8]
+    }
+
+    /// An image of flat rectangles of 6 classes, four to nine pixels wide and high, whose colours say their class; the
+    /// group is the class, too.
+    fn mosaic(rng: &mut impl Rng, size: [usize; 2]) -> Sample<'static> {
+        let cells = size.map(|_| rng.random_range(4..10_usize));
+        let classes: Vec<u32> = (0..400).map(|_| rng.random_range(0..6)).collect();
+        let class = |place: usize| classes[place / size[1] / cells[0] * 20 + place % size[1] / cells[1]];
+        let labels: Vec<u32> = (0..size[0] * size[1]).map(class).collect();
+        let pixels = labels.iter().flat_map(|&label| colour(label)).collect::<Vec<_>>();
+        let groups = labels.iter().map(|&label| label as u8).collect::<Vec<_>>();
+        Sample { size, pixels: pixels.into(), labels: labels.into(), groups: groups.into() }
+    }
+
+    /// Pixels whose label or place says that their colour is not a single class's: those beside another class or at the
+    /// border.
+    fn is_blended(labels: &[u32], [height, width]: [usize; 2], place: usize, reach: usize) -> bool {
+        let (y, x) = (place / width, place % width);
+        if y < reach || x < reach || y + reach >= height || x + reach >= width {
+            return true;
+        }
+        let mut near = (y - reach..=y + reach).flat_map(|y| &labels[y * width + x - reach..][..=2 * reach]);
+        near.any(|&label| label != labels[place] && label != IGNORED)
+    }
+
+    fn augmentations() -> impl Strategy<Value = Augmentation> {
+        // At least half of the size, so that no rectangle falls between two labels.
+        let sizes = (any::<bool>(), 45..90_usize, 30..40_usize, 0.9..1.0_f64, 1.0..2.0_f64);
+        (sizes, 0..60_usize, 0..8_usize, any::<bool>(), 0..3_u32).prop_map(
+            |((fits, long, short, least, largest), crop_size, crop_padding, reflects, flips)| Augmentation {
+                fit: if fits { [long, short] } else { [0, 0] },
+                scale: if crop_size > 0 { [least, largest] } else { [1.0, 1.0] },
+                crop_size,
+                crop_max_share: if crop_size > 0 { 0.75 } else { 1.0 },
+                crop_padding: if crop_size > 0 { 0 } else { crop_padding },
+                padding: if reflects { Padding::Reflect } else { Padding::Zero },
+                flip_probability: f64::from(flips) / 2.0,
+                ..Augmentation::none()
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn labels_move_with_their_pixels(
+            augmentation in augmentations(), size in [30..50_usize, 30..50_usize], seed: u64,
+        ) {
+            let mut rng = stream(seed, Purpose::Augment, 0, 0);
+            let sample = mosaic(&mut rng, size);
+            let labelling = Labelling::Places { stride: 1 };
+            prop_assert!(augmentation.validate_for(Some(size), 3, labelling).is_ok());
+            let out = augmentation.apply(&mut rng, &sample, labelling, &Normalisation::identity(3));
+            prop_assert_eq!(Some(out.size), augmentation.output_size(Some(size)));
+            for (place, (&label, pixel)) in out.labels.iter().zip(out.pixels.as_chunks::<3>().0).enumerate() {
+                prop_assert_eq!(pixel == &[0.0; 3], label == IGNORED, "ignored where it is padded");
+                let group = if label == IGNORED { NO_GROUP } else { label as u8 };
+                prop_assert_eq!(out.groups[place], group);
+                // An image is enlarged less than threefold: what lies between two of its pixels is that wide.
+                if label != IGNORED && !is_blended(&out.labels, out.size, place, 3) {
+                    for (value, byte) in pixel.iter().zip(colour(label)) {
+                        prop_assert!((value * 255.0 - f32::from(byte)).abs() < 0.01, "{label} at {place}: {pixel:?}");
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn photometric_changes_and_erasures_leave_labels_alone(seed: u64) {
+            let mut rng = stream(seed, Purpose::Augment, 0, 0);
+            let sample = mosaic(&mut rng, [30, 40]);
+            let normalisation = Normalisation::identity(3);
+            let apply = |augmentation: Augmentation| {
+                let mut rng = stream(seed, Purpose::Augment, 0, 1);
+                augmentation.apply(&mut rng, &sample, Labelling::Places { stride: 1 }, &normalisation)
+            };
+            let base = Augmentation { crop_size: 32, flip_probability: 0.5, ..Augmentation::none() };
+            let plain = apply(base.clone());
+            let changed = apply(Augmentation { photometric: true, ..base.clone() });
+            prop_assert_eq!((&plain.labels, &plain.groups), (&changed.labels, &changed.groups));
+            prop_assert_eq!(plain.pixels.iter().filter(|value| **value == 0.0).count(), 2 * 32 * 3);
+            prop_assert!(changed.pixels[30 * 32 * 3..].iter().all(|&value| value == 0.0), "padding stays");
+            let erased = apply(Augmentation { erasing_probability: 1.0, erasing_fill: Fill::Pixel, ..base });
+            prop_assert_eq!((&plain.labels, &plain.groups), (&erased.labels, &erased.groups));
+            prop_assert!(plain.pixels != erased.pixels);
+        }
+
+        #[test]
+        fn a_flip_mirrors_the_labels_of_squares(seed: u64) {
+            let sample = mosaic(&mut stream(seed, Purpose::Augment, 0, 0), [6, 8]);
+            let labels: Vec<u32> = (0..12).collect();
+            let groups: Vec<u8> = (0..12).collect();
+            let squares = Sample { labels: labels.into(), groups: groups.into(), ..sample };
+            let flip = Augmentation { flip_probability: 1.0, ..Augmentation::none() };
+            let labelling = Labelling::Places { stride: 2 };
+            let mut rng = stream(seed, Purpose::Augment, 0, 1);
+            let out = flip.apply(&mut rng, &squares, labelling, &Normalisation::identity(3));
+            prop_assert_eq!(&out.labels, &[3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8]);
+            prop_assert!(out.groups.iter().zip(&out.labels).all(|(&group, &label)| u32::from(group) == label));
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Datasets written to files that other programs read.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::assembly::check;
+use crate::coco::{Category, Image, Runs, split_name};
+use crate::masks::{Folders, INFO};
+use crate::picture::write_png;
+use crate::{DataError, Dataset, IGNORED, Labelling, Scenes, Split};
+
+/// Writes a set with a label for each pixel in the layout that [`ade20k`](crate::ade20k) reads: pictures and annotations
+/// as PNG, named by their numbers, and the table of classes, which has no numbers but the first column's. Both splits may
+/// go into one folder, one after the other.
+///
+/// `on_done` is told after each sample how many are written.
+///
+/// # Errors
+/// [`DataError::Layout`] where the folder holds such files already; [`DataError::Config`] where the set's labels are not
+/// of single pixels, its images neither grey nor RGB, or its classes more than 255 or of names that the table cannot
+/// hold; [`DataError::Write`]; and what the set's samples give.
+pub fn write_ade20k(
+    dataset: &dyn Dataset,
+    folder: impl AsRef<Path>,
+    split: Split,
+    mut on_done: impl FnMut(usize),
+) -> Result<(), DataError> {
+    let folder = folder.as_ref();
+    if dataset.labelling() != (Labelling::Places { stride: 1 }) {
+        return Err(DataError::config("labelling", dataset.labelling(), "a label for each pixel"));
+    }
+    let classes = dataset.classes();
+    if classes.len() > 255 {
+        return Err(DataError::config(
+            "classes",
+            classes.len(),
+            "at most 255, one for each value of a byte but 0",
+        ));
+    }
+    // What `ade20k` takes for the end of a name, or passes over.
+    if let Some(name) = classes
+        .iter()
+        .find(|name| name.contains([',', '\t', '\n', '\r']) || name.trim() != **name || name.is_empty())
+    {
+        let expected = "names without commas, tabs, line breaks and outer blanks";
+        return Err(DataError::config("classes", name, expected));
+    }
+    let rows = (1..).zip(classes).map(|(number, name)| format!("{number}\t-\t-\t-\t-\t{name}\n"));
+    let table = format!("Idx\tRatio\tTrain\tVal\tStuff\tName\n{}", rows.collect::<String>());
+    let info = folder.join(INFO);
+    if info.exists() && fs::read_to_string(&info).is_ok_and(|present| present != table) {
+        return Err(DataError::layout(
+            info,
+            "is there already, with other classes",
+            "write into another folder",
+        ));
+    }
+    let Folders { pictures, masks } = Folders::new(folder, split);
+    empty_folder(&pictures)?;
+    empty_folder(&masks)?;
+    fs::write(&info, table).map_err(|source| DataError::Write { path: info.clone(), source })?;
+
+    for index in 0..dataset.len() {
+        let sample = dataset.sample(index)?;
+        check(dataset, index, &sample)?;
+        let values = sample.labels.iter().map(|&label| match label {
+            IGNORED => Ok(0),
+            label if (label as usize) < classes.len() => Ok(label as u8 + 1),
+            label => {
+                let origin = "the set to be written".to_owned();
+                Err(DataError::LabelOutsideClasses { origin, index, label, classes: classes.len() })
+            }
+        });
+        let values = values.collect::<Result<Vec<u8>, _>>()?;
+        write_png(&pictures.join(name(index)), sample.size, dataset.channels(), &sample.pixels)?;
+        write_png(&masks.join(name(index)), sample.size, 1, &values)?;
+        on_done(index + 1);
+    }
+    Ok(())
+}
+
+/// An annotation as COCO's own tools want it.
+#[derive(Serialize)]
+struct Instance {
+    id: u64,
+    image_id: u64,
+    category_id: u64,
+    segmentation: Runs,
+    area: usize,
+    /// Left, top, width and height.
+    bbox: [usize; 4],
+    iscrowd: u8,
+}
+
+#[derive(Serialize)]
+struct Instances {
+    images: Vec<Image>,
+    annotations: Vec<Instance>,
+    categories: Vec<Category>,
+}
+
+/// Writes scenes with their instances in the layout that [`coco`](crate::coco) reads: pictures as PNG, named by their
+/// numbers, in `train` or `val`, and what is seen of each item as run lengths in `annotations`. The categories are the
+/// classes but background. Both splits may go into one folder, one after the other.
+///
+/// `on_done` is told after each scene how many are written; the annotations come last.
+///
+/// # Errors
+/// [`DataError::Layout`] where the folder holds such files already, or [`DataError::Write`].
+pub fn write_coco(
+    scenes: &Scenes,
+    folder: impl AsRef<Path>,
+    split: Split,
+    mut on_done: impl FnMut(usize),
+) -> Result<(), DataError> {
+    let (folder, split) = (folder.as_ref(), split_name(split));
+    let (pictures, annotations) = (folder.join(split), folder.join("annotations"));
+    let path = annotations.join(format!("instances_{split}.json"));
+    if path.exists() {
+        return Err(DataError::layout(
+            path,
+            "is there already",
+            "write into another folder, or take it away",
+        ));
+    }
+    empty_folder(&pictures)?;
+    let error = |source| DataError::Write { path: path.clone(), source };
+    fs::create_dir_all(&annotations).map_err(error)?;
+
+    let [height, width] = scenes.size();
+    let categories = (1..).zip(&scenes.classes()[1..]);
+    let categories = categories.map(|(id, name)| Category { id, name: name.clone() }).collect();
+    let mut file = Instances { images: Vec::new(), annotations: Vec::new(), categories };
+    for index in 0..scenes.len() {
+        let scene = scenes.scene(index)?;
+        write_png(&pictures.join(name(index)), [height, width], 3, &scene.pixels)?;
+        let image_id = index as u64;
+        for instance in scene.instances {
+            let bounds = instance.bounds;
+            file.annotations.push(Instance {
+                id: file.annotations.len() as u64 + 1,
+                image_id,
+                category_id: u64::from(instance.class),
+                segmentation: Runs::of(&instance.mask, [height, width]),
+                area: instance.mask.iter().filter(|&&seen| seen).count(),
+                bbox: [bounds.left, bounds.top, bounds.width, bounds.height],
+                iscrowd: 0,
+            });
+        }
+        file.images.push(Image { id: image_id, file_name: name(index), height, width });
+        on_done(index + 1);
+    }
+    let mut writer = BufWriter::new(File::create_new(&path).map_err(error)?);
+    serde_json::to_writer(&mut writer, &file).map_err(|source| error(source.into()))?;
+    writer.flush().map_err(error)
+}
+
+/// The name of a sample's files; names are in the order of the numbers.
+fn name(index: usize) -> String {
+    format!("{index:08}.png")
+}
+
+/// Makes the folder, or sees that there is nothing in it.
+fn empty_folder(path: &Path) -> Result<(), DataError> {
+    let error = |source| DataError::Write { path: PathBuf::from(path), source };
+    fs::create_dir_all(path).map_err(error)?;
+    if fs::read_dir(path).map_err(error)?.next().is_some() {
+        return Err(DataError::layout(
+            path,
+            "is not empty",
+            "write into another folder, or take its files away",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{ImageDataset, Normalisation, Sample, SceneConfig, ade20k, coco};
+
+    /// Scenes of bright squares of three classes.
+    fn scenes(split: Split, len: usize) -> Scenes {
+        let classes = ["a", "b, or c", "d"].map(str::to_owned).to_vec();
+        scenes_of(classes, split, len)
+    }
+
+    fn scenes_of(classes: Vec<String>, split: Split, len: usize) -> Scenes {
+        let pixels = (0..3 * 8 * 8).map(|i| 100 + i as u8 % 64).collect();
+        let items = ImageDataset::new("a test", [8, 8, 1], pixels, vec![0, 1, 2], classes).unwrap();
+        let config = SceneConfig { size: [30, 40], sides: [4, 20], ..SceneConfig::default() };
+        Scenes::new(Arc::new(items), split, 1, len, config).unwrap()
+    }
+
+    fn plain(split: Split, len: usize) -> Scenes {
+        scenes_of(["a", "T-shirt/top", "d"].map(str::to_owned).to_vec(), split, len)
+    }
+
+    fn assert_same(read: &dyn Dataset, written: &dyn Dataset) {
+        assert_eq!((read.len(), read.classes()), (written.len(), written.classes()));
+        for index in 0..read.len() {
+            assert_eq!(read.sample(index).unwrap(), written.sample(index).unwrap(), "{index}");
+        }
+    }
+
+    #[test]
+    fn scenes_written_as_ade20k_are_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        for (split, len) in [(Split::Train, 12), (Split::Test, 5)] {
+            let mut done = Vec::new();
+            write_ade20k(&plain(split, len), folder.path(), split, |count| done.push(count)).unwrap();
+            assert_eq!(done, (1..=len).collect::<Vec<_>>());
+            assert_same(&ade20k(folder.path(), split).unwrap(), &plain(split, len));
+        }
+    }
+
+    #[test]
+    fn scenes_written_as_coco_are_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        for (split, len) in [(Split::Train, 12), (Split::Test, 5)] {
+            let mut done = 0;
+            write_coco(&scenes(split, len), folder.path(), split, |count| done = count).unwrap();
+            assert_eq!(done, len);
+            assert_same(&coco(folder.path(), split).unwrap(), &scenes(split, len));
+        }
+        let text = fs::read_to_string(folder.path().join("annotations/instances_val.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let scene = scenes(Split::Test, 5).scene(0).unwrap();
+        let (first, instance) = (&json["annotations"][0], &scene.instances[0]);
+        let bounds = instance.bounds;
+        assert_eq!(first["bbox"], serde_json::json!([bounds.left, bounds.top, bounds.width, bounds.height]));
+        assert_eq!(first["area"], instance.mask.iter().filter(|&&seen| seen).count());
+        assert_eq!(json["categories"][1], serde_json::json!({"id": 2, "name": "b, or c"}));
+    }
+
+    #[test]
+    fn nothing_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let text = |result: Result<(), DataError>| result.unwrap_err().to_string();
+        write_ade20k(&plain(Split::Train, 1), path, Split::Train, |_| {}).unwrap();
+        let again = text(write_ade20k(&plain(Split::Train, 1), path, Split::Train, |_| {}));
+        assert!(again.contains("images/training is not empty: write into another folder"), "{again}");
+        let classes = ["x", "y", "z"].map(str::to_owned).to_vec();
+        let other = text(write_ade20k(&scenes_of(classes, Split::Test, 1), path, Split::Test, |_| {}));
+        assert!(other.contains("objectInfo150.txt is there already, with other classes"), "{other}");
+        write_coco(&scenes(Split::Train, 1), path, Split::Train, |_| {}).unwrap();
+        let again = text(write_coco(&scenes(Split::Train, 1), path, Split::Train, |_| {}));
+        assert!(again.contains("instances_train.json is there already"), "{again}");
+    }
+
+    /// One image of 1 x 2 pixels with these labels.
+    struct Single(Vec<u32>, Vec<String>, Labelling);
+
+    impl Dataset for Single {
+        fn len(&self) -> usize {
+            1
+        }
+
+        fn image_size(&self) -> Option<[usize; 2]> {
+            Some([1, 2])
+        }
+
+        fn channels(&self) -> usize {
+            1
+        }
+
+        fn labelling(&self) -> Labelling {
+            self.2
+        }
+
+        fn classes(&self) -> &[String] {
+            &self.1
+        }
+
+        fn statistics(&self) -> &Normalisation {
+            unreachable!("nothing is normalised")
+        }
+
+        fn sample(&self, _: usize) -> Result<Sample<'_>, DataError> {
+            let (labels, groups) = (Cow::Borrowed(&self.0[..]), Cow::Borrowed(&[][..]));
+            Ok(Sample { size: [1, 2], pixels: Cow::Borrowed(&[3, 4]), labels, groups })
+        }
+    }
+
+    #[test]
+    fn what_the_layout_cannot_hold_is_refused() {
+        let (pixels, names) = (Labelling::Places { stride: 1 }, |count| vec!["a".to_owned(); count]);
+        let write = |set: &Single| {
+            let folder = tempfile::tempdir().unwrap();
+            write_ade20k(set, folder.path(), Split::Train, |_| {})?;
+            ade20k(folder.path(), Split::Train)?.sample(0).map(|sample| sample.labels.into_owned())
+        };
+        assert_eq!(write(&Single(vec![IGNORED, 254], names(255), pixels)).unwrap(), [IGNORED, 254]);
+        for (labels, names, labelling, expected) in [
+            (vec![0, 0], names(256), pixels, "classes is 256"),
+            (vec![0, 0], vec!["b, or c".to_owned()], pixels, "classes is \"b, or c\""),
+            (vec![0], names(1), Labelling::Image, "labelling is Image"),
+            (vec![0, 1], names(1), pixels, "the label of image 0 is 1"),
+            (vec![0], names(1), pixels, "sample 0 has 1 labels"),
+        ] {
+            let error = write(&Single(labels, names, labelling)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! ADE20K, and other sets in the layout of its scene parsing benchmark.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::read::Coding;
+use super::{MaskFolder, lines};
+use crate::{DataError, IGNORED, Split};
+
+/// The file with the classes' names.
+pub(crate) const INFO: &str = "objectInfo150.txt";
+/// The folder at the top of the published archive.
+const TOP: &str = "ADEChallengeData2016";
+const LAYOUT: &str = "unpack http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip there, or use its layout: \
+                      objectInfo150.txt, images/training/NAME.jpg, annotations/training/NAME.png, the same with validation";
+
+/// The folders of a split in this layout.
+pub(crate) struct Folders {
+    pub pictures: PathBuf,
+    pub masks: PathBuf,
+}
+
+impl Folders {
+    pub fn new(folder: &Path, split: Split) -> Folders {
+        let name = match split {
+            Split::Train => "training",
+            Split::Test => "validation",
+        };
+        let [pictures, masks] = ["images", "annotations"].map(|part| folder.join(part).join(name));
+        Folders { pictures, masks }
+    }
+}
+
+/// Opens the training or the validation set of ADE20K's scene parsing benchmark (Zhou et al., Scene Parsing through
+/// ADE20K Dataset; 20210 and 2000 pictures, 150 classes) from `folder`, which is that of the unpacked
+/// [archive](http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip) or holds it.
+///
+/// Other sets in this layout do as well: `images/training/NAME.jpg` (or PNG and others), `annotations/training/NAME.png`
+/// in grey, the same with `validation`, and `objectInfo150.txt` with a row for each class: columns separated by tabs,
+/// `Idx` first, from 1, and one called `Name`, of which the part before the first comma is taken. The value 0 is
+/// [`IGNORED`], any other `Idx` of a class.
+///
+/// # Errors
+/// [`DataError`] naming the file where one is missing or without a partner, or a row is not as above; when a sample is
+/// read, also where an annotation has another size than its picture, or a value beyond the classes.
+pub fn ade20k(folder: impl AsRef<Path>, split: Split) -> Result<MaskFolder, DataError> {
+    let folder = folder.as_ref();
+    let inside = folder.join(TOP);
+    let folder = if inside.is_dir() { &inside } else { folder };
+    let classes = classes(&folder.join(INFO))?;
+    let values = std::iter::once(IGNORED).chain(0..classes.len() as u32).collect();
+    let Folders { pictures, masks } = Folders::new(folder, split);
+    MaskFolder::open([&pictures, &masks], classes, Coding { values, colours: BTreeMap::new() }, LAYOUT)
+}
+
+/// The names in the table of classes.
+fn classes(path: &Path) -> Result<Vec<String>, DataError> {
+    let lines = lines(path, LAYOUT)?;
+    let error = |line: usize, found: &str, expected: String| DataError::Line {
+        path: path.into(),
+        line,
+        found: found.into(),
+        expected,
+    };
+    let header = lines.first().map_or("", |(_, text)| text.as_str());
+    let columns: Vec<&str> = header.split('\t').map(str::trim).collect();
+    let column = columns.iter().position(|name| *name == "Name");
+    let Some(column) = column.filter(|_| columns[0] == "Idx") else {
+        return Err(error(
+            1,
+            header,
+            "columns separated by tabs, `Idx` the first and one called `Name`".into(),
+        ));
+    };
+    let mut classes = Vec::new();
+    for (line, text) in lines.iter().skip(1).filter(|(_, text)| !text.trim().is_empty()) {
+        let cells: Vec<&str> = text.split('\t').map(str::trim).collect();
+        let number = classes.len() + 1;
+        let name = cells.get(column).and_then(|names| names.split(',').next()).map_or("", str::trim);
+        if cells[0] != number.to_string() || name.is_empty() {
+            return Err(error(*line, text, format!("class {number} and its name in column {}", column + 1)));
+        }
+        classes.push(name.to_owned());
+    }
+    if classes.is_empty() {
+        return Err(error(lines.len() + 1, "", "class 1 and its name: there is none".into()));
+    }
+    Ok(classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::Dataset;
+    use crate::picture::write_png;
+
+    const TABLE: &str =
+        "Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t0.2\t9\t1\t1\twall\n2 \t0.1\t6\t1\t0\tdoor, gate \n";
+
+    /// A folder with this table and a validation picture.
+    fn folder(table: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(TOP).join(name);
+        for name in ["images/validation", "annotations/validation"] {
+            fs::create_dir_all(path(name)).unwrap();
+        }
+        fs::write(path(INFO), table).unwrap();
+        let grey = image::GrayImage::from_pixel(3, 2, image::Luma([200]));
+        grey.save(path("images/validation/ADE_val_1.jpg")).unwrap();
+        write_png(&path("annotations/validation/ADE_val_1.png"), [2, 3], 1, &[0, 1, 2, 2, 1, 0]).unwrap();
+        folder
+    }
+
+    #[test]
+    fn value_0_is_ignored_and_the_others_are_the_classes() {
+        let folder = folder(TABLE);
+        for path in [folder.path().to_path_buf(), folder.path().join(TOP)] {
+            let set = ade20k(path, Split::Test).unwrap();
+            assert_eq!((set.len(), set.classes()), (1, &["wall".to_owned(), "door".to_owned()][..]));
+            let sample = set.sample(0).unwrap();
+            assert_eq!((sample.size, sample.pixels.len()), ([2, 3], 18));
+            assert_eq!(sample.labels.as_ref(), [IGNORED, 0, 1, 1, 0, IGNORED]);
+            assert!(sample.pixels.iter().all(|&byte| byte.abs_diff(200) <= 1), "grey becomes colour");
+        }
+    }
+
+    #[test]
+    fn values_beyond_the_table_are_errors() {
+        let shorter = folder("Idx\tName\n1\twall\n");
+        let error = ade20k(shorter.path(), Split::Test).unwrap().sample(0).unwrap_err().to_string();
+        assert!(
+            error.contains("row 0, column 2 (from 0) has the value 2, which is none of the 1 classes'"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_missing_folder_or_table_says_where_to_get_the_set() {
+        let folder = folder(TABLE);
+        let text = |path: &Path, split| ade20k(path, split).unwrap_err().to_string();
+        let error = text(folder.path(), Split::Train);
+        assert!(error.contains("images/training is missing: unpack http://data.csail.mit.edu/"), "{error}");
+        fs::remove_file(folder.path().join(TOP).join(INFO)).unwrap();
+        let error = text(folder.path(), Split::Test);
+        assert!(error.contains("objectInfo150.txt is missing: unpack http"), "{error}");
+    }
+
+    #[test]
+    fn rows_of_another_form_are_named() {
+        for (table, expected) in [
+            ("", "line 1 of"),
+            ("Idx\tRatio\n", "`Idx\tRatio`, but must be columns separated by tabs"),
+            ("Name\tIdx\n", "must be columns separated by tabs"),
+            ("Idx\tName\n", "line 2 of"),
+            ("Idx\tName\n2\twall\n", "must be class 1 and its name in column 2"),
+            ("Idx\tName\n1\twall\n2\n", "line 3 of"),
+            ("Idx\tName\n1\t ,wall\n", "must be class 1"),
+        ] {
+            let error = ade20k(folder(table).path(), Split::Test).unwrap_err().to_string();
+            assert!(error.contains(expected) && error.contains("objectInfo150.txt"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Folders of pictures and masks, read when asked for.
+
+mod ade20k;
+mod palette;
+mod read;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::picture::read_rgb;
+use crate::{DataError, Dataset, Labelling, Normalisation, Sample};
+use read::{Coding, read_mask};
+
+pub use ade20k::ade20k;
+pub(crate) use ade20k::{Folders, INFO};
+pub use palette::mask_folder;
+
+/// Pictures of any size with a mask each, decoded when asked for: RGB, with a label for each pixel.
+///
+/// [`ade20k`] and [`mask_folder`] open one. Samples are in the order of their files' names.
+#[derive(Debug)]
+pub struct MaskFolder {
+    pairs: Vec<Pair>,
+    classes: Vec<String>,
+    coding: Coding,
+    normalisation: Normalisation,
+}
+
+#[derive(Debug)]
+struct Pair {
+    picture: PathBuf,
+    mask: PathBuf,
+}
+
+impl MaskFolder {
+    /// The pictures of a folder and the masks of another, paired by their names without the ending. `layout` says in
+    /// errors what should be where.
+    fn open(
+        [pictures, masks]: [&Path; 2],
+        classes: Vec<String>,
+        coding: Coding,
+        layout: &str,
+    ) -> Result<MaskFolder, DataError> {
+        let found = list(pictures, layout)?;
+        let mut partners = list(masks, layout)?;
+        let mut pairs = Vec::with_capacity(found.len());
+        for (stem, picture) in found {
+            let Some(mask) = partners.remove(&stem) else {
+                let problem = format!("has no mask of the same name in {}", masks.display());
+                return Err(DataError::layout(picture, problem, "add it, or take the picture away"));
+            };
+            pairs.push(Pair { picture, mask });
+        }
+        if let Some((_, mask)) = partners.pop_first() {
+            let problem = format!("has no picture of the same name in {}", pictures.display());
+            return Err(DataError::layout(mask, problem, "add it, or take the mask away"));
+        }
+        Ok(MaskFolder { pairs, classes, coding, normalisation: imagenet() })
+    }
+
+    /// The files of the picture and of the mask of sample `index`.
+    ///
+    /// # Panics
+    /// When `index` is not below [`Dataset::len`], as slices do.
+    pub fn files(&self, index: usize) -> [&Path; 2] {
+        let Pair { picture, mask } = &self.pairs[index];
+        [picture, mask]
+    }
+}
+
+/// Mean and deviation of ImageNet's colours, which networks for photographs are trained with.
+pub(crate) fn imagenet() -> Normalisation {
+    let unit = |values: [f32; 3]| values.map(|value| value / 255.0).to_vec();
+    Normalisation { mean: unit([123.675, 116.28, 103.53]), std: unit([58.395, 57.12, 57.375]) }
+}
+
+/// The files of a folder by their names without the ending; those whose name starts with a dot are the system's. At
+/// least one.
+fn list(folder: &Path, layout: &str) -> Result<BTreeMap<OsString, PathBuf>, DataError> {
+    let io_error = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => DataError::layout(folder, "is missing", layout),
+        _ => DataError::Io { path: folder.into(), source },
+    };
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(io_error)? {
+        let path = entry.map_err(io_error)?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let Some(stem) = path.file_stem().filter(|_| !hidden && path.is_file()) else { continue };
+        if let Some(other) = files.insert(stem.to_owned(), path.clone()) {
+            let problem = format!("and {} have the same name", other.display());
+            return Err(DataError::layout(path, problem, "keep one of them"));
+        }
+    }
+    if files.is_empty() {
+        return Err(DataError::layout(folder, "is empty", layout));
+    }
+    Ok(files)
+}
+
+/// The lines of a text file with their numbers from 1.
+fn lines(path: &Path, layout: &str) -> Result<Vec<(usize, String)>, DataError> {
+    let text = fs::read_to_string(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => DataError::layout(path, "is missing", layout),
+        _ => DataError::Io { path: path.into(), source },
+    })?;
+    Ok((1..).zip(text.lines().map(str::to_owned)).collect())
+}
+
+impl Dataset for MaskFolder {
+    fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    fn image_size(&self) -> Option<[usize; 2]> {
+        None
+    }
+
+    fn channels(&self) -> usize {
+        3
+    }
+
+    fn labelling(&self) -> Labelling {
+        Labelling::Places { stride: 1 }
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn statistics(&self) -> &Normalisation {
+        &self.normalisation
+    }
+
+    fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
+        let Pair { picture, mask } = &self.pairs[index];
+        let (size, pixels) = read_rgb(picture)?;
+        let labels = read_mask(mask, &self.coding, picture, size)?;
+        Ok(Sample { size, pixels: pixels.into(), labels: labels.into(), groups: Cow::Borrowed(&[]) })
+    }
+}

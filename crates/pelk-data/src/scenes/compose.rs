@@ -1,0 +1,212 @@
+//! Where the items of a scene lie, and what is seen of them.
+
+use rand::{Rng, RngExt};
+
+use crate::Rectangle;
+use crate::canvas::Sprite;
+
+/// Cover from which on a pixel is an item's.
+const COVERED: f32 = 0.5;
+/// The least share of an item's pixels that lies in the picture.
+const INSIDE: f64 = 0.6;
+/// The least share of its square that an item covers: a few are too dark to be seen.
+const VISIBLE: f64 = 0.1;
+/// Places tried for an item before it is left out.
+const ATTEMPTS: usize = 10;
+
+/// What is seen of one item of a scene.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Its class, a place in the dataset's list.
+    pub class: u32,
+    /// Whether each pixel of the scene is this item's, height x width, row-major: covered by it, by half or more, and by
+    /// no later one.
+    pub mask: Vec<bool>,
+    /// The smallest rectangle that holds these pixels.
+    pub bounds: Rectangle,
+}
+
+/// An item and its place.
+pub(crate) struct Placed {
+    pub sprite: Sprite,
+    pub class: u32,
+    pub tint: [f32; 3],
+    /// Row and column of its first pixel, which may lie outside.
+    pub corner: [isize; 2],
+    /// How many pixels of the picture it covers.
+    covered: usize,
+    /// How many of them later items hide.
+    hidden: usize,
+}
+
+/// The items of a scene, from the back to the front.
+pub(crate) struct Layout {
+    size: [usize; 2],
+    pub placed: Vec<Placed>,
+    /// The last item that covers each pixel.
+    owners: Vec<Option<usize>>,
+}
+
+impl Layout {
+    /// An empty scene of `size` pixels, height and width.
+    pub fn new(size: [usize; 2]) -> Layout {
+        Layout { size, placed: Vec::new(), owners: vec![None; size[0] * size[1]] }
+    }
+
+    /// Lays an item of `side` pixels before the others, at the first of ten random places where enough of it is
+    /// inside and it leaves each of the others all but `occlusion` of its pixels; or nowhere.
+    pub fn place(
+        &mut self,
+        rng: &mut impl Rng,
+        sprite: Sprite,
+        side: usize,
+        class: u32,
+        tint: [f32; 3],
+        occlusion: f64,
+    ) {
+        let whole =
+            sprite.pixels().iter().filter(|&&brightness| Sprite::cover(brightness) >= COVERED).count();
+        if (whole as f64) < VISIBLE * (side * side) as f64 {
+            return;
+        }
+        // As far outside as an item that fills its square may be.
+        let outside = ((1.0 - INSIDE) * side as f64) as usize;
+        for _ in 0..ATTEMPTS {
+            let corner = self.size.map(|length| {
+                let room = (length + 2 * outside).saturating_sub(side);
+                rng.random_range(0..=room) as isize - outside as isize
+            });
+            let covered: Vec<usize> = sprite
+                .within(corner, self.size)
+                .filter(|&(_, brightness)| Sprite::cover(brightness) >= COVERED)
+                .map(|(pixel, _)| pixel)
+                .collect();
+            if (covered.len() as f64) < INSIDE * whole as f64 {
+                continue;
+            }
+            let mut hides = vec![0; self.placed.len()];
+            for owner in covered.iter().filter_map(|&pixel| self.owners[pixel]) {
+                hides[owner] += 1;
+            }
+            let spared = |(item, hides): (&Placed, &usize)| {
+                (item.hidden + hides) as f64 <= occlusion * item.covered as f64
+            };
+            if !self.placed.iter().zip(&hides).all(spared) {
+                continue;
+            }
+            for (item, hides) in self.placed.iter_mut().zip(hides) {
+                item.hidden += hides;
+            }
+            for &pixel in &covered {
+                self.owners[pixel] = Some(self.placed.len());
+            }
+            self.placed.push(Placed { sprite, class, tint, corner, covered: covered.len(), hidden: 0 });
+            return;
+        }
+    }
+
+    /// The class of the item that each pixel shows, or 0.
+    pub fn labels(&self) -> Vec<u32> {
+        self.owners.iter().map(|owner| owner.map_or(0, |item| self.placed[item].class)).collect()
+    }
+
+    /// What is seen of each item of which anything is seen.
+    pub fn instances(&self) -> Vec<Instance> {
+        let [height, width] = self.size;
+        let instances = self.placed.iter().enumerate().filter(|(_, item)| item.hidden < item.covered);
+        instances
+            .map(|(number, item)| {
+                let mask: Vec<bool> = self.owners.iter().map(|&owner| owner == Some(number)).collect();
+                // First and last row, first and last column.
+                let (mut rows, mut columns) = ([height, 0], [width, 0]);
+                for place in (0..mask.len()).filter(|&place| mask[place]) {
+                    let (y, x) = (place / width, place % width);
+                    rows = [rows[0].min(y), rows[1].max(y)];
+                    columns = [columns[0].min(x), columns[1].max(x)];
+                }
+                let bounds = Rectangle {
+                    top: rows[0],
+                    left: columns[0],
+                    height: rows[1] + 1 - rows[0],
+                    width: columns[1] + 1 - columns[0],
+                };
+                Instance { class: item.class, mask, bounds }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pelk_random::{Purpose, stream};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A white square with a black border, a seventh of its side.
+    fn sprite(side: usize) -> Sprite {
+        let inside = |at: usize| (2..12).contains(&at);
+        let image: Vec<u8> = (0..14 * 14)
+            .map(|place| if inside(place / 14) && inside(place % 14) { 255 } else { 0 })
+            .collect();
+        Sprite::new(&image, 14, side, false)
+    }
+
+    fn layout(seed: u64, count: usize, side: usize, occlusion: f64) -> Layout {
+        let mut rng = stream(seed, Purpose::Compose, 0, 0);
+        let mut layout = Layout::new([40, 60]);
+        for class in 1..=count as u32 {
+            layout.place(&mut rng, sprite(side), side, class, [1.0; 3], occlusion);
+        }
+        layout
+    }
+
+    #[test]
+    fn an_item_too_dark_to_be_seen_is_left_out() {
+        let mut layout = Layout::new([40, 60]);
+        let dark = Sprite::new(&[19; 16], 4, 10, false);
+        layout.place(&mut stream(0, Purpose::Compose, 0, 0), dark, 10, 1, [1.0; 3], 0.5);
+        assert!(layout.placed.is_empty() && layout.instances().is_empty());
+    }
+
+    #[test]
+    fn items_without_room_are_left_out() {
+        let counts = [0.0, 0.5, 1.0].map(|occlusion| layout(1, 40, 20, occlusion).placed.len());
+        assert!(counts[0] < counts[1] && counts[1] < counts[2], "{counts:?}");
+        assert_eq!(counts[2], 40);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_seen_is_what_is_covered_and_not_hidden(
+            seed: u64, count in 0..12_usize, side in 7..30_usize, occlusion in 0.0..=1.0_f64,
+        ) {
+            let layout = layout(seed, count, side, occlusion);
+            let instances = layout.instances();
+            let mut labels = vec![0; 40 * 60];
+            for instance in &instances {
+                let bounds = instance.bounds;
+                let mut touched = [false; 4];
+                for place in (0..labels.len()).filter(|&place| instance.mask[place]) {
+                    prop_assert_eq!(labels[place], 0, "no pixel is two items'");
+                    labels[place] = instance.class;
+                    let (y, x) = (place / 60, place % 60);
+                    prop_assert!(bounds.rows().contains(&y) && bounds.columns().contains(&x));
+                    let first = [y == bounds.top, x == bounds.left];
+                    let last = [y + 1 == bounds.rows().end, x + 1 == bounds.columns().end];
+                    for (touched, same) in touched.iter_mut().zip(first.into_iter().chain(last)) {
+                        *touched |= same;
+                    }
+                }
+                prop_assert_eq!(touched, [true; 4]);
+                let seen = instance.mask.iter().filter(|&&seen| seen).count();
+                let item = layout.placed.iter().find(|item| item.class == instance.class).unwrap();
+                prop_assert_eq!(seen, item.covered - item.hidden);
+                prop_assert!(item.hidden as f64 <= occlusion * item.covered as f64);
+                let whole = item.sprite.pixels().iter().filter(|&&b| Sprite::cover(b) >= COVERED).count();
+                prop_assert!(item.covered as f64 >= INSIDE * whole as f64);
+            }
+            prop_assert_eq!(labels, layout.labels());
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Pictures of several items, every pixel with a class: a task of segmentation without a download ("scenes").
+//!
+//! A scene shows items of Fashion-MNIST in random sizes, tints and places on a textured background. They hide parts of
+//! each other and are cut by the border, and neither their colour nor their brightness says where they are or what they
+//! are. The class of a pixel is that of the foremost item that covers it by half or more, or background.
+
+mod compose;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use pelk_random::{Purpose, stream};
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use crate::canvas::{Canvas, Sprite};
+use crate::{DataError, Dataset, ImageDataset, Labelling, Normalisation, Sample, Split};
+use compose::Layout;
+
+pub use compose::Instance;
+
+/// The least and the largest factor of each colour of an item, drawn for each of the three.
+const TINT: [f32; 2] = [0.25, 1.05];
+/// The most items that a scene may be asked to hold, and its largest side.
+const MOST: usize = 1000;
+const LONGEST: usize = 1 << 13;
+
+/// What scenes look like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SceneConfig {
+    /// Height and width of a scene, in pixels. Default 96 x 96.
+    pub size: [usize; 2],
+    /// The fewest and the most items of a scene, before those without room are left out. Default 3 and 8.
+    pub items: [usize; 2],
+    /// The smallest and the largest side of an item's square, in pixels; its logarithm is uniform. Default 20 and 56.
+    pub sides: [usize; 2],
+    /// The largest share of an item's pixels that later items hide, 0 to 1: an item that would hide more is moved, and
+    /// left out where ten places do not suit. Default 0.5.
+    pub occlusion: f64,
+    /// The strength of the background's texture, 0 (one colour) to 1. Default 0.6.
+    pub texture: f64,
+    /// The deviation of the noise on everything, on the scale of bytes, 0 to 128. Default 8.
+    pub noise: f64,
+}
+
+impl Default for SceneConfig {
+    fn default() -> Self {
+        Self { size: [96, 96], items: [3, 8], sides: [20, 56], occlusion: 0.5, texture: 0.6, noise: 8.0 }
+    }
+}
+
+impl SceneConfig {
+    /// Checks the ranges of the fields.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] naming the field.
+    pub fn validate(&self) -> Result<(), DataError> {
+        let ordered = |[least, most]: [usize; 2], limit| 1 <= least && least <= most && most <= limit;
+        if !self.size.iter().all(|side| (1..=LONGEST).contains(side)) {
+            let expected = format!("height and width, each from 1 to {LONGEST} pixels");
+            return Err(DataError::config("size", self.size, expected));
+        }
+        if !ordered(self.items, MOST) {
+            let expected = format!("two numbers from 1 to {MOST}, the smaller first");
+            return Err(DataError::config("items", self.items, expected));
+        }
+        let side = self.size[0].min(self.size[1]);
+        if !ordered(self.sides, side) {
+            let expected =
+                format!("two numbers of pixels from 1 to {side}, the scene's side, the smaller first");
+            return Err(DataError::config("sides", self.sides, expected));
+        }
+        for (field, value, most) in
+            [("occlusion", self.occlusion, 1.0), ("texture", self.texture, 1.0), ("noise", self.noise, 128.0)]
+        {
+            if !(0.0..=most).contains(&value) {
+                return Err(DataError::config(field, value, format!("from 0 to {most}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A scene and what it shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scene {
+    /// The pixels, height x width x 3, row-major.
+    pub pixels: Vec<u8>,
+    /// The class of each pixel, height x width, row-major: 0 for background.
+    pub labels: Vec<u32>,
+    /// The items, from the back to the front; their pixels are those whose label is not 0.
+    pub instances: Vec<Instance>,
+}
+
+/// Scenes, composed when asked for: RGB, with a label for each pixel.
+///
+/// Label 0 is background, label `c + 1` class `c` of the items; all are measured.
+#[derive(Debug)]
+pub struct Scenes {
+    items: Arc<ImageDataset>,
+    /// The items of each class.
+    by_class: Vec<Vec<usize>>,
+    config: SceneConfig,
+    split: Split,
+    seed: u64,
+    len: usize,
+    classes: Vec<String>,
+    normalisation: Normalisation,
+}
+
+impl Scenes {
+    /// `len` scenes of the items of Fashion-MNIST's `split`. Equal seeds give equal scenes; those for training and for
+    /// testing have neither items nor random draws in common.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] where a field of `config` is out of range, `len` is 0, or the items are not square, grey and
+    /// some of each class.
+    pub fn new(
+        items: Arc<ImageDataset>,
+        split: Split,
+        seed: u64,
+        len: usize,
+        config: SceneConfig,
+    ) -> Result<Scenes, DataError> {
+        config.validate()?;
+        if len == 0 {
+            return Err(DataError::config("scenes", len, "at least 1"));
+        }
+        let [height, width, channels] = items.shape();
+        if height != width || channels != 1 {
+            let found = format!("{height} x {width} x {channels}");
+            return Err(DataError::config("items", found, "square and grey"));
+        }
+        let mut by_class = vec![Vec::new(); items.classes().len()];
+        for item in 0..items.len() {
+            by_class[items.label(item) as usize].push(item);
+        }
+        if let Some(class) = by_class.iter().position(Vec::is_empty) {
+            return Err(DataError::config("items", "none", format!("some of class {class}")));
+        }
+        let classes =
+            std::iter::once("background".to_owned()).chain(items.classes().iter().cloned()).collect();
+        // Measured over 1000 scenes of the default configuration, in both splits; the same for every seed and
+        // configuration, so that networks of different runs see the same.
+        let normalisation = Normalisation { mean: vec![0.45; 3], std: vec![0.2; 3] };
+        Ok(Scenes { items, by_class, config, split, seed, len, classes, normalisation })
+    }
+
+    /// Scene `index` with its items.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] when `index` is not below the number of scenes.
+    pub fn scene(&self, index: usize) -> Result<Scene, DataError> {
+        let (pixels, layout) = self.compose(index)?;
+        Ok(Scene { pixels, labels: layout.labels(), instances: layout.instances() })
+    }
+
+    /// Height and width of every scene, in pixels.
+    pub(crate) fn size(&self) -> [usize; 2] {
+        self.config.size
+    }
+
+    fn compose(&self, index: usize) -> Result<(Vec<u8>, Layout), DataError> {
+        if index >= self.len {
+            let expected = format!("below {}, the number of scenes", self.len);
+            return Err(DataError::config("index", index, expected));
+        }
+        // 0 and 1 are those of the long-range task.
+        let split = match self.split {
+            Split::Train => 2,
+            Split::Test => 3,
+        };
+        let mut rng = stream(self.seed, Purpose::Compose, split, index as u64);
+        let [fewest, most] = self.config.items;
+        let mut layout = Layout::new(self.config.size);
+        for _ in 0..rng.random_range(fewest..=most) {
+            self.add_item(&mut rng, &mut layout);
+        }
+        let mut canvas = Canvas::textured(&mut rng, self.config.size, self.config.texture as f32 * 128.0);
+        for item in &layout.placed {
+            canvas.paste(&item.sprite, item.corner, item.tint);
+        }
+        canvas.add_noise(&mut rng, self.config.noise as f32);
+        Ok((canvas.into_bytes(), layout))
+    }
+
+    fn add_item(&self, rng: &mut impl Rng, layout: &mut Layout) {
+        let class = rng.random_range(0..self.by_class.len());
+        let item = self.by_class[class][rng.random_range(0..self.by_class[class].len())];
+        let [smallest, largest] = self.config.sides.map(|side| side as f64);
+        // Rounded down, so that the largest side is as likely as its neighbours.
+        let side = smallest * ((largest + 1.0) / smallest).powf(rng.random());
+        let side = (side as usize).min(self.config.sides[1]);
+        let sprite = Sprite::new(self.items.image(item), self.items.shape()[0], side, rng.random());
+        let tint = [(); 3].map(|()| TINT[0] + (TINT[1] - TINT[0]) * rng.random::<f32>());
+        layout.place(rng, sprite, side, class as u32 + 1, tint, self.config.occlusion);
+    }
+}
+
+impl Dataset for Scenes {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn image_size(&self) -> Option<[usize; 2]> {
+        Some(self.config.size)
+    }
+
+    fn channels(&self) -> usize {
+        3
+    }
+
+    fn labelling(&self) -> Labelling {
+        Labelling::Places { stride: 1 }
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn statistics(&self) -> &Normalisation {
+        &self.normalisation
+    }
+
+    fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
+        let (pixels, layout) = self.compose(index)?;
+        Ok(Sample {
+            size: self.config.size,
+            pixels: pixels.into(),
+            labels: layout.labels().into(),
+            groups: Cow::Borrowed(&[]),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// White squares with a black border, of three classes in turn; those of class 2 have no border.
+    fn items() -> Arc<ImageDataset> {
+        let image = |class: u32| {
+            (0..28 * 28).map(move |place| {
+                let inside = |at: usize| class == 2 || (4..24).contains(&at);
+                if inside(place / 28) && inside(place % 28) { 200 } else { 0 }
+            })
+        };
+        let pixels: Vec<u8> = (0..30).flat_map(|i| image(i % 3)).collect();
+        let classes = (0..3).map(|class| format!("class {class}")).collect();
+        Arc::new(
+            ImageDataset::new("a test", [28, 28, 1], pixels, (0..30).map(|i| i % 3).collect(), classes)
+                .unwrap(),
+        )
+    }
+
+    fn scenes(split: Split, seed: u64, len: usize) -> Scenes {
+        Scenes::new(items(), split, seed, len, SceneConfig { size: [64, 80], ..SceneConfig::default() })
+            .unwrap()
+    }
+
+    #[test]
+    fn a_scene_depends_on_seed_split_and_index_only() {
+        let all = [scenes(Split::Train, 1, 9), scenes(Split::Train, 2, 9), scenes(Split::Test, 1, 9)];
+        let base = all[0].scene(7).unwrap();
+        assert_eq!(base, all[0].scene(7).unwrap());
+        for (i, index) in [(0, 8), (1, 7), (2, 7)] {
+            assert_ne!(base.pixels, all[i].scene(index).unwrap().pixels);
+        }
+        assert_eq!(base, scenes(Split::Train, 1, 8).scene(7).unwrap(), "not on the number");
+        let error = all[0].scene(9).unwrap_err().to_string();
+        assert_eq!(error, "index is 9, but must be below 9, the number of scenes");
+    }
+
+    #[test]
+    fn a_sample_is_a_scene_whose_labels_are_its_instances() {
+        let scenes = scenes(Split::Train, 3, 200);
+        let mut seen = [0; 4];
+        for index in 0..200 {
+            let scene = scenes.scene(index).unwrap();
+            let sample = scenes.sample(index).unwrap();
+            assert_eq!(
+                (sample.pixels.as_ref(), sample.labels.as_ref()),
+                (&scene.pixels[..], &scene.labels[..])
+            );
+            assert_eq!((sample.size, scene.pixels.len()), ([64, 80], 64 * 80 * 3));
+            assert!(scene.instances.len() <= 8);
+            let mut labels = vec![0; 64 * 80];
+            for instance in &scene.instances {
+                seen[instance.class as usize] += 1;
+                labels
+                    .iter_mut()
+                    .zip(&instance.mask)
+                    .filter(|(_, seen)| **seen)
+                    .for_each(|(label, _)| *label = instance.class);
+                let longest = instance.bounds.height.max(instance.bounds.width);
+                assert!(longest <= 56, "{:?}", instance.bounds);
+            }
+            assert_eq!(labels, scene.labels);
+        }
+        assert!(seen[0] == 0 && seen[1..].iter().all(|&count| count > 200), "{seen:?}");
+    }
+
+    #[test]
+    fn unsuitable_fields_and_items_are_named() {
+        let base = SceneConfig::default;
+        let text = |config| Scenes::new(items(), Split::Train, 0, 1, config).unwrap_err().to_string();
+        for (config, start) in [
+            (SceneConfig { size: [0, 96], ..base() }, "size is [0, 96]"),
+            (SceneConfig { size: [96, 1 << 14], ..base() }, "size is [96, 16384]"),
+            (SceneConfig { items: [0, 3], ..base() }, "items is [0, 3]"),
+            (SceneConfig { items: [4, 3], ..base() }, "items is [4, 3]"),
+            (SceneConfig { sides: [20, 97], ..base() }, "sides is [20, 97]"),
+            (SceneConfig { occlusion: -0.1, ..base() }, "occlusion is -0.1"),
+            (SceneConfig { texture: f64::NAN, ..base() }, "texture is NaN"),
+            (SceneConfig { noise: 129.0, ..base() }, "noise is 129.0"),
+        ] {
+            let error = text(config);
+            assert!(error.starts_with(start) && error.contains("must be"), "{error}");
+        }
+        let make = |shape: [usize; 3], labels: Vec<u32>, len| {
+            let pixels = vec![0; labels.len() * shape.iter().product::<usize>()];
+            let items =
+                ImageDataset::new("a test", shape, pixels, labels, vec!["a".into(), "b".into()]).unwrap();
+            Scenes::new(Arc::new(items), Split::Train, 0, len, base()).unwrap_err().to_string()
+        };
+        assert!(make([2, 2, 1], vec![0, 1], 0).starts_with("scenes is 0"));
+        assert!(make([2, 3, 1], vec![0, 1], 1).contains("square and grey"));
+        assert!(make([2, 2, 1], vec![0, 0], 1).contains("some of class 1"));
+    }
+
+    #[test]
+    fn configurations_are_read_strictly() {
+        let read = |text: &str| toml::from_str::<SceneConfig>(text);
+        assert_eq!(read("").unwrap(), SceneConfig::default());
+        assert_eq!(read("sides = [8, 16]").unwrap(), SceneConfig { sides: [8, 16], ..Default::default() });
+        assert!(read("side = 8").unwrap_err().to_string().contains("unknown field `side`"));
+    }
+}

@@ -1,0 +1,192 @@
+//! Which classes were taken for which, and what is measured of it.
+
+/// Counts of labels by their class and the class that was predicted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confusion {
+    classes: usize,
+    /// A row a true class, a column a predicted one.
+    counts: Vec<u64>,
+}
+
+impl Confusion {
+    /// Nothing counted yet.
+    pub fn new(classes: usize) -> Confusion {
+        Confusion { classes, counts: vec![0; classes * classes] }
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Counts a label.
+    ///
+    /// # Panics
+    /// When a class is not below [`Confusion::classes`], as slices do.
+    pub fn add(&mut self, class: usize, predicted: usize) {
+        assert!(predicted < self.classes, "class {predicted} of {}", self.classes);
+        self.counts[class * self.classes + predicted] += 1;
+    }
+
+    /// Adds the counts of another one of as many classes.
+    pub fn merge(&mut self, other: &Confusion) {
+        assert_eq!(self.classes, other.classes, "both have the same classes");
+        for (sum, count) in self.counts.iter_mut().zip(&other.counts) {
+            *sum += count;
+        }
+    }
+
+    /// Labels of `class` for which `predicted` was predicted.
+    pub fn count(&self, class: usize, predicted: usize) -> u64 {
+        self.counts[class * self.classes + predicted]
+    }
+
+    /// Labels of `class`.
+    pub fn labels(&self, class: usize) -> u64 {
+        (0..self.classes).map(|predicted| self.count(class, predicted)).sum()
+    }
+
+    /// Labels for which `class` was predicted.
+    pub fn predictions(&self, class: usize) -> u64 {
+        (0..self.classes).map(|label| self.count(label, class)).sum()
+    }
+
+    /// All labels.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The share of labels whose class was predicted (segmentation's aAcc); 0 where nothing was counted.
+    pub fn accuracy(&self) -> f64 {
+        let right: u64 = (0..self.classes).map(|class| self.count(class, class)).sum();
+        right as f64 / self.total().max(1) as f64
+    }
+
+    /// The share of a class's labels for which it was predicted (segmentation's Acc); none where there is no label.
+    pub fn recall(&self, class: usize) -> Option<f64> {
+        share(self.count(class, class), self.labels(class))
+    }
+
+    /// The share of a class's predictions that are right; none where there is no prediction.
+    pub fn precision(&self, class: usize) -> Option<f64> {
+        share(self.count(class, class), self.predictions(class))
+    }
+
+    /// Labels of a class that were predicted, over all that are of it or were taken for it; none where there is no such label.
+    pub fn iou(&self, class: usize) -> Option<f64> {
+        let both = self.count(class, class);
+        share(both, self.labels(class) + self.predictions(class) - both)
+    }
+
+    /// The mean of [`Confusion::recall`] over the classes that have one (mAcc); 0 where none has.
+    pub fn mean_recall(&self) -> f64 {
+        mean((0..self.classes).filter_map(|class| self.recall(class)))
+    }
+
+    /// The mean of [`Confusion::iou`] over the classes that have one (mIoU); 0 where none has.
+    pub fn mean_iou(&self) -> f64 {
+        mean((0..self.classes).filter_map(|class| self.iou(class)))
+    }
+}
+
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0_u64), |(sum, count), value| (sum + value, count + 1));
+    sum / count.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pelk_random::{Purpose, stream};
+    use rand::RngExt;
+    use std::collections::BTreeSet;
+
+    /// Two label maps, some of whose places are not to be counted, and some of whose classes do not occur.
+    fn maps(index: u64) -> (usize, Vec<Option<usize>>, Vec<usize>) {
+        let mut rng = stream(1, Purpose::Augment, 0, index);
+        let classes = rng.random_range(1..12);
+        let places = rng.random_range(1..400);
+        let present = rng.random_range(1..=classes);
+        let truth: Vec<_> =
+            (0..places).map(|_| (rng.random::<f32>() > 0.15).then(|| rng.random_range(0..present))).collect();
+        let predicted = truth
+            .iter()
+            .map(|label| match label {
+                Some(label) if rng.random::<f32>() < 0.6 => *label,
+                _ => rng.random_range(0..classes),
+            })
+            .collect();
+        (classes, truth, predicted)
+    }
+
+    /// IoU, accuracy of classes and of places from the sets of places of each class.
+    fn by_sets(classes: usize, truth: &[Option<usize>], predicted: &[usize]) -> [f64; 3] {
+        let counted: Vec<usize> = (0..truth.len()).filter(|&place| truth[place].is_some()).collect();
+        let (mut ious, mut recalls) = (Vec::new(), Vec::new());
+        for class in 0..classes {
+            let of = |is: &dyn Fn(usize) -> bool| {
+                counted.iter().copied().filter(|&place| is(place)).collect::<BTreeSet<usize>>()
+            };
+            let labels = of(&|place| truth[place] == Some(class));
+            let predictions = of(&|place| predicted[place] == class);
+            let both = labels.intersection(&predictions).count() as f64;
+            let either = labels.union(&predictions).count() as f64;
+            ious.extend((either > 0.0).then_some(both / either));
+            recalls.extend((!labels.is_empty()).then(|| both / labels.len() as f64));
+        }
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let right = counted.iter().filter(|&&place| truth[place] == Some(predicted[place])).count();
+        [mean(&ious), mean(&recalls), right as f64 / counted.len().max(1) as f64]
+    }
+
+    #[test]
+    fn means_agree_with_sets_of_places_on_random_maps() {
+        let mut spread = BTreeSet::new();
+        for index in 0..100 {
+            let (classes, truth, predicted) = maps(index);
+            let mut confusion = Confusion::new(classes);
+            for (label, &predicted) in truth.iter().zip(&predicted) {
+                if let Some(label) = label {
+                    confusion.add(*label, predicted);
+                }
+            }
+            let expected = by_sets(classes, &truth, &predicted);
+            let got = [confusion.mean_iou(), confusion.mean_recall(), confusion.accuracy()];
+            for (got, expected) in got.iter().zip(expected) {
+                assert!((got - expected).abs() < 1e-12, "map {index}: {got}, not {expected}");
+            }
+            spread.insert((1000.0 * got[0]) as i64);
+        }
+        assert!(spread.len() > 50, "the maps differ: {spread:?}");
+    }
+
+    #[test]
+    fn classes_that_do_not_occur_do_not_count() {
+        let mut confusion = Confusion::new(4);
+        for (class, predicted) in [(0, 0), (0, 0), (0, 2), (1, 1)] {
+            confusion.add(class, predicted);
+        }
+        assert_eq!(
+            [0, 1, 2, 3].map(|class| confusion.iou(class)),
+            [Some(2.0 / 3.0), Some(1.0), Some(0.0), None]
+        );
+        assert_eq!(confusion.recall(2), None);
+        assert_eq!(confusion.precision(2), Some(0.0));
+        assert!((confusion.mean_iou() - (2.0 / 3.0 + 1.0) / 3.0).abs() < 1e-12);
+        assert!((confusion.mean_recall() - (2.0 / 3.0 + 1.0) / 2.0).abs() < 1e-12);
+        assert_eq!(Confusion::new(3).mean_iou(), 0.0);
+    }
+
+    #[test]
+    fn counts_add_up() {
+        let mut one = Confusion::new(2);
+        one.add(0, 1);
+        let mut both = one.clone();
+        both.merge(&one);
+        assert_eq!((both.count(0, 1), both.labels(0), both.predictions(1), both.total()), (2, 2, 2, 2));
+    }
+}

@@ -1,0 +1,80 @@
+//! Pictures of images and of what is known about their pixels, as PNG.
+
+mod colors;
+mod legend;
+mod overlay;
+mod sheet;
+mod text;
+
+pub use colors::{class_color, class_color_name};
+pub use legend::{Entry, legend};
+pub use overlay::{class_map, outlined, shares};
+pub use sheet::{Sheet, tile};
+
+use anyhow::{Context, Result};
+use image::{Rgb, RgbImage};
+use std::path::Path;
+
+/// The ground of all pictures, and what is written on it.
+pub const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
+const INK: Rgb<u8> = Rgb([40, 40, 40]);
+
+/// An image of a dataset, of one channel or three, as a picture.
+pub fn picture([height, width]: [usize; 2], channels: usize, pixels: &[u8]) -> RgbImage {
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        match pixels[(y as usize * width + x as usize) * channels..][..channels] {
+            [red, green, blue] => Rgb([red, green, blue]),
+            ref pixel => Rgb([pixel[0]; 3]),
+        }
+    })
+}
+
+/// The picture with each pixel repeated, so that its shorter side has at least so many pixels.
+pub fn enlarged(picture: &RgbImage, least: u32) -> RgbImage {
+    let factor = least.div_ceil(picture.width().min(picture.height()).max(1)).max(1);
+    RgbImage::from_fn(factor * picture.width(), factor * picture.height(), |x, y| {
+        *picture.get_pixel(x / factor, y / factor)
+    })
+}
+
+/// One picture below another, both from the left.
+pub fn stacked(above: &RgbImage, below: &RgbImage) -> RgbImage {
+    let width = above.width().max(below.width());
+    let mut both = RgbImage::from_pixel(width, above.height() + below.height(), PAPER);
+    image::imageops::replace(&mut both, above, 0, 0);
+    image::imageops::replace(&mut both, below, 0, i64::from(above.height()));
+    both
+}
+
+/// Writes a picture, and makes the folder for it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn save(picture: &RgbImage, path: &Path) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    picture.save(path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grey_and_colour_images_become_pictures_of_whole_pixels() {
+        assert_eq!(picture([1, 2], 1, &[7, 9]).into_raw(), [7, 7, 7, 9, 9, 9]);
+        let colour = picture([2, 1], 3, &[1, 2, 3, 4, 5, 6]);
+        assert_eq!((colour.dimensions(), colour.get_pixel(0, 1)), ((1, 2), &Rgb([4, 5, 6])));
+        let large = enlarged(&colour, 3);
+        assert_eq!((large.dimensions(), large.get_pixel(2, 3)), ((3, 6), &Rgb([4, 5, 6])));
+    }
+
+    #[test]
+    fn stacked_pictures_keep_their_pixels() {
+        let [a, b] = [1, 2].map(|side| RgbImage::from_pixel(side, side, Rgb([side as u8; 3])));
+        let both = stacked(&a, &b);
+        assert_eq!(both.dimensions(), (2, 3));
+        assert_eq!((both.get_pixel(1, 0), both.get_pixel(1, 2)), (&PAPER, &Rgb([2; 3])));
+    }
+}
