@@ -222,7 +222,10 @@ mod tests {
     #[test]
     fn all_files_parse() {
         assert_eq!(STUDIES.len(), 7);
-        assert_eq!(TASKS.iter().map(|task| task.name).collect::<Vec<_>>(), ["long-range", "fashion-mnist", "scenes"]);
+        assert_eq!(
+            TASKS.iter().map(|task| task.name).collect::<Vec<_>>(),
+            ["long-range", "fashion-mnist", "scenes"]
+        );
     }
 
     #[test]

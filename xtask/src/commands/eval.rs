@@ -164,9 +164,8 @@ fn by_class(confusion: &Confusion, classes: &[String]) -> Table<5> {
             confusion.labels(class).to_string(),
             percent(confusion.recall(class)),
             percent(confusion.precision(class)),
-            taken_for(confusion, class).map_or(String::new(), |(other, count)| {
-                format!("{} ({count})", classes[other])
-            }),
+            taken_for(confusion, class)
+                .map_or(String::new(), |(other, count)| format!("{} ({count})", classes[other])),
         ]);
     }
     table
@@ -200,5 +199,8 @@ fn by_pixels(confusion: &Confusion, classes: &[String]) -> Table<5> {
 /// The class that another one is most often taken for, and how often.
 fn taken_for(confusion: &Confusion, class: usize) -> Option<(usize, u64)> {
     let others = (0..confusion.classes()).filter(|&other| other != class);
-    others.map(|other| (other, confusion.count(class, other))).filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count)
+    others
+        .map(|other| (other, confusion.count(class, other)))
+        .filter(|(_, count)| *count > 0)
+        .max_by_key(|(_, count)| *count)
 }

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 use pelk_autodiff::Backend;
 use pelk_models::Head;
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, Limits, Metric, MetricsRow, Observer, Outcome, Run, StepReport, TrainConfig,
-    Trainer, WarmStart,
+    Checkpoint, Datasets, Evaluation, Limits, Metric, MetricsRow, Observer, Outcome, Run, StepReport,
+    TrainConfig, Trainer, WarmStart,
 };
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -148,7 +148,8 @@ fn describe_start(config: &TrainConfig, start: &WarmStart) -> String {
     let some = |names: &[String]| match names {
         [] => "none".to_owned(),
         names => {
-            let mut parts: Vec<&str> = names.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
+            let mut parts: Vec<&str> =
+                names.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
             parts.dedup();
             format!("{} ({})", names.len(), parts.join(", "))
         }
@@ -185,7 +186,9 @@ fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
     };
     let mut settings = args.set.clone();
     settings.extend(args.seed.map(|seed| format!("seed={seed}")));
-    settings.extend(args.weights.iter().map(|path| format!("weights={}", toml::Value::from(path.display().to_string()))));
+    settings.extend(
+        args.weights.iter().map(|path| format!("weights={}", toml::Value::from(path.display().to_string()))),
+    );
     let config = TrainConfig::parse(&origin, &text, &settings)?;
     let folder = args.out.clone().unwrap_or_else(|| free_folder(&name));
     Ok((config, Origin::Fresh(folder)))

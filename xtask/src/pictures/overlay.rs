@@ -21,7 +21,8 @@ pub fn class_map([height, width]: [usize; 2], classes: &[u32]) -> RgbImage {
 /// The image under the colours of its pixels' classes, with lines where classes meet. Map and image have the same shape; the
 /// image may be enlarged by a whole factor.
 pub fn outlined(image: &RgbImage, [height, width]: [usize; 2], classes: &[u32]) -> RgbImage {
-    let factor = [image.height() / height.max(1) as u32, image.width() / width.max(1) as u32].map(|f| f.max(1));
+    let factor =
+        [image.height() / height.max(1) as u32, image.width() / width.max(1) as u32].map(|f| f.max(1));
     let class = |x: u32, y: u32| {
         let place = |at: u32, factor: u32, len: usize| ((at / factor) as usize).min(len - 1);
         classes[place(y, factor[0], height) * width + place(x, factor[1], width)]
@@ -33,7 +34,8 @@ pub fn outlined(image: &RgbImage, [height, width]: [usize; 2], classes: &[u32]) 
         if differs(x + 1, y) || differs(x, y + 1) {
             return EDGE;
         }
-        let color = colors.get_pixel((x / factor[1]).min(width as u32 - 1), (y / factor[0]).min(height as u32 - 1));
+        let color =
+            colors.get_pixel((x / factor[1]).min(width as u32 - 1), (y / factor[0]).min(height as u32 - 1));
         let mut pixel = *image.get_pixel(x, y);
         for (value, over) in pixel.0.iter_mut().zip(color.0) {
             *value = (f32::from(*value) + COVER * (f32::from(over) - f32::from(*value))).round() as u8;
@@ -63,7 +65,9 @@ mod tests {
         let image = RgbImage::from_pixel(8, 4, Rgb([100, 100, 100]));
         let classes = [1, 1, 2, 2, 1, 1, 2, 2];
         let picture = outlined(&image, [2, 4], &classes);
-        let blend = |class: usize| Rgb(class_color(class).0.map(|over| ((100.0 + f32::from(over)) / 2.0).round() as u8));
+        let blend = |class: usize| {
+            Rgb(class_color(class).0.map(|over| ((100.0 + f32::from(over)) / 2.0).round() as u8))
+        };
         assert_eq!((picture.get_pixel(0, 0), picture.get_pixel(7, 3)), (&blend(1), &blend(2)));
         assert!((0..4).all(|y| *picture.get_pixel(3, y) == EDGE));
         assert_eq!(class_map([1, 2], &[IGNORED, 3]).into_raw()[..3], WITHOUT.0);

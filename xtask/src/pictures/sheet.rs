@@ -2,8 +2,8 @@
 
 use super::text::{LINE, write};
 use super::{INK, PAPER};
-use image::imageops::FilterType;
 use image::RgbImage;
+use image::imageops::FilterType;
 
 /// Pixels between pictures.
 const GAP: u32 = 4;
@@ -40,8 +40,8 @@ impl Sheet {
         // By whole factors pixels stay pixels.
         let whole = height.is_multiple_of(picture.height()) && width.is_multiple_of(picture.width());
         let filter = if mixes && !whole { FilterType::Triangle } else { FilterType::Nearest };
-        let [by_height, by_width] =
-            [(height, picture.height()), (width, picture.width())].map(|(to, from)| f64::from(to) / f64::from(from));
+        let [by_height, by_width] = [(height, picture.height()), (width, picture.width())]
+            .map(|(to, from)| f64::from(to) / f64::from(from));
         let side = |side: u32| ((f64::from(side) * by_height.min(by_width)).round() as u32).max(1);
         let fitted = image::imageops::resize(picture, side(picture.width()), side(picture.height()), filter);
         image::imageops::replace(&mut self.picture, &fitted, left.into(), top.into());

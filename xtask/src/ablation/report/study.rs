@@ -28,7 +28,11 @@ pub fn section(document: &mut Document, study: &Study, view: &StudyView) -> Vec<
             caption,
         }));
     };
-    add(view.metric.name().to_lowercase(), charts::along_axis(view), "Means and standard deviations over the seeds.");
+    add(
+        view.metric.name().to_lowercase(),
+        charts::along_axis(view),
+        "Means and standard deviations over the seeds.",
+    );
     let lines = view.lines();
     for &steps in &view.budgets {
         for line in &lines {

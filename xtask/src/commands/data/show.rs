@@ -1,7 +1,7 @@
 //! `cargo xtask data show`
 
 use crate::pictures::{Sheet, class_color, class_color_name, class_map, picture, save, tile};
-use crate::workspace::{DATASETS, dataset, data_config, root, shown};
+use crate::workspace::{DATASETS, data_config, dataset, root, shown};
 use anyhow::{Result, bail};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use image::RgbImage;
@@ -13,7 +13,9 @@ use std::path::PathBuf;
 ///
 /// A row a class; where the places of an image have classes of their own, each image beside its labels instead.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  cargo xtask data show --task long-range --count 12\n  cargo xtask data show --task scenes --set size=[192,288]")]
+#[command(
+    after_help = "Examples:\n  cargo xtask data show --task long-range --count 12\n  cargo xtask data show --task scenes --set size=[192,288]"
+)]
 pub struct ShowArgs {
     /// The dataset
     #[arg(long, value_name = "NAME", default_value = DATASETS[0], value_parser = PossibleValuesParser::new(DATASETS))]

@@ -12,7 +12,9 @@ use std::path::PathBuf;
 /// Training and test scenes go to the layout's two splits. What was written can be trained on with data.dataset=ade20k or coco and
 /// `--data DIR`, or be read by other programs.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  cargo xtask data write --layout ade20k --out scenes-ade --train 200 --test 50")]
+#[command(
+    after_help = "Example:\n  cargo xtask data write --layout ade20k --out scenes-ade --train 200 --test 50"
+)]
 pub struct WriteArgs {
     /// The layout: images and index masks, or images and one file with outlined instances
     #[arg(long, value_name = "NAME")]

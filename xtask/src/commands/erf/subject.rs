@@ -117,7 +117,11 @@ impl Subject {
             parameters,
             normalisation: (!small).then(imagenet),
             size: if small { [SMALL_SIZE; 2] } else { [PAPER_SIZE; 2] },
-            dataset: if small { Some(data_config(SMALL_DATASET, CanvasConfig::default(), &[])?) } else { None },
+            dataset: if small {
+                Some(data_config(SMALL_DATASET, CanvasConfig::default(), &[])?)
+            } else {
+                None
+            },
         })
     }
 
@@ -187,7 +191,8 @@ impl Images {
             Images::Files(paths) => images::open(&paths[index]),
             Images::Dataset(data, _) => {
                 let sample = data.sample(index)?;
-                let ([height, width], pixels) = (sample.size.map(|side| side as u32), sample.pixels.into_owned());
+                let ([height, width], pixels) =
+                    (sample.size.map(|side| side as u32), sample.pixels.into_owned());
                 let channels = data.channels();
                 let image = match channels {
                     1 => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),

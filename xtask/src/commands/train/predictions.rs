@@ -30,12 +30,8 @@ pub fn write<B: Backend>(
     let [height, width] = data.image_size().map_or([SIDE; 2], tile);
     let factor = SIDE.div_ceil(height.min(width)).max(1);
     let headings = ["image", "truth", "prediction"].repeat(IN_A_ROW);
-    let mut sheet = Sheet::new(
-        count.div_ceil(IN_A_ROW),
-        headings.len(),
-        [factor * height, factor * width],
-        &headings,
-    );
+    let mut sheet =
+        Sheet::new(count.div_ceil(IN_A_ROW), headings.len(), [factor * height, factor * width], &headings);
     let mut present = BTreeSet::new();
     for index in 0..count {
         let sample = data.sample(index)?;
