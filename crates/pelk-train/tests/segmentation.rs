@@ -57,7 +57,7 @@ impl Dataset for Halves {
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
         let [height, width] = if self.differ { [16 + index % 5, 18 + index % 7] } else { [16, 20] };
-        let (edge, striped) = (5 + index * 7 % 11, index % 3 == 0);
+        let (edge, striped) = (5 + index * 7 % 11, index.is_multiple_of(3));
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
             let class = if x >= edge { 1 } else { 2 * u32::from(striped) };

@@ -3,7 +3,7 @@
 use image::Rgb;
 
 /// Colours that stay apart for colour-blind readers (Okabe and Ito).
-const FIRST: [(&str, [u8; 3]); 8] = [
+const FIRST: [(&str, [u8; 3]); 11] = [
     ("grey", [190, 190, 190]),
     ("orange", [230, 159, 0]),
     ("sky blue", [86, 180, 233]),
@@ -12,6 +12,9 @@ const FIRST: [(&str, [u8; 3]); 8] = [
     ("blue", [0, 114, 178]),
     ("vermilion", [213, 94, 0]),
     ("yellow", [240, 228, 66]),
+    ("brown", [121, 68, 36]),
+    ("navy", [45, 45, 130]),
+    ("mint", [150, 255, 180]),
 ];
 
 /// Turns of the colour wheel from one class to the next: the golden section, so that no two come close.
@@ -49,7 +52,8 @@ mod tests {
         for (i, a) in colors.iter().enumerate() {
             for (j, b) in colors.iter().enumerate().skip(i + 1) {
                 let far = a.0.iter().zip(b.0).map(|(a, b)| u32::from(a.abs_diff(b))).sum::<u32>();
-                assert!(far >= 4, "classes {i} and {j} have the colours {a:?} and {b:?}");
+                let least = if j < FIRST.len() { 90 } else { 4 };
+                assert!(far >= least, "classes {i} and {j} have the colours {a:?} and {b:?}");
             }
         }
     }

@@ -7,4 +7,5 @@ mod gpu;
 mod interruptions;
 mod results;
 mod sandbox;
+mod segmentation;
 mod showing;
