@@ -13,7 +13,8 @@ fn a_run_folder_holds_the_documented_files() {
 
     let text = String::from_utf8(sandbox.read("run/metrics.csv")).unwrap();
     let mut lines = text.lines();
-    let header = "epoch,step,learning_rate,train_loss,test_loss,test_accuracy,test_mean_iou,images_per_second";
+    let header =
+        "epoch,step,learning_rate,train_loss,test_loss,test_accuracy,test_mean_iou,images_per_second";
     assert_eq!(lines.next(), Some(header));
     let rows: Vec<Vec<f64>> =
         lines.map(|line| line.split(',').map(|field| field.parse().unwrap()).collect()).collect();

@@ -46,7 +46,10 @@ fn printed(out: &str, name: &str) -> f64 {
 fn scenes_are_trained_measured_and_drawn() {
     let sandbox = Sandbox::new();
     let out = succeed(&mut train(&sandbox, "images", "run", &SCENES));
-    assert!(out.contains("24 training and 8 test images") && out.contains("open run/predictions.png"), "{out}");
+    assert!(
+        out.contains("24 training and 8 test images") && out.contains("open run/predictions.png"),
+        "{out}"
+    );
     let sheet = image::open(sandbox.path("run/predictions.png")).unwrap();
     assert!(sheet.width() > 6 * 40 && sheet.height() > 4 * 48, "{} x {}", sheet.width(), sheet.height());
     let header = String::from_utf8(sandbox.read("run/metrics.csv")).unwrap();
@@ -87,10 +90,13 @@ fn a_prediction_is_the_picture_under_colours_with_a_legend() {
     let sandbox = Sandbox::new();
     succeed(&mut train(&sandbox, "images", "run", &SCENES));
     // Of any size, not only that of training.
-    RgbImage::from_fn(70, 50, |x, y| Rgb([x as u8 * 3, 200, y as u8 * 5])).save(sandbox.path("a view.png")).unwrap();
+    RgbImage::from_fn(70, 50, |x, y| Rgb([x as u8 * 3, 200, y as u8 * 5]))
+        .save(sandbox.path("a view.png"))
+        .unwrap();
     GrayImage::from_pixel(40, 48, Luma([90])).save(sandbox.path("grey.jpg")).unwrap();
     let predict = |out: &str| {
-        let args = ["predict", "--checkpoint", "run/best.safetensors", "--out", out, "a view.png", "grey.jpg"];
+        let args =
+            ["predict", "--checkpoint", "run/best.safetensors", "--out", out, "a view.png", "grey.jpg"];
         sandbox.xtask(args)
     };
     let out = succeed(&mut predict("views"));
@@ -124,7 +130,12 @@ fn written_scenes_are_trained_on_in_both_layouts() {
         assert!(out.contains("12 train scenes in") && out.contains("4 test scenes in"), "{out}");
         refuse(&mut write(&[]), &["into another folder"]);
         let dataset = format!("data.dataset={layout}");
-        succeed(&mut train(&sandbox, layout, &format!("run-{layout}"), &[&dataset, FILES, "schedule.steps=3"]));
+        succeed(&mut train(
+            &sandbox,
+            layout,
+            &format!("run-{layout}"),
+            &[&dataset, FILES, "schedule.steps=3"],
+        ));
         let show = ["data", "show", "--task", layout, "--data", layout, "--test", "--count", "4"];
         let picture = format!("{layout}.png");
         succeed(&mut sandbox.xtask(show.into_iter().chain(["--out", &picture])));
@@ -144,13 +155,15 @@ fn written_scenes_are_trained_on_in_both_layouts() {
 fn masks(sandbox: &Sandbox) {
     for split in ["train", "test"] {
         for i in 0..4 {
-            let [pictures, masks] = ["images", "masks"].map(|kind| sandbox.path("set").join(kind).join(split));
+            let [pictures, masks] =
+                ["images", "masks"].map(|kind| sandbox.path("set").join(kind).join(split));
             for folder in [&pictures, &masks] {
                 std::fs::create_dir_all(folder).unwrap();
             }
             let picture = RgbImage::from_fn(40, 36, |x, y| Rgb([x as u8 * 6, 9 * i, y as u8 * 7]));
             picture.save(pictures.join(format!("{i}.jpg"))).unwrap();
-            let mask = RgbImage::from_fn(40, 36, |x, _| if x < 20 { Rgb([0, 0, 0]) } else { Rgb([255, 0, 0]) });
+            let mask =
+                RgbImage::from_fn(40, 36, |x, _| if x < 20 { Rgb([0, 0, 0]) } else { Rgb([255, 0, 0]) });
             mask.save(masks.join(format!("{i}.png"))).unwrap();
         }
     }
@@ -176,15 +189,35 @@ fn pictures_and_masks_that_do_not_fit_are_refused_by_name() {
         }
     };
     let one_mask = "masks/train/2.png";
-    with(one_mask, &|path| GrayImage::new(40, 35).save(path).unwrap(), &[one_mask, "35 x 40", "2.jpg", "36 x 40"]);
+    with(
+        one_mask,
+        &|path| GrayImage::new(40, 35).save(path).unwrap(),
+        &[one_mask, "35 x 40", "2.jpg", "36 x 40"],
+    );
     let beyond = GrayImage::from_fn(40, 36, |x, y| Luma([u8::from((x, y) == (7, 5)) * 2]));
-    with(one_mask, &|path| beyond.save(path).unwrap(), &[one_mask, "row 5, column 7", "value 2", "2 classes"]);
+    with(
+        one_mask,
+        &|path| beyond.save(path).unwrap(),
+        &[one_mask, "row 5, column 7", "value 2", "2 classes"],
+    );
     let unknown = RgbImage::from_pixel(40, 36, Rgb([1, 2, 3]));
     with(one_mask, &|path| unknown.save(path).unwrap(), &[one_mask, "colour 1 2 3"]);
     with(one_mask, &|path| std::fs::remove_file(path).unwrap(), &["images/train/2.jpg", "no mask"]);
-    with("images/test/1.jpg", &|path| std::fs::remove_file(path).unwrap(), &["masks/test/1.png", "no picture"]);
-    with("images/train/3.jpg", &|path| std::fs::write(path, "no picture").unwrap(), &["images/train/3.jpg", "damaged"]);
-    with("palette.txt", &|path| std::fs::write(path, "0 0 0 ground\n255 0 roof\n").unwrap(), &["line 2", "palette.txt"]);
+    with(
+        "images/test/1.jpg",
+        &|path| std::fs::remove_file(path).unwrap(),
+        &["masks/test/1.png", "no picture"],
+    );
+    with(
+        "images/train/3.jpg",
+        &|path| std::fs::write(path, "no picture").unwrap(),
+        &["images/train/3.jpg", "damaged"],
+    );
+    with(
+        "palette.txt",
+        &|path| std::fs::write(path, "0 0 0 ground\n255 0 roof\n").unwrap(),
+        &["line 2", "palette.txt"],
+    );
     with("palette.txt", &|path| std::fs::remove_file(path).unwrap(), &["palette.txt is missing"]);
     refuse(&mut train(&sandbox, "nowhere", "refused", &steps), &["nowhere", "is missing", "palette.txt"]);
     let uncut = ["data.dataset=masks", "schedule.steps=2"];
