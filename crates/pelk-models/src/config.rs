@@ -103,6 +103,23 @@ pub struct PeripheralConfig {
     pub small_kernel: usize,
     /// Position embedding.
     pub position: Position,
+    /// What the parameters are factors of.
+    #[serde(default)]
+    pub boxes: Boxes,
+}
+
+/// What a parameter of a region is a factor of. Both give the same functions, but are learnt differently: a step of Adam
+/// moves every parameter by about the learning rate, hence a tap of a large region as far as one of the centre, and the sum over
+/// that region's taps as many times as far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Boxes {
+    /// The sum of the input over the region: the paper's shared taps (Eq. 1).
+    #[default]
+    Sum,
+    /// The mean of the input over the region: the taps are the parameter over the region's area, so that regions of all sizes
+    /// start alike and learn alike. Small networks learn faster (see the page on results).
+    Mean,
 }
 
 /// A partial convolution with two stripes, `kernel` x `width` and `width` x `kernel`, and a dense branch of `width` x

@@ -233,7 +233,9 @@ impl Executor for Counter {
                 };
             }
         }
-        Ok(outputs.into_iter().map(|shape| Counted { shape, parameter: None }).collect())
+        // What is made of a parameter alone is still that parameter.
+        let parameter = if let [one] = inputs { one.parameter.clone() } else { None };
+        Ok(outputs.into_iter().map(|shape| Counted { shape, parameter: parameter.clone() }).collect())
     }
 
     fn shape<'v>(&'v self, value: &'v Counted) -> &'v Shape {
@@ -244,7 +246,8 @@ impl Executor for Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::zoo::{Model, PaperNumbers, Task, models};
+    use crate::zoo::{Model, PaperNumbers, Task, configure, models};
+    use crate::{Boxes, ModelSpec};
 
     fn total(model: &Model, printed: &PaperNumbers) -> PartCost {
         let PaperNumbers { task, size, .. } = *printed;
@@ -256,6 +259,16 @@ mod tests {
     /// The bound that the printed digits allow.
     fn close(actual: f64, printed: f64) -> bool {
         (actual / printed - 1.0).abs() < 0.015
+    }
+
+    #[test]
+    fn factors_of_means_cost_what_taps_cost() {
+        let [sums, means] = [Boxes::Sum, Boxes::Mean].map(|boxes| {
+            let spec = ModelSpec { boxes: Some(boxes), ..ModelSpec::named("pelk_atto") };
+            let network = Network::new(configure(&spec, 3, 10).unwrap()).unwrap();
+            count(&network, [28, 28], PaperRules::PLAIN).unwrap()
+        });
+        assert_eq!(sums.parts, means.parts);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! crossed stripes and a dense kernel, the latter is added to a stripe. BatchNorms after the dense convolutions of a decoder
 //! become biases.
 
-use crate::config::{MixerConfig, NetworkConfig, PeripheralConfig, Position, StripeConfig};
+use crate::config::{Boxes, MixerConfig, NetworkConfig, PeripheralConfig, Position, StripeConfig};
 use crate::error::{ModelError, Result};
 use crate::layers::BATCH_NORM_EPS;
 use crate::mixers::peripheral::position_name;
@@ -93,6 +93,10 @@ fn fold_peripheral(
 ) -> Result<()> {
     let (cells, side) = (config.grid.cells(), config.grid.kernel());
     let mut theta = take(weights, &format!("{block}.large.weight"), &[config.channels, cells, cells])?;
+    if config.boxes == Boxes::Mean {
+        let factors = config.taps_of_means().into_iter().cycle();
+        theta.iter_mut().zip(factors).for_each(|(parameter, factor)| *parameter *= factor);
+    }
     let large = affine(weights, &format!("{block}.large_bn"), config.channels)?;
     let mut bias = large.shift;
     if config.position == Position::Literal {

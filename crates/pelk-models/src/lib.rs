@@ -37,7 +37,7 @@ mod weights;
 pub mod zoo;
 
 pub use config::{
-    DenseInit, Head, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
+    Boxes, DenseInit, Head, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
 };
 pub use error::{ModelError, Result};
 pub use fold::fold;

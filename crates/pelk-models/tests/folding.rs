@@ -4,7 +4,7 @@ use ndarray::ArrayD;
 use pelk_autodiff::{Backend, CpuBackend, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape};
 use pelk_models::zoo::{Form, configure};
 use pelk_models::{
-    MixerConfig, ModelSpec, Network, NetworkConfig, Position, UperNetConfig, fold, initialize,
+    Boxes, MixerConfig, ModelSpec, Network, NetworkConfig, Position, UperNetConfig, fold, initialize,
 };
 use pelk_random::{Purpose, name_hash, stream, truncated_normal};
 use std::collections::BTreeSet;
@@ -117,6 +117,11 @@ fn other_grids_and_ratios_fold_exactly() {
         ("dense kernels below the branch's", ModelSpec { kernels: Some(vec![3, 1]), ..ModelSpec::default() }),
         ("fine outside", ModelSpec { grids: grids(["1,1,2,4,8,1", "2,1,1,1"]), ..ModelSpec::default() }),
         ("no unshared centre", ModelSpec { grids: grids(["4,3,5", "2,3"]), ..ModelSpec::default() }),
+        ("means", ModelSpec { boxes: Some(Boxes::Mean), ..ModelSpec::default() }),
+        (
+            "means, literal",
+            ModelSpec { boxes: Some(Boxes::Mean), position: Some(Position::Literal), ..ModelSpec::default() },
+        ),
     ] {
         check(what, small(changes), &[[16, 16], [30, 9]]);
     }
@@ -199,4 +204,32 @@ fn a_missing_or_misshapen_parameter_is_named() {
         assert!(message.contains(&format!("{name:?}")), "{name}: {message}");
         assert!(message.contains("[3, 2, 1]") && message.contains(&shape), "{name}: {message}");
     }
+}
+
+#[test]
+fn factors_of_means_are_taps_times_the_area() {
+    let [sums, means] = [Boxes::Sum, Boxes::Mean]
+        .map(|boxes| Network::new(small(ModelSpec { boxes: Some(boxes), ..ModelSpec::default() })).unwrap());
+    let weights = trained(&sums);
+    let mut others = weights.clone();
+    let mut changed = 0;
+    for (i, stage) in sums.config().stages.iter().enumerate() {
+        let MixerConfig::Peripheral(mixer) = &stage.mixer else { panic!("{:?}", stage.mixer) };
+        let sides = mixer.grid.intervals();
+        for j in 0..stage.depth {
+            let theta = others.get_mut(&format!("stages.{i}.{j}.large.weight")).unwrap();
+            for (place, parameter) in theta.indexed_iter_mut() {
+                *parameter *= (sides[place[1]] * sides[place[2]]) as f32;
+                changed += usize::from(sides[place[1]] * sides[place[2]] > 1);
+            }
+        }
+    }
+    assert!(changed > 100);
+    let [expected, got] =
+        [(&sums, &weights), (&means, &others)].map(|(network, weights)| logits(network, weights, [24, 17]));
+    let largest = expected.iter().fold(0.0, |largest: f32, logit| largest.max(logit.abs()));
+    assert!(
+        got.iter().zip(&expected).all(|(a, b)| (a - b).abs() <= TOLERANCE * largest),
+        "{got:?}, {expected:?}"
+    );
 }

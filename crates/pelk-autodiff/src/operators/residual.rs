@@ -14,11 +14,11 @@ pub struct Add;
 #[derive(Debug, Clone, Copy)]
 pub struct ScaleChannels;
 
-/// Multiplies each sample by a constant (drop path), or each channel of each sample (Dropout2d). Input and output:
-/// `[N, .., C]`.
+/// Multiplies each sample by a constant (drop path), each channel of each sample (Dropout2d), or each value. Input and
+/// output: `[N, .., C]`.
 #[derive(Debug, Clone)]
 pub struct ScaleSamples {
-    /// One factor a sample, `[N]`, or one for each of its channels, `[N, C]`.
+    /// One factor a sample, `[N]`, one for each of its channels, `[N, C]`, or one for each value.
     pub factors: Arc<[f32]>,
 }
 
@@ -85,7 +85,7 @@ impl Operator for ScaleSamples {
     fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
         let [x] = exactly(self.name(), inputs)?;
         let (samples, factors) = (x.first().copied().unwrap_or(0), self.factors.len());
-        if x.is_empty() || (factors != samples && factors != samples * x.channels()) {
+        if x.is_empty() || ![samples, samples * x.channels(), x.elements()].contains(&factors) {
             return Err(misfit(self.name(), format!("{factors} factors do not fit x {x}")));
         }
         Ok(vec![x.clone()])

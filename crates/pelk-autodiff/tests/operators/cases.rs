@@ -311,6 +311,7 @@ fn scale_samples() -> Vec<Case> {
         case(WIDE, 3),
         case(&[3, 2], 6),
         case(&[3, 2, 5, 7], 21),
+        case(&[3, 2, 5, 7], 210),
         case(WIDE, 111),
     ]
 }

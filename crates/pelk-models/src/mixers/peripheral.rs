@@ -2,7 +2,7 @@
 //!
 //! The first channels go through a large peripheral kernel and a small dense kernel in parallel, each followed
 //! by its own BatchNorm; the other channels pass unchanged. In the folded form both kernels and BatchNorms are
-//! one peripheral kernel with a bias.
+//! one peripheral kernel with a bias, whose parameters are taps, also where those of training are factors of means.
 //!
 //! Names under the block: `large.weight` (theta), `large_bn.*`, `small.weight`, `small_bn.*`; the stage's embedding is
 //! `positions.I`. Folded: `large.weight`, `large.bias`, with an in-bounds embedding `large.position_weight` (theta
@@ -10,15 +10,21 @@
 //! is too small to hold it.
 
 use super::{BlockPath, partial};
-use crate::config::PeripheralConfig;
+use crate::config::{Boxes, PeripheralConfig};
 use crate::layers::{INIT, batch_norm, dense_square, depthwise, vector, weight};
-use pelk_autodiff::operators::{Add, DepthwiseConv, PositionBias, PositionForm};
+use pelk_autodiff::operators::{Add, DepthwiseConv, PositionBias, PositionForm, ScaleSamples};
 use pelk_autodiff::{Executor, ParameterSpec, Result, Role, Shape};
 
 impl PeripheralConfig {
     /// Whether the small kernel lies within the unshared centre, so that folding merges it into theta.
     pub fn small_fits_center(&self) -> bool {
         self.small_kernel <= self.grid.center()
+    }
+
+    /// What each region's taps are where its parameter is the factor 1 of a mean: 1 over the region's area, k' x k' values.
+    pub(crate) fn taps_of_means(&self) -> Vec<f32> {
+        let sides = self.grid.intervals();
+        sides.iter().flat_map(|height| sides.iter().map(move |width| 1.0 / (height * width) as f32)).collect()
     }
 }
 
@@ -67,7 +73,12 @@ fn large<E: Executor>(
     path: BlockPath<'_>,
     x: &E::Value,
 ) -> Result<E::Value> {
-    let theta = theta(e, config, format!("{}.large.weight", path.block))?;
+    let mut theta = theta(e, config, format!("{}.large.weight", path.block))?;
+    if config.boxes == Boxes::Mean {
+        let factors = config.taps_of_means().into_iter().cycle();
+        let factors = factors.take(e.shape(&theta).elements()).collect();
+        theta = e.apply_one(ScaleSamples { factors }, &[&theta])?;
+    }
     let op = DepthwiseConv::square(config.grid.clone());
     match config.position.form() {
         None => e.apply_one(op, &[x, &theta]),

@@ -1,7 +1,7 @@
 //! What distinguishes the models of one skeleton, and how users change it.
 
 use crate::config::{
-    DenseInit, Head, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
+    Boxes, DenseInit, Head, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
 };
 use crate::error::{ModelError, Result};
 use crate::heads::upernet::UperNetConfig;
@@ -60,6 +60,8 @@ pub struct LargeKernel {
     pub small_kernel: usize,
     /// Position embedding.
     pub position: Position,
+    /// What the parameters are factors of.
+    pub boxes: Boxes,
 }
 
 /// A model of the zoo by name, with changes; what is left out stays as it is.
@@ -104,6 +106,9 @@ pub struct ModelSpec {
     /// Position embedding: none, in_bounds or literal (all models but ConvNeXt's; stripes have none).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
+    /// Whether parameters are factors of the regions' sums or means: sum, as in the paper, or mean (peripheral kernels).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boxes: Option<Boxes>,
     /// Start of the layer scale; 0 leaves it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer_scale: Option<f32>,
@@ -149,6 +154,7 @@ impl Blueprint {
             ("center", options.center.is_some()),
             ("base", options.base.is_some()),
             ("grids", options.grids.is_some()),
+            ("boxes", options.boxes.is_some()),
         ];
         let large = [
             ("form", options.form.is_some()),
@@ -172,6 +178,7 @@ impl Blueprint {
         set(&mut blueprint.ratio, &options.ratio);
         set(&mut blueprint.small_kernel, &options.small_kernel);
         set(&mut blueprint.position, &options.position);
+        set(&mut blueprint.boxes, &options.boxes);
         blueprint.grids.clone_from(&options.grids);
         if blueprint.form != Form::Peripheral {
             refuse(&sharing, "is for peripheral kernels; set model.form=peripheral too".to_owned())?;
@@ -250,6 +257,7 @@ impl LargeKernel {
             channels,
             small_kernel,
             position: self.position,
+            boxes: self.boxes,
         }))
     }
 

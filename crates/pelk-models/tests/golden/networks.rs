@@ -8,7 +8,7 @@ use pelk_autodiff::{
 use pelk_grid::SharingGrid;
 use pelk_models::zoo::Form;
 use pelk_models::{
-    Head, MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
+    Boxes, Head, MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -92,6 +92,7 @@ pub fn block<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
         channels: attrs.conv_channels,
         small_kernel: attrs.small_kernel,
         position: attrs.position,
+        boxes: Boxes::Sum,
     });
     run_block(case, backend, StageConfig { depth: 1, width: attrs.dim, mixer }, attrs.training)
 }
@@ -110,6 +111,7 @@ pub fn rival<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
             channels,
             small_kernel: attrs.small_kernel,
             position: Position::None,
+            boxes: Boxes::Sum,
         }),
         Form::Peripheral => return Err("a peripheral kernel is no rival".into()),
     };
@@ -184,6 +186,7 @@ pub fn train<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
             channels: (width as f64 * attrs.ratio) as usize,
             small_kernel: 5,
             position: attrs.position,
+            boxes: Boxes::Sum,
         });
         Ok(StageConfig { depth: attrs.depths[i], width, mixer })
     };
