@@ -5,7 +5,7 @@ use crate::shape::{ShapeError, checked_len, expect_len};
 use rayon::prelude::*;
 
 /// Splits `x`, `[rows, C]`, into `parts`, each `[rows, as many as it holds]`; together they have C columns. The gradient of
-/// [`concat`].
+/// [`concat()`].
 ///
 /// # Errors
 /// When a part is empty or does not hold whole rows, or `x` has another length than all parts together.

@@ -1,5 +1,5 @@
 //! What turns the features of a network's stages into logits. To add one: a file here, its configuration in
-//! [`Head`](crate::Head), its lines below.
+//! [`Head`], its lines below.
 
 mod classifier;
 pub mod upernet;

@@ -32,7 +32,7 @@ pub struct ShowArgs {
     /// Seed of a composed dataset's canvases
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Change what scenes look like, for instance items=[4,12]; may be repeated
+    /// Change what scenes look like, for instance occlusion=0.2; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// The picture [default: runs/data/NAME-SPLIT.png]

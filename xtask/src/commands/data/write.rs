@@ -31,7 +31,7 @@ pub struct WriteArgs {
     /// Seed of the scenes
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Change what scenes look like, for instance size=[192,288]; may be repeated
+    /// Change what scenes look like, for instance noise=20; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Folder of Fashion-MNIST's files [default: the folder in `datasets` that comes with the checkout]
