@@ -137,7 +137,7 @@ fn files_of_other_programs_are_refused() {
         &["format is 4"],
     );
     names("unknown field", &with(Some(&text.replacen("\"step\":", "\"stepp\":", 1))), &path, &["stepp"]);
-    names("missing field", &with(Some("{\"format\": 2}")), &path, &["network"]);
+    names("missing field", &with(Some("{\"format\": 3}")), &path, &["network"]);
 
     let bytes = good.to_bytes().unwrap();
     for len in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
