@@ -94,8 +94,7 @@ fn fold_peripheral(
     let (cells, side) = (config.grid.cells(), config.grid.kernel());
     let mut theta = take(weights, &format!("{block}.large.weight"), &[config.channels, cells, cells])?;
     if config.boxes == Boxes::Mean {
-        let factors = config.taps_of_means().into_iter().cycle();
-        theta.iter_mut().zip(factors).for_each(|(parameter, factor)| *parameter *= factor);
+        theta.iter_mut().zip(config.taps_of_means()).for_each(|(parameter, factor)| *parameter *= factor);
     }
     let large = affine(weights, &format!("{block}.large_bn"), config.channels)?;
     let mut bias = large.shift;

@@ -31,12 +31,13 @@ fn train(sandbox: &Sandbox, data: &str, out: &str, settings: &[&str]) -> Command
     sandbox.xtask(["train", "--preset", "scenes", "--data", data, "--out", out].into_iter().chain(settings))
 }
 
-/// The numbers of a run's last line, and what `eval` prints as this.
+/// The numbers of the last line of a run's metrics.
 fn last_row(sandbox: &Sandbox, run: &str) -> Vec<f64> {
     let lines = sandbox.metrics(run);
     lines.last().unwrap().split(',').map(|field| field.parse().unwrap()).collect()
 }
 
+/// The number that `eval` prints beside this name.
 fn printed(out: &str, name: &str) -> f64 {
     let line = out.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}:\n{out}"));
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
@@ -227,7 +228,7 @@ fn pictures_and_masks_that_do_not_fit_are_refused_by_name() {
 }
 
 #[test]
-fn a_classifier_s_weights_start_a_segmentation_network() {
+fn weights_of_a_file_start_a_network_that_they_fit() {
     let sandbox = Sandbox::new();
     // Of three channels, as scenes are: a classifier of grey images does not fit.
     sandbox.trained("grey", 4);

@@ -21,10 +21,11 @@ impl PeripheralConfig {
         self.small_kernel <= self.grid.center()
     }
 
-    /// What each region's taps are where its parameter is the factor 1 of a mean: 1 over the region's area, k' x k' values.
-    pub(crate) fn taps_of_means(&self) -> Vec<f32> {
+    /// What each region's taps are where its parameter is the factor 1 of a mean, 1 over the region's area: for theta
+    /// `[C, k', k']`, channel after channel without end.
+    pub(crate) fn taps_of_means(&self) -> impl Iterator<Item = f32> {
         let sides = self.grid.intervals();
-        sides.iter().flat_map(|height| sides.iter().map(move |width| 1.0 / (height * width) as f32)).collect()
+        sides.iter().flat_map(|height| sides.iter().map(move |width| 1.0 / (height * width) as f32)).cycle()
     }
 }
 
@@ -75,8 +76,7 @@ fn large<E: Executor>(
 ) -> Result<E::Value> {
     let mut theta = theta(e, config, format!("{}.large.weight", path.block))?;
     if config.boxes == Boxes::Mean {
-        let factors = config.taps_of_means().into_iter().cycle();
-        let factors = factors.take(e.shape(&theta).elements()).collect();
+        let factors = config.taps_of_means().take(e.shape(&theta).elements()).collect();
         theta = e.apply_one(ScaleSamples { factors }, &[&theta])?;
     }
     let op = DepthwiseConv::square(config.grid.clone());
