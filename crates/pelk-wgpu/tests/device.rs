@@ -39,6 +39,10 @@ fn float16_keeps_eleven_bits() {
     assert_eq!(narrow.element(), Element::F16);
     assert_eq!(half.download(&narrow).unwrap(), [1.0, -0.5, 1.0 + 1.0 / 1024.0, 1.0, 65504.0, 0.0]);
     assert_eq!(half.add(&narrow, &narrow).unwrap().element(), Element::F16);
+    // A parameter that is scaled stays as fine as it was, an activation as coarse.
+    let parameter = half.upload(&[1e-6]).unwrap();
+    assert_eq!(half.download(&half.scale_samples(1, &parameter, &[0.5]).unwrap()).unwrap(), [5e-7]);
+    assert_eq!(half.scale_samples(1, &narrow, &[0.5]).unwrap().element(), Element::F16);
 }
 
 #[test]

@@ -150,7 +150,8 @@ impl Gpu {
         rows_of("scale_samples", x.len(), factors.len())?;
         let [sample, channels] =
             [rows_of("scale_samples", x.len(), samples)?, rows_of("scale_samples", factors.len(), samples)?];
-        let (y, factors) = (self.activation(x.len())?, self.upload(factors)?);
+        // Stored as x is: it may be a parameter, whose values are too fine for 16 bits.
+        let (y, factors) = (self.empty(x.len(), x.element())?, self.upload(factors)?);
         let text = "fn item(i: u32) {
             let factor = (p.first + i / p.sample) * p.channels + i % p.channels;
             store_y(i, load_x(i) * load_factors(factor));
