@@ -125,6 +125,11 @@ impl Sprite {
         (brightness / 40.0).min(1.0)
     }
 
+    /// Its side in pixels.
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
     /// The brightness of each of its pixels, row-major.
     pub fn pixels(&self) -> &[f32] {
         &self.pixels

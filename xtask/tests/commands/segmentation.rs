@@ -19,7 +19,7 @@ const NETWORK: [&str; 8] = [
 /// Scenes of which there are few.
 const SCENES: [&str; 3] = [
     "data.canvases={ train = 24, test = 8 }",
-    "data.scenes={ size = [48, 40], items = [2, 4], sides = [16, 30] }",
+    "data.scenes={ size = [48, 40], shelves = [0, 0], items = [2, 4], sides = [16, 30] }",
     "schedule.steps=6",
 ];
 /// Pictures of different sizes, of which squares are cut out.

@@ -1,5 +1,7 @@
 //! Where the items of a scene lie, and what is seen of them.
 
+use std::ops::Range;
+
 use rand::{Rng, RngExt};
 
 use crate::Rectangle;
@@ -26,11 +28,17 @@ pub struct Instance {
     pub bounds: Rectangle,
 }
 
-/// An item and its place.
-pub(crate) struct Placed {
+/// An item as it looks.
+pub(crate) struct Item {
     pub sprite: Sprite,
     pub class: u32,
+    /// A factor of each colour.
     pub tint: [f32; 3],
+}
+
+/// An item and its place.
+pub(crate) struct Placed {
+    pub item: Item,
     /// Row and column of its first pixel, which may lie outside.
     pub corner: [isize; 2],
     /// How many pixels of the picture it covers.
@@ -53,29 +61,25 @@ impl Layout {
         Layout { size, placed: Vec::new(), owners: vec![None; size[0] * size[1]] }
     }
 
-    /// Lays an item of `side` pixels before the others, at the first of ten random places where enough of it is
-    /// inside and it leaves each of the others all but `occlusion` of its pixels; or nowhere.
-    pub fn place(
-        &mut self,
-        rng: &mut impl Rng,
-        sprite: Sprite,
-        side: usize,
-        class: u32,
-        tint: [f32; 3],
-        occlusion: f64,
-    ) {
+    /// Lays an item before the others, at the first of ten random places where enough of it is inside and it leaves each
+    /// of the others all but `occlusion` of its pixels; or nowhere. Its square lies between the rows of `shelf`, which
+    /// have room for it, or anywhere.
+    pub fn place(&mut self, rng: &mut impl Rng, item: Item, shelf: Option<Range<usize>>, occlusion: f64) {
+        let (sprite, side) = (&item.sprite, item.sprite.side());
         let whole =
             sprite.pixels().iter().filter(|&&brightness| Sprite::cover(brightness) >= COVERED).count();
         if (whole as f64) < VISIBLE * (side * side) as f64 {
             return;
         }
         // As far outside as an item that fills its square may be.
-        let outside = ((1.0 - INSIDE) * side as f64) as usize;
+        let outside = ((1.0 - INSIDE) * side as f64) as i64;
+        let anywhere = |length: usize| -outside..=length as i64 + outside - side as i64;
         for _ in 0..ATTEMPTS {
-            let corner = self.size.map(|length| {
-                let room = (length + 2 * outside).saturating_sub(side);
-                rng.random_range(0..=room) as isize - outside as isize
-            });
+            let row = match &shelf {
+                Some(rows) => rng.random_range(rows.start as i64..=(rows.end - side) as i64),
+                None => rng.random_range(anywhere(self.size[0])),
+            };
+            let corner = [row, rng.random_range(anywhere(self.size[1]))].map(|at| at as isize);
             let covered: Vec<usize> = sprite
                 .within(corner, self.size)
                 .filter(|&(_, brightness)| Sprite::cover(brightness) >= COVERED)
@@ -88,34 +92,34 @@ impl Layout {
             for owner in covered.iter().filter_map(|&pixel| self.owners[pixel]) {
                 hides[owner] += 1;
             }
-            let spared = |(item, hides): (&Placed, &usize)| {
-                (item.hidden + hides) as f64 <= occlusion * item.covered as f64
+            let spared = |(placed, hides): (&Placed, &usize)| {
+                (placed.hidden + hides) as f64 <= occlusion * placed.covered as f64
             };
             if !self.placed.iter().zip(&hides).all(spared) {
                 continue;
             }
-            for (item, hides) in self.placed.iter_mut().zip(hides) {
-                item.hidden += hides;
+            for (placed, hides) in self.placed.iter_mut().zip(hides) {
+                placed.hidden += hides;
             }
             for &pixel in &covered {
                 self.owners[pixel] = Some(self.placed.len());
             }
-            self.placed.push(Placed { sprite, class, tint, corner, covered: covered.len(), hidden: 0 });
+            self.placed.push(Placed { item, corner, covered: covered.len(), hidden: 0 });
             return;
         }
     }
 
     /// The class of the item that each pixel shows, or 0.
     pub fn labels(&self) -> Vec<u32> {
-        self.owners.iter().map(|owner| owner.map_or(0, |item| self.placed[item].class)).collect()
+        self.owners.iter().map(|owner| owner.map_or(0, |number| self.placed[number].item.class)).collect()
     }
 
     /// What is seen of each item of which anything is seen.
     pub fn instances(&self) -> Vec<Instance> {
         let [height, width] = self.size;
-        let instances = self.placed.iter().enumerate().filter(|(_, item)| item.hidden < item.covered);
+        let instances = self.placed.iter().enumerate().filter(|(_, placed)| placed.hidden < placed.covered);
         instances
-            .map(|(number, item)| {
+            .map(|(number, placed)| {
                 let mask: Vec<bool> = self.owners.iter().map(|&owner| owner == Some(number)).collect();
                 // First and last row, first and last column.
                 let (mut rows, mut columns) = ([height, 0], [width, 0]);
@@ -130,7 +134,7 @@ impl Layout {
                     height: rows[1] + 1 - rows[0],
                     width: columns[1] + 1 - columns[0],
                 };
-                Instance { class: item.class, mask, bounds }
+                Instance { class: placed.item.class, mask, bounds }
             })
             .collect()
     }
@@ -152,11 +156,15 @@ mod tests {
         Sprite::new(&image, 14, side, false)
     }
 
+    fn item(sprite: Sprite, class: u32) -> Item {
+        Item { sprite, class, tint: [1.0; 3] }
+    }
+
     fn layout(seed: u64, count: usize, side: usize, occlusion: f64) -> Layout {
         let mut rng = stream(seed, Purpose::Compose, 0, 0);
         let mut layout = Layout::new([40, 60]);
         for class in 1..=count as u32 {
-            layout.place(&mut rng, sprite(side), side, class, [1.0; 3], occlusion);
+            layout.place(&mut rng, item(sprite(side), class), None, occlusion);
         }
         layout
     }
@@ -165,7 +173,7 @@ mod tests {
     fn an_item_too_dark_to_be_seen_is_left_out() {
         let mut layout = Layout::new([40, 60]);
         let dark = Sprite::new(&[19; 16], 4, 10, false);
-        layout.place(&mut stream(0, Purpose::Compose, 0, 0), dark, 10, 1, [1.0; 3], 0.5);
+        layout.place(&mut stream(0, Purpose::Compose, 0, 0), item(dark, 1), None, 0.5);
         assert!(layout.placed.is_empty() && layout.instances().is_empty());
     }
 
@@ -200,11 +208,12 @@ mod tests {
                 }
                 prop_assert_eq!(touched, [true; 4]);
                 let seen = instance.mask.iter().filter(|&&seen| seen).count();
-                let item = layout.placed.iter().find(|item| item.class == instance.class).unwrap();
-                prop_assert_eq!(seen, item.covered - item.hidden);
-                prop_assert!(item.hidden as f64 <= occlusion * item.covered as f64);
+                let Placed { item, covered, hidden, .. } =
+                    layout.placed.iter().find(|placed| placed.item.class == instance.class).unwrap();
+                prop_assert_eq!(seen, covered - hidden);
+                prop_assert!(*hidden as f64 <= occlusion * *covered as f64);
                 let whole = item.sprite.pixels().iter().filter(|&&b| Sprite::cover(b) >= COVERED).count();
-                prop_assert!(item.covered as f64 >= INSIDE * whole as f64);
+                prop_assert!(*covered as f64 >= INSIDE * whole as f64);
             }
             prop_assert_eq!(labels, layout.labels());
         }

@@ -1,12 +1,15 @@
 //! Pictures of several items, every pixel with a class: a task of segmentation without a download ("scenes").
 //!
-//! A scene shows items of Fashion-MNIST in random sizes, tints and places on a textured background. They hide parts of
-//! each other and are cut by the border, and neither their colour nor their brightness says where they are or what they
-//! are. The class of a pixel is that of the foremost item that covers it by half or more, or background.
+//! A scene shows items of Fashion-MNIST in random sizes, tints and places on a textured background, on shelves with a kind
+//! each, as in a shop: what stands beside an item tells what it is. Without shelves they lie anywhere, and nothing outside
+//! an item tells its kind. They hide parts of each other and are cut by the border, and neither their colour nor their
+//! brightness says where they are or what they are. The class of a pixel is that of the foremost item that covers it by
+//! half or more, or background.
 
 mod compose;
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use pelk_random::{Purpose, stream};
@@ -15,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canvas::{Canvas, Sprite};
 use crate::{DataError, Dataset, ImageDataset, Labelling, Normalisation, Sample, Split};
-use compose::Layout;
+use compose::{Item, Layout, Placed};
 
 pub use compose::Instance;
 
@@ -31,9 +34,14 @@ const LONGEST: usize = 1 << 13;
 pub struct SceneConfig {
     /// Height and width of a scene, in pixels. Default 96 x 96.
     pub size: [usize; 2],
-    /// The fewest and the most items of a scene, before those without room are left out. Default 3 and 8.
+    /// The fewest and the most shelves of a scene, equally high, one above the other; the items of a shelf are of one class.
+    /// With `[0, 0]` there are none, and each item has a class of its own. Default 2 and 4.
+    pub shelves: [usize; 2],
+    /// The fewest and the most items of a shelf, or of a scene without shelves, before those without room are left out.
+    /// Default 2 and 5.
     pub items: [usize; 2],
-    /// The smallest and the largest side of an item's square, in pixels; its logarithm is uniform. Default 20 and 56.
+    /// The smallest and the largest side of an item's square, in pixels; its logarithm is uniform. No item is larger than
+    /// its shelf is high. Default 20 and 56.
     pub sides: [usize; 2],
     /// The largest share of an item's pixels that later items hide, 0 to 1: an item that would hide more is moved, and
     /// left out where ten places do not suit. Default 0.5.
@@ -46,7 +54,15 @@ pub struct SceneConfig {
 
 impl Default for SceneConfig {
     fn default() -> Self {
-        Self { size: [96, 96], items: [3, 8], sides: [20, 56], occlusion: 0.5, texture: 0.6, noise: 8.0 }
+        Self {
+            size: [96, 96],
+            shelves: [2, 4],
+            items: [2, 5],
+            sides: [20, 56],
+            occlusion: 0.5,
+            texture: 0.6,
+            noise: 8.0,
+        }
     }
 }
 
@@ -57,6 +73,7 @@ impl SceneConfig {
     /// [`DataError::Config`] naming the field.
     pub fn validate(&self) -> Result<(), DataError> {
         let ordered = |[least, most]: [usize; 2], limit| 1 <= least && least <= most && most <= limit;
+        let [height, width] = self.size;
         if !self.size.iter().all(|side| (1..=LONGEST).contains(side)) {
             let expected = format!("height and width, each from 1 to {LONGEST} pixels");
             return Err(DataError::config("size", self.size, expected));
@@ -65,11 +82,20 @@ impl SceneConfig {
             let expected = format!("two numbers from 1 to {MOST}, the smaller first");
             return Err(DataError::config("items", self.items, expected));
         }
-        let side = self.size[0].min(self.size[1]);
+        let side = height.min(width);
         if !ordered(self.sides, side) {
             let expected =
                 format!("two numbers of pixels from 1 to {side}, the scene's side, the smaller first");
             return Err(DataError::config("sides", self.sides, expected));
+        }
+        let most = height / self.sides[0];
+        if self.shelves != [0, 0] && !ordered(self.shelves, most) {
+            let expected = format!(
+                "[0, 0] for none, or two numbers from 1 to {most}, the smaller first: the smallest item, of {} pixels, must \
+                 have room on a shelf of a scene of {height}",
+                self.sides[0]
+            );
+            return Err(DataError::config("shelves", self.shelves, expected));
         }
         for (field, value, most) in
             [("occlusion", self.occlusion, 1.0), ("texture", self.texture, 1.0), ("noise", self.noise, 128.0)]
@@ -172,30 +198,52 @@ impl Scenes {
             Split::Test => 3,
         };
         let mut rng = stream(self.seed, Purpose::Compose, split, index as u64);
-        let [fewest, most] = self.config.items;
         let mut layout = Layout::new(self.config.size);
-        for _ in 0..rng.random_range(fewest..=most) {
-            self.add_item(&mut rng, &mut layout);
+        let shelves = between(&mut rng, self.config.shelves);
+        if shelves == 0 {
+            for _ in 0..between(&mut rng, self.config.items) {
+                let class = self.any_class(&mut rng);
+                self.add_item(&mut rng, &mut layout, class, None);
+            }
+        }
+        for shelf in 0..shelves {
+            let [top, bottom] = [shelf, shelf + 1].map(|edge| edge * self.config.size[0] / shelves);
+            let class = self.any_class(&mut rng);
+            for _ in 0..between(&mut rng, self.config.items) {
+                self.add_item(&mut rng, &mut layout, class, Some(top..bottom));
+            }
         }
         let mut canvas = Canvas::textured(&mut rng, self.config.size, self.config.texture as f32 * 128.0);
-        for item in &layout.placed {
-            canvas.paste(&item.sprite, item.corner, item.tint);
+        for Placed { item, corner, .. } in &layout.placed {
+            canvas.paste(&item.sprite, *corner, item.tint);
         }
         canvas.add_noise(&mut rng, self.config.noise as f32);
         Ok((canvas.into_bytes(), layout))
     }
 
-    fn add_item(&self, rng: &mut impl Rng, layout: &mut Layout) {
-        let class = rng.random_range(0..self.by_class.len());
-        let item = self.by_class[class][rng.random_range(0..self.by_class[class].len())];
-        let [smallest, largest] = self.config.sides.map(|side| side as f64);
-        // Rounded down, so that the largest side is as likely as its neighbours.
-        let side = smallest * ((largest + 1.0) / smallest).powf(rng.random());
-        let side = (side as usize).min(self.config.sides[1]);
-        let sprite = Sprite::new(self.items.image(item), self.items.shape()[0], side, rng.random());
-        let tint = [(); 3].map(|()| TINT[0] + (TINT[1] - TINT[0]) * rng.random::<f32>());
-        layout.place(rng, sprite, side, class as u32 + 1, tint, self.config.occlusion);
+    fn any_class(&self, rng: &mut impl Rng) -> usize {
+        rng.random_range(0..self.by_class.len())
     }
+
+    /// Lays any item of a class between the rows of a shelf, or anywhere.
+    fn add_item(&self, rng: &mut impl Rng, layout: &mut Layout, class: usize, shelf: Option<Range<usize>>) {
+        let number = self.by_class[class][rng.random_range(0..self.by_class[class].len())];
+        let [smallest, largest] = self.config.sides;
+        let largest = shelf.as_ref().map_or(largest, |rows| largest.min(rows.len()));
+        // Rounded down, so that the largest side is as likely as its neighbours.
+        let side = smallest as f64 * ((largest + 1) as f64 / smallest as f64).powf(rng.random());
+        let side = (side as usize).min(largest);
+        let sprite = Sprite::new(self.items.image(number), self.items.shape()[0], side, rng.random());
+        let tint = [(); 3].map(|()| TINT[0] + (TINT[1] - TINT[0]) * rng.random::<f32>());
+        let item = Item { sprite, class: class as u32 + 1, tint };
+        layout.place(rng, item, shelf, self.config.occlusion);
+    }
+}
+
+/// One of the numbers from the first to the last.
+fn between(rng: &mut impl Rng, [first, last]: [usize; 2]) -> usize {
+    // A range of one number takes nothing from the stream.
+    if first == last { first } else { rng.random_range(first..=last) }
 }
 
 impl Dataset for Scenes {
@@ -255,8 +303,8 @@ mod tests {
     }
 
     fn scenes(split: Split, seed: u64, len: usize) -> Scenes {
-        Scenes::new(items(), split, seed, len, SceneConfig { size: [64, 80], ..SceneConfig::default() })
-            .unwrap()
+        let config = SceneConfig { size: [64, 80], shelves: [1, 3], ..SceneConfig::default() };
+        Scenes::new(items(), split, seed, len, config).unwrap()
     }
 
     #[test]
@@ -284,7 +332,7 @@ mod tests {
                 (&scene.pixels[..], &scene.labels[..])
             );
             assert_eq!((sample.size, scene.pixels.len()), ([64, 80], 64 * 80 * 3));
-            assert!(scene.instances.len() <= 8);
+            assert!(scene.instances.len() <= 3 * 5);
             let mut labels = vec![0; 64 * 80];
             for instance in &scene.instances {
                 seen[instance.class as usize] += 1;
@@ -302,12 +350,52 @@ mod tests {
     }
 
     #[test]
+    fn the_items_of_a_shelf_are_of_one_class_and_lie_on_it() {
+        let config = SceneConfig { size: [66, 80], shelves: [3, 3], ..SceneConfig::default() };
+        let scenes = Scenes::new(items(), Split::Train, 4, 100, config).unwrap();
+        let mut differ = 0;
+        for index in 0..100 {
+            let mut classes = [0; 3];
+            for instance in scenes.scene(index).unwrap().instances {
+                let rows = instance.bounds.rows();
+                let shelf = rows.start / 22;
+                assert_eq!((rows.end - 1) / 22, shelf, "from row {} to {}", rows.start, rows.end);
+                assert!([0, instance.class].contains(&classes[shelf]), "a shelf of {classes:?}");
+                classes[shelf] = instance.class;
+            }
+            assert!(!classes.contains(&0), "an empty shelf: {classes:?}");
+            differ += usize::from(classes[0] != classes[1]);
+        }
+        assert!((40..95).contains(&differ), "each shelf has a class of its own: {differ} of 100");
+    }
+
+    #[test]
+    fn without_shelves_items_lie_anywhere() {
+        let config = SceneConfig { size: [64, 80], shelves: [0, 0], items: [6, 6], ..SceneConfig::default() };
+        let scenes = Scenes::new(items(), Split::Train, 4, 50, config).unwrap();
+        let (mut tops, mut mixed) = ([false; 64], 0);
+        for index in 0..50 {
+            let instances = scenes.scene(index).unwrap().instances;
+            assert!(instances.len() <= 6);
+            mixed += usize::from(instances.iter().any(|item| item.class != instances[0].class));
+            instances.iter().for_each(|item| tops[item.bounds.top] = true);
+        }
+        assert!(tops[..40].iter().all(|&seen| seen), "{tops:?}");
+        assert!(mixed > 40, "{mixed} of 50 scenes show several classes");
+    }
+
+    #[test]
     fn unsuitable_fields_and_items_are_named() {
         let base = SceneConfig::default;
         let text = |config| Scenes::new(items(), Split::Train, 0, 1, config).unwrap_err().to_string();
         for (config, start) in [
             (SceneConfig { size: [0, 96], ..base() }, "size is [0, 96]"),
             (SceneConfig { size: [96, 1 << 14], ..base() }, "size is [96, 16384]"),
+            (SceneConfig { shelves: [0, 2], ..base() }, "shelves is [0, 2]"),
+            (
+                SceneConfig { shelves: [2, 5], ..base() },
+                "shelves is [2, 5], but must be [0, 0] for none, or two numbers from 1 to 4",
+            ),
             (SceneConfig { items: [0, 3], ..base() }, "items is [0, 3]"),
             (SceneConfig { items: [4, 3], ..base() }, "items is [4, 3]"),
             (SceneConfig { sides: [20, 97], ..base() }, "sides is [20, 97]"),
