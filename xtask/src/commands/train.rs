@@ -27,7 +27,7 @@ use std::time::Instant;
 #[command(after_help = EXAMPLES)]
 pub struct TrainArgs {
     /// What to train: fashion-mnist (the default, a few minutes), fashion-mnist-long (better, under an hour), long-range
-    /// (how far a kernel sees), scenes (segmentation, eight minutes), or segmentation of ADE20K as in the paper, which needs the
+    /// (how far a kernel sees), scenes (segmentation, six minutes), or segmentation of ADE20K as in the paper, which needs the
     /// dataset and a GPU: ade20k-pelk-t, -s, -b or -b-101
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     preset: Option<String>,

@@ -124,7 +124,7 @@ fn written_scenes_are_trained_on_in_both_layouts() {
     for layout in ["ade20k", "coco"] {
         let write = |more: &[&str]| {
             let args = ["data", "write", "--layout", layout, "--out", layout, "--data", "images"];
-            let size = ["--train", "12", "--test", "4", "--set", "size=[60,70]"];
+            let size = ["--train", "12", "--test", "4", "--set", "size=[60,70]", "--set", "shelves=[1,3]"];
             sandbox.xtask(args.into_iter().chain(size).chain(more.iter().copied()))
         };
         let out = succeed(&mut write(&[]));

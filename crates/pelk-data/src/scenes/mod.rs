@@ -24,7 +24,7 @@ pub use compose::Instance;
 
 /// The least and the largest factor of each colour of an item, drawn for each of the three.
 const TINT: [f32; 2] = [0.25, 1.05];
-/// The most items that a scene may be asked to hold, and its largest side.
+/// The most shelves and the most items of each that a scene may be asked to hold, and its largest side.
 const MOST: usize = 1000;
 const LONGEST: usize = 1 << 13;
 
@@ -88,7 +88,7 @@ impl SceneConfig {
                 format!("two numbers of pixels from 1 to {side}, the scene's side, the smaller first");
             return Err(DataError::config("sides", self.sides, expected));
         }
-        let most = height / self.sides[0];
+        let most = (height / self.sides[0]).min(MOST);
         if self.shelves != [0, 0] && !ordered(self.shelves, most) {
             let expected = format!(
                 "[0, 0] for none, or two numbers from 1 to {most}, the smaller first: the smallest item, of {} pixels, must \
@@ -198,10 +198,11 @@ impl Scenes {
             Split::Test => 3,
         };
         let mut rng = stream(self.seed, Purpose::Compose, split, index as u64);
+        let [shelves, items] = [self.config.shelves, self.config.items].map(|[fewest, most]| fewest..=most);
         let mut layout = Layout::new(self.config.size);
-        let shelves = between(&mut rng, self.config.shelves);
+        let shelves = rng.random_range(shelves);
         if shelves == 0 {
-            for _ in 0..between(&mut rng, self.config.items) {
+            for _ in 0..rng.random_range(items.clone()) {
                 let class = self.any_class(&mut rng);
                 self.add_item(&mut rng, &mut layout, class, None);
             }
@@ -209,7 +210,7 @@ impl Scenes {
         for shelf in 0..shelves {
             let [top, bottom] = [shelf, shelf + 1].map(|edge| edge * self.config.size[0] / shelves);
             let class = self.any_class(&mut rng);
-            for _ in 0..between(&mut rng, self.config.items) {
+            for _ in 0..rng.random_range(items.clone()) {
                 self.add_item(&mut rng, &mut layout, class, Some(top..bottom));
             }
         }
@@ -238,12 +239,6 @@ impl Scenes {
         let item = Item { sprite, class: class as u32 + 1, tint };
         layout.place(rng, item, shelf, self.config.occlusion);
     }
-}
-
-/// One of the numbers from the first to the last.
-fn between(rng: &mut impl Rng, [first, last]: [usize; 2]) -> usize {
-    // A range of one number takes nothing from the stream.
-    if first == last { first } else { rng.random_range(first..=last) }
 }
 
 impl Dataset for Scenes {
