@@ -118,8 +118,8 @@ pub enum Boxes {
     #[default]
     Sum,
     /// The mean of the input over the region: the taps are the parameter over the region's area, so that regions of all sizes
-    /// start alike and learn alike. In the preset `scenes` worth 0.6 to 1.5 points of mIoU all along the
-    /// run (docs/results.md).
+    /// start alike and learn alike. On scenes without shelves worth 0.6 to 1.5 points of mIoU all along
+    /// the run (one seed, docs/results.md).
     Mean,
 }
 

@@ -52,6 +52,7 @@ mod tests {
         for (i, a) in colors.iter().enumerate() {
             for (j, b) in colors.iter().enumerate().skip(i + 1) {
                 let far = a.0.iter().zip(b.0).map(|(a, b)| u32::from(a.abs_diff(b))).sum::<u32>();
+                // Orange and vermilion of Okabe and Ito's palette are 82 apart.
                 let least = if j < FIRST.len() { 80 } else { 4 };
                 assert!(far >= least, "classes {i} and {j} have the colours {a:?} and {b:?}");
             }

@@ -64,7 +64,7 @@ impl Layout {
     /// Lays an item before the others, at the first of ten random places where enough of it is inside and it leaves each
     /// of the others all but `occlusion` of its pixels; or nowhere. Its square lies between the rows of `shelf`, which
     /// have room for it, or anywhere.
-    pub fn place(&mut self, rng: &mut impl Rng, item: Item, shelf: Option<Range<usize>>, occlusion: f64) {
+    pub fn place(&mut self, rng: &mut impl Rng, item: Item, shelf: Option<&Range<usize>>, occlusion: f64) {
         let (sprite, side) = (&item.sprite, item.sprite.side());
         let whole =
             sprite.pixels().iter().filter(|&&brightness| Sprite::cover(brightness) >= COVERED).count();
@@ -75,7 +75,7 @@ impl Layout {
         let outside = ((1.0 - INSIDE) * side as f64) as i64;
         let anywhere = |length: usize| -outside..=length as i64 + outside - side as i64;
         for _ in 0..ATTEMPTS {
-            let row = match &shelf {
+            let row = match shelf {
                 Some(rows) => rng.random_range(rows.start as i64..=(rows.end - side) as i64),
                 None => rng.random_range(anywhere(self.size[0])),
             };

@@ -119,6 +119,13 @@ pub struct Scene {
     pub instances: Vec<Instance>,
 }
 
+/// What the items of a shelf have in common.
+struct Shelf {
+    class: usize,
+    /// The rows of pixels between which they lie.
+    rows: Range<usize>,
+}
+
 /// Scenes, composed when asked for: RGB, with a label for each pixel.
 ///
 /// Label 0 is background, label `c + 1` class `c` of the items; all are measured.
@@ -199,19 +206,16 @@ impl Scenes {
         };
         let mut rng = stream(self.seed, Purpose::Compose, split, index as u64);
         let [shelves, items] = [self.config.shelves, self.config.items].map(|[fewest, most]| fewest..=most);
-        let mut layout = Layout::new(self.config.size);
         let shelves = rng.random_range(shelves);
-        if shelves == 0 {
+        let mut layout = Layout::new(self.config.size);
+        // Without shelves the whole scene is one that says nothing of its items.
+        for number in 0..shelves.max(1) {
+            let shelf = (shelves > 0).then(|| {
+                let [top, bottom] = [number, number + 1].map(|edge| edge * self.config.size[0] / shelves);
+                Shelf { class: self.any_class(&mut rng), rows: top..bottom }
+            });
             for _ in 0..rng.random_range(items.clone()) {
-                let class = self.any_class(&mut rng);
-                self.add_item(&mut rng, &mut layout, class, None);
-            }
-        }
-        for shelf in 0..shelves {
-            let [top, bottom] = [shelf, shelf + 1].map(|edge| edge * self.config.size[0] / shelves);
-            let class = self.any_class(&mut rng);
-            for _ in 0..rng.random_range(items.clone()) {
-                self.add_item(&mut rng, &mut layout, class, Some(top..bottom));
+                self.add_item(&mut rng, &mut layout, shelf.as_ref());
             }
         }
         let mut canvas = Canvas::textured(&mut rng, self.config.size, self.config.texture as f32 * 128.0);
@@ -226,18 +230,19 @@ impl Scenes {
         rng.random_range(0..self.by_class.len())
     }
 
-    /// Lays any item of a class between the rows of a shelf, or anywhere.
-    fn add_item(&self, rng: &mut impl Rng, layout: &mut Layout, class: usize, shelf: Option<Range<usize>>) {
+    /// Lays any item of the shelf's class between its rows, or any item anywhere.
+    fn add_item(&self, rng: &mut impl Rng, layout: &mut Layout, shelf: Option<&Shelf>) {
+        let class = shelf.map_or_else(|| self.any_class(rng), |shelf| shelf.class);
         let number = self.by_class[class][rng.random_range(0..self.by_class[class].len())];
         let [smallest, largest] = self.config.sides;
-        let largest = shelf.as_ref().map_or(largest, |rows| largest.min(rows.len()));
+        let largest = shelf.map_or(largest, |shelf| largest.min(shelf.rows.len()));
         // Rounded down, so that the largest side is as likely as its neighbours.
         let side = smallest as f64 * ((largest + 1) as f64 / smallest as f64).powf(rng.random());
         let side = (side as usize).min(largest);
         let sprite = Sprite::new(self.items.image(number), self.items.shape()[0], side, rng.random());
         let tint = [(); 3].map(|()| TINT[0] + (TINT[1] - TINT[0]) * rng.random::<f32>());
         let item = Item { sprite, class: class as u32 + 1, tint };
-        layout.place(rng, item, shelf, self.config.occlusion);
+        layout.place(rng, item, shelf.map(|shelf| &shelf.rows), self.config.occlusion);
     }
 }
 
