@@ -79,22 +79,23 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::{IGNORED, Labelling, Loader, LoaderConfig, Mode};
+    use crate::{IGNORED, Labelling, Loader, LoaderConfig, Mode, Properties};
+
+    /// Grey images of one class.
+    fn properties() -> Properties {
+        Properties::new(1, vec!["only".to_owned()], Normalisation::identity(1))
+    }
 
     /// Images that cannot be had: sample 2 is too short, sample 5 panics, sample 6 is too wide.
-    struct Broken;
+    struct Broken(Properties);
 
     impl Dataset for Broken {
         fn len(&self) -> usize {
             8
         }
 
-        fn image_size(&self) -> Option<[usize; 2]> {
-            Some([1, 1])
-        }
-
-        fn channels(&self) -> usize {
-            1
+        fn properties(&self) -> &Properties {
+            &self.0
         }
 
         fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
@@ -106,14 +107,6 @@ mod tests {
                 groups: Cow::Borrowed(&[]),
             })
         }
-
-        fn classes(&self) -> &[String] {
-            &[]
-        }
-
-        fn statistics(&self) -> &Normalisation {
-            unreachable!("the loader is told how to normalise")
-        }
     }
 
     #[test]
@@ -124,8 +117,10 @@ mod tests {
             (3, 5, "batch 5 panicked: sample 5 is cursed"),
             (6, 6, "sample 6 has 1 x 2 pixels, its dataset says 1 x 1"),
         ] {
+            let image_size = Some([1, 1]);
+            let broken = Broken(Properties { image_size, ..properties() });
             let loader =
-                Loader::new(Arc::new(Broken), LoaderConfig { start_batch, workers: 2, ..config.clone() });
+                Loader::new(Arc::new(broken), LoaderConfig { start_batch, workers: 2, ..config.clone() });
             let items: Vec<_> = loader.unwrap().collect();
             assert_eq!(items.len(), step - start_batch + 1);
             let error = items.last().unwrap().as_ref().unwrap_err().to_string();
@@ -134,23 +129,15 @@ mod tests {
     }
 
     /// Twelve images, each pixel with a label: two of every size from 2 x 3 on.
-    struct Growing;
+    struct Growing(Properties);
 
     impl Dataset for Growing {
         fn len(&self) -> usize {
             12
         }
 
-        fn image_size(&self) -> Option<[usize; 2]> {
-            None
-        }
-
-        fn channels(&self) -> usize {
-            1
-        }
-
-        fn labelling(&self) -> Labelling {
-            Labelling::Places { stride: 1 }
+        fn properties(&self) -> &Properties {
+            &self.0
         }
 
         fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
@@ -159,18 +146,12 @@ mod tests {
             let labels: Vec<u32> = pixels.iter().map(|&byte| u32::from(byte)).collect();
             Ok(Sample { size, pixels: pixels.into(), labels: labels.into(), groups: Cow::Borrowed(&[]) })
         }
-
-        fn classes(&self) -> &[String] {
-            &[]
-        }
-
-        fn statistics(&self) -> &Normalisation {
-            unreachable!("the loader is told how to normalise")
-        }
     }
 
     fn growing(config: LoaderConfig) -> Result<Vec<Result<Batch, DataError>>, DataError> {
-        Ok(Loader::new(Arc::new(Growing), config)?.collect())
+        let labelling = Labelling::Places { stride: 1 };
+        let growing = Growing(Properties { labelling, ..properties() });
+        Ok(Loader::new(Arc::new(growing), config)?.collect())
     }
 
     #[test]

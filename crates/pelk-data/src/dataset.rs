@@ -1,7 +1,6 @@
 //! What a labelled set of images is, and the one that lies in memory.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
 
 use crate::{DataError, Normalisation};
 
@@ -48,6 +47,40 @@ impl Labelling {
     }
 }
 
+/// What all samples of a dataset have in common.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Properties {
+    /// Height and width of every image, in pixels; none where images differ in them.
+    pub image_size: Option<[usize; 2]>,
+    /// The channels of every image: 1 for grey, 3 for red, green and blue.
+    pub channels: usize,
+    /// What a label is the class of.
+    pub labelling: Labelling,
+    /// The names of the classes, at least 1; a label is a place in this list.
+    pub classes: Vec<String>,
+    /// The class of places that show nothing to be found: it is learnt, but not measured.
+    pub background: Option<u32>,
+    /// Names of the groups of labels that are measured apart, fewer than [`NO_GROUP`].
+    pub groups: Vec<String>,
+    /// Mean and deviation of each channel, to normalise images with.
+    pub statistics: Normalisation,
+}
+
+impl Properties {
+    /// Those of images of these channels that differ in size, each of one of these `classes`, without a background or groups.
+    pub fn new(channels: usize, classes: Vec<String>, statistics: Normalisation) -> Self {
+        Self {
+            image_size: None,
+            channels,
+            labelling: Labelling::Image,
+            classes,
+            background: None,
+            groups: Vec::new(),
+            statistics,
+        }
+    }
+}
+
 /// Labelled images, numbered from 0: what a [`Loader`](crate::Loader) reads, from several threads.
 ///
 /// A set that decodes its images when asked implements this beside [`ImageDataset`].
@@ -60,38 +93,49 @@ pub trait Dataset: Send + Sync {
         self.len() == 0
     }
 
-    /// Height and width of every image, in pixels; none where images differ in them.
-    fn image_size(&self) -> Option<[usize; 2]>;
-
-    /// The channels of every image: 1 for grey, 3 for red, green and blue.
-    fn channels(&self) -> usize;
-
-    /// What a label is the class of.
-    fn labelling(&self) -> Labelling {
-        Labelling::Image
-    }
-
-    /// The names of the classes, at least 1; a label is a place in this list.
-    fn classes(&self) -> &[String];
-
-    /// The class of places that show nothing to be found: it is learnt, but not measured.
-    fn background(&self) -> Option<u32> {
-        None
-    }
-
-    /// Names of the groups of labels that are measured apart, fewer than [`NO_GROUP`].
-    fn groups(&self) -> &[String] {
-        &[]
-    }
-
-    /// Mean and deviation of each channel, to normalise images with.
-    fn statistics(&self) -> &Normalisation;
+    /// What all samples have in common.
+    fn properties(&self) -> &Properties;
 
     /// Sample `index`, which is below [`Dataset::len`]; always the same one.
     ///
     /// # Errors
     /// Whatever keeps the sample from being read; the loader hands it on.
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError>;
+
+    /// [`Properties::image_size`].
+    fn image_size(&self) -> Option<[usize; 2]> {
+        self.properties().image_size
+    }
+
+    /// [`Properties::channels`].
+    fn channels(&self) -> usize {
+        self.properties().channels
+    }
+
+    /// [`Properties::labelling`].
+    fn labelling(&self) -> Labelling {
+        self.properties().labelling
+    }
+
+    /// [`Properties::classes`].
+    fn classes(&self) -> &[String] {
+        &self.properties().classes
+    }
+
+    /// [`Properties::background`].
+    fn background(&self) -> Option<u32> {
+        self.properties().background
+    }
+
+    /// [`Properties::groups`].
+    fn groups(&self) -> &[String] {
+        &self.properties().groups
+    }
+
+    /// [`Properties::statistics`].
+    fn statistics(&self) -> &Normalisation {
+        &self.properties().statistics
+    }
 }
 
 /// Labelled images in memory, as bytes.
@@ -100,8 +144,7 @@ pub struct ImageDataset {
     shape: [usize; 3],
     pixels: Vec<u8>,
     labels: Vec<u32>,
-    classes: Vec<String>,
-    statistics: OnceLock<Normalisation>,
+    properties: Properties,
 }
 
 impl ImageDataset {
@@ -132,7 +175,10 @@ impl ImageDataset {
             let (label, classes) = (labels[index], classes.len());
             return Err(DataError::LabelOutsideClasses { origin: origin(), index, label, classes });
         }
-        Ok(Self { shape, pixels, labels, classes, statistics: OnceLock::new() })
+        let statistics = Normalisation::of_pixels(&pixels, shape[2]);
+        let image_size = Some([shape[0], shape[1]]);
+        let properties = Properties { image_size, ..Properties::new(shape[2], classes, statistics) };
+        Ok(Self { shape, pixels, labels, properties })
     }
 
     /// The number of images, at least 1.
@@ -162,16 +208,6 @@ impl ImageDataset {
     pub fn label(&self, index: usize) -> u32 {
         self.labels[index]
     }
-
-    /// The names of the classes; a label is a place in this list.
-    pub fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    /// Mean and deviation of each channel over all images; computed at the first call and kept.
-    pub fn statistics(&self) -> &Normalisation {
-        self.statistics.get_or_init(|| Normalisation::of_pixels(&self.pixels, self.shape[2]))
-    }
 }
 
 impl Dataset for ImageDataset {
@@ -179,20 +215,8 @@ impl Dataset for ImageDataset {
         self.len()
     }
 
-    fn image_size(&self) -> Option<[usize; 2]> {
-        Some([self.shape[0], self.shape[1]])
-    }
-
-    fn channels(&self) -> usize {
-        self.shape[2]
-    }
-
-    fn classes(&self) -> &[String] {
-        self.classes()
-    }
-
-    fn statistics(&self) -> &Normalisation {
-        self.statistics()
+    fn properties(&self) -> &Properties {
+        &self.properties
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {

@@ -183,7 +183,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{ImageDataset, Normalisation, Sample, SceneConfig, ade20k, coco};
+    use crate::{ImageDataset, Normalisation, Properties, Sample, SceneConfig, ade20k, coco};
 
     /// Scenes of bright squares of three classes.
     fn scenes(split: Split, len: usize) -> Scenes {
@@ -256,31 +256,15 @@ mod tests {
     }
 
     /// One image of 1 x 2 pixels with these labels.
-    struct Single(Vec<u32>, Vec<String>, Labelling);
+    struct Single(Vec<u32>, Properties);
 
     impl Dataset for Single {
         fn len(&self) -> usize {
             1
         }
 
-        fn image_size(&self) -> Option<[usize; 2]> {
-            Some([1, 2])
-        }
-
-        fn channels(&self) -> usize {
-            1
-        }
-
-        fn labelling(&self) -> Labelling {
-            self.2
-        }
-
-        fn classes(&self) -> &[String] {
+        fn properties(&self) -> &Properties {
             &self.1
-        }
-
-        fn statistics(&self) -> &Normalisation {
-            unreachable!("nothing is normalised")
         }
 
         fn sample(&self, _: usize) -> Result<Sample<'_>, DataError> {
@@ -292,12 +276,15 @@ mod tests {
     #[test]
     fn what_the_layout_cannot_hold_is_refused() {
         let (pixels, names) = (Labelling::Places { stride: 1 }, |count| vec!["a".to_owned(); count]);
-        let write = |set: &Single| {
+        let write = |labels, classes, labelling| {
+            let image_size = Some([1, 2]);
+            let properties = Properties::new(1, classes, Normalisation::identity(1));
+            let set = Single(labels, Properties { image_size, labelling, ..properties });
             let folder = tempfile::tempdir().unwrap();
-            write_ade20k(set, folder.path(), Split::Train, |_| {})?;
+            write_ade20k(&set, folder.path(), Split::Train, |_| {})?;
             ade20k(folder.path(), Split::Train)?.sample(0).map(|sample| sample.labels.into_owned())
         };
-        assert_eq!(write(&Single(vec![IGNORED, 254], names(255), pixels)).unwrap(), [IGNORED, 254]);
+        assert_eq!(write(vec![IGNORED, 254], names(255), pixels).unwrap(), [IGNORED, 254]);
         for (labels, names, labelling, expected) in [
             (vec![0, 0], names(256), pixels, "classes is 256"),
             (vec![0, 0], vec!["b, or c".to_owned()], pixels, "classes is \"b, or c\""),
@@ -305,7 +292,7 @@ mod tests {
             (vec![0, 1], names(1), pixels, "the label of image 0 is 1"),
             (vec![0], names(1), pixels, "sample 0 has 1 labels"),
         ] {
-            let error = write(&Single(labels, names, labelling)).unwrap_err().to_string();
+            let error = write(labels, names, labelling).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -18,7 +18,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use pelk_data::{Augmentation, ImageDataset, Loader, LoaderConfig, Mode};
+//! use pelk_data::{Augmentation, Dataset, ImageDataset, Loader, LoaderConfig, Mode};
 //!
 //! // Ten grey images of 8 x 8 pixels in two classes.
 //! let pixels: Vec<u8> = (0..10 * 8 * 8).map(|i| (i % 251) as u8).collect();
@@ -85,7 +85,7 @@ mod scenes;
 pub use augment::{Augmentation, Augmented, Fill, Padding};
 pub use batch::{Batch, Plan, steps_per_epoch};
 pub use coco::{Coco, coco};
-pub use dataset::{Dataset, IGNORED, ImageDataset, Labelling, NO_GROUP, Sample};
+pub use dataset::{Dataset, IGNORED, ImageDataset, Labelling, NO_GROUP, Properties, Sample};
 pub use error::DataError;
 pub use export::{write_ade20k, write_coco};
 pub use loader::{Loader, LoaderConfig, Mode};

@@ -12,7 +12,9 @@ use pelk_random::{Purpose, stream};
 use rand::{Rng, RngExt};
 
 use crate::canvas::{Canvas, Sprite};
-use crate::{DataError, Dataset, ImageDataset, Labelling, NO_GROUP, Normalisation, Sample, Split};
+use crate::{
+    DataError, Dataset, ImageDataset, Labelling, NO_GROUP, Normalisation, Properties, Sample, Split,
+};
 
 /// Slots in a row and in a column.
 const SLOTS: usize = 4;
@@ -51,9 +53,7 @@ pub struct LongRange {
     seed: u64,
     split: Split,
     len: usize,
-    classes: Vec<String>,
-    groups: Vec<String>,
-    normalisation: Normalisation,
+    properties: Properties,
 }
 
 /// An item and its place on the canvas.
@@ -104,8 +104,15 @@ impl LongRange {
         let classes = std::iter::once("background".to_owned()).chain(names).collect();
         let groups = (1..SLOTS).map(|distance| format!("d{distance}")).collect();
         // The same for every seed, so that networks of different runs see the same.
-        let normalisation = Normalisation { mean: vec![0.45; 3], std: vec![0.25; 3] };
-        Ok(LongRange { items, by_class, seed, split, len, classes, groups, normalisation })
+        let statistics = Normalisation { mean: vec![0.45; 3], std: vec![0.25; 3] };
+        let properties = Properties {
+            image_size: Some([SIDE, SIDE]),
+            labelling: Labelling::Places { stride: CELL },
+            background: Some(0),
+            groups,
+            ..Properties::new(3, classes, statistics)
+        };
+        Ok(LongRange { items, by_class, seed, split, len, properties })
     }
 
     fn layout(&self, rng: &mut impl Rng) -> Layout {
@@ -170,32 +177,8 @@ impl Dataset for LongRange {
         self.len
     }
 
-    fn image_size(&self) -> Option<[usize; 2]> {
-        Some([SIDE, SIDE])
-    }
-
-    fn channels(&self) -> usize {
-        3
-    }
-
-    fn labelling(&self) -> Labelling {
-        Labelling::Places { stride: CELL }
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn background(&self) -> Option<u32> {
-        Some(0)
-    }
-
-    fn groups(&self) -> &[String] {
-        &self.groups
-    }
-
-    fn statistics(&self) -> &Normalisation {
-        &self.normalisation
+    fn properties(&self) -> &Properties {
+        &self.properties
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {

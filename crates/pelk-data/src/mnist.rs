@@ -110,6 +110,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::Dataset;
 
     /// A folder `name` with `images` blank test images of `size` and the labels 0, 1, 2...
     fn folder(name: &str, images: u8, size: [u8; 2], labels: u8) -> (tempfile::TempDir, PathBuf) {

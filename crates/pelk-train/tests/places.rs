@@ -4,25 +4,28 @@ mod common;
 
 use common::Recorder;
 use pelk_autodiff::CpuBackend;
-use pelk_data::{DataError, Dataset, Labelling, NO_GROUP, Normalisation, Sample};
+use pelk_data::{DataError, Dataset, Labelling, NO_GROUP, Normalisation, Properties, Sample};
 use pelk_train::{Datasets, Limits, TrainConfig, Trainer};
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// 8 x 8 images of 2 x 2 places, each black (background), dark (class 1) or bright (class 2).
 struct Places {
-    classes: Vec<String>,
-    groups: Vec<String>,
-    statistics: Normalisation,
+    properties: Properties,
 }
 
 impl Places {
     fn new() -> Arc<Places> {
-        Arc::new(Places {
-            classes: ["black", "dark", "bright"].map(str::to_owned).to_vec(),
+        let classes = ["black", "dark", "bright"].map(str::to_owned).to_vec();
+        let statistics = Normalisation { mean: vec![0.4], std: vec![0.3] };
+        let properties = Properties {
+            image_size: Some([8, 8]),
+            labelling: Labelling::Places { stride: 4 },
+            background: Some(0),
             groups: ["left", "right"].map(str::to_owned).to_vec(),
-            statistics: Normalisation { mean: vec![0.4], std: vec![0.3] },
-        })
+            ..Properties::new(1, classes, statistics)
+        };
+        Arc::new(Places { properties })
     }
 }
 
@@ -31,32 +34,8 @@ impl Dataset for Places {
         81
     }
 
-    fn image_size(&self) -> Option<[usize; 2]> {
-        Some([8, 8])
-    }
-
-    fn channels(&self) -> usize {
-        1
-    }
-
-    fn labelling(&self) -> Labelling {
-        Labelling::Places { stride: 4 }
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn background(&self) -> Option<u32> {
-        Some(0)
-    }
-
-    fn groups(&self) -> &[String] {
-        &self.groups
-    }
-
-    fn statistics(&self) -> &Normalisation {
-        &self.statistics
+    fn properties(&self) -> &Properties {
+        &self.properties
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {

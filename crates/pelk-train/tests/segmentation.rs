@@ -5,7 +5,7 @@ mod common;
 use common::Recorder;
 use ndarray::{Array4, s};
 use pelk_autodiff::CpuBackend;
-use pelk_data::{DataError, Dataset, IGNORED, Labelling, Normalisation, Sample};
+use pelk_data::{DataError, Dataset, IGNORED, Labelling, Normalisation, Properties, Sample};
 use pelk_train::{
     Checkpoint, Datasets, InferenceConfig, Limits, Outcome, TrainConfig, TrainError, Trainer, WarmStart,
 };
@@ -18,15 +18,19 @@ struct Halves {
     differ: bool,
     /// Whether nothing at all is labelled.
     unlabelled: bool,
-    classes: Vec<String>,
-    statistics: Normalisation,
+    properties: Properties,
 }
 
 impl Halves {
     fn new(differ: bool, unlabelled: bool) -> Arc<Halves> {
         let classes = ["dark", "bright", "striped"].map(str::to_owned).to_vec();
         let statistics = Normalisation { mean: vec![0.4], std: vec![0.3] };
-        Arc::new(Halves { differ, unlabelled, classes, statistics })
+        let properties = Properties {
+            image_size: (!differ).then_some([16, 20]),
+            labelling: Labelling::Places { stride: 1 },
+            ..Properties::new(1, classes, statistics)
+        };
+        Arc::new(Halves { differ, unlabelled, properties })
     }
 }
 
@@ -35,24 +39,8 @@ impl Dataset for Halves {
         40
     }
 
-    fn image_size(&self) -> Option<[usize; 2]> {
-        (!self.differ).then_some([16, 20])
-    }
-
-    fn channels(&self) -> usize {
-        1
-    }
-
-    fn labelling(&self) -> Labelling {
-        Labelling::Places { stride: 1 }
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn statistics(&self) -> &Normalisation {
-        &self.statistics
+    fn properties(&self) -> &Properties {
+        &self.properties
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::masks::imagenet;
 use crate::picture::read_rgb;
-use crate::{DataError, Dataset, Labelling, Normalisation, Sample, Split};
+use crate::{DataError, Dataset, Labelling, Properties, Sample, Split};
 
 pub(crate) use shapes::{Runs, Segmentation};
 
@@ -66,8 +66,7 @@ pub(crate) fn split_name(split: Split) -> &'static str {
 pub struct Coco {
     path: PathBuf,
     pictures: Vec<Picture>,
-    classes: Vec<String>,
-    normalisation: Normalisation,
+    properties: Properties,
 }
 
 #[derive(Debug)]
@@ -163,7 +162,9 @@ impl Coco {
             }
             picture.shapes.push((label, annotation.segmentation));
         }
-        Ok(Coco { path, pictures, classes, normalisation: imagenet() })
+        let labelling = Labelling::Places { stride: 1 };
+        let properties = Properties { labelling, ..Properties::new(3, classes, imagenet()) };
+        Ok(Coco { path, pictures, properties })
     }
 }
 
@@ -172,24 +173,8 @@ impl Dataset for Coco {
         self.pictures.len()
     }
 
-    fn image_size(&self) -> Option<[usize; 2]> {
-        None
-    }
-
-    fn channels(&self) -> usize {
-        3
-    }
-
-    fn labelling(&self) -> Labelling {
-        Labelling::Places { stride: 1 }
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn statistics(&self) -> &Normalisation {
-        &self.normalisation
+    fn properties(&self) -> &Properties {
+        &self.properties
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::picture::read_rgb;
-use crate::{DataError, Dataset, Labelling, Normalisation, Sample};
+use crate::{DataError, Dataset, Labelling, Normalisation, Properties, Sample};
 use read::{Coding, read_mask};
 
 pub use ade20k::ade20k;
@@ -25,9 +25,8 @@ pub use palette::mask_folder;
 #[derive(Debug)]
 pub struct MaskFolder {
     pairs: Vec<Pair>,
-    classes: Vec<String>,
     coding: Coding,
-    normalisation: Normalisation,
+    properties: Properties,
 }
 
 #[derive(Debug)]
@@ -59,7 +58,9 @@ impl MaskFolder {
             let problem = format!("has no picture of the same name in {}", pictures.display());
             return Err(DataError::layout(mask, problem, "add it, or take the mask away"));
         }
-        Ok(MaskFolder { pairs, classes, coding, normalisation: imagenet() })
+        let labelling = Labelling::Places { stride: 1 };
+        let properties = Properties { labelling, ..Properties::new(3, classes, imagenet()) };
+        Ok(MaskFolder { pairs, coding, properties })
     }
 
     /// The files of the picture and of the mask of sample `index`.
@@ -115,24 +116,8 @@ impl Dataset for MaskFolder {
         self.pairs.len()
     }
 
-    fn image_size(&self) -> Option<[usize; 2]> {
-        None
-    }
-
-    fn channels(&self) -> usize {
-        3
-    }
-
-    fn labelling(&self) -> Labelling {
-        Labelling::Places { stride: 1 }
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn statistics(&self) -> &Normalisation {
-        &self.normalisation
+    fn properties(&self) -> &Properties {
+        &self.properties
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
