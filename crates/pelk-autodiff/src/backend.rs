@@ -5,7 +5,7 @@ use crate::operators::{
     SoftCrossEntropy, pixel_mlp,
 };
 use crate::{Result, Shape};
-use pelk_cpu::optimizer::AdamW;
+use pelk_cpu::optimizer::{AdamW, Sgd};
 use std::fmt::Debug;
 
 /// Gradients of `N` inputs; `None` where none was wanted.
@@ -286,6 +286,11 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     fn scale_assign(&self, x: &mut Self::Tensor, factor: f32) -> Result<()>;
     /// `average += weight (x - average)`: the step of an exponential moving average.
     fn lerp_assign(&self, average: &mut Self::Tensor, x: &Self::Tensor, weight: f32) -> Result<()>;
+    /// The same of sparse values, whose zeros are absent: where x is 0 so becomes the average, and where the average is 0 it
+    /// becomes x at once.
+    fn sparse_lerp_assign(&self, average: &mut Self::Tensor, x: &Self::Tensor, weight: f32) -> Result<()>;
+    /// `x *= factors`, value by value.
+    fn mul_assign(&self, x: &mut Self::Tensor, factors: &Self::Tensor) -> Result<()>;
     /// The sum of the squares of all values of all tensors; not finite where a value is not. Of many at once, since a device waits
     /// for its work to give a number.
     fn sum_of_squares(&self, tensors: &[&Self::Tensor]) -> Result<f64>;
@@ -296,5 +301,13 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         parameter: &mut Self::Tensor,
         gradient: &Self::Tensor,
         moments: [&mut Self::Tensor; 2],
+    ) -> Result<()>;
+    /// One step of SGD with momentum in place, as PyTorch computes it.
+    fn sgd(
+        &self,
+        hyper: &Sgd,
+        parameter: &mut Self::Tensor,
+        gradient: &Self::Tensor,
+        velocity: &mut Self::Tensor,
     ) -> Result<()>;
 }

@@ -59,7 +59,7 @@ pub use executor::{Executor, Init, ParameterSpec, Role};
 pub use gpu::{GpuBackend, GpuTensor};
 pub use operators::{Cost, Op, Operator};
 pub use parameters::{HostParameters, Parameters, from_host, to_host};
-pub use pelk_cpu::optimizer::AdamW;
+pub use pelk_cpu::optimizer::{AdamW, Sgd};
 pub use reference::{ReferenceBackend, ReferenceTensor};
 pub use session::{Recorded, Recorder, Session};
 pub use shape::Shape;

@@ -46,6 +46,35 @@ pub fn lerp_assign(level: Level, average: &mut [f32], x: &[f32], weight: f32) ->
     Ok(())
 }
 
+/// [`lerp_assign`] of sparse values, whose zeros are absent: where `x` is 0 so becomes the average, and where the average is 0
+/// it becomes `x` at once, so that a value which has just come is not held back by the time when it was none.
+///
+/// # Errors
+/// When the lengths differ or are zero.
+pub fn sparse_lerp_assign(
+    level: Level,
+    average: &mut [f32],
+    x: &[f32],
+    weight: f32,
+) -> Result<(), ShapeError> {
+    same_length("sparse_lerp_assign", x, &[("average", average.len())])?;
+    average
+        .par_chunks_mut(CHUNK)
+        .zip(x.par_chunks(CHUNK))
+        .for_each(|(average, x)| dispatch(level, SparseLerpInto { average, x, weight }));
+    Ok(())
+}
+
+/// `y *= x`, both of one length.
+///
+/// # Errors
+/// When the lengths differ or are zero.
+pub fn mul_assign(level: Level, y: &mut [f32], x: &[f32]) -> Result<(), ShapeError> {
+    same_length("mul_assign", x, &[("y", y.len())])?;
+    y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| dispatch(level, MulInto { y, x }));
+    Ok(())
+}
+
 /// `y = factor * x`, both of one length.
 ///
 /// # Errors
@@ -238,6 +267,36 @@ impl Kernel for LerpInto<'_> {
     }
 }
 
+struct SparseLerpInto<'a> {
+    average: &'a mut [f32],
+    x: &'a [f32],
+    weight: f32,
+}
+impl Kernel for SparseLerpInto<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (average, &x) in self.average.iter_mut().zip(self.x) {
+            let mixed = *average + self.weight * (x - *average);
+            *average = if *average == 0.0 || x == 0.0 { x } else { mixed };
+        }
+    }
+}
+
+struct MulInto<'a> {
+    y: &'a mut [f32],
+    x: &'a [f32],
+}
+impl Kernel for MulInto<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (y, x) in self.y.iter_mut().zip(self.x) {
+            *y *= x;
+        }
+    }
+}
+
 struct SumOfSquares<'a>(&'a [f32]);
 impl Kernel for SumOfSquares<'_> {
     type Output = f64;
@@ -290,6 +349,22 @@ mod tests {
                     (0..n).all(|i| average[i] == a[i] + 0.25 * (b[i] - a[i])),
                     "{level}: lerp_assign {n}"
                 );
+                let sparse = |values: &[f32], gap: usize| -> Vec<f32> {
+                    (0..n).map(|i| if i % gap == 0 { 0.0 } else { values[i] }).collect()
+                };
+                let (mut average, x) = (sparse(&a, 3), sparse(&b, 2));
+                sparse_lerp_assign(level, &mut average, &x, 0.25).unwrap();
+                for i in 0..n {
+                    let wanted = match (i % 3, i % 2) {
+                        (_, 0) => 0.0,
+                        (0, _) => x[i],
+                        _ => a[i] + 0.25 * (x[i] - a[i]),
+                    };
+                    assert_eq!(average[i], wanted, "{level}: sparse_lerp_assign {n}");
+                }
+                let mut y = a.clone();
+                mul_assign(level, &mut y, &b).unwrap();
+                assert!((0..n).all(|i| y[i] == a[i] * b[i]), "{level}: mul_assign {n}");
             }
             let (x, factors, mut y) = (values(1, 3 * 20_000), [0.0, 1.0, 1.25], stale(3 * 20_000));
             scale_samples(level, 3, &x, &factors, &mut y).unwrap();
@@ -371,6 +446,8 @@ mod tests {
         assert!(add(level, &[], &[], &mut []).is_err());
         assert!(add_assign(level, &mut y, &[0.0; 5]).is_err());
         assert!(lerp_assign(level, &mut y, &[0.0; 5], 0.5).is_err());
+        assert!(sparse_lerp_assign(level, &mut y, &[0.0; 5], 0.5).is_err());
+        assert!(mul_assign(level, &mut y, &[0.0; 5]).is_err());
         assert!(scale(level, &[0.0; 5], 1.0, &mut y).is_err());
         assert!(scale_channels(level, 2, 3, &[0.0; 6], &[0.0; 2], &mut y).is_err());
         let (x, gamma) = ([0.0; 6], [0.0; 3]);

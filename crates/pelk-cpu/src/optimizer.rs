@@ -141,6 +141,20 @@ pub struct Sgd {
     pub nesterov: bool,
 }
 
+impl Sgd {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// When a setting is negative or not finite.
+    pub fn check(&self) -> Result<(), ShapeError> {
+        let Sgd { learning_rate, momentum, weight_decay, .. } = *self;
+        let not_negative = |x: f64| x >= 0.0 && x.is_finite();
+        let settings_fit = [learning_rate, momentum, weight_decay].into_iter().all(not_negative);
+        let reason = "learning_rate, momentum and weight_decay must be finite and not negative";
+        require("sgd_step", reason, settings_fit)
+    }
+}
+
 /// A step of SGD with momentum in the order of PyTorch's `SGD`; `velocity` is zero before the first step.
 ///
 /// ```text
@@ -160,10 +174,7 @@ pub fn sgd_step(
     velocity: &mut [f32],
 ) -> Result<(), ShapeError> {
     const NAME: &str = "sgd_step";
-    let Sgd { learning_rate, momentum, weight_decay, .. } = *settings;
-    let not_negative = |x: f64| x >= 0.0 && x.is_finite();
-    let settings_fit = [learning_rate, momentum, weight_decay].into_iter().all(not_negative);
-    require(NAME, "learning_rate, momentum and weight_decay must be finite and not negative", settings_fit)?;
+    settings.check()?;
     checked_len(NAME, &[("the parameter", parameter.len())])?;
     expect_len(NAME, "gradient", gradient.len(), parameter.len())?;
     expect_len(NAME, "velocity", velocity.len(), parameter.len())?;

@@ -8,7 +8,7 @@ use crate::operators::{
 };
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::depthwise::{Bias, BoxConv};
-use pelk_cpu::optimizer::{AdamW, adamw_step};
+use pelk_cpu::optimizer::{AdamW, Sgd, adamw_step, sgd_step};
 use pelk_cpu::shape::ImageShape;
 use pelk_cpu::{
     activation, batch_norm, channels, conv2d, elementwise, layer_norm, linear, loss, pixel_mlp, pool,
@@ -624,6 +624,14 @@ impl Backend for CpuBackend {
         Ok(elementwise::lerp_assign(self.level, average.values_mut(), &x.values, weight)?)
     }
 
+    fn sparse_lerp_assign(&self, average: &mut CpuTensor, x: &CpuTensor, weight: f32) -> Result<()> {
+        Ok(elementwise::sparse_lerp_assign(self.level, average.values_mut(), &x.values, weight)?)
+    }
+
+    fn mul_assign(&self, x: &mut CpuTensor, factors: &CpuTensor) -> Result<()> {
+        Ok(elementwise::mul_assign(self.level, x.values_mut(), &factors.values)?)
+    }
+
     fn sum_of_squares(&self, tensors: &[&CpuTensor]) -> Result<f64> {
         Ok(tensors.iter().map(|tensor| elementwise::sum_of_squares(self.level, &tensor.values)).sum())
     }
@@ -637,5 +645,16 @@ impl Backend for CpuBackend {
     ) -> Result<()> {
         let (first, second) = (first.values_mut(), second.values_mut());
         Ok(adamw_step(self.level, hyper, parameter.values_mut(), &gradient.values, first, second)?)
+    }
+
+    fn sgd(
+        &self,
+        hyper: &Sgd,
+        parameter: &mut CpuTensor,
+        gradient: &CpuTensor,
+        velocity: &mut CpuTensor,
+    ) -> Result<()> {
+        let velocity = velocity.values_mut();
+        Ok(sgd_step(self.level, hyper, parameter.values_mut(), &gradient.values, velocity)?)
     }
 }

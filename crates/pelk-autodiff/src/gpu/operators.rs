@@ -7,7 +7,7 @@ use crate::operators::{
     SoftCrossEntropy, expect_widths, joined,
 };
 use crate::{Error, Operator, Result, Shape, kernels};
-use pelk_cpu::optimizer::AdamW;
+use pelk_cpu::optimizer::{AdamW, Sgd};
 use pelk_cpu::shape::ImageShape;
 use pelk_wgpu::Buffer;
 use pelk_wgpu::depthwise::{Bias, BoxConv};
@@ -487,6 +487,16 @@ impl Backend for GpuBackend {
         Ok(self.gpu.lerp_assign(self.own(average)?, &x.values, weight)?)
     }
 
+    fn sparse_lerp_assign(&self, average: &mut GpuTensor, x: &GpuTensor, weight: f32) -> Result<()> {
+        expect_shape("sparse_lerp_assign", x, &average.shape)?;
+        Ok(self.gpu.sparse_lerp_assign(self.own(average)?, &x.values, weight)?)
+    }
+
+    fn mul_assign(&self, x: &mut GpuTensor, factors: &GpuTensor) -> Result<()> {
+        expect_shape("mul_assign", factors, &x.shape)?;
+        Ok(self.gpu.mul_assign(self.own(x)?, &factors.values)?)
+    }
+
     fn sum_of_squares(&self, tensors: &[&GpuTensor]) -> Result<f64> {
         let buffers: Vec<&Buffer> = tensors.iter().map(|tensor| &*tensor.values).collect();
         Ok(self.gpu.sum_of_squares(&buffers)?)
@@ -504,5 +514,19 @@ impl Backend for GpuBackend {
         }
         let moments = [self.own(first)?, self.own(second)?];
         Ok(self.gpu.adamw(hyper, self.own(parameter)?, &gradient.values, moments)?)
+    }
+
+    fn sgd(
+        &self,
+        hyper: &Sgd,
+        parameter: &mut GpuTensor,
+        gradient: &GpuTensor,
+        velocity: &mut GpuTensor,
+    ) -> Result<()> {
+        for tensor in [gradient, &*velocity] {
+            expect_shape("sgd", tensor, &parameter.shape)?;
+        }
+        let velocity = self.own(velocity)?;
+        Ok(self.gpu.sgd(hyper, self.own(parameter)?, &gradient.values, velocity)?)
     }
 }

@@ -8,7 +8,7 @@ use crate::operators::{
     PositionBias, ScaleChannels, ScaleSamples, SoftCrossEntropy, expect_widths, joined,
 };
 use crate::{Error, Operator, Result, Shape, kernels};
-use pelk_cpu::optimizer::AdamW;
+use pelk_cpu::optimizer::{AdamW, Sgd};
 use pelk_cpu::reference::{
     activation, batch_norm, conv2d, depthwise, elementwise, layer_norm, linear, loss, optimizer, pool, resize,
 };
@@ -448,6 +448,21 @@ impl Backend for ReferenceBackend {
         Ok(())
     }
 
+    fn sparse_lerp_assign(&self, average: &mut Tensor, x: &Tensor, weight: f32) -> Result<()> {
+        expect_shape("sparse_lerp_assign", x, &average.shape)?;
+        for (average, &x) in average.values_mut().iter_mut().zip(x.values.iter()) {
+            let lerp = *average + f64::from(weight) * (x - *average);
+            *average = if *average == 0.0 || x == 0.0 { x } else { lerp };
+        }
+        Ok(())
+    }
+
+    fn mul_assign(&self, x: &mut Tensor, factors: &Tensor) -> Result<()> {
+        expect_shape("mul_assign", factors, &x.shape)?;
+        x.values_mut().iter_mut().zip(factors.values.iter()).for_each(|(x, factor)| *x *= factor);
+        Ok(())
+    }
+
     fn sum_of_squares(&self, tensors: &[&Tensor]) -> Result<f64> {
         Ok(tensors.iter().flat_map(|tensor| tensor.values.iter()).map(|x| x * x).sum())
     }
@@ -465,6 +480,21 @@ impl Backend for ReferenceBackend {
         }
         let (first, second) = (first.values_mut(), second.values_mut());
         optimizer::adamw_step(hyper, parameter.values_mut(), &gradient.values, first, second);
+        Ok(())
+    }
+
+    fn sgd(
+        &self,
+        hyper: &Sgd,
+        parameter: &mut Tensor,
+        gradient: &Tensor,
+        velocity: &mut Tensor,
+    ) -> Result<()> {
+        hyper.check()?;
+        for tensor in [gradient, &*velocity] {
+            expect_shape("sgd", tensor, &parameter.shape)?;
+        }
+        optimizer::sgd_step(hyper, parameter.values_mut(), &gradient.values, velocity.values_mut());
         Ok(())
     }
 }

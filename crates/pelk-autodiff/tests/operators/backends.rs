@@ -3,7 +3,7 @@
 use crate::cases::{Case, Kind, all};
 use crate::evaluation::{Evaluation, evaluate};
 use pelk_autodiff::{
-    AdamW, Backend, CpuBackend, Error, GpuBackend, ReferenceBackend, ReferenceTensor, Shape,
+    AdamW, Backend, CpuBackend, Error, GpuBackend, ReferenceBackend, ReferenceTensor, Sgd, Shape,
 };
 use pelk_cpu::simd::Level;
 use pelk_wgpu::{GpuError, Options};
@@ -70,15 +70,17 @@ fn meets_the_reference_to<B: Backend>(backend: &B, case: &Case, tolerances: [f64
     }
 }
 
-/// What training does besides operators: clips and accumulates gradients, and steps. The parameter, its moments, and
-/// the gradient's sum of squares.
-fn train<B: Backend>(backend: &B) -> ([B::Tensor; 4], f64) {
+/// What training does besides operators: clips and accumulates gradients, steps, masks and averages. The named results, and the
+/// gradient's sum of squares.
+fn train<B: Backend>(backend: &B) -> (Vec<(&'static str, B::Tensor)>, f64) {
     let shape = Shape::from([3, 5, 7]);
     let wave = |frequency: f32| (0..105).map(|i| (frequency * i as f32).sin()).collect::<Vec<f32>>();
     let upload = |frequency| backend.upload(&shape, &wave(frequency)).unwrap();
     let (mut parameter, mut gradient) = (upload(0.3), upload(0.7));
     let [mut first, mut second] = [(); 2].map(|()| backend.zeros(&shape).unwrap());
     let mut average = parameter.clone();
+    let (mut descended, mut velocity) = (parameter.clone(), backend.zeros(&shape).unwrap());
+    let mut sparse_average = backend.zeros(&shape).unwrap();
     for step in 1..=3 {
         backend.scale_assign(&mut gradient, 0.75).unwrap();
         backend.add_assign(&mut gradient, &upload(1.1)).unwrap();
@@ -86,19 +88,35 @@ fn train<B: Backend>(backend: &B) -> ([B::Tensor; 4], f64) {
             AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.05, step };
         backend.adamw(&hyper, &mut parameter, &gradient, [&mut first, &mut second]).unwrap();
         backend.lerp_assign(&mut average, &parameter, 0.25).unwrap();
+        let nesterov = step > 1;
+        let hyper = Sgd { learning_rate: 1e-2, momentum: 0.9, weight_decay: 0.05, nesterov };
+        backend.sgd(&hyper, &mut descended, &gradient, &mut velocity).unwrap();
+        // Every second value is absent, then every third.
+        let gap = step as usize + 1;
+        let mask: Vec<f32> = (0..105).map(|i| if i % gap == 0 { 0.0 } else { 1.0 }).collect();
+        let mut sparse = descended.clone();
+        backend.mul_assign(&mut sparse, &backend.upload(&shape, &mask).unwrap()).unwrap();
+        backend.sparse_lerp_assign(&mut sparse_average, &sparse, 0.25).unwrap();
     }
     let squares = backend.sum_of_squares(&[&gradient]).unwrap();
     backend.scale_assign(&mut gradient, f32::INFINITY).unwrap();
     assert!(!backend.sum_of_squares(&[&gradient]).unwrap().is_finite());
-    ([parameter, first, second, average], squares)
+    let tensors = vec![
+        ("parameter", parameter),
+        ("mean", first),
+        ("variance", second),
+        ("average", average),
+        ("parameter of SGD", descended),
+        ("velocity", velocity),
+        ("sparse average", sparse_average),
+    ];
+    (tensors, squares)
 }
 
 fn trains_as_the_reference<B: Backend>(backend: &B) {
     let (actual, actual_squares) = train(backend);
     let (expected, squares) = train(&ReferenceBackend);
-    for ((name, actual), expected) in
-        ["parameter", "mean", "variance", "average"].iter().zip(&actual).zip(&expected)
-    {
+    for ((name, actual), (_, expected)) in actual.iter().zip(&expected) {
         compare(backend, &format!("{}, {name}", backend.name()), OUTPUTS, actual, expected);
     }
     assert!((actual_squares - squares).abs() <= OUTPUTS * squares, "{actual_squares}, want {squares}");

@@ -7,7 +7,7 @@ use pelk_autodiff::operators::{
 };
 use pelk_autodiff::{
     AdamW, Backend, CpuBackend, Executor, GpuBackend, HostParameters, Op, Operator, Parameters, Pass,
-    ReferenceBackend, Result, Shape, Tape,
+    ReferenceBackend, Result, Sgd, Shape, Tape,
 };
 use pelk_cpu::simd::Level;
 use pelk_grid::SharingGrid;
@@ -117,6 +117,8 @@ fn refuses_what_does_not_fit<B: Backend>(backend: &B) {
     assert!(backend.upload(&Shape::from([usize::MAX, 2]), &[0.0; 5]).is_err());
     assert!(backend.sum_leading(&zeros(&[2, 3]), &Shape::from([4])).is_err());
     assert!(backend.add_assign(&mut zeros(&[2, 3]), &zeros(&[7])).is_err());
+    assert!(backend.mul_assign(&mut zeros(&[2, 3]), &zeros(&[7])).is_err());
+    assert!(backend.sparse_lerp_assign(&mut zeros(&[2, 3]), &zeros(&[7]), 0.5).is_err());
     let (x, weight) = (zeros(&[2, 3]), zeros(&[4, 3]));
     assert!(backend.linear_backward(&x, &weight, &zeros(&[2, 4]), [true; 3]).is_ok());
     assert!(backend.linear_backward(&x, &weight, &zeros(&[2, 5]), [true; 3]).is_err());
@@ -129,6 +131,12 @@ fn refuses_what_does_not_fit<B: Backend>(backend: &B) {
     assert!(step(1, &[2, 3]).is_ok());
     assert!(step(0, &[2, 3]).is_err(), "steps are counted from 1");
     assert!(step(1, &[2, 4]).is_err());
+    let descend = |momentum, sizes: &[usize]| {
+        let hyper = Sgd { learning_rate: 0.1, momentum, weight_decay: 0.0, nesterov: true };
+        backend.sgd(&hyper, &mut zeros(&[2, 3]), &zeros(&[2, 3]), &mut zeros(sizes))
+    };
+    assert!(descend(0.9, &[2, 3]).is_ok());
+    assert!(descend(-0.9, &[2, 3]).is_err() && descend(0.9, &[2, 4]).is_err());
 }
 
 #[test]

@@ -114,6 +114,26 @@ impl Gpu {
         self.map("lerp_assign", expression, average, 1, &operands)
     }
 
+    /// [`Gpu::lerp_assign`] of sparse values; see [`pelk_cpu::elementwise::sparse_lerp_assign`].
+    ///
+    /// # Errors
+    /// When lengths differ, or the device has failed.
+    pub fn sparse_lerp_assign(&self, average: &Buffer, x: &Buffer, weight: f32) -> Result<()> {
+        expect_len("sparse_lerp_assign", "x", x.len(), average.len())?;
+        let expression = "select(load_y(i) + p.weight * (load_a(i) - load_y(i)), load_a(i), load_y(i) == 0.0 || load_a(i) == 0.0)";
+        let operands = [Operand::Tensor("a", x, Each(1)), Operand::Number("weight", weight.into())];
+        self.map("sparse_lerp_assign", expression, average, 1, &operands)
+    }
+
+    /// `y *= x`.
+    ///
+    /// # Errors
+    /// When lengths differ, or the device has failed.
+    pub fn mul_assign(&self, y: &Buffer, x: &Buffer) -> Result<()> {
+        expect_len("mul_assign", "the second factor", x.len(), y.len())?;
+        self.map("mul_assign", "load_y(i) * load_a(i)", y, 1, &[Operand::Tensor("a", x, Each(1))])
+    }
+
     /// `y[r, c] = x[r, c] gamma[c]`.
     ///
     /// # Errors

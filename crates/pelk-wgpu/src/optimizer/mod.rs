@@ -4,7 +4,7 @@ use crate::check::expect_len;
 use crate::kernel::Each;
 use crate::memory::Buffer;
 use crate::{Gpu, Result};
-use pelk_cpu::optimizer::AdamW;
+use pelk_cpu::optimizer::{AdamW, Sgd};
 
 impl Gpu {
     /// A step of AdamW in the order of PyTorch's; see [`pelk_cpu::optimizer::adamw_step`].
@@ -34,6 +34,32 @@ impl Gpu {
             .scalar("step_size", factors.step_size)
             .scalar("inverse_root", factors.inverse_root)
             .scalar("eps", factors.eps)
+            .run(parameter.len(), 1, 8)
+    }
+
+    /// A step of SGD with momentum in the order of PyTorch's; see [`pelk_cpu::optimizer::sgd_step`].
+    ///
+    /// # Errors
+    /// As [`Gpu::adamw`].
+    pub fn sgd(
+        &self,
+        settings: &Sgd,
+        parameter: &Buffer,
+        gradient: &Buffer,
+        velocity: &Buffer,
+    ) -> Result<()> {
+        settings.check()?;
+        for (name, buffer) in [("gradient", gradient), ("velocity", velocity)] {
+            expect_len("sgd", name, buffer.len(), parameter.len())?;
+        }
+        self.items("sgd", include_str!("sgd.wgsl"))
+            .write("parameter", parameter, Each(1))
+            .read("gradient", gradient, Each(1))
+            .write("velocity", velocity, Each(1))
+            .scalar("rate", settings.learning_rate as f32)
+            .scalar("momentum", settings.momentum as f32)
+            .scalar("decay", settings.weight_decay as f32)
+            .scalar("nesterov", usize::from(settings.nesterov))
             .run(parameter.len(), 1, 8)
     }
 }
