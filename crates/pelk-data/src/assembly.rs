@@ -5,13 +5,14 @@ use std::sync::Arc;
 use ndarray::Array4;
 use pelk_random::{Purpose, stream};
 
-use crate::{Augmentation, Batch, DataError, Dataset, Normalisation, Sample};
+use crate::{Augmentation, Batch, DataError, Dataset, MixConfig, Normalisation, Sample};
 
 /// All that a batch depends on besides its samples' numbers.
 pub(crate) struct Assembly {
     pub dataset: Arc<dyn Dataset>,
     pub normalisation: Normalisation,
     pub augmentation: Augmentation,
+    pub mix: MixConfig,
     /// The seed of the run.
     pub seed: u64,
     /// The epoch, from 0.
@@ -19,8 +20,8 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    /// The batch of these samples.
-    pub fn batch(&self, indices: &[usize]) -> Result<Batch, DataError> {
+    /// Batch `number` of the epoch, of these samples.
+    pub fn batch(&self, number: usize, indices: &[usize]) -> Result<Batch, DataError> {
         let labelling = self.dataset.labelling();
         let mut size = [0, 0];
         let (mut pixels, mut labels, mut groups) = (Vec::new(), Vec::new(), Vec::new());
@@ -42,9 +43,10 @@ impl Assembly {
             groups.extend_from_slice(&made.groups);
         }
         let shape = (indices.len(), size[0], size[1], self.dataset.channels());
-        let images =
+        let mut images =
             Array4::from_shape_vec(shape, pixels).expect("the pixels of as many images of this shape");
-        Ok(Batch { images, labels, groups, indices: indices.to_vec() })
+        let mix = self.mix.apply([self.seed, self.epoch, number as u64], &mut images, &labels);
+        Ok(Batch { images, labels, groups, indices: indices.to_vec(), mix })
     }
 }
 
@@ -176,7 +178,8 @@ mod tests {
         let config = |crop_size, workers, start_batch| {
             let augmentation =
                 Some(Augmentation { crop_size, flip_probability: 0.5, ..Augmentation::none() });
-            let mode = Mode::Training { seed: 1, epoch: 0, augmentation, drop_last: true };
+            let mix = MixConfig::default();
+            let mode = Mode::Training { seed: 1, epoch: 0, augmentation, mix, drop_last: true };
             let config = LoaderConfig::new(5, mode, Normalisation::identity(1));
             LoaderConfig { workers, start_batch, ..config }
         };

@@ -3,7 +3,7 @@
 use ndarray::Array4;
 use pelk_random::shuffled;
 
-use crate::DataError;
+use crate::{DataError, Mix};
 
 /// Samples that are processed at once.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Batch {
     pub groups: Vec<u8>,
     /// The `n` numbers of the samples in their dataset.
     pub indices: Vec<usize>,
+    /// The second labels of the images, where they are mixed.
+    pub mix: Option<Mix>,
 }
 
 /// The number of batches in an epoch.

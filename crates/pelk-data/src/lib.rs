@@ -18,7 +18,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use pelk_data::{Augmentation, Dataset, ImageDataset, Loader, LoaderConfig, Mode};
+//! use pelk_data::{Augmentation, Dataset, ImageDataset, Loader, LoaderConfig, MixConfig, Mode};
 //!
 //! // Ten grey images of 8 x 8 pixels in two classes.
 //! let pixels: Vec<u8> = (0..10 * 8 * 8).map(|i| (i % 251) as u8).collect();
@@ -27,7 +27,8 @@
 //! let dataset = Arc::new(ImageDataset::new("an example", [8, 8, 1], pixels, labels, classes)?);
 //!
 //! let augmentation = Some(Augmentation { crop_padding: 2, ..Augmentation::default() });
-//! let mode = Mode::Training { seed: 1, epoch: 0, augmentation, drop_last: true };
+//! let mix = MixConfig::default();
+//! let mode = Mode::Training { seed: 1, epoch: 0, augmentation, mix, drop_last: true };
 //! let config = LoaderConfig::new(4, mode, dataset.statistics().clone());
 //! assert_eq!(config.plan(dataset.len())?.steps(), 2);
 //!
@@ -44,7 +45,7 @@
 //! ```
 //! # use std::sync::Arc;
 //! use pelk_data::{Dataset, IGNORED, Labelling, SceneConfig, Scenes, Split};
-//! # use pelk_data::{Augmentation, ImageDataset, Loader, LoaderConfig, Mode};
+//! # use pelk_data::{Augmentation, ImageDataset, Loader, LoaderConfig, MixConfig, Mode};
 //! # let classes = vec!["even".to_owned(), "odd".to_owned()];
 //! # let labels = (0..10).map(|i| i % 2).collect();
 //! # let items = Arc::new(ImageDataset::new("an example", [8, 8, 1], vec![200; 640], labels, classes)?);
@@ -53,7 +54,8 @@
 //! assert_eq!((scenes.image_size(), scenes.labelling()), (Some([96, 96]), Labelling::Places { stride: 1 }));
 //!
 //! let augmentation = Augmentation { scale: [0.5, 2.0], crop_size: 80, ..Augmentation::none() };
-//! let mode = Mode::Training { seed: 1, epoch: 0, augmentation: Some(augmentation), drop_last: true };
+//! let augmentation = Some(augmentation);
+//! let mode = Mode::Training { seed: 1, epoch: 0, augmentation, mix: MixConfig::default(), drop_last: true };
 //! let config = LoaderConfig::new(4, mode, scenes.statistics().clone());
 //! let batch = Loader::new(scenes, config)?.next().expect("there are 25")?;
 //! assert_eq!((batch.images.dim(), batch.labels.len()), ((4, 80, 80, 3), 4 * 80 * 80));
@@ -74,6 +76,7 @@ pub mod idx;
 mod loader;
 mod long_range;
 mod masks;
+mod mix;
 mod mnist;
 mod normalise;
 mod picture;
@@ -91,6 +94,7 @@ pub use export::{write_ade20k, write_coco};
 pub use loader::{Loader, LoaderConfig, Mode};
 pub use long_range::LongRange;
 pub use masks::{MaskFolder, ade20k, mask_folder};
+pub use mix::{Mix, MixConfig};
 pub use mnist::{Split, fashion_mnist, load, mnist};
 pub use normalise::Normalisation;
 pub use rectangle::Rectangle;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::assembly::Assembly;
 use crate::prefetch::Prefetch;
-use crate::{Augmentation, Batch, DataError, Dataset, Normalisation, Plan};
+use crate::{Augmentation, Batch, DataError, Dataset, MixConfig, Normalisation, Plan};
 
 /// What the batches are for, which decides order and treatment.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub enum Mode {
         epoch: u64,
         /// The random changes to the images, if any.
         augmentation: Option<Augmentation>,
+        /// How the augmented images of a batch are mixed with each other.
+        mix: MixConfig,
         /// Whether a last batch that is not full is left out.
         drop_last: bool,
     },
@@ -83,20 +85,22 @@ impl Loader {
             let expected = format!("at most {}, the number of batches", plan.steps());
             return Err(DataError::config("start_batch", config.start_batch, expected));
         }
-        let (seed, epoch, augmentation) = match config.mode {
-            Mode::Training { seed, epoch, augmentation, .. } => (seed, epoch, augmentation),
-            Mode::Evaluation => (0, 0, None),
+        let (seed, epoch, augmentation, mix) = match config.mode {
+            Mode::Training { seed, epoch, augmentation, mix, .. } => (seed, epoch, augmentation, mix),
+            Mode::Evaluation => (0, 0, None, MixConfig::default()),
         };
         if let Some(augmentation) = &augmentation {
             augmentation.validate_for(dataset.image_size(), dataset.channels(), dataset.labelling())?;
         }
         let augmentation = augmentation.unwrap_or_else(Augmentation::none);
+        mix.validate_for(config.batch_size, dataset.labelling())?;
         config.normalisation.validate(dataset.channels())?;
 
         let range = config.start_batch..plan.steps();
-        let assembly = Assembly { dataset, normalisation: config.normalisation, augmentation, seed, epoch };
+        let normalisation = config.normalisation;
+        let assembly = Assembly { dataset, normalisation, augmentation, mix, seed, epoch };
         let order = Arc::clone(&plan);
-        let make = move |step| assembly.batch(order.indices(step));
+        let make = move |step| assembly.batch(step, order.indices(step));
         Ok(Self { plan, batches: Prefetch::new(range, config.workers, config.prefetch, make)? })
     }
 
@@ -137,8 +141,16 @@ mod tests {
 
     fn training(epoch: u64, batch_size: usize) -> LoaderConfig {
         let augmentation = Some(Augmentation { crop_padding: 2, ..Augmentation::default() });
-        let mode = Mode::Training { seed: 9, epoch, augmentation, drop_last: false };
+        let mix = MixConfig::default();
+        let mode = Mode::Training { seed: 9, epoch, augmentation, mix, drop_last: false };
         LoaderConfig::new(batch_size, mode, Normalisation { mean: vec![0.4, 0.5], std: vec![0.2, 0.3] })
+    }
+
+    fn mixing(mut config: LoaderConfig) -> LoaderConfig {
+        if let Mode::Training { mix, .. } = &mut config.mode {
+            *mix = MixConfig { mixup_alpha: 0.8, ..MixConfig::default() };
+        }
+        config
     }
 
     fn batches(config: LoaderConfig) -> Vec<Batch> {
@@ -155,6 +167,23 @@ mod tests {
                 let config = LoaderConfig { workers, start_batch, prefetch: workers, ..training(0, 4) };
                 assert_eq!(batches(config), whole[start_batch..]);
             }
+        }
+    }
+
+    #[test]
+    fn a_batch_is_mixed_alike_wherever_an_epoch_is_resumed() {
+        let whole = batches(mixing(training(0, 4)));
+        let shares: Vec<f32> = whole.iter().flat_map(|batch| &batch.mix).map(|mix| mix.share).collect();
+        assert!(shares.len() >= 5 && shares.windows(2).all(|pair| pair[0] != pair[1]), "{shares:?}");
+        for (workers, start_batch) in [(2, 0), (1, 3), (3, 5)] {
+            let config = LoaderConfig { workers, start_batch, ..mixing(training(0, 4)) };
+            assert_eq!(batches(config), whole[start_batch..]);
+        }
+        let other = batches(mixing(training(1, 4)));
+        assert!(whole.iter().zip(&other).all(|(a, b)| a.mix != b.mix), "every epoch has its own draws");
+        for (batch, plain) in whole.iter().zip(batches(training(0, 4))) {
+            assert_eq!((&batch.labels, &batch.indices), (&plain.labels, &plain.indices));
+            assert!(batch.images != plain.images && plain.mix.is_none());
         }
     }
 
@@ -237,8 +266,10 @@ mod tests {
                 .starts_with("mean")
         );
         let augmentation = Some(Augmentation { crop_padding: 3, ..Augmentation::default() });
-        let mode = Mode::Training { seed: 0, epoch: 0, augmentation, drop_last: true };
+        let mix = MixConfig::default();
+        let mode = Mode::Training { seed: 0, epoch: 0, augmentation, mix, drop_last: true };
         assert!(text(LoaderConfig { mode, ..training(0, 4) }).starts_with("crop_padding is 3"));
+        assert!(text(mixing(training(0, 5))).starts_with("batch_size is 5, but must be even"));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pelk_data::{
-    Augmentation, Batch, Dataset, IGNORED, ImageDataset, Loader, LoaderConfig, Mode, SceneConfig, Scenes,
-    Split, ade20k, write_ade20k,
+    Augmentation, Batch, Dataset, IGNORED, ImageDataset, Loader, LoaderConfig, MixConfig, Mode, SceneConfig,
+    Scenes, Split, ade20k, write_ade20k,
 };
 
 /// Scenes of 12 sizes, in one folder.
@@ -41,7 +41,8 @@ fn batches(folder: &Path, change: impl Fn(&mut LoaderConfig)) -> Vec<Batch> {
         flip_probability: 0.5,
         ..Augmentation::none()
     };
-    let mode = Mode::Training { seed: 4, epoch: 2, augmentation: Some(augmentation), drop_last: false };
+    let (augmentation, mix) = (Some(augmentation), MixConfig::default());
+    let mode = Mode::Training { seed: 4, epoch: 2, augmentation, mix, drop_last: false };
     let mut config = LoaderConfig::new(5, mode, dataset.statistics().clone());
     change(&mut config);
     Loader::new(dataset, config).unwrap().map(Result::unwrap).collect()

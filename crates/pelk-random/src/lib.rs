@@ -34,6 +34,8 @@ pub enum Purpose {
     DropPath = 4,
     /// The composition of one canvas; the index is the canvas's.
     Compose = 5,
+    /// How the images of one batch are mixed; the index is the batch's in its epoch.
+    Mix = 6,
 }
 
 /// The stream for `purpose`, `epoch` and `index` in the run with this `seed`.

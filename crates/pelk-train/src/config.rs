@@ -5,7 +5,7 @@ use crate::inference::InferenceConfig;
 use crate::metrics::Metric;
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
-use pelk_data::{Augmentation, SceneConfig};
+use pelk_data::{Augmentation, MixConfig, SceneConfig};
 use pelk_models::{ModelSpec, nearest};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -59,6 +59,9 @@ pub struct DataConfig {
     /// Random changes to training images.
     #[serde(default)]
     pub augmentation: Augmentation,
+    /// How the training images of a batch are mixed with each other.
+    #[serde(default)]
+    pub mix: MixConfig,
 }
 
 /// The canvases of a composed dataset.
@@ -189,6 +192,7 @@ impl TrainConfig {
             }
         }
         self.data.augmentation.validate()?;
+        self.data.mix.validate()?;
         self.data.scenes.validate()?;
         self.inference.validate()?;
         self.optimizer.validate()?;

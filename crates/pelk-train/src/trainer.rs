@@ -322,6 +322,7 @@ impl<B: Backend> Trainer<B> {
             seed: self.config.seed,
             epoch,
             augmentation: Some(self.config.data.augmentation.clone()),
+            mix: self.config.data.mix.clone(),
             drop_last: true,
         };
         let mut config = LoaderConfig::new(self.config.batch.size, mode, data.statistics().clone());
