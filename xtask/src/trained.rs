@@ -23,7 +23,7 @@ impl<B: Backend> Trained<B> {
     /// # Errors
     /// When the checkpoint is unusable.
     pub fn read(backend: &B, path: &Path, folded: bool) -> Result<Trained<B>> {
-        let Checkpoint { description, mut tensors } = Checkpoint::read(path)?;
+        let Checkpoint { description, mut tensors, .. } = Checkpoint::read(path)?;
         let mut config = description.network.clone();
         if folded {
             (config, tensors) = fold(&config, &tensors)?;

@@ -45,5 +45,5 @@ pub use heads::{Outputs, upernet::UperNetConfig};
 pub use init::initialize;
 pub use nearest::nearest;
 pub use network::Network;
-pub use weights::WeightsFile;
+pub use weights::{HostMasks, WeightsFile};
 pub use zoo::ModelSpec;

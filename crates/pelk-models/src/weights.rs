@@ -1,11 +1,17 @@
 //! Weights in safetensors files, readable from Python.
 
 use crate::error::{ModelError, Result};
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, IxDyn, ShapeError};
 use pelk_autodiff::HostParameters;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+
+/// What the names of masks begin with in a file.
+const MASK: &str = "mask.";
+
+/// Which values of a tensor are present, by its name.
+pub type HostMasks = BTreeMap<String, ArrayD<bool>>;
 
 const METADATA_KEY: &str = "pelk";
 
@@ -14,18 +20,20 @@ const METADATA_KEY: &str = "pelk";
 pub struct WeightsFile {
     /// The tensors by name.
     pub tensors: HostParameters,
+    /// Masks by the name of what they mask; in the file they are tensors of BOOL with `mask.` before that name.
+    pub masks: HostMasks,
     /// Free text about them, such as the network's configuration as JSON; under the key `pelk` in the file. One text
     /// only, since the format keeps no order among several and equal weights must make equal files.
     pub metadata: Option<String>,
 }
 
 impl WeightsFile {
-    /// Encodes the tensors as 32-bit floats.
+    /// Encodes the tensors as 32-bit floats and the masks as bytes of 0 and 1.
     ///
     /// # Errors
     /// When the format cannot hold them.
     pub fn to_bytes(&self) -> std::result::Result<Vec<u8>, safetensors::SafeTensorError> {
-        WeightsFile::encode(&self.tensors, self.metadata.as_deref())
+        WeightsFile::encode(&self.tensors, &self.masks, self.metadata.as_deref())
     }
 
     /// As [`WeightsFile::to_bytes`], of tensors that stay where they are.
@@ -34,17 +42,21 @@ impl WeightsFile {
     /// When the format cannot hold them.
     pub fn encode(
         tensors: &HostParameters,
+        masks: &HostMasks,
         metadata: Option<&str>,
     ) -> std::result::Result<Vec<u8>, safetensors::SafeTensorError> {
-        let encoded: Vec<(&String, Vec<usize>, Vec<u8>)> = tensors
-            .iter()
-            .map(|(name, array)| {
-                (name, array.shape().to_vec(), array.iter().flat_map(|v| v.to_le_bytes()).collect())
-            })
-            .collect();
+        let floats = tensors.iter().map(|(name, array)| {
+            let bytes = array.iter().flat_map(|v| v.to_le_bytes()).collect();
+            (name.clone(), Dtype::F32, array.shape().to_vec(), bytes)
+        });
+        let bools = masks.iter().map(|(name, array)| {
+            let bytes = array.iter().map(|&present| u8::from(present)).collect();
+            (format!("{MASK}{name}"), Dtype::BOOL, array.shape().to_vec(), bytes)
+        });
+        let encoded: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = floats.chain(bools).collect();
         let views = encoded
             .iter()
-            .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+            .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
             .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()?;
         let metadata = metadata.map(|text| HashMap::from([(METADATA_KEY.to_owned(), text.to_owned())]));
         safetensors::serialize(views, metadata)
@@ -53,7 +65,7 @@ impl WeightsFile {
     /// Decodes what [`WeightsFile::to_bytes`] or another program wrote; `path` is for messages only.
     ///
     /// # Errors
-    /// When the bytes are no safetensors file or hold anything but 32-bit floats.
+    /// When the bytes are no safetensors file or hold anything but 32-bit floats and masks.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<WeightsFile> {
         let refuse = |reason: String| ModelError::Weights { path: path.to_owned(), reason };
         let damaged = |error: safetensors::SafeTensorError| {
@@ -63,18 +75,28 @@ impl WeightsFile {
         };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let mut tensors = HostParameters::new();
+        let (mut tensors, mut masks) = (HostParameters::new(), HostMasks::new());
         for (name, view) in file.iter() {
-            if view.dtype() != Dtype::F32 {
-                return Err(refuse(format!("tensor {name:?} holds {:?}; only F32 is read", view.dtype())));
+            let misshapen = |error: ShapeError| refuse(format!("tensor {name:?}: {error}"));
+            match (view.dtype(), name.strip_prefix(MASK)) {
+                (Dtype::F32, _) => {
+                    let values = view.data().as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b));
+                    let array = ArrayD::from_shape_vec(IxDyn(view.shape()), values.collect());
+                    tensors.insert(name.to_owned(), array.map_err(misshapen)?);
+                }
+                (Dtype::BOOL, Some(masked)) => {
+                    let present = view.data().iter().map(|&byte| byte != 0).collect();
+                    let array = ArrayD::from_shape_vec(IxDyn(view.shape()), present);
+                    masks.insert(masked.to_owned(), array.map_err(misshapen)?);
+                }
+                (other, _) => {
+                    let reason = format!("tensor {name:?} holds {other:?}; only F32 and masks are read");
+                    return Err(refuse(reason));
+                }
             }
-            let values = view.data().as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
-            let array = ArrayD::from_shape_vec(IxDyn(view.shape()), values)
-                .map_err(|error| refuse(format!("tensor {name:?}: {error}")))?;
-            tensors.insert(name.to_owned(), array);
         }
         let metadata = header.metadata().as_ref().and_then(|all| all.get(METADATA_KEY)).cloned();
-        Ok(WeightsFile { tensors, metadata })
+        Ok(WeightsFile { tensors, masks, metadata })
     }
 
     /// Reads a file.

@@ -18,7 +18,10 @@ fn example() -> WeightsFile {
         ("none".into(), ArrayD::zeros(IxDyn(&[0, 5]))),
         ("scalar \"é\"".into(), ArrayD::from_elem(IxDyn(&[]), 7.0)),
     ]);
-    WeightsFile { tensors, metadata: Some("{\"text\": \"\u{1f980}\\n\"}".into()) }
+    let present = vec![true, false, false, true, true, false];
+    let mask = ArrayD::from_shape_vec(IxDyn(&[3, 2]), present).unwrap();
+    let masks = [("head.weight".to_owned(), mask)].into();
+    WeightsFile { tensors, masks, metadata: Some("{\"text\": \"\u{1f980}\\n\"}".into()) }
 }
 
 fn read(bytes: &[u8]) -> Result<WeightsFile, String> {
@@ -50,13 +53,13 @@ fn every_bit_survives_the_round_trip() {
     let file = example();
     let back = read(&file.to_bytes().unwrap()).unwrap();
     assert_eq!(bits(&back), bits(&file));
-    assert_eq!(back.metadata, file.metadata);
+    assert_eq!((back.masks, back.metadata), (file.masks, file.metadata));
 }
 
 #[test]
 fn a_whole_network_survives_the_round_trip_through_a_file() {
     let network = Network::new(configure(&ModelSpec::named("pelk_atto"), 1, 10).unwrap()).unwrap();
-    let file = WeightsFile { tensors: initialize(&network, 1).unwrap(), metadata: None };
+    let file = WeightsFile { tensors: initialize(&network, 1).unwrap(), ..WeightsFile::default() };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     std::fs::write(&path, file.to_bytes().unwrap()).unwrap();
@@ -76,7 +79,7 @@ fn equal_weights_make_equal_bytes() {
     let columns = Array2::from_shape_fn((4, 3), |(x, y)| (4 * y + x) as f32).reversed_axes();
     let one = |array: Array2<f32>| WeightsFile {
         tensors: HostParameters::from([("w".into(), array.into_dyn())]),
-        metadata: None,
+        ..WeightsFile::default()
     };
     assert_eq!(one(columns).to_bytes().unwrap(), one(rows).to_bytes().unwrap());
 }
@@ -100,7 +103,8 @@ fn a_flipped_bit_of_the_header_is_refused_or_seen() {
         let mut spoilt = bytes.clone();
         spoilt[bit / 8] ^= 1 << (bit % 8);
         if let Ok(read) = read(&spoilt) {
-            let same = bits(&read) == bits(&file) && read.metadata == file.metadata;
+            let others = |file: &WeightsFile| (file.masks.clone(), file.metadata.clone());
+            let same = bits(&read) == bits(&file) && others(&read) == others(&file);
             assert!(!same, "bit {bit} changed nothing");
         }
     }

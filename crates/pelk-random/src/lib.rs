@@ -36,6 +36,8 @@ pub enum Purpose {
     Compose = 5,
     /// How the images of one batch are mixed; the index is the batch's in its epoch.
     Mix = 6,
+    /// Which weights of one tensor are present in dynamic sparsity; the epoch counts steps, the index is a hash of its name.
+    Sparsity = 7,
 }
 
 /// The stream for `purpose`, `epoch` and `index` in the run with this `seed`.

@@ -5,14 +5,16 @@ use crate::config::{DataConfig, TrainConfig};
 use crate::error::{Result, TrainError};
 use crate::inference::InferenceConfig;
 use crate::loss_scale::LossScale;
-use pelk_autodiff::HostParameters;
+use crate::trainer::Best;
+use ndarray::ArrayD;
+use pelk_autodiff::{HostParameters, Shape};
 use pelk_data::Normalisation;
-use pelk_models::{NetworkConfig, WeightsFile};
+use pelk_models::{HostMasks, NetworkConfig, WeightsFile};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Version of the metadata; readers refuse what they do not know.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// What a checkpoint says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,7 +48,9 @@ pub struct TrainingState {
     /// Sum of the losses of the steps since the last evaluation.
     pub loss_sum: f64,
     /// The best accuracy, or mIoU, on the test images so far.
-    pub best: Option<f64>,
+    pub best: Best,
+    /// How many parameters have a mask.
+    pub masked: usize,
     /// The loss's factor, where activations are 16-bit floats.
     #[serde(default)]
     pub loss_scale: Option<LossScale>,
@@ -57,8 +61,10 @@ pub struct TrainingState {
 pub struct Checkpoint {
     /// What the tensors are.
     pub description: Description,
-    /// Parameters and buffers by name; with `training`, the optimiser's moments too.
+    /// Parameters and buffers by name; with `training`, also the optimiser's state and the averaged weights.
     pub tensors: HostParameters,
+    /// With `training`, which weights are present, by the parameter's name, where training is sparse. Absent weights are 0.
+    pub masks: HostMasks,
 }
 
 impl Description {
@@ -108,6 +114,31 @@ impl Description {
     }
 }
 
+/// What the names of averaged tensors begin with.
+pub(crate) const EMA: &str = "ema.";
+/// What the names of the optimiser's tensors begin with.
+pub(crate) const OPTIMIZER: &str = "optimizer.";
+
+/// Takes the tensor called `name`, of this shape, out of those of the checkpoint at `path`.
+///
+/// # Errors
+/// When it is missing or has another shape.
+pub(crate) fn take(
+    tensors: &mut HostParameters,
+    name: &str,
+    shape: &Shape,
+    path: &Path,
+) -> Result<ArrayD<f32>> {
+    let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
+    let array = tensors
+        .remove(name)
+        .ok_or_else(|| refuse(format!("it holds no {name:?}, so training cannot go on from it")))?;
+    if array.shape() == &shape[..] {
+        return Ok(array);
+    }
+    Err(refuse(format!("{name:?} has shape {:?}, wanted {shape}", array.shape())))
+}
+
 impl Checkpoint {
     /// Writes the file as a whole or not at all.
     ///
@@ -116,7 +147,7 @@ impl Checkpoint {
     pub fn write(&self, path: &Path) -> Result<()> {
         let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
         let metadata = serde_json::to_string(&self.description).map_err(|error| refuse(error.to_string()))?;
-        let bytes = WeightsFile::encode(&self.tensors, Some(&metadata));
+        let bytes = WeightsFile::encode(&self.tensors, &self.masks, Some(&metadata));
         write_atomically(path, &bytes.map_err(|error| refuse(error.to_string()))?)
     }
 
@@ -143,6 +174,6 @@ impl Checkpoint {
         let description: Description =
             serde_json::from_value(value).map_err(|error| refuse(error.to_string()))?;
         description.validate().map_err(refuse)?;
-        Ok(Checkpoint { description, tensors: file.tensors })
+        Ok(Checkpoint { description, tensors: file.tensors, masks: file.masks })
     }
 }

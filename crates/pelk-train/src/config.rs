@@ -1,10 +1,12 @@
 //! A run's configuration: presets, files and `--set`.
 
+use crate::ema::EmaConfig;
 use crate::error::{Result, TrainError};
 use crate::inference::InferenceConfig;
 use crate::metrics::Metric;
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
+use crate::sparsity::SparsityConfig;
 use pelk_data::{Augmentation, MixConfig, SceneConfig};
 use pelk_models::{ModelSpec, nearest};
 use serde::{Deserialize, Serialize};
@@ -32,9 +34,15 @@ pub struct TrainConfig {
     /// The loss.
     #[serde(default)]
     pub loss: LossConfig,
-    /// AdamW.
+    /// AdamW or SGD.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
+    /// The average of the weights.
+    #[serde(default)]
+    pub ema: EmaConfig,
+    /// Dynamic sparsity.
+    #[serde(default)]
+    pub sparsity: SparsityConfig,
     /// The learning rate over the run.
     #[serde(default)]
     pub schedule: ScheduleConfig,
@@ -196,6 +204,8 @@ impl TrainConfig {
         self.data.scenes.validate()?;
         self.inference.validate()?;
         self.optimizer.validate()?;
+        self.ema.validate()?;
+        self.sparsity.validate()?;
         self.schedule.validate()
     }
 }

@@ -6,9 +6,10 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (960, 400);
-// Two hues that stay apart for colour-blind readers.
+// Hues that stay apart for colour-blind readers.
 const TRAIN: RGBColor = RGBColor(0x0b, 0x6e, 0x99);
 const TEST: RGBColor = RGBColor(0xd9, 0x5f, 0x02);
+const EMA: RGBColor = RGBColor(0x4d, 0x4d, 0x4d);
 
 /// One curve: what it shows, its colour, its value in a row.
 type Curve<'a> = (&'static str, RGBColor, &'a dyn Fn(&MetricsRow) -> f64);
@@ -27,10 +28,14 @@ pub fn draw(metric: Metric, rows: &[MetricsRow]) -> Result<String> {
             &left,
             "Loss",
             rows,
-            &[("training", TRAIN, &|r| r.train_loss), ("test", TEST, &|r| r.test_loss)],
+            &[("training", TRAIN, &|r| r.train_loss), ("test", TEST, &|r| r.test.loss)],
         )?;
         let title = format!("Test {} (%)", metric.name());
-        panel(&right, &title, rows, &[("test", TEST, &|r| 100.0 * metric.value(r))])?;
+        let ema = |r: &MetricsRow| r.ema.map_or(f64::NAN, |scores| 100.0 * metric.of(&scores));
+        let curves: [Curve<'_>; 2] =
+            [("network", TEST, &|r| 100.0 * metric.of(&r.test)), ("average of weights", EMA, &ema)];
+        let averaged = rows.iter().any(|row| row.ema.is_some());
+        panel(&right, &title, rows, &curves[..if averaged { 2 } else { 1 }])?;
         area.present().map_err(refuse)?;
     }
     Ok(svg)
@@ -91,6 +96,7 @@ fn panel(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Scores;
 
     #[test]
     fn draws_an_empty_run_one_epoch_and_values_that_are_not_finite() {
@@ -99,12 +105,12 @@ mod tests {
             step: 1,
             learning_rate: 1.0,
             train_loss: 0.5,
-            test_loss: f64::NAN,
-            test_accuracy: 0.9,
-            test_mean_iou: 0.8,
+            test: Scores { loss: f64::NAN, accuracy: 0.9, top5_accuracy: 1.0, mean_iou: 0.8 },
+            ema: None,
+            nonzeros: 1,
             images_per_second: 1.0,
         };
-        for rows in [vec![], vec![row], vec![row, MetricsRow { step: 2, test_loss: 0.4, ..row }]] {
+        for rows in [vec![], vec![row], vec![row, MetricsRow { step: 2, ema: Some(row.test), ..row }]] {
             let svg = draw(Metric::MeanIou, &rows).unwrap();
             assert!(svg.contains("Test mIoU (%)"));
             assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));

@@ -188,11 +188,6 @@ pub fn ranked(logits: &[f32]) -> Vec<usize> {
     classes
 }
 
-/// A batch's labels, as losses take them.
-pub(crate) fn targets(batch: &Batch) -> Arc<[i64]> {
-    batch.labels.iter().map(|&label| i64::from(label)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

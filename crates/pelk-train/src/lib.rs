@@ -19,7 +19,7 @@
 //!     fn on_checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
 //!         Ok(())
 //!     }
-//!     fn on_evaluation(&mut self, _: &MetricsRow, _: &Evaluation, _: Option<&Checkpoint>) -> Result<()> {
+//!     fn on_evaluation(&mut self, _: &EvaluationReport<'_>) -> Result<()> {
 //!         Ok(())
 //!     }
 //! }
@@ -50,16 +50,18 @@ mod checkpoint;
 mod config;
 mod confusion;
 pub mod curves;
+mod ema;
 mod error;
 mod evaluate;
 mod inference;
+mod layer_decay;
 mod loss_scale;
 pub mod metrics;
 mod observer;
 mod optimizer;
 mod run;
 mod schedule;
-mod stage_decay;
+mod sparsity;
 mod trainer;
 mod warm_start;
 
@@ -67,15 +69,17 @@ pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, Description, TrainingState};
 pub use config::{BatchConfig, CanvasConfig, DataConfig, LossConfig, TrainConfig};
 pub use confusion::Confusion;
+pub use ema::EmaConfig;
 pub use error::{Result, TrainError};
 pub use evaluate::{Evaluation, GroupAccuracy, evaluate, ranked};
 pub use inference::{InferenceConfig, Predictor};
+pub use layer_decay::{LayerDecay, LayerGroups};
 pub use loss_scale::LossScale;
-pub use metrics::{Metric, MetricsRow};
-pub use observer::{Limits, Observer, Outcome, StepReport};
-pub use optimizer::{Optimizer, OptimizerConfig, gradient_norm};
+pub use metrics::{Metric, MetricsRow, Scores};
+pub use observer::{EvaluationReport, Limits, Observer, Outcome, StepReport};
+pub use optimizer::{Algorithm, Optimizer, OptimizerConfig, gradient_norm};
 pub use run::Run;
 pub use schedule::{Decay, ScheduleConfig};
-pub use stage_decay::StageDecay;
-pub use trainer::{Datasets, Trainer};
+pub use sparsity::{Densities, SparsityConfig};
+pub use trainer::{Best, Datasets, Trainer};
 pub use warm_start::WarmStart;

@@ -2,8 +2,9 @@
 
 use crate::atomic::write_atomically;
 use crate::error::{Result, TrainError};
-use crate::evaluate::GroupAccuracy;
+use crate::evaluate::{Evaluation, GroupAccuracy};
 use std::path::Path;
+use std::str::FromStr;
 
 /// What a network is chosen and compared by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +33,46 @@ impl Metric {
     }
 
     /// Its value in an evaluation, a share.
-    pub fn value(self, row: &MetricsRow) -> f64 {
+    pub fn of(self, scores: &Scores) -> f64 {
         match self {
-            Metric::Accuracy => row.test_accuracy,
-            Metric::MeanIou => row.test_mean_iou,
+            Metric::Accuracy => scores.accuracy,
+            Metric::MeanIou => scores.mean_iou,
         }
+    }
+}
+
+/// What an evaluation measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scores {
+    /// Mean cross-entropy.
+    pub loss: f64,
+    /// Share of labels classified right.
+    pub accuracy: f64,
+    /// Share of labels among the five highest logits.
+    pub top5_accuracy: f64,
+    /// Mean over the classes of their intersection over union.
+    pub mean_iou: f64,
+}
+
+impl Scores {
+    /// Those of an evaluation.
+    pub fn of(evaluation: &Evaluation) -> Scores {
+        Scores {
+            loss: evaluation.loss,
+            accuracy: evaluation.confusion.accuracy(),
+            top5_accuracy: evaluation.top5_accuracy,
+            mean_iou: evaluation.confusion.mean_iou(),
+        }
+    }
+
+    fn parse(fields: [&str; 4]) -> Option<Scores> {
+        let [loss, accuracy, top5_accuracy, mean_iou] = fields.map(|field| f64::from_str(field).ok());
+        Some(Scores { loss: loss?, accuracy: accuracy?, top5_accuracy: top5_accuracy?, mean_iou: mean_iou? })
+    }
+
+    fn fields(&self) -> String {
+        let Scores { loss, accuracy, top5_accuracy, mean_iou } = self;
+        format!("{loss:.6},{accuracy:.6},{top5_accuracy:.6},{mean_iou:.6}")
     }
 }
 
@@ -51,12 +87,12 @@ pub struct MetricsRow {
     pub learning_rate: f64,
     /// Mean training loss since the evaluation before, label smoothing included.
     pub train_loss: f64,
-    /// Mean cross-entropy on the test images.
-    pub test_loss: f64,
-    /// Share of labels of the test images classified right.
-    pub test_accuracy: f64,
-    /// Mean over the classes of their intersection over union.
-    pub test_mean_iou: f64,
+    /// The network on the test images.
+    pub test: Scores,
+    /// The average of its weights on the test images, where one is kept.
+    pub ema: Option<Scores>,
+    /// Trained values that are not masked.
+    pub nonzeros: u64,
     /// Training speed, evaluation excluded.
     pub images_per_second: f64,
 }
@@ -72,8 +108,9 @@ pub struct GroupRow {
     pub group: GroupAccuracy,
 }
 
-const HEADER: &str =
-    "epoch,step,learning_rate,train_loss,test_loss,test_accuracy,test_mean_iou,images_per_second";
+const HEADER: &str = "epoch,step,learning_rate,train_loss,\
+    test_loss,test_accuracy,test_top5_accuracy,test_mean_iou,\
+    ema_loss,ema_accuracy,ema_top5_accuracy,ema_mean_iou,nonzeros,images_per_second";
 const GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
 
 /// Reads a table of evaluations; a missing file is an empty one.
@@ -82,19 +119,23 @@ const GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
 /// When the file cannot be read, or a line is not a row of this table.
 pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
     read_table(path, HEADER, |fields| {
-        let &[epoch, step, learning_rate, train_loss, test_loss, test_accuracy, test_mean_iou, speed] =
-            fields
-        else {
+        let &[epoch, step, learning_rate, train_loss, ref scores @ .., nonzeros, speed] = fields else {
             return None;
+        };
+        let &[a, b, c, d, ref ema @ ..] = scores else { return None };
+        let ema = match ema {
+            ["", "", "", ""] => None,
+            &[a, b, c, d] => Some(Scores::parse([a, b, c, d])?),
+            _ => return None,
         };
         Some(MetricsRow {
             epoch: epoch.parse().ok()?,
             step: step.parse().ok()?,
             learning_rate: learning_rate.parse().ok()?,
             train_loss: train_loss.parse().ok()?,
-            test_loss: test_loss.parse().ok()?,
-            test_accuracy: test_accuracy.parse().ok()?,
-            test_mean_iou: test_mean_iou.parse().ok()?,
+            test: Scores::parse([a, b, c, d])?,
+            ema,
+            nonzeros: nonzeros.parse().ok()?,
             images_per_second: speed.parse().ok()?,
         })
     })
@@ -141,14 +182,14 @@ pub fn write(path: &Path, rows: &[MetricsRow]) -> Result<()> {
     let mut text = format!("{HEADER}\n");
     for r in rows {
         text += &format!(
-            "{},{},{:.6e},{:.6},{:.6},{:.6},{:.6},{:.1}\n",
+            "{},{},{:.6e},{:.6},{},{},{},{:.1}\n",
             r.epoch,
             r.step,
             r.learning_rate,
             r.train_loss,
-            r.test_loss,
-            r.test_accuracy,
-            r.test_mean_iou,
+            r.test.fields(),
+            r.ema.map_or(",,,".to_owned(), |scores| scores.fields()),
+            r.nonzeros,
             r.images_per_second
         );
     }
@@ -177,9 +218,9 @@ mod tests {
         step: 468,
         learning_rate: 4e-3,
         train_loss: 0.75,
-        test_loss: 0.5,
-        test_accuracy: 0.875,
-        test_mean_iou: 0.75,
+        test: Scores { loss: 0.5, accuracy: 0.875, top5_accuracy: 1.0, mean_iou: 0.75 },
+        ema: None,
+        nonzeros: 1234,
         images_per_second: 1000.0,
     };
 
@@ -188,8 +229,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
         assert_eq!(read(&path).unwrap(), []);
-        write(&path, &[ROW, MetricsRow { epoch: 2, ..ROW }]).unwrap();
-        assert_eq!(read(&path).unwrap(), [ROW, MetricsRow { epoch: 2, ..ROW }]);
+        let averaged = MetricsRow { epoch: 2, ema: Some(Scores { loss: 0.25, ..ROW.test }), ..ROW };
+        write(&path, &[ROW, averaged]).unwrap();
+        assert_eq!(read(&path).unwrap(), [ROW, averaged]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::evaluate::Evaluation;
 use crate::metrics::MetricsRow;
+use std::time::Duration;
 
 /// When a run pauses or saves; none of it changes results.
 #[derive(Debug, Clone, Copy, Default)]
@@ -12,6 +13,8 @@ pub struct Limits {
     pub max_steps: Option<u64>,
     /// Save every so many steps, beside each evaluation.
     pub checkpoint_every: Option<u64>,
+    /// Threads that read and augment training images; one where it is not given.
+    pub loaders: Option<usize>,
 }
 
 /// A step, as it is reported.
@@ -35,6 +38,25 @@ pub struct StepReport {
     pub learning_rate: f64,
     /// Images in a step.
     pub images: usize,
+    /// How long it took.
+    pub time: Duration,
+    /// How much of that it waited for images.
+    pub waited: Duration,
+}
+
+/// An evaluation, as it is reported.
+#[derive(Debug, Clone, Copy)]
+pub struct EvaluationReport<'a> {
+    /// Its row in the table of metrics.
+    pub row: MetricsRow,
+    /// What was measured of the network.
+    pub evaluation: &'a Evaluation,
+    /// What was measured of the average of its weights, where one is kept.
+    pub ema: Option<&'a Evaluation>,
+    /// The network alone, where it is the best so far.
+    pub best: Option<&'a Checkpoint>,
+    /// The network with the averaged weights, where it is the best of these so far.
+    pub best_ema: Option<&'a Checkpoint>,
 }
 
 /// What happens to the results of training: files, a progress bar, a test's records.
@@ -48,16 +70,11 @@ pub trait Observer {
     /// # Errors
     /// When it cannot be saved.
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()>;
-    /// The network was evaluated. `best` is the network alone where it is the best so far.
+    /// The network was evaluated.
     ///
     /// # Errors
     /// When it cannot be saved.
-    fn on_evaluation(
-        &mut self,
-        row: &MetricsRow,
-        evaluation: &Evaluation,
-        best: Option<&Checkpoint>,
-    ) -> Result<()>;
+    fn on_evaluation(&mut self, report: &EvaluationReport<'_>) -> Result<()>;
 }
 
 /// Why a run ended.

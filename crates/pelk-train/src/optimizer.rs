@@ -1,42 +1,75 @@
-//! AdamW over a network's named parameters.
+//! AdamW and SGD over a network's named parameters.
 
+use crate::checkpoint::{OPTIMIZER, take};
 use crate::error::{Result, TrainError};
-use crate::stage_decay::StageDecay;
-use pelk_autodiff::{AdamW, Backend, HostParameters, ParameterSpec, Parameters, Role, from_host, to_host};
+use crate::layer_decay::LayerDecay;
+use pelk_autodiff::{
+    AdamW, Backend, HostParameters, ParameterSpec, Parameters, Role, Sgd, from_host, to_host,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// AdamW's settings. Tensors of one dimension and position embeddings are not decayed.
+/// The rule by which a gradient moves a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// Adam with decoupled weight decay, as PyTorch's `AdamW`.
+    #[default]
+    AdamW,
+    /// Gradient descent with momentum, as PyTorch's `SGD`.
+    Sgd,
+}
+
+impl Algorithm {
+    /// Names of what it keeps of a parameter; in a checkpoint they stand before the parameter's name.
+    fn state(self) -> &'static [&'static str] {
+        match self {
+            Algorithm::AdamW => &["first", "second"],
+            Algorithm::Sgd => &["velocity"],
+        }
+    }
+}
+
+/// The optimiser's settings. Tensors of one dimension and position embeddings are not decayed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
+    /// `adamw` or `sgd`.
+    pub algorithm: Algorithm,
     /// The highest learning rate.
     pub learning_rate: f64,
-    /// Decoupled weight decay.
+    /// Weight decay: decoupled in AdamW, added to the gradient in SGD.
     pub weight_decay: f64,
-    /// Decay of the gradient's running mean.
+    /// AdamW: decay of the gradient's running mean.
     pub beta1: f64,
-    /// Decay of the squared gradient's running mean.
+    /// AdamW: decay of the squared gradient's running mean.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// AdamW: added to the root of the second moment.
     pub eps: f64,
+    /// SGD: decay of the velocity.
+    pub momentum: f64,
+    /// SGD: whether to look ahead along the velocity (Nesterov).
+    pub nesterov: bool,
     /// Largest norm of all gradients together; 0 leaves them as they are.
     pub clip_norm: f64,
-    /// Lower learning rates for the backbone's early stages.
-    pub stage_decay: StageDecay,
+    /// Lower learning rates for the backbone's early layers.
+    pub layer_decay: LayerDecay,
 }
 
 impl Default for OptimizerConfig {
     fn default() -> OptimizerConfig {
         OptimizerConfig {
+            algorithm: Algorithm::AdamW,
             learning_rate: 4e-3,
             weight_decay: 0.05,
             beta1: 0.9,
             beta2: 0.999,
             eps: 1e-8,
+            momentum: 0.9,
+            nesterov: true,
             clip_norm: 0.0,
-            stage_decay: StageDecay::default(),
+            layer_decay: LayerDecay::default(),
         }
     }
 }
@@ -50,16 +83,18 @@ impl OptimizerConfig {
         let finite = |value: f64| value.is_finite() && value >= 0.0;
         check("optimizer.learning_rate", self.learning_rate, finite(self.learning_rate), "0 or more")?;
         check("optimizer.weight_decay", self.weight_decay, finite(self.weight_decay), "0 or more")?;
-        check("optimizer.beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "at least 0 and below 1")?;
-        check("optimizer.beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "at least 0 and below 1")?;
+        for (key, share) in [
+            ("optimizer.beta1", self.beta1),
+            ("optimizer.beta2", self.beta2),
+            ("optimizer.momentum", self.momentum),
+        ] {
+            check(key, share, (0.0..1.0).contains(&share), "at least 0 and below 1")?;
+        }
         check("optimizer.eps", self.eps, finite(self.eps) && self.eps > 0.0, "above 0")?;
         check("optimizer.clip_norm", self.clip_norm, finite(self.clip_norm), "0 (no clipping) or more")?;
-        self.stage_decay.validate()
+        self.layer_decay.validate()
     }
 }
-
-/// Names of the two moments in a checkpoint, before the parameter's name.
-const MOMENTS: [&str; 2] = ["optimizer.first.", "optimizer.second."];
 
 /// The optimiser's state, by parameter.
 pub struct Optimizer<B: Backend> {
@@ -72,20 +107,46 @@ struct State<T> {
     weight_decay: f64,
     /// Factor on the learning rate.
     rate: f64,
-    moments: [T; 2],
+    tensors: StateTensors<T>,
+}
+
+/// What an algorithm keeps of a parameter, in the order of [`Algorithm::state`].
+enum StateTensors<T> {
+    AdamW([T; 2]),
+    Sgd([T; 1]),
+}
+
+impl<T> StateTensors<T> {
+    fn as_slice(&self) -> &[T] {
+        match self {
+            StateTensors::AdamW(tensors) => tensors,
+            StateTensors::Sgd(tensors) => tensors,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [T] {
+        match self {
+            StateTensors::AdamW(tensors) => tensors,
+            StateTensors::Sgd(tensors) => tensors,
+        }
+    }
 }
 
 impl<B: Backend> Optimizer<B> {
-    /// Moments of zero for every trained parameter.
+    /// A state of zeros for every trained parameter.
     ///
     /// # Errors
     /// When the backend refuses.
     pub fn new(backend: &B, config: OptimizerConfig, specs: &[ParameterSpec]) -> Result<Optimizer<B>> {
         let fresh = |spec: &ParameterSpec| {
             let weight_decay = if spec.role == Role::Weight { config.weight_decay } else { 0.0 };
-            let moments = [backend.zeros(&spec.shape)?, backend.zeros(&spec.shape)?];
-            let rate = config.stage_decay.factor(&spec.name);
-            Ok((spec.name.clone(), State { weight_decay, rate, moments }))
+            let zeros = || backend.zeros(&spec.shape);
+            let tensors = match config.algorithm {
+                Algorithm::AdamW => StateTensors::AdamW([zeros()?, zeros()?]),
+                Algorithm::Sgd => StateTensors::Sgd([zeros()?]),
+            };
+            let rate = config.layer_decay.factor(&spec.name);
+            Ok((spec.name.clone(), State { weight_decay, rate, tensors }))
         };
         let trained = specs.iter().filter(|spec| spec.role != Role::Buffer);
         let states = trained.map(fresh).collect::<pelk_autodiff::Result<_>>()?;
@@ -114,55 +175,59 @@ impl<B: Backend> Optimizer<B> {
                 backend.scale_assign(gradient, factor as f32)?;
             }
         }
+        let OptimizerConfig { beta1, beta2, eps, momentum, nesterov, .. } = self.config;
         for (name, gradient) in &gradients {
             let (Some(parameter), Some(state)) = (parameters.get_mut(name), self.states.get_mut(name)) else {
                 continue;
             };
-            let hyper = AdamW {
-                learning_rate: learning_rate * state.rate,
-                beta1: self.config.beta1,
-                beta2: self.config.beta2,
-                eps: self.config.eps,
-                weight_decay: state.weight_decay,
-                step,
-            };
-            let [first, second] = &mut state.moments;
-            backend.adamw(&hyper, parameter, gradient, [first, second])?;
+            let (learning_rate, weight_decay) = (learning_rate * state.rate, state.weight_decay);
+            match &mut state.tensors {
+                StateTensors::AdamW([first, second]) => {
+                    let hyper = AdamW { learning_rate, beta1, beta2, eps, weight_decay, step };
+                    backend.adamw(&hyper, parameter, gradient, [first, second])?;
+                }
+                StateTensors::Sgd([velocity]) => {
+                    let hyper = Sgd { learning_rate, momentum, weight_decay, nesterov };
+                    backend.sgd(&hyper, parameter, gradient, velocity)?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// The moments by name, for a checkpoint.
+    /// The velocity of a parameter, where the algorithm has one.
+    pub(crate) fn velocity_mut(&mut self, name: &str) -> Option<&mut B::Tensor> {
+        match self.states.get_mut(name).map(|state| &mut state.tensors) {
+            Some(StateTensors::Sgd([velocity])) => Some(velocity),
+            _ => None,
+        }
+    }
+
+    /// The state by name, for a checkpoint.
     ///
     /// # Errors
     /// When the backend refuses.
     pub fn download(&self, backend: &B) -> Result<HostParameters> {
         let mut host = HostParameters::new();
         for (name, state) in &self.states {
-            for (prefix, moment) in MOMENTS.iter().zip(&state.moments) {
-                host.insert(format!("{prefix}{name}"), to_host(backend, moment)?);
+            for (prefix, tensor) in self.config.algorithm.state().iter().zip(state.tensors.as_slice()) {
+                host.insert(format!("{OPTIMIZER}{prefix}.{name}"), to_host(backend, tensor)?);
             }
         }
         Ok(host)
     }
 
-    /// Takes the moments out of the tensors of the checkpoint at `path`.
+    /// Takes the state out of the tensors of the checkpoint at `path`.
     ///
     /// # Errors
-    /// When one is missing or has another shape.
+    /// When a tensor is missing or has another shape.
     pub fn restore(&mut self, backend: &B, tensors: &mut HostParameters, path: &Path) -> Result<()> {
-        let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
         for (name, state) in &mut self.states {
-            for (prefix, moment) in MOMENTS.iter().zip(&mut state.moments) {
-                let name = format!("{prefix}{name}");
-                let shape = backend.shape(moment).clone();
-                let array = tensors.remove(&name).ok_or_else(|| {
-                    refuse(format!("it holds no {name:?}, so training cannot go on from it"))
-                })?;
-                if array.shape() != &shape[..] {
-                    return Err(refuse(format!("{name:?} has shape {:?}, wanted {shape}", array.shape())));
-                }
-                *moment = from_host(backend, &array)?;
+            let prefixes = self.config.algorithm.state();
+            for (prefix, tensor) in prefixes.iter().zip(state.tensors.as_mut_slice()) {
+                let shape = backend.shape(tensor).clone();
+                let array = take(tensors, &format!("{OPTIMIZER}{prefix}.{name}"), &shape, path)?;
+                *tensor = from_host(backend, &array)?;
             }
         }
         Ok(())

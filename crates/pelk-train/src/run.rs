@@ -2,15 +2,16 @@
 //!
 //! `config.toml` (resolved), `metrics.csv` (a row an evaluation), `groups.csv` (a row an evaluation and group of labels,
 //! where the dataset has groups), `curves.svg`, `last.safetensors` (everything needed to
-//! go on), `best.safetensors` (the network with the best accuracy, or mIoU, on the test images). Each file is replaced as a whole.
+//! go on), `best.safetensors` (the network with the best accuracy, or mIoU, on the test images), `best-ema.safetensors` (the same of averaged
+//! weights). Each file is replaced as a whole.
 
 use crate::atomic::{remove_unfinished, write_atomically};
 use crate::checkpoint::Checkpoint;
 use crate::config::TrainConfig;
 use crate::curves;
 use crate::error::{Result, TrainError};
-use crate::evaluate::Evaluation;
 use crate::metrics::{self, GroupRow, Metric, MetricsRow};
+use crate::observer::EvaluationReport;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -103,6 +104,11 @@ impl Run {
         self.folder.join("best.safetensors")
     }
 
+    /// The network with the averaged weights that did best on the test images.
+    pub fn best_ema(&self) -> PathBuf {
+        self.folder.join("best-ema.safetensors")
+    }
+
     /// The table of evaluations.
     pub fn metrics(&self) -> PathBuf {
         self.folder.join("metrics.csv")
@@ -128,17 +134,19 @@ impl Run {
         &self.groups
     }
 
-    /// Keeps an evaluation: the network where it is the `best` so far, the rows of the tables, the curves drawn anew.
+    /// Keeps an evaluation: the network, and that of averaged weights, where they are the best so far, the rows of the tables,
+    /// the curves drawn anew.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn add(&mut self, row: MetricsRow, evaluation: &Evaluation, best: Option<&Checkpoint>) -> Result<()> {
-        if let Some(best) = best {
-            best.write(&self.best())?;
+    pub fn add(&mut self, report: &EvaluationReport<'_>) -> Result<()> {
+        for (best, path) in [(report.best, self.best()), (report.best_ema, self.best_ema())] {
+            best.map_or(Ok(()), |best| best.write(&path))?;
         }
+        let row = report.row;
         self.rows.push(row);
         let (epoch, step) = (row.epoch, row.step);
-        self.groups.extend(evaluation.groups.iter().map(|group| GroupRow {
+        self.groups.extend(report.evaluation.groups.iter().map(|group| GroupRow {
             epoch,
             step,
             group: group.clone(),

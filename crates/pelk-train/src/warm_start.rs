@@ -1,5 +1,6 @@
 //! A network that starts from the weights of another one, as segmentation does from a classifier.
 
+use crate::checkpoint::{EMA, OPTIMIZER};
 use crate::error::{Result, TrainError};
 use pelk_autodiff::HostParameters;
 use pelk_models::{Network, WeightsFile};
@@ -23,8 +24,8 @@ pub struct WarmStart {
 /// When the file cannot be read, or is of another backbone: names the tensor.
 pub(crate) fn apply(network: &Network, values: &mut HostParameters, path: &Path) -> Result<WarmStart> {
     let mut file = WeightsFile::read(path)?.tensors;
-    // A checkpoint to go on from holds the moments too.
-    file.retain(|name, _| !name.starts_with("optimizer."));
+    // A checkpoint to go on from holds the optimiser's state and the average too.
+    file.retain(|name, _| !name.starts_with(OPTIMIZER) && !name.starts_with(EMA));
     let mut start = WarmStart::default();
     for spec in network.parameters()? {
         let refuse = |found: String| TrainError::Value {

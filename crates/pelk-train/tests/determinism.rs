@@ -4,7 +4,7 @@ mod common;
 
 use common::{Recorder, STEPS, config, images, restored, train, trainer_on, up_to};
 use ndarray::Zip;
-use pelk_train::{Checkpoint, Datasets, Limits, Outcome};
+use pelk_train::{Checkpoint, Datasets, Limits, MetricsRow, Outcome};
 
 #[test]
 fn a_run_that_pauses_ends_in_the_same_bytes_as_one_that_does_not() {
@@ -33,8 +33,11 @@ fn pauses_leave_no_trace(settings: &[&str], pauses: [u64; 5]) {
             |recorder: &Recorder| recorder.reports.iter().map(|r| r.loss.to_bits()).collect::<Vec<_>>();
         assert_eq!([losses(&first), losses(&second)].concat(), losses(&whole));
         let rows = |recorder: &Recorder| {
-            let of =
-                |row: &pelk_train::MetricsRow| (row.step, row.train_loss.to_bits(), row.test_loss.to_bits());
+            let of = |row: &MetricsRow| {
+                let scores =
+                    [Some(row.test), row.ema].map(|scores| scores.map(|scores| scores.loss.to_bits()));
+                (row.step, row.train_loss.to_bits(), scores, row.nonzeros)
+            };
             recorder.rows.iter().map(of).collect::<Vec<_>>()
         };
         assert_eq!(
@@ -121,6 +124,9 @@ fn two_accumulated_passes_are_one_pass_of_both_batches() {
         "data.augmentation.crop_padding=0",
         "data.augmentation.flip_probability=0",
         "data.augmentation.erasing_probability=0",
+        "data.mix.probability=0",
+        "sparsity.sparsity=0",
+        "ema.decay=0",
         "optimizer.eps=1e-2",
         "optimizer.clip_norm=0",
     ];

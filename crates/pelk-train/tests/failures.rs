@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Recorder, config, datasets, evaluation, images, restored, run_with_rows, train, trainer};
+use common::{Recorder, add, config, datasets, images, restored, run_with_rows, train, trainer};
 use ndarray::ArrayD;
 use pelk_autodiff::CpuBackend;
 use pelk_models::{NetworkConfig, WeightsFile};
@@ -41,6 +41,7 @@ fn a_step_that_overflows_the_parameters_is_never_saved() {
         "optimizer.learning_rate=1e300",
         "schedule.warmup_epochs=0",
         "batch.size=53",
+        "data.mix.probability=0",
         "batch.accumulation=1",
     ];
     let error = trainer(config(&settings)).run(Limits::default(), &mut recorder).unwrap_err();
@@ -82,10 +83,11 @@ fn what_is_no_state_of_this_run_is_refused() {
     for setting in ["seed=5", "optimizer.learning_rate=0.02", "schedule.epochs=5", "batch.size=8"] {
         refused(setting, &another(&[setting]), |_| (), &["another configuration"]);
     }
-    // A parameter, a buffer, a moment: missing, or of another shape.
+    // A parameter, a buffer, a moment, an average: missing, or of another shape.
     let theta = "stages.0.0.large.weight";
     let moment = format!("optimizer.second.{theta}");
-    for name in [theta, "stages.1.1.small_bn.running_var", "optimizer.first.head.bias", &moment] {
+    let average = format!("ema.{theta}");
+    for name in [theta, "stages.1.1.small_bn.running_var", "optimizer.first.head.bias", &moment, &average] {
         refused(name, &good, |c| drop(c.tensors.remove(name)), &[&format!("{name:?}")]);
         let other = ArrayD::zeros(vec![2, 9]);
         refused(
@@ -95,6 +97,9 @@ fn what_is_no_state_of_this_run_is_refused() {
             &[&format!("{name:?}"), "[2, 9]"],
         );
     }
+    refused("no mask", &good, |c| drop(c.masks.remove(theta)), &["masks, but says"]);
+    let other = ArrayD::from_elem(vec![2, 9], true);
+    refused("another mask", &good, |c| drop(c.masks.insert(theta.into(), other)), &[theta, "[2, 9]"]);
     refused("too many steps", &good, |c| c.description.step = 25, &["25", "24"]);
     refused("other images", &good, |c| c.description.normalisation.mean[0] += 0.1, &["other images"]);
 }
@@ -123,21 +128,25 @@ fn files_of_other_programs_are_refused() {
     let good = WeightsFile::read(&path).unwrap();
     let text = good.metadata.clone().unwrap();
     let with = |metadata: Option<&str>| {
-        let file = WeightsFile { tensors: good.tensors.clone(), metadata: metadata.map(str::to_owned) };
+        let file = WeightsFile {
+            tensors: good.tensors.clone(),
+            metadata: metadata.map(str::to_owned),
+            ..WeightsFile::default()
+        };
         std::fs::write(&path, file.to_bytes().unwrap()).unwrap();
         Checkpoint::read(&path).unwrap_err()
     };
     names("no metadata", &with(None), &path, &["no description"]);
     names("no JSON", &with(Some("hello")), &path, &["cannot be used"]);
-    names("other JSON", &with(Some("{\"format\": \"pt\"}")), &path, &["format is none", "reads 3"]);
+    names("other JSON", &with(Some("{\"format\": \"pt\"}")), &path, &["format is none", "reads 4"]);
     names(
         "later format",
-        &with(Some(&text.replacen("\"format\":3", "\"format\":4", 1))),
+        &with(Some(&text.replacen("\"format\":4", "\"format\":5", 1))),
         &path,
-        &["format is 4"],
+        &["format is 5"],
     );
     names("unknown field", &with(Some(&text.replacen("\"step\":", "\"stepp\":", 1))), &path, &["stepp"]);
-    names("missing field", &with(Some("{\"format\": 3}")), &path, &["network"]);
+    names("missing field", &with(Some("{\"format\":4}")), &path, &["network"]);
 
     let bytes = good.to_bytes().unwrap();
     for len in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
@@ -211,7 +220,7 @@ fn rows_after_the_checkpoint_are_dropped_since_their_epochs_run_again() {
     assert_eq!(run.rows().iter().map(|row| row.step).collect::<Vec<_>>(), [6, 12]);
     assert_eq!(run.groups().iter().map(|row| row.step).collect::<Vec<_>>(), [6, 12]);
     let row = run.rows()[1];
-    run.add(pelk_train::MetricsRow { step: 18, ..row }, &evaluation(), None).unwrap();
+    add(&mut run, pelk_train::MetricsRow { step: 18, ..row });
     let steps =
         pelk_train::metrics::read(&run.metrics()).unwrap().iter().map(|row| row.step).collect::<Vec<_>>();
     assert_eq!(steps, [6, 12, 18]);

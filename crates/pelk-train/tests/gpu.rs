@@ -40,7 +40,7 @@ fn losses_are_those_of_the_cpu() {
         assert!((cpu - gpu).abs() <= 1e-3 * cpu, "step {}: {gpu} instead of {cpu}", step + 1);
     }
     for (cpu, gpu) in recorders[0].rows.iter().zip(&recorders[1].rows) {
-        assert!((cpu.test_loss - gpu.test_loss).abs() <= 1e-3 * cpu.test_loss, "{gpu:?} instead of {cpu:?}");
+        assert!((cpu.test.loss - gpu.test.loss).abs() <= 1e-3 * cpu.test.loss, "{gpu:?} instead of {cpu:?}");
     }
 }
 
@@ -100,7 +100,8 @@ fn a_gradient_that_overflows_its_16_bits_costs_a_step_and_no_more() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(folder.path());
-    let half = || config(&["batch.float16=true"]);
+    // Dense and unmixed: the masks that a run draws before its first step change weights too, and mixed batches overflow at will.
+    let half = || config(&["batch.float16=true", "sparsity.sparsity=0", "data.mix.probability=0"]);
     // As if the factor had grown as far as it may, where the gradient of the logits is beyond 65,504.
     let mut checkpoint = on(gpu.clone(), half()).checkpoint().unwrap();
     let scale = r#"{ "factor": 16777216.0, "good_steps": 7 }"#;

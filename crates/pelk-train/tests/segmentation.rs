@@ -63,7 +63,7 @@ const TEXT: &str = r#"
     batch = { size = 8, evaluation_size = 7 }
     loss.label_smoothing = 0.0
     schedule = { epochs = 12, warmup_epochs = 0.5, decay = "poly" }
-    optimizer = { learning_rate = 0.01, stage_decay = { rate = 0.9 } }
+    optimizer = { learning_rate = 0.01, layer_decay = { rate = 0.9 } }
 
     [model]
     name = "pelk_atto"
@@ -112,8 +112,8 @@ fn pixels_are_learnt_and_measured_on_images_of_any_size() {
         let mut trainer = trainer_on(Halves::new(differ, false), Halves::new(differ, false), &[]).unwrap();
         assert_eq!(trainer.run(Limits::default(), &mut recorder).unwrap(), Outcome::Finished);
         let (row, evaluation) = (recorder.rows.last().unwrap(), recorder.evaluations.last().unwrap());
-        assert!(row.test_mean_iou > 0.9, "{differ}: {row:?}");
-        assert_eq!(row.test_mean_iou, evaluation.confusion.mean_iou());
+        assert!(row.test.mean_iou > 0.9, "{differ}: {row:?}");
+        assert_eq!(row.test.mean_iou, evaluation.confusion.mean_iou());
         let data = Halves::new(differ, false);
         let labels = (0..data.len()).flat_map(|i| data.sample(i).unwrap().labels.into_owned());
         let counted = labels.filter(|&label| label != IGNORED).count() as u64;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use pelk_autodiff::Backend;
 use pelk_data::{Loader, LoaderConfig, Mode};
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, StepReport, TrainConfig, Trainer,
+    Checkpoint, Datasets, EvaluationReport, Limits, Observer, StepReport, TrainConfig, Trainer,
     write_atomically,
 };
 use serde::{Deserialize, Serialize};
@@ -192,7 +192,7 @@ fn measure<B: Backend>(backend: B, mut config: TrainConfig, data: Option<&Path>)
     let images = config.batch.images_per_step() as f64;
     let mut trainer = Trainer::new(backend.clone(), config.clone(), datasets.clone())?;
     let mut clock = Clock(vec![Instant::now()]);
-    trainer.run(Limits { max_steps: Some(warm_up + timed), checkpoint_every: None }, &mut clock)?;
+    trainer.run(Limits { max_steps: Some(warm_up + timed), ..Limits::default() }, &mut clock)?;
     let ends = clock.0.get(warm_up as usize..).unwrap_or_default();
     let mut seconds: Vec<f64> = ends.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
     seconds.sort_by(f64::total_cmp);
@@ -251,12 +251,7 @@ impl Observer for Clock {
     fn on_checkpoint(&mut self, _: &Checkpoint) -> pelk_train::Result<()> {
         Ok(())
     }
-    fn on_evaluation(
-        &mut self,
-        _: &MetricsRow,
-        _: &Evaluation,
-        _: Option<&Checkpoint>,
-    ) -> pelk_train::Result<()> {
+    fn on_evaluation(&mut self, _: &EvaluationReport<'_>) -> pelk_train::Result<()> {
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use crate::workspace::datasets;
 use anyhow::{Context, Result, anyhow, ensure};
 use pelk_autodiff::Backend;
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, Limits, MetricsRow, Observer, Outcome, Run, StepReport, Trainer,
+    Checkpoint, Datasets, EvaluationReport, Limits, Observer, Outcome, Run, StepReport, Trainer,
 };
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -129,13 +129,13 @@ fn train_one<B: Backend>(
             None => _ = trainer.warm_start()?,
         }
         let mut observer = Files { run, files: &mut files, stopping, watcher };
-        let limits = Limits { max_steps: None, checkpoint_every: Some(workers.checkpoint_every) };
+        let limits = Limits { checkpoint_every: Some(workers.checkpoint_every), ..Limits::default() };
         if trainer.run(limits, &mut observer)? != Outcome::Finished {
             return Ok(());
         }
     }
     let metric = run.config.metric();
-    let value = files.rows().last().map(|row| metric.value(row));
+    let value = files.rows().last().map(|row| metric.of(&row.test));
     let missing = || anyhow!("{} has no rows: remove the folder and resume", files.metrics().display());
     watcher.on_end(run, value.ok_or_else(missing)?);
     Ok(())
@@ -182,12 +182,7 @@ impl<S: Fn() -> bool, W: Watcher> Observer for Files<'_, S, W> {
         checkpoint.write(&self.files.last())
     }
 
-    fn on_evaluation(
-        &mut self,
-        row: &MetricsRow,
-        evaluation: &Evaluation,
-        best: Option<&Checkpoint>,
-    ) -> pelk_train::Result<()> {
-        self.files.add(*row, evaluation, best)
+    fn on_evaluation(&mut self, report: &EvaluationReport<'_>) -> pelk_train::Result<()> {
+        self.files.add(report)
     }
 }

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 use pelk_autodiff::Backend;
 use pelk_models::Head;
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, Limits, Metric, MetricsRow, Observer, Outcome, Run, StepReport,
-    TrainConfig, Trainer, WarmStart,
+    Checkpoint, Datasets, EvaluationReport, Limits, Metric, MetricsRow, Observer, Outcome, Run, Scores,
+    StepReport, TrainConfig, Trainer, WarmStart,
 };
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -124,7 +124,11 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     let progress = Progress::new(trainer.step(), last);
     let start = Instant::now();
     let mut observer = Files { run: &mut run, metric: config.metric(), progress, stop, step_log };
-    let limits = Limits { max_steps: args.max_steps, checkpoint_every: Some(args.checkpoint_every) };
+    let limits = Limits {
+        max_steps: args.max_steps,
+        checkpoint_every: Some(args.checkpoint_every),
+        ..Limits::default()
+    };
     let outcome = trainer.run(limits, &mut observer);
     observer.progress.finish();
     if let Some(log) = observer.step_log {
@@ -318,25 +322,23 @@ impl Observer for Files<'_> {
         checkpoint.write(&self.run.last())
     }
 
-    fn on_evaluation(
-        &mut self,
-        row: &MetricsRow,
-        evaluation: &Evaluation,
-        best: Option<&Checkpoint>,
-    ) -> pelk_train::Result<()> {
-        self.run.add(*row, evaluation, best)?;
+    fn on_evaluation(&mut self, report: &EvaluationReport<'_>) -> pelk_train::Result<()> {
+        self.run.add(report)?;
+        let row = &report.row;
+        let ema = row.ema.map(|scores| format!(" (EMA {:.2} %)", 100.0 * self.metric.of(&scores)));
         self.progress.line(&format!(
-            "epoch {:>3}, step {:>6}: train loss {:.4}, test loss {:.4}, test {} {:.2} %, {:.0} images/s",
+            "epoch {:>3}, step {:>6}: train loss {:.4}, test loss {:.4}, test {} {:.2} %{}, {:.0} images/s",
             row.epoch,
             row.step,
             row.train_loss,
-            row.test_loss,
+            row.test.loss,
             self.metric.name(),
-            100.0 * self.metric.value(row),
+            100.0 * self.metric.of(&row.test),
+            ema.unwrap_or_default(),
             row.images_per_second,
         ));
-        if !evaluation.groups.is_empty() {
-            let groups = evaluation.groups.iter();
+        if !report.evaluation.groups.is_empty() {
+            let groups = report.evaluation.groups.iter();
             let parts: Vec<_> =
                 groups.map(|group| format!("{} {:.2} %", group.name, 100.0 * group.accuracy())).collect();
             self.progress.line(&format!("           of which {}", parts.join(", ")));
@@ -369,6 +371,7 @@ fn conclude<B: Backend>(
                 Metric::Accuracy => "test accuracy",
                 Metric::MeanIou => "test mIoU",
             }),
+            number("EMA"),
             number("images/s"),
         ]);
         for row in &rows[rows.len().saturating_sub(ROWS)..] {
@@ -376,8 +379,9 @@ fn conclude<B: Backend>(
                 row.epoch.to_string(),
                 row.step.to_string(),
                 format!("{:.4}", row.train_loss),
-                format!("{:.4}", row.test_loss),
-                format!("{:.2} %", 100.0 * metric.value(row)),
+                format!("{:.4}", row.test.loss),
+                format!("{:.2} %", 100.0 * metric.of(&row.test)),
+                row.ema.map_or("-".to_owned(), |scores| format!("{:.2} %", 100.0 * metric.of(&scores))),
                 format!("{:.0}", row.images_per_second),
             ]);
         }
@@ -386,14 +390,20 @@ fn conclude<B: Backend>(
     let folder = shown(run.folder());
     match (outcome, rows.last()) {
         (Outcome::Finished, Some(last)) => {
-            let best = rows.iter().map(|row| metric.value(row)).fold(0.0, f64::max);
+            let best = |scores: &dyn Fn(&MetricsRow) -> Option<Scores>| {
+                100.0 * rows.iter().filter_map(scores).map(|scores| metric.of(&scores)).fold(0.0, f64::max)
+            };
             println!(
                 "Test {} {:.2} % at the end (best {:.2} %), in {}.",
                 metric.name(),
-                100.0 * metric.value(last),
-                100.0 * best,
+                100.0 * metric.of(&last.test),
+                best(&|row| Some(row.test)),
                 duration(seconds),
             );
+            if let Some(ema) = last.ema {
+                let (last, best) = (100.0 * metric.of(&ema), best(&|row| row.ema));
+                println!("The average of its weights (EMA): {last:.2} % (best {best:.2} %).");
+            }
         }
         (Outcome::Stopped, _) => println!("Stopped and saved after step {step} of {total}."),
         _ => println!("Saved after step {step} of {total}, the limit given."),

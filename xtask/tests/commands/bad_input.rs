@@ -166,7 +166,8 @@ fn checkpoints_that_cannot_be_used() {
     let edited = String::from_utf8(sandbox.read("run/config.toml")).unwrap().replace("seed = 0", "seed = 1");
     std::fs::write(sandbox.path("run/config.toml"), edited).unwrap();
     refuse(&mut sandbox.resume("run", &[]), &[CHECKPOINT, "another configuration", "config.toml"]);
-    std::fs::write(sandbox.path("run/config.toml"), &good[1].1).unwrap();
+    let config = good.iter().find(|(name, _)| name == "config.toml").unwrap();
+    std::fs::write(sandbox.path("run/config.toml"), &config.1).unwrap();
     sandbox.write_images("brighter", 40);
     let other = ["train", "--resume", "--out", "run", "--data", "brighter"];
     refuse(&mut sandbox.xtask(other), &[CHECKPOINT, "other images"]);

@@ -9,12 +9,22 @@ fn a_run_folder_holds_the_documented_files() {
     let sandbox = Sandbox::new();
     let out = sandbox.trained("run", STEPS);
     let names: Vec<_> = sandbox.contents("run").into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["best.safetensors", "config.toml", "curves.svg", "last.safetensors", "metrics.csv"]);
+    assert_eq!(
+        names,
+        [
+            "best-ema.safetensors",
+            "best.safetensors",
+            "config.toml",
+            "curves.svg",
+            "last.safetensors",
+            "metrics.csv"
+        ]
+    );
 
     let text = String::from_utf8(sandbox.read("run/metrics.csv")).unwrap();
     let mut lines = text.lines();
-    let header =
-        "epoch,step,learning_rate,train_loss,test_loss,test_accuracy,test_mean_iou,images_per_second";
+    let header = "epoch,step,learning_rate,train_loss,test_loss,test_accuracy,test_top5_accuracy,test_mean_iou,\
+                  ema_loss,ema_accuracy,ema_top5_accuracy,ema_mean_iou,nonzeros,images_per_second";
     assert_eq!(lines.next(), Some(header));
     let rows: Vec<Vec<f64>> =
         lines.map(|line| line.split(',').map(|field| field.parse().unwrap()).collect()).collect();

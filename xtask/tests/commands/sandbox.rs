@@ -5,12 +5,16 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// A network and a schedule of 4 steps an epoch, 10 epochs, that take a moment; everything random is switched on.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 13] = [
     "model.depths=[1, 1]",
     "model.widths=[8, 16]",
     "model.kernels=[7, 5]",
     "model.stem_stride=4",
     "model.drop_path=0.3",
+    "data.mix={ mixup_alpha = 0.8, cutmix_alpha = 1.0, probability = 0.5 }",
+    "ema.decay=0.9",
+    "sparsity.sparsity=0.4",
+    "sparsity.update_every=3",
     "batch.size=8",
     "batch.accumulation=2",
     "schedule.epochs=10",

@@ -6,8 +6,8 @@
 use pelk_autodiff::CpuBackend;
 use pelk_data::ImageDataset;
 use pelk_train::{
-    Checkpoint, Confusion, Datasets, Evaluation, GroupAccuracy, Limits, MetricsRow, Observer, Outcome,
-    Result, Run, StepReport, TrainConfig, Trainer,
+    Checkpoint, Confusion, Datasets, Evaluation, EvaluationReport, GroupAccuracy, Limits, MetricsRow,
+    Observer, Outcome, Result, Run, Scores, StepReport, TrainConfig, Trainer,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,11 @@ use std::sync::Arc;
 /// 53 training images in batches of 4, two a step: 6 steps an epoch, and images left over; 4 epochs.
 pub const TEXT: &str = r#"
     model = { name = "pelk_atto", depths = [1, 2], widths = [8, 16], kernels = [7, 5], drop_path = 0.4 }
-    data = { dataset = "example", augmentation = { crop_padding = 2, erasing_probability = 0.5 } }
+    data.dataset = "example"
+    data.augmentation = { crop_padding = 2, erasing_probability = 0.5 }
+    data.mix = { mixup_alpha = 0.8, cutmix_alpha = 1.0, probability = 0.8 }
+    ema.decay = 0.9
+    sparsity = { sparsity = 0.4, update_every = 5 }
     batch = { size = 4, accumulation = 2, evaluation_size = 7 }
     optimizer = { learning_rate = 0.01, clip_norm = 0.5 }
     schedule = { epochs = 4, warmup_epochs = 1.5 }
@@ -91,9 +95,13 @@ impl Recorder {
         self.folder.join("best.safetensors")
     }
 
-    /// The bytes of both checkpoints.
-    pub fn bytes(&self) -> [Vec<u8>; 2] {
-        [self.last(), self.best()].map(|path| std::fs::read(path).unwrap())
+    pub fn best_ema(&self) -> PathBuf {
+        self.folder.join("best-ema.safetensors")
+    }
+
+    /// The bytes of all checkpoints that there are.
+    pub fn bytes(&self) -> [Vec<u8>; 3] {
+        [self.last(), self.best(), self.best_ema()].map(|path| std::fs::read(path).unwrap_or_default())
     }
 }
 
@@ -110,20 +118,18 @@ impl Observer for Recorder {
         checkpoint.write(&self.last())
     }
 
-    fn on_evaluation(
-        &mut self,
-        row: &MetricsRow,
-        evaluation: &Evaluation,
-        best: Option<&Checkpoint>,
-    ) -> Result<()> {
-        self.rows.push(*row);
-        self.evaluations.push(evaluation.clone());
-        best.map_or(Ok(()), |best| best.write(&self.best()))
+    fn on_evaluation(&mut self, report: &EvaluationReport<'_>) -> Result<()> {
+        self.rows.push(report.row);
+        self.evaluations.push(report.evaluation.clone());
+        for (best, path) in [(report.best, self.best()), (report.best_ema, self.best_ema())] {
+            best.map_or(Ok(()), |best| best.write(&path))?;
+        }
+        Ok(())
     }
 }
 
 pub fn up_to(step: u64) -> Limits {
-    Limits { max_steps: Some(step), checkpoint_every: None }
+    Limits { max_steps: Some(step), ..Limits::default() }
 }
 
 /// Trains a fresh network up to `step`, in this folder.
@@ -147,6 +153,13 @@ pub fn evaluation() -> Evaluation {
     Evaluation { loss: 1.0, top5_accuracy: 1.0, confusion: Confusion::new(2), groups }
 }
 
+/// Keeps an evaluation of this row.
+pub fn add(run: &mut Run, row: MetricsRow) {
+    let evaluation = evaluation();
+    run.add(&EvaluationReport { row, evaluation: &evaluation, ema: None, best: None, best_ema: None })
+        .unwrap();
+}
+
 /// A run's folder with these rows of metrics, by their steps.
 pub fn run_with_rows(folder: &Path, config: &TrainConfig, steps: &[u64]) -> Run {
     let mut run = Run::create(folder, config).unwrap();
@@ -156,12 +169,12 @@ pub fn run_with_rows(folder: &Path, config: &TrainConfig, steps: &[u64]) -> Run 
             step,
             learning_rate: 0.5,
             train_loss: 1.0,
-            test_loss: 1.0,
-            test_accuracy: 0.5,
-            test_mean_iou: 0.25,
+            test: Scores { loss: 1.0, accuracy: 0.5, top5_accuracy: 1.0, mean_iou: 0.25 },
+            ema: None,
+            nonzeros: 100,
             images_per_second: 10.0,
         };
-        run.add(row, &evaluation(), None).unwrap();
+        add(&mut run, row);
     }
     run
 }

@@ -153,7 +153,7 @@ impl ArmView<'_> {
         let Some(first) = runs.first() else { return Vec::new() };
         let at = |step: u64| {
             let rows = runs.iter().filter_map(|run| run.rows.iter().find(|row| row.step == step));
-            let summary = Summary::of(&rows.map(|row| self.metric.value(row)).collect::<Vec<_>>())?;
+            let summary = Summary::of(&rows.map(|row| self.metric.of(&row.test)).collect::<Vec<_>>())?;
             // Deviations would hide the lines behind bars.
             Some((step, Summary { deviation: None, ..summary }))
         };

@@ -1,0 +1,77 @@
+//! Measuring a network in training, and the average of its weights beside it.
+
+use super::Trainer;
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+use crate::evaluate::{Evaluation, evaluate};
+use crate::metrics::{MetricsRow, Scores};
+use crate::observer::{EvaluationReport, Observer};
+use pelk_autodiff::{Backend, Parameters};
+
+impl<B: Backend> Trainer<B> {
+    pub(super) fn evaluate(&mut self, epoch: u64, observer: &mut impl Observer) -> Result<()> {
+        let images = self.datasets.test.len();
+        let all = if self.ema.is_some() { 2 * images } else { images };
+        let (network, evaluation) =
+            self.measure(&self.parameters, |done| observer.on_evaluation_batch(done, all))?;
+        let ema = self
+            .ema
+            .as_ref()
+            .map(|ema| self.measure(&ema.average, |done| observer.on_evaluation_batch(images + done, all)));
+        let ema = ema.transpose()?;
+
+        let steps = self.config.schedule.steps_since_evaluation(self.step, self.steps_per_epoch);
+        let row = MetricsRow {
+            epoch: epoch + 1,
+            step: self.step,
+            learning_rate: self.learning_rate(self.step - 1),
+            train_loss: self.loss_sum / steps as f64,
+            test: Scores::of(&evaluation),
+            ema: ema.as_ref().map(|(_, evaluation)| Scores::of(evaluation)),
+            nonzeros: self.nonzeros()?,
+            images_per_second: self.config.batch.images_per_step() as f64
+                * self.speed.take_steps_per_second(),
+        };
+        self.loss_sum = 0.0;
+        let metric = self.config.metric();
+        let is_best = improves(&mut self.best.network, metric.of(&row.test));
+        let is_best_ema = row.ema.is_some_and(|scores| improves(&mut self.best.ema, metric.of(&scores)));
+        observer.on_evaluation(&EvaluationReport {
+            row,
+            evaluation: &evaluation,
+            ema: ema.as_ref().map(|(_, evaluation)| evaluation),
+            best: is_best.then_some(&network),
+            best_ema: ema.as_ref().map(|(network, _)| network).filter(|_| is_best_ema),
+        })
+    }
+
+    /// The network with these parameters, and how well it does on the test images.
+    fn measure(
+        &self,
+        parameters: &Parameters<B>,
+        on_batch: impl FnMut(usize),
+    ) -> Result<(Checkpoint, Evaluation)> {
+        // First, so that weights which are not finite are found before they are measured.
+        let network = self.describe(parameters, None)?;
+        let evaluation = evaluate(
+            &self.backend,
+            &self.network,
+            parameters,
+            self.datasets.test.clone(),
+            self.datasets.train.statistics(),
+            &self.config.inference,
+            self.config.batch.evaluation_size,
+            on_batch,
+        )?;
+        Ok((network, evaluation))
+    }
+}
+
+/// Whether a value is above the best so far, which it then becomes.
+fn improves(best: &mut Option<f64>, value: f64) -> bool {
+    let improves = best.is_none_or(|best| value > best);
+    if improves {
+        *best = Some(value);
+    }
+    improves
+}

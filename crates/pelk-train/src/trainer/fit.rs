@@ -1,0 +1,139 @@
+//! Whether a configuration suits its data, and what follows from both.
+
+use super::Datasets;
+use crate::config::TrainConfig;
+use crate::error::{Result, TrainError};
+use pelk_data::{Dataset, Labelling, steps_per_epoch};
+use pelk_models::{Head, Network, zoo};
+use std::sync::Arc;
+
+/// What follows from a configuration and its data.
+pub(super) struct Fit {
+    pub network: Network,
+    /// Height, width and channels of the images of a batch.
+    pub image: [usize; 3],
+    pub steps_per_epoch: u64,
+    /// One a class where the data have a background, else none.
+    pub class_weights: Arc<[f32]>,
+}
+
+impl Fit {
+    /// Checks everything that can be known before the first step.
+    pub fn new(config: &TrainConfig, datasets: &Datasets) -> Result<Fit> {
+        let image = image_of(config, datasets)?;
+        let network = network(config, datasets, image)?;
+        check_places(config, datasets, &network, image)?;
+        let steps_per_epoch = steps(config, datasets)?;
+        datasets.train.statistics().validate(image[2])?;
+        let classes = datasets.train.classes().len() as u32;
+        let weights = |background| {
+            let weight = |class| if class == background { config.loss.background_weight } else { 1.0 };
+            (0..classes).map(weight).collect()
+        };
+        let class_weights = datasets.train.background().map(weights).unwrap_or_default();
+        Ok(Fit { network, image, steps_per_epoch, class_weights })
+    }
+}
+
+fn network(
+    config: &TrainConfig,
+    datasets: &Datasets,
+    [height, width, channels]: [usize; 3],
+) -> Result<Network> {
+    let mut network = zoo::configure(&config.model, channels, datasets.train.classes().len())?;
+    if network.head == Head::Pooled && datasets.train.labelling() != Labelling::Image {
+        network.head = Head::Dense;
+    }
+    let network = Network::new(network)?;
+    let smallest = network.config().smallest_input();
+    if height.min(width) < smallest {
+        let reason = format!(
+            "{} needs images of at least {smallest} pixels, they have {height} x {width}",
+            config.model.name
+        );
+        return Err(TrainError::value("model.name", reason));
+    }
+    Ok(network)
+}
+
+/// That the network gives as many logits as there are labels, and enough values to normalise.
+fn check_places(
+    config: &TrainConfig,
+    datasets: &Datasets,
+    network: &Network,
+    [height, width, _]: [usize; 3],
+) -> Result<()> {
+    let labelling = datasets.train.labelling();
+    let map = &network.output_shape([height, width])?[1..3];
+    let labels = labelling.size([height, width]);
+    if map != labels {
+        let (key, remedy) = match (labelling, &network.config().head) {
+            (Labelling::Image, _) => ("model.upernet", "leave it out, since images have one class each"),
+            (_, Head::UperNet(_)) => ("model.upernet", "leave it out, since labels are coarser than pixels"),
+            (Labelling::Places { stride: 1 }, _) => {
+                ("model.upernet", "set it, for instance model.upernet.channels=64")
+            }
+            _ => ("model.stem_stride", "change it or the number of stages"),
+        };
+        let reason = format!(
+            "the network classifies a map of {map:?} (rows, columns), the images of {} have {labels:?} labels: {remedy}",
+            config.data.dataset
+        );
+        return Err(TrainError::value(key, reason));
+    }
+    let alone = config.batch.size == 1
+        && matches!(&network.config().head, Head::UperNet(head) if head.pools.contains(&1));
+    if alone {
+        let reason = "is 1, but UperNet's pool of side 1 has one value a channel of each image, which BatchNorm cannot \
+                      normalise: take 2 or more, or leave 1 out of model.upernet.pools";
+        return Err(TrainError::value("batch.size", reason));
+    }
+    Ok(())
+}
+
+/// Steps of an epoch.
+fn steps(config: &TrainConfig, datasets: &Datasets) -> Result<u64> {
+    let passes = steps_per_epoch(datasets.train.len(), config.batch.size, true)?;
+    let steps = passes / config.batch.accumulation;
+    if steps == 0 {
+        let reason = format!(
+            "is {} with batch.size {}: the {} training images make {passes} passes, less than one step",
+            config.batch.accumulation,
+            config.batch.size,
+            datasets.train.len()
+        );
+        return Err(TrainError::value("batch.accumulation", reason));
+    }
+    Ok(steps as u64)
+}
+
+/// Height, width and channels of the images of a batch.
+fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
+    let Datasets { train, test } = datasets;
+    let differ = |what: &str, train: String, test: String| {
+        let reason = format!("training images have {what} {train}, test images {test}; they must be equal");
+        Err(TrainError::value("data.dataset", reason))
+    };
+    if test.channels() != train.channels() {
+        return differ("channels", train.channels().to_string(), test.channels().to_string());
+    }
+    if test.labelling() != train.labelling() {
+        return differ("labels", format!("{:?}", train.labelling()), format!("{:?}", test.labelling()));
+    }
+    if train.labelling() != (Labelling::Places { stride: 1 }) && test.image_size() != train.image_size() {
+        let size = |data: &Arc<dyn Dataset>| {
+            data.image_size().map_or("that differ".into(), |size| format!("{size:?}"))
+        };
+        return differ("height and width", size(train), size(test));
+    }
+    if test.classes() != train.classes() {
+        return differ("classes", format!("{:?}", train.classes()), format!("{:?}", test.classes()));
+    }
+    let augmentation = &config.data.augmentation;
+    augmentation.validate_for(train.image_size(), train.channels(), train.labelling())?;
+    let [height, width] = augmentation.output_size(train.image_size()).ok_or_else(|| {
+        let reason = "is 0, but the training images differ in size: cut parts of one size out of them";
+        TrainError::value("data.augmentation.crop_size", reason)
+    })?;
+    Ok([height, width, train.channels()])
+}

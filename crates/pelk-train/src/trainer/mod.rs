@@ -1,0 +1,259 @@
+//! The training loop.
+
+mod evaluation;
+mod fit;
+mod state;
+mod step;
+mod targets;
+
+use crate::config::TrainConfig;
+use crate::ema::Ema;
+use crate::error::{Result, TrainError};
+use crate::inference::{InferenceConfig, Predictor};
+use crate::loss_scale::LossScale;
+use crate::observer::{Limits, Observer, Outcome};
+use crate::optimizer::Optimizer;
+use crate::sparsity::Masks;
+use crate::warm_start::{self, WarmStart};
+use fit::Fit;
+use pelk_autodiff::{Backend, Parameters};
+use pelk_data::{Dataset, Loader, LoaderConfig, MixConfig, Mode};
+use pelk_models::{Network, initialize};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Training and test images.
+#[derive(Clone)]
+pub struct Datasets {
+    /// Images to learn from.
+    pub train: Arc<dyn Dataset>,
+    /// Images to measure on.
+    pub test: Arc<dyn Dataset>,
+}
+
+/// A network in training.
+pub struct Trainer<B: Backend> {
+    backend: B,
+    config: TrainConfig,
+    network: Network,
+    /// One a class where the data have a background, else none.
+    class_weights: Arc<[f32]>,
+    parameters: Parameters<B>,
+    optimizer: Optimizer<B>,
+    /// Where weights are averaged; made before the first step.
+    ema: Option<Ema<B>>,
+    /// Where weights are absent; drawn before the first step.
+    masks: Option<Masks<B>>,
+    datasets: Datasets,
+    steps_per_epoch: u64,
+    step: u64,
+    loss_sum: f64,
+    speed: Speed,
+    /// The best value of the run's metric so far, of the network and of the average.
+    best: Best,
+    /// Height, width and channels of the images of a batch.
+    image: [usize; 3],
+    /// Where activations are 16-bit floats.
+    loss_scale: Option<LossScale>,
+}
+
+/// The best values of a run's metric.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    /// Of the network.
+    pub network: Option<f64>,
+    /// Of the average of its weights.
+    pub ema: Option<f64>,
+}
+
+impl<B: Backend> Trainer<B> {
+    /// A fresh network.
+    ///
+    /// # Errors
+    /// When the configuration makes no network or does not suit the data.
+    pub fn new(backend: B, config: TrainConfig, datasets: Datasets) -> Result<Trainer<B>> {
+        let backend = if config.batch.float16 { backend.storing_float16()? } else { backend };
+        let Fit { network, image, steps_per_epoch, class_weights } = Fit::new(&config, &datasets)?;
+        let parameters = Parameters::upload(&backend, &initialize(&network, config.seed)?)?;
+        let optimizer = Optimizer::new(&backend, config.optimizer.clone(), &network.parameters()?)?;
+        let loss_scale = config.batch.float16.then(LossScale::default);
+        Ok(Trainer {
+            backend,
+            config,
+            network,
+            class_weights,
+            parameters,
+            optimizer,
+            ema: None,
+            masks: None,
+            datasets,
+            steps_per_epoch,
+            step: 0,
+            loss_sum: 0.0,
+            speed: Speed::default(),
+            best: Best::default(),
+            image,
+            loss_scale,
+        })
+    }
+
+    /// Starts from the weights in the file that the configuration names, if any, instead of fresh ones; for a run that has taken
+    /// no step.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is of another backbone.
+    pub fn warm_start(&mut self) -> Result<Option<WarmStart>> {
+        if self.config.weights.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let mut values = self.parameters.download(&self.backend)?;
+        let start = warm_start::apply(&self.network, &mut values, &self.config.weights)?;
+        self.parameters = Parameters::upload(&self.backend, &values)?;
+        Ok(Some(start))
+    }
+
+    /// The network as it is now, to be asked in this way.
+    ///
+    /// # Errors
+    /// As [`Predictor::new`].
+    pub fn predictor(&self, inference: InferenceConfig) -> Result<Predictor<'_, B>> {
+        Predictor::new(&self.backend, &self.network, &self.parameters, inference)
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Steps taken.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Steps of the whole schedule.
+    pub fn total_steps(&self) -> u64 {
+        self.config.schedule.total_steps(self.steps_per_epoch)
+    }
+
+    /// Steps of one pass over the training images.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.steps_per_epoch
+    }
+
+    /// Trained values that are not masked.
+    ///
+    /// # Errors
+    /// As [`Network::parameters`].
+    pub fn nonzeros(&self) -> Result<u64> {
+        Ok(match &self.masks {
+            Some(masks) => masks.nonzeros(),
+            None => self.network.trained_values()? as u64,
+        })
+    }
+
+    /// The learning rate in this step, counted from 0.
+    fn learning_rate(&self, step: u64) -> f64 {
+        self.config.optimizer.learning_rate * self.config.schedule.factor(step, self.steps_per_epoch)
+    }
+
+    /// `what` went wrong in this step, counted from 0.
+    fn not_finite(&self, what: String, step: u64) -> TrainError {
+        let epoch = step / self.steps_per_epoch + 1;
+        TrainError::NotFinite { what, step: step + 1, epoch, learning_rate: self.learning_rate(step) }
+    }
+
+    /// Trains until the schedule ends, a limit is reached or the observer stops it.
+    ///
+    /// # Errors
+    /// When the loss or a gradient is not finite, the data cannot be read, or the observer cannot save.
+    pub fn run(&mut self, limits: Limits, observer: &mut impl Observer) -> Result<Outcome> {
+        let last = limits.max_steps.map_or(self.total_steps(), |max| max.min(self.total_steps()));
+        if self.step < last {
+            self.prepare(limits)?;
+        }
+        while self.step < last {
+            if let Some(outcome) = self.epoch(last, limits, observer)? {
+                return Ok(outcome);
+            }
+        }
+        Ok(if self.step < self.total_steps() { Outcome::Limited } else { Outcome::Finished })
+    }
+
+    /// What a run decides before its first step: which weights are absent, and where the average starts.
+    fn prepare(&mut self, limits: Limits) -> Result<()> {
+        if self.step > 0 {
+            return Ok(());
+        }
+        if self.config.sparsity.is_on() && self.masks.is_none() {
+            self.draw_masks(limits)?;
+        }
+        if self.ema.is_none() {
+            self.ema = Ema::start(&self.config.ema, &self.parameters);
+        }
+        Ok(())
+    }
+
+    /// Trains to the end of the epoch or of the run; returns an outcome where a limit or the observer ends it before.
+    fn epoch(&mut self, last: u64, limits: Limits, observer: &mut impl Observer) -> Result<Option<Outcome>> {
+        let epoch = self.step / self.steps_per_epoch;
+        let end = ((epoch + 1) * self.steps_per_epoch).min(self.total_steps());
+        let mut passes = self.loader(epoch, limits, self.config.data.mix.clone())?;
+        while self.step < end {
+            let start = Instant::now();
+            let report = self.one_step(&mut passes, epoch)?;
+            self.speed.add(start.elapsed());
+            let go_on = observer.on_step(&report);
+            let evaluates = self.config.schedule.evaluates_after(self.step, self.steps_per_epoch);
+            if evaluates {
+                self.evaluate(epoch, observer)?;
+            }
+            let finished = self.step == self.total_steps();
+            let ends = !finished && (!go_on || self.step >= last);
+            let saves =
+                limits.checkpoint_every.is_some_and(|every| every > 0 && self.step.is_multiple_of(every));
+            if evaluates || ends || saves {
+                observer.on_checkpoint(&self.checkpoint()?)?;
+            }
+            if ends {
+                return Ok(Some(if go_on { Outcome::Limited } else { Outcome::Stopped }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The batches of an epoch from the next step on.
+    fn loader(&self, epoch: u64, limits: Limits, mix: MixConfig) -> Result<Loader> {
+        let data = &self.datasets.train;
+        let mode = Mode::Training {
+            seed: self.config.seed,
+            epoch,
+            augmentation: Some(self.config.data.augmentation.clone()),
+            mix,
+            drop_last: true,
+        };
+        let mut config = LoaderConfig::new(self.config.batch.size, mode, data.statistics().clone());
+        config.start_batch = (self.step % self.steps_per_epoch) as usize * self.config.batch.accumulation;
+        config.workers = limits.loaders.unwrap_or(config.workers);
+        Ok(Loader::new(data.clone(), config)?)
+    }
+}
+
+/// The time of the steps since the last evaluation; of a resumed run, since then.
+#[derive(Default)]
+struct Speed {
+    steps: u64,
+    time: Duration,
+}
+
+impl Speed {
+    fn add(&mut self, time: Duration) {
+        self.steps += 1;
+        self.time += time;
+    }
+
+    fn take_steps_per_second(&mut self) -> f64 {
+        let Speed { steps, time } = std::mem::take(self);
+        steps as f64 / time.as_secs_f64().max(1e-9)
+    }
+}

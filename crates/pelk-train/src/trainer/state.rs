@@ -1,0 +1,126 @@
+//! What is saved of a run, and going on from it.
+
+use super::Trainer;
+use crate::checkpoint::{Checkpoint, Description, EMA, TrainingState, take};
+use crate::ema::Ema;
+use crate::error::{Result, TrainError};
+use crate::sparsity::Masks;
+use pelk_autodiff::{Backend, HostParameters, Parameters};
+use std::path::Path;
+
+impl<B: Backend> Trainer<B> {
+    /// The state that the checkpoint at `path` holds; the run goes on as if it had never stopped.
+    ///
+    /// # Errors
+    /// When the checkpoint is of another run's configuration, network or images, or not made to go on from.
+    pub fn restore(&mut self, checkpoint: Checkpoint, path: &Path) -> Result<()> {
+        let refuse = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
+        let Checkpoint { description, mut tensors, masks } = checkpoint;
+        let training = description
+            .training
+            .ok_or_else(|| refuse("it holds a network only; resume from last.safetensors".into()))?;
+        if description.network != *self.network.config() {
+            let (theirs, ours) = (&description.network.name, &self.network.config().name);
+            return Err(refuse(format!("it is of another network ({theirs}) than this run's ({ours})")));
+        }
+        if training.config != self.config {
+            return Err(refuse("it was made with another configuration than this run's config.toml".into()));
+        }
+        let train = &self.datasets.train;
+        if description.image != self.image || description.normalisation != *train.statistics() {
+            return Err(refuse("it was trained on other images than these; use the same data".into()));
+        }
+        if description.step > self.total_steps() {
+            let (step, total) = (description.step, self.total_steps());
+            return Err(refuse(format!("it has taken {step} steps, but the whole run has {total}")));
+        }
+        if masks.len() != training.masked {
+            let (found, expected) = (masks.len(), training.masked);
+            return Err(refuse(format!("it holds {found} masks, but says that there are {expected}")));
+        }
+        let specs = self.network.parameters()?;
+        self.optimizer.restore(&self.backend, &mut tensors, path)?;
+        let mut network = |prefix: &str| -> Result<Parameters<B>> {
+            let mut host = HostParameters::new();
+            for spec in &specs {
+                let array = take(&mut tensors, &format!("{prefix}{}", spec.name), &spec.shape, path)?;
+                host.insert(spec.name.clone(), array);
+            }
+            Ok(Parameters::upload(&self.backend, &host)?)
+        };
+        let parameters = network("")?;
+        // A run that has taken no step starts its average, and draws its masks, when it does.
+        let ema = match self.config.ema.is_on() && description.step > 0 {
+            true => Ema::start(&self.config.ema, &network(EMA)?),
+            false => None,
+        };
+        let masks = match self.config.sparsity.is_on() && description.step > 0 {
+            true => Some(Masks::restore(&self.backend, self.config.seed, &specs, masks, path)?),
+            false => None,
+        };
+        self.parameters = parameters;
+        (self.ema, self.masks) = (ema, masks);
+        self.step = description.step;
+        self.loss_sum = training.loss_sum;
+        self.best = training.best;
+        self.loss_scale = training.loss_scale.or(self.loss_scale);
+        Ok(())
+    }
+
+    /// Everything needed to go on.
+    ///
+    /// # Errors
+    /// When a value is not finite, or the backend refuses.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let masks = self.masks.as_ref().map(Masks::to_host).unwrap_or_default();
+        let training = TrainingState {
+            config: self.config.clone(),
+            loss_sum: self.loss_sum,
+            best: self.best,
+            masked: masks.len(),
+            loss_scale: self.loss_scale,
+        };
+        let mut checkpoint = self.describe(&self.parameters, Some(training))?;
+        let mut rest = self.optimizer.download(&self.backend)?;
+        if let Some(ema) = &self.ema {
+            let average = ema.average.download(&self.backend)?;
+            rest.extend(average.into_iter().map(|(name, array)| (format!("{EMA}{name}"), array)));
+        }
+        self.check_finite(&rest)?;
+        checkpoint.tensors.extend(rest);
+        checkpoint.masks = masks;
+        Ok(checkpoint)
+    }
+
+    /// A checkpoint of the network with these parameters.
+    pub(super) fn describe(
+        &self,
+        parameters: &Parameters<B>,
+        training: Option<TrainingState>,
+    ) -> Result<Checkpoint> {
+        let data = &self.datasets.train;
+        let description = Description::new(
+            self.network.config().clone(),
+            self.config.data.clone(),
+            self.image,
+            data.statistics().clone(),
+            data.classes().to_vec(),
+            self.config.inference.clone(),
+            self.step,
+            training,
+        );
+        let tensors = parameters.download(&self.backend)?;
+        self.check_finite(&tensors)?;
+        Ok(Checkpoint { description, tensors, masks: Default::default() })
+    }
+
+    /// A step can overflow although its gradients were finite; what comes of that must not replace a good checkpoint.
+    fn check_finite(&self, tensors: &HostParameters) -> Result<()> {
+        let spoilt = tensors.iter().find(|(_, values)| !values.iter().all(|value| value.is_finite()));
+        spoilt.map_or(Ok(()), |(name, _)| {
+            // Tensors are as the last step left them; a fresh network has taken none.
+            let step = self.step.saturating_sub(1);
+            Err(self.not_finite(name.clone(), step))
+        })
+    }
+}
