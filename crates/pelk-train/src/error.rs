@@ -48,7 +48,7 @@ pub enum TrainError {
     /// A file of the run that cannot be read or written.
     #[error("cannot {action} {path}: {source}{consequence}", path = path.display())]
     Io {
-        /// `read`, `write` or `create`.
+        /// `read`, `write`, `create` or `remove`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -78,7 +78,11 @@ impl From<pelk_autodiff::Error> for TrainError {
 
 impl TrainError {
     pub(crate) fn read(path: &Path, source: std::io::Error) -> TrainError {
-        TrainError::Io { action: "read", path: path.to_owned(), source, consequence: "" }
+        TrainError::io("read", path, source)
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> TrainError {
+        TrainError::Io { action, path: path.to_owned(), source, consequence: "" }
     }
 
     pub(crate) fn value(key: &'static str, reason: impl Into<String>) -> TrainError {

@@ -81,5 +81,5 @@ pub use optimizer::{Algorithm, Optimizer, OptimizerConfig, gradient_norm};
 pub use run::Run;
 pub use schedule::{Decay, ScheduleConfig};
 pub use sparsity::{Densities, SparsityConfig};
-pub use trainer::{Best, Datasets, Trainer};
+pub use trainer::{Best, Datasets, Estimate, Trainer};
 pub use warm_start::WarmStart;

@@ -3,7 +3,7 @@
 //! `config.toml` (resolved), `metrics.csv` (a row an evaluation), `groups.csv` (a row an evaluation and group of labels,
 //! where the dataset has groups), `curves.svg`, `last.safetensors` (everything needed to
 //! go on), `best.safetensors` (the network with the best accuracy, or mIoU, on the test images), `best-ema.safetensors` (the same of averaged
-//! weights). Each file is replaced as a whole.
+//! weights), `checkpoints` (earlier states, where they are kept). Each file is replaced as a whole.
 
 use crate::atomic::{remove_unfinished, write_atomically};
 use crate::checkpoint::Checkpoint;
@@ -16,6 +16,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
+/// What the names of earlier states are made of, around the step.
+const STEP: &str = "step-";
+const SAFETENSORS: &str = ".safetensors";
 
 /// A run's folder and its tables of metrics.
 pub struct Run {
@@ -23,6 +26,8 @@ pub struct Run {
     metric: Metric,
     rows: Vec<MetricsRow>,
     groups: Vec<GroupRow>,
+    /// The step of the state in `last.safetensors`.
+    saved: Option<u64>,
 }
 
 impl Run {
@@ -66,7 +71,8 @@ impl Run {
         let mut run = Run::empty(folder, &config);
         let last = run.last();
         let checkpoint = if last.exists() { Some(Checkpoint::read(&last)?) } else { None };
-        let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.description.step);
+        run.saved = checkpoint.as_ref().map(|checkpoint| checkpoint.description.step);
+        let step = run.saved.unwrap_or(0);
         run.rows = metrics::read(&run.metrics())?;
         run.rows.retain(|row| row.step <= step);
         run.groups = metrics::read_groups(&run.group_metrics())?;
@@ -76,7 +82,13 @@ impl Run {
     }
 
     fn empty(folder: &Path, config: &TrainConfig) -> Run {
-        Run { folder: folder.to_owned(), metric: config.metric(), rows: Vec::new(), groups: Vec::new() }
+        Run {
+            folder: folder.to_owned(),
+            metric: config.metric(),
+            rows: Vec::new(),
+            groups: Vec::new(),
+            saved: None,
+        }
     }
 
     /// Whether a folder holds a run, or a checkpoint of one.
@@ -97,6 +109,69 @@ impl Run {
     /// The checkpoint to go on from.
     pub fn last(&self) -> PathBuf {
         self.folder.join("last.safetensors")
+    }
+
+    /// The folder of earlier states.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.folder.join("checkpoints")
+    }
+
+    /// Saves the state to go on from as `last.safetensors`. Of those before it the latest are kept as
+    /// `checkpoints/step-NUMBER.safetensors`, so that there are `keep` in all; a copy of one over `last.safetensors` makes the run
+    /// go on from there.
+    ///
+    /// # Errors
+    /// When a file cannot be written; what was there before stays.
+    pub fn save(&mut self, checkpoint: &Checkpoint, keep: usize) -> Result<()> {
+        let step = checkpoint.description.step;
+        if let Some(before) = self.saved.filter(|before| keep > 1 && *before != step) {
+            self.set_aside(before)?;
+        }
+        checkpoint.write(&self.last())?;
+        self.saved = Some(step);
+        let mut kept = self.set_aside_steps()?;
+        kept.retain(|(earlier, _)| *earlier < step);
+        let surplus = kept.len().saturating_sub(keep.saturating_sub(1));
+        for (_, path) in &kept[..surplus] {
+            let remove = std::fs::remove_file(path);
+            remove.map_err(|source| TrainError::io("remove", path, source))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps `last.safetensors`, the state after `step`, under a name of its own.
+    fn set_aside(&self, step: u64) -> Result<()> {
+        let folder = self.checkpoints();
+        std::fs::create_dir_all(&folder).map_err(|source| TrainError::io("create", &folder, source))?;
+        let path = folder.join(format!("{STEP}{step:08}{SAFETENSORS}"));
+        // A second name costs nothing; the file that comes over the first one is another.
+        match std::fs::hard_link(self.last(), &path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(_) => {
+                let bytes =
+                    std::fs::read(self.last()).map_err(|error| TrainError::read(&self.last(), error))?;
+                write_atomically(&path, &bytes)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The earlier states that were kept, by their steps.
+    fn set_aside_steps(&self) -> Result<Vec<(u64, PathBuf)>> {
+        let folder = self.checkpoints();
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|source| TrainError::read(&folder, source))?,
+        };
+        let mut steps = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|source| TrainError::read(&folder, source))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let step = name.strip_prefix(STEP).and_then(|name| name.strip_suffix(SAFETENSORS));
+            steps.extend(step.and_then(|step| step.parse().ok()).map(|step| (step, path.clone())));
+        }
+        steps.sort();
+        Ok(steps)
     }
 
     /// The network with the best accuracy, or mIoU, on the test images.

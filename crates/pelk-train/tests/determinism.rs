@@ -148,3 +148,20 @@ fn two_accumulated_passes_are_one_pass_of_both_batches() {
         assert_ne!(a, &fresh[name], "{name} was trained");
     }
 }
+
+#[test]
+fn an_estimate_leaves_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = train(config(&[]), folder.path(), STEPS);
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(folder.path());
+    let mut trainer = common::trainer(config(&[]));
+    let estimate = trainer.estimate(Limits::default()).unwrap();
+    assert_eq!((estimate.steps, estimate.evaluations, trainer.step()), (STEPS, 4, 0));
+    assert!(estimate.total() >= estimate.step * STEPS as u32);
+    trainer.run(up_to(9), &mut recorder).unwrap();
+    let estimate = trainer.estimate(Limits { max_steps: Some(20), ..Limits::default() }).unwrap();
+    assert_eq!((estimate.steps, estimate.evaluations, trainer.step()), (11, 2, 9));
+    trainer.run(Limits::default(), &mut recorder).unwrap();
+    assert!(recorder.bytes() == whole.bytes());
+}

@@ -298,3 +298,38 @@ fn images_of_the_test_set_must_have_the_same_shape() {
     let message = message_of(Trainer::new(CpuBackend::new().unwrap(), config(&[]), datasets));
     assert!(message.contains("[12, 10]") && message.contains("[12, 12]"), "{message}");
 }
+
+#[test]
+fn earlier_states_are_kept_and_a_run_can_go_back_to_one() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("run");
+    let mut run = run_with_rows(&folder, &config(&[]), &[]);
+    let mut trainer = trainer(config(&[]));
+    let mut recorder = Recorder::new(root.path());
+    for step in 1..=5 {
+        trainer.run(common::up_to(step), &mut recorder).unwrap();
+        run.save(&trainer.checkpoint().unwrap(), 3).unwrap();
+    }
+    let kept = || {
+        let mut names: Vec<_> = std::fs::read_dir(folder.join("checkpoints"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(kept(), ["step-00000003.safetensors", "step-00000004.safetensors"]);
+    let last = std::fs::read(run.last()).unwrap();
+
+    // Back to step 3, and on to step 5 again.
+    std::fs::copy(folder.join("checkpoints/step-00000003.safetensors"), run.last()).unwrap();
+    let (mut run, _, checkpoint) = Run::open(&folder).unwrap();
+    assert_eq!(checkpoint.unwrap().description.step, 3);
+    let mut again = restored(config(&[]), &run.last()).unwrap();
+    again.run(common::up_to(5), &mut recorder).unwrap();
+    run.save(&again.checkpoint().unwrap(), 3).unwrap();
+    assert_eq!(std::fs::read(run.last()).unwrap(), last);
+    // Without earlier states none are kept.
+    run.save(&again.checkpoint().unwrap(), 1).unwrap();
+    assert!(kept().is_empty());
+}

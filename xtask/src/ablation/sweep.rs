@@ -179,7 +179,7 @@ impl<S: Fn() -> bool, W: Watcher> Observer for Files<'_, S, W> {
     fn on_evaluation_batch(&mut self, _: usize, _: usize) {}
 
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> pelk_train::Result<()> {
-        checkpoint.write(&self.files.last())
+        self.files.save(checkpoint, 1)
     }
 
     fn on_evaluation(&mut self, report: &EvaluationReport<'_>) -> pelk_train::Result<()> {

@@ -1,5 +1,6 @@
 //! `cargo xtask train`
 
+mod estimate;
 mod predictions;
 
 use crate::device::{DeviceArgs, on_device};
@@ -9,6 +10,7 @@ use crate::progress::{Progress, duration};
 use crate::table::{Table, number};
 use crate::workspace::{datasets, in_pool, root, shown};
 use anyhow::{Context, Result, bail};
+use clap::builder::RangedU64ValueParser;
 use pelk_autodiff::Backend;
 use pelk_models::Head;
 use pelk_train::{
@@ -20,7 +22,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Train a network; without options, a small PeLK on Fashion-MNIST in a few minutes
 #[derive(Debug, clap::Args)]
@@ -60,6 +62,15 @@ pub struct TrainArgs {
     /// Save last.safetensors every so many steps, beside each evaluation
     #[arg(long, value_name = "STEPS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: u64,
+    /// Keep so many states to go on from: last.safetensors, and those before it in the folder `checkpoints`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    keep: usize,
+    /// Threads that read and change training images, beside those that compute; does not change results
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
+    loaders: usize,
+    /// Say how long the run will take and take one step, without a folder; nothing is kept
+    #[arg(long, conflicts_with_all = ["out", "resume", "max_steps", "step_log"])]
+    dry_run: bool,
     /// Write a line for each step: step, loss, norm of the gradients, accuracy on its images, learning rate
     #[arg(long, value_name = "FILE.csv")]
     step_log: Option<PathBuf>,
@@ -76,9 +87,10 @@ Examples:
   cargo xtask train --preset scenes
   cargo xtask train --preset ade20k-pelk-t --data ADEChallengeData2016 --weights pelk-t.safetensors
   cargo xtask train --resume
+  cargo xtask train --preset fashion-mnist-long --dry-run
 
 A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors and
-last.safetensors; of segmentation also predictions.png. Ctrl-C saves before it stops, with exit status 0.";
+last.safetensors; with averaged weights (ema.decay) best-ema.safetensors; of segmentation predictions.png. Ctrl-C saves before it stops, with exit status 0.";
 
 /// Runs the command.
 ///
@@ -93,10 +105,19 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     let datasets = datasets(&config.data, args.data.as_deref())?;
     let device = backend.name();
     let mut trainer = Trainer::new(backend, config.clone(), datasets.clone())?;
+    let limits = Limits {
+        max_steps: args.max_steps,
+        checkpoint_every: Some(args.checkpoint_every),
+        loaders: Some(args.loaders),
+    };
     let mut run = match origin {
         Origin::Fresh(folder) => {
             if let Some(start) = trainer.warm_start()? {
                 println!("{}", describe_start(&config, &start));
+            }
+            if args.dry_run {
+                introduce(&trainer, &config, &datasets, &device, None)?;
+                return estimate::dry_run(&mut trainer, limits);
             }
             // Only now, so that a run which cannot start leaves no folder behind.
             Run::create(&folder, &config)?
@@ -111,7 +132,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
             run
         }
     };
-    introduce(&trainer, &config, &datasets, &device, &run)?;
+    introduce(&trainer, &config, &datasets, &device, Some(&run))?;
 
     let stop = stop_on_ctrl_c()?;
     let total = trainer.total_steps();
@@ -120,17 +141,22 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         println!("Nothing to do: the run has taken {} of {last} steps.", trainer.step());
         return Ok(());
     }
+    println!("{}", estimate::sentence(&trainer.estimate(limits)?));
     let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
     let progress = Progress::new(trainer.step(), last);
     let start = Instant::now();
-    let mut observer = Files { run: &mut run, metric: config.metric(), progress, stop, step_log };
-    let limits = Limits {
-        max_steps: args.max_steps,
-        checkpoint_every: Some(args.checkpoint_every),
-        ..Limits::default()
+    let mut observer = Files {
+        run: &mut run,
+        metric: config.metric(),
+        keep: args.keep,
+        progress,
+        stop,
+        step_log,
+        waited: Waited::default(),
     };
     let outcome = trainer.run(limits, &mut observer);
     observer.progress.finish();
+    let waited = observer.waited.share();
     if let Some(log) = observer.step_log {
         log.close()?;
     }
@@ -144,6 +170,12 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         _ => None,
     };
     conclude(outcome, &run, &trainer, &config, sheet.as_deref(), seconds, args);
+    if waited > WORTH_SAYING {
+        println!(
+            "\nSteps waited for images for {:.0} % of their time: more --loaders help where there are cores for them.",
+            100.0 * waited
+        );
+    }
     Ok(())
 }
 
@@ -232,7 +264,7 @@ fn introduce<B: Backend>(
     config: &TrainConfig,
     datasets: &Datasets,
     device: &str,
-    run: &Run,
+    run: Option<&Run>,
 ) -> Result<()> {
     let parameters = trainer.network().trained_values()?;
     println!(
@@ -249,7 +281,9 @@ fn introduce<B: Backend>(
         rayon::current_num_threads(),
         config.seed,
     );
-    println!("run folder: {}", shown(run.folder()));
+    if let Some(run) = run {
+        println!("run folder: {}", shown(run.folder()));
+    }
     if trainer.step() > 0 {
         println!("going on after step {}", trainer.step());
     }
@@ -260,9 +294,33 @@ fn introduce<B: Backend>(
 struct Files<'a> {
     run: &'a mut Run,
     metric: Metric,
+    /// How many states to go on from are kept.
+    keep: usize,
     progress: Progress,
     stop: Arc<AtomicBool>,
     step_log: Option<StepLog>,
+    waited: Waited,
+}
+
+/// The share of their time that steps waited for images above which the user hears of it.
+const WORTH_SAYING: f64 = 0.1;
+
+/// How long steps took, and how long they waited for images.
+#[derive(Default)]
+struct Waited {
+    all: Duration,
+    waited: Duration,
+}
+
+impl Waited {
+    fn add(&mut self, report: &StepReport) {
+        self.all += report.time;
+        self.waited += report.waited;
+    }
+
+    fn share(&self) -> f64 {
+        self.waited.as_secs_f64() / self.all.as_secs_f64().max(1e-9)
+    }
 }
 
 /// A file with a line for each step.
@@ -302,6 +360,7 @@ impl StepLog {
 impl Observer for Files<'_> {
     fn on_step(&mut self, report: &StepReport) -> bool {
         self.progress.step(report);
+        self.waited.add(report);
         if let Some(log) = &mut self.step_log {
             log.add(report);
         }
@@ -319,7 +378,7 @@ impl Observer for Files<'_> {
     }
 
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> pelk_train::Result<()> {
-        checkpoint.write(&self.run.last())
+        self.run.save(checkpoint, self.keep)
     }
 
     fn on_evaluation(&mut self, report: &EvaluationReport<'_>) -> pelk_train::Result<()> {

@@ -1,6 +1,6 @@
 //! What a run leaves behind, and what can be done with it.
 
-use crate::sandbox::{STEPS, STEPS_PER_EPOCH, Sandbox, refuse, succeed};
+use crate::sandbox::{self, STEPS, STEPS_PER_EPOCH, Sandbox, refuse, succeed};
 use image::{DynamicImage, GrayImage, Rgba, RgbaImage};
 use std::path::Path;
 
@@ -175,4 +175,31 @@ fn a_finished_run_has_nothing_left_to_do() {
     assert!(sandbox.contents("run") == before);
     refuse(&mut sandbox.train("run", &[]), &["run", "holds a run already", "--resume"]);
     assert!(sandbox.contents("run") == before);
+}
+
+#[test]
+fn a_dry_run_says_how_long_it_will_take_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let mut dry = sandbox.train("run", &["--dry-run"]);
+    refuse(&mut dry, &["--dry-run", "cannot be used with", "--out"]);
+    let settings: Vec<&str> = sandbox::SETTINGS.iter().flat_map(|setting| ["--set", setting]).collect();
+    let args = ["train", "--data", "images", "--dry-run"];
+    let out = succeed(&mut sandbox.xtask(args.into_iter().chain(settings)));
+    for words in ["estimated time: 0:", "(40 steps of", "10 evaluations of", "step 1: loss ", "peak memory"] {
+        assert!(out.contains(words), "{words:?} is missing:\n{out}");
+    }
+    assert!(!sandbox.path("runs").exists());
+    let said = succeed(&mut sandbox.train("run", &["--max-steps", "6"]));
+    assert!(said.contains("(6 steps of") && said.contains("1 evaluation of"), "{said}");
+}
+
+#[test]
+fn earlier_states_are_kept_on_request() {
+    let sandbox = Sandbox::new();
+    let keep = ["--max-steps", "9", "--checkpoint-every", "2", "--keep", "3"];
+    succeed(&mut sandbox.train("run", &keep));
+    // Saved after steps 2, 4 (an epoch too), 6, 8 (again) and 9.
+    let names: Vec<_> = sandbox.contents("run/checkpoints").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["step-00000006.safetensors", "step-00000008.safetensors"]);
+    assert!(!sandbox.path("run/checkpoints/step-00000009.safetensors").exists());
 }

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// A network and a schedule of 4 steps an epoch, 10 epochs, that take a moment; everything random is switched on.
-const SETTINGS: [&str; 13] = [
+pub const SETTINGS: [&str; 13] = [
     "model.depths=[1, 1]",
     "model.widths=[8, 16]",
     "model.kernels=[7, 5]",

@@ -1,5 +1,6 @@
 //! The training loop.
 
+mod estimate;
 mod evaluation;
 mod fit;
 mod state;
@@ -15,6 +16,7 @@ use crate::observer::{Limits, Observer, Outcome};
 use crate::optimizer::Optimizer;
 use crate::sparsity::Masks;
 use crate::warm_start::{self, WarmStart};
+pub use estimate::Estimate;
 use fit::Fit;
 use pelk_autodiff::{Backend, Parameters};
 use pelk_data::{Dataset, Loader, LoaderConfig, MixConfig, Mode};

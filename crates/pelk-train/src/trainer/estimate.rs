@@ -1,0 +1,116 @@
+//! How long a run will take, before it starts.
+
+use super::Trainer;
+use crate::error::Result;
+use crate::inference::Predictor;
+use crate::observer::Limits;
+use pelk_autodiff::{Backend, Parameters};
+use pelk_data::{Loader, LoaderConfig, Mode};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The time that the rest of a run will take, from steps and an evaluation's batch that were measured just now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// One step: computing, or waiting for images where that takes longer.
+    pub step: Duration,
+    /// The part of a step's time that its images take to be read and changed, on the threads that do so.
+    pub loading: Duration,
+    /// Steps that are left.
+    pub steps: u64,
+    /// One evaluation.
+    pub evaluation: Duration,
+    /// Evaluations that are left.
+    pub evaluations: u64,
+}
+
+/// Measured steps end after this time, or after so many.
+const ENOUGH: Duration = Duration::from_secs(3);
+const MOST_STEPS: u32 = 5;
+
+impl Estimate {
+    /// All of it.
+    pub fn total(&self) -> Duration {
+        let times = |one: Duration, count: u64| Duration::from_secs_f64(one.as_secs_f64() * count as f64);
+        times(self.step, self.steps) + times(self.evaluation, self.evaluations)
+    }
+}
+
+impl<B: Backend> Trainer<B> {
+    /// Takes a few steps to measure them, and takes them back.
+    ///
+    /// # Errors
+    /// As [`Trainer::run`]; what ends a run at its first steps is found here.
+    pub fn estimate(&mut self, limits: Limits) -> Result<Estimate> {
+        let before = self.checkpoint()?;
+        let measured = self.measure_steps(limits);
+        // Also after an error, so that it leaves no trace but its message.
+        self.restore(before, Path::new("the state before measuring"))?;
+        let (step, loading) = measured?;
+        let last = limits.max_steps.map_or(self.total_steps(), |max| max.min(self.total_steps()));
+        let (schedule, per_epoch) = (&self.config.schedule, self.steps_per_epoch);
+        let evaluations =
+            (self.step + 1..=last).filter(|&step| schedule.evaluates_after(step, per_epoch)).count();
+        let networks = if self.config.ema.is_on() { 2 } else { 1 };
+        Ok(Estimate {
+            step: step.max(loading),
+            loading,
+            steps: last.saturating_sub(self.step),
+            evaluation: networks * self.measure_evaluation(&self.parameters)?,
+            evaluations: evaluations as u64,
+        })
+    }
+
+    /// The time of a step and of loading its images.
+    fn measure_steps(&mut self, limits: Limits) -> Result<(Duration, Duration)> {
+        let accumulation = self.config.batch.accumulation as u32;
+        self.prepare(limits)?;
+        let epoch = self.step / self.steps_per_epoch;
+        let mix = self.config.data.mix.clone();
+        let start = Instant::now();
+        self.loader(epoch, Limits { loaders: Some(1), ..limits }, mix.clone())?.next().transpose()?;
+        let loading = start.elapsed() * accumulation / limits.loaders.unwrap_or(1).max(1) as u32;
+
+        let mut passes = self.loader(epoch, limits, mix)?;
+        let left = (self.steps_per_epoch - self.step % self.steps_per_epoch) as u32;
+        // The first step allocates what the others use again.
+        let start = Instant::now();
+        self.one_step(&mut passes, epoch)?;
+        let (mut time, mut steps) = (start.elapsed(), 1);
+        if left > 1 && time < ENOUGH {
+            let start = Instant::now();
+            steps = 0;
+            while steps < MOST_STEPS.min(left - 1) && start.elapsed() < ENOUGH {
+                self.one_step(&mut passes, epoch)?;
+                steps += 1;
+            }
+            time = start.elapsed();
+        }
+        Ok((time / steps, loading))
+    }
+
+    /// The time of an evaluation of one network.
+    fn measure_evaluation(&self, parameters: &Parameters<B>) -> Result<Duration> {
+        let test = self.datasets.test.clone();
+        let images = test.len();
+        let size = self.config.batch.evaluation_size.min(images);
+        let normalisation = self.datasets.train.statistics().clone();
+        let config = LoaderConfig::new(size, Mode::Evaluation, normalisation);
+        let mut predictor =
+            Predictor::new(&self.backend, &self.network, parameters, self.config.inference.clone())?;
+        let Some(batch) = Loader::new(test, config)?.next().transpose()? else {
+            return Ok(Duration::ZERO);
+        };
+        // The first time records the network.
+        let mut time = Duration::ZERO;
+        for _ in 0..2 {
+            let start = Instant::now();
+            predictor.logits(&batch.images)?;
+            time = start.elapsed();
+            if time >= ENOUGH {
+                break;
+            }
+        }
+        Ok(time.mul_f64(images as f64 / batch.indices.len().max(1) as f64))
+    }
+}
