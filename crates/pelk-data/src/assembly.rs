@@ -5,12 +5,14 @@ use std::sync::Arc;
 use ndarray::Array4;
 use pelk_random::{Purpose, stream};
 
-use crate::{Augmentation, Batch, DataError, Dataset, MixConfig, Normalisation, Sample};
+use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalisation, Sample};
 
 /// All that a batch depends on besides its samples' numbers.
 pub(crate) struct Assembly {
     pub dataset: Arc<dyn Dataset>,
     pub normalisation: Normalisation,
+    /// What comes before the augmentation.
+    pub transform: Option<EvaluationTransform>,
     pub augmentation: Augmentation,
     pub mix: MixConfig,
     /// The seed of the run.
@@ -28,6 +30,10 @@ impl Assembly {
         for (place, &index) in indices.iter().enumerate() {
             let sample = self.dataset.sample(index)?;
             check(&*self.dataset, index, &sample)?;
+            let sample = match &self.transform {
+                Some(transform) => transform.sample(&sample, self.dataset.channels()),
+                None => sample,
+            };
             let mut rng = stream(self.seed, Purpose::Augment, self.epoch, index as u64);
             let made = self.augmentation.apply(&mut rng, &sample, labelling, &self.normalisation);
             if place == 0 {
@@ -113,7 +119,7 @@ mod tests {
 
     #[test]
     fn failures_of_a_dataset_arrive_as_items() {
-        let config = LoaderConfig::new(1, Mode::Evaluation, Normalisation::identity(1));
+        let config = LoaderConfig::new(1, Mode::Evaluation { transform: None }, Normalisation::identity(1));
         for (start_batch, step, text) in [
             (0, 2, "sample 2 has 0 values"),
             (3, 5, "batch 5 panicked: sample 5 is cursed"),
@@ -146,6 +152,7 @@ mod tests {
             let size = [index / 2 + 2, index / 2 + 3];
             let pixels: Vec<u8> = (1..=size[0] * size[1]).map(|i| i as u8).collect();
             let labels: Vec<u32> = pixels.iter().map(|&byte| u32::from(byte)).collect();
+            let labels = if self.0.labelling == Labelling::Image { vec![0] } else { labels };
             Ok(Sample { size, pixels: pixels.into(), labels: labels.into(), groups: Cow::Borrowed(&[]) })
         }
     }
@@ -158,7 +165,7 @@ mod tests {
 
     #[test]
     fn images_of_different_size_are_evaluated_where_a_batch_has_one_size() {
-        let config = LoaderConfig::new(1, Mode::Evaluation, Normalisation::identity(1));
+        let config = LoaderConfig::new(1, Mode::Evaluation { transform: None }, Normalisation::identity(1));
         for batch_size in [1, 2] {
             for batch in growing(LoaderConfig { batch_size, ..config.clone() }).unwrap() {
                 let batch = batch.unwrap();
@@ -174,6 +181,32 @@ mod tests {
     }
 
     #[test]
+    fn images_of_different_size_become_squares_of_one() {
+        let mut properties = properties();
+        properties.labelling = Labelling::Image;
+        let transform = EvaluationTransform { size: 4, crop_ratio: 0.8 };
+        let mode = Mode::Evaluation { transform: Some(transform.clone()) };
+        let config = LoaderConfig::new(5, mode, Normalisation::identity(1));
+        let dataset = Arc::new(Growing(properties));
+        let batches: Vec<Batch> = Loader::new(Arc::<Growing>::clone(&dataset), config.clone())
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(batches.iter().map(|batch| batch.images.dim().0).collect::<Vec<_>>(), [5, 5, 2]);
+        for (batch, image, index) in batches
+            .iter()
+            .flat_map(|batch| batch.images.outer_iter().zip(&batch.indices).map(move |(i, n)| (batch, i, *n)))
+        {
+            assert_eq!(batch.images.dim().1, 4);
+            let sample = dataset.sample(index).unwrap();
+            let expected = transform.apply(&sample.pixels, sample.size, 1);
+            assert!(image.iter().zip(expected).all(|(value, byte)| *value == f32::from(byte) / 255.0));
+        }
+        let error = growing(config).unwrap_err().to_string();
+        assert!(error.starts_with("evaluation is") && error.contains("labels have places"), "{error}");
+    }
+
+    #[test]
     fn images_of_different_size_are_trained_with_where_they_are_cropped() {
         let config = |crop_size, workers, start_batch| {
             let augmentation =
@@ -184,7 +217,7 @@ mod tests {
             LoaderConfig { workers, start_batch, ..config }
         };
         let error = growing(config(0, 1, 0)).unwrap_err().to_string();
-        assert!(error.starts_with("crop_size is 0, but must be at least 1: the images"), "{error}");
+        assert!(error.starts_with("crop_size is 0, but must be at least 1, or"), "{error}");
         let batches = |workers, start| -> Vec<Batch> {
             growing(config(4, workers, start)).unwrap().into_iter().map(Result::unwrap).collect()
         };

@@ -187,8 +187,8 @@ pub enum DataError {
 
     /// The images of a batch differ in size.
     #[error(
-        "sample {} has {} x {} pixels, sample {} of the same batch {} x {}: set `crop_size` of the augmentation for \
-         training, or a batch size of 1 for evaluation",
+        "sample {} has {} x {} pixels, sample {} of the same batch {} x {}: set `crop_size` or `resized_crop` of \
+         the augmentation for training, and a batch size of 1 or `evaluation` for evaluation",
         indices[0], sizes[0][0], sizes[0][1], indices[1], sizes[1][0], sizes[1][1]
     )]
     MixedSizes {

@@ -71,7 +71,10 @@ mod canvas;
 mod coco;
 mod dataset;
 mod error;
+mod evaluation;
 mod export;
+#[cfg(test)]
+mod golden;
 pub mod idx;
 mod loader;
 mod long_range;
@@ -82,14 +85,16 @@ mod normalise;
 mod picture;
 mod prefetch;
 mod rectangle;
+mod resample;
 mod resize;
 mod scenes;
 
-pub use augment::{Augmentation, Augmented, Fill, Padding};
+pub use augment::{Augmentation, Augmented, Fill, Padding, RandAugment, ResizedCrop};
 pub use batch::{Batch, Plan, steps_per_epoch};
 pub use coco::{Coco, coco};
 pub use dataset::{Dataset, IGNORED, ImageDataset, Labelling, NO_GROUP, Properties, Sample};
 pub use error::DataError;
+pub use evaluation::EvaluationTransform;
 pub use export::{write_ade20k, write_coco};
 pub use loader::{Loader, LoaderConfig, Mode};
 pub use long_range::LongRange;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::assembly::Assembly;
 use crate::prefetch::Prefetch;
-use crate::{Augmentation, Batch, DataError, Dataset, MixConfig, Normalisation, Plan};
+use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalisation, Plan};
 
 /// What the batches are for, which decides order and treatment.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one an epoch")]
 pub enum Mode {
     /// The random order of an epoch, augmented.
     Training {
@@ -22,8 +23,11 @@ pub enum Mode {
         /// Whether a last batch that is not full is left out.
         drop_last: bool,
     },
-    /// The dataset's own order, as it is, to the last sample.
-    Evaluation,
+    /// The dataset's own order, to the last sample.
+    Evaluation {
+        /// What makes images of any size ones of a single size; none for images as they are.
+        transform: Option<EvaluationTransform>,
+    },
 }
 
 /// What a [`Loader`] does; start from [`LoaderConfig::new`] and change fields.
@@ -58,7 +62,7 @@ impl LoaderConfig {
             Mode::Training { seed, epoch, drop_last, .. } => {
                 Plan::shuffled(len, self.batch_size, seed, epoch, drop_last)
             }
-            Mode::Evaluation => Plan::sequential(len, self.batch_size),
+            Mode::Evaluation { .. } => Plan::sequential(len, self.batch_size),
         }
     }
 }
@@ -85,20 +89,36 @@ impl Loader {
             let expected = format!("at most {}, the number of batches", plan.steps());
             return Err(DataError::config("start_batch", config.start_batch, expected));
         }
-        let (seed, epoch, augmentation, mix) = match config.mode {
-            Mode::Training { seed, epoch, augmentation, mix, .. } => (seed, epoch, augmentation, mix),
-            Mode::Evaluation => (0, 0, None, MixConfig::default()),
+        let (channels, labelling) = (dataset.channels(), dataset.labelling());
+        let normalisation = config.normalisation;
+        normalisation.validate(channels)?;
+        let plain = Assembly {
+            dataset,
+            normalisation,
+            transform: None,
+            augmentation: Augmentation::none(),
+            mix: MixConfig::default(),
+            seed: 0,
+            epoch: 0,
         };
-        if let Some(augmentation) = &augmentation {
-            augmentation.validate_for(dataset.image_size(), dataset.channels(), dataset.labelling())?;
-        }
-        let augmentation = augmentation.unwrap_or_else(Augmentation::none);
-        mix.validate_for(config.batch_size, dataset.labelling())?;
-        config.normalisation.validate(dataset.channels())?;
+        let assembly = match config.mode {
+            Mode::Training { seed, epoch, augmentation, mix, .. } => {
+                if let Some(augmentation) = &augmentation {
+                    augmentation.validate_for(plain.dataset.image_size(), channels, labelling)?;
+                }
+                mix.validate_for(config.batch_size, labelling)?;
+                let augmentation = augmentation.unwrap_or_else(Augmentation::none);
+                Assembly { augmentation, mix, seed, epoch, ..plain }
+            }
+            Mode::Evaluation { transform } => {
+                if let Some(transform) = &transform {
+                    transform.validate_for(channels, labelling)?;
+                }
+                Assembly { transform, ..plain }
+            }
+        };
 
         let range = config.start_batch..plan.steps();
-        let normalisation = config.normalisation;
-        let assembly = Assembly { dataset, normalisation, augmentation, mix, seed, epoch };
         let order = Arc::clone(&plan);
         let make = move |step| assembly.batch(step, order.indices(step));
         Ok(Self { plan, batches: Prefetch::new(range, config.workers, config.prefetch, make)? })
@@ -238,7 +258,7 @@ mod tests {
 
     #[test]
     fn evaluation_is_in_order_plain_and_complete() {
-        let config = LoaderConfig { mode: Mode::Evaluation, ..training(0, 10) };
+        let config = LoaderConfig { mode: Mode::Evaluation { transform: None }, ..training(0, 10) };
         let batches = batches(config.clone());
         assert_eq!(batches.iter().map(|batch| batch.labels.len()).collect::<Vec<_>>(), [10, 10, 3]);
         let dataset = dataset();

@@ -32,7 +32,10 @@ fn both_splits_are_complete_and_balanced() {
 fn an_evaluation_sees_every_test_image_once() {
     let dataset = Arc::new(fashion_mnist(folder(), Split::Test).unwrap());
     let normalisation = dataset.statistics().clone();
-    let config = LoaderConfig { workers: 2, ..LoaderConfig::new(256, Mode::Evaluation, normalisation) };
+    let config = LoaderConfig {
+        workers: 2,
+        ..LoaderConfig::new(256, Mode::Evaluation { transform: None }, normalisation)
+    };
     let (mut seen, mut sum) = (0, 0.0);
     for batch in Loader::new(dataset, config).unwrap() {
         let batch = batch.unwrap();

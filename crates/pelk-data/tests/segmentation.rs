@@ -83,7 +83,7 @@ fn an_evaluation_sees_every_picture_in_its_own_size() {
     write(folder.path());
     let dataset = ade20k(folder.path(), Split::Train).unwrap();
     let batches = batches(folder.path(), |config| {
-        (config.mode, config.batch_size) = (Mode::Evaluation, 1);
+        (config.mode, config.batch_size) = (Mode::Evaluation { transform: None }, 1);
     });
     assert_eq!(batches.len(), 12);
     for (index, batch) in batches.iter().enumerate() {

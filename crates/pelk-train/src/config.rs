@@ -7,7 +7,7 @@ use crate::metrics::Metric;
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
 use crate::sparsity::SparsityConfig;
-use pelk_data::{Augmentation, MixConfig, SceneConfig};
+use pelk_data::{Augmentation, EvaluationTransform, MixConfig, SceneConfig};
 use pelk_models::{ModelSpec, nearest};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -70,6 +70,9 @@ pub struct DataConfig {
     /// How the training images of a batch are mixed with each other.
     #[serde(default)]
     pub mix: MixConfig,
+    /// What makes images to be measured or predicted ones of a single size; none for images as they are.
+    #[serde(default)]
+    pub evaluation: Option<EvaluationTransform>,
 }
 
 /// The canvases of a composed dataset.
@@ -201,6 +204,9 @@ impl TrainConfig {
         }
         self.data.augmentation.validate()?;
         self.data.mix.validate()?;
+        if let Some(evaluation) = &self.data.evaluation {
+            evaluation.validate()?;
+        }
         self.data.scenes.validate()?;
         self.inference.validate()?;
         self.optimizer.validate()?;
@@ -277,6 +283,31 @@ mod tests {
     fn the_written_configuration_reads_back() {
         let config = parse(&["model.drop_path=0.1", "loss.label_smoothing=0.05"]).unwrap();
         assert_eq!(TrainConfig::parse("again", &config.to_toml().unwrap(), &[]).unwrap(), config);
+    }
+
+    #[test]
+    fn the_recipe_of_imagenet_reads_and_writes() {
+        let settings = [
+            "data.mix={mixup_alpha=0.8,cutmix_alpha=1.0}",
+            "data.augmentation={resized_crop={size=192},rand_augment={},crop_padding=0}",
+            "data.augmentation.rand_augment.magnitude=7",
+            "data.evaluation={size=224}",
+        ];
+        let config = parse(&settings).unwrap();
+        assert_eq!(config.data.augmentation.output_size(None), Some([192, 192]));
+        assert_eq!(config.data.augmentation.rand_augment.as_ref().unwrap().magnitude, 7.0);
+        assert_eq!(config.data.evaluation.as_ref().unwrap().crop_ratio, 0.875);
+        assert!(config.data.mix.is_on() && !parse(&[]).unwrap().data.mix.is_on());
+        assert_eq!(TrainConfig::parse("again", &config.to_toml().unwrap(), &[]).unwrap(), config);
+        for (setting, text) in [
+            ("data.mix.probability=2", "probability is 2.0"),
+            ("data.evaluation.crop_ratio=0", "evaluation.crop_ratio is 0.0"),
+            ("data.augmentation.color_jitter=0.4", "color_jitter is 0.4, but must be 0 with `rand_augment`"),
+            ("data.mix.alpha=1", "unknown field `alpha`"),
+        ] {
+            let message = parse(&[&settings[..], &[setting]].concat()).unwrap_err().to_string();
+            assert!(message.contains(text), "{message}");
+        }
     }
 
     #[test]

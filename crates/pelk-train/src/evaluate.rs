@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::inference::{InferenceConfig, Predictor};
 use ndarray::{Array4, ArrayView1, ArrayView2, Axis, Slice};
 use pelk_autodiff::{Backend, Parameters};
-use pelk_data::{Batch, Dataset, IGNORED, Loader, LoaderConfig, Mode, Normalisation};
+use pelk_data::{Batch, Dataset, EvaluationTransform, IGNORED, Loader, LoaderConfig, Mode, Normalisation};
 use pelk_models::Network;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl GroupAccuracy {
 }
 
 /// Runs a network in evaluation mode over a dataset, in its order; `on_batch` hears the number of images done. Images of
-/// different sizes go one at a time, others `batch_size` at once, which does not change results.
+/// different sizes that no `transform` makes alike go one at a time, others `batch_size` at once, which does not change results.
 ///
 /// # Errors
 /// When the data or the network refuses.
@@ -52,6 +52,7 @@ pub fn evaluate<B: Backend>(
     parameters: &Parameters<B>,
     dataset: Arc<dyn Dataset>,
     normalisation: &Normalisation,
+    transform: Option<&EvaluationTransform>,
     inference: &InferenceConfig,
     batch_size: usize,
     mut on_batch: impl FnMut(usize),
@@ -60,8 +61,9 @@ pub fn evaluate<B: Backend>(
     let names = dataset.groups().to_vec();
     let mut sum = Tally::new(network.config().classes, names.len());
     let mut predictor = Predictor::new(backend, network, parameters, inference.clone())?;
-    let batch_size = if dataset.image_size().is_some() { batch_size } else { 1 };
-    let loader = LoaderConfig::new(batch_size, Mode::Evaluation, normalisation.clone());
+    let alike = transform.is_some() || dataset.image_size().is_some();
+    let mode = Mode::Evaluation { transform: transform.cloned() };
+    let loader = LoaderConfig::new(if alike { batch_size } else { 1 }, mode, normalisation.clone());
     let mut images = 0;
     for batch in Loader::new(dataset, loader)? {
         let batch = batch?;

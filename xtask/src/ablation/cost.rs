@@ -219,7 +219,7 @@ fn inference<B: Backend>(
     let parameters = Parameters::upload(backend, &pelk_models::initialize(trainer.network(), 0)?)?;
     let loading = LoaderConfig::new(
         config.batch.evaluation_size,
-        Mode::Evaluation,
+        Mode::Evaluation { transform: config.data.evaluation.clone() },
         datasets.train.statistics().clone(),
     );
     let mut batches = Loader::new(datasets.test.clone(), loading)?;

@@ -109,6 +109,7 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
         &parameters,
         images,
         &description.normalisation,
+        description.data.evaluation.as_ref(),
         &inference,
         batch,
         |done| progress.show(done),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rand::{Rng, RngExt};
 
+use super::color_jitter::jitter;
 use super::steps::{erase, extend, flip, shift};
 use super::{Augmentation, happens, photometric};
 use crate::resize::View;
@@ -41,6 +42,8 @@ impl Augmentation {
         let channels = normalisation.mean.len();
         let [height, width] = sample.size;
         assert_eq!(sample.pixels.len(), height * width * channels, "pixels of {height} x {width}");
+        let square = self.resized_crop.as_ref().map(|crop| crop.apply(rng, sample, channels));
+        let sample = square.as_ref().unwrap_or(sample);
 
         let factor = match self.scale {
             [1.0, 1.0] => 1.0,
@@ -88,6 +91,17 @@ impl Augmentation {
         if self.photometric {
             photometric::distort(rng, channels, &mut pixels);
         }
+        if self.rand_augment.is_some() || self.color_jitter > 0.0 {
+            // These are defined on bytes. Pixels that have not been scaled are still those that they were, without rounding.
+            let mut bytes = to_bytes(&pixels);
+            if let Some(rand_augment) = &self.rand_augment {
+                rand_augment.apply(rng, shape(size, channels), &mut bytes, &to_bytes(&normalisation.mean));
+            }
+            if self.color_jitter > 0.0 {
+                jitter(rng, self.color_jitter, shape(size, channels), &mut bytes);
+            }
+            pixels = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+        }
         normalisation.apply(&mut pixels);
 
         // On normalised pixels:
@@ -109,6 +123,11 @@ impl Augmentation {
     }
 }
 
+/// Values in 0..1 as bytes.
+fn to_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().map(|value| (255.0 * value).round() as u8).collect()
+}
+
 /// Whether there are at least two classes, none of which has more than `max_share` of the labels that are not ignored.
 fn is_mixed(labels: &[u32], max_share: f64) -> bool {
     let mut counts = BTreeMap::new();
@@ -127,7 +146,7 @@ mod tests {
     use pelk_random::{Purpose, stream};
     use proptest::prelude::*;
 
-    use super::super::{Fill, Padding};
+    use super::super::{Fill, Padding, RandAugment, ResizedCrop};
     use super::*;
 
     /// An image of 6 x 5 x 2 with one class.
@@ -182,6 +201,54 @@ mod tests {
         assert!((flips - 0.3).abs() < 0.05, "{flips}");
         assert!((erasures - 0.3).abs() < 0.05, "{erasures}");
         assert!((crops - 8.0 / 9.0).abs() < 0.05, "{crops}");
+    }
+
+    #[test]
+    fn bytes_survive_the_way_to_values_and_back() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let values: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+        assert_eq!(to_bytes(&values), bytes);
+    }
+
+    #[test]
+    fn the_recipe_of_imagenet_makes_squares_of_images_of_any_size() {
+        let recipe = Augmentation {
+            resized_crop: Some(ResizedCrop { size: 16, ..ResizedCrop::default() }),
+            rand_augment: Some(RandAugment::default()),
+            crop_padding: 0,
+            ..Augmentation::default()
+        };
+        let mut rng = stream(0, Purpose::Augment, 0, 0);
+        let images = [[30, 50], [9, 7], [1, 40]].map(|size| Sample {
+            labels: vec![4].into(),
+            groups: vec![].into(),
+            ..mosaic(&mut rng, size)
+        });
+        let apply = |recipe: &Augmentation, sample: &Sample<'_>, seed| {
+            let normalisation = Normalisation { mean: vec![0.4, 0.5, 0.6], std: vec![0.3; 3] };
+            let mut rng = stream(seed, Purpose::Augment, 0, 0);
+            recipe.apply(&mut rng, sample, Labelling::Image, &normalisation)
+        };
+        for sample in &images {
+            let distinct = (0..20).filter(|&seed| {
+                let out = apply(&recipe, sample, seed);
+                assert_eq!((out.size, out.pixels.len(), &out.labels[..]), ([16, 16], 16 * 16 * 3, &[4][..]));
+                assert_eq!(out, apply(&recipe, sample, seed));
+                out != apply(&recipe, sample, seed + 1)
+            });
+            assert!(distinct.count() >= 15, "of 20, where an image has so few pixels");
+        }
+        // Moved by at least 0.45 of its width or height, an image leaves the mean colour, which is 0, behind.
+        let strong =
+            RandAugment { magnitude: 10.0, deviation: 0.0, probability: 1.0, layers: 1, increasing: true };
+        let moved = Augmentation { rand_augment: Some(strong), ..Augmentation::none() };
+        let empty = |seed| {
+            let pixels = apply(&moved, &images[0], seed).pixels;
+            pixels.iter().filter(|value| value.abs() < 0.5 / 255.0 / 0.3 + 1e-6).count() * 5
+                > 2 * pixels.len()
+        };
+        let count = (0..300).filter(|&seed| empty(seed)).count();
+        assert!((20..80).contains(&count), "{count}: two of fifteen operations");
     }
 
     #[test]

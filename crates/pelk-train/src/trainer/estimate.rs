@@ -95,7 +95,10 @@ impl<B: Backend> Trainer<B> {
         let images = test.len();
         let size = self.config.batch.evaluation_size.min(images);
         let normalisation = self.datasets.train.statistics().clone();
-        let config = LoaderConfig::new(size, Mode::Evaluation, normalisation);
+        let transform = self.config.data.evaluation.clone();
+        // Images of different sizes go one at a time.
+        let size = if transform.is_some() || test.image_size().is_some() { size } else { 1 };
+        let config = LoaderConfig::new(size, Mode::Evaluation { transform }, normalisation);
         let mut predictor =
             Predictor::new(&self.backend, &self.network, parameters, self.config.inference.clone())?;
         let Some(batch) = Loader::new(test, config)?.next().transpose()? else {

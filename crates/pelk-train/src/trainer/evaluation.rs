@@ -59,6 +59,7 @@ impl<B: Backend> Trainer<B> {
             parameters,
             self.datasets.test.clone(),
             self.datasets.train.statistics(),
+            self.config.data.evaluation.as_ref(),
             &self.config.inference,
             self.config.batch.evaluation_size,
             on_batch,

@@ -120,7 +120,12 @@ fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
     if test.labelling() != train.labelling() {
         return differ("labels", format!("{:?}", train.labelling()), format!("{:?}", test.labelling()));
     }
-    if train.labelling() != (Labelling::Places { stride: 1 }) && test.image_size() != train.image_size() {
+    let evaluation = &config.data.evaluation;
+    if let Some(evaluation) = evaluation {
+        evaluation.validate_for(test.channels(), test.labelling())?;
+    }
+    let any_size = evaluation.is_some() || train.labelling() == (Labelling::Places { stride: 1 });
+    if !any_size && test.image_size() != train.image_size() {
         let size = |data: &Arc<dyn Dataset>| {
             data.image_size().map_or("that differ".into(), |size| format!("{size:?}"))
         };

@@ -1,0 +1,168 @@
+//! The changes that RandAugment and colour jitter draw from: those of PIL, on bytes, to the bit.
+
+use super::warp::{Affine, bicubic};
+
+/// A change of an image of bytes, grey or RGB.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Operation {
+    /// Each channel's values stretched to the whole range.
+    AutoContrast,
+    /// Each channel's values spread so that all are about as frequent.
+    Equalize,
+    /// Light and dark swapped.
+    Invert,
+    /// Turned about the middle, counter-clockwise, by degrees.
+    Rotate(f64),
+    /// So many of the highest bits kept.
+    Posterize(u32),
+    /// Values from this one on inverted.
+    Solarize(u16),
+    /// This much added to values below 128.
+    SolarizeAdd(u8),
+    /// Saturation: 0 is grey, 1 the image. Leaves a grey image alone.
+    Color(f64),
+    /// Contrast: 0 is the mean grey, 1 the image.
+    Contrast(f64),
+    /// Brightness: 0 is black, 1 the image.
+    Brightness(f64),
+    /// Sharpness: 0 is a smoothed image, 1 the image.
+    Sharpness(f64),
+    /// Row `y` moved to the left by this times `y`.
+    ShearX(f64),
+    /// Column `x` moved up by this times `x`.
+    ShearY(f64),
+    /// Moved to the left by this share of the width.
+    TranslateX(f64),
+    /// Moved up by this share of the height.
+    TranslateY(f64),
+}
+
+impl Operation {
+    /// Changes an image, `[height, width, channels]` with 1 or 3 channels; `fill` is shown where nothing is left, a value a channel.
+    pub(super) fn apply(self, shape: [usize; 3], pixels: &mut Vec<u8>, fill: &[u8]) {
+        let [height, width, channels] = shape;
+        let mut warp = |map: Affine| *pixels = bicubic(pixels, shape, map, fill);
+        match self {
+            Self::AutoContrast => by_channel(channels, pixels, stretched),
+            Self::Equalize => by_channel(channels, pixels, equalized),
+            Self::Invert => pixels.iter_mut().for_each(|value| *value = 255 - *value),
+            Self::Posterize(bits) => {
+                let mask = (0xff00_u32 >> bits.min(8)) as u8;
+                pixels.iter_mut().for_each(|value| *value &= mask);
+            }
+            Self::Solarize(from) => {
+                let change = |value: &mut u8| *value = 255 - *value;
+                pixels.iter_mut().filter(|value| u16::from(**value) >= from).for_each(change);
+            }
+            Self::SolarizeAdd(sum) => {
+                let change = |value: &mut u8| *value = value.saturating_add(sum);
+                pixels.iter_mut().filter(|value| **value < 128).for_each(change);
+            }
+            Self::Color(factor) if channels == 3 => {
+                for pixel in pixels.as_chunks_mut::<3>().0 {
+                    let grey = luma(pixel);
+                    pixel.iter_mut().for_each(|value| *value = blend(grey, *value, factor));
+                }
+            }
+            Self::Color(_) => {}
+            Self::Contrast(factor) => {
+                let sum: u64 = pixels.chunks_exact(channels).map(|pixel| u64::from(luma(pixel))).sum();
+                let mean = (sum as f64 / (height * width) as f64 + 0.5) as u8;
+                pixels.iter_mut().for_each(|value| *value = blend(mean, *value, factor));
+            }
+            Self::Brightness(factor) => {
+                pixels.iter_mut().for_each(|value| *value = blend(0, *value, factor));
+            }
+            Self::Sharpness(factor) => {
+                let smooth = smoothed(shape, pixels);
+                let change = |(value, smooth): (&mut u8, u8)| *value = blend(smooth, *value, factor);
+                pixels.iter_mut().zip(smooth).for_each(change);
+            }
+            Self::Rotate(degrees) => {
+                let (sin, cos) = degrees.to_radians().sin_cos();
+                let (x, y) = (width as f64 / 2.0, height as f64 / 2.0);
+                warp([cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y]);
+            }
+            Self::ShearX(factor) => warp([1.0, factor, 0.0, 0.0, 1.0, 0.0]),
+            Self::ShearY(factor) => warp([1.0, 0.0, 0.0, factor, 1.0, 0.0]),
+            Self::TranslateX(share) => warp([1.0, 0.0, share * width as f64, 0.0, 1.0, 0.0]),
+            Self::TranslateY(share) => warp([1.0, 0.0, 0.0, 0.0, 1.0, share * height as f64]),
+        }
+    }
+}
+
+/// The way from `from` (0) to `to` (1), and on beyond; cut off and not rounded, in `f32` as PIL.
+fn blend(from: u8, to: u8, factor: f64) -> u8 {
+    let (from, to) = (f32::from(from), f32::from(to));
+    (from + factor as f32 * (to - from)) as u8
+}
+
+/// The brightness of a pixel, in PIL's whole numbers.
+fn luma(pixel: &[u8]) -> u8 {
+    match *pixel {
+        [red, green, blue] => {
+            let [red, green, blue] = [red, green, blue].map(u32::from);
+            ((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16) as u8
+        }
+        _ => pixel[0],
+    }
+}
+
+/// Replaces the values of each channel by those of a table, made from how often each value occurs.
+fn by_channel(channels: usize, pixels: &mut [u8], table: impl Fn(&[u64; 256]) -> [u8; 256]) {
+    for channel in 0..channels {
+        let mut counts = [0; 256];
+        pixels[channel..].iter().step_by(channels).for_each(|&value| counts[usize::from(value)] += 1);
+        let table = table(&counts);
+        let change = |value: &mut u8| *value = table[usize::from(*value)];
+        pixels[channel..].iter_mut().step_by(channels).for_each(change);
+    }
+}
+
+/// The table that changes nothing.
+fn same() -> [u8; 256] {
+    std::array::from_fn(|value| value as u8)
+}
+
+/// Stretches the values that occur to 0..255.
+fn stretched(counts: &[u64; 256]) -> [u8; 256] {
+    let occurs = |value: &usize| counts[*value] > 0;
+    match ((0..256).find(occurs), (0..256).rev().find(occurs)) {
+        (Some(least), Some(largest)) if least < largest => {
+            let scale = 255.0 / (largest - least) as f64;
+            let offset = -(least as f64) * scale;
+            std::array::from_fn(|value| (value as f64 * scale + offset) as u8)
+        }
+        _ => same(),
+    }
+}
+
+/// Spreads the values by their rank. As in PIL, the step leaves out the pixels of the largest value.
+fn equalized(counts: &[u64; 256]) -> [u8; 256] {
+    let largest = counts.iter().rev().find(|count| **count > 0).copied().unwrap_or(0);
+    let step = (counts.iter().sum::<u64>() - largest) / 255;
+    if step == 0 {
+        return same();
+    }
+    let mut rank = step / 2;
+    std::array::from_fn(|value| {
+        let level = (rank / step).min(255) as u8;
+        rank += counts[value];
+        level
+    })
+}
+
+/// PIL's `SMOOTH`: a pixel's weight is 5/13, that of its eight neighbours 1/13 each. The border stays.
+fn smoothed([height, width, channels]: [usize; 3], pixels: &[u8]) -> Vec<u8> {
+    let mut out = pixels.to_vec();
+    let row = width * channels;
+    for y in 1..height.saturating_sub(1) {
+        for at in y * row + channels..((y + 1) * row).saturating_sub(channels) {
+            let line = |at: usize| [at - channels, at, at + channels].map(|at| u32::from(pixels[at]));
+            let sum: u32 = [at - row, at, at + row].map(line).as_flattened().iter().sum();
+            // Rounded; thirteenths have no halves.
+            out[at] = ((2 * (sum + 4 * u32::from(pixels[at])) + 13) / 26) as u8;
+        }
+    }
+    out
+}

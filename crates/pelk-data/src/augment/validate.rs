@@ -1,0 +1,309 @@
+//! Which augmentations make sense, and for which data.
+
+use super::Augmentation;
+use crate::resample::CHANNELS;
+use crate::{DataError, Labelling};
+
+/// The longest side that images may be scaled to, in pixels, so that the sizes of what is allocated cannot overflow.
+pub(crate) const LONGEST: usize = 1 << 15;
+/// The largest factor by which images may be scaled.
+const LARGEST_SCALE: f64 = 16.0;
+
+impl Augmentation {
+    /// Checks the ranges of the fields, without regard to any dataset.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] naming the field.
+    pub fn validate(&self) -> Result<(), DataError> {
+        if let Some(crop) = &self.resized_crop {
+            crop.validate()?;
+            let why =
+                |off: &str| format!("{off} with `resized_crop`, which takes parts of every size already");
+            if self.fit != [0, 0] {
+                return Err(DataError::config("fit", self.fit, why("[0, 0]")));
+            }
+            if self.scale != [1.0, 1.0] {
+                return Err(DataError::config("scale", self.scale, why("[1, 1]")));
+            }
+            for (field, pixels) in [("crop_size", self.crop_size), ("crop_padding", self.crop_padding)] {
+                if pixels > 0 {
+                    return Err(DataError::config(field, pixels, why("0")));
+                }
+            }
+        }
+        let [long, short] = self.fit;
+        if self.fit != [0, 0] && !(1 <= short && short <= long && long <= LONGEST) {
+            let expected = format!("two sides, the longest first, from 1 to {LONGEST} pixels, or [0, 0]");
+            return Err(DataError::config("fit", self.fit, expected));
+        }
+        let [least, largest] = self.scale;
+        if !(least > 0.0 && least <= largest && largest <= LARGEST_SCALE) {
+            let expected = format!("two factors above 0 and up to {LARGEST_SCALE}, the smaller first");
+            return Err(DataError::config("scale", self.scale, expected));
+        }
+        if self.crop_size > LONGEST {
+            return Err(DataError::config("crop_size", self.crop_size, format!("at most {LONGEST}")));
+        }
+        if self.scale != [1.0, 1.0] && self.crop_size == 0 {
+            let expected = "at least 1 with `scale`: the images of a batch have one size";
+            return Err(DataError::config("crop_size", self.crop_size, expected));
+        }
+        if !(self.crop_max_share > 0.0 && self.crop_max_share <= 1.0) {
+            let expected = "a share above 0 and up to 1";
+            return Err(DataError::config("crop_max_share", self.crop_max_share, expected));
+        }
+        if self.crop_max_share < 1.0 && self.crop_size == 0 {
+            let expected = "1 without `crop_size`, which it chooses among";
+            return Err(DataError::config("crop_max_share", self.crop_max_share, expected));
+        }
+        if self.crop_size > 0 && self.crop_padding > 0 {
+            let expected = "0 with `crop_size`, which moves the image already";
+            return Err(DataError::config("crop_padding", self.crop_padding, expected));
+        }
+        for (field, probability) in
+            [("flip_probability", self.flip_probability), ("erasing_probability", self.erasing_probability)]
+        {
+            if !(0.0..=1.0).contains(&probability) {
+                return Err(DataError::config(field, probability, "a probability, 0 to 1"));
+            }
+        }
+        if let Some(rand_augment) = &self.rand_augment {
+            rand_augment.validate()?;
+        }
+        if !(0.0..=1.0).contains(&self.color_jitter) {
+            return Err(DataError::config("color_jitter", self.color_jitter, "a strength, 0 to 1"));
+        }
+        for (field, on) in [("rand_augment", self.rand_augment.is_some()), ("photometric", self.photometric)]
+        {
+            if on && self.color_jitter > 0.0 {
+                let expected =
+                    format!("0 with `{field}`, which changes colours already; timm ignores it there");
+                return Err(DataError::config("color_jitter", self.color_jitter, expected));
+            }
+        }
+        let [least, largest] = self.erasing_area;
+        if !(least > 0.0 && least <= largest && largest <= 1.0) {
+            let expected = "two shares of the image, above 0 and up to 1, the smaller first";
+            return Err(DataError::config("erasing_area", self.erasing_area, expected));
+        }
+        if !(self.erasing_min_aspect > 0.0 && self.erasing_min_aspect <= 1.0) {
+            let expected = "a ratio above 0 and up to 1";
+            return Err(DataError::config("erasing_min_aspect", self.erasing_min_aspect, expected));
+        }
+        Ok(())
+    }
+
+    /// Checks the fields for the training images of a dataset, of this height and width (none where images differ in
+    /// them), channels and labelling.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] naming the field.
+    pub fn validate_for(
+        &self,
+        image_size: Option<[usize; 2]>,
+        channels: usize,
+        labelling: Labelling,
+    ) -> Result<(), DataError> {
+        self.validate()?;
+        if let Labelling::Places { stride } = labelling
+            && stride != 1
+        {
+            self.validate_stride(stride, image_size)?;
+        }
+        if labelling == Labelling::Image && self.crop_max_share < 1.0 {
+            let expected = "1 for this dataset, whose images have one class each";
+            return Err(DataError::config("crop_max_share", self.crop_max_share, expected));
+        }
+        if labelling != Labelling::Image {
+            let expected = "left out for this dataset, whose labels have places: they would not move along";
+            if let Some(crop) = &self.resized_crop {
+                return Err(DataError::config("resized_crop", crop, expected));
+            }
+            if let Some(changes) = &self.rand_augment {
+                return Err(DataError::config("rand_augment", changes, expected));
+            }
+        }
+        if let Some(crop) = &self.resized_crop
+            && !CHANNELS.contains(&channels)
+        {
+            let expected = format!("left out for images of {channels} channels: it knows {CHANNELS:?}");
+            return Err(DataError::config("resized_crop", crop, expected));
+        }
+        let colours =
+            |off: &str| format!("{off} for images of {channels} channels: it knows grey and colour, 1 or 3");
+        if let Some(changes) = &self.rand_augment
+            && channels != 1
+            && channels != 3
+        {
+            return Err(DataError::config("rand_augment", changes, colours("left out")));
+        }
+        if self.color_jitter > 0.0 && channels != 1 && channels != 3 {
+            return Err(DataError::config("color_jitter", self.color_jitter, colours("0")));
+        }
+        if self.photometric && channels != 1 && channels != 3 {
+            return Err(DataError::config("photometric", self.photometric, colours("false")));
+        }
+        let Some([height, width]) = self.output_size(image_size) else {
+            let expected = "at least 1, or `resized_crop` set: the images of this dataset differ in size, those of a batch must \
+                            not";
+            return Err(DataError::config("crop_size", self.crop_size, expected));
+        };
+        if self.crop_padding >= height.min(width) {
+            let expected = format!("below the height and width of the images, {height} x {width}");
+            return Err(DataError::config("crop_padding", self.crop_padding, expected));
+        }
+        Ok(())
+    }
+
+    /// Refuses what would move pixels to other places than the labels of squares of `stride` pixels.
+    fn validate_stride(&self, stride: usize, image_size: Option<[usize; 2]>) -> Result<(), DataError> {
+        let why = |off: &str| {
+            format!("{off} for this dataset: it would move pixels away from the labels of their places")
+        };
+        if self.fit != [0, 0] {
+            return Err(DataError::config("fit", self.fit, why("[0, 0]")));
+        }
+        if self.scale != [1.0, 1.0] {
+            return Err(DataError::config("scale", self.scale, why("[1, 1]")));
+        }
+        for (field, pixels) in [("crop_size", self.crop_size), ("crop_padding", self.crop_padding)] {
+            if pixels > 0 {
+                return Err(DataError::config(field, pixels, why("0")));
+            }
+        }
+        let whole = image_size.is_some_and(|[_, width]| width % stride == 0);
+        if self.flip_probability > 0.0 && !whole {
+            return Err(DataError::config("flip_probability", self.flip_probability, why("0")));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{RandAugment, ResizedCrop};
+    use super::*;
+
+    const SIZE: Option<[usize; 2]> = Some([6, 5]);
+    const PIXELS: Labelling = Labelling::Places { stride: 1 };
+
+    #[test]
+    fn fields_out_of_range_are_named() {
+        let base = Augmentation::default;
+        let none = Augmentation::none;
+        for (augmentation, text) in [
+            (Augmentation { flip_probability: 1.5, ..base() }, "flip_probability is 1.5"),
+            (Augmentation { erasing_probability: f64::NAN, ..base() }, "erasing_probability is NaN"),
+            (Augmentation { erasing_area: [0.5, 0.2], ..base() }, "erasing_area is [0.5, 0.2]"),
+            (Augmentation { erasing_area: [0.0, 0.2], ..base() }, "erasing_area is [0.0, 0.2]"),
+            (Augmentation { erasing_area: [0.1, 1.2], ..base() }, "erasing_area is [0.1, 1.2]"),
+            (Augmentation { erasing_min_aspect: 0.0, ..base() }, "erasing_min_aspect is 0.0"),
+            (Augmentation { crop_padding: 5, ..base() }, "crop_padding is 5"),
+            (Augmentation { crop_size: 8, ..base() }, "crop_padding is 4, but must be 0"),
+            (Augmentation { fit: [3, 4], ..none() }, "fit is [3, 4]"),
+            (Augmentation { fit: [4, 0], ..none() }, "fit is [4, 0]"),
+            (Augmentation { fit: [1 << 16, 4], ..none() }, "fit is [65536, 4]"),
+            (Augmentation { scale: [2.0, 1.0], crop_size: 4, ..none() }, "scale is [2.0, 1.0]"),
+            (Augmentation { scale: [0.0, 1.0], crop_size: 4, ..none() }, "scale is [0.0, 1.0]"),
+            (Augmentation { scale: [1.0, f64::INFINITY], crop_size: 4, ..none() }, "scale is [1.0, inf]"),
+            (Augmentation { scale: [0.5, 2.0], ..none() }, "crop_size is 0"),
+            (Augmentation { crop_size: 1 << 16, ..none() }, "crop_size is 65536"),
+            (Augmentation { crop_max_share: 0.0, crop_size: 4, ..none() }, "crop_max_share is 0.0"),
+            (Augmentation { crop_max_share: 0.5, ..none() }, "crop_max_share is 0.5"),
+        ] {
+            let error = augmentation.validate_for(SIZE, 2, PIXELS).unwrap_err().to_string();
+            assert!(error.starts_with(text) && error.contains("must be"), "{error}");
+        }
+        assert!(none().validate_for(Some([1, 1]), 2, Labelling::Image).is_ok());
+        assert!(base().validate_for(SIZE, 2, Labelling::Image).is_ok());
+    }
+
+    #[test]
+    fn what_does_not_suit_a_dataset_is_named() {
+        let text = |augmentation: Augmentation, size, channels, labelling| {
+            augmentation.validate_for(size, channels, labelling).unwrap_err().to_string()
+        };
+        let none = Augmentation::none;
+        let crop = Augmentation { crop_size: 4, crop_max_share: 0.75, ..none() };
+        assert!(crop.validate_for(None, 3, PIXELS).is_ok());
+        assert!(text(crop, SIZE, 3, Labelling::Image).starts_with("crop_max_share is 0.75, but must be 1"));
+        assert!(text(none(), None, 3, PIXELS).starts_with("crop_size is 0, but must be at least 1, or"));
+        let photometric = Augmentation { photometric: true, ..none() };
+        assert!(photometric.validate_for(SIZE, 1, PIXELS).is_ok());
+        assert!(text(photometric, SIZE, 2, PIXELS).starts_with("photometric is true, but must be false"));
+        let small = Augmentation { fit: [8, 4], crop_padding: 4, ..none() };
+        assert!(text(small, Some([200, 300]), 3, PIXELS).ends_with("images, 4 x 6"));
+
+        let cells = Labelling::Places { stride: 2 };
+        for (augmentation, expected) in [
+            (Augmentation { fit: [8, 8], ..none() }, "fit is [8, 8], but must be [0, 0]"),
+            (Augmentation { scale: [0.5, 1.0], crop_size: 4, ..none() }, "scale is [0.5, 1.0]"),
+            (Augmentation { crop_size: 4, ..none() }, "crop_size is 4, but must be 0"),
+            (Augmentation { crop_padding: 1, ..none() }, "crop_padding is 1, but must be 0"),
+            (Augmentation { flip_probability: 0.5, ..none() }, "flip_probability is 0.5, but must be 0"),
+        ] {
+            let error = text(augmentation, SIZE, 3, cells);
+            assert!(error.starts_with(expected) && error.contains("labels of their places"), "{error}");
+        }
+        let flip = Augmentation { flip_probability: 0.5, erasing_probability: 1.0, ..none() };
+        assert!(flip.validate_for(Some([6, 4]), 3, cells).is_ok(), "columns of whole squares");
+    }
+
+    #[test]
+    fn what_the_recipe_of_imagenet_does_not_go_with_is_named() {
+        let recipe = Augmentation {
+            resized_crop: Some(ResizedCrop::default()),
+            rand_augment: Some(RandAugment::default()),
+            ..Augmentation::none()
+        };
+        let base = || recipe.clone();
+        let crop = |crop| Augmentation { resized_crop: Some(crop), ..base() };
+        let changes = |changes| Augmentation { rand_augment: Some(changes), ..base() };
+        let (part, rand) = (ResizedCrop::default, RandAugment::default);
+        for size in [SIZE, None, Some([1, 9000])] {
+            assert!(base().validate_for(size, 3, Labelling::Image).is_ok());
+            assert_eq!(base().output_size(size), Some([224, 224]));
+        }
+        for (augmentation, text) in [
+            (Augmentation { fit: [4, 4], ..base() }, "fit is [4, 4], but must be [0, 0] with `resized_crop`"),
+            (Augmentation { scale: [0.5, 1.0], ..base() }, "scale is [0.5, 1.0], but must be [1, 1] with"),
+            (Augmentation { crop_size: 4, ..base() }, "crop_size is 4, but must be 0 with `resized_crop`"),
+            (
+                Augmentation { crop_padding: 4, ..base() },
+                "crop_padding is 4, but must be 0 with `resized_crop`",
+            ),
+            (
+                Augmentation { color_jitter: 0.4, ..base() },
+                "color_jitter is 0.4, but must be 0 with `rand_augment`",
+            ),
+            (crop(ResizedCrop { size: 0, ..part() }), "resized_crop.size is 0"),
+            (crop(ResizedCrop { scale: [0.0, 1.0], ..part() }), "resized_crop.scale is [0.0, 1.0]"),
+            (crop(ResizedCrop { scale: [0.5, 1.1], ..part() }), "resized_crop.scale is [0.5, 1.1]"),
+            (crop(ResizedCrop { ratio: [2.0, 1.0], ..part() }), "resized_crop.ratio is [2.0, 1.0]"),
+            (crop(ResizedCrop { ratio: [0.0, 1.0], ..part() }), "resized_crop.ratio is [0.0, 1.0]"),
+            (changes(RandAugment { magnitude: 10.5, ..rand() }), "rand_augment.magnitude is 10.5"),
+            (changes(RandAugment { deviation: f64::NAN, ..rand() }), "rand_augment.deviation is NaN"),
+            (changes(RandAugment { layers: 11, ..rand() }), "rand_augment.layers is 11"),
+            (changes(RandAugment { probability: -0.5, ..rand() }), "rand_augment.probability is -0.5"),
+        ] {
+            let error = augmentation.validate_for(SIZE, 3, Labelling::Image).unwrap_err().to_string();
+            assert!(error.starts_with(text) && error.contains("must be"), "{error}");
+        }
+        let text = |augmentation: Augmentation, channels, labelling| {
+            augmentation.validate_for(SIZE, channels, labelling).unwrap_err().to_string()
+        };
+        assert!(text(base(), 3, PIXELS).starts_with("resized_crop is"));
+        assert!(
+            text(Augmentation { resized_crop: None, ..base() }, 3, PIXELS).starts_with("rand_augment is")
+        );
+        assert!(text(base(), 2, Labelling::Image).starts_with("rand_augment is"));
+        assert!(text(base(), 5, Labelling::Image).starts_with("resized_crop is"));
+        let jitter = Augmentation { color_jitter: 0.4, ..Augmentation::none() };
+        assert!(jitter.validate_for(SIZE, 3, PIXELS).is_ok(), "colours may change where labels have places");
+        assert!(
+            text(jitter.clone(), 4, PIXELS).starts_with("color_jitter is 0.4, but must be 0 for images of 4")
+        );
+        let twice = Augmentation { photometric: true, ..jitter };
+        assert!(text(twice, 3, PIXELS).starts_with("color_jitter is 0.4, but must be 0 with `photometric`"));
+    }
+}

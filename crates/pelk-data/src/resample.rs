@@ -1,0 +1,188 @@
+//! Images in another size, smoothed as they shrink: the bicubic filter of PIL, to the bit, which classification's recipes resize
+//! with.
+//!
+//! Own code, since only what a part needs is computed, and since the library for this (`fast_image_resize` 6.1) read outside of
+//! its buffers where a part's sides were no whole numbers.
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+
+/// The channels that [`bicubic`] knows.
+pub(crate) const CHANNELS: RangeInclusive<usize> = 1..=4;
+
+/// A part of an image, in pixels and parts of them: \[top, left, height, width\].
+pub(crate) type Part = [f64; 4];
+
+/// Bits after the point of weights: with 8 of a value and 2 for sums beyond the range, they fill an `i32`.
+const PRECISION: u32 = 32 - 8 - 2;
+/// Pixels on either side of a place that the filter sees, where the image does not shrink.
+const REACH: f64 = 2.0;
+
+/// A `part` of an image of bytes, `size` x channels, resized to `to` x channels. What lies in the image outside the part is
+/// seen by the filter at the part's border.
+///
+/// # Panics
+/// When a side is 0, the channels are not of [`CHANNELS`], or the image is not of its size.
+pub(crate) fn bicubic(
+    image: &[u8],
+    size: [usize; 2],
+    channels: usize,
+    part: Part,
+    to: [usize; 2],
+) -> Vec<u8> {
+    assert!(image.len() == size.iter().product::<usize>() * channels && !image.is_empty());
+    let resize = [resized::<1>, resized::<2>, resized::<3>, resized::<4>][channels - 1];
+    let [top, left, height, width] = part;
+    let (rows, columns) =
+        (Taps::new(size[0], [top, height], to[0]), Taps::new(size[1], [left, width], to[1]));
+    resize(image, size[1], &rows, &columns)
+}
+
+/// Along the rows first, whose values are rounded to bytes, then along the columns.
+fn resized<const CHANNELS: usize>(image: &[u8], width: usize, rows: &Taps, columns: &Taps) -> Vec<u8> {
+    let image = image.as_chunks::<CHANNELS>().0;
+    let length = CHANNELS * columns.first.len();
+    let mut out = Vec::with_capacity(rows.first.len() * length);
+    let mut sums = vec![0_i32; length];
+    // The rows that are seen, from `next - lines.len()` on.
+    let (mut lines, mut next) = (VecDeque::<Vec<u8>>::new(), 0);
+    for (first, weights) in rows.iter() {
+        let end = first + weights.len();
+        next = next.max(first);
+        while next < end {
+            lines.push_back(along(&image[next * width..][..width], columns));
+            next += 1;
+        }
+        while lines.len() > next - first {
+            lines.pop_front();
+        }
+        sums.fill(1 << (PRECISION - 1));
+        for (line, weight) in lines.iter().zip(weights) {
+            sums.iter_mut().zip(line).for_each(|(sum, &value)| *sum += weight * i32::from(value));
+        }
+        out.extend(sums.iter().map(|&sum| to_byte(sum)));
+    }
+    out
+}
+
+/// A row in its new width.
+fn along<const CHANNELS: usize>(row: &[[u8; CHANNELS]], columns: &Taps) -> Vec<u8> {
+    let mut out = Vec::with_capacity(CHANNELS * columns.first.len());
+    for (first, weights) in columns.iter() {
+        let mut sums = [1_i32 << (PRECISION - 1); CHANNELS];
+        for (pixel, weight) in row[first..].iter().zip(weights) {
+            sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum += weight * i32::from(value));
+        }
+        out.extend(sums.map(to_byte));
+    }
+    out
+}
+
+fn to_byte(sum: i32) -> u8 {
+    (sum >> PRECISION).clamp(0, 255) as u8
+}
+
+/// Where the values of a resized line come from.
+struct Taps {
+    /// For each value the first one that it is a sum of, ascending.
+    first: Vec<usize>,
+    /// How many weights each value has, and all weights one after the other, as whole numbers of [`PRECISION`].
+    counts: Vec<usize>,
+    weights: Vec<i32>,
+}
+
+impl Taps {
+    /// Those of the part \[begin, length\] of a line of `from` values that becomes `to` values.
+    fn new(from: usize, [begin, length]: [f64; 2], to: usize) -> Taps {
+        let mut taps =
+            Taps { first: Vec::with_capacity(to), counts: Vec::with_capacity(to), weights: vec![] };
+        if from == to && (begin, length) == (0.0, from as f64) {
+            taps.first.extend(0..to);
+            taps.counts.resize(to, 1);
+            taps.weights.resize(to, 1 << PRECISION);
+            return taps;
+        }
+        let scale = length / to as f64;
+        let stretch = scale.max(1.0);
+        let mut weights = Vec::new();
+        for at in 0..to {
+            let centre = begin + (at as f64 + 0.5) * scale;
+            let bound = |place: f64| ((place + 0.5).max(0.0) as usize).min(from);
+            let (first, end) = (bound(centre - REACH * stretch), bound(centre + REACH * stretch));
+            weights.clear();
+            weights.extend((first..end).map(|place| cubic((place as f64 - centre + 0.5) * (1.0 / stretch))));
+            let sum: f64 = weights.iter().sum();
+            taps.first.push(first);
+            taps.counts.push(weights.len());
+            let whole = |weight: &f64| (weight / sum * f64::from(1 << PRECISION)).round() as i32;
+            taps.weights.extend(weights.iter().map(whole));
+        }
+        taps
+    }
+
+    /// The first source and the weights of each value.
+    fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
+        let mut rest = &self.weights[..];
+        self.first.iter().zip(&self.counts).map(move |(&first, &count)| {
+            let (weights, others) = rest.split_at(count);
+            rest = others;
+            (first, weights)
+        })
+    }
+}
+
+/// The cubic of Keys (1981) with the parameter -1/2, also known as that of Catmull and Rom.
+fn cubic(distance: f64) -> f64 {
+    const A: f64 = -0.5;
+    match distance.abs() {
+        x if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
+        x if x < REACH => (((x - 5.0) * x + 8.0) * x - 4.0) * A,
+        _ => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_same_size_is_the_same_image() {
+        let image: Vec<u8> = (0..60).map(|i| i * 4).collect();
+        assert_eq!(bicubic(&image, [4, 5], 3, [0.0, 0.0, 4.0, 5.0], [4, 5]), image);
+        assert_eq!(bicubic(&image, [4, 5], 3, [0.0, 0.0, 4.0, 5.0], [4, 2]).len(), 24);
+    }
+
+    #[test]
+    fn a_ramp_stays_one() {
+        // Far from the border a cubic keeps what is linear: here the pixel at 8 + (x + 1/2) / 4 has 10 times its place.
+        let ramp: Vec<u8> = (0..24).map(|x| 10 * x).collect();
+        let out = bicubic(&ramp, [1, 24], 1, [0.0, 8.0, 1.0, 4.0], [1, 16]);
+        for (x, value) in out.into_iter().enumerate() {
+            let expected = 10.0 * (8.0 + (x as f64 + 0.5) / 4.0 - 0.5);
+            assert!((f64::from(value) - expected).abs() <= 0.51, "{x}: {value} {expected}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_is_cut_out_of_the_whole(
+            from in [1..40_usize, 1..40_usize], to in [2..30_usize, 2..30_usize], channels in 1..5_usize, seed: u8,
+        ) {
+            let image: Vec<u8> =
+                (0..from[0] * from[1] * channels).map(|i| (i * 97 + usize::from(seed)) as u8).collect();
+            let whole = bicubic(&image, from, channels, [0.0, 0.0, from[0] as f64, from[1] as f64], to);
+            // All rows and columns but the first.
+            let scale = [0, 1].map(|axis| from[axis] as f64 / to[axis] as f64);
+            let rest = [0, 1].map(|axis| from[axis] as f64 - scale[axis]);
+            let part = bicubic(&image, from, channels, [scale[0], scale[1], rest[0], rest[1]], [to[0] - 1, to[1] - 1]);
+            let rows = whole.chunks_exact(to[1] * channels).skip(1);
+            let expected: Vec<u8> = rows.flat_map(|row| row[channels..].to_vec()).collect();
+            // Places that are equal but for the last bit of a float may be rounded apart.
+            prop_assert!(part.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 1));
+            let differ = part.iter().zip(&expected).filter(|(a, b)| a != b).count();
+            prop_assert!(differ * 100 <= 5 * part.len() + 100, "{} of {}", differ, part.len());
+        }
+    }
+}
