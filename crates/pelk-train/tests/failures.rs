@@ -333,3 +333,51 @@ fn earlier_states_are_kept_and_a_run_can_go_back_to_one() {
     run.save(&again.checkpoint().unwrap(), 1).unwrap();
     assert!(kept().is_empty());
 }
+
+/// Images of which one cannot be read until it is mended.
+struct Unreadable {
+    images: std::sync::Arc<pelk_data::ImageDataset>,
+    mended: bool,
+}
+
+impl pelk_data::Dataset for Unreadable {
+    fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    fn properties(&self) -> &pelk_data::Properties {
+        self.images.properties()
+    }
+
+    fn sample(&self, index: usize) -> Result<pelk_data::Sample<'_>, pelk_data::DataError> {
+        if index == 30 && !self.mended {
+            let source = std::io::Error::other("the disk is gone");
+            return Err(pelk_data::DataError::Io { path: "images/30.png".into(), source });
+        }
+        self.images.sample(index)
+    }
+}
+
+#[test]
+fn an_image_that_cannot_be_read_ends_the_run_after_a_checkpoint() {
+    let on = |mended| {
+        let train = std::sync::Arc::new(Unreadable { images: images([12, 10], 53, 1), mended });
+        common::trainer_on(Datasets { train, test: datasets().test }, config(&[]))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(folder.path());
+    let error = on(false).run(Limits::default(), &mut recorder).unwrap_err();
+    assert!(error.to_string().contains("images/30.png"), "{error}");
+    // The state after the last step that was taken, wherever the schedule would have saved.
+    let step = recorder.reports.len() as u64;
+    let checkpoint = Checkpoint::read(&recorder.last()).unwrap();
+    assert_eq!(checkpoint.description.step, step);
+    assert!(step < common::STEPS);
+
+    let mut trainer = on(true);
+    trainer.restore(checkpoint, &recorder.last()).unwrap();
+    trainer.run(Limits::default(), &mut recorder).unwrap();
+    let whole = tempfile::tempdir().unwrap();
+    let whole = train(config(&[]), whole.path(), common::STEPS);
+    assert!(recorder.bytes()[0] == whole.bytes()[0]);
+}

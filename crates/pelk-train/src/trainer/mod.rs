@@ -168,7 +168,7 @@ impl<B: Backend> Trainer<B> {
     /// Trains until the schedule ends, a limit is reached or the observer stops it.
     ///
     /// # Errors
-    /// When the loss or a gradient is not finite, the data cannot be read, or the observer cannot save.
+    /// When the loss or a gradient is not finite, the data cannot be read (after a last checkpoint), or the observer cannot save.
     pub fn run(&mut self, limits: Limits, observer: &mut impl Observer) -> Result<Outcome> {
         let last = limits.max_steps.map_or(self.total_steps(), |max| max.min(self.total_steps()));
         if self.step < last {
@@ -203,7 +203,14 @@ impl<B: Backend> Trainer<B> {
         let mut passes = self.loader(epoch, limits, self.config.data.mix.clone())?;
         while self.step < end {
             let start = Instant::now();
-            let report = self.one_step(&mut passes, epoch)?;
+            let report = match self.one_step(&mut passes, epoch) {
+                // A file that cannot be read spoils nothing of what was learnt: who cures it goes on from here.
+                Err(error @ TrainError::Data(_)) => {
+                    observer.on_checkpoint(&self.checkpoint()?)?;
+                    return Err(error);
+                }
+                report => report?,
+            };
             self.speed.add(start.elapsed());
             let go_on = observer.on_step(&report);
             let evaluates = self.config.schedule.evaluates_after(self.step, self.steps_per_epoch);
