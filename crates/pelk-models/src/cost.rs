@@ -2,6 +2,7 @@
 
 use crate::Network;
 use crate::error::{ModelError, Result};
+use crate::skeletons::Place;
 use pelk_autodiff::{Executor, Op, Operator, ParameterSpec, Role, Shape};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,18 +10,18 @@ use std::sync::Arc;
 /// What a share of the cost is spent on (the parts of the paper's Fig. 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
-    /// The first convolution.
+    /// The convolutions before the first stage.
     Stem,
     /// Convolutions between stages.
     Downsampling,
-    /// Large depthwise kernels: peripheral, dense or stripes.
+    /// Large depthwise kernels: peripheral, dense, stripes or bands.
     LargeKernel,
     /// The dense branch beside the large kernel. The paper's way counts no parameters here, since the branch is merged into the
     /// large kernel for inference, and multiply-adds for some tasks only.
     SmallKernel,
     /// Kernel-wise position embedding.
     Position,
-    /// The pixel MLPs.
+    /// The pixel MLPs, and other 1 x 1 convolutions of a block.
     Mlp,
     /// Normalisation and layer scale.
     Normalization,
@@ -63,10 +64,11 @@ impl Part {
         }
     }
 
-    /// The part that a parameter belongs to, by its name and shape.
-    fn of(name: &str, axes: usize) -> Part {
-        let has = |part: &str| name.split('.').any(|piece| piece == part);
-        if name.starts_with("positions.") {
+    /// The part that a parameter belongs to, by its name, and whether it is one of a convolution or linear layer.
+    fn of(name: &str, layer: bool) -> Part {
+        let is = |parts: &[&str]| name.split('.').any(|piece| parts.contains(&piece));
+        let place = Place::of(name);
+        if place == Some(Place::Position) {
             Part::Position
         } else if name.starts_with("head.") {
             Part::Head
@@ -74,24 +76,20 @@ impl Part {
             Part::Decoder
         } else if name.starts_with("auxiliary_head.") {
             Part::AuxiliaryHead
-        } else if has("pwconv1") || has("pwconv2") {
-            Part::Mlp
-        } else if ["large", "dwconv", "vertical", "horizontal"].into_iter().any(has) {
-            Part::LargeKernel
-        } else if has("small") || has("small_bn") {
+        } else if is(&["small", "small_bn"]) {
             Part::SmallKernel
-        } else if axes == 4 || name.starts_with("downsample_layers.0.0.") || downsampling_bias(name) {
-            if name.starts_with("downsample_layers.0.") { Part::Stem } else { Part::Downsampling }
-        } else {
+        } else if !layer {
             Part::Normalization
+        } else if is(&["large", "dwconv", "vertical", "horizontal", "dwconv_hw", "dwconv_w", "dwconv_h"]) {
+            Part::LargeKernel
+        } else {
+            match place {
+                Some(Place::Stem) => Part::Stem,
+                Some(Place::Downsampling) => Part::Downsampling,
+                _ => Part::Mlp,
+            }
         }
     }
-}
-
-/// In the downsampling layers after the stem, index 1 is the convolution and index 0 its norm.
-fn downsampling_bias(name: &str) -> bool {
-    let mut pieces = name.split('.');
-    pieces.next() == Some("downsample_layers") && pieces.next() != Some("0") && pieces.next() == Some("1")
 }
 
 /// Parameters and multiply-adds of one part.
@@ -169,11 +167,16 @@ pub fn count(network: &Network, [height, width]: [usize; 2], rules: PaperRules) 
     Ok(counter.cost)
 }
 
-/// A shape, and the name of the parameter that has it.
+/// A shape, and the parameter that has it.
 #[derive(Clone)]
 struct Counted {
     shape: Shape,
-    parameter: Option<Arc<ParameterSpec>>,
+    parameter: Option<Arc<Parameter>>,
+}
+
+struct Parameter {
+    spec: ParameterSpec,
+    part: Part,
 }
 
 struct Counter {
@@ -183,6 +186,14 @@ struct Counter {
 }
 
 impl Counter {
+    /// The part that a parameter belongs to. A vector is a layer's bias where the weight beside it is more than a vector.
+    fn part(&self, spec: &ParameterSpec) -> Part {
+        let is_layer = |shape: &Shape| shape.len() > 1;
+        let weight = spec.name.strip_suffix("bias").map(|path| format!("{path}weight"));
+        let beside = weight.and_then(|weight| self.seen.get(&weight));
+        Part::of(&spec.name, is_layer(&spec.shape) || beside.is_some_and(|weight| is_layer(&weight.shape)))
+    }
+
     /// The share of a parameter that is left when sparsity has taken its part.
     fn density(&self, part: Part, role: Role) -> f64 {
         match (part, role) {
@@ -200,15 +211,16 @@ impl Executor for Counter {
         if let Some(counted) = self.seen.get(&spec.name) {
             return Ok(counted.clone());
         }
+        let part = self.part(&spec);
         if spec.role != Role::Buffer {
             let params = spec.shape.elements() as u64;
-            let part = Part::of(&spec.name, spec.shape.len());
             let share = if part == Part::SmallKernel { 0.0 } else { self.density(part, spec.role) };
             *self.cost.parts.entry(part).or_default() +=
                 PartCost { params, params_paper: params as f64 * share, ..PartCost::default() };
         }
         let name = spec.name.clone();
-        let counted = Counted { shape: spec.shape.clone(), parameter: Some(Arc::new(spec)) };
+        let counted =
+            Counted { shape: spec.shape.clone(), parameter: Some(Arc::new(Parameter { spec, part })) };
         self.seen.insert(name, counted.clone());
         Ok(counted)
     }
@@ -221,10 +233,10 @@ impl Executor for Counter {
         // An operator is charged to the largest parameter after its first input: its weight, and for the position
         // term the embedding.
         let parameters = inputs.iter().skip(1).filter_map(|input| input.parameter.as_ref());
-        if let Some(spec) = parameters.rev().max_by_key(|spec| spec.shape.elements()) {
-            let part = Part::of(&spec.name, spec.shape.len());
+        if let Some(parameter) = parameters.rev().max_by_key(|parameter| parameter.spec.shape.elements()) {
+            let part = parameter.part;
             let counts = part != Part::SmallKernel || self.rules.runs_small_kernels;
-            let share = if counts { self.density(part, spec.role) } else { 0.0 };
+            let share = if counts { self.density(part, parameter.spec.role) } else { 0.0 };
             if part != Part::AuxiliaryHead {
                 *self.cost.parts.entry(part).or_default() += PartCost {
                     macs_executed: cost.executed,

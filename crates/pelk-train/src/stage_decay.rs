@@ -1,6 +1,7 @@
 //! Lower learning rates for early stages, in fine-tuning.
 
 use crate::error::{Result, TrainError};
+use pelk_models::skeletons::Place;
 use serde::{Deserialize, Serialize};
 
 /// A factor on the learning rate of the backbone that falls stage by stage towards the image, as in the segmentation recipes
@@ -32,11 +33,10 @@ impl StageDecay {
 
     /// The factor of the parameter called `name`.
     pub(crate) fn factor(&self, name: &str) -> f64 {
-        let mut pieces = name.split('.');
-        let id = match (pieces.next(), pieces.next().and_then(|stage| stage.parse::<u32>().ok())) {
-            (Some("downsample_layers"), _) => 0,
-            (Some("stages"), Some(stage)) => stage + 1,
-            _ => return 1.0,
+        let id = match Place::of(name) {
+            Some(Place::Stem | Place::Downsampling) => 0,
+            Some(Place::Stage(stage)) => stage + 1,
+            Some(Place::Position) | None => return 1.0,
         };
         self.rate.powi(self.layers as i32 + 1 - id as i32)
     }
@@ -54,6 +54,8 @@ mod tests {
             ("downsample_layers.3.1.bias", 7),
             ("stages.0.1.large.weight", 6),
             ("stages.3.2.gamma", 3),
+            ("stages.3.downsample.1.weight", 7),
+            ("stages.1.blocks.2.pw1.conv.weight", 5),
             ("positions.0", 0),
             ("norm2.weight", 0),
             ("decode_head.conv_seg.weight", 0),
