@@ -313,6 +313,57 @@ mod tests {
     }
 
     #[test]
+    fn rivals_with_skeletons_of_their_own_cost_what_the_published_code_costs() {
+        // All parameters, and the multiply-adds of all convolutions and linear layers but RepLKNet's small kernels, counted on the
+        // published PyTorch code (sail-sg/inceptionnext 3f9769c, DingXiaoH/RepLKNet-pytorch b76808a).
+        for (name, size, params, macs) in [
+            ("inceptionnext_t", 224, 28_055_680, 4_188_634_272),
+            ("inceptionnext_s", 224, 49_374_016, 8_355_682_080),
+            ("inceptionnext_b", 224, 86_672_136, 14_841_072_000),
+            ("inceptionnext_b", 384, 86_672_136, 43_602_524_160),
+            ("replknet_31b", 224, 79_864_168, 15_353_525_248),
+            ("replknet_31b", 384, 79_864_168, 45_118_578_688),
+        ] {
+            let config = configure(&ModelSpec::named(name), 3, 1000).unwrap();
+            let total =
+                count(&Network::new(config).unwrap(), [size, size], PaperRules::PLAIN).unwrap().total();
+            assert_eq!((total.params, total.macs_paper as u64), (params, macs), "{name} at {size}");
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_skeleton_is_counted_as_what_it_is() {
+        let parts = |name| {
+            let config = configure(&ModelSpec::named(name), 3, 10).unwrap();
+            let cost = count(&Network::new(config).unwrap(), [28, 28], PaperRules::PLAIN).unwrap();
+            [Part::Stem, Part::Downsampling, Part::LargeKernel, Part::Normalization]
+                .map(|part| cost.part(part).params)
+        };
+        // By hand, from the shapes of three stages of two blocks, 32-64-128 channels.
+        let inception_kernels = |band: u64, part: u64| part * (3 * 3 + 1 + 2 * (band + 1));
+        assert_eq!(
+            parts("inceptionnext_atto"),
+            [
+                32 * 27 + 32,
+                64 * 32 * 4 + 64 + 128 * 64 * 4 + 128,
+                2 * (inception_kernels(11, 4) + inception_kernels(11, 8) + inception_kernels(5, 16)),
+                // The stem's BatchNorm, those before downsampling, a BatchNorm and a layer scale a block.
+                2 * 32 + 2 * (32 + 64) + 2 * 3 * (32 + 64 + 128),
+            ]
+        );
+        assert_eq!(
+            parts("replknet_atto"),
+            [
+                32 * 27 + 32 * 9 + 32 * 32 + 32 * 9,
+                64 * 32 + 64 * 9 + 128 * 64 + 128 * 9,
+                2 * (27 * 27 * 32 + 13 * 13 * 64 + 5 * 5 * 128),
+                // Stem, transitions, ten widths a block (its four times wider one counts as four), the classifier's.
+                2 * (4 * 32 + 2 * (64 + 128) + 2 * 10 * (32 + 64 + 128) + 128),
+            ]
+        );
+    }
+
+    #[test]
     fn pelk_with_upernet_agrees_to_the_printed_digit() {
         let pelk = models().into_iter().filter(|model| model.name.starts_with("pelk"));
         let mut compared = 0;
