@@ -142,8 +142,8 @@ fn take_weight(weights: &mut HostParameters, layer: &str) -> Result<ArrayD<f32>>
     match weights.remove(&name) {
         Some(weight) if weight.ndim() > 1 => Ok(weight),
         Some(weight) => {
-            let (expected, actual) = (Shape::from([0, 0]), weight.shape().into());
-            Err(Error::ParameterShape { name, expected, actual }.into())
+            let reason = format!("{name:?} has shape {:?}, wanted [outputs, inputs, ..]", weight.shape());
+            Err(Error::Shape { operator: "fold", reason }.into())
         }
         None => Err(Error::MissingParameter { name, shape: Shape::from([]) }.into()),
     }

@@ -13,7 +13,7 @@ pub use place::Place;
 
 use crate::config::{NetworkConfig, Skeleton};
 use crate::heads::Map;
-use crate::layers::conv2d;
+use crate::layers::{conv2d, vector};
 use pelk_autodiff::operators::{Add, Conv2d, ScaleChannels, ScaleSamples};
 use pelk_autodiff::{Executor, Result};
 
@@ -78,8 +78,8 @@ pub(crate) fn mixer_path(skeleton: Skeleton, [i, j]: [usize; 2]) -> String {
     }
 }
 
-/// A BatchNorm of the skeleton that a layer takes up in the inference form. The layer has a bias and no padding, so that the
-/// BatchNorm may stand on either side.
+/// A BatchNorm of the skeleton that a layer with a bias takes up in the inference form. A layer that it stands before has no padding:
+/// the zeros around an image are not normalised, and no bias could make up for that.
 pub(crate) struct Merge {
     /// The BatchNorm's path.
     pub norm: String,
@@ -148,7 +148,7 @@ fn residual<E: Executor>(
 ) -> Result<E::Value> {
     if config.layer_scale > 0.0 {
         let c = e.shape(&branch).channels();
-        let gamma = crate::layers::vector(e, format!("{path}.gamma"), c, config.layer_scale)?;
+        let gamma = vector(e, format!("{path}.gamma"), c, config.layer_scale)?;
         branch = e.apply_one(ScaleChannels, &[&branch, &gamma])?;
     }
     let samples = e.shape(&branch)[0];
