@@ -90,7 +90,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         needs: [bool; 3],
     ) -> Result<Gradients<Self::Tensor, 3>>;
 
-    /// See [`DepthwiseConv`].
+    /// See [`DepthwiseConv`], whose stride is 1 here.
     fn depthwise_conv(
         &self,
         op: &DepthwiseConv,
@@ -253,6 +253,12 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     fn bilinear_resize(&self, x: &Self::Tensor, size: [usize; 2]) -> Result<Self::Tensor>;
     /// Gradient of x, whose height and width are `input`.
     fn bilinear_resize_backward(&self, gy: &Self::Tensor, input: [usize; 2]) -> Result<Self::Tensor>;
+
+    /// Every `step`-th row and column of x, from the first on: `[N, ceil(H / step), ceil(W / step), C]`. What a convolution with
+    /// a stride keeps, see [`DepthwiseConv`].
+    fn subsample(&self, x: &Self::Tensor, step: usize) -> Result<Self::Tensor>;
+    /// Gradient of x, whose height and width are `input`: zeros where pixels were left out.
+    fn subsample_backward(&self, gy: &Self::Tensor, step: usize, input: [usize; 2]) -> Result<Self::Tensor>;
 
     /// See [`CrossEntropy`]: the loss `[1]`, and the log-sum-exp of each row, which its gradient needs.
     fn cross_entropy(&self, op: &CrossEntropy, logits: &Self::Tensor)

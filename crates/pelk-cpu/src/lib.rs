@@ -22,7 +22,7 @@
 //! | [`layer_norm`], [`batch_norm`] | normalisation |
 //! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales |
 //! | [`channels`] | channels split and joined |
-//! | [`pool`], [`resize`] | adaptive average pooling, bilinear resizing |
+//! | [`pool`], [`resize`], [`subsample`] | adaptive average pooling, bilinear resizing, every so many pixels |
 //! | [`loss`], [`optimizer`] | cross entropy, AdamW, SGD |
 //!
 //! The second half of a block, on two pixels of two channels:
@@ -72,6 +72,7 @@ pub mod separable;
 pub mod shape;
 mod shared;
 pub mod simd;
+pub mod subsample;
 
 #[cfg(test)]
 mod testing;

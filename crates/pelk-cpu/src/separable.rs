@@ -1,5 +1,5 @@
-//! Images resampled by weights that are a product of one for the row and one for the column: pooling and
-//! interpolation, whose gradients are such maps too.
+//! Images resampled by weights that are a product of one for the row and one for the column: pooling,
+//! interpolation and subsampling, whose gradients are such maps too.
 
 use crate::shape::{ImageShape, ShapeError, expect_len};
 use crate::simd::{Kernel, Level, Simd, dispatch};

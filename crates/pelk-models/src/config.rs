@@ -2,11 +2,13 @@
 
 use crate::error::{ModelError, Result};
 use crate::heads::{self, upernet::UperNetConfig};
+use crate::layers::INIT_STD;
+use pelk_autodiff::Init;
 use pelk_autodiff::operators::PositionForm;
 use pelk_grid::SharingGrid;
 use serde::{Deserialize, Serialize};
 
-/// A hierarchical ConvNet: stem, stages of equal blocks with downsampling between them, classifier.
+/// A hierarchical ConvNet: stem, stages of equal blocks with downsampling between them, head.
 ///
 /// It is stored as JSON in every checkpoint, so that a checkpoint alone is enough to run the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,8 +28,15 @@ pub struct NetworkConfig {
     pub mlp_ratio: usize,
     /// Start of the layer scale gamma; 0 leaves gamma out.
     pub layer_scale: f32,
+    /// Which layers stand around the mixers.
+    #[serde(default)]
+    pub skeleton: Skeleton,
     /// How the weights of dense layers start.
     pub dense_init: DenseInit,
+    /// Factor on the start of the classifier's last weights; small in fine-tuning, so that a fresh classifier does not disturb
+    /// a trained backbone.
+    #[serde(default = "one")]
+    pub head_init_scale: f32,
     /// Probability that the last block's branch is dropped in training; grows linearly from 0 at the first.
     pub drop_path: f32,
     /// The inference form: BatchNorm and the small branch are merged into the large kernel.
@@ -35,6 +44,23 @@ pub struct NetworkConfig {
     /// What gives the logits.
     #[serde(default)]
     pub head: Head,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+/// The layers around the mixers, see [`crate::skeletons`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Skeleton {
+    /// ConvNeXt's, which SLaK and PeLK share: LayerNorm, one residual branch a block.
+    #[default]
+    ConvNeXt,
+    /// InceptionNeXt's: as ConvNeXt's with BatchNorm, and a classifier of two layers.
+    InceptionNeXt,
+    /// RepLKNet's: a stem of four convolutions, a BatchNorm after each convolution, two residual branches a block.
+    RepLKNet,
 }
 
 /// What gives a network's logits, and of what.
@@ -73,6 +99,9 @@ pub struct StageConfig {
     pub width: usize,
     /// How the blocks mix neighbouring pixels.
     pub mixer: MixerConfig,
+    /// Width of the pixel MLP over the width of the block, where it is not that of the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mlp_ratio: Option<usize>,
 }
 
 /// The spatial part of a block.
@@ -83,6 +112,8 @@ pub enum MixerConfig {
     Peripheral(PeripheralConfig),
     /// SLaK: partial convolution with two crossed stripes, see [`crate::mixers::stripe`].
     Stripe(StripeConfig),
+    /// InceptionNeXt: a square and two bands over a share of the channels each, see [`crate::mixers`].
+    Inception(InceptionConfig),
     /// ConvNeXt: depthwise convolution of all channels, with bias.
     Depthwise {
         /// Side of the kernel; odd.
@@ -134,6 +165,23 @@ pub struct StripeConfig {
     pub width: usize,
     /// The first so many channels are convolved, the others pass.
     pub channels: usize,
+}
+
+/// Three depthwise kernels side by side: `square` x `square`, 1 x `band` and `band` x 1, each over `channels` channels of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InceptionConfig {
+    /// Side of the square kernel; odd.
+    pub square: usize,
+    /// Length of the bands; odd.
+    pub band: usize,
+    /// Channels of each kernel, the last ones; those before them pass, at least one.
+    pub channels: usize,
+}
+
+impl InceptionConfig {
+    /// Kernels side by side.
+    pub const BRANCHES: usize = 3;
 }
 
 /// The kernel-wise position embedding (Eq. 3), shared by the blocks of a stage.
@@ -199,12 +247,27 @@ impl NetworkConfig {
                 format!("is {}, must be 0 or more", self.layer_scale),
             ));
         }
+        if !(self.head_init_scale >= 0.0 && self.head_init_scale.is_finite()) {
+            let reason = format!("is {}, must be 0 or more", self.head_init_scale);
+            return Err(ModelError::config("head_init_scale", reason));
+        }
         for stage in &self.stages {
             positive("depths", stage.depth)?;
             positive("widths", stage.width)?;
+            positive("mlp_ratio", stage.mlp_ratio.unwrap_or(self.mlp_ratio))?;
             stage.mixer.validate(stage.width)?;
         }
         heads::validate(&self.head, self.stages.len())
+    }
+
+    /// Channels in the middle of the pixel MLPs of stage `i`.
+    pub(crate) fn hidden(&self, i: usize) -> usize {
+        self.stages[i].mlp_ratio.unwrap_or(self.mlp_ratio) * self.stages[i].width
+    }
+
+    /// How the weights of the classifier's last layer start.
+    pub(crate) fn head_init(&self) -> Init {
+        Init::TruncatedNormal(INIT_STD * self.head_init_scale)
     }
 
     /// The smallest height and width that every stage can take.
@@ -234,6 +297,17 @@ impl MixerConfig {
                     return Err(ModelError::config("kernels", reason));
                 }
                 Ok(())
+            }
+            MixerConfig::Inception(InceptionConfig { square, band, channels }) => {
+                let convolved = channels.saturating_mul(InceptionConfig::BRANCHES);
+                if *channels == 0 || convolved >= width {
+                    let reason = format!(
+                        "convolves 3 x {channels} of {width} channels, must be at least 3 and leave one to pass"
+                    );
+                    return Err(ModelError::config("ratio", reason));
+                }
+                odd("small_kernel", *square)?;
+                odd("kernels", *band)
             }
         }
     }
@@ -266,5 +340,46 @@ mod grid_text {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SharingGrid, D::Error> {
         SharingGrid::from_half_text(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zoo;
+
+    #[test]
+    fn a_configuration_from_before_there_were_skeletons_is_read() {
+        let config = zoo::model("convnext_atto").unwrap().configure(1, 10).unwrap();
+        let mut json = serde_json::to_value(&config).unwrap();
+        assert!(json["stages"][0].get("mlp_ratio").is_none(), "{json}");
+        json.as_object_mut().unwrap().remove("skeleton").unwrap();
+        assert_eq!(serde_json::from_value::<NetworkConfig>(json).unwrap(), config);
+    }
+
+    #[test]
+    fn every_configuration_survives_being_stored() {
+        for model in zoo::models() {
+            let config = model.configure(3, 10).unwrap();
+            let json = serde_json::to_string(&config).unwrap();
+            assert_eq!(serde_json::from_str::<NetworkConfig>(&json).unwrap(), config, "{json}");
+        }
+    }
+
+    #[test]
+    fn bands_that_leave_no_channel_to_pass_are_refused() {
+        let mut config = zoo::model("inceptionnext_atto").unwrap().configure(1, 10).unwrap();
+        for (channels, square, field) in
+            [(11, 3, "ratio"), (0, 3, "ratio"), (usize::MAX, 3, "ratio"), (4, 2, "small")]
+        {
+            config.stages[0].mixer = MixerConfig::Inception(InceptionConfig { square, band: 11, channels });
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.contains(field), "{channels}, {square}: {message}");
+        }
+        config.stages[0].mixer =
+            MixerConfig::Inception(InceptionConfig { square: 3, band: 11, channels: 10 });
+        config.validate().unwrap();
+        config.stages[0].mlp_ratio = Some(0);
+        assert!(config.validate().unwrap_err().to_string().contains("mlp_ratio"));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Network;
 use crate::error::{ModelError, Result};
+use crate::skeletons::Place;
 use pelk_autodiff::{Executor, Op, Operator, ParameterSpec, Role, Shape};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,18 +10,18 @@ use std::sync::Arc;
 /// What a share of the cost is spent on (the parts of the paper's Fig. 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
-    /// The first convolution.
+    /// The convolutions before the first stage.
     Stem,
     /// Convolutions between stages.
     Downsampling,
-    /// Large depthwise kernels: peripheral, dense or stripes.
+    /// Large depthwise kernels: peripheral, dense, stripes or bands.
     LargeKernel,
     /// The dense branch beside the large kernel. The paper's way counts no parameters here, since the branch is merged into the
     /// large kernel for inference, and multiply-adds for some tasks only.
     SmallKernel,
     /// Kernel-wise position embedding.
     Position,
-    /// The pixel MLPs.
+    /// The pixel MLPs, and other 1 x 1 convolutions of a block.
     Mlp,
     /// Normalisation and layer scale.
     Normalization,
@@ -63,10 +64,11 @@ impl Part {
         }
     }
 
-    /// The part that a parameter belongs to, by its name and shape.
-    fn of(name: &str, axes: usize) -> Part {
-        let has = |part: &str| name.split('.').any(|piece| piece == part);
-        if name.starts_with("positions.") {
+    /// The part that a parameter belongs to, by its name, and whether it is one of a convolution or linear layer.
+    fn of(name: &str, layer: bool) -> Part {
+        let is = |parts: &[&str]| name.split('.').any(|piece| parts.contains(&piece));
+        let place = Place::of(name);
+        if place == Some(Place::Position) {
             Part::Position
         } else if name.starts_with("head.") {
             Part::Head
@@ -74,24 +76,20 @@ impl Part {
             Part::Decoder
         } else if name.starts_with("auxiliary_head.") {
             Part::AuxiliaryHead
-        } else if has("pwconv1") || has("pwconv2") {
-            Part::Mlp
-        } else if ["large", "dwconv", "vertical", "horizontal"].into_iter().any(has) {
-            Part::LargeKernel
-        } else if has("small") || has("small_bn") {
+        } else if is(&["small", "small_bn"]) {
             Part::SmallKernel
-        } else if axes == 4 || name.starts_with("downsample_layers.0.0.") || downsampling_bias(name) {
-            if name.starts_with("downsample_layers.0.") { Part::Stem } else { Part::Downsampling }
-        } else {
+        } else if !layer {
             Part::Normalization
+        } else if is(&["large", "dwconv", "vertical", "horizontal", "dwconv_hw", "dwconv_w", "dwconv_h"]) {
+            Part::LargeKernel
+        } else {
+            match place {
+                Some(Place::Stem) => Part::Stem,
+                Some(Place::Downsampling(_)) => Part::Downsampling,
+                _ => Part::Mlp,
+            }
         }
     }
-}
-
-/// In the downsampling layers after the stem, index 1 is the convolution and index 0 its norm.
-fn downsampling_bias(name: &str) -> bool {
-    let mut pieces = name.split('.');
-    pieces.next() == Some("downsample_layers") && pieces.next() != Some("0") && pieces.next() == Some("1")
 }
 
 /// Parameters and multiply-adds of one part.
@@ -169,11 +167,16 @@ pub fn count(network: &Network, [height, width]: [usize; 2], rules: PaperRules) 
     Ok(counter.cost)
 }
 
-/// A shape, and the name of the parameter that has it.
+/// A shape, and the parameter that has it.
 #[derive(Clone)]
 struct Counted {
     shape: Shape,
-    parameter: Option<Arc<ParameterSpec>>,
+    parameter: Option<Arc<Parameter>>,
+}
+
+struct Parameter {
+    spec: ParameterSpec,
+    part: Part,
 }
 
 struct Counter {
@@ -183,6 +186,14 @@ struct Counter {
 }
 
 impl Counter {
+    /// The part that a parameter belongs to. A vector is a layer's bias where the weight beside it is more than a vector.
+    fn part(&self, spec: &ParameterSpec) -> Part {
+        let is_layer = |shape: &Shape| shape.len() > 1;
+        let weight = spec.name.strip_suffix("bias").map(|path| format!("{path}weight"));
+        let beside = weight.and_then(|weight| self.seen.get(&weight));
+        Part::of(&spec.name, is_layer(&spec.shape) || beside.is_some_and(|weight| is_layer(&weight.shape)))
+    }
+
     /// The share of a parameter that is left when sparsity has taken its part.
     fn density(&self, part: Part, role: Role) -> f64 {
         match (part, role) {
@@ -200,15 +211,16 @@ impl Executor for Counter {
         if let Some(counted) = self.seen.get(&spec.name) {
             return Ok(counted.clone());
         }
+        let part = self.part(&spec);
         if spec.role != Role::Buffer {
             let params = spec.shape.elements() as u64;
-            let part = Part::of(&spec.name, spec.shape.len());
             let share = if part == Part::SmallKernel { 0.0 } else { self.density(part, spec.role) };
             *self.cost.parts.entry(part).or_default() +=
                 PartCost { params, params_paper: params as f64 * share, ..PartCost::default() };
         }
         let name = spec.name.clone();
-        let counted = Counted { shape: spec.shape.clone(), parameter: Some(Arc::new(spec)) };
+        let counted =
+            Counted { shape: spec.shape.clone(), parameter: Some(Arc::new(Parameter { spec, part })) };
         self.seen.insert(name, counted.clone());
         Ok(counted)
     }
@@ -221,10 +233,10 @@ impl Executor for Counter {
         // An operator is charged to the largest parameter after its first input: its weight, and for the position
         // term the embedding.
         let parameters = inputs.iter().skip(1).filter_map(|input| input.parameter.as_ref());
-        if let Some(spec) = parameters.rev().max_by_key(|spec| spec.shape.elements()) {
-            let part = Part::of(&spec.name, spec.shape.len());
+        if let Some(parameter) = parameters.rev().max_by_key(|parameter| parameter.spec.shape.elements()) {
+            let part = parameter.part;
             let counts = part != Part::SmallKernel || self.rules.runs_small_kernels;
-            let share = if counts { self.density(part, spec.role) } else { 0.0 };
+            let share = if counts { self.density(part, parameter.spec.role) } else { 0.0 };
             if part != Part::AuxiliaryHead {
                 *self.cost.parts.entry(part).or_default() += PartCost {
                     macs_executed: cost.executed,
@@ -298,6 +310,57 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn rivals_with_skeletons_of_their_own_cost_what_the_published_code_costs() {
+        // All parameters, and the multiply-adds of all convolutions and linear layers but RepLKNet's small kernels, counted on the
+        // published PyTorch code (sail-sg/inceptionnext 3f9769c, DingXiaoH/RepLKNet-pytorch b76808a).
+        for (name, size, params, macs) in [
+            ("inceptionnext_t", 224, 28_055_680, 4_188_634_272),
+            ("inceptionnext_s", 224, 49_374_016, 8_355_682_080),
+            ("inceptionnext_b", 224, 86_672_136, 14_841_072_000),
+            ("inceptionnext_b", 384, 86_672_136, 43_602_524_160),
+            ("replknet_31b", 224, 79_864_168, 15_353_525_248),
+            ("replknet_31b", 384, 79_864_168, 45_118_578_688),
+        ] {
+            let config = configure(&ModelSpec::named(name), 3, 1000).unwrap();
+            let total =
+                count(&Network::new(config).unwrap(), [size, size], PaperRules::PLAIN).unwrap().total();
+            assert_eq!((total.params, total.macs_paper as u64), (params, macs), "{name} at {size}");
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_skeleton_is_counted_as_what_it_is() {
+        let parts = |name| {
+            let config = configure(&ModelSpec::named(name), 3, 10).unwrap();
+            let cost = count(&Network::new(config).unwrap(), [28, 28], PaperRules::PLAIN).unwrap();
+            [Part::Stem, Part::Downsampling, Part::LargeKernel, Part::Normalization]
+                .map(|part| cost.part(part).params)
+        };
+        // By hand, from the shapes of three stages of two blocks, 32-64-128 channels.
+        let inception_kernels = |band: u64, part: u64| part * (3 * 3 + 1 + 2 * (band + 1));
+        assert_eq!(
+            parts("inceptionnext_atto"),
+            [
+                32 * 27 + 32,
+                64 * 32 * 4 + 64 + 128 * 64 * 4 + 128,
+                2 * (inception_kernels(11, 4) + inception_kernels(11, 8) + inception_kernels(5, 16)),
+                // The stem's BatchNorm, those before downsampling, a BatchNorm and a layer scale a block.
+                2 * 32 + 2 * (32 + 64) + 2 * 3 * (32 + 64 + 128),
+            ]
+        );
+        assert_eq!(
+            parts("replknet_atto"),
+            [
+                32 * 27 + 32 * 9 + 32 * 32 + 32 * 9,
+                64 * 32 + 64 * 9 + 128 * 64 + 128 * 9,
+                2 * (27 * 27 * 32 + 13 * 13 * 64 + 5 * 5 * 128),
+                // Stem, transitions, ten widths a block (its four times wider one counts as four), the classifier's.
+                2 * (4 * 32 + 2 * (64 + 128) + 2 * 10 * (32 + 64 + 128) + 128),
+            ]
+        );
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //!
 //! A BatchNorm scales each channel, which keeps a kernel constant on its blocks; a dense kernel within the
 //! unshared centre is added to the centre's cells. So the folded operator is peripheral again, with a bias. Of two
-//! crossed stripes and a dense kernel, the latter is added to a stripe. BatchNorms after the dense convolutions of a decoder
-//! become biases.
+//! crossed stripes and a dense kernel, the latter is added to a stripe. BatchNorms after convolutions become biases. One before
+//! a layer without padding becomes part of it: `W (s x + t) + b` is `(W s) x + (W t + b)`.
 
 use crate::config::{Boxes, MixerConfig, NetworkConfig, PeripheralConfig, Position, StripeConfig};
 use crate::error::{ModelError, Result};
 use crate::layers::BATCH_NORM_EPS;
 use crate::mixers::peripheral::position_name;
+use crate::skeletons::{Merge, Side, merges, mixer_path};
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis};
 use pelk_autodiff::{Error, HostParameters, Shape};
 use pelk_grid::reduce;
@@ -23,21 +24,27 @@ pub fn fold(config: &NetworkConfig, weights: &HostParameters) -> Result<(Network
         return Ok((config.clone(), folded));
     }
     for (i, stage) in config.stages.iter().enumerate() {
-        for block in (0..stage.depth).map(|j| format!("stages.{i}.{j}")) {
+        for block in (0..stage.depth).map(|j| mixer_path(config.skeleton, [i, j])) {
             match &stage.mixer {
                 MixerConfig::Peripheral(peripheral) => fold_peripheral(&mut folded, peripheral, i, &block)?,
                 MixerConfig::Stripe(stripe) => fold_stripes(&mut folded, stripe, &block)?,
-                MixerConfig::Depthwise { .. } => {}
+                MixerConfig::Inception(_) | MixerConfig::Depthwise { .. } => {}
             }
         }
         if matches!(&stage.mixer, MixerConfig::Peripheral(p) if p.position == Position::Literal) {
             folded.remove(&position_name(i));
         }
     }
-    // The convolutions of decoders, `PATH.conv` before `PATH.bn`.
+    // The convolutions of decoders and of RepLKNet, `PATH.conv` before `PATH.bn`.
     let norms = weights.keys().filter_map(|name| name.strip_suffix(".bn.running_mean"));
     for path in norms.collect::<Vec<_>>() {
-        fold_convolution(&mut folded, path)?;
+        fold_after(&mut folded, &format!("{path}.conv"), &format!("{path}.bn"))?;
+    }
+    for Merge { norm, layer, side } in merges(config) {
+        match side {
+            Side::Before => fold_before(&mut folded, &norm, &layer)?,
+            Side::After => fold_after(&mut folded, &layer, &norm)?,
+        }
     }
     Ok((NetworkConfig { folded: true, ..config.clone() }, folded))
 }
@@ -129,15 +136,52 @@ fn fold_peripheral(
     Ok(())
 }
 
-fn fold_convolution(weights: &mut HostParameters, path: &str) -> Result<()> {
-    let name = format!("{path}.conv.weight");
-    let Some(mut kernel) = weights.remove(&name) else {
-        return Err(Error::MissingParameter { name, shape: Shape::from([]) }.into());
-    };
-    let norm = affine(weights, &format!("{path}.bn"), kernel.shape()[0])?;
-    scale_first(&mut kernel, &norm.scale);
-    weights.insert(name, kernel);
-    weights.insert(format!("{path}.conv.bias"), norm.shift.into_dyn());
+/// Takes the weight of a layer, `[outputs, inputs, ..]`, out of the weights.
+fn take_weight(weights: &mut HostParameters, layer: &str) -> Result<ArrayD<f32>> {
+    let name = format!("{layer}.weight");
+    match weights.remove(&name) {
+        Some(weight) if weight.ndim() > 1 => Ok(weight),
+        Some(weight) => {
+            let reason = format!("{name:?} has shape {:?}, wanted [outputs, inputs, ..]", weight.shape());
+            Err(Error::Shape { operator: "fold", reason }.into())
+        }
+        None => Err(Error::MissingParameter { name, shape: Shape::from([]) }.into()),
+    }
+}
+
+/// The BatchNorm `norm` that follows the convolution `layer`, which has a bias from then on.
+fn fold_after(weights: &mut HostParameters, layer: &str, norm: &str) -> Result<()> {
+    let mut kernel = take_weight(weights, layer)?;
+    let outputs = kernel.shape()[0];
+    let Affine { scale, mut shift } = affine(weights, norm, outputs)?;
+    let bias = format!("{layer}.bias");
+    if weights.contains_key(&bias) {
+        let bias: Array1<f32> = take(weights, &bias, &[outputs])?.into_iter().collect();
+        shift += &(bias * &scale);
+    }
+    scale_first(&mut kernel, &scale);
+    weights.insert(format!("{layer}.weight"), kernel);
+    weights.insert(bias, shift.into_dyn());
+    Ok(())
+}
+
+/// The BatchNorm `norm` that stands before `layer`, a linear layer or a convolution without padding, with a bias.
+fn fold_before(weights: &mut HostParameters, norm: &str, layer: &str) -> Result<()> {
+    let mut kernel = take_weight(weights, layer)?;
+    let (outputs, inputs) = (kernel.shape()[0], kernel.shape()[1]);
+    let Affine { scale, shift } = affine(weights, norm, inputs)?;
+    let name = format!("{layer}.bias");
+    let mut bias = take(weights, &name, &[outputs])?;
+    for (mut kernel, bias) in kernel.outer_iter_mut().zip(&mut bias) {
+        let mut sum = 0.0;
+        for ((mut taps, scale), shift) in kernel.outer_iter_mut().zip(&scale).zip(&shift) {
+            sum += taps.iter().map(|&w| f64::from(w)).sum::<f64>() * f64::from(*shift);
+            taps *= *scale;
+        }
+        *bias += sum as f32;
+    }
+    weights.insert(format!("{layer}.weight"), kernel);
+    weights.insert(name, bias);
     Ok(())
 }
 

@@ -32,3 +32,32 @@ pub fn initialize(network: &Network, seed: u64) -> Result<HostParameters> {
     };
     Ok(network.parameters()?.into_iter().map(fresh).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zoo::{ModelSpec, configure};
+
+    #[test]
+    fn the_head_s_start_is_scaled_and_nothing_else() {
+        for (model, head) in [
+            ("pelk_atto", "head.weight"),
+            ("inceptionnext_atto", "head.fc2.weight"),
+            ("replknet_atto", "head.weight"),
+        ] {
+            let start = |head_init_scale| {
+                let spec = ModelSpec { head_init_scale, ..ModelSpec::named(model) };
+                let network = Network::new(configure(&spec, 1, 10).unwrap()).unwrap();
+                initialize(&network, 0).unwrap()
+            };
+            let (plain, scaled) = (start(None), start(Some(0.5)));
+            for (name, values) in &plain {
+                let factor = if name == head { 0.5 } else { 1.0 };
+                let same = values.iter().zip(&scaled[name]).all(|(a, b)| (a * factor - b).abs() <= 1e-7);
+                assert!(same, "{model}: {name}");
+            }
+        }
+        let bad = ModelSpec { head_init_scale: Some(-1.0), ..ModelSpec::named("pelk_atto") };
+        assert!(configure(&bad, 1, 10).unwrap_err().to_string().contains("head_init_scale"));
+    }
+}

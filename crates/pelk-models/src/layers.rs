@@ -110,6 +110,27 @@ pub fn conv2d_with<E: Executor>(
     e.apply_one(op, &[x, &w, &b])
 }
 
+/// Convolution `{path}.conv` with BatchNorm `{path}.bn`, `kernel` x `kernel`; in the inference form a bias takes the place of the
+/// latter.
+pub fn conv2d_bn<E: Executor>(
+    e: &mut E,
+    folded: bool,
+    path: &str,
+    x: &E::Value,
+    outputs: usize,
+    kernel: usize,
+    op: Conv2d,
+    init: Init,
+) -> Result<E::Value> {
+    let x = conv2d_with(e, &format!("{path}.conv"), x, outputs, kernel, op, init, folded)?;
+    batch_norm_unless(e, folded, &format!("{path}.bn"), &x)
+}
+
+/// 1 x 1 convolution with bias: a linear layer over the channels of each pixel, whose weight has a convolution's shape.
+pub fn pointwise<E: Executor>(e: &mut E, path: &str, x: &E::Value, outputs: usize) -> Result<E::Value> {
+    conv2d(e, path, x, outputs, 1, Conv2d { stride: 1, padding: 0 })
+}
+
 /// Depthwise convolution on dense grids, without bias.
 pub fn depthwise<E: Executor>(e: &mut E, path: &str, x: &E::Value, op: DepthwiseConv) -> Result<E::Value> {
     let w = depthwise_weight(e, path, x, &op)?;
@@ -191,6 +212,11 @@ pub fn batch_norm<E: Executor>(e: &mut E, path: &str, x: &E::Value) -> Result<E:
     Ok(y)
 }
 
+/// BatchNorm, but in the inference form, in which a layer beside it has taken it up.
+pub fn batch_norm_unless<E: Executor>(e: &mut E, folded: bool, path: &str, x: &E::Value) -> Result<E::Value> {
+    if folded { Ok(x.clone()) } else { batch_norm(e, path, x) }
+}
+
 /// The operator of a dense depthwise kernel of these rows and columns.
 ///
 /// # Errors
@@ -201,7 +227,7 @@ pub fn dense_kernel(sides: [usize; 2]) -> Result<DepthwiseConv> {
             .map_err(|error| Error::Shape { operator: "depthwise_conv", reason: error.to_string() })
     };
     let [rows, columns] = sides;
-    Ok(DepthwiseConv { rows: grid(rows)?, columns: grid(columns)? })
+    Ok(DepthwiseConv::new(grid(rows)?, grid(columns)?))
 }
 
 /// The operator of a dense depthwise kernel, `kernel` x `kernel`.

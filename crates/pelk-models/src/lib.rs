@@ -33,11 +33,13 @@ pub mod layers;
 pub mod mixers;
 mod nearest;
 mod network;
+pub mod skeletons;
 mod weights;
 pub mod zoo;
 
 pub use config::{
-    Boxes, DenseInit, Head, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
+    Boxes, DenseInit, Head, InceptionConfig, MixerConfig, NetworkConfig, PeripheralConfig, Position,
+    Skeleton, StageConfig, StripeConfig,
 };
 pub use error::{ModelError, Result};
 pub use fold::fold;

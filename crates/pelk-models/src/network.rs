@@ -1,12 +1,10 @@
-//! The skeleton that PeLK shares with ConvNeXt and SLaK: stem, stages, downsampling, classifier.
+//! What all networks are: stages of blocks, with a stem before them, downsampling between them and a head after them.
 
 use crate::collect::Collect;
 use crate::config::{NetworkConfig, StageConfig};
 use crate::error::Result;
 use crate::heads::{self, Outputs};
-use crate::layers::{conv2d, layer_norm, pixel_mlp};
-use crate::mixers::{BlockPath, mix};
-use pelk_autodiff::operators::Conv2d;
+use crate::skeletons;
 use pelk_autodiff::{Backend, Error, Executor, ParameterSpec, Parameters, Role, Session, Shape};
 
 /// A network: its checked configuration. It holds no weights; an [`Executor`] brings them.
@@ -88,8 +86,8 @@ impl Network {
     fn stage<E: Executor>(&self, e: &mut E, i: usize, x: &E::Value) -> pelk_autodiff::Result<E::Value> {
         let stages = &self.config.stages;
         let mut x = match i {
-            0 => self.stem(e, x)?,
-            _ => downsample(e, i, x, stages[i].width)?,
+            0 => skeletons::stem(e, &self.config, x)?,
+            _ => skeletons::downsample(e, &self.config, i, x)?,
         };
         let depth = |stages: &[StageConfig]| stages.iter().map(|stage| stage.depth).sum::<usize>();
         let (before, all) = (depth(&stages[..i]), depth(stages));
@@ -100,16 +98,7 @@ impl Network {
         Ok(x)
     }
 
-    fn stem<E: Executor>(&self, e: &mut E, images: &E::Value) -> pelk_autodiff::Result<E::Value> {
-        let stride = self.config.stem_stride;
-        let kernel = stride.max(3);
-        let op = Conv2d { stride, padding: (kernel - stride).div_ceil(2) };
-        let x = conv2d(e, "downsample_layers.0.0", images, self.config.stages[0].width, kernel, op)?;
-        layer_norm(e, "downsample_layers.0.1", &x)
-    }
-
-    /// Block `j` of stage `i`, dropped with probability `rate` in training, `[N, H, W, C]` to the same shape. The block is
-    /// ConvNeXt's: mixer, LayerNorm, pixel MLP, layer scale, drop path, residual.
+    /// Block `j` of stage `i`, dropped with probability `rate` in training, `[N, H, W, C]` to the same shape.
     ///
     /// # Errors
     /// As [`Network::logits`].
@@ -121,13 +110,7 @@ impl Network {
         rate: f32,
         x: &E::Value,
     ) -> pelk_autodiff::Result<E::Value> {
-        let config = &self.config;
-        let width = config.stages[i].width;
-        let path = format!("stages.{i}.{j}");
-        let place = BlockPath { block: &path, stage: i };
-        let y = mix(e, &config.stages[i].mixer, config.folded, place, x)?;
-        let factors = e.drop_factors(rate, e.shape(x)[0]);
-        pixel_mlp(e, &path, &y, x, config.mlp_ratio * width, config.layer_scale, factors)
+        skeletons::block(e, &self.config, [i, j], rate, x)
     }
 
     /// The shape of the logits of one image of `[height, width]` pixels.
@@ -169,14 +152,4 @@ fn size<E: Executor>(e: &E, images: &E::Value) -> pelk_autodiff::Result<[usize; 
             reason: format!("wants images [N, H, W, C], was given {}", e.shape(images)),
         }),
     }
-}
-
-fn downsample<E: Executor>(
-    e: &mut E,
-    i: usize,
-    x: &E::Value,
-    width: usize,
-) -> pelk_autodiff::Result<E::Value> {
-    let x = layer_norm(e, &format!("downsample_layers.{i}.0"), x)?;
-    conv2d(e, &format!("downsample_layers.{i}.1"), &x, width, 2, Conv2d { stride: 2, padding: 0 })
 }

@@ -4,7 +4,7 @@ use ndarray::ArrayD;
 use pelk_autodiff::{Backend, CpuBackend, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape};
 use pelk_models::zoo::{Form, configure};
 use pelk_models::{
-    Boxes, MixerConfig, ModelSpec, Network, NetworkConfig, Position, UperNetConfig, fold, initialize,
+    Boxes, Head, MixerConfig, ModelSpec, Network, NetworkConfig, Position, UperNetConfig, fold, initialize,
 };
 use pelk_random::{Purpose, name_hash, stream, truncated_normal};
 use std::collections::BTreeSet;
@@ -232,4 +232,68 @@ fn factors_of_means_are_taps_times_the_area() {
         got.iter().zip(&expected).all(|(a, b)| (a - b).abs() <= TOLERANCE * largest),
         "{got:?}, {expected:?}"
     );
+}
+
+#[test]
+fn every_skeleton_folds_exactly_with_every_mixer() {
+    for name in ["inceptionnext_atto", "replknet_atto"] {
+        for (form, position) in [
+            (Form::Inception, Position::None),
+            (Form::Stripe, Position::None),
+            (Form::Dense, Position::None),
+            (Form::Peripheral, Position::InBounds),
+            (Form::Peripheral, Position::Literal),
+        ] {
+            let spec = ModelSpec {
+                depths: Some(vec![1, 2]),
+                widths: Some(vec![16, 24]),
+                kernels: Some(vec![11, 7]),
+                ratio: Some(0.4),
+                form: Some(form),
+                position: Some(position),
+                layer_scale: Some(1.0),
+                ..ModelSpec::named(name)
+            };
+            let what = format!("{name}, {form:?}, {position:?}");
+            let (_, weights) = check(&what, configure(&spec, 3, 7).unwrap(), &[[16, 16], [9, 30]]);
+            assert!(!weights.keys().any(|name| name.contains("running")), "{what}: a BatchNorm is left");
+        }
+    }
+}
+
+#[test]
+fn every_skeleton_folds_exactly_under_every_head() {
+    let upernet = UperNetConfig { channels: 12, auxiliary_channels: 8, ..UperNetConfig::default() };
+    for name in ["inceptionnext_atto", "replknet_atto"] {
+        let config = configure(&ModelSpec::named(name), 1, 10).unwrap();
+        for head in [Head::Pooled, Head::Dense, Head::UperNet(upernet.clone())] {
+            let what = format!("{name}, {head:?}");
+            let (_, weights) = check(&what, NetworkConfig { head, ..config.clone() }, &[[28, 28], [13, 33]]);
+            assert!(!weights.keys().any(|name| name.contains("running")), "{what}: a BatchNorm is left");
+        }
+    }
+}
+
+#[test]
+fn a_missing_or_misshapen_norm_of_a_skeleton_is_named() {
+    for name in ["inceptionnext_atto", "replknet_atto"] {
+        let config = configure(&ModelSpec::named(name), 1, 10).unwrap();
+        let weights = trained(&Network::new(config.clone()).unwrap());
+        let (_, folded) = fold(&config, &weights).unwrap();
+        let gone = weights.keys().filter(|name| !folded.contains_key(*name));
+        let layers = ["stages.1.blocks.0.mlp.fc1.weight", "stages.1.blocks.0.pw1.conv.weight", "head.bias"];
+        let changed = layers.map(str::to_owned).into_iter().filter(|name| weights.contains_key(name));
+        for name in gone.cloned().chain(changed).collect::<Vec<_>>() {
+            let mut spoilt = weights.clone();
+            // Without its mean, a convolution's BatchNorm is none; what is left of it then has no place.
+            if !name.ends_with(".bn.running_mean") {
+                spoilt.remove(&name);
+                let message = fold(&config, &spoilt).unwrap_err().to_string();
+                assert!(message.contains(&format!("{name:?}")), "{name}: {message}");
+            }
+            spoilt.insert(name.clone(), ArrayD::zeros(vec![3]));
+            let message = fold(&config, &spoilt).unwrap_err().to_string();
+            assert!(message.contains("[3]"), "{name}: {message}");
+        }
+    }
 }

@@ -12,6 +12,8 @@ mod heads;
 mod networks;
 #[path = "golden/operators.rs"]
 mod operators;
+#[path = "golden/skeletons.rs"]
+mod skeletons;
 
 use case::Case;
 use pelk_autodiff::{Backend, CpuBackend, GpuBackend};
@@ -31,6 +33,7 @@ fn run<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
         "pelk_block" => networks::block(case, backend),
         "rival_block" => networks::rival(case, backend),
         "pelk_train" => networks::train(case, backend),
+        "network" => skeletons::network(case, backend),
         "upernet" => heads::upernet(case, backend),
         _ => operators::run(&op, case, backend),
     }?;

@@ -1,6 +1,7 @@
 //! Lower learning rates for early layers, in fine-tuning.
 
 use crate::error::{Result, TrainError};
+use pelk_models::skeletons::Place;
 use serde::{Deserialize, Serialize};
 
 /// A factor on the learning rate of the backbone that falls layer by layer towards the image, as in the recipes of ConvNeXt.
@@ -52,20 +53,15 @@ impl LayerDecay {
 
     /// The number of the layer that the parameter belongs to, where it is one of the backbone.
     fn layer(&self, name: &str) -> Option<u32> {
-        let mut pieces = name.split('.');
-        let part = pieces.next()?;
-        let mut number = || pieces.next()?.parse::<u32>().ok();
-        let stage = number()?;
-        Some(match (self.groups, part, stage) {
-            (LayerGroups::Stages, "downsample_layers", _) => 0,
-            (LayerGroups::Stages, "stages", _) => stage + 1,
-            (LayerGroups::Blocks, "downsample_layers", 0) => 0,
-            (LayerGroups::Blocks, "downsample_layers" | "stages", 3..) => self.layers,
-            (LayerGroups::Blocks, "downsample_layers", _) => stage + 1,
-            (LayerGroups::Blocks, "stages", 2) => 3 + number()? / 3,
-            (LayerGroups::Blocks, "stages", _) => stage + 1,
-            _ => return None,
-        })
+        let layer = match (self.groups, Place::of(name)?) {
+            (_, Place::Position) => return None,
+            (_, Place::Stem) | (LayerGroups::Stages, Place::Downsampling(_)) => 0,
+            (LayerGroups::Stages, Place::Block(stage, _)) => stage + 1,
+            (LayerGroups::Blocks, Place::Downsampling(3..) | Place::Block(3.., _)) => self.layers as usize,
+            (LayerGroups::Blocks, Place::Block(2, block)) => 3 + block / 3,
+            (LayerGroups::Blocks, Place::Downsampling(stage) | Place::Block(stage, _)) => stage + 1,
+        };
+        Some(layer as u32)
     }
 }
 
@@ -89,6 +85,8 @@ mod tests {
                 ("downsample_layers.3.1.bias", 7),
                 ("stages.0.1.large.weight", 6),
                 ("stages.3.2.gamma", 3),
+                ("stages.3.downsample.1.weight", 7),
+                ("stages.1.blocks.2.pw1.conv.weight", 5),
                 ("positions.0", 0),
                 ("norm2.weight", 0),
                 ("decode_head.conv_seg.weight", 0),

@@ -3,6 +3,7 @@
 use crate::checkpoint::{EMA, OPTIMIZER};
 use crate::error::{Result, TrainError};
 use pelk_autodiff::HostParameters;
+use pelk_models::skeletons::Place;
 use pelk_models::{Network, WeightsFile};
 use std::path::Path;
 
@@ -44,7 +45,7 @@ pub(crate) fn apply(network: &Network, values: &mut HostParameters, path: &Path)
                 values.extend(file.remove(&spec.name).map(|array| (spec.name, array)));
                 start.taken += 1;
             }
-            found if is_backbone(&spec.name) => {
+            found if Place::of(&spec.name).is_some() => {
                 return Err(refuse(match found {
                     Some(array) => format!("has another shape, {:?}, of", array.shape()),
                     None => "lacks".to_owned(),
@@ -55,8 +56,4 @@ pub(crate) fn apply(network: &Network, values: &mut HostParameters, path: &Path)
     }
     start.unused = file.into_keys().collect();
     Ok(start)
-}
-
-fn is_backbone(name: &str) -> bool {
-    ["downsample_layers.", "stages.", "positions."].iter().any(|prefix| name.starts_with(prefix))
 }

@@ -94,7 +94,7 @@ Models:";
 fn after_help() -> String {
     zoo::models()
         .iter()
-        .fold(EXAMPLES.to_owned(), |help, model| help + &format!("\n  {:<15}{}", model.name, model.summary))
+        .fold(EXAMPLES.to_owned(), |help, model| help + &format!("\n  {:<20}{}", model.name, model.summary))
 }
 
 /// What the columns mean; below the tables, where it is read after the numbers have raised the question.
@@ -107,7 +107,8 @@ counted  as papers do: only the share of the backbone's weights that sparsity le
          (their multiply-adds count for ade20k, where only so the printed numbers come out); UperNet's auxiliary head
          has parameters, but works in training only
 printed  what the paper prints
-here     as computed by this project: all weights, and one multiply-add a region of the sharing grid
+here     as computed by this project: all weights, one multiply-add a region of the sharing grid, and depthwise
+         convolutions with a stride at every pixel
 saved    MACs with dense kernels and all weights, over those here";
 
 /// Units of the tables.

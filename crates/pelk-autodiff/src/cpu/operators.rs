@@ -12,7 +12,7 @@ use pelk_cpu::optimizer::{AdamW, Sgd, adamw_step, sgd_step};
 use pelk_cpu::shape::ImageShape;
 use pelk_cpu::{
     activation, batch_norm, channels, conv2d, elementwise, layer_norm, linear, loss, pixel_mlp, pool,
-    position, resize,
+    position, resize, subsample,
 };
 
 fn box_conv(op: &DepthwiseConv) -> BoxConv {
@@ -542,6 +542,21 @@ impl Backend for CpuBackend {
         let shape = ImageShape { h: input[0], w: input[1], ..output };
         self.make(Shape::from([shape.n, shape.h, shape.w, shape.c]), |gx| {
             resize::bilinear_backward(self.level, shape, [output.h, output.w], &gy.values, gx)
+        })
+    }
+
+    fn subsample(&self, x: &CpuTensor, step: usize) -> Result<CpuTensor> {
+        let shape = kernels::image("subsample", &x.shape)?;
+        let [h, w] = subsample::size(shape, step)?;
+        self.make(Shape::from([shape.n, h, w, shape.c]), |y| {
+            subsample::forward(self.level, shape, step, &x.values, y)
+        })
+    }
+
+    fn subsample_backward(&self, gy: &CpuTensor, step: usize, input: [usize; 2]) -> Result<CpuTensor> {
+        let shape = ImageShape { h: input[0], w: input[1], ..kernels::image("subsample", &gy.shape)? };
+        self.make(Shape::from([shape.n, shape.h, shape.w, shape.c]), |gx| {
+            subsample::backward(self.level, shape, step, &gy.values, gx)
         })
     }
 

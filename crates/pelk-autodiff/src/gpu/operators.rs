@@ -438,6 +438,17 @@ impl Backend for GpuBackend {
         Ok(image_tensor(shape, input, self.gpu.bilinear_backward(shape, size, &gy.values)?))
     }
 
+    fn subsample(&self, x: &GpuTensor, step: usize) -> Result<GpuTensor> {
+        let shape = kernels::image("subsample", &x.shape)?;
+        let size = pelk_cpu::subsample::size(shape, step)?;
+        Ok(image_tensor(shape, size, self.gpu.subsample(shape, step, &x.values)?))
+    }
+
+    fn subsample_backward(&self, gy: &GpuTensor, step: usize, input: [usize; 2]) -> Result<GpuTensor> {
+        let (shape, _) = resampled("subsample", gy, input)?;
+        Ok(image_tensor(shape, input, self.gpu.subsample_backward(shape, step, &gy.values)?))
+    }
+
     fn cross_entropy(&self, op: &CrossEntropy, logits: &GpuTensor) -> Result<(GpuTensor, GpuTensor)> {
         Ok(loss(self.gpu.cross_entropy(&logits.values, &op.labels, &kernels::cross_entropy(op))?))
     }

@@ -7,24 +7,39 @@ use super::{
 use crate::{Backend, Result, Shape};
 use pelk_grid::SharingGrid;
 
-/// Depthwise convolution, stride 1, zero padding to the same size. Inputs: x `[N, H, W, C]`, theta `[C, k', l']`
+/// Depthwise convolution, padded with half a kernel of zeros. Inputs: x `[N, H, W, C]`, theta `[C, k', l']`
 /// (or `[C, 1, k', l']`, as PyTorch stores depthwise weights), optionally a bias, `[C]` or a map `[H, W, C]`.
-/// Output: `[N, H, W, C]`.
+/// Output: `[N, H', W', C]`, `H' = ceil(H / stride)`.
 ///
 /// The kernel of k x l taps is constant on the regions of the two grids (Eq. 1 of the paper). On dense grids this is the
 /// ordinary depthwise convolution.
+///
+/// With a stride it is a composite: the convolution at every pixel, of which only some are kept. Box sums and spectra are
+/// shared between neighbours, so that leaving out pixels would not spare them; strides are for a few small kernels between stages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DepthwiseConv {
     /// The grid of the kernel's rows: k taps, k' cells.
     pub rows: SharingGrid,
     /// The grid of the kernel's columns: l taps, l' cells.
     pub columns: SharingGrid,
+    /// Step between outputs, in both directions.
+    pub stride: usize,
 }
 
 impl DepthwiseConv {
+    /// An output at every pixel.
+    pub fn new(rows: SharingGrid, columns: SharingGrid) -> DepthwiseConv {
+        DepthwiseConv { rows, columns, stride: 1 }
+    }
+
     /// The same grid in both directions, as in the paper.
     pub fn square(grid: SharingGrid) -> DepthwiseConv {
-        DepthwiseConv { rows: grid.clone(), columns: grid }
+        DepthwiseConv::new(grid.clone(), grid)
+    }
+
+    /// The convolution that a stride takes pixels of.
+    fn at_every_pixel(&self) -> DepthwiseConv {
+        DepthwiseConv { stride: 1, ..self.clone() }
     }
 }
 
@@ -35,8 +50,11 @@ impl Operator for DepthwiseConv {
 
     fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
         let ([x, theta], bias) = with_optional(self.name(), inputs)?;
-        let [_, h, w, c] = image_axes(self.name(), x)?;
+        let [n, h, w, c] = image_axes(self.name(), x)?;
         let (k, l) = (self.rows.cells(), self.columns.cells());
+        if self.stride == 0 {
+            return Err(misfit(self.name(), "the stride is 0, and must be at least 1"));
+        }
         if theta[..] != [c, k, l] && theta[..] != [c, 1, k, l] {
             return Err(misfit(
                 self.name(),
@@ -47,21 +65,27 @@ impl Operator for DepthwiseConv {
             Some(bias) if bias[..] != [c] && bias[..] != [h, w, c] => {
                 Err(misfit(self.name(), format!("bias has shape {bias}, wanted [{c}] or [{h}, {w}, {c}]")))
             }
-            _ => Ok(vec![x.clone()]),
+            _ => Ok(vec![Shape::from([n, h.div_ceil(self.stride), w.div_ceil(self.stride), c])]),
         }
     }
 
     fn cost(&self, inputs: &[&Shape]) -> Cost {
-        let count = |k: usize, l: usize| (inputs[0].elements() * k * l) as u64;
+        let outputs = self.output_shapes(inputs).map_or(0, |shapes| shapes[0].elements());
+        let count = |outputs: usize, k: usize, l: usize| (outputs * k * l) as u64;
         Cost {
-            dense: count(self.rows.kernel(), self.columns.kernel()),
-            executed: count(self.rows.cells(), self.columns.cells()),
+            dense: count(outputs, self.rows.kernel(), self.columns.kernel()),
+            executed: count(inputs[0].elements(), self.rows.cells(), self.columns.cells()),
         }
     }
 
     fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
         let ([x, theta], bias) = with_optional(self.name(), inputs)?;
-        let y = backend.depthwise_conv(self, x, theta, bias)?;
+        let y = match self.stride {
+            1 => backend.depthwise_conv(self, x, theta, bias)?,
+            step => {
+                backend.subsample(&backend.depthwise_conv(&self.at_every_pixel(), x, theta, bias)?, step)?
+            }
+        };
         Ok(Forward::one(y, vec![x.clone(), theta.clone()]))
     }
 
@@ -74,7 +98,13 @@ impl Operator for DepthwiseConv {
         let gy = output_gradient(self.name(), gradients)?;
         let [x, theta] = context.saved else { return Err(misfit(self.name(), "nothing was saved")) };
         let [gx, gtheta, gbias] = needs(context);
-        let [gx, gtheta] = backend.depthwise_conv_backward(self, x, theta, gy, [gx, gtheta])?;
+        let [_, h, w, _] = image_axes(self.name(), &context.shapes[0])?;
+        let gy = &match self.stride {
+            1 => gy.clone(),
+            step => backend.subsample_backward(gy, step, [h, w])?,
+        };
+        let op = &self.at_every_pixel();
+        let [gx, gtheta] = backend.depthwise_conv_backward(op, x, theta, gy, [gx, gtheta])?;
         let gbias = if gbias { Some(backend.sum_leading(gy, &context.shapes[2])?) } else { None };
         Ok(vec![gx, gtheta, gbias])
     }

@@ -10,7 +10,8 @@ use crate::operators::{
 use crate::{Error, Operator, Result, Shape, kernels};
 use pelk_cpu::optimizer::{AdamW, Sgd};
 use pelk_cpu::reference::{
-    activation, batch_norm, conv2d, depthwise, elementwise, layer_norm, linear, loss, optimizer, pool, resize,
+    activation, batch_norm, conv2d, depthwise, elementwise, layer_norm, linear, loss, optimizer, pool,
+    resize, subsample,
 };
 use pelk_cpu::shape::ImageShape;
 
@@ -388,6 +389,21 @@ impl Backend for ReferenceBackend {
     fn bilinear_resize_backward(&self, gy: &Tensor, input: [usize; 2]) -> Result<Tensor> {
         let (size, shape) = resampled("bilinear_resize", gy, input)?;
         Ok(image_tensor(shape, resize::bilinear_backward(shape, size, &gy.values)))
+    }
+
+    fn subsample(&self, x: &Tensor, step: usize) -> Result<Tensor> {
+        let shape = kernels::image("subsample", &x.shape)?;
+        let [h, w] = pelk_cpu::subsample::size(shape, step)?;
+        Ok(image_tensor(ImageShape { h, w, ..shape }, subsample::forward(shape, step, &x.values)))
+    }
+
+    fn subsample_backward(&self, gy: &Tensor, step: usize, input: [usize; 2]) -> Result<Tensor> {
+        let (size, shape) = resampled("subsample", gy, input)?;
+        if pelk_cpu::subsample::size(shape, step)? != size {
+            let reason = format!("every {step} pixels of {input:?} are not those of {}", gy.shape);
+            return Err(Error::Shape { operator: "subsample", reason });
+        }
+        Ok(image_tensor(shape, subsample::backward(shape, step, &gy.values)))
     }
 
     fn cross_entropy(&self, op: &CrossEntropy, logits: &Tensor) -> Result<(Tensor, Tensor)> {

@@ -219,7 +219,8 @@ fn half(intervals: &[usize]) -> SharingGrid {
 fn depthwise_conv() -> Vec<Case> {
     let dense = |k| SharingGrid::dense(k).unwrap();
     let square = DepthwiseConv::square;
-    let stripe = |rows, columns| DepthwiseConv { rows, columns };
+    let stripe = DepthwiseConv::new;
+    let strided = |stride, rows, columns| DepthwiseConv { stride, ..DepthwiseConv::new(rows, columns) };
     vec![
         Case::new("3 x 3", square(dense(3)), &[&[2, 4, 4, 4], &[4, 3, 3]]),
         Case::new("one tap", square(dense(1)), &[&[2, 3, 5, 2], &[2, 1, 1], &[2]]),
@@ -234,6 +235,14 @@ fn depthwise_conv() -> Vec<Case> {
         Case::new("wide", stripe(dense(3), half(&[3, 2, 1, 1])), &[&[1, 6, 15, 4], &[4, 3, 7], &[4]]),
         Case::new("tall", stripe(half(&[3, 2, 1, 1]), dense(1)), &[&[1, 15, 6, 4], &[4, 7, 1]]),
         Case::new("large", square(half(&[3, 2, 1, 1])), &[&[1, 19, 18, 21], &[21, 7, 7], &[21]]),
+        Case::new("stride 2", strided(2, dense(3), dense(3)), &[&[2, 6, 7, 5], &[5, 1, 3, 3]]),
+        Case::new("stride 2 on one pixel", strided(2, dense(3), dense(3)), &[&[2, 1, 1, 3], &[3, 3, 3]]),
+        Case::new(
+            "stride 3 with a map",
+            strided(3, half(&[2, 1, 1]), dense(3)),
+            &[&[1, 8, 5, 17], &[17, 5, 3], &[8, 5, 17]],
+        ),
+        Case::new("stride 2, large", strided(2, dense(3), dense(3)), &[&[3, 17, 19, 37], &[37, 3, 3], &[37]]),
         Case::new("maps of 7 x 7", square(half(&[3, 2, 1, 1])), &[&[3, 7, 7, 35], &[35, 7, 7], &[35]]),
     ]
 }

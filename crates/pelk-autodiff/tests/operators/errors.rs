@@ -2,8 +2,8 @@
 
 use crate::cases::{Case, Kind, all};
 use pelk_autodiff::operators::{
-    AdaptiveAvgPool, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, PositionBias,
-    PositionForm, ScaleSamples, SplitChannels,
+    AdaptiveAvgPool, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, DepthwiseConv,
+    PositionBias, PositionForm, ScaleSamples, SplitChannels,
 };
 use pelk_autodiff::{
     AdamW, Backend, CpuBackend, Executor, GpuBackend, HostParameters, Op, Operator, Parameters, Pass,
@@ -86,6 +86,7 @@ fn settings_that_make_no_sense_are_errors() {
         (conv(1, usize::MAX).into(), &[IMAGE, &[3, 2, 3, 3]]),
         (conv(1, usize::MAX / 4).into(), &[IMAGE, &[3, 2, 3, 3]]),
         (conv(1, 0).into(), &[IMAGE, &[3, 2, 5, 3]]),
+        (DepthwiseConv { stride: 0, ..DepthwiseConv::square(grid.clone()) }.into(), &[IMAGE, &[2, 3, 3]]),
         (position([0, 3]).into(), &[&[2, 3, 3], &[1, 3, 3]]),
         (position([usize::MAX, 3]).into(), &[&[2, 3, 3], &[1, 3, 3]]),
         (AdaptiveAvgPool { size: [0, 1] }.into(), &[IMAGE]),

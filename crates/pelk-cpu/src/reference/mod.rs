@@ -15,3 +15,4 @@ pub mod loss;
 pub mod optimizer;
 pub mod pool;
 pub mod resize;
+pub mod subsample;

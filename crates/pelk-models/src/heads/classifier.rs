@@ -1,29 +1,36 @@
-//! ConvNeXt's classifier, of the whole image or of each place of the last map.
-//!
-//! Names: `norm.*`, `head.*`.
+//! The classifier of a skeleton, of the whole image or of each place of the last map.
 
-use crate::layers::{INIT, layer_norm, linear};
+use crate::config::NetworkConfig;
+use crate::skeletons;
 use pelk_autodiff::operators::AdaptiveAvgPool;
 use pelk_autodiff::{Error, Executor, Result};
 
-/// Logits `[N, 1, 1, classes]`.
-pub(super) fn pooled<E: Executor>(e: &mut E, features: &[E::Value], classes: usize) -> Result<E::Value> {
-    let mean = e.apply_one(AdaptiveAvgPool { size: [1, 1] }, &[last(features)?])?;
-    classify(e, &mean, classes)
+/// What is classified of the last stage's map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Map {
+    /// Its mean: logits `[N, 1, 1, classes]`.
+    Mean,
+    /// Each place: logits `[N, h, w, classes]`.
+    Places,
 }
 
-/// Logits `[N, h, w, classes]` of the last stage's map.
-pub(super) fn dense<E: Executor>(e: &mut E, features: &[E::Value], classes: usize) -> Result<E::Value> {
-    classify(e, last(features)?, classes)
+impl Map {
+    /// What a classifier's last layers see of `x`, `[N, h, w, C]`.
+    pub fn of<E: Executor>(self, e: &mut E, x: &E::Value) -> Result<E::Value> {
+        match self {
+            Map::Mean => e.apply_one(AdaptiveAvgPool { size: [1, 1] }, &[x]),
+            Map::Places => Ok(x.clone()),
+        }
+    }
 }
 
-fn classify<E: Executor>(e: &mut E, x: &E::Value, classes: usize) -> Result<E::Value> {
-    let normalized = layer_norm(e, "norm", x)?;
-    linear(e, "head", &normalized, classes, |_| INIT)
-}
-
-fn last<V>(features: &[V]) -> Result<&V> {
-    features
-        .last()
-        .ok_or_else(|| Error::Shape { operator: "classifier", reason: "there is no stage".to_owned() })
+/// Logits of the outputs of the stages.
+pub(super) fn logits<E: Executor>(
+    e: &mut E,
+    config: &NetworkConfig,
+    map: Map,
+    features: &[E::Value],
+) -> Result<E::Value> {
+    let no_stage = || Error::Shape { operator: "classifier", reason: "there is no stage".to_owned() };
+    skeletons::classify(e, config, map, features.last().ok_or_else(no_stage)?)
 }

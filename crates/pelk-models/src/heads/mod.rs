@@ -4,6 +4,8 @@
 mod classifier;
 pub mod upernet;
 
+pub(crate) use classifier::Map;
+
 use crate::config::{Head, NetworkConfig};
 use crate::error::{ModelError, Result};
 use pelk_autodiff::Executor;
@@ -25,8 +27,8 @@ pub(crate) fn logits<E: Executor>(
     image: [usize; 2],
 ) -> pelk_autodiff::Result<E::Value> {
     match &config.head {
-        Head::Pooled => classifier::pooled(e, features, config.classes),
-        Head::Dense => classifier::dense(e, features, config.classes),
+        Head::Pooled => classifier::logits(e, config, Map::Mean, features),
+        Head::Dense => classifier::logits(e, config, Map::Places, features),
         Head::UperNet(upernet) => {
             let features = upernet::normalize(e, features)?;
             upernet::logits(e, upernet, config.classes, config.folded, &features, image)

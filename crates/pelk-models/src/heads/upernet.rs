@@ -9,7 +9,7 @@
 //! `conv.weight` and `bn.*`, and folded `conv.weight` and `conv.bias`.
 
 use crate::error::{ModelError, Result};
-use crate::layers::{batch_norm, conv2d_with, layer_norm};
+use crate::layers::{conv2d_bn, conv2d_with, layer_norm};
 use pelk_autodiff::operators::{
     AdaptiveAvgPool, Add, BilinearResize, ConcatChannels, Conv2d, Relu, ScaleSamples,
 };
@@ -190,11 +190,7 @@ impl<E: Executor> Convs<'_, E> {
     fn conv(&mut self, path: &str, x: &E::Value, kernel: usize) -> pelk_autodiff::Result<E::Value> {
         let op = Conv2d { stride: 1, padding: kernel / 2 };
         let init = Init::TruncatedNormal((2.0 / (self.channels * kernel * kernel) as f32).sqrt());
-        let mut x =
-            conv2d_with(self.e, &format!("{path}.conv"), x, self.channels, kernel, op, init, self.folded)?;
-        if !self.folded {
-            x = batch_norm(self.e, &format!("{path}.bn"), &x)?;
-        }
+        let x = conv2d_bn(self.e, self.folded, path, x, self.channels, kernel, op, init)?;
         self.e.apply_one(Relu, &[&x])
     }
 }

@@ -2,6 +2,7 @@
 //! [`MixerConfig`], its line in [`mix`].
 
 mod depthwise;
+mod inception;
 pub mod peripheral;
 pub mod stripe;
 
@@ -12,7 +13,7 @@ use pelk_autodiff::{Executor, Result};
 /// Where a block stands: its own path, and the stage's, under which its shared parameters live.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockPath<'a> {
-    /// `stages.I.J`
+    /// Where the mixer has its parameters, for instance `stages.I.J`.
     pub block: &'a str,
     /// I
     pub stage: usize,
@@ -29,6 +30,7 @@ pub fn mix<E: Executor>(
     match config {
         MixerConfig::Peripheral(config) => peripheral::mix(e, config, folded, path, x),
         MixerConfig::Stripe(config) => stripe::mix(e, config, folded, path, x),
+        MixerConfig::Inception(config) => inception::mix(e, config, path, x),
         MixerConfig::Depthwise { kernel } => depthwise::mix(e, *kernel, path, x),
     }
 }

@@ -1,7 +1,8 @@
 //! What distinguishes the models of one skeleton, and how users change it.
 
 use crate::config::{
-    Boxes, DenseInit, Head, MixerConfig, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
+    Boxes, DenseInit, Head, InceptionConfig, MixerConfig, NetworkConfig, PeripheralConfig, Position,
+    Skeleton, StageConfig, StripeConfig,
 };
 use crate::error::{ModelError, Result};
 use crate::heads::upernet::UperNetConfig;
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 /// The architecture of a model, a list entry a stage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blueprint {
+    /// The layers around the mixers.
+    pub skeleton: Skeleton,
     /// Step of the stem.
     pub stem_stride: usize,
     /// Blocks of each stage.
@@ -21,7 +24,9 @@ pub struct Blueprint {
     pub width_factor: f64,
     /// Side of the large kernel of each stage.
     pub kernels: Vec<usize>,
-    /// Large kernels beside small ones, each with a BatchNorm; `None` for ConvNeXt's plain depthwise kernels.
+    /// Width of the last stage's pixel MLPs over that of its blocks; 4 in all others.
+    pub last_mlp_ratio: usize,
+    /// What the large kernels are made of; `None` for ConvNeXt's plain depthwise kernels.
     pub large: Option<LargeKernel>,
     /// Start of the layer scale.
     pub layer_scale: f32,
@@ -30,6 +35,9 @@ pub struct Blueprint {
     /// Drop path of the last block.
     pub drop_path: f32,
 }
+
+/// Width of pixel MLPs over that of blocks.
+pub(super) const MLP_RATIO: usize = 4;
 
 /// What a large kernel is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +49,8 @@ pub enum Form {
     Dense,
     /// Two crossed stripes as wide as the small kernel: SLaK.
     Stripe,
+    /// The small kernel, a horizontal and a vertical band, a third of the convolved channels each: InceptionNeXt.
+    Inception,
 }
 
 /// What the mixers of large kernels have.
@@ -56,7 +66,7 @@ pub struct LargeKernel {
     pub grids: Option<Vec<String>>,
     /// Share of the channels that is convolved, cut to an integer.
     pub ratio: f64,
-    /// Side of the parallel dense kernel; 0 for none.
+    /// Side of the small dense kernel; 0 for none.
     pub small_kernel: usize,
     /// Position embedding.
     pub position: Position,
@@ -85,7 +95,7 @@ pub struct ModelSpec {
     /// Side of the large kernel of each stage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernels: Option<Vec<usize>>,
-    /// What large kernels are made of: peripheral, dense or stripe (all models but ConvNeXt's).
+    /// What large kernels are made of: peripheral, dense, stripe or inception (all models but ConvNeXt's).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub form: Option<Form>,
     /// Side of the unshared centre (peripheral kernels).
@@ -100,10 +110,11 @@ pub struct ModelSpec {
     /// Share of the channels that is convolved (all models but ConvNeXt's).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
-    /// Side of the parallel dense kernel, 0 for none; the width of stripes (all models but ConvNeXt's).
+    /// Side of the parallel dense kernel, 0 for none; the width of stripes; the side of the square beside bands (all models but
+    /// ConvNeXt's).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub small_kernel: Option<usize>,
-    /// Position embedding: none, in_bounds or literal (all models but ConvNeXt's; stripes have none).
+    /// Position embedding: none, in_bounds or literal (all models but ConvNeXt's; stripes and bands have none).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
     /// Whether parameters are factors of the regions' sums or means: sum, as in the paper, or mean (peripheral kernels).
@@ -112,6 +123,9 @@ pub struct ModelSpec {
     /// Start of the layer scale; 0 leaves it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer_scale: Option<f32>,
+    /// Factor on the start of the classifier's last weights, 1 unless it is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_init_scale: Option<f32>,
     /// How dense layers start: fixed or fan_in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dense_init: Option<DenseInit>,
@@ -183,8 +197,8 @@ impl Blueprint {
         if blueprint.form != Form::Peripheral {
             refuse(&sharing, "is for peripheral kernels; set model.form=peripheral too".to_owned())?;
         }
-        if blueprint.form == Form::Stripe && blueprint.position != Position::None {
-            let reason = "is for square kernels; with model.form=stripe set model.position=none too";
+        if matches!(blueprint.form, Form::Stripe | Form::Inception) && blueprint.position != Position::None {
+            let reason = "is for large square kernels; with model.form=stripe or inception set model.position=none too";
             return Err(ModelError::config("position", reason));
         }
         Ok(self)
@@ -214,7 +228,9 @@ impl Blueprint {
                 None => MixerConfig::Depthwise { kernel: self.kernels[i] },
                 Some(large) => large.stage(i, self.kernels[i], width, stages)?,
             };
-            Ok(StageConfig { depth: self.depths[i], width, mixer })
+            let mlp_ratio =
+                (i + 1 == stages && self.last_mlp_ratio != MLP_RATIO).then_some(self.last_mlp_ratio);
+            Ok(StageConfig { depth: self.depths[i], width, mixer, mlp_ratio })
         };
         let config = NetworkConfig {
             name: name.to_owned(),
@@ -222,9 +238,11 @@ impl Blueprint {
             classes,
             stem_stride: self.stem_stride,
             stages: (0..stages).map(stage).collect::<Result<_>>()?,
-            mlp_ratio: 4,
+            mlp_ratio: MLP_RATIO,
             layer_scale: self.layer_scale,
+            skeleton: self.skeleton,
             dense_init: self.dense_init,
+            head_init_scale: 1.0,
             drop_path: self.drop_path,
             folded: false,
             head: Head::default(),
@@ -243,22 +261,24 @@ impl LargeKernel {
             ));
         }
         let channels = ((width as f64 * self.ratio) as usize).max(1);
-        if self.form == Form::Stripe && kernel > self.small_kernel {
-            return Ok(MixerConfig::Stripe(StripeConfig { kernel, width: self.small_kernel, channels }));
-        }
-        let (grid, small_kernel) = match self.form {
-            Form::Peripheral => (self.grid(i, kernel, stages)?, self.small_kernel),
-            Form::Dense => (dense(kernel)?, self.small_kernel),
-            // Stripes no longer than they are wide are one dense kernel, as in SLaK.
-            Form::Stripe => (dense(kernel)?, 0),
+        let square = |grid, small_kernel| {
+            let LargeKernel { position, boxes, .. } = *self;
+            MixerConfig::Peripheral(PeripheralConfig { grid, channels, small_kernel, position, boxes })
         };
-        Ok(MixerConfig::Peripheral(PeripheralConfig {
-            grid,
-            channels,
-            small_kernel,
-            position: self.position,
-            boxes: self.boxes,
-        }))
+        Ok(match self.form {
+            Form::Peripheral => square(self.grid(i, kernel, stages)?, self.small_kernel),
+            Form::Dense => square(dense(kernel)?, self.small_kernel),
+            Form::Stripe if kernel > self.small_kernel => {
+                MixerConfig::Stripe(StripeConfig { kernel, width: self.small_kernel, channels })
+            }
+            // Stripes no longer than they are wide are one dense kernel, as in SLaK.
+            Form::Stripe => square(dense(kernel)?, 0),
+            Form::Inception => MixerConfig::Inception(InceptionConfig {
+                square: self.small_kernel,
+                band: kernel,
+                channels: (width as f64 * self.ratio / InceptionConfig::BRANCHES as f64) as usize,
+            }),
+        })
     }
 
     fn grid(&self, i: usize, kernel: usize, stages: usize) -> Result<SharingGrid> {

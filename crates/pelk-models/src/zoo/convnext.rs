@@ -1,8 +1,8 @@
 //! ConvNeXt (arXiv 2201.03545), and a small one of the same skeleton as the small PeLKs.
 
-use super::blueprint::Blueprint;
+use super::blueprint::{Blueprint, MLP_RATIO};
 use super::{Model, PaperNumbers};
-use crate::config::DenseInit;
+use crate::config::{DenseInit, Skeleton};
 
 fn convnext(
     name: &'static str,
@@ -20,11 +20,13 @@ fn convnext(
         density: 1.0,
         paper,
         blueprint: Blueprint {
+            skeleton: Skeleton::ConvNeXt,
             stem_stride,
             depths: depths.to_vec(),
             widths: (0..depths.len()).map(|stage| width << stage).collect(),
             width_factor: 1.0,
             kernels: vec![7; depths.len()],
+            last_mlp_ratio: MLP_RATIO,
             large: None,
             layer_scale,
             dense_init,

@@ -2,7 +2,9 @@
 
 mod blueprint;
 mod convnext;
+mod inceptionnext;
 mod pelk;
+mod replknet;
 mod rivals;
 mod scales;
 
@@ -120,8 +122,9 @@ pub fn configure(spec: &ModelSpec, in_channels: usize, classes: usize) -> Result
     let mut config = model.blueprint.with(spec)?.build(model.name, in_channels, classes)?;
     if let Some(upernet) = &spec.upernet {
         config.head = Head::UperNet(upernet.clone());
-        config.validate()?;
     }
+    config.head_init_scale = spec.head_init_scale.unwrap_or(config.head_init_scale);
+    config.validate()?;
     Ok(config)
 }
 
@@ -129,7 +132,9 @@ pub fn configure(spec: &ModelSpec, in_channels: usize, classes: usize) -> Result
 pub fn models() -> Vec<Model> {
     let mut models = pelk::models();
     models.extend(rivals::models());
+    models.extend(replknet::models());
     models.extend(convnext::models());
+    models.extend(inceptionnext::models());
     models
 }
 
@@ -191,13 +196,15 @@ mod tests {
     #[test]
     fn options_that_mean_nothing_for_a_model_are_refused() {
         let refused = |spec: ModelSpec| configure(&spec, 3, 10).unwrap_err().to_string();
-        for name in ["convnext_t", "slak_t", "replk_t"] {
+        for name in ["convnext_t", "slak_t", "replk_t", "replknet_31b", "inceptionnext_t"] {
             let message = refused(ModelSpec { center: Some(7), ..ModelSpec::named(name) });
             assert!(message.contains("center"), "{name}: {message}");
         }
         let message = refused(ModelSpec { form: Some(Form::Dense), ..ModelSpec::named("convnext_t") });
         assert!(message.contains("form"), "{message}");
-        let message = refused(ModelSpec { form: Some(Form::Stripe), ..ModelSpec::named("pelk_t") });
-        assert!(message.contains("position"), "{message}");
+        for form in [Form::Stripe, Form::Inception] {
+            let message = refused(ModelSpec { form: Some(form), ..ModelSpec::named("pelk_t") });
+            assert!(message.contains("position"), "{message}");
+        }
     }
 }

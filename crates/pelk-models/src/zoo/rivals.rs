@@ -1,5 +1,5 @@
 //! The other ways to a large kernel, in the skeleton of SLaK and PeLK: crossed stripes (SLaK, arXiv 2207.03620) and
-//! dense kernels re-parameterised with small ones (RepLKNet, arXiv 2203.06717).
+//! dense kernels re-parameterised with small ones (as in RepLKNet, arXiv 2203.06717).
 
 use super::blueprint::{Form, LargeKernel};
 use super::pelk::peripheral;
@@ -8,7 +8,7 @@ use super::{Model, PaperNumbers};
 use crate::config::Position;
 
 /// All channels, a 5 x 5 branch, no embedding.
-fn rival(form: Form) -> LargeKernel {
+pub(super) fn rival(form: Form) -> LargeKernel {
     LargeKernel { form, ratio: 1.0, position: Position::None, ..peripheral(5) }
 }
 

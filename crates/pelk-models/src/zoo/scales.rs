@@ -1,7 +1,7 @@
 //! The sizes that models with large kernels share: those of SLaK, which PeLK takes over, and small ones for small images.
 
-use super::blueprint::{Blueprint, LargeKernel};
-use crate::config::DenseInit;
+use super::blueprint::{Blueprint, LargeKernel, MLP_RATIO};
+use crate::config::{DenseInit, Skeleton};
 
 /// Depth of the third stage, width of the first, drop path.
 pub(super) type Scale = (usize, usize, f32);
@@ -20,11 +20,13 @@ pub(super) fn large(
     large: LargeKernel,
 ) -> Blueprint {
     Blueprint {
+        skeleton: Skeleton::ConvNeXt,
         stem_stride: 4,
         depths: vec![3, 3, depth, 3],
         widths: vec![width, 2 * width, 4 * width, 8 * width],
         width_factor,
         kernels: kernels.to_vec(),
+        last_mlp_ratio: MLP_RATIO,
         large: Some(large),
         layer_scale: 1e-6,
         dense_init: DenseInit::Fixed,
@@ -35,11 +37,13 @@ pub(super) fn large(
 /// Three stages for images of 28 to 64 pixels. The kernels cover the whole map at 28 pixels (maps of 14, 7 and 3).
 pub(super) fn for_small_images(depths: [usize; 3], width: usize, large: LargeKernel) -> Blueprint {
     Blueprint {
+        skeleton: Skeleton::ConvNeXt,
         stem_stride: 2,
         depths: depths.to_vec(),
         widths: vec![width, 2 * width, 4 * width],
         width_factor: 1.0,
         kernels: vec![27, 13, 5],
+        last_mlp_ratio: MLP_RATIO,
         large: Some(large),
         layer_scale: 1.0,
         dense_init: DenseInit::FanIn,

@@ -8,7 +8,8 @@ use pelk_autodiff::{
 use pelk_grid::SharingGrid;
 use pelk_models::zoo::Form;
 use pelk_models::{
-    Boxes, Head, MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
+    Boxes, Head, MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, Skeleton, StageConfig,
+    StripeConfig,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -76,6 +77,8 @@ fn network(in_channels: usize, classes: usize, stages: Vec<StageConfig>) -> Resu
         stages,
         mlp_ratio: 4,
         layer_scale: 1.0,
+        skeleton: Skeleton::ConvNeXt,
+        head_init_scale: 1.0,
         dense_init: pelk_models::DenseInit::Fixed,
         drop_path: 0.0,
         folded: false,
@@ -94,7 +97,12 @@ pub fn block<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
         position: attrs.position,
         boxes: Boxes::Sum,
     });
-    run_block(case, backend, StageConfig { depth: 1, width: attrs.dim, mixer }, attrs.training)
+    run_block(
+        case,
+        backend,
+        StageConfig { depth: 1, width: attrs.dim, mixer, mlp_ratio: None },
+        attrs.training,
+    )
 }
 
 /// A block of SLaK or RepLKNet over part of the channels.
@@ -113,9 +121,16 @@ pub fn rival<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
             position: Position::None,
             boxes: Boxes::Sum,
         }),
-        Form::Peripheral => return Err("a peripheral kernel is no rival".into()),
+        Form::Peripheral | Form::Inception => {
+            return Err(format!("{:?} is no case of two parallel kernels", attrs.form));
+        }
     };
-    run_block(case, backend, StageConfig { depth: 1, width: attrs.dim, mixer }, attrs.training)
+    run_block(
+        case,
+        backend,
+        StageConfig { depth: 1, width: attrs.dim, mixer, mlp_ratio: None },
+        attrs.training,
+    )
 }
 
 fn constants(bn_eps: f32, bn_momentum: f32, ln_eps: f32) -> Result<(), String> {
@@ -188,7 +203,7 @@ pub fn train<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
             position: attrs.position,
             boxes: Boxes::Sum,
         });
-        Ok(StageConfig { depth: attrs.depths[i], width, mixer })
+        Ok(StageConfig { depth: attrs.depths[i], width, mixer, mlp_ratio: None })
     };
     let stages = (0..attrs.depths.len()).map(stage).collect::<Result<Vec<_>, String>>()?;
     let network = network(3, attrs.classes, stages)?;

@@ -56,6 +56,12 @@ struct PeripheralAttrs {
 #[serde(deny_unknown_fields)]
 struct DepthwiseAttrs {
     kernel: [usize; 2],
+    #[serde(default = "every_pixel")]
+    stride: usize,
+}
+
+fn every_pixel() -> usize {
+    1
 }
 
 #[derive(Deserialize)]
@@ -100,10 +106,10 @@ pub fn run<B: Backend>(op: &str, case: &mut Case, backend: &B) -> Result<(), Str
     let outputs = match op {
         "peripheral_conv" => peripheral(case, &mut inputs)?,
         "depthwise_conv" => {
-            let DepthwiseAttrs { kernel: [k, l] } = case.attrs()?;
+            let DepthwiseAttrs { kernel: [k, l], stride } = case.attrs()?;
             let (rows, columns) =
                 (SharingGrid::dense(k).map_err(text)?, SharingGrid::dense(l).map_err(text)?);
-            apply(case, &mut inputs, DepthwiseConv { rows, columns }, &["x", "weight"])?
+            apply(case, &mut inputs, DepthwiseConv { rows, columns, stride }, &["x", "weight"])?
         }
         "conv2d" => {
             let Conv2dAttrs { stride, padding } = case.attrs()?;

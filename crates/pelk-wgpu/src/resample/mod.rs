@@ -1,5 +1,5 @@
 //! Images brought to another size by weights that are a product of one for the row and one for the column: pooling and
-//! interpolation, whose gradients are such maps too.
+//! interpolation and subsampling, whose gradients are such maps too.
 
 use crate::check::expect_len;
 use crate::kernel::{Each, Whole};
@@ -9,6 +9,7 @@ use pelk_cpu::pool::bins;
 use pelk_cpu::resize::neighbours;
 use pelk_cpu::separable::Axis;
 use pelk_cpu::shape::ImageShape;
+use pelk_cpu::subsample::{self, every};
 
 /// An axis on the device: for output `i` the places `starts[i]..starts[i + 1]` of `inputs` and `weights`.
 struct Table {
@@ -79,6 +80,25 @@ impl Gpu {
         let [rows, columns] =
             [neighbours(shape.h, size[0]).transposed(), neighbours(shape.w, size[1]).transposed()];
         self.resample("bilinear_backward", [shape.n, shape.c], rows, columns, gy)
+    }
+
+    /// Every `step`-th row and column of images of `shape`.
+    ///
+    /// # Errors
+    /// When a size or the step is zero, lengths do not fit, or the device has no room or has failed.
+    pub fn subsample(&self, shape: ImageShape, step: usize, x: &Buffer) -> Result<Buffer> {
+        subsample::size(shape, step)?;
+        self.resample("subsample", [shape.n, shape.c], every(shape.h, step), every(shape.w, step), x)
+    }
+
+    /// The gradient of [`Gpu::subsample`].
+    ///
+    /// # Errors
+    /// When a size or the step is zero, lengths do not fit, or the device has no room or has failed.
+    pub fn subsample_backward(&self, shape: ImageShape, step: usize, gy: &Buffer) -> Result<Buffer> {
+        subsample::size(shape, step)?;
+        let [rows, columns] = [every(shape.h, step).transposed(), every(shape.w, step).transposed()];
+        self.resample("subsample_backward", [shape.n, shape.c], rows, columns, gy)
     }
 
     fn resample(
