@@ -1,5 +1,6 @@
 //! Ctrl-C, as training commands take it.
 
+use crate::output::note;
 use anyhow::{Context, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ pub fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\nStopping after this step (Ctrl-C again: at once, without saving)");
+        note!("\nStopping after this step (Ctrl-C again: at once, without saving)");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(stop)

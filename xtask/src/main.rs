@@ -1,7 +1,5 @@
 //! The commands of the workspace; `cargo xtask --help` lists them.
 #![forbid(unsafe_code)]
-// A command answers on standard output: that is what it is for.
-#![allow(clippy::print_stdout)]
 
 mod ablation;
 mod chart;
@@ -10,6 +8,7 @@ mod device;
 mod images;
 mod interrupt;
 mod memory;
+mod output;
 mod own_process;
 mod pictures;
 mod presets;
@@ -18,6 +17,7 @@ mod table;
 mod trained;
 mod workspace;
 
+use crate::output::note;
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
                     message += &format!("\ncaused by: {cause}");
                 }
             }
-            eprintln!("{message}");
+            note!("{message}");
             ExitCode::FAILURE
         }
     }

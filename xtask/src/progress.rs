@@ -1,5 +1,6 @@
 //! Progress of a run: a bar on a terminal, plain lines elsewhere.
 
+use crate::output::note;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pelk_train::StepReport;
 use std::io::IsTerminal;
@@ -69,7 +70,7 @@ impl Progress {
             self.bar.set_message(line);
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            eprintln!("step {}/{}  {line}", report.step, self.last_step);
+            note!("step {}/{}  {line}", report.step, self.last_step);
         }
     }
 
@@ -83,7 +84,7 @@ impl Progress {
         if self.terminal {
             self.bar.println(text);
         } else {
-            eprintln!("{text}");
+            note!("{text}");
         }
     }
 

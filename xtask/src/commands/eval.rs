@@ -1,6 +1,7 @@
 //! `cargo xtask eval`
 
 use crate::device::{DeviceArgs, on_device};
+use crate::output::say;
 use crate::progress::Evaluating;
 use crate::table::{Table, number, text};
 use crate::trained::Trained;
@@ -115,7 +116,7 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     )?;
     let seconds = start.elapsed().as_secs_f64();
     progress.finish();
-    println!(
+    say!(
         "{}{} after step {}, {} {split} images of {}\n",
         network.config().name,
         if args.folded { " (folded)" } else { "" },
@@ -125,22 +126,22 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     );
     let confusion = &evaluation.confusion;
     if matches!(network.config().head, Head::UperNet(_)) {
-        println!("{}", by_pixels(confusion, &description.classes));
-        println!("mIoU            {:.2} %", 100.0 * confusion.mean_iou());
-        println!("mAcc            {:.2} %", 100.0 * confusion.mean_recall());
-        println!("aAcc            {:.2} %", 100.0 * confusion.accuracy());
+        say!("{}", by_pixels(confusion, &description.classes));
+        say!("mIoU            {:.2} %", 100.0 * confusion.mean_iou());
+        say!("mAcc            {:.2} %", 100.0 * confusion.mean_recall());
+        say!("aAcc            {:.2} %", 100.0 * confusion.accuracy());
     } else {
-        println!("{}", by_class(confusion, &description.classes));
-        println!("accuracy        {:.2} %", 100.0 * confusion.accuracy());
+        say!("{}", by_class(confusion, &description.classes));
+        say!("accuracy        {:.2} %", 100.0 * confusion.accuracy());
         if description.classes.len() > 5 {
-            println!("top-5 accuracy  {:.2} %", 100.0 * evaluation.top5_accuracy);
+            say!("top-5 accuracy  {:.2} %", 100.0 * evaluation.top5_accuracy);
         }
     }
     for group in &evaluation.groups {
-        println!("  of {:<11} {:.2} %", group.name, 100.0 * group.accuracy());
+        say!("  of {:<11} {:.2} %", group.name, 100.0 * group.accuracy());
     }
-    println!("loss            {:.4}", evaluation.loss);
-    println!("speed           {:.1} images/s", count as f64 / seconds);
+    say!("loss            {:.4}", evaluation.loss);
+    say!("speed           {:.1} images/s", count as f64 / seconds);
     Ok(())
 }
 

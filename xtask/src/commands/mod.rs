@@ -13,6 +13,7 @@ mod predict;
 mod test;
 mod train;
 
+use crate::output::go_on_unheard;
 use anyhow::Result;
 
 /// PeLK: ConvNets with very large kernels, which share parameters away from their centre.
@@ -65,6 +66,10 @@ enum Command {
 /// # Errors
 /// Those of the command.
 pub fn run(cli: Cli) -> Result<()> {
+    if matches!(cli.command, Command::Train(_) | Command::Ablate(_)) {
+        // Days of work, whose results are files.
+        go_on_unheard();
+    }
     match cli.command {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),

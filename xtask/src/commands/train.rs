@@ -4,6 +4,7 @@ mod predictions;
 
 use crate::device::{DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
+use crate::output::{note, say};
 use crate::presets::{self, PRESETS};
 use crate::progress::{Progress, duration};
 use crate::table::{Table, number};
@@ -96,7 +97,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     let mut run = match origin {
         Origin::Fresh(folder) => {
             if let Some(start) = trainer.warm_start()? {
-                println!("{}", describe_start(&config, &start));
+                say!("{}", describe_start(&config, &start));
             }
             // Only now, so that a run which cannot start leaves no folder behind.
             Run::create(&folder, &config)?
@@ -106,7 +107,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
             run
         }
         Origin::Resumed(run, None) => {
-            eprintln!("The run had not come to a checkpoint yet: starting it from the beginning.");
+            note!("The run had not come to a checkpoint yet: starting it from the beginning.");
             trainer.warm_start()?;
             run
         }
@@ -117,7 +118,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     let total = trainer.total_steps();
     let last = args.max_steps.map_or(total, |max| max.min(total));
     if trainer.step() >= last {
-        println!("Nothing to do: the run has taken {} of {last} steps.", trainer.step());
+        say!("Nothing to do: the run has taken {} of {last} steps.", trainer.step());
         return Ok(());
     }
     let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
@@ -231,23 +232,23 @@ fn introduce<B: Backend>(
     run: &Run,
 ) -> Result<()> {
     let parameters = trainer.network().trained_values()?;
-    println!(
+    say!(
         "{} ({parameters} parameters) on {}: {} training and {} test images",
         config.model.name,
         config.data.dataset,
         datasets.train.len(),
         datasets.test.len(),
     );
-    println!(
+    say!(
         "{} steps, {} an epoch, on {device} with {} threads, seed {}",
         trainer.total_steps(),
         trainer.steps_per_epoch(),
         rayon::current_num_threads(),
         config.seed,
     );
-    println!("run folder: {}", shown(run.folder()));
+    say!("run folder: {}", shown(run.folder()));
     if trainer.step() > 0 {
-        println!("going on after step {}", trainer.step());
+        say!("going on after step {}", trainer.step());
     }
     Ok(())
 }
@@ -381,13 +382,13 @@ fn conclude<B: Backend>(
                 format!("{:.0}", row.images_per_second),
             ]);
         }
-        println!("\n{table}");
+        say!("\n{table}");
     }
     let folder = shown(run.folder());
     match (outcome, rows.last()) {
         (Outcome::Finished, Some(last)) => {
             let best = rows.iter().map(|row| metric.value(row)).fold(0.0, f64::max);
-            println!(
+            say!(
                 "Test {} {:.2} % at the end (best {:.2} %), in {}.",
                 metric.name(),
                 100.0 * metric.value(last),
@@ -395,24 +396,24 @@ fn conclude<B: Backend>(
                 duration(seconds),
             );
         }
-        (Outcome::Stopped, _) => println!("Stopped and saved after step {step} of {total}."),
-        _ => println!("Saved after step {step} of {total}, the limit given."),
+        (Outcome::Stopped, _) => say!("Stopped and saved after step {step} of {total}."),
+        _ => say!("Saved after step {step} of {total}, the limit given."),
     }
     let data = args.data.as_deref().map_or(String::new(), |folder| format!(" --data {}", shown(folder)));
     let again = data + &args.device.device.option();
-    println!("\nNext:");
+    say!("\nNext:");
     if outcome != Outcome::Finished {
-        println!("  cargo xtask train --resume --out {folder}{again}");
+        say!("  cargo xtask train --resume --out {folder}{again}");
     }
     let checkpoint = |path: &Path| shown(path);
     if run.best().exists() {
-        println!("  cargo xtask eval --checkpoint {}{again}", checkpoint(&run.best()));
+        say!("  cargo xtask eval --checkpoint {}{again}", checkpoint(&run.best()));
         if trainer.network().config().head != Head::Dense {
-            println!("  cargo xtask predict --checkpoint {} IMAGE...", checkpoint(&run.best()));
+            say!("  cargo xtask predict --checkpoint {} IMAGE...", checkpoint(&run.best()));
         }
-        println!("  open {}", shown(&run.curves()));
+        say!("  open {}", shown(&run.curves()));
         if let Some(sheet) = sheet {
-            println!("  open {}", shown(sheet));
+            say!("  open {}", shown(sheet));
         }
     }
 }

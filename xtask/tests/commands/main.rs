@@ -9,3 +9,4 @@ mod results;
 mod sandbox;
 mod segmentation;
 mod showing;
+mod unheard;
