@@ -119,7 +119,7 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     say!(
         "{}{} after step {}, {} {split} images of {}\n",
         network.config().name,
-        if args.folded { " (folded)" } else { "" },
+        if network.config().folded { " (folded)" } else { "" },
         description.step,
         count,
         description.data.dataset,

@@ -8,6 +8,7 @@ mod devices;
 mod docs;
 mod erf;
 mod eval;
+mod fold;
 mod grid;
 mod predict;
 mod test;
@@ -50,6 +51,7 @@ enum Command {
     Train(train::TrainArgs),
     Eval(eval::EvalArgs),
     Predict(predict::PredictArgs),
+    Fold(fold::FoldArgs),
     Data(data::DataArgs),
     Ablate(ablate::AblateArgs),
     Grid(grid::GridArgs),
@@ -74,6 +76,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Fold(args) => fold::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Ablate(args) => ablate::run(&args),
         Command::Grid(args) => grid::run(args),

@@ -3,6 +3,7 @@
 mod ablation;
 mod bad_input;
 mod bench;
+mod folding;
 mod gpu;
 mod interruptions;
 mod results;
