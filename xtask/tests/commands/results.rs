@@ -77,7 +77,12 @@ fn eval_agrees_with_the_metrics_folded_or_not_on_any_number_of_threads() {
         let other = eval(more);
         assert_eq!((&other.0, &other.1, &other.2), (&plain.0, &plain.1, &plain.2), "{more:?}");
     }
-    assert_ne!(eval(&["--train"]).2, plain.2);
+    let svg = |name: &str| String::from_utf8(sandbox.read(name)).unwrap();
+    let picture = svg("run/best.confusion.svg");
+    assert!(picture.contains("32 test images") && picture.matches("Ankle boot").count() == 2, "{picture}");
+    assert_ne!(eval(&["--train", "--confusion", "other.svg"]).2, plain.2);
+    assert!(svg("other.svg").contains("64 train images"));
+    assert_eq!(svg("run/best.confusion.svg"), picture);
 }
 
 fn save(sandbox: &Sandbox, name: &str, image: impl Into<DynamicImage>) {
