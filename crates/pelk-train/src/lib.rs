@@ -60,6 +60,7 @@ mod optimizer;
 mod run;
 mod schedule;
 mod stage_decay;
+pub mod tensorboard;
 mod trainer;
 mod warm_start;
 
@@ -77,5 +78,6 @@ pub use optimizer::{Optimizer, OptimizerConfig, gradient_norm};
 pub use run::Run;
 pub use schedule::{Decay, ScheduleConfig};
 pub use stage_decay::StageDecay;
+pub use tensorboard::EventLog;
 pub use trainer::{Datasets, Trainer};
 pub use warm_start::WarmStart;

@@ -3,6 +3,7 @@
 //! `config.toml` (resolved), `metrics.csv` (a row an evaluation), `groups.csv` (a row an evaluation and group of labels,
 //! where the dataset has groups), `curves.svg`, `last.safetensors` (everything needed to
 //! go on), `best.safetensors` (the network with the best accuracy, or mIoU, on the test images). Each file is replaced as a whole.
+//! Event files for TensorBoard stand beside them and grow, see [`tensorboard`](crate::tensorboard).
 
 use crate::atomic::{remove_unfinished, write_atomically};
 use crate::checkpoint::Checkpoint;

@@ -13,8 +13,8 @@ use anyhow::{Context, Result, bail};
 use pelk_autodiff::Backend;
 use pelk_models::Head;
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, Limits, Metric, MetricsRow, Observer, Outcome, Run, StepReport,
-    TrainConfig, Trainer, WarmStart,
+    Checkpoint, Datasets, Evaluation, EventLog, Limits, Metric, MetricsRow, Observer, Outcome, Run,
+    StepReport, TrainConfig, Trainer, WarmStart,
 };
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -78,8 +78,9 @@ Examples:
   cargo xtask train --preset ade20k-pelk-t --data ADEChallengeData2016 --weights pelk-t.safetensors
   cargo xtask train --resume
 
-A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors and
-last.safetensors; of segmentation also predictions.png. Ctrl-C saves before it stops, with exit status 0.";
+A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors,
+last.safetensors and event files for `tensorboard --logdir runs`; of segmentation also predictions.png. Ctrl-C saves
+before it stops, with exit status 0.";
 
 /// Runs the command.
 ///
@@ -122,15 +123,17 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         return Ok(());
     }
     let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
+    let events = EventLog::create(run.folder(), trainer.step())?;
     let progress = Progress::new(trainer.step(), last);
     let start = Instant::now();
-    let mut observer = Files { run: &mut run, metric: config.metric(), progress, stop, step_log };
+    let mut observer = Files { run: &mut run, metric: config.metric(), progress, stop, step_log, events };
     let limits = Limits { max_steps: args.max_steps, checkpoint_every: Some(args.checkpoint_every) };
     let outcome = trainer.run(limits, &mut observer);
     observer.progress.finish();
     if let Some(log) = observer.step_log {
         log.close()?;
     }
+    let events = observer.events;
     let (outcome, seconds) = (outcome?, start.elapsed().as_secs_f64());
     let sheet = match (outcome, config.metric()) {
         (Outcome::Finished, Metric::MeanIou) => {
@@ -141,6 +144,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         _ => None,
     };
     conclude(outcome, &run, &trainer, &config, sheet.as_deref(), seconds, args);
+    events.close()?;
     Ok(())
 }
 
@@ -260,6 +264,7 @@ struct Files<'a> {
     progress: Progress,
     stop: Arc<AtomicBool>,
     step_log: Option<StepLog>,
+    events: EventLog,
 }
 
 /// A file with a line for each step.
@@ -299,6 +304,7 @@ impl StepLog {
 impl Observer for Files<'_> {
     fn on_step(&mut self, report: &StepReport) -> bool {
         self.progress.step(report);
+        self.events.step(report);
         if let Some(log) = &mut self.step_log {
             log.add(report);
         }
@@ -326,6 +332,7 @@ impl Observer for Files<'_> {
         best: Option<&Checkpoint>,
     ) -> pelk_train::Result<()> {
         self.run.add(*row, evaluation, best)?;
+        self.events.evaluation(row, evaluation);
         self.progress.line(&format!(
             "epoch {:>3}, step {:>6}: train loss {:.4}, test loss {:.4}, test {} {:.2} %, {:.0} images/s",
             row.epoch,

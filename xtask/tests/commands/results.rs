@@ -28,6 +28,8 @@ fn a_run_folder_holds_the_documented_files() {
     let svg = String::from_utf8(sandbox.read("run/curves.svg")).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
 
+    assert_eq!(sandbox.event_files("run").len(), 1, "TensorBoard's curves");
+
     // Every setting is written out, and the file is itself a configuration.
     let config = String::from_utf8(sandbox.read("run/config.toml")).unwrap();
     for key in
