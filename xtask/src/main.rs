@@ -4,6 +4,7 @@
 mod ablation;
 mod chart;
 mod commands;
+mod dashboard;
 mod device;
 mod images;
 mod interrupt;

@@ -2,11 +2,12 @@
 
 mod predictions;
 
+use crate::dashboard::{Dashboard, Headline};
 use crate::device::{DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::output::{note, say};
 use crate::presets::{self, PRESETS};
-use crate::progress::{Progress, duration};
+use crate::progress::{Display, Progress, duration};
 use crate::table::{Table, number};
 use crate::workspace::{datasets, in_pool, root, shown};
 use anyhow::{Context, Result, bail};
@@ -64,6 +65,9 @@ pub struct TrainArgs {
     /// Write a line for each step: step, loss, norm of the gradients, accuracy on its images, learning rate
     #[arg(long, value_name = "FILE.csv")]
     step_log: Option<PathBuf>,
+    /// Show the run on the whole terminal: curves, last evaluations, time left; q saves and stops, as Ctrl-C does
+    #[arg(long)]
+    tui: bool,
     /// Seed of everything random; runs with equal seeds give equal bits
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -77,6 +81,7 @@ Examples:
   cargo xtask train --preset scenes
   cargo xtask train --preset ade20k-pelk-t --data ADEChallengeData2016 --weights pelk-t.safetensors
   cargo xtask train --resume
+  cargo xtask train --preset fashion-mnist-long --tui
 
 A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors,
 last.safetensors and event files for `tensorboard --logdir runs`; of segmentation also predictions.png. Ctrl-C saves
@@ -91,6 +96,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 }
 
 fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
+    if args.tui {
+        Dashboard::check_terminal()?;
+    }
     let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
     let datasets = datasets(&config.data, args.data.as_deref())?;
     let device = backend.name();
@@ -124,7 +132,15 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     }
     let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
     let events = EventLog::create(run.folder(), trainer.step())?;
-    let progress = Progress::new(trainer.step(), last);
+    let progress = match args.tui {
+        true => {
+            let title = format!("{} on {}", config.model.name, config.data.dataset);
+            let place = format!("{} · {device}", shown(run.folder()));
+            let headline = Headline { title, place, metric: config.metric(), steps: (trainer.step(), last) };
+            Display::Dashboard(Dashboard::open(headline, run.rows(), stop.clone())?)
+        }
+        false => Display::Lines(Progress::new(trainer.step(), last)),
+    };
     let start = Instant::now();
     let mut observer = Files { run: &mut run, metric: config.metric(), progress, stop, step_log, events };
     let limits = Limits { max_steps: args.max_steps, checkpoint_every: Some(args.checkpoint_every) };
@@ -261,7 +277,7 @@ fn introduce<B: Backend>(
 struct Files<'a> {
     run: &'a mut Run,
     metric: Metric,
-    progress: Progress,
+    progress: Display,
     stop: Arc<AtomicBool>,
     step_log: Option<StepLog>,
     events: EventLog,
@@ -333,6 +349,7 @@ impl Observer for Files<'_> {
     ) -> pelk_train::Result<()> {
         self.run.add(*row, evaluation, best)?;
         self.events.evaluation(row, evaluation);
+        self.progress.evaluated(row);
         self.progress.line(&format!(
             "epoch {:>3}, step {:>6}: train loss {:.4}, test loss {:.4}, test {} {:.2} %, {:.0} images/s",
             row.epoch,
