@@ -1,5 +1,6 @@
 //! The device that a command computes on.
 
+use crate::output::note;
 use anyhow::Result;
 use pelk_autodiff::{CpuBackend, GpuBackend};
 use pelk_wgpu::{Adapter, AdapterKind, Gpu, GpuError, Options};
@@ -101,7 +102,7 @@ impl Choice {
 fn open(adapter: &Adapter) -> Result<Device> {
     let gpu = Gpu::open(adapter, Options::default())?;
     if gpu.kind() == AdapterKind::Software {
-        eprintln!(
+        note!(
             "{} is a GPU in software, for tests: --device cpu computes the same, many times as fast.",
             gpu.name()
         );
@@ -119,7 +120,7 @@ fn automatic(adapters: &[Adapter]) -> Result<Device> {
         }
         match Gpu::open(adapter, Options::default()) {
             Ok(gpu) => {
-                eprintln!("--device auto: computing on {} ({}).", gpu.name(), gpu.kind());
+                note!("--device auto: computing on {} ({}).", gpu.name(), gpu.kind());
                 return Ok(Device::Gpu(GpuBackend::new(gpu)));
             }
             Err(error) => reasons.push(error.to_string()),
@@ -128,7 +129,7 @@ fn automatic(adapters: &[Adapter]) -> Result<Device> {
     if adapters.is_empty() {
         reasons.push(GpuError::NoAdapter.to_string());
     }
-    eprintln!("--device auto: computing on the processor, since {}.", reasons.join("; "));
+    note!("--device auto: computing on the processor, since {}.", reasons.join("; "));
     Ok(Device::Cpu(CpuBackend::new()?))
 }
 

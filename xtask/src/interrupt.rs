@@ -1,5 +1,7 @@
 //! Ctrl-C, as training commands take it.
 
+use crate::dashboard::give_back_terminal;
+use crate::output::note;
 use anyhow::{Context, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,9 +15,10 @@ pub fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     let flag = stop.clone();
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
+            give_back_terminal();
             std::process::exit(130);
         }
-        eprintln!("\nStopping after this step (Ctrl-C again: at once, without saving)");
+        note!("\nStopping after this step (Ctrl-C again: at once, without saving)");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(stop)

@@ -1,15 +1,15 @@
 //! The commands of the workspace; `cargo xtask --help` lists them.
 #![forbid(unsafe_code)]
-// A command answers on standard output: that is what it is for.
-#![allow(clippy::print_stdout)]
 
 mod ablation;
 mod chart;
 mod commands;
+mod dashboard;
 mod device;
 mod images;
 mod interrupt;
 mod memory;
+mod output;
 mod own_process;
 mod pictures;
 mod presets;
@@ -18,6 +18,7 @@ mod table;
 mod trained;
 mod workspace;
 
+use crate::output::note;
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
                     message += &format!("\ncaused by: {cause}");
                 }
             }
-            eprintln!("{message}");
+            note!("{message}");
             ExitCode::FAILURE
         }
     }

@@ -80,6 +80,7 @@ fn known_fault<'a>(faults: &'a [KnownFault], adapter: &str, test: &str) -> Optio
 }
 
 /// Says that `test` did nothing, and why: once, however often it asks.
+#[allow(clippy::print_stderr)] // the harness shows it with the test
 fn not_tested(test: &str, reason: &str) {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     if !SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(test.to_owned()) {

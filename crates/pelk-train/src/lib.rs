@@ -62,6 +62,7 @@ mod optimizer;
 mod run;
 mod schedule;
 mod sparsity;
+pub mod tensorboard;
 mod trainer;
 mod warm_start;
 
@@ -81,5 +82,6 @@ pub use optimizer::{Algorithm, Optimizer, OptimizerConfig, gradient_norm};
 pub use run::Run;
 pub use schedule::{Decay, ScheduleConfig};
 pub use sparsity::{Densities, SparsityConfig};
+pub use tensorboard::EventLog;
 pub use trainer::{Best, Datasets, Estimate, Trainer};
 pub use warm_start::WarmStart;

@@ -4,6 +4,7 @@
 //! where the dataset has groups), `curves.svg`, `last.safetensors` (everything needed to
 //! go on), `best.safetensors` (the network with the best accuracy, or mIoU, on the test images), `best-ema.safetensors` (the same of averaged
 //! weights), `checkpoints` (earlier states, where they are kept). Each file is replaced as a whole.
+//! Event files for TensorBoard stand beside them and grow, see [`tensorboard`](crate::tensorboard).
 
 use crate::atomic::{remove_unfinished, write_atomically};
 use crate::checkpoint::Checkpoint;

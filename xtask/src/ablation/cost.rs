@@ -4,6 +4,7 @@ use super::plan::{EVALUATIONS, Plan, PlannedRun};
 use super::sweep::Workers;
 use crate::device::{Choice, on_device};
 use crate::memory::peak_bytes;
+use crate::output::say;
 use crate::own_process;
 use crate::workspace::{datasets, in_pool};
 use anyhow::{Context, Result};
@@ -179,7 +180,7 @@ pub fn answer(data: Option<&Path>, threads: Option<usize>, device: &Choice) -> R
     let config = TrainConfig::parse("standard input", &text, &[])?;
     let measured =
         in_pool(threads, || on_device!(device.open()?, backend => measure(backend, config, data)))?;
-    println!("{}", serde_json::to_string(&measured)?);
+    say!("{}", serde_json::to_string(&measured)?);
     Ok(())
 }
 

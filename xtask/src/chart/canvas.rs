@@ -8,7 +8,7 @@ use plotters::style::Color as _;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// plotters places in whole units; so many of them make one unit of a chart.
-const FINE: f64 = 4.0;
+pub(super) const FINE: f64 = 4.0;
 /// Size of text.
 pub(super) const TEXT: f64 = 13.0;
 /// Width of a chart.
@@ -22,7 +22,7 @@ const LEGEND_LINE: f64 = 20.0;
 /// From the left edge of an entry of the legend to its text.
 const LEGEND_MARK: f64 = 26.0;
 /// plotters divides sizes by this, since its own are heights of lines.
-const LINE_HEIGHT: f64 = 1.24;
+pub(super) const LINE_HEIGHT: f64 = 1.24;
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 

@@ -1,5 +1,5 @@
-//! Charts as SVG that read in light and dark surroundings and at any width: lines or points with error bars, and stacked
-//! bars.
+//! Charts as SVG that read in light and dark surroundings and at any width: lines or points with error bars, stacked
+//! bars, and heat maps of shares.
 //!
 //! plotters draws in the colours of the light theme; [`theme`] adds to each the CSS variable that a dark surrounding
 //! changes. A viewer without CSS variables shows the light theme.
@@ -7,10 +7,12 @@
 mod axis;
 mod bars;
 mod canvas;
+mod matrix;
 mod plot;
 mod theme;
 
 pub use bars::{Bars, Row};
+pub use matrix::Matrix;
 pub use theme::STYLE;
 
 use anyhow::Result;

@@ -9,6 +9,7 @@ use crate::ablation::sweep::{Ending, Workers, train};
 use crate::ablation::{catalog, report};
 use crate::device::{Choice, DeviceArgs};
 use crate::interrupt::stop_on_ctrl_c;
+use crate::output::{note, say};
 use crate::progress::duration;
 use crate::workspace::{root, shown};
 use anyhow::{Context, Result, bail, ensure};
@@ -157,12 +158,12 @@ fn sweep(args: &AblateArgs) -> Result<()> {
     let ending =
         ending.with_context(|| format!("what was trained is saved; mend it and go on by {}", resume()))?;
     if ending == Ending::Stopped {
-        println!("Stopped and saved. Go on by\n  {}", resume());
+        say!("Stopped and saved. Go on by\n  {}", resume());
         return Ok(());
     }
-    println!("{} runs in {}.", runs.len(), duration(start.elapsed().as_secs_f64()));
+    say!("{} runs in {}.", runs.len(), duration(start.elapsed().as_secs_f64()));
     if args.shard.is_some() && !Results::read(std::slice::from_ref(&folder))?.complete() {
-        println!("When the other shards are done:\n  cargo xtask ablate --collect {}", shown(&folder));
+        say!("When the other shards are done:\n  cargo xtask ablate --collect {}", shown(&folder));
         return Ok(());
     }
     conclude(std::slice::from_ref(&folder), &folder)
@@ -260,7 +261,7 @@ const USABLE: f64 = 0.9;
 /// The plan with its lengths fixed, written into the sweep's folder beside what its arms cost.
 fn with_costs(plan: Plan, args: &AblateArgs, folder: &Path, workers: &Workers) -> Result<(Plan, Costs)> {
     let measure = || {
-        eprintln!("Measuring what each arm costs ...");
+        note!("Measuring what each arm costs ...");
         Costs::measure(&plan, workers)
     };
     if let Some(minutes) = args.budget {
@@ -302,7 +303,7 @@ fn introduce(
 ) -> Result<()> {
     for (task, budgets) in plan.tasks()? {
         let budgets: Vec<_> = budgets.iter().map(ToString::to_string).collect();
-        println!(
+        say!(
             "{} on {}: {} arms, {} seeds, {} steps",
             plan.studies.join(", "),
             task.name,
@@ -314,7 +315,7 @@ fn introduce(
     let part = shard.map_or(String::new(), |Shard { index, of }| format!(" (shard {} of {of})", index + 1));
     let estimate = costs.estimate(runs).context("an arm was not measured")?;
     let seconds = (estimate.training + estimate.evaluating) / workers.jobs.min(runs.len()) as f64;
-    println!(
+    say!(
         "{} runs{part}, {} at once with {} thread{} each: about {} if none is done yet",
         runs.len(),
         workers.jobs,
@@ -322,7 +323,7 @@ fn introduce(
         if workers.threads == 1 { "" } else { "s" },
         duration(seconds),
     );
-    println!("sweep folder: {}", shown(folder));
+    say!("sweep folder: {}", shown(folder));
     Ok(())
 }
 
@@ -339,10 +340,10 @@ fn conclude(folders: &[PathBuf], out: &Path) -> Result<()> {
         costs.extend(Costs::read(folder)?);
     }
     let written = report::write(&results, &costs, out)?;
-    println!("\n{}", written.summary.trim_end());
+    say!("\n{}", written.summary.trim_end());
     if !results.complete() {
-        println!("\n{} of {} runs are done; the report says so.", results.finished.len(), results.planned);
+        say!("\n{} of {} runs are done; the report says so.", results.finished.len(), results.planned);
     }
-    println!("\nNext:\n  open {}", shown(&written.html));
+    say!("\nNext:\n  open {}", shown(&written.html));
     Ok(())
 }

@@ -10,6 +10,7 @@ mod table8;
 mod timing;
 
 use crate::device::{Choice, Device, DeviceArgs};
+use crate::output::{note, say};
 use crate::workspace::in_pool;
 use anyhow::{Context, Result, ensure};
 use cases::{Depthwise, Group, Mlp, Model, Pass, Peripheral};
@@ -137,13 +138,13 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         measuring.announce(case, records.len() + 1, cases.len());
         let record = measuring.measure(case)?;
         if args.json {
-            println!("{}", serde_json::to_string(&record)?);
+            say!("{}", serde_json::to_string(&record)?);
         }
         records.push(record);
     }
     if !args.json {
-        println!("{}\n", measuring.operators.machine());
-        println!("{}\n{EXPLANATION}", tables(&records));
+        say!("{}\n", measuring.operators.machine());
+        say!("{}\n{EXPLANATION}", tables(&records));
     }
     Ok(())
 }
@@ -151,8 +152,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
 fn profile(cases: &[Case], device: &Choice) -> Result<()> {
     for case in cases {
         if let Case::Model(model) = case {
-            println!("{} at {}, {} images, {}\n", model.name, model.size, model.batch, model.pass.name());
-            println!("{}", model::profile(model, device)?);
+            say!("{} at {}, {} images, {}\n", model.name, model.size, model.batch, model.pass.name());
+            say!("{}", model::profile(model, device)?);
         }
     }
     Ok(())
@@ -252,7 +253,7 @@ impl Measuring<'_> {
                 Case::Mlp(shape, _) => format!("pixel MLP of {} channels", shape.c),
                 Case::Model(model) => format!("{} at {}, {}", model.name, model.size, model.pass.name()),
             };
-            eprintln!("{number} of {all}: {name}");
+            note!("{number} of {all}: {name}");
         }
     }
 

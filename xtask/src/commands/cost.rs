@@ -3,6 +3,7 @@
 mod figures;
 mod footnotes;
 
+use crate::output::say;
 use crate::table::{Table, number, text};
 use anyhow::{Context, Result};
 use clap::value_parser;
@@ -181,20 +182,21 @@ pub fn run(args: &CostArgs) -> Result<()> {
     let counted = count_all(args)?;
     if args.json {
         for counted in &counted {
-            println!("{}", json_line(counted)?);
+            say!("{}", json_line(counted)?);
         }
         return Ok(());
     }
-    print!("{}", summary(&counted));
+    say!("{}", summary(&counted).to_string().trim_end());
     if args.by_part || !args.models.is_empty() {
         for counted in &counted {
             let [height, width] = counted.size;
-            print!("\n{} at {width} x {height}, by part\n\n{}", counted.model, by_part(counted));
+            let parts = by_part(counted).to_string();
+            say!("\n{} at {width} x {height}, by part\n\n{}", counted.model, parts.trim_end());
         }
     }
-    println!("\n{EXPLANATION}");
+    say!("\n{EXPLANATION}");
     for note in footnotes(&counted) {
-        println!("\n{note}");
+        say!("\n{note}");
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask devices`
 
+use crate::output::say;
 use anyhow::Result;
 use pelk_cpu::simd::Level;
 use pelk_wgpu::{Adapter, Gpu, Options};
@@ -14,14 +15,14 @@ pub struct DevicesArgs {}
 /// # Errors
 /// When `PELK_SIMD` names a level that the processor lacks.
 pub fn run(_: &DevicesArgs) -> Result<()> {
-    println!("cpu\n  instructions  {} (of up to {})", Level::from_env()?, Level::best());
-    println!("  threads       {}", rayon::current_num_threads());
+    say!("cpu\n  instructions  {} (of up to {})", Level::from_env()?, Level::best());
+    say!("  threads       {}", rayon::current_num_threads());
     let adapters = Adapter::all();
     for (i, adapter) in adapters.iter().enumerate() {
-        println!("\ngpu:{i}\n{}", describe(adapter));
+        say!("\ngpu:{i}\n{}", describe(adapter));
     }
     if adapters.is_empty() {
-        println!("\nNo GPU: {}.", pelk_wgpu::GpuError::NoAdapter);
+        say!("\nNo GPU: {}.", pelk_wgpu::GpuError::NoAdapter);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask docs`: the book in `docs`.
 
+use crate::output::{note, say};
 use crate::workspace::{root, shown};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
@@ -34,7 +35,7 @@ pub fn run(args: &DocsArgs) -> Result<()> {
     let mut build = Command::new(&program);
     build.arg("build").arg("--dest-dir").arg(&out).arg(root().join("docs"));
     succeed(&mut build)?;
-    println!("\nNext:\n  open {}", shown(&out.join("index.html")));
+    say!("\nNext:\n  open {}", shown(&out.join("index.html")));
     Ok(())
 }
 
@@ -43,7 +44,7 @@ fn own_mdbook() -> Result<PathBuf> {
     let tools = root().join("target/tools");
     let program = tools.join("bin").join(format!("mdbook{}", std::env::consts::EXE_SUFFIX));
     if !works(&program) {
-        eprintln!("mdBook is not installed: building it, once, into {}", shown(&tools));
+        note!("mdBook is not installed: building it, once, into {}", shown(&tools));
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut install = Command::new(cargo);
         install.args(["install", "--locked", "--no-default-features", "--features", "search"]);

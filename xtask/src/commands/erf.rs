@@ -5,6 +5,7 @@ mod gradient;
 mod heatmap;
 mod subject;
 
+use crate::output::{note, say};
 use crate::table::{Table, number, text};
 use crate::workspace::{in_pool, root, shown};
 use anyhow::{Context, Result, ensure};
@@ -110,9 +111,9 @@ fn erf(args: &ErfArgs) -> Result<()> {
     save(&heatmap::sheet(&pictures), &out.join("erf.png"))?;
     let path = out.join("erf.csv");
     std::fs::write(&path, csv(&measured)).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("{}\n{EXPLANATION}\n", table(&measured));
+    say!("{}\n{EXPLANATION}\n", table(&measured));
     let names: Vec<_> = measured.iter().map(|one| one.name.as_str()).collect();
-    println!("{}: erf.csv, a PNG each, and erf.png with, from the left: {}", shown(&out), names.join(", "));
+    say!("{}: erf.csv, a PNG each, and erf.png with, from the left: {}", shown(&out), names.join(", "));
     Ok(())
 }
 
@@ -145,7 +146,7 @@ fn measure(source: &Source, args: &ErfArgs) -> Result<Measured> {
     let map = subject.score(&images, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     if map.skipped() > 0 {
-        eprintln!("{name}: {} images were skipped, their gradients are not finite", map.skipped());
+        note!("{name}: {} images were skipped, their gradients are not finite", map.skipped());
     }
     Ok(Measured { name, images: map.images(), field: map.field()? })
 }

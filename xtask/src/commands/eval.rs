@@ -1,22 +1,28 @@
 //! `cargo xtask eval`
 
+mod tables;
+
 use crate::device::{DeviceArgs, on_device};
+use crate::output::say;
 use crate::progress::Evaluating;
-use crate::table::{Table, number, text};
 use crate::trained::Trained;
-use crate::workspace::{dataset, in_pool};
-use anyhow::Result;
+use crate::workspace::{dataset, in_pool, shown};
+use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 use pelk_autodiff::Backend;
 use pelk_data::Split;
 use pelk_models::Head;
-use pelk_train::{Confusion, InferenceConfig, evaluate};
+use pelk_train::{InferenceConfig, evaluate, write_atomically};
 use std::path::PathBuf;
 use std::time::Instant;
+use tables::{by_class, by_pixels, choose};
 
 /// Measure a trained network on test images
+///
+/// Prints a table of the classes and draws which of them were taken for which.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  cargo xtask eval --checkpoint runs/fashion-mnist/best.safetensors")]
+#[command(after_help = "Examples:\n  cargo xtask eval --checkpoint runs/fashion-mnist/best.safetensors\n  \
+                  cargo xtask eval --checkpoint runs/scenes/best.safetensors --scales 0.75,1,1.25 --flip")]
 pub struct EvalArgs {
     /// A best.safetensors or last.safetensors that `train` wrote
     #[arg(long, value_name = "FILE")]
@@ -36,6 +42,12 @@ pub struct EvalArgs {
     /// Images in a pass [default: 250, or 16 in segmentation; images of different sizes go one at a time]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     batch: Option<usize>,
+    /// Table of all classes; without, of more than 30 the 20 worst
+    #[arg(long)]
+    all_classes: bool,
+    /// Picture of which classes were taken for which [default: beside the checkpoint, for instance best.confusion.svg]
+    #[arg(long, value_name = "FILE.svg")]
+    confusion: Option<PathBuf>,
     #[command(flatten)]
     inference: InferenceArgs,
     #[command(flatten)]
@@ -116,92 +128,44 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     )?;
     let seconds = start.elapsed().as_secs_f64();
     progress.finish();
-    println!(
-        "{}{} after step {}, {} {split} images of {}\n",
-        network.config().name,
-        if args.folded { " (folded)" } else { "" },
-        description.step,
-        count,
-        description.data.dataset,
-    );
-    let confusion = &evaluation.confusion;
-    if matches!(network.config().head, Head::UperNet(_)) {
-        println!("{}", by_pixels(confusion, &description.classes));
-        println!("mIoU            {:.2} %", 100.0 * confusion.mean_iou());
-        println!("mAcc            {:.2} %", 100.0 * confusion.mean_recall());
-        println!("aAcc            {:.2} %", 100.0 * confusion.accuracy());
+    let folded = if network.config().folded { " (folded)" } else { "" };
+    let name = format!("{}{folded} after step {}", network.config().name, description.step);
+    let measured = format!("{count} {split} images of {}", description.data.dataset);
+    say!("{name}, {measured}\n");
+    let (confusion, classes) = (&evaluation.confusion, &description.classes);
+    let segments = matches!(network.config().head, Head::UperNet(_));
+    let (rows, remark) = match segments {
+        true => choose(classes.len(), args.all_classes, "IoU", |class| confusion.iou(class)),
+        false => choose(classes.len(), args.all_classes, "recall", |class| confusion.recall(class)),
+    };
+    match segments {
+        true => say!("{}", by_pixels(confusion, classes, &rows)),
+        false => say!("{}", by_class(confusion, classes, &rows)),
+    }
+    if let Some(remark) = remark {
+        say!("{remark}\n");
+    }
+    if segments {
+        say!("mIoU            {:.2} %", 100.0 * confusion.mean_iou());
+        say!("mAcc            {:.2} %", 100.0 * confusion.mean_recall());
+        say!("aAcc            {:.2} %", 100.0 * confusion.accuracy());
     } else {
-        println!("{}", by_class(confusion, &description.classes));
-        println!("accuracy        {:.2} %", 100.0 * confusion.accuracy());
-        if description.classes.len() > 5 {
-            println!("top-5 accuracy  {:.2} %", 100.0 * evaluation.top5_accuracy);
+        say!("accuracy        {:.2} %", 100.0 * confusion.accuracy());
+        if classes.len() > 5 {
+            say!("top-5 accuracy  {:.2} %", 100.0 * evaluation.top5_accuracy);
         }
     }
     for group in &evaluation.groups {
-        println!("  of {:<11} {:.2} %", group.name, 100.0 * group.accuracy());
+        say!("  of {:<11} {:.2} %", group.name, 100.0 * group.accuracy());
     }
-    println!("loss            {:.4}", evaluation.loss);
-    println!("speed           {:.1} images/s", count as f64 / seconds);
+    say!("loss            {:.4}", evaluation.loss);
+    say!("speed           {:.1} images/s", count as f64 / seconds);
+
+    let path = args.confusion.clone().unwrap_or_else(|| args.checkpoint.with_extension("confusion.svg"));
+    let svg = tables::picture(confusion, classes, name, measured)?;
+    // The numbers are out already, should this fail.
+    write_atomically(&path, svg.as_bytes())
+        .context("the picture of confusions was not written; --confusion names another place")?;
+    say!("\nWhich classes were taken for which:\n  open {}", shown(&path));
     Ok(())
-}
-
-/// A share as a percentage, where there is one.
-fn percent(share: Option<f64>) -> String {
-    share.map_or("-".to_owned(), |share| format!("{:.1} %", 100.0 * share))
-}
-
-/// Recall and precision of each class, and what it is most often taken for.
-fn by_class(confusion: &Confusion, classes: &[String]) -> Table<5> {
-    let mut table = Table::new([
-        text("class"),
-        number("labels"),
-        number("recall"),
-        number("precision"),
-        text("most often taken for"),
-    ]);
-    for (class, name) in classes.iter().enumerate() {
-        table.row([
-            name.clone(),
-            confusion.labels(class).to_string(),
-            percent(confusion.recall(class)),
-            percent(confusion.precision(class)),
-            taken_for(confusion, class)
-                .map_or(String::new(), |(other, count)| format!("{} ({count})", classes[other])),
-        ]);
-    }
-    table
-}
-
-/// Share of the pixels, IoU and accuracy of each class, and what it is most often taken for.
-fn by_pixels(confusion: &Confusion, classes: &[String]) -> Table<5> {
-    let mut table = Table::new([
-        text("class"),
-        number("pixels"),
-        number("IoU"),
-        number("Acc"),
-        text("most often taken for"),
-    ]);
-    let share = |count: u64, of: u64| (of > 0).then(|| count as f64 / of as f64);
-    for (class, name) in classes.iter().enumerate() {
-        let labels = confusion.labels(class);
-        table.row([
-            name.clone(),
-            percent(share(labels, confusion.total())),
-            percent(confusion.iou(class)),
-            percent(confusion.recall(class)),
-            taken_for(confusion, class).map_or(String::new(), |(other, count)| {
-                format!("{} ({})", classes[other], percent(share(count, labels)))
-            }),
-        ]);
-    }
-    table
-}
-
-/// The class that another one is most often taken for, and how often.
-fn taken_for(confusion: &Confusion, class: usize) -> Option<(usize, u64)> {
-    let others = (0..confusion.classes()).filter(|&other| other != class);
-    others
-        .map(|other| (other, confusion.count(class, other)))
-        .filter(|(_, count)| *count > 0)
-        .max_by_key(|(_, count)| *count)
 }

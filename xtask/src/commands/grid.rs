@@ -1,5 +1,6 @@
 //! `cargo xtask grid`: how a kernel shares its parameters, in numbers and as a picture.
 
+use crate::output::say;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -63,9 +64,9 @@ pub fn run(args: GridArgs) -> Result<()> {
     if let Some(path) = &args.svg {
         write_svg(&grid, path)?;
     }
-    println!("{}", picture::text(&grid).trim_end());
+    say!("{}", picture::text(&grid).trim_end());
     if let Some(path) = &args.svg {
-        println!("\nwrote {}", path.display());
+        say!("\nwrote {}", path.display());
     }
     Ok(())
 }

@@ -8,11 +8,13 @@ mod devices;
 mod docs;
 mod erf;
 mod eval;
+mod fold;
 mod grid;
 mod predict;
 mod test;
 mod train;
 
+use crate::output::go_on_unheard;
 use anyhow::Result;
 
 /// PeLK: ConvNets with very large kernels, which share parameters away from their centre.
@@ -49,6 +51,7 @@ enum Command {
     Train(train::TrainArgs),
     Eval(eval::EvalArgs),
     Predict(predict::PredictArgs),
+    Fold(fold::FoldArgs),
     Data(data::DataArgs),
     Ablate(ablate::AblateArgs),
     Grid(grid::GridArgs),
@@ -65,10 +68,15 @@ enum Command {
 /// # Errors
 /// Those of the command.
 pub fn run(cli: Cli) -> Result<()> {
+    if matches!(cli.command, Command::Train(_) | Command::Ablate(_)) {
+        // Days of work, whose results are files.
+        go_on_unheard();
+    }
     match cli.command {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Fold(args) => fold::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Ablate(args) => ablate::run(&args),
         Command::Grid(args) => grid::run(args),

@@ -4,6 +4,7 @@ mod segments;
 
 use crate::device::{DeviceArgs, on_device};
 use crate::images;
+use crate::output::say;
 use crate::table::{Table, number, text};
 use crate::trained::Trained;
 use crate::workspace::in_pool;
@@ -76,7 +77,7 @@ fn classify<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) -
         let values =
             images::values(&image, description.image, FilterType::Triangle, &description.normalisation)?;
         let logits = backend.download(&session.run(backend.upload(&shape, &values)?)?)?;
-        println!("{}\n{}", path.display(), top_five(&logits, &description.classes));
+        say!("{}\n{}", path.display(), top_five(&logits, &description.classes));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check that a change must pass, the cheapest first.
 
+use crate::output::say;
 use crate::workspace::root;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -84,15 +85,15 @@ pub fn run(args: &TestArgs) -> Result<()> {
     let succeeds = |step: &Step| succeeds(step, not_tested.path());
     let outcome = run_steps(&steps(args, deny), args.no_fail_fast, succeeds);
     if let Some(message) = without_gpu(&std::fs::read_to_string(not_tested.path())?) {
-        println!("\n{message}");
+        say!("\n{message}");
     }
     if !args.fast && !deny {
-        println!(
+        say!(
             "\nThe dependencies' licences and sources were not checked, since cargo-deny is not installed: \
              `cargo install --locked cargo-deny` installs it."
         );
     }
-    println!("\ntotal time: {}", seconds(start.elapsed()));
+    say!("\ntotal time: {}", seconds(start.elapsed()));
     outcome
 }
 
@@ -126,10 +127,10 @@ fn run_steps(
 ) -> Result<()> {
     let mut failed = Vec::new();
     for step in steps {
-        println!("\n== {}: {step}", step.name);
+        say!("\n== {}: {step}", step.name);
         let start = Instant::now();
         let success = succeeds(step)?;
-        println!(
+        say!(
             "== {}: {} in {}",
             step.name,
             if success { "passed" } else { "FAILED" },

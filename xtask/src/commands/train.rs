@@ -3,10 +3,12 @@
 mod estimate;
 mod predictions;
 
+use crate::dashboard::{Dashboard, Headline};
 use crate::device::{DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
+use crate::output::{note, say};
 use crate::presets::{self, PRESETS};
-use crate::progress::{Progress, duration};
+use crate::progress::{Display, Progress, duration};
 use crate::table::{Table, number};
 use crate::workspace::{datasets, in_pool, root, shown};
 use anyhow::{Context, Result, bail};
@@ -14,8 +16,8 @@ use clap::builder::RangedU64ValueParser;
 use pelk_autodiff::Backend;
 use pelk_models::Head;
 use pelk_train::{
-    Checkpoint, Datasets, EvaluationReport, Limits, Metric, MetricsRow, Observer, Outcome, Run, Scores,
-    StepReport, TrainConfig, Trainer, WarmStart,
+    Checkpoint, Datasets, EvaluationReport, EventLog, Limits, Metric, MetricsRow, Observer, Outcome, Run,
+    Scores, StepReport, TrainConfig, Trainer, WarmStart,
 };
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -74,6 +76,9 @@ pub struct TrainArgs {
     /// Write a line for each step: step, loss, norm of the gradients, accuracy on its images, learning rate
     #[arg(long, value_name = "FILE.csv")]
     step_log: Option<PathBuf>,
+    /// Show the run on the whole terminal: curves, last evaluations, time left; q saves and stops, as Ctrl-C does
+    #[arg(long)]
+    tui: bool,
     /// Seed of everything random; runs with equal seeds give equal bits
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -87,10 +92,12 @@ Examples:
   cargo xtask train --preset scenes
   cargo xtask train --preset ade20k-pelk-t --data ADEChallengeData2016 --weights pelk-t.safetensors
   cargo xtask train --resume
+  cargo xtask train --preset fashion-mnist-long --tui
   cargo xtask train --preset fashion-mnist-long --dry-run
 
-A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors and
-last.safetensors; with averaged weights (ema.decay) best-ema.safetensors; of segmentation predictions.png. Ctrl-C saves before it stops, with exit status 0.";
+A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors,
+last.safetensors and event files for `tensorboard --logdir runs`; with averaged weights (ema.decay) best-ema.safetensors;
+of segmentation predictions.png. Ctrl-C saves before it stops, with exit status 0.";
 
 /// Runs the command.
 ///
@@ -101,6 +108,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 }
 
 fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
+    if args.tui {
+        Dashboard::check_terminal()?;
+    }
     let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
     let datasets = datasets(&config.data, args.data.as_deref())?;
     let device = backend.name();
@@ -113,7 +123,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     let mut run = match origin {
         Origin::Fresh(folder) => {
             if let Some(start) = trainer.warm_start()? {
-                println!("{}", describe_start(&config, &start));
+                say!("{}", describe_start(&config, &start));
             }
             if args.dry_run {
                 introduce(&trainer, &config, &datasets, &device, None)?;
@@ -127,7 +137,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
             run
         }
         Origin::Resumed(run, None) => {
-            eprintln!("The run had not come to a checkpoint yet: starting it from the beginning.");
+            note!("The run had not come to a checkpoint yet: starting it from the beginning.");
             trainer.warm_start()?;
             run
         }
@@ -138,12 +148,21 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     let total = trainer.total_steps();
     let last = args.max_steps.map_or(total, |max| max.min(total));
     if trainer.step() >= last {
-        println!("Nothing to do: the run has taken {} of {last} steps.", trainer.step());
+        say!("Nothing to do: the run has taken {} of {last} steps.", trainer.step());
         return Ok(());
     }
-    println!("{}", estimate::sentence(&trainer.estimate(limits)?));
+    say!("{}", estimate::sentence(&trainer.estimate(limits)?));
     let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
-    let progress = Progress::new(trainer.step(), last);
+    let events = EventLog::create(run.folder(), trainer.step())?;
+    let progress = match args.tui {
+        true => {
+            let title = format!("{} on {}", config.model.name, config.data.dataset);
+            let place = format!("{} · {device}", shown(run.folder()));
+            let headline = Headline { title, place, metric: config.metric(), steps: (trainer.step(), last) };
+            Display::Dashboard(Dashboard::open(headline, run.rows(), stop.clone())?)
+        }
+        false => Display::Lines(Progress::new(trainer.step(), last)),
+    };
     let start = Instant::now();
     let mut observer = Files {
         run: &mut run,
@@ -152,14 +171,13 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         progress,
         stop,
         step_log,
+        events,
         waited: Waited::default(),
     };
     let outcome = trainer.run(limits, &mut observer);
     observer.progress.finish();
     let waited = observer.waited.share();
-    if let Some(log) = observer.step_log {
-        log.close()?;
-    }
+    let (step_log, events) = (observer.step_log, observer.events);
     let (outcome, seconds) = (outcome?, start.elapsed().as_secs_f64());
     let sheet = match (outcome, config.metric()) {
         (Outcome::Finished, Metric::MeanIou) => {
@@ -171,11 +189,15 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     };
     conclude(outcome, &run, &trainer, &config, sheet.as_deref(), seconds, args);
     if waited > WORTH_SAYING {
-        println!(
+        say!(
             "\nSteps waited for images for {:.0} % of their time: more --loaders help where there are cores for them.",
             100.0 * waited
         );
     }
+    if let Some(log) = step_log {
+        log.close()?;
+    }
+    events.close()?;
     Ok(())
 }
 
@@ -267,14 +289,14 @@ fn introduce<B: Backend>(
     run: Option<&Run>,
 ) -> Result<()> {
     let parameters = trainer.network().trained_values()?;
-    println!(
+    say!(
         "{} ({parameters} parameters) on {}: {} training and {} test images",
         config.model.name,
         config.data.dataset,
         datasets.train.len(),
         datasets.test.len(),
     );
-    println!(
+    say!(
         "{} steps, {} an epoch, on {device} with {} threads, seed {}",
         trainer.total_steps(),
         trainer.steps_per_epoch(),
@@ -282,10 +304,10 @@ fn introduce<B: Backend>(
         config.seed,
     );
     if let Some(run) = run {
-        println!("run folder: {}", shown(run.folder()));
+        say!("run folder: {}", shown(run.folder()));
     }
     if trainer.step() > 0 {
-        println!("going on after step {}", trainer.step());
+        say!("going on after step {}", trainer.step());
     }
     Ok(())
 }
@@ -296,9 +318,10 @@ struct Files<'a> {
     metric: Metric,
     /// How many states to go on from are kept.
     keep: usize,
-    progress: Progress,
+    progress: Display,
     stop: Arc<AtomicBool>,
     step_log: Option<StepLog>,
+    events: EventLog,
     waited: Waited,
 }
 
@@ -361,6 +384,7 @@ impl Observer for Files<'_> {
     fn on_step(&mut self, report: &StepReport) -> bool {
         self.progress.step(report);
         self.waited.add(report);
+        self.events.step(report);
         if let Some(log) = &mut self.step_log {
             log.add(report);
         }
@@ -383,7 +407,9 @@ impl Observer for Files<'_> {
 
     fn on_evaluation(&mut self, report: &EvaluationReport<'_>) -> pelk_train::Result<()> {
         self.run.add(report)?;
+        self.events.evaluation(report);
         let row = &report.row;
+        self.progress.evaluated(row);
         let ema = row.ema.map(|scores| format!(" (EMA {:.2} %)", 100.0 * self.metric.of(&scores)));
         self.progress.line(&format!(
             "epoch {:>3}, step {:>6}: train loss {:.4}, test loss {:.4}, test {} {:.2} %{}, {:.0} images/s",
@@ -444,7 +470,7 @@ fn conclude<B: Backend>(
                 format!("{:.0}", row.images_per_second),
             ]);
         }
-        println!("\n{table}");
+        say!("\n{table}");
     }
     let folder = shown(run.folder());
     match (outcome, rows.last()) {
@@ -452,7 +478,7 @@ fn conclude<B: Backend>(
             let best = |scores: &dyn Fn(&MetricsRow) -> Option<Scores>| {
                 100.0 * rows.iter().filter_map(scores).map(|scores| metric.of(&scores)).fold(0.0, f64::max)
             };
-            println!(
+            say!(
                 "Test {} {:.2} % at the end (best {:.2} %), in {}.",
                 metric.name(),
                 100.0 * metric.of(&last.test),
@@ -461,27 +487,27 @@ fn conclude<B: Backend>(
             );
             if let Some(ema) = last.ema {
                 let (last, best) = (100.0 * metric.of(&ema), best(&|row| row.ema));
-                println!("The average of its weights (EMA): {last:.2} % (best {best:.2} %).");
+                say!("The average of its weights (EMA): {last:.2} % (best {best:.2} %).");
             }
         }
-        (Outcome::Stopped, _) => println!("Stopped and saved after step {step} of {total}."),
-        _ => println!("Saved after step {step} of {total}, the limit given."),
+        (Outcome::Stopped, _) => say!("Stopped and saved after step {step} of {total}."),
+        _ => say!("Saved after step {step} of {total}, the limit given."),
     }
     let data = args.data.as_deref().map_or(String::new(), |folder| format!(" --data {}", shown(folder)));
     let again = data + &args.device.device.option();
-    println!("\nNext:");
+    say!("\nNext:");
     if outcome != Outcome::Finished {
-        println!("  cargo xtask train --resume --out {folder}{again}");
+        say!("  cargo xtask train --resume --out {folder}{again}");
     }
     let checkpoint = |path: &Path| shown(path);
     if run.best().exists() {
-        println!("  cargo xtask eval --checkpoint {}{again}", checkpoint(&run.best()));
+        say!("  cargo xtask eval --checkpoint {}{again}", checkpoint(&run.best()));
         if trainer.network().config().head != Head::Dense {
-            println!("  cargo xtask predict --checkpoint {} IMAGE...", checkpoint(&run.best()));
+            say!("  cargo xtask predict --checkpoint {} IMAGE...", checkpoint(&run.best()));
         }
-        println!("  open {}", shown(&run.curves()));
+        say!("  open {}", shown(&run.curves()));
         if let Some(sheet) = sheet {
-            println!("  open {}", shown(sheet));
+            say!("  open {}", shown(sheet));
         }
     }
 }

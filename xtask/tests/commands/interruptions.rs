@@ -37,6 +37,7 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     sandbox.assert_same_run("whole", "killed");
     let names = |run| sandbox.contents(run).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(names("killed"), names("whole"), "nothing half written is left");
+    assert_eq!(sandbox.event_files("killed").len(), 4, "each start has an event file of its own");
 }
 
 #[test]

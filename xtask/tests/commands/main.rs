@@ -3,9 +3,11 @@
 mod ablation;
 mod bad_input;
 mod bench;
+mod folding;
 mod gpu;
 mod interruptions;
 mod results;
 mod sandbox;
 mod segmentation;
 mod showing;
+mod unheard;

@@ -38,6 +38,8 @@ fn a_run_folder_holds_the_documented_files() {
     let svg = String::from_utf8(sandbox.read("run/curves.svg")).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
 
+    assert_eq!(sandbox.event_files("run").len(), 1, "TensorBoard's curves");
+
     // Every setting is written out, and the file is itself a configuration.
     let config = String::from_utf8(sandbox.read("run/config.toml")).unwrap();
     for key in
@@ -87,7 +89,12 @@ fn eval_agrees_with_the_metrics_folded_or_not_on_any_number_of_threads() {
         let other = eval(more);
         assert_eq!((&other.0, &other.1, &other.2), (&plain.0, &plain.1, &plain.2), "{more:?}");
     }
-    assert_ne!(eval(&["--train"]).2, plain.2);
+    let svg = |name: &str| String::from_utf8(sandbox.read(name)).unwrap();
+    let picture = svg("run/best.confusion.svg");
+    assert!(picture.contains("32 test images") && picture.matches("Ankle boot").count() == 2, "{picture}");
+    assert_ne!(eval(&["--train", "--confusion", "other.svg"]).2, plain.2);
+    assert!(svg("other.svg").contains("64 train images"));
+    assert_eq!(svg("run/best.confusion.svg"), picture);
 }
 
 fn save(sandbox: &Sandbox, name: &str, image: impl Into<DynamicImage>) {

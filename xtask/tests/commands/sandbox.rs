@@ -1,5 +1,6 @@
 //! A folder with a small dataset in which the program runs.
 
+use pelk_train::tensorboard::PREFIX;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -108,7 +109,14 @@ impl Sandbox {
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// Every file of a folder with its contents, so that two moments can be compared.
+    /// The event files of a run's folder, of which each start makes one, called after the time.
+    pub fn event_files(&self, folder: &str) -> Vec<String> {
+        let names = std::fs::read_dir(self.path(folder)).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with(PREFIX)).collect()
+    }
+
+    /// Every file of a folder but event files, with its contents, so that two moments can be compared.
     pub fn contents(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
         let entries = std::fs::read_dir(self.path(folder)).unwrap();
         let mut files: Vec<_> = entries
@@ -117,6 +125,7 @@ impl Sandbox {
                 let bytes = self.read(&format!("{folder}/{name}"));
                 (name, bytes)
             })
+            .filter(|(name, _)| !name.starts_with(PREFIX))
             .collect();
         files.sort();
         files

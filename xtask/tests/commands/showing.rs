@@ -1,6 +1,6 @@
 //! Commands that only show something, and the help.
 
-use crate::sandbox::{Sandbox, succeed};
+use crate::sandbox::{Sandbox, refuse, succeed};
 
 #[test]
 fn cost_prints_a_line_of_json_for_each_model_and_size() {
@@ -42,9 +42,9 @@ fn the_help_of_each_command_names_its_options() {
     for (command, options) in [
         (
             "train",
-            "--preset --config --data --set --out --resume --threads --max-steps --checkpoint-every --seed",
+            "--preset --config --data --set --out --resume --threads --max-steps --checkpoint-every --tui --seed",
         ),
-        ("eval", "--checkpoint --data --train --folded --batch --threads"),
+        ("eval", "--checkpoint --data --train --folded --all-classes --confusion --batch --threads"),
         ("predict", "--checkpoint --invert --threads IMAGE"),
         ("grid", "--kernel --center --base --uniform --half --reversed --svg"),
         ("cost", "--task --size --classes --channels --by-part --json MODEL"),
@@ -52,6 +52,7 @@ fn the_help_of_each_command_names_its_options() {
             "bench",
             "--only --shape --depthwise --mlp --model --size --batch --pass --threads --runs --json --check-dispatch",
         ),
+        ("fold", "--checkpoint --out --images --data --count --tolerance --device --threads"),
         ("test", "--fast --no-fail-fast"),
     ] {
         assert!(help(&[]).contains(command));
@@ -61,4 +62,11 @@ fn the_help_of_each_command_names_its_options() {
         }
         assert!(text.contains("Example"), "{command} --help has no example:\n{text}");
     }
+}
+
+#[test]
+fn a_dashboard_without_a_terminal_is_refused_before_anything_is_written() {
+    let sandbox = Sandbox::new();
+    refuse(&mut sandbox.train("run", &["--tui"]), &["--tui needs a terminal", "leave it out"]);
+    assert!(!sandbox.path("run").exists());
 }

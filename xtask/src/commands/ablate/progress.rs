@@ -2,6 +2,7 @@
 
 use crate::ablation::plan::PlannedRun;
 use crate::ablation::sweep::Watcher;
+use crate::output::note;
 use crate::progress::duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -89,6 +90,6 @@ impl Watcher for SweepProgress {
             100.0 * value,
             self.left()
         );
-        if self.terminal { self.bar.println(line) } else { eprintln!("{line}") }
+        if self.terminal { self.bar.println(line) } else { note!("{line}") }
     }
 }

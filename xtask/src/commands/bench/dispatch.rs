@@ -2,6 +2,7 @@
 
 use super::operators::values;
 use super::timing::{Timing, once};
+use crate::output::say;
 use crate::table::{Table, number, text};
 use anyhow::{Context, Result, bail};
 use pelk_cpu::depthwise::{Bias, BoxConv, DISPATCH_SHAPES, DispatchShape, Variant};
@@ -79,7 +80,7 @@ pub fn check(level: Level, json: bool) -> Result<()> {
             let (pick, best) = (checked.pick.variant.to_string(), checked.best.variant.to_string());
             let ratio = checked.ratio;
             if json {
-                println!("{}", json_line(&checked)?);
+                say!("{}", json_line(&checked)?);
             } else {
                 let ms = |candidate: &Candidate| format!("{:.4}", candidate.timing.median_ms);
                 let (pick_ms, best_ms) = (ms(&checked.pick), ms(&checked.best));
@@ -102,7 +103,7 @@ pub fn check(level: Level, json: bool) -> Result<()> {
         }
     }
     if !json {
-        print!("{table}");
+        say!("{}", table.to_string().trim_end());
     }
     if !slow.is_empty() {
         bail!(
@@ -112,7 +113,7 @@ pub fn check(level: Level, json: bool) -> Result<()> {
         );
     }
     if !json {
-        println!(
+        say!(
             "\nThe choice is the fastest, to {:.0} %, for all {checked_shapes} on {level}.",
             100.0 * TOLERANCE
         );

@@ -5,6 +5,7 @@ use super::model::in_own_process;
 use super::record::Record;
 use super::timing::Timing;
 use crate::device::Choice;
+use crate::output::{note, say};
 use crate::table::{Table, number, text};
 use anyhow::{Result, bail};
 use std::io::IsTerminal;
@@ -48,13 +49,13 @@ pub fn run(device: &Choice, threads: Option<usize>, runs: usize) -> Result<()> {
     for round in 1..=ROUNDS {
         for (line, times) in LINES.iter().zip(&mut milliseconds) {
             if std::io::stderr().is_terminal() {
-                eprintln!("round {round} of {ROUNDS}: {}", line.name());
+                note!("round {round} of {ROUNDS}: {}", line.name());
             }
             times.push(line.measure(device, threads, runs)?);
         }
     }
     let speeds = milliseconds.map(|times| 1e3 / Timing::of(times).median_ms);
-    println!("{}\n{EXPLANATION}", table(speeds));
+    say!("{}\n{EXPLANATION}", table(speeds));
     Ok(())
 }
 

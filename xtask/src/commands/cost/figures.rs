@@ -3,6 +3,7 @@
 
 use super::{G, M, scaled};
 use crate::chart::{Axis, Bars, Chart, Point, Row, Series};
+use crate::output::say;
 use crate::table::{Table, number, text};
 use crate::workspace::{root, shown};
 use anyhow::{Context, Result};
@@ -44,15 +45,12 @@ pub(super) fn run(folder: Option<&Path>) -> Result<()> {
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let files =
         [(SHARES_FILE, shares.bars().svg()?), (PARAMETERS_FILE, parameters_chart(&parameters).svg()?)];
-    println!("{}\n\n{}\n{SHARES_NOTE}\n", shares.title(), shares.table());
-    println!(
-        "Parameters of ConvNeXt-T against the side of its kernels, M\n\n{}",
-        parameters_table(&parameters)
-    );
+    say!("{}\n\n{}\n{SHARES_NOTE}\n", shares.title(), shares.table());
+    say!("Parameters of ConvNeXt-T against the side of its kernels, M\n\n{}", parameters_table(&parameters));
     for (name, svg) in files {
         let path = folder.join(name);
         std::fs::write(&path, svg).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("wrote {}", shown(&path));
+        say!("wrote {}", shown(&path));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask data show`
 
+use crate::output::say;
 use crate::pictures::{Sheet, class_color, class_color_name, class_map, picture, save, tile};
 use crate::workspace::{DATASETS, data_config, dataset, root, shown};
 use anyhow::{Result, bail};
@@ -56,7 +57,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     let path = args.out.clone().unwrap_or_else(default);
     save(&sheet, &path)?;
     let size = data.image_size().map_or("different sizes".to_owned(), |[h, w]| format!("{h} x {w} pixels"));
-    println!("{} {split} images of {size}, {} channels: {}", data.len(), data.channels(), shown(&path));
+    say!("{} {split} images of {size}, {} channels: {}", data.len(), data.channels(), shown(&path));
     Ok(())
 }
 
@@ -83,7 +84,7 @@ fn by_class(data: &dyn Dataset, count: usize) -> Result<RgbImage> {
             *column += 1;
         }
     }
-    println!("Rows, from the top: {}", classes.join(", "));
+    say!("Rows, from the top: {}", classes.join(", "));
     Ok(sheet.into_picture())
 }
 
@@ -101,6 +102,6 @@ fn beside_labels(data: &dyn Dataset, count: usize) -> Result<RgbImage> {
         Some(name) => format!("{name} {class}"),
         None => format!("#{} {class}", class_color(i).0.map(|value| format!("{value:02x}")).concat()),
     });
-    println!("Labels: {}", legend.collect::<Vec<_>>().join(", "));
+    say!("Labels: {}", legend.collect::<Vec<_>>().join(", "));
     Ok(sheet.into_picture())
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask data write`
 
+use crate::output::say;
 use crate::workspace::{data_config, fashion_mnist, shown};
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
@@ -60,7 +61,7 @@ pub fn run(args: &WriteArgs) -> Result<()> {
             Layout::Ade20k => write_ade20k(&scenes, &args.out, split, quiet)?,
             Layout::Coco => write_coco(&scenes, &args.out, split, quiet)?,
         }
-        println!("{count} {split} scenes in {}", shown(&args.out));
+        say!("{count} {split} scenes in {}", shown(&args.out));
     }
     Ok(())
 }

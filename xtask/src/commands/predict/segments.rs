@@ -2,6 +2,7 @@
 
 use super::PredictArgs;
 use crate::images;
+use crate::output::say;
 use crate::pictures::{Entry, class_color, enlarged, legend, outlined, picture, save, shares, stacked};
 use crate::table::{Table, number, text};
 use crate::trained::Trained;
@@ -56,7 +57,7 @@ pub fn run<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) ->
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let file = folder.join(format!("{name}.png"));
         save(&stacked(&overlay, &legend), &file)?;
-        println!("{}: {}\n{table}", path.display(), shown(&file));
+        say!("{}: {}\n{table}", path.display(), shown(&file));
     }
     Ok(())
 }

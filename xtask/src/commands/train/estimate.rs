@@ -1,6 +1,7 @@
 //! What a run will take, said before it starts.
 
 use crate::memory::peak_bytes;
+use crate::output::say;
 use crate::progress::duration;
 use anyhow::Result;
 use pelk_autodiff::Backend;
@@ -35,14 +36,14 @@ fn short(seconds: f64) -> String {
 /// When the first step fails.
 pub fn dry_run<B: Backend>(trainer: &mut Trainer<B>, limits: Limits) -> Result<()> {
     let estimate = trainer.estimate(limits)?;
-    println!("{}", sentence(&estimate));
+    say!("{}", sentence(&estimate));
     let waits = estimate.loading.as_secs_f64() / estimate.step.as_secs_f64().max(1e-9);
-    println!("reading and changing the images of a step takes {:.0} % of its time", 100.0 * waits);
+    say!("reading and changing the images of a step takes {:.0} % of its time", 100.0 * waits);
     let mut first = First(None);
     trainer
         .run(Limits { max_steps: Some(trainer.step() + 1), checkpoint_every: None, ..limits }, &mut first)?;
     if let Some(report) = first.0 {
-        println!(
+        say!(
             "step {}: loss {:.4}, norm of the gradients {:.3}, {}",
             report.step,
             report.loss,
@@ -51,7 +52,7 @@ pub fn dry_run<B: Backend>(trainer: &mut Trainer<B>, limits: Limits) -> Result<(
         );
     }
     if let Some(bytes) = peak_bytes() {
-        println!("peak memory: {} MiB", bytes >> 20);
+        say!("peak memory: {} MiB", bytes >> 20);
     }
     Ok(())
 }

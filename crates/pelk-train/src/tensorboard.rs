@@ -1,0 +1,484 @@
+//! The curves of a run as TensorBoard reads them: an event file beside the tables, one for each start of the run.
+//!
+//! A file is a sequence of records (TensorFlow's `record_writer.h`), each an `Event` in protocol buffers' encoding
+//! (`event.proto`, `summary.proto`). Of both only what scalars need is written here, some dozen lines, where a crate would bring
+//! a compiler of protocol buffers along.
+//!
+//! A process that is killed may leave half a record at the end of its file, hence a resumed run begins a file of its own, which
+//! sorts behind the others. Steps after its checkpoint are taken again; the `START` at the top of the file says so, and makes
+//! TensorBoard drop what the run before had written of them.
+
+use crate::error::{Result, TrainError};
+use crate::metrics::Scores;
+use crate::observer::{EvaluationReport, StepReport};
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// How the files' names begin, as TensorBoard wants it.
+pub const PREFIX: &str = "events.out.tfevents.";
+
+/// Steps from one record to the next: a week of training stays below some megabytes.
+const EVERY: u64 = 50;
+
+/// The event file of a run that is going on.
+#[derive(Debug)]
+pub struct EventLog {
+    path: PathBuf,
+    file: File,
+    /// Bytes of whole records.
+    len: u64,
+    /// The first record that could not be written: told at the end, since a log is no reason to stop.
+    failure: Option<std::io::Error>,
+    /// The step after which the images/s are counted, and when that was.
+    since: (u64, Instant),
+}
+
+impl EventLog {
+    /// A new file in the run's folder, for a run that goes on after this step.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn create(folder: &Path, step: u64) -> Result<EventLog> {
+        let refuse = |path: &Path, source| TrainError::Io {
+            action: "write",
+            path: path.to_owned(),
+            source,
+            consequence: "",
+        };
+        // Files are read in the order of their names, so that a clock which was set back must not count.
+        let newest = newest(folder).map_err(|source| refuse(folder, source))?;
+        let mut number = newest.map_or(0, |newest| newest + 1).max(now() as u64);
+        let (path, file) = loop {
+            let path = folder.join(format!("{PREFIX}{number:010}.pelk"));
+            match File::options().append(true).create_new(true).open(&path) {
+                Ok(file) => break (path, file),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(refuse(&path, error)),
+            }
+        };
+        let mut log = EventLog { path, file, len: 0, failure: None, since: (step, Instant::now()) };
+        let version = Message::default().bytes(field::VERSION, b"brain.Event:2");
+        let start = Message::default().varint(field::STATUS, field::START);
+        log.add(0, version);
+        // What is of this step or later is dropped.
+        log.add(step + 1, Message::default().bytes(field::SESSION_LOG, &start.0));
+        match log.failure.take() {
+            None => Ok(log),
+            Some(error) => Err(refuse(&log.path, error)),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A step was taken; some of them are recorded.
+    pub fn step(&mut self, report: &StepReport) {
+        let step = report.step;
+        if !step.is_multiple_of(EVERY) {
+            return;
+        }
+        let (first, start) = std::mem::replace(&mut self.since, (step, Instant::now()));
+        let images = (step - first) as f64 * report.images as f64;
+        self.scalars(
+            step,
+            &[
+                ("train/loss", report.loss),
+                ("train/accuracy", report.accuracy),
+                ("train/learning_rate", report.learning_rate),
+                ("train/gradient_norm", report.gradient_norm),
+                ("train/images_per_second", images / start.elapsed().as_secs_f64().max(1e-9)),
+            ],
+        );
+    }
+
+    /// The network was evaluated.
+    pub fn evaluation(&mut self, report: &EvaluationReport<'_>) {
+        let row = &report.row;
+        let groups: Vec<_> = report
+            .evaluation
+            .groups
+            .iter()
+            .map(|group| (format!("test/accuracy/{}", group.name), group.accuracy()))
+            .collect();
+        let Scores { loss, accuracy, top5_accuracy, mean_iou } = row.test;
+        let mut scalars = vec![
+            ("test/loss", loss),
+            ("test/accuracy", accuracy),
+            ("test/top5_accuracy", top5_accuracy),
+            ("test/mean_iou", mean_iou),
+            ("test/learning_rate", row.learning_rate),
+            ("test/mean_train_loss", row.train_loss),
+            ("test/nonzeros", row.nonzeros as f64),
+        ];
+        if let Some(Scores { loss, accuracy, top5_accuracy, mean_iou }) = row.ema {
+            scalars.extend([
+                ("ema/loss", loss),
+                ("ema/accuracy", accuracy),
+                ("ema/top5_accuracy", top5_accuracy),
+                ("ema/mean_iou", mean_iou),
+            ]);
+        }
+        scalars.extend(groups.iter().map(|(tag, value)| (tag.as_str(), *value)));
+        self.scalars(row.step, &scalars);
+        // The time it took is none of training's.
+        self.since = (row.step, Instant::now());
+    }
+
+    /// The first failure, if there was one.
+    ///
+    /// # Errors
+    /// When a record could not be written.
+    pub fn close(self) -> Result<()> {
+        let EventLog { path, failure, .. } = self;
+        let consequence = "; TensorBoard's curves have gaps, everything else was saved";
+        failure.map_or(Ok(()), |source| Err(TrainError::Io { action: "write", path, source, consequence }))
+    }
+
+    fn scalars(&mut self, step: u64, scalars: &[(&str, f64)]) {
+        let mut summary = Message::default();
+        for (tag, value) in scalars {
+            let value =
+                Message::default().bytes(field::TAG, tag.as_bytes()).float(field::VALUE, *value as f32);
+            summary = summary.bytes(field::VALUES, &value.0);
+        }
+        self.add(step, Message::default().bytes(field::SUMMARY, &summary.0));
+    }
+
+    /// Appends a record in one piece, or takes back what was written of it.
+    fn add(&mut self, step: u64, what: Message) {
+        let event = Message::default().double(field::TIME, now()).varint(field::STEP, step);
+        let record = record(&[event.0, what.0].concat());
+        let written = self.file.write_all(&record);
+        match written {
+            Ok(()) => self.len += record.len() as u64,
+            Err(error) => {
+                self.failure.get_or_insert(error);
+                // Were this to fail too, readers would stop at the half record, and the run would be as good.
+                let _ = self.file.set_len(self.len);
+            }
+        }
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+}
+
+/// The highest number of an event file in a folder.
+fn newest(folder: &Path) -> std::io::Result<Option<u64>> {
+    let mut newest = None;
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let number = name.strip_prefix(PREFIX).and_then(|rest| rest.split('.').next()?.parse().ok());
+        newest = newest.max(number);
+    }
+    Ok(newest)
+}
+
+/// Numbers of fields.
+mod field {
+    /// Of `Event`.
+    pub const TIME: u64 = 1;
+    pub const STEP: u64 = 2;
+    pub const VERSION: u64 = 3;
+    pub const SUMMARY: u64 = 5;
+    pub const SESSION_LOG: u64 = 7;
+    /// Of `Summary`.
+    pub const VALUES: u64 = 1;
+    /// Of `Summary.Value`.
+    pub const TAG: u64 = 1;
+    pub const VALUE: u64 = 2;
+    /// Of `SessionLog`, and its value for a start.
+    pub const STATUS: u64 = 1;
+    pub const START: u64 = 1;
+}
+
+/// A message of protocol buffers, field by field: the field's number and the form of its value, then the value.
+#[derive(Debug, Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    fn varint(mut self, field: u64, value: u64) -> Message {
+        self.number(field << 3);
+        self.number(value);
+        self
+    }
+
+    fn double(mut self, field: u64, value: f64) -> Message {
+        self.number(field << 3 | 1);
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    fn bytes(mut self, field: u64, value: &[u8]) -> Message {
+        self.number(field << 3 | 2);
+        self.number(value.len() as u64);
+        self.0.extend(value);
+        self
+    }
+
+    fn float(mut self, field: u64, value: f32) -> Message {
+        self.number(field << 3 | 5);
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    /// Seven bits a byte, the lowest first; the high bit says that more follow.
+    fn number(&mut self, mut value: u64) {
+        while value > 0x7f {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+}
+
+/// The length and the data, each with its checksum.
+fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    [&length, &masked(crc32c(&length)).to_le_bytes()[..], data, &masked(crc32c(data)).to_le_bytes()].concat()
+}
+
+/// A checksum as records store it, so that data which hold checksums do not check themselves.
+fn masked(crc: u32) -> u32 {
+    crc.rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+/// CRC-32C (Castagnoli), by bytes.
+fn crc32c(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let (mut crc, mut bit) = (byte as u32, 0);
+            while bit < 8 {
+                crc = if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
+                bit += 1;
+            }
+            table[byte] = crc;
+            byte += 1;
+        }
+        table
+    };
+    !bytes.iter().fold(!0, |crc: u32, byte| crc >> 8 ^ TABLE[usize::from(crc as u8 ^ byte)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::confusion::Confusion;
+    use crate::evaluate::{Evaluation, GroupAccuracy};
+    use crate::metrics::MetricsRow;
+    use std::time::Duration;
+
+    /// Bit by bit as the polynomial is defined, highest bit first, on reflected bytes.
+    fn slow_crc(bytes: &[u8]) -> u32 {
+        let mut crc = !0_u32;
+        for bit in bytes.iter().flat_map(|byte| (0..8).map(move |bit| u32::from(byte >> bit & 1))) {
+            let out = crc >> 31 ^ bit;
+            crc = crc << 1 ^ if out == 1 { 0x1edc_6f41 } else { 0 };
+        }
+        !crc.reverse_bits()
+    }
+
+    /// Whole records, and whether more bytes follow them.
+    fn records(mut bytes: &[u8]) -> (Vec<Vec<u8>>, bool) {
+        let check = |data: &[u8], stored: &[u8]| {
+            let unmasked = u32::from_le_bytes(stored.try_into().unwrap()).wrapping_sub(0xa282_ead8);
+            assert_eq!(unmasked.rotate_left(15), slow_crc(data));
+        };
+        let mut records = Vec::new();
+        while let Some((head, rest)) = bytes.split_at_checked(12) {
+            check(&head[..8], &head[8..]);
+            let length = u64::from_le_bytes(head[..8].try_into().unwrap()) as usize;
+            let Some((data, rest)) = rest.split_at_checked(length + 4) else { break };
+            check(&data[..length], &data[length..]);
+            records.push(data[..length].to_vec());
+            bytes = rest;
+        }
+        (records, !bytes.is_empty())
+    }
+
+    #[derive(Debug, PartialEq)]
+    enum Value {
+        Number(u64),
+        Double(f64),
+        Bytes(Vec<u8>),
+        Float(f32),
+    }
+
+    /// The fields of a message.
+    fn fields(bytes: &[u8]) -> Vec<(u64, Value)> {
+        let mut bytes = bytes.iter().copied();
+        let mut fields = Vec::new();
+        while bytes.len() > 0 {
+            let mut number = || {
+                let (mut value, mut shift) = (0, 0);
+                loop {
+                    let byte = bytes.next().unwrap();
+                    value += u64::from(byte % 128) << shift;
+                    shift += 7;
+                    if byte < 128 {
+                        return value;
+                    }
+                }
+            };
+            let key = number();
+            let value = match key % 8 {
+                0 => Value::Number(number()),
+                1 => Value::Double(f64::from_le_bytes(std::array::from_fn(|_| bytes.next().unwrap()))),
+                2 => {
+                    let length = number() as usize;
+                    Value::Bytes(bytes.by_ref().take(length).collect())
+                }
+                5 => Value::Float(f32::from_le_bytes(std::array::from_fn(|_| bytes.next().unwrap()))),
+                other => panic!("form {other}"),
+            };
+            fields.push((key / 8, value));
+        }
+        fields
+    }
+
+    /// Tags, steps and values of a file's scalars.
+    fn scalars(path: &Path) -> Vec<(String, u64, f32)> {
+        let (records, torn) = records(&std::fs::read(path).unwrap());
+        assert!(!torn);
+        let mut scalars = Vec::new();
+        for event in records.iter().map(|record| fields(record)) {
+            let [(1, Value::Double(time)), (2, Value::Number(step)), (what, Value::Bytes(bytes))] =
+                &event[..]
+            else {
+                panic!("{event:?}")
+            };
+            assert!(*time > 1.7e9, "{time} is before this test was written");
+            for (_, value) in if *what == 5 { fields(bytes) } else { vec![] } {
+                let Value::Bytes(value) = value else { panic!("{value:?}") };
+                let [(1, Value::Bytes(tag)), (2, Value::Float(value))] = &fields(&value)[..] else {
+                    panic!("{value:?}")
+                };
+                scalars.push((String::from_utf8(tag.clone()).unwrap(), *step, *value));
+            }
+        }
+        scalars
+    }
+
+    fn report(step: u64) -> StepReport {
+        StepReport {
+            step,
+            total_steps: 1000,
+            epoch: 1,
+            loss: 1.0 / step as f64,
+            gradient_norm: f64::INFINITY,
+            skipped: false,
+            accuracy: 0.5,
+            learning_rate: 1e-3,
+            images: 8,
+            time: Duration::from_millis(10),
+            waited: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn checksums_are_those_of_the_literature() {
+        // RFC 3720, appendix B.4, and the check value of the catalogue of CRCs.
+        let cases: [(&[u8], u32); 4] = [
+            (b"123456789", 0xe306_9283),
+            (&[0; 32], 0x8a91_36aa),
+            (&[0xff; 32], 0x62a8_ab43),
+            (&std::array::from_fn::<u8, 32, _>(|i| i as u8), 0x46dd_794e),
+        ];
+        for (bytes, crc) in cases {
+            assert_eq!((crc32c(bytes), slow_crc(bytes)), (crc, crc));
+        }
+    }
+
+    #[test]
+    fn a_file_says_its_version_where_it_starts_and_every_scalar() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = EventLog::create(folder.path(), 300).unwrap();
+        (301..=400).for_each(|step| log.step(&report(step)));
+        let row = MetricsRow {
+            epoch: 2,
+            step: 410,
+            learning_rate: 0.25,
+            train_loss: 0.75,
+            test: Scores { loss: 0.5, accuracy: 0.875, top5_accuracy: 1.0, mean_iou: 0.625 },
+            ema: Some(Scores { loss: 0.25, accuracy: 0.9375, top5_accuracy: 1.0, mean_iou: 0.75 }),
+            nonzeros: 77,
+            images_per_second: 9.0,
+        };
+        let groups = vec![GroupAccuracy { name: "far".into(), labels: 4, right: 3 }];
+        let evaluation = Evaluation { loss: 0.5, top5_accuracy: 1.0, confusion: Confusion::new(2), groups };
+        let report = EvaluationReport { row, evaluation: &evaluation, ema: None, best: None, best_ema: None };
+        log.evaluation(&report);
+        let path = log.path().to_owned();
+        log.close().unwrap();
+
+        let (records, _) = records(&std::fs::read(&path).unwrap());
+        assert_eq!(fields(&records[0])[2], (3, Value::Bytes(b"brain.Event:2".to_vec())));
+        assert_eq!(fields(&records[1])[1..], [(2, Value::Number(301)), (7, Value::Bytes(vec![8, 1]))]);
+        let scalars = scalars(&path);
+        let of = |tag: &str| -> Vec<(u64, f32)> {
+            scalars.iter().filter(|(name, ..)| name == tag).map(|&(_, step, value)| (step, value)).collect()
+        };
+        assert_eq!(of("train/loss"), [(350, 1.0 / 350.0), (400, 1.0 / 400.0)]);
+        assert_eq!(of("train/gradient_norm")[0].1, f32::INFINITY);
+        assert_eq!(of("train/learning_rate")[1], (400, 1e-3));
+        assert!(of("train/images_per_second").iter().all(|(_, speed)| *speed > 0.0));
+        for (tag, value) in [
+            ("test/loss", 0.5),
+            ("test/accuracy", 0.875),
+            ("test/top5_accuracy", 1.0),
+            ("test/mean_iou", 0.625),
+            ("test/learning_rate", 0.25),
+            ("test/mean_train_loss", 0.75),
+            ("test/accuracy/far", 0.75),
+            ("test/nonzeros", 77.0),
+            ("ema/loss", 0.25),
+            ("ema/accuracy", 0.9375),
+            ("ema/mean_iou", 0.75),
+        ] {
+            assert_eq!(of(tag), [(410, value)], "{tag}");
+        }
+        assert_eq!(scalars.len(), 2 * 5 + 12);
+    }
+
+    #[test]
+    fn each_start_has_a_file_that_sorts_behind_the_others_whatever_the_clock_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut paths = vec![folder.path().join(format!("{PREFIX}9999999990.host"))];
+        std::fs::write(&paths[0], "half a record").unwrap();
+        for step in [0, 10] {
+            paths.push(EventLog::create(folder.path(), step).unwrap().path().to_owned());
+        }
+        assert!(paths.is_sorted_by(|a, b| a < b), "{paths:?}");
+        assert_eq!(std::fs::read(&paths[0]).unwrap(), b"half a record");
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_files_is_an_error_that_names_it() {
+        let error = EventLog::create(Path::new("/no-such-folder"), 0).unwrap_err().to_string();
+        assert!(error.contains("cannot write /no-such-folder"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_record_that_cannot_be_written_ends_nothing_and_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = EventLog::create(folder.path(), 0).unwrap();
+        let good = std::mem::replace(&mut log.file, File::options().write(true).open("/dev/full").unwrap());
+        log.step(&report(50));
+        log.file = good;
+        log.step(&report(100));
+        let path = log.path().to_owned();
+        let error = log.close().unwrap_err().to_string();
+        assert!(error.contains("No space left") && error.contains("everything else was saved"), "{error}");
+        let losses = scalars(&path).into_iter().filter(|(tag, ..)| tag == "train/loss");
+        assert_eq!(losses.map(|(_, step, _)| step).collect::<Vec<_>>(), [100]);
+    }
+}

@@ -1,0 +1,130 @@
+//! What two forms of one network say of the same images, and how long they take.
+
+use super::samples::Samples;
+use crate::trained::Trained;
+use anyhow::Result;
+use ndarray::{Array4, ArrayView1};
+use pelk_autodiff::Backend;
+use pelk_train::{InferenceConfig, Predictor};
+use std::time::Instant;
+
+/// How far two forms are apart.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    pub images: usize,
+    /// The largest absolute difference of two logits; not a number where one of them is none.
+    pub difference: f64,
+    /// The largest absolute logit of the first form.
+    pub largest: f64,
+    /// Images in which a place has another class.
+    pub images_changed: usize,
+    /// Places that have a class: one an image, or one a pixel.
+    pub places: usize,
+    pub places_changed: usize,
+    /// Of each form, all images together.
+    pub seconds: [f64; 2],
+}
+
+/// Asks both forms for the logits of each image, one image at a time; `on_image` hears how many are done.
+///
+/// # Errors
+/// When an image cannot be read or does not fit the network.
+pub fn compare<B: Backend>(
+    backend: &B,
+    forms: [&Trained<B>; 2],
+    images: Samples<'_>,
+    mut on_image: impl FnMut(usize),
+) -> Result<Comparison> {
+    // Windows average logits; several views, probabilities, whose logarithms hide differences of unlikely classes.
+    let trained = forms[0].description.inference.clone();
+    let inference = InferenceConfig { scales: vec![1.0], flip: false, ..trained };
+    let [before, after] =
+        forms.map(|form| Predictor::new(backend, &form.network, &form.parameters, inference.clone()));
+    let mut predictors = [before?, after?];
+    let mut compared = Comparison::default();
+    for index in 0..images.len() {
+        let image = images.image(index)?;
+        let mut logits = Vec::with_capacity(2);
+        for (predictor, seconds) in predictors.iter_mut().zip(&mut compared.seconds) {
+            // The first time a network is recorded for the image's size, which is no part of its speed.
+            logits.push(predictor.logits(&image)?);
+            let start = Instant::now();
+            predictor.logits(&image)?;
+            *seconds += start.elapsed().as_secs_f64();
+        }
+        compared.add(&logits[0], &logits[1]);
+        on_image(index + 1);
+    }
+    Ok(compared)
+}
+
+impl Comparison {
+    /// Counts an image's logits `[1, H, W, classes]`.
+    fn add(&mut self, before: &Array4<f32>, after: &Array4<f32>) {
+        let mut changed = 0;
+        for (a, b) in before.rows().into_iter().zip(after.rows()) {
+            for (&a, &b) in a.iter().zip(b) {
+                self.difference = highest(self.difference, f64::from(a - b).abs());
+                self.largest = highest(self.largest, f64::from(a).abs());
+            }
+            changed += usize::from(class(a) != class(b));
+            self.places += 1;
+        }
+        self.places_changed += changed;
+        self.images_changed += usize::from(changed > 0);
+        self.images += 1;
+    }
+
+    /// The largest difference as a share of the largest logit.
+    pub fn share(&self) -> f64 {
+        if self.difference == 0.0 { 0.0 } else { self.difference / self.largest }
+    }
+
+    /// Whether the difference is within this share of the largest logit.
+    pub fn agrees(&self, tolerance: f64) -> bool {
+        self.share() <= tolerance
+    }
+}
+
+/// The higher of two values; what is not a number wins, and stays.
+fn highest(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
+/// The class of the highest logit, of equal ones the lower.
+fn class(row: ArrayView1<'_, f32>) -> usize {
+    (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logits(values: &[f32]) -> Array4<f32> {
+        Array4::from_shape_vec((1, 1, values.len() / 2, 2), values.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_largest_difference_and_every_change_are_found() {
+        let mut compared = Comparison::default();
+        compared.add(&logits(&[1.0, -4.0, 2.0, 3.0]), &logits(&[1.0, -4.0, 2.0, 2.5]));
+        compared.add(&logits(&[1.0, 1.25, 0.0, 0.0]), &logits(&[1.25, 1.0, 0.0, 0.0]));
+        let Comparison { images, difference, largest, images_changed, places, places_changed, .. } = compared;
+        assert_eq!((difference, largest), (0.5, 4.0));
+        assert_eq!((images, images_changed, places, places_changed), (2, 1, 4, 1));
+        assert!(compared.agrees(0.125) && !compared.agrees(0.124));
+    }
+
+    #[test]
+    fn what_is_not_a_number_never_agrees() {
+        for (a, b) in [(f32::NAN, 1.0), (1.0, f32::NAN), (f32::INFINITY, f32::INFINITY), (0.0, 1e-30)] {
+            let mut compared = Comparison::default();
+            compared.add(&logits(&[a, 0.0]), &logits(&[b, 0.0]));
+            compared.add(&logits(&[0.0, 0.0]), &logits(&[0.0, 0.0]));
+            assert!(!compared.agrees(1.0), "{a} and {b}");
+        }
+        let mut equal = Comparison::default();
+        equal.add(&logits(&[0.0, 0.0]), &logits(&[0.0, 0.0]));
+        assert!(equal.agrees(0.0));
+    }
+}

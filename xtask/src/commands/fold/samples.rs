@@ -1,0 +1,87 @@
+//! The images that two forms of a network are compared on.
+
+use crate::images;
+use crate::workspace::dataset;
+use anyhow::{Context, Result, ensure};
+use image::imageops::FilterType;
+use ndarray::Array4;
+use pelk_data::{Dataset, Split};
+use pelk_models::Head;
+use pelk_train::Description;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Normalised images `[1, H, W, C]`, made when they are asked for.
+pub struct Samples<'a> {
+    /// What they are, after a number.
+    pub origin: String,
+    description: &'a Description,
+    source: Source<'a>,
+}
+
+enum Source<'a> {
+    Files(&'a [PathBuf]),
+    Dataset(Arc<dyn Dataset>, usize),
+}
+
+/// The images of these files, or the first `count` test images where there are none.
+///
+/// # Errors
+/// When the dataset cannot be opened.
+pub fn samples<'a>(
+    description: &'a Description,
+    files: &'a [PathBuf],
+    data: Option<&Path>,
+    count: usize,
+) -> Result<Samples<'a>> {
+    if !files.is_empty() {
+        return Ok(Samples { origin: "files".to_owned(), description, source: Source::Files(files) });
+    }
+    let images = dataset(&description.data, data, Split::Test)?;
+    let count = count.min(images.len());
+    ensure!(
+        count > 0,
+        "{} has no test images to compare on: give some with --images",
+        description.data.dataset
+    );
+    let origin = format!("test images of {}", description.data.dataset);
+    Ok(Samples { origin, description, source: Source::Dataset(images, count) })
+}
+
+impl Samples<'_> {
+    /// How many there are; at least one, since no dataset is empty.
+    pub fn len(&self) -> usize {
+        match &self.source {
+            Source::Files(files) => files.len(),
+            Source::Dataset(_, count) => *count,
+        }
+    }
+
+    /// Image `index`: a classifier's in the size that it was trained on, others in their own.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn image(&self, index: usize) -> Result<Array4<f32>> {
+        let Description { image: [height, width, channels], normalisation, network, .. } = self.description;
+        let (size, channels, values) = match &self.source {
+            Source::Files(files) => {
+                let image = images::open(&files[index])?;
+                let size = match network.head {
+                    Head::UperNet(_) => [image.height() as usize, image.width() as usize],
+                    Head::Pooled | Head::Dense => [*height, *width],
+                };
+                let shape = [size[0], size[1], *channels];
+                (size, *channels, images::values(&image, shape, FilterType::Triangle, normalisation)?)
+            }
+            Source::Dataset(images, _) => {
+                let sample = images.sample(index)?;
+                let mut values: Vec<f32> =
+                    sample.pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+                normalisation.apply(&mut values);
+                (sample.size, images.channels(), values)
+            }
+        };
+        Array4::from_shape_vec((1, size[0], size[1], channels), values)
+            .with_context(|| format!("image {index} has not the size it says"))
+    }
+}
