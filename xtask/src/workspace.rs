@@ -19,7 +19,8 @@ pub fn shown(path: &Path) -> String {
 }
 
 /// The datasets by name.
-pub const DATASETS: [&str; 7] = ["fashion-mnist", "mnist", "long-range", "scenes", "ade20k", "coco", "masks"];
+pub const DATASETS: [&str; 9] =
+    ["fashion-mnist", "mnist", "cifar10", "cifar100", "long-range", "scenes", "ade20k", "coco", "masks"];
 
 /// The configuration of a dataset that is not part of a run; `scenes` changes what scenes look like, as `key=value`.
 ///
@@ -56,6 +57,8 @@ pub fn dataset(config: &DataConfig, folder: Option<&Path>, split: Split) -> Resu
     Ok(match config.dataset.as_str() {
         "fashion-mnist" => fashion_mnist(folder, split)?,
         "mnist" => Arc::new(pelk_data::mnist(files(), split)?),
+        "cifar10" => Arc::new(pelk_data::cifar10(files(), split)?),
+        "cifar100" => Arc::new(pelk_data::cifar100(files(), split)?),
         "long-range" => Arc::new(LongRange::new(fashion_mnist(folder, split)?, split, seed, count)?),
         "scenes" => {
             let items = fashion_mnist(folder, split)?;

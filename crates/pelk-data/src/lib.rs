@@ -5,7 +5,7 @@
 //!
 //! | Labels of | Source |
 //! | --- | --- |
-//! | images | [`ImageDataset`] holds them in memory, [`fashion_mnist`] and [`mnist`] read one from IDX files |
+//! | images | [`ImageDataset`] holds them in memory, [`fashion_mnist`] and [`mnist`] read one from IDX files, [`cifar10`] and [`cifar100`] from records |
 //! | squares | [`LongRange`] composes canvases whose answer lies at a known distance |
 //! | pixels | [`Scenes`] composes pictures of several items; [`ade20k`], [`coco`], [`mask_folder`] read files |
 //!
@@ -66,6 +66,7 @@ mod assembly;
 mod augment;
 mod batch;
 mod canvas;
+mod cifar;
 mod coco;
 mod dataset;
 mod error;
@@ -84,6 +85,7 @@ mod scenes;
 
 pub use augment::{Augmentation, Augmented, Fill, Padding};
 pub use batch::{Batch, Plan, steps_per_epoch};
+pub use cifar::{cifar10, cifar100};
 pub use coco::{Coco, coco};
 pub use dataset::{Dataset, IGNORED, ImageDataset, Labelling, NO_GROUP, Properties, Sample};
 pub use error::DataError;
