@@ -207,7 +207,11 @@ pub enum DataError {
     },
 
     /// A picture is damaged or of an unknown format.
-    #[error("{} is damaged or no picture of a known format: fetch it again or convert it to PNG", path.display())]
+    #[error(
+        "{} is damaged or no picture of a known format: fetch it again or convert it to PNG; \
+         `cargo xtask data check` finds all such files",
+        path.display()
+    )]
     Picture {
         /// The file in question.
         path: PathBuf,

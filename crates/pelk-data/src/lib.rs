@@ -95,6 +95,7 @@ pub use long_range::LongRange;
 pub use masks::{MaskFolder, ade20k, mask_folder};
 pub use mnist::{Split, fashion_mnist, load, mnist};
 pub use normalise::Normalisation;
+pub use picture::{Colours, PictureKind, read_rgb};
 pub use rectangle::Rectangle;
 pub use resize::scaled_size;
 pub use scenes::{Instance, Scene, SceneConfig, Scenes};
