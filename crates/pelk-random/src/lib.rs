@@ -34,6 +34,8 @@ pub enum Purpose {
     DropPath = 4,
     /// The composition of one canvas; the index is the canvas's.
     Compose = 5,
+    /// Which files are held out as a test set; the index is a hash of a file's name.
+    HoldOut = 7,
 }
 
 /// The stream for `purpose`, `epoch` and `index` in the run with this `seed`.
