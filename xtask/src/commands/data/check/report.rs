@@ -1,7 +1,7 @@
 //! What `data check` prints of what it found.
 
 use super::Shared;
-use super::survey::Survey;
+use super::survey::{Print, Survey};
 use crate::table::{Table, number, text};
 use pelk_data::{Labelling, Split};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,16 +45,12 @@ fn overview(parts: &[Part]) -> String {
     for name in names {
         table.row(cells(name, parts, |part| part.survey.kinds.get(name).unwrap_or(&0).to_string()));
     }
-    let places: [(&str, fn(usize) -> usize); 3] =
-        [("smallest, height x width", |_| 0), ("median", |count| count / 2), ("largest", |count| count - 1)];
-    for (name, place) in places {
+    // The sizes are sorted: the first, the middle and the last one.
+    for (name, halves) in [("smallest, height x width", 0), ("median", 1), ("largest", 2)] {
         table.row(cells(name, parts, |part| {
             let sizes = &part.survey.sizes;
-            if sizes.is_empty() {
-                return "-".to_owned();
-            }
-            let [height, width] = sizes[place(sizes.len())];
-            format!("{height} x {width}")
+            let size = sizes.len().checked_sub(1).map(|last| sizes[last * halves / 2]);
+            size.map_or("-".to_owned(), |[height, width]| format!("{height} x {width}"))
         }));
     }
     table.to_string()
@@ -99,49 +95,55 @@ fn list(names: &[&str], between: &str) -> String {
     text
 }
 
-/// Images of the same pixels.
+/// One of several images of the same pixels.
+struct Twin {
+    split: Split,
+    name: String,
+    labels: u64,
+}
+
 fn duplicates(parts: &[Part]) -> String {
-    let mut same: BTreeMap<u64, Vec<(Split, String, Option<u32>)>> = BTreeMap::new();
-    let seen: BTreeSet<u64> = repeated(parts);
+    let mut same: BTreeMap<u64, Vec<Twin>> = BTreeMap::new();
+    let repeated = repeated(parts);
     for Part { split, data, survey } in parts {
-        for &(hash, index) in survey.hashes.iter().filter(|(hash, _)| seen.contains(hash)) {
-            let name = data
-                .file(index)
-                .map_or_else(|| format!("{split} image {index}"), |file| file.display().to_string());
-            let label = match data.labelling() {
-                Labelling::Image => data.sample(index).ok().and_then(|sample| sample.labels.first().copied()),
-                Labelling::Places { .. } => None,
-            };
-            same.entry(hash).or_default().push((*split, name, label));
+        for &Print { pixels, index, labels } in
+            survey.prints.iter().filter(|it| repeated.contains(&it.pixels))
+        {
+            let file = data.file(index).map(|file| file.display().to_string());
+            let name = file.unwrap_or_else(|| format!("{split} image {index}"));
+            same.entry(pixels).or_default().push(Twin { split: *split, name, labels });
         }
     }
+    let (mut leaks, mut torn, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for twins in same.values() {
+        let names: Vec<&str> = twins.iter().map(|twin| twin.name.as_str()).collect();
+        let kind = if twins.iter().any(|twin| twin.split != twins[0].split) {
+            &mut leaks
+        } else if twins.iter().any(|twin| twin.labels != twins[0].labels) {
+            &mut torn
+        } else {
+            &mut others
+        };
+        kind.push(names.join(" = "));
+    }
     let mut text = String::new();
-    let mut say = |what: &str, groups: Vec<&Vec<(Split, String, Option<u32>)>>| {
+    for (what, groups) in [
+        ("in train and in test, so that what is measured was learnt by heart", leaks),
+        ("more than once, with different labels", torn),
+        ("more than once", others),
+    ] {
         if !groups.is_empty() {
-            let groups: Vec<String> = groups
-                .iter()
-                .map(|group| group.iter().map(|(_, name, _)| name.as_str()).collect::<Vec<_>>().join(" = "))
-                .collect();
-            let names: Vec<&str> = groups.iter().map(String::as_str).collect();
-            let _ = writeln!(text, "{} {what}:\n  {}", names.len(), list(&names, "\n  "));
+            let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+            let _ = writeln!(text, "{} images are there {what}:\n  {}", groups.len(), list(&groups, "\n  "));
         }
-    };
-    let both = |group: &&Vec<(Split, String, Option<u32>)>| group.iter().any(|entry| entry.0 != group[0].0);
-    let torn = |group: &&Vec<(Split, String, Option<u32>)>| group.iter().any(|entry| entry.2 != group[0].2);
-    say(
-        "images are in train and in test, so that what is measured was learnt by heart",
-        same.values().filter(both).collect(),
-    );
-    say("images are there more than once, under different classes", same.values().filter(torn).collect());
-    let rest = |group: &&Vec<_>| !both(group) && !torn(group);
-    say("images are there more than once", same.values().filter(rest).collect());
+    }
     text
 }
 
-/// The hashes that more than one image has.
+/// The hashes of pixels that more than one image has.
 fn repeated(parts: &[Part]) -> BTreeSet<u64> {
     let mut hashes: Vec<u64> =
-        parts.iter().flat_map(|part| part.survey.hashes.iter().map(|(hash, _)| *hash)).collect();
+        parts.iter().flat_map(|part| part.survey.prints.iter().map(|print| print.pixels)).collect();
     hashes.sort_unstable();
     hashes.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
 }

@@ -18,8 +18,25 @@ pub struct Survey {
     pub kinds: BTreeMap<&'static str, usize>,
     /// The samples that cannot be read, by number, and why.
     pub broken: Vec<(usize, String)>,
-    /// A hash of the pixels and the size of each sample that could be read, and its number.
-    pub hashes: Vec<(u64, usize)>,
+    /// Prints of the samples that could be read.
+    pub prints: Vec<Print>,
+}
+
+/// By what samples are found that are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Print {
+    /// A hash of its size and pixels.
+    pub pixels: u64,
+    /// Its number.
+    pub index: usize,
+    /// A hash of its labels.
+    pub labels: u64,
+}
+
+fn hash(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Survey {
@@ -36,7 +53,7 @@ impl Survey {
         bar.finish();
         // Threads take pieces in any order.
         survey.broken.sort();
-        survey.hashes.sort_unstable();
+        survey.prints.sort_unstable();
         survey.sizes.sort_by_key(|[height, width]| (u64::from(*height) * u64::from(*width), *height));
         survey
     }
@@ -59,9 +76,8 @@ impl Survey {
                     .push((index, format!("sample {index} has the label {label}, which is no class"))),
             }
         }
-        let mut hasher = DefaultHasher::new();
-        (sample.size, &sample.pixels).hash(&mut hasher);
-        self.hashes.push((hasher.finish(), index));
+        let (pixels, labels) = (hash((sample.size, &sample.pixels)), hash(&sample.labels));
+        self.prints.push(Print { pixels, index, labels });
         // What could be read has a kind.
         if let Some(Ok(kind)) = data.file(index).map(|path| PictureKind::of(&path)) {
             self.add_kind(kind);
@@ -92,7 +108,7 @@ impl Survey {
         }
         self.sizes.extend(other.sizes);
         self.broken.extend(other.broken);
-        self.hashes.extend(other.hashes);
+        self.prints.extend(other.prints);
         self
     }
 }
