@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::EXCLUDED;
 use crate::DataError;
 
 /// Endings of pictures' names, those of torchvision's `ImageFolder` among them. What a file is in truth its content says.
@@ -57,7 +58,7 @@ impl Files {
 pub(super) struct Found {
     /// Paths of pictures, sorted, parts separated by `/`.
     pub pictures: Vec<String>,
-    /// The number of files whose ending is no picture's.
+    /// The number of files whose ending is no picture's, but for the reader's own list.
     pub others: usize,
 }
 
@@ -110,7 +111,7 @@ fn collect(folder: &Path, prefix: &str, found: &mut Found) -> Result<Vec<String>
             below.push(name);
         } else if name.rsplit_once('.').is_some_and(|(_, ending)| is_picture(ending)) {
             found.pictures.push(format!("{prefix}{name}"));
-        } else {
+        } else if name != EXCLUDED {
             found.others += 1;
         }
     })?;
@@ -159,7 +160,7 @@ mod tests {
     #[test]
     fn pictures_are_told_by_their_endings_and_sorted() {
         let root = tempfile::tempdir().unwrap();
-        for name in ["b.JPG", "a.jpeg", ".hidden.png", "notes.txt", "jpg", "c/d/e.PnG", "c/x.tar"] {
+        for name in ["b.JPG", "a.jpeg", ".hidden.png", "notes.txt", EXCLUDED, "jpg", "c/d/e.PnG", "c/x.tar"] {
             let path = root.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
