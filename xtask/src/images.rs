@@ -1,22 +1,20 @@
 //! Users' images, in the size and the channels that a network takes.
 
 use anyhow::{Context, Result, anyhow};
-use image::DynamicImage;
 use image::imageops::FilterType;
+use image::{DynamicImage, RgbImage};
 use pelk_data::Normalisation;
 use std::path::Path;
 
-/// Decodes a file, by its content and not its name.
+/// Decodes a file as training decodes pictures, see [`pelk_data::read_rgb`].
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn open(path: &Path) -> Result<DynamicImage> {
     let cannot = || format!("cannot read image {}", path.display());
-    image::ImageReader::open(path)
-        .and_then(image::ImageReader::with_guessed_format)
-        .with_context(cannot)?
-        .decode()
-        .with_context(cannot)
+    let ([height, width], pixels) = pelk_data::read_rgb(path).with_context(cannot)?;
+    let image = RgbImage::from_raw(width as u32, height as u32, pixels).with_context(cannot)?;
+    Ok(image.into())
 }
 
 /// The image resized to `[height, width, channels]` and normalised as in training.
@@ -46,7 +44,7 @@ pub fn values(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{Rgb, RgbImage};
+    use image::Rgb;
 
     #[test]
     fn an_image_becomes_values_of_the_network_s_shape() {

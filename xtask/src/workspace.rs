@@ -1,7 +1,7 @@
 //! Places in the workspace, and settings that several commands share.
 
 use anyhow::{Context, Result, anyhow, bail};
-use pelk_data::{Dataset, ImageDataset, LongRange, Scenes, Split};
+use pelk_data::{Dataset, ImageDataset, ImageFolder, LongRange, Scenes, Split};
 use pelk_train::{CanvasConfig, DataConfig, Datasets, TrainConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,19 @@ pub fn shown(path: &Path) -> String {
 }
 
 /// The datasets by name.
-pub const DATASETS: [&str; 7] = ["fashion-mnist", "mnist", "long-range", "scenes", "ade20k", "coco", "masks"];
+pub const DATASETS: [&str; 11] = [
+    "fashion-mnist",
+    "mnist",
+    "cifar10",
+    "cifar100",
+    "folder",
+    "imagenet",
+    "long-range",
+    "scenes",
+    "ade20k",
+    "coco",
+    "masks",
+];
 
 /// The configuration of a dataset that is not part of a run; `scenes` changes what scenes look like, as `key=value`.
 ///
@@ -56,6 +68,10 @@ pub fn dataset(config: &DataConfig, folder: Option<&Path>, split: Split) -> Resu
     Ok(match config.dataset.as_str() {
         "fashion-mnist" => fashion_mnist(folder, split)?,
         "mnist" => Arc::new(pelk_data::mnist(files(), split)?),
+        "cifar10" => Arc::new(pelk_data::cifar10(files(), split)?),
+        "cifar100" => Arc::new(pelk_data::cifar100(files(), split)?),
+        "folder" => Arc::new(saying(pelk_data::image_folder(files(), split)?)),
+        "imagenet" => Arc::new(saying(pelk_data::imagenet_1k(files(), split)?)),
         "long-range" => Arc::new(LongRange::new(fashion_mnist(folder, split)?, split, seed, count)?),
         "scenes" => {
             let items = fashion_mnist(folder, split)?;
@@ -69,6 +85,14 @@ pub fn dataset(config: &DataConfig, folder: Option<&Path>, split: Split) -> Resu
             DATASETS.join(", ")
         ),
     })
+}
+
+/// The pictures, after a line for everything that their reader decided without being asked.
+fn saying(pictures: ImageFolder) -> ImageFolder {
+    for remark in pictures.remarks() {
+        eprintln!("{remark}");
+    }
+    pictures
 }
 
 /// The training and test images of a dataset, as [`dataset`] opens them.

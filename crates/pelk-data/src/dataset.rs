@@ -1,6 +1,7 @@
 //! What a labelled set of images is, and the one that lies in memory.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 use crate::{DataError, Normalisation};
 
@@ -101,6 +102,11 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// Whatever keeps the sample from being read; the loader hands it on.
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError>;
+
+    /// The file that holds the picture of sample `index`, where each has one of its own.
+    fn file(&self, _index: usize) -> Option<PathBuf> {
+        None
+    }
 
     /// [`Properties::image_size`].
     fn image_size(&self) -> Option<[usize; 2]> {

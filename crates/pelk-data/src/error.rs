@@ -63,26 +63,23 @@ pub enum DataError {
         expected: [u8; 4],
     },
 
-    /// The file ends before its header says.
+    /// The file ends before its header or its format says.
     #[error("{} ends after {found} of {expected} bytes: fetch the file again", path.display())]
     Truncated {
         /// The file in question.
         path: PathBuf,
-        /// The bytes announced, header included and uncompressed.
+        /// The bytes that it should have, header included and uncompressed.
         expected: u64,
         /// The bytes present.
         found: u64,
     },
 
-    /// The file goes on after the end that its header announces.
-    #[error(
-        "{} goes on after the {expected} bytes that its header announces: fetch the file again",
-        path.display()
-    )]
+    /// The file goes on after the end that its header announces or its format fixes.
+    #[error("{} goes on after byte {expected}, where it should end: fetch the file again", path.display())]
     TrailingBytes {
         /// The file in question.
         path: PathBuf,
-        /// The bytes announced, header included and uncompressed.
+        /// The bytes that it should have, header included and uncompressed.
         expected: u64,
     },
 
@@ -210,7 +207,11 @@ pub enum DataError {
     },
 
     /// A picture is damaged or of an unknown format.
-    #[error("{} is damaged or no picture of a known format: fetch it again or convert it to PNG", path.display())]
+    #[error(
+        "{} is damaged or no picture of a known format: fetch it again or convert it to PNG; \
+         `cargo xtask data check` finds all such files",
+        path.display()
+    )]
     Picture {
         /// The file in question.
         path: PathBuf,

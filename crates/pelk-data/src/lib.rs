@@ -5,7 +5,7 @@
 //!
 //! | Labels of | Source |
 //! | --- | --- |
-//! | images | [`ImageDataset`] holds them in memory, [`fashion_mnist`] and [`mnist`] read one from IDX files |
+//! | images | [`ImageDataset`] holds them in memory, [`fashion_mnist`] and [`mnist`] read one from IDX files, [`cifar10`] and [`cifar100`] from records; [`image_folder`] and [`imagenet_1k`] decode files |
 //! | squares | [`LongRange`] composes canvases whose answer lies at a known distance |
 //! | pixels | [`Scenes`] composes pictures of several items; [`ade20k`], [`coco`], [`mask_folder`] read files |
 //!
@@ -68,6 +68,7 @@ mod assembly;
 mod augment;
 mod batch;
 mod canvas;
+mod cifar;
 mod coco;
 mod dataset;
 mod error;
@@ -76,6 +77,7 @@ mod export;
 #[cfg(test)]
 mod golden;
 pub mod idx;
+mod image_folder;
 mod loader;
 mod long_range;
 mod masks;
@@ -91,17 +93,20 @@ mod scenes;
 
 pub use augment::{Augmentation, Augmented, Fill, Padding, RandAugment, ResizedCrop};
 pub use batch::{Batch, Plan, steps_per_epoch};
+pub use cifar::{cifar10, cifar100};
 pub use coco::{Coco, coco};
 pub use dataset::{Dataset, IGNORED, ImageDataset, Labelling, NO_GROUP, Properties, Sample};
 pub use error::DataError;
 pub use evaluation::EvaluationTransform;
 pub use export::{write_ade20k, write_coco};
+pub use image_folder::{EXCLUDED, ImageFolder, image_folder, imagenet_1k};
 pub use loader::{Loader, LoaderConfig, Mode};
 pub use long_range::LongRange;
 pub use masks::{MaskFolder, ade20k, mask_folder};
 pub use mix::{Mix, MixConfig};
-pub use mnist::{Split, fashion_mnist, load, mnist};
+pub use mnist::{Split, family, fashion_mnist, load, mnist};
 pub use normalise::Normalisation;
+pub use picture::{Colours, PictureKind, read_rgb};
 pub use rectangle::Rectangle;
 pub use resize::scaled_size;
 pub use scenes::{Instance, Scene, SceneConfig, Scenes};

@@ -9,6 +9,8 @@ use crate::{DataError, ImageDataset};
 /// Height and width of the images of both datasets.
 const SIZE: [usize; 2] = [28, 28];
 
+const MNIST: &str = "mnist";
+
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 #[rustfmt::skip]
@@ -64,15 +66,28 @@ pub fn fashion_mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset
 /// [`DataError::UnknownFolder`], or as [`mnist`].
 pub fn load(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
     let dir = dir.as_ref();
+    match family(dir)? {
+        Some(MNIST) => mnist(dir, split),
+        Some(_) => fashion_mnist(dir, split),
+        None => Err(DataError::UnknownFolder { folder: dir.into() }),
+    }
+}
+
+/// Which of `mnist` and `fashion-mnist` the folder's name says, as [`load`] reads it; none if neither.
+///
+/// # Errors
+/// [`DataError::Io`] when the current folder, from which a relative path goes, is gone.
+pub fn family(dir: impl AsRef<Path>) -> Result<Option<&'static str>, DataError> {
+    let dir = dir.as_ref();
     let absolute = std::path::absolute(dir).map_err(|source| DataError::Io { path: dir.into(), source })?;
     let named = if absolute.ends_with("raw") { absolute.parent() } else { Some(absolute.as_path()) };
     let name = named.and_then(Path::file_name).map(|name| name.to_string_lossy().to_lowercase());
     let letters: String = name.iter().flat_map(|name| name.chars()).filter(|c| c.is_alphanumeric()).collect();
-    match letters.as_str() {
-        "mnist" => mnist(dir, split),
-        "fashionmnist" => fashion_mnist(dir, split),
-        _ => Err(DataError::UnknownFolder { folder: dir.into() }),
-    }
+    Ok(match letters.as_str() {
+        "mnist" => Some(MNIST),
+        "fashionmnist" => Some("fashion-mnist"),
+        _ => None,
+    })
 }
 
 fn read(dir: &Path, split: Split, classes: &[&str]) -> Result<ImageDataset, DataError> {

@@ -1,22 +1,173 @@
 //! Files with pictures: any common format in, PNG out.
 
+mod jpeg;
+
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
+use std::io::{BufWriter, Cursor, Read};
 use std::path::Path;
 
-use image::ImageReader;
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use crate::DataError;
+use jpeg::Jpeg;
 
-/// A picture's height and width, and its pixels as RGB bytes, height x width x 3; grey becomes colour, opacity and what
-/// exceeds 8 bits are dropped.
-pub(crate) fn read_rgb(path: &Path) -> Result<([usize; 2], Vec<u8>), DataError> {
+/// The most pixels that a picture may have: as RGB a quarter of a GiB, where Pillow, too, starts to suspect a file that is
+/// small and unpacks to fill the memory.
+const MAX_PIXELS: u64 = 89_478_485;
+/// The most bytes that a file may have: so many pixels hardly compressed at all, as 16-bit RGB.
+const MAX_BYTES: u64 = 6 * MAX_PIXELS;
+
+/// What the colours of a picture are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colours {
+    /// Shades of grey.
+    Grey,
+    /// Red, green and blue, directly or by a palette.
+    Rgb,
+    /// Inks.
+    Cmyk,
+}
+
+/// What a picture's file says before its pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Header {
+    size: [usize; 2],
+    colours: Colours,
+    alpha: bool,
+    bits: u8,
+}
+
+/// What kind of file a picture is, see [`PictureKind::of`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureKind {
+    /// Its format, by content: `JPEG`, `PNG` and so on.
+    pub format: &'static str,
+    /// What its colours are made of.
+    pub colours: Colours,
+    /// Whether pixels have an opacity.
+    pub alpha: bool,
+    /// The bits of a channel: 8, also where the file has fewer, 16 or 32.
+    pub bits: u8,
+    /// Whether the ending of its name says another format, or none.
+    pub named_otherwise: bool,
+}
+
+impl PictureKind {
+    /// Reads what the file says before its pixels.
+    ///
+    /// # Errors
+    /// As [`read_rgb`], as far as it looks.
+    pub fn of(path: &Path) -> Result<Self, DataError> {
+        let bytes = read(path)?;
+        let format = format(path, &bytes)?;
+        let Header { colours, alpha, bits, .. } = match format {
+            ImageFormat::Jpeg => Jpeg::new(&bytes).map_err(|source| damaged(path, source))?.header,
+            _ => header(&other(path, format, &bytes)?),
+        };
+        // Anymap's four endings are one format.
+        let named_otherwise = ImageFormat::from_path(path).ok() != Some(format);
+        Ok(Self { format: name(format), colours, alpha, bits, named_otherwise })
+    }
+}
+
+/// A picture's height and width, and its pixels as RGB bytes, height x width x 3.
+///
+/// JPEG, PNG, BMP, GIF, WebP, TIFF and PNM are read, the first picture of several; the content says which it is, the name
+/// need not. As Pillow's `convert("RGB")` has it, and so torchvision: grey and CMYK become colour, opacity is dropped (what is
+/// transparent shows its colour), of 16 bits the upper 8 stay (of grey, too, which Pillow cuts off at 255 instead), and the
+/// orientation that a camera may have noted in EXIF is passed over.
+///
+/// # Errors
+/// [`DataError`] naming the file when it cannot be read, is damaged, cut short or of another format, or has more than 89
+/// million pixels, which is seen before memory is asked for.
+pub fn read_rgb(path: &Path) -> Result<([usize; 2], Vec<u8>), DataError> {
+    decode(path, &read(path)?)
+}
+
+/// [`read_rgb`] of these bytes of the file.
+fn decode(path: &Path, bytes: &[u8]) -> Result<([usize; 2], Vec<u8>), DataError> {
+    match format(path, bytes)? {
+        ImageFormat::Jpeg => {
+            let jpeg = Jpeg::new(bytes).map_err(|source| damaged(path, source))?;
+            let size = jpeg.header.size;
+            check_size(path, size)?;
+            Ok((size, jpeg.decode().map_err(|source| damaged(path, source))?))
+        }
+        format => {
+            let decoder = other(path, format, bytes)?;
+            let Header { size, bits, .. } = header(&decoder);
+            check_size(path, size)?;
+            let picture = DynamicImage::from_decoder(decoder).map_err(|source| damaged(path, source))?;
+            let pixels = match bits {
+                16 => picture.into_rgb16().into_raw().into_iter().map(|value| (value >> 8) as u8).collect(),
+                _ => picture.into_rgb8().into_raw(),
+            };
+            Ok((size, pixels))
+        }
+    }
+}
+
+/// The file's bytes.
+fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     let io_error = |source| DataError::Io { path: path.into(), source };
-    let file = BufReader::new(File::open(path).map_err(io_error)?);
-    // The content says what the format is, the name need not. The decoders refuse sizes beyond a fixed limit.
-    let reader = ImageReader::new(file).with_guessed_format().map_err(io_error)?;
-    let picture = reader.decode().map_err(|source| damaged(path, source))?.into_rgb8();
-    Ok(([picture.height() as usize, picture.width() as usize], picture.into_raw()))
+    let file = File::open(path).map_err(io_error)?;
+    let length = file.metadata().map_err(io_error)?.len();
+    let mut bytes = Vec::with_capacity(length.min(MAX_BYTES) as usize);
+    // Something that is no plain file may hold more than it says.
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io_error)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let problem = format!("has more than the {MAX_BYTES} bytes that a picture may have");
+        return Err(DataError::layout(path, problem, "take it away, or scale it down if it is a picture"));
+    }
+    Ok(bytes)
+}
+
+fn check_size(path: &Path, [height, width]: [usize; 2]) -> Result<(), DataError> {
+    if (height as u64).saturating_mul(width as u64) > MAX_PIXELS {
+        let problem =
+            format!("announces {height} x {width} pixels, more than the {MAX_PIXELS} that are read");
+        return Err(DataError::layout(path, problem, "scale it down, or take it away"));
+    }
+    Ok(())
+}
+
+fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
+    image::guess_format(bytes).map_err(|source| damaged(path, source))
+}
+
+/// The decoder of what is not JPEG; it refuses to take much more memory than [`MAX_PIXELS`] need.
+fn other<'a>(
+    path: &Path,
+    format: ImageFormat,
+    bytes: &'a [u8],
+) -> Result<impl ImageDecoder + use<'a>, DataError> {
+    let decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder();
+    decoder.map_err(|source| damaged(path, source))
+}
+
+fn header(decoder: &impl ImageDecoder) -> Header {
+    let (width, height) = decoder.dimensions();
+    let decoded = decoder.color_type();
+    let colours = match decoder.original_color_type() {
+        ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16 => Colours::Cmyk,
+        _ if decoded.has_color() => Colours::Rgb,
+        _ => Colours::Grey,
+    };
+    let bits = (decoded.bits_per_pixel() / u16::from(decoded.channel_count())) as u8;
+    Header { size: [height as usize, width as usize], colours, alpha: decoded.has_alpha(), bits }
+}
+
+fn name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::Png => "PNG",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Tiff => "TIFF",
+        ImageFormat::Pnm => "PNM",
+        _ => "another",
+    }
 }
 
 /// A [`DataError::Picture`].
@@ -54,6 +205,7 @@ pub(crate) fn write_png(
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -88,5 +240,90 @@ mod tests {
             assert!(error.to_string().contains("cut.png is damaged"), "{error}");
         }
         assert!(matches!(read_rgb(&folder.path().join("none.png")), Err(DataError::Io { .. })));
+    }
+
+    /// The pictures that `ci/peers/golden_pictures.py` made, of 14 x 21 pixels.
+    fn fixture(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures").join(name)
+    }
+
+    /// What Pillow reads, and how far values may be from that: JPEG's transform and colours are rounded in other places, and
+    /// colour that was stored at half the size is scaled up by another filter.
+    const GOLDEN: [(&str, u8, &str, Colours, bool, u8); 22] = [
+        ("420.jpg", 2, "JPEG", Colours::Rgb, false, 8),
+        ("444.jpg", 2, "JPEG", Colours::Rgb, false, 8),
+        ("progressive.jpg", 2, "JPEG", Colours::Rgb, false, 8),
+        ("restarts.jpg", 2, "JPEG", Colours::Rgb, false, 8),
+        ("grey.jpg", 1, "JPEG", Colours::Grey, false, 8),
+        ("rotated.jpg", 2, "JPEG", Colours::Rgb, false, 8),
+        ("cmyk.jpg", 1, "JPEG", Colours::Cmyk, false, 8),
+        ("ycck.jpg", 1, "JPEG", Colours::Cmyk, false, 8),
+        ("alpha.png", 0, "PNG", Colours::Rgb, true, 8),
+        ("grey.png", 0, "PNG", Colours::Grey, false, 8),
+        ("grey-alpha.png", 0, "PNG", Colours::Grey, true, 8),
+        ("palette.png", 0, "PNG", Colours::Rgb, false, 8),
+        ("palette-transparent.png", 0, "PNG", Colours::Rgb, true, 8),
+        ("bits.png", 0, "PNG", Colours::Grey, false, 8),
+        ("interlaced.png", 0, "PNG", Colours::Rgb, false, 8),
+        ("deep.png", 0, "PNG", Colours::Rgb, false, 16),
+        ("deep-grey.png", 0, "PNG", Colours::Grey, false, 16),
+        ("colours.webp", 0, "WebP", Colours::Rgb, false, 8),
+        ("colours.bmp", 0, "BMP", Colours::Rgb, false, 8),
+        ("colours.gif", 0, "GIF", Colours::Rgb, true, 8),
+        ("colours.tif", 0, "TIFF", Colours::Rgb, false, 8),
+        ("colours.ppm", 0, "PNM", Colours::Rgb, false, 8),
+    ];
+
+    #[test]
+    fn pictures_of_every_kind_are_read_as_pillow_reads_them() {
+        for (name, tolerance, ..) in
+            GOLDEN.into_iter().chain([("png-in-truth.jpg", 0, "", Colours::Rgb, false, 8)])
+        {
+            let (size, pixels) = read_rgb(&fixture(name)).unwrap();
+            let expected = fs::read(fixture(&format!("{name}.rgb"))).unwrap();
+            assert_eq!((size, pixels.len()), ([14, 21], expected.len()), "{name}");
+            let worst = pixels.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(worst <= Some(tolerance), "{name}: {worst:?}");
+        }
+    }
+
+    #[test]
+    fn the_kind_of_a_picture_is_told_from_its_header() {
+        for (name, _, format, colours, alpha, bits) in GOLDEN {
+            let kind = PictureKind { format, colours, alpha, bits, named_otherwise: false };
+            assert_eq!(PictureKind::of(&fixture(name)).unwrap(), kind, "{name}");
+        }
+        let kind = PictureKind::of(&fixture("png-in-truth.jpg")).unwrap();
+        assert!(kind.format == "PNG" && kind.named_otherwise);
+    }
+
+    #[test]
+    fn every_truncated_jpeg_is_an_error() {
+        let path = Path::new("cut.jpg");
+        for (name, ..) in GOLDEN.into_iter().filter(|(name, ..)| name.ends_with("jpg")) {
+            let bytes = fs::read(fixture(name)).unwrap();
+            for len in 0..bytes.len() {
+                let error = decode(path, &bytes[..len]).unwrap_err();
+                assert!(matches!(error, DataError::Picture { .. }), "{name} {len}: {error}");
+            }
+            let more = [&bytes, &[0; 100][..]].concat();
+            assert!(decode(path, &more).is_ok(), "what follows the end is nobody's business");
+        }
+    }
+
+    #[test]
+    fn sizes_that_lie_are_refused_before_memory_is_asked_for() {
+        let mut jpeg = fs::read(fixture("420.jpg")).unwrap();
+        let frame = jpeg.windows(2).position(|mark| mark == [0xff, 0xc0]).unwrap();
+        jpeg[frame + 5..frame + 9].fill(0xff);
+        let mut png = fs::read(fixture("grey.png")).unwrap();
+        png[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+        let mut crc = flate2::Crc::new();
+        crc.update(&png[12..29]);
+        png[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+        for (bytes, text) in [(jpeg, "announces 65535 x 65535 pixels"), (png, "large is damaged")] {
+            let error = decode(Path::new("large"), &bytes).unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
     }
 }

@@ -38,6 +38,8 @@ pub enum Purpose {
     Mix = 6,
     /// Which weights of one tensor are present in dynamic sparsity; the epoch counts steps, the index is a hash of its name.
     Sparsity = 7,
+    /// Which files are held out as a test set; the index is a hash of a file's name.
+    HoldOut = 8,
 }
 
 /// The stream for `purpose`, `epoch` and `index` in the run with this `seed`.

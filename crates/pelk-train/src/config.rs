@@ -216,6 +216,9 @@ impl TrainConfig {
     }
 }
 
+/// More parts than any key has. Tables within tables are walked by recursion, which without a limit ends at that of the stack.
+const DEEPEST: usize = 16;
+
 fn is_empty(path: &Path) -> bool {
     path.as_os_str().is_empty()
 }
@@ -233,6 +236,9 @@ fn set(table: &mut Table, setting: &str) -> std::result::Result<(), String> {
     let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
     let mut keys: Vec<&str> = path.trim().split('.').collect();
     let last = keys.pop().filter(|key| !key.is_empty()).ok_or("the key is empty")?;
+    if keys.len() > DEEPEST {
+        return Err(format!("the key has {} parts, no key has more than {DEEPEST}", keys.len() + 1));
+    }
     let mut place = table;
     for key in keys {
         let next = place.entry(key).or_insert_with(|| Value::Table(Table::new()));
@@ -324,7 +330,9 @@ mod tests {
 
     #[test]
     fn bad_values_name_their_key() {
+        let deep = format!("{}a=1", "a.".repeat(100_000));
         for (setting, key) in [
+            (deep.as_str(), "has 100001 parts"),
             ("batch.size=0", "batch.size"),
             ("optimizer.beta1=1.5", "optimizer.beta1"),
             ("schedule.warmup_epochs=99", "schedule.warmup_epochs"),

@@ -1,11 +1,12 @@
 //! `cargo xtask data`
 
+mod check;
 mod show;
 mod write;
 
 use anyhow::Result;
 
-/// Look at datasets, and write composed ones as files
+/// Look at datasets, check them, and write composed ones as files
 #[derive(Debug, clap::Args)]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -14,6 +15,7 @@ pub struct DataArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum DataCommand {
+    Check(check::CheckArgs),
     Show(show::ShowArgs),
     Write(write::WriteArgs),
 }
@@ -24,6 +26,7 @@ enum DataCommand {
 /// When the data are unusable or a file cannot be written.
 pub fn run(args: &DataArgs) -> Result<()> {
     match &args.command {
+        DataCommand::Check(args) => check::run(args),
         DataCommand::Show(args) => show::run(args),
         DataCommand::Write(args) => write::run(args),
     }

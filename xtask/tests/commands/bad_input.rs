@@ -37,10 +37,7 @@ fn data_that_cannot_be_read() {
     std::fs::remove_dir_all(sandbox.path("images")).unwrap();
     train(&["train-images-idx3-ubyte", "in images"]);
     refuse(&mut sandbox.xtask(["train"]), &["train-images-idx3-ubyte", "datasets/fashion-mnist"]);
-    refuse(
-        &mut sandbox.xtask(["train", "--set", "data.dataset=imagenet"]),
-        &["data.dataset", "imagenet", "mnist"],
-    );
+    refuse(&mut sandbox.xtask(["train", "--set", "data.dataset=mnits"]), &["data.dataset", "mnits", "mnist"]);
     assert!(!sandbox.path("runs").exists());
 }
 

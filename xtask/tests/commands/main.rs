@@ -3,6 +3,7 @@
 mod ablation;
 mod bad_input;
 mod bench;
+mod data_check;
 mod folding;
 mod gpu;
 mod interruptions;

@@ -194,6 +194,10 @@ impl Dataset for Coco {
         }
         Ok(Sample { size, pixels: pixels.into(), labels: labels.into(), groups: Cow::Borrowed(&[]) })
     }
+
+    fn file(&self, index: usize) -> Option<PathBuf> {
+        Some(self.pictures[index].path.clone())
+    }
 }
 
 #[cfg(test)]

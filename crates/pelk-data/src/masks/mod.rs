@@ -126,4 +126,8 @@ impl Dataset for MaskFolder {
         let labels = read_mask(mask, &self.coding, picture, size)?;
         Ok(Sample { size, pixels: pixels.into(), labels: labels.into(), groups: Cow::Borrowed(&[]) })
     }
+
+    fn file(&self, index: usize) -> Option<PathBuf> {
+        Some(self.pairs[index].picture.clone())
+    }
 }

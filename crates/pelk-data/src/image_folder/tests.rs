@@ -1,0 +1,232 @@
+//! Layouts on small folders whose pictures are one pixel each, red what their label should be.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::picture::write_png;
+
+/// A folder with these files; those with a picture's ending become PNG files with `red`, others hold the text.
+fn folder(files: &[(&str, u8)], texts: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (name, red) in files {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        write_png(&path, [1, 1], 3, &[*red, 0, 0]).unwrap();
+    }
+    for (name, text) in texts {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    root
+}
+
+/// The names of a set's samples and their labels, which must be what their pictures say.
+fn samples(set: &ImageFolder) -> Vec<(String, u32)> {
+    let sample = |index| {
+        let sample = set.sample(index).unwrap();
+        assert_eq!((sample.size, sample.labels.as_ref()), ([1, 1], &[u32::from(sample.pixels[0])][..]));
+        (set.name(index), sample.labels[0])
+    };
+    (0..set.len()).map(sample).collect()
+}
+
+fn names(set: &ImageFolder) -> Vec<String> {
+    samples(set).into_iter().map(|(name, _)| name).collect()
+}
+
+fn error(root: &Path, split: Split) -> String {
+    image_folder(root, split).unwrap_err().to_string()
+}
+
+#[test]
+fn class_folders_are_numbered_as_train_has_them() {
+    for test in TESTS {
+        let inside = |name: &str| format!("{test}/{name}");
+        let names_of_test = ["cat/9.png", "dog/1.png"].map(inside);
+        let root = folder(
+            &[
+                ("train/dog/b.jpg", 2),
+                ("train/dog/deep/er/a.png", 2),
+                ("train/Zebra/a.png", 0),
+                ("train/cat/a.webp", 1),
+                (&names_of_test[0], 1),
+                (&names_of_test[1], 2),
+            ],
+            &[],
+        );
+        let train = image_folder(root.path(), Split::Train).unwrap();
+        assert_eq!(train.classes(), ["Zebra", "cat", "dog"]);
+        let expected = [
+            ("train/Zebra/a.png", 0),
+            ("train/cat/a.webp", 1),
+            ("train/dog/b.jpg", 2),
+            ("train/dog/deep/er/a.png", 2),
+        ];
+        assert_eq!(samples(&train), expected.map(|(name, label)| (name.to_owned(), label)));
+        assert_eq!(train.file(2).unwrap(), root.path().join("train/dog/b.jpg"));
+        // A test set may lack a class; the others keep their numbers.
+        let test = image_folder(root.path(), Split::Test).unwrap();
+        assert_eq!((test.classes(), names(&test)), (train.classes(), names_of_test.to_vec()));
+        assert!(train.remarks().is_empty() && test.remarks().is_empty());
+        assert_eq!((train.channels(), train.image_size()), (3, None));
+        assert_eq!(*train.statistics(), imagenet());
+    }
+}
+
+#[test]
+fn class_folders_alone_are_divided_and_that_is_said() {
+    let names_of = |class: &'static str| (0..10).map(move |i| format!("{class}/{i}.png"));
+    let all: Vec<String> = names_of("a").chain(names_of("b")).collect();
+    let files: Vec<(&str, u8)> =
+        all.iter().map(|name| (name.as_str(), u8::from(name.starts_with('b')))).collect();
+    let root = folder(&files, &[]);
+    let [train, test] = [Split::Train, Split::Test].map(|split| image_folder(root.path(), split).unwrap());
+    assert_eq!((train.len(), test.len()), (16, 4));
+    let mut both = [names(&train), names(&test)].concat();
+    both.sort();
+    assert_eq!(both, all);
+    let remark = &test.remarks()[0];
+    assert!(
+        remark.contains("4 of its 20 pictures make the test set, of each class about one in five"),
+        "{remark}"
+    );
+    let small = folder(&[("a/1.png", 0), ("b/1.png", 1)], &[]);
+    assert!(error(small.path(), Split::Test).contains("too few pictures to hold some out"));
+}
+
+/// ImageNet in small: two classes, and a flat validation folder.
+fn flat(root: &str, texts: &[(&str, &str)]) -> tempfile::TempDir {
+    let train = ["train/n01/x.JPEG", "train/n02/x.JPEG", "val/v_1.JPEG", "val/v_2.JPEG", "val/v_3.JPEG"];
+    let names = train.map(|name| format!("{root}{name}"));
+    let files: Vec<(&str, u8)> = names.iter().map(String::as_str).zip([0, 1, 1, 0, 1]).collect();
+    folder(&files, texts)
+}
+
+const SOLUTION: (&str, &str) = (
+    "LOC_val_solution.csv",
+    "ImageId,PredictionString\nv_2,n01 1 2 3 4 n01 5 6 7 8 \nv_3,n02 85 1 499 272 \nv_1,n02 1 1 1 1\n",
+);
+
+#[test]
+fn a_flat_validation_folder_goes_by_its_list() {
+    for (root, list) in [
+        ("ILSVRC/Data/CLS-LOC/", SOLUTION),
+        ("Data/CLS-LOC/", SOLUTION),
+        ("", SOLUTION),
+        ("", ("imagenet_2012_validation_synset_labels.txt", "n02\nn01\nn02\n")),
+        ("", ("val.txt", "v_3.JPEG 1\nv_1.JPEG 1\nv_2.JPEG 0\n")),
+        ("", ("val/val.txt", "v_3.JPEG 1\nv_1.JPEG 1\nv_2.JPEG 0\n")),
+    ] {
+        let words = ("LOC_synset_mapping.txt", "n01 tench, Tinca tinca\nn02 crane\nn03 x\n");
+        let set = flat(root, &[list, words]);
+        let test = image_folder(set.path(), Split::Test).unwrap();
+        let expected = ["v_1", "v_2", "v_3"].map(|name| format!("{root}val/{name}.JPEG"));
+        assert_eq!(
+            (names(&test), test.classes()),
+            (expected.to_vec(), &["tench".to_owned(), "crane".to_owned()][..])
+        );
+        assert_eq!(names(&image_folder(set.path(), Split::Train).unwrap()).len(), 2);
+    }
+}
+
+#[test]
+fn classes_that_are_called_alike_keep_their_folders_names() {
+    let set = flat("", &[SOLUTION, ("synset_words.txt", "n01 crane, bird\nn02 crane\n")]);
+    assert_eq!(image_folder(set.path(), Split::Train).unwrap().classes(), ["crane (n01)", "crane (n02)"]);
+}
+
+#[test]
+fn lists_that_do_not_fit_are_named_with_their_line() {
+    for (name, text, expected) in [
+        ("LOC_val_solution.csv", "ImageId\nv_1,n09 1", "line 2 of"),
+        ("LOC_val_solution.csv", "ImageId\nv_1,n09 1", "one of the 2 classes that train has"),
+        ("LOC_val_solution.csv", "ImageId\n\nv_9,n01 1", "line 3 of"),
+        ("LOC_val_solution.csv", "ImageId\nv_1,n01\n", "does not say the class of"),
+        ("imagenet_2012_validation_synset_labels.txt", "n01\nn01\n", "has 2 lines, but"),
+        ("imagenet_2012_validation_synset_labels.txt", "n01\nn01\nn3", "line 3 of"),
+        ("val.txt", "v_1.JPEG 2", "a number below 2"),
+        ("val.txt", "v_1.JPEG -1", "a number below 2"),
+        ("val.txt", "v_1 0", "a name of a picture in"),
+        ("README", "", "no list says their classes: put LOC_val_solution.csv"),
+    ] {
+        let set = flat("", &[(name, text)]);
+        let error = error(set.path(), Split::Test);
+        assert!(error.contains(expected) && (name == "README" || error.contains(name)), "{error}");
+    }
+    let set = flat("", &[SOLUTION, ("synset_words.txt", "n01\n")]);
+    assert!(error(set.path(), Split::Train).contains("line 1 of"));
+}
+
+#[test]
+fn folders_that_are_no_set_say_what_they_lack() {
+    let a = ("train/a/1.png", 0);
+    let b = ("train/b/1.png", 1);
+    for (split, files, texts, expected) in [
+        (Split::Train, &[][..], &[][..], "holds no class folders: it must hold train/CLASS"),
+        (Split::Train, &[("a/1.png", 0)], &[], "one class folder only, a"),
+        (Split::Train, &[a, b], &[], "val is missing: put pictures"),
+        (Split::Train, &[("val/a/1.png", 0)], &[], "holds val, but no folder train"),
+        (
+            Split::Train,
+            &[a, b, ("train/1.png", 0), ("val/a/1.png", 0)],
+            &[],
+            "is one of 1 pictures beside class folders",
+        ),
+        (
+            Split::Train,
+            &[a, b, ("val/a/1.png", 0)],
+            &[("train/c/x", "")],
+            "has 1 class folders without pictures: c",
+        ),
+        (
+            Split::Test,
+            &[a, b, ("val/a/1.png", 0), ("val/c/1.png", 0)],
+            &[],
+            "has 1 classes that train lacks: c",
+        ),
+        (Split::Test, &[a, b], &[("val/x", "")], "val holds no pictures"),
+        (Split::Test, &[a, b], &[("val/a/x", "")], "val/ holds no pictures"),
+    ] {
+        let set = folder(files, texts);
+        let error = error(set.path(), split);
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    assert!(error(Path::new("no/where"), Split::Train).contains("no/where is no folder"));
+    let set = flat("", &[SOLUTION]);
+    let error = imagenet_1k(set.path(), Split::Train).unwrap_err().to_string();
+    assert!(error.contains("holds 2 classes, ImageNet-1K has 1000"), "{error}");
+}
+
+#[test]
+fn excluded_pictures_are_left_out_and_counted() {
+    let files: BTreeMap<String, u8> =
+        (0..4).flat_map(|i| [(format!("train/a/{i}.png"), 0), (format!("train/b/{i}.png"), 1)]).collect();
+    let mut files: Vec<(&str, u8)> = files.iter().map(|(name, &red)| (name.as_str(), red)).collect();
+    files.extend([("val/a/1.png", 0), ("val/a/2.png", 0)]);
+    let list = "# broken\ntrain/a/0.png\n train/b/3.png \nval/a/2.png\nnot/there.png\n";
+    let root = folder(&files, &[(EXCLUDED, list), ("train/a/notes.txt", "")]);
+    let [train, test] = [Split::Train, Split::Test].map(|split| image_folder(root.path(), split).unwrap());
+    assert_eq!((train.len(), names(&test)), (6, vec!["val/a/1.png".to_owned()]));
+    assert!(names(&train).iter().all(|name| name != "train/a/0.png" && name != "train/b/3.png"));
+    let [others, excluded] = train.remarks() else { panic!("{:?}", train.remarks()) };
+    assert!(others.starts_with("1 files in") && others.contains("passed over"), "{others}");
+    assert!(
+        excluded.starts_with("2 pictures in") && excluded.contains("excluded.txt names them"),
+        "{excluded}"
+    );
+    assert_eq!(test.remarks().len(), 1);
+}
+
+#[test]
+fn a_damaged_picture_is_an_error_of_its_sample_alone() {
+    let root = folder(&[("train/a/1.png", 0), ("train/b/2.png", 1), ("val/a/1.png", 0)], &[]);
+    fs::write(root.path().join("train/b/2.png"), "<html>").unwrap();
+    let set = image_folder(root.path(), Split::Train).unwrap();
+    assert!(set.sample(0).is_ok());
+    let error = set.sample(1).unwrap_err().to_string();
+    assert!(
+        error.contains("train/b/2.png is damaged") && error.contains("cargo xtask data check"),
+        "{error}"
+    );
+}

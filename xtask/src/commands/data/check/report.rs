@@ -1,0 +1,157 @@
+//! What `data check` prints of what it found.
+
+use super::Shared;
+use super::survey::{Print, Survey};
+use crate::table::{Table, number, text};
+use pelk_data::{Labelling, Split};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// Files named before "and so many more".
+const NAMED: usize = 20;
+/// Classes that are listed one by one; of more, the smallest and the largest.
+const CLASSES: usize = 20;
+/// How many of the smallest and of the largest.
+const ENDS: usize = 5;
+
+/// A split and what was found in it.
+pub struct Part {
+    pub split: Split,
+    pub data: Shared,
+    pub survey: Survey,
+}
+
+/// The report, in paragraphs.
+pub fn report(parts: &[Part]) -> String {
+    let mut paragraphs = vec![overview(parts), classes(parts)];
+    paragraphs.extend(parts.iter().map(without_images));
+    paragraphs.push(duplicates(parts));
+    paragraphs.extend(parts.iter().map(broken));
+    paragraphs.retain(|paragraph| !paragraph.is_empty());
+    paragraphs.join("\n")
+}
+
+/// Cells of a row: a name, and a value for each split; a split that could not be opened has none.
+fn cells(name: &str, parts: &[Part], value: impl Fn(&Part) -> String) -> [String; 3] {
+    let of = |split| parts.iter().find(|part| part.split == split).map_or("-".to_owned(), &value);
+    [name.to_owned(), of(Split::Train), of(Split::Test)]
+}
+
+fn overview(parts: &[Part]) -> String {
+    let mut table = Table::new([text("images"), number("train"), number("test")]);
+    table.row(cells("all", parts, |part| part.data.len().to_string()));
+    table.row(cells("cannot be read", parts, |part| part.survey.broken.len().to_string()));
+    let names: BTreeSet<&str> = parts.iter().flat_map(|part| part.survey.kinds.keys().copied()).collect();
+    for name in names {
+        table.row(cells(name, parts, |part| part.survey.kinds.get(name).unwrap_or(&0).to_string()));
+    }
+    // The sizes are sorted: the first, the middle and the last one.
+    for (name, halves) in [("smallest, height x width", 0), ("median", 1), ("largest", 2)] {
+        table.row(cells(name, parts, |part| {
+            let sizes = &part.survey.sizes;
+            let size = sizes.len().checked_sub(1).map(|last| sizes[last * halves / 2]);
+            size.map_or("-".to_owned(), |[height, width]| format!("{height} x {width}"))
+        }));
+    }
+    table.to_string()
+}
+
+fn classes(parts: &[Part]) -> String {
+    let Some(first) = parts.first() else { return String::new() };
+    let unit = match first.data.labelling() {
+        Labelling::Image => "images",
+        Labelling::Places { .. } => "labelled places",
+    };
+    let names = first.data.classes();
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    let mut text_above = format!("{} classes, {unit} of each", names.len());
+    if names.len() > CLASSES {
+        order.sort_by_key(|&class| first.survey.labels[class]);
+        order.drain(ENDS..names.len() - ENDS);
+        let _ = write!(text_above, ", the smallest and the largest {ENDS} of {}", first.split);
+    }
+    let mut table = Table::new([text("class"), number("train"), number("test")]);
+    for class in order {
+        table.row(cells(&names[class], parts, |part| part.survey.labels[class].to_string()));
+    }
+    format!("{text_above}:\n{table}")
+}
+
+fn without_images(part: &Part) -> String {
+    let labels = part.survey.labels.iter().zip(part.data.classes());
+    let empty: Vec<&str> = labels.filter(|(count, _)| **count == 0).map(|(_, name)| name.as_str()).collect();
+    match empty.len() {
+        0 => String::new(),
+        count => format!("{count} classes have nothing in {}: {}\n", part.split, list(&empty, ", ")),
+    }
+}
+
+/// The first names of a list, and how many more there are.
+fn list(names: &[&str], between: &str) -> String {
+    let mut text = names[..names.len().min(NAMED)].join(between);
+    if names.len() > NAMED {
+        let _ = write!(text, "{between}and {} more", names.len() - NAMED);
+    }
+    text
+}
+
+/// One of several images of the same pixels.
+struct Twin {
+    split: Split,
+    name: String,
+    labels: u64,
+}
+
+fn duplicates(parts: &[Part]) -> String {
+    let mut same: BTreeMap<u64, Vec<Twin>> = BTreeMap::new();
+    let repeated = repeated(parts);
+    for Part { split, data, survey } in parts {
+        for &Print { pixels, index, labels } in
+            survey.prints.iter().filter(|it| repeated.contains(&it.pixels))
+        {
+            let file = data.file(index).map(|file| file.display().to_string());
+            let name = file.unwrap_or_else(|| format!("{split} image {index}"));
+            same.entry(pixels).or_default().push(Twin { split: *split, name, labels });
+        }
+    }
+    let (mut leaks, mut torn, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for twins in same.values() {
+        let names: Vec<&str> = twins.iter().map(|twin| twin.name.as_str()).collect();
+        let kind = if twins.iter().any(|twin| twin.split != twins[0].split) {
+            &mut leaks
+        } else if twins.iter().any(|twin| twin.labels != twins[0].labels) {
+            &mut torn
+        } else {
+            &mut others
+        };
+        kind.push(names.join(" = "));
+    }
+    let mut text = String::new();
+    for (what, groups) in [
+        ("in train and in test, so that what is measured was learnt by heart", leaks),
+        ("more than once, with different labels", torn),
+        ("more than once", others),
+    ] {
+        if !groups.is_empty() {
+            let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+            let _ = writeln!(text, "{} images are there {what}:\n  {}", groups.len(), list(&groups, "\n  "));
+        }
+    }
+    text
+}
+
+/// The hashes of pixels that more than one image has.
+fn repeated(parts: &[Part]) -> BTreeSet<u64> {
+    let mut hashes: Vec<u64> =
+        parts.iter().flat_map(|part| part.survey.prints.iter().map(|print| print.pixels)).collect();
+    hashes.sort_unstable();
+    hashes.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
+}
+
+fn broken(part: &Part) -> String {
+    let reasons: Vec<&str> = part.survey.broken.iter().map(|(_, reason)| reason.as_str()).collect();
+    match reasons.len() {
+        0 => String::new(),
+        count => format!("{count} of {} cannot be read:\n  {}\n", part.split, list(&reasons, "\n  ")),
+    }
+}

@@ -1,0 +1,123 @@
+//! Every sample of a split, read once, and what it was.
+
+use crate::progress::Evaluating;
+use pelk_data::{Colours, DataError, Dataset, IGNORED, PictureKind};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What was found in the samples of a split.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Labels of each class.
+    pub labels: Vec<u64>,
+    /// Height and width of every sample that could be read.
+    pub sizes: Vec<[u32; 2]>,
+    /// How many pictures are of a format or have an oddity.
+    pub kinds: BTreeMap<&'static str, usize>,
+    /// The samples that cannot be read, by number, and why.
+    pub broken: Vec<(usize, String)>,
+    /// Prints of the samples that could be read.
+    pub prints: Vec<Print>,
+}
+
+/// By what samples are found that are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Print {
+    /// A hash of its size and pixels.
+    pub pixels: u64,
+    /// Its number.
+    pub index: usize,
+    /// A hash of its labels.
+    pub labels: u64,
+}
+
+/// Why a sample cannot be read. For a damaged picture without the advice to run the command that is running.
+fn reason(error: DataError) -> String {
+    match error {
+        DataError::Picture { path, source } => {
+            format!("{} is damaged or no picture of a known format: {source}", path.display())
+        }
+        other => format!("{:#}", anyhow::Error::from(other)),
+    }
+}
+
+fn hash(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Survey {
+    /// Reads all samples, on all threads of the pool.
+    pub fn of(data: &dyn Dataset) -> Survey {
+        let (bar, done) = (Evaluating::new(data.len()), AtomicUsize::new(0));
+        let empty = || Survey { labels: vec![0; data.classes().len()], ..Survey::default() };
+        let survey = (0..data.len()).into_par_iter().fold(empty, |mut survey, index| {
+            survey.add(data, index);
+            bar.show(done.fetch_add(1, Ordering::Relaxed) + 1);
+            survey
+        });
+        let mut survey = survey.reduce(empty, Survey::with);
+        bar.finish();
+        // Threads take pieces in any order.
+        survey.broken.sort();
+        survey.prints.sort_unstable();
+        survey.sizes.sort_by_key(|[height, width]| (u64::from(*height) * u64::from(*width), *height));
+        survey
+    }
+
+    fn add(&mut self, data: &dyn Dataset, index: usize) {
+        let sample = match data.sample(index) {
+            Ok(sample) => sample,
+            Err(error) => {
+                self.broken.push((index, reason(error)));
+                return;
+            }
+        };
+        self.sizes.push(sample.size.map(|side| side as u32));
+        for &label in sample.labels.iter().filter(|label| **label != IGNORED) {
+            match self.labels.get_mut(label as usize) {
+                Some(count) => *count += 1,
+                None => self
+                    .broken
+                    .push((index, format!("sample {index} has the label {label}, which is no class"))),
+            }
+        }
+        let (pixels, labels) = (hash((sample.size, &sample.pixels)), hash(&sample.labels));
+        self.prints.push(Print { pixels, index, labels });
+        // What could be read has a kind.
+        if let Some(Ok(kind)) = data.file(index).map(|path| PictureKind::of(&path)) {
+            self.add_kind(kind);
+        }
+    }
+
+    fn add_kind(&mut self, kind: PictureKind) {
+        let PictureKind { format, colours, alpha, bits, named_otherwise } = kind;
+        let traits = [
+            (true, format),
+            (colours == Colours::Grey, "grey"),
+            (colours == Colours::Cmyk, "CMYK"),
+            (bits > 8, "more than 8 bits a channel"),
+            (alpha, "with opacity, which is dropped"),
+            (named_otherwise, "with another format's ending"),
+        ];
+        for (_, name) in traits.into_iter().filter(|(has, _)| *has) {
+            *self.kinds.entry(name).or_default() += 1;
+        }
+    }
+
+    fn with(mut self, other: Survey) -> Survey {
+        for (count, more) in self.labels.iter_mut().zip(&other.labels) {
+            *count += more;
+        }
+        for (name, more) in other.kinds {
+            *self.kinds.entry(name).or_default() += more;
+        }
+        self.sizes.extend(other.sizes);
+        self.broken.extend(other.broken);
+        self.prints.extend(other.prints);
+        self
+    }
+}
