@@ -73,6 +73,15 @@ impl<B: Backend> Trainer<B> {
             );
             return Err(TrainError::value("model.name", reason));
         }
+        if let Some(evaluation) = &config.data.evaluation
+            && evaluation.size < smallest
+        {
+            let reason = format!(
+                "is {}, but {} needs images of at least {smallest} pixels",
+                evaluation.size, config.model.name
+            );
+            return Err(TrainError::value("data.evaluation.size", reason));
+        }
         let map = &network.output_shape([height, width])?[1..3];
         let labels = labelling.size([height, width]);
         if map != labels {
@@ -545,6 +554,7 @@ fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
     }
     let augmentation = &config.data.augmentation;
     augmentation.validate_for(train.image_size(), train.channels(), train.labelling())?;
+    config.data.mix.validate_for(config.batch.size, train.labelling())?;
     let [height, width] = augmentation.output_size(train.image_size()).ok_or_else(|| {
         let reason = "is 0, but the training images differ in size: cut parts of one size out of them";
         TrainError::value("data.augmentation.crop_size", reason)
