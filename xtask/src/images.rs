@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
-use pelk_data::Normalisation;
+use pelk_data::{EvaluationTransform, Normalisation};
 use std::path::Path;
 
 /// Decodes a file as training decodes pictures, see [`pelk_data::read_rgb`].
@@ -31,14 +31,41 @@ pub fn values(
         true => image.clone(),
         false => image.resize_exact(width as u32, height as u32, filter),
     };
-    let bytes = match channels {
-        1 => image.to_luma8().into_raw(),
-        3 => image.to_rgb8().into_raw(),
-        other => return Err(anyhow!("the network takes {other} channels; images have 1 or 3")),
+    Ok(normalised(&bytes(&image, channels)?, normalisation))
+}
+
+/// The image as a classifier sees it in its evaluations, and its height and width then: by the `transform` of these, or else
+/// resized to `[height, width, channels]` of its training images.
+///
+/// # Errors
+/// When the network takes neither grey nor colour images.
+pub fn evaluated(
+    image: &DynamicImage,
+    transform: Option<&EvaluationTransform>,
+    [height, width, channels]: [usize; 3],
+    normalisation: &Normalisation,
+) -> Result<(Vec<f32>, [usize; 2])> {
+    let Some(transform) = transform else {
+        let values = values(image, [height, width, channels], FilterType::Triangle, normalisation)?;
+        return Ok((values, [height, width]));
     };
+    let size = [image.height() as usize, image.width() as usize];
+    let square = transform.apply(&bytes(image, channels)?, size, channels);
+    Ok((normalised(&square, normalisation), [transform.size; 2]))
+}
+
+fn bytes(image: &DynamicImage, channels: usize) -> Result<Vec<u8>> {
+    match channels {
+        1 => Ok(image.to_luma8().into_raw()),
+        3 => Ok(image.to_rgb8().into_raw()),
+        other => Err(anyhow!("the network takes {other} channels; images have 1 or 3")),
+    }
+}
+
+fn normalised(bytes: &[u8], normalisation: &Normalisation) -> Vec<f32> {
     let mut values: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
     normalisation.apply(&mut values);
-    Ok(values)
+    values
 }
 
 #[cfg(test)]
@@ -60,6 +87,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_classifier_sees_what_it_sees_in_evaluations() {
+        let image = DynamicImage::from(RgbImage::from_fn(9, 5, |x, y| Rgb([20 * x as u8, 50 * y as u8, 7])));
+        let normalisation = Normalisation::identity(3);
+        let transform = EvaluationTransform { size: 4, crop_ratio: 0.8 };
+        let (values, size) = evaluated(&image, Some(&transform), [6, 6, 3], &normalisation).unwrap();
+        let expected = transform.apply(image.as_bytes(), [5, 9], 3);
+        assert_eq!(size, [4, 4]);
+        assert_eq!(values, expected.iter().map(|&byte| f32::from(byte) / 255.0).collect::<Vec<_>>());
+        let (values, size) = evaluated(&image, None, [6, 2, 3], &normalisation).unwrap();
+        assert_eq!((values.len(), size), (36, [6, 2]));
     }
 
     #[test]

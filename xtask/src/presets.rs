@@ -1,6 +1,8 @@
 //! The presets that come with the program, one TOML file each. To add one: a file in `xtask/presets` and its line here.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
+use pelk_train::TrainConfig;
+use std::path::Path;
 
 /// A named configuration.
 pub struct Preset {
@@ -36,6 +38,30 @@ pub const PRESETS: &[Preset] = presets![
     "ade20k-pelk-b-101"
 ];
 
+/// The configuration of a preset, the first where none is given, or of a file, with `key.path=value` settings; and its name.
+///
+/// # Errors
+/// When there is no such preset or file, or a key or value is wrong.
+pub fn configuration(
+    preset: Option<&str>,
+    file: Option<&Path>,
+    settings: &[String],
+) -> Result<(String, TrainConfig)> {
+    let (name, origin, text) = match file {
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            (stem, path.display().to_string(), text)
+        }
+        None => {
+            let preset = find(preset.unwrap_or(PRESETS[0].name))?;
+            (preset.name.to_owned(), format!("preset {}", preset.name), preset.text.to_owned())
+        }
+    };
+    Ok((name, TrainConfig::parse(&origin, &text, settings)?))
+}
+
 /// The names of all presets, for help texts.
 pub fn names() -> String {
     PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ")
@@ -56,7 +82,6 @@ pub fn find(name: &str) -> Result<&'static Preset> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pelk_train::TrainConfig;
 
     #[test]
     fn every_preset_is_a_valid_configuration() {

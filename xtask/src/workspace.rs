@@ -1,5 +1,6 @@
 //! Places in the workspace, and settings that several commands share.
 
+use crate::output::note;
 use anyhow::{Context, Result, anyhow, bail};
 use pelk_data::{Dataset, ImageDataset, ImageFolder, LongRange, Scenes, Split};
 use pelk_train::{CanvasConfig, DataConfig, Datasets, TrainConfig};
@@ -90,7 +91,7 @@ pub fn dataset(config: &DataConfig, folder: Option<&Path>, split: Split) -> Resu
 /// The pictures, after a line for everything that their reader decided without being asked.
 fn saying(pictures: ImageFolder) -> ImageFolder {
     for remark in pictures.remarks() {
-        eprintln!("{remark}");
+        note!("{remark}");
     }
     pictures
 }

@@ -10,7 +10,8 @@
 //! | pixels | [`Scenes`] composes pictures of several items; [`ade20k`], [`coco`], [`mask_folder`] read files |
 //!
 //! A [`Loader`] turns it into batches of normalised `f32` images, N, H, W, C in memory, for training (shuffled, with an
-//! [`Augmentation`] that moves the labels of pixels along) or for evaluation. [`write_ade20k`] and [`write_coco`] write
+//! [`Augmentation`] that moves the labels of pixels along, perhaps mixed with each other, see [`MixConfig`]) or for evaluation
+//! (perhaps cut to one size by an [`EvaluationTransform`]). [`write_ade20k`] and [`write_coco`] write
 //! sets for other programs.
 //!
 //! What a batch holds depends on the seed, the epoch and the batch's number, and neither on the number of threads nor

@@ -110,6 +110,27 @@ mod tests {
         assert_eq!([draw(1), draw(4), draw(9), draw(50)], [1, 4, 9, 10]);
     }
 
+    #[test]
+    fn areas_are_uniform_and_aspects_in_their_logarithm() {
+        // timm's numbers, where all draws fit.
+        let mut rng = stream(0, Purpose::Augment, 0, 0);
+        const DRAWS: usize = 4000;
+        let (mut areas, mut aspects) = ([0.0; 2], [0.0; 2]);
+        for _ in 0..DRAWS {
+            let drawn = Rectangle::draw(&mut rng, [2000, 2000], [0.02, 0.25], 0.3).expect("it fits");
+            let area = (drawn.height * drawn.width) as f64 / 4e6;
+            let aspect = (drawn.height as f64 / drawn.width as f64).ln();
+            for (sums, value) in [(&mut areas, area), (&mut aspects, aspect)] {
+                *sums = [sums[0] + value / DRAWS as f64, sums[1] + value * value / DRAWS as f64];
+            }
+        }
+        let variance = |[mean, squares]: [f64; 2]| squares - mean * mean;
+        assert!((areas[0] - 0.135).abs() < 0.006, "{areas:?}");
+        assert!((variance(areas) / (0.23_f64.powi(2) / 12.0) - 1.0).abs() < 0.1, "{areas:?}");
+        assert!(aspects[0].abs() < 0.06, "{aspects:?}");
+        assert!((variance(aspects) / ((2.0 * 0.3_f64.ln()).powi(2) / 12.0) - 1.0).abs() < 0.1, "{aspects:?}");
+    }
+
     proptest! {
         #[test]
         fn a_square_lies_in_the_image_and_reaches_every_place(

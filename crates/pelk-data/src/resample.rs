@@ -1,8 +1,8 @@
 //! Images in another size, smoothed as they shrink: the bicubic filter of PIL, to the bit, which classification's recipes resize
 //! with.
 //!
-//! Own code, since only what a part needs is computed, and since the library for this (`fast_image_resize` 6.1) read outside of
-//! its buffers where a part's sides were no whole numbers.
+//! Own code, since only what a part needs is computed, and since the library for this (`fast_image_resize` 6.1) subtracts with
+//! overflow, and then reads outside of its buffers, for some parts with fractional bounds, as evaluation cuts them.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;

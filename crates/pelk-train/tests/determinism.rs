@@ -18,6 +18,16 @@ fn the_same_holds_where_steps_and_not_epochs_say_when_to_evaluate_and_end() {
     pauses_leave_no_trace(&["schedule.steps=22", "schedule.evaluate_every=4"], [3, 4, 5, 6, 21]);
 }
 
+#[test]
+fn the_same_holds_where_images_are_cropped_changed_and_mixed_and_measured_in_another_size() {
+    let settings = [
+        "data.augmentation={crop_padding=0,resized_crop={size=16},rand_augment={}}",
+        "data.mix={mixup_alpha=0.8,cutmix_alpha=1.0}",
+        "data.evaluation={size=20}",
+    ];
+    pauses_leave_no_trace(&settings, [3, 10, 12, 1, 23]);
+}
+
 fn pauses_leave_no_trace(settings: &[&str], pauses: [u64; 5]) {
     let folder = tempfile::tempdir().unwrap();
     let whole = train(config(settings), folder.path(), STEPS);

@@ -185,6 +185,17 @@ fn data_that_do_not_suit_the_run_are_refused_before_it_starts() {
     assert!(message.contains("at least 32") && message.contains("12 x 10"), "{message}");
     let message = new(config(&["data.augmentation.crop_padding=10"]), datasets());
     assert!(message.contains("crop_padding"), "{message}");
+    let message = new(config(&["data.mix={mixup_alpha=0.8}", "batch.size=5"]), datasets());
+    assert!(message.starts_with("batch_size is 5, but must be even"), "{message}");
+    let message = new(config(&["data.evaluation={size=1}"]), datasets());
+    assert!(message.contains("data.evaluation.size") && message.contains("pelk_atto needs"), "{message}");
+
+    let other_size = || Datasets { train: images([12, 10], 53, 1), test: images([16, 11], 17, 2) };
+    let message = new(config(&[]), other_size());
+    assert!(message.contains("[12, 10]") && message.contains("[16, 11]"), "{message}");
+    let alike =
+        Trainer::new(CpuBackend::new().unwrap(), config(&["data.evaluation={size=10}"]), other_size());
+    assert!(alike.is_ok(), "both become squares");
 
     let classes = vec!["one".to_owned()];
     let blank = pelk_data::ImageDataset::new("blank", [12, 10, 1], vec![9; 53 * 120], vec![0; 53], classes);

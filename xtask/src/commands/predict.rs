@@ -9,7 +9,6 @@ use crate::table::{Table, number, text};
 use crate::trained::Trained;
 use crate::workspace::in_pool;
 use anyhow::{Result, bail};
-use image::imageops::FilterType;
 use pelk_autodiff::{Backend, Shape};
 use pelk_models::Head;
 use pelk_train::ranked;
@@ -28,7 +27,7 @@ pub struct PredictArgs {
     /// A best.safetensors or last.safetensors that `train` wrote
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Images: PNG, JPEG, BMP, GIF, WebP, TIFF or PNM; for a classifier resized to what it was trained on
+    /// Images: PNG, JPEG, BMP, GIF, WebP, TIFF or PNM; for a classifier resized as its test images were
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
     /// Swap light and dark first: Fashion-MNIST shows light clothes on a dark ground, photographs mostly the reverse
@@ -66,16 +65,21 @@ fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
 
 fn classify<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) -> Result<()> {
     let Trained { description, network, parameters } = trained;
-    let [height, width, channels] = description.image;
-    let shape = Shape::from([1, height, width, channels]);
-    let mut session = network.session(backend, parameters, &shape)?;
+    let transform = description.data.evaluation.as_ref();
+    let mut session = None;
     for path in &args.images {
         let mut image = images::open(path)?;
         if args.invert {
             image.invert();
         }
-        let values =
-            images::values(&image, description.image, FilterType::Triangle, &description.normalisation)?;
+        let (values, [height, width]) =
+            images::evaluated(&image, transform, description.image, &description.normalisation)?;
+        // Of one size, whatever the image.
+        let shape = Shape::from([1, height, width, description.image[2]]);
+        let session = match &mut session {
+            Some(session) => session,
+            none => none.insert(network.session(backend, parameters, &shape)?),
+        };
         let logits = backend.download(&session.run(backend.upload(&shape, &values)?)?)?;
         say!("{}\n{}", path.display(), top_five(&logits, &description.classes));
     }

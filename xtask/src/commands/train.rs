@@ -230,24 +230,12 @@ enum Origin {
 }
 
 fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
-    let (name, origin, text) = match &args.config {
-        Some(path) => {
-            let text =
-                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            (stem, path.display().to_string(), text)
-        }
-        None => {
-            let preset = presets::find(args.preset.as_deref().unwrap_or(PRESETS[0].name))?;
-            (preset.name.to_owned(), format!("preset {}", preset.name), preset.text.to_owned())
-        }
-    };
     let mut settings = args.set.clone();
     settings.extend(args.seed.map(|seed| format!("seed={seed}")));
     settings.extend(
         args.weights.iter().map(|path| format!("weights={}", toml::Value::from(path.display().to_string()))),
     );
-    let config = TrainConfig::parse(&origin, &text, &settings)?;
+    let (name, config) = presets::configuration(args.preset.as_deref(), args.config.as_deref(), &settings)?;
     let folder = args.out.clone().unwrap_or_else(|| free_folder(&name));
     Ok((config, Origin::Fresh(folder)))
 }

@@ -1,11 +1,13 @@
 //! Pictures of images and of what is known about their pixels, as PNG.
 
+mod caption;
 mod colors;
 mod legend;
 mod overlay;
 mod sheet;
 mod text;
 
+pub use caption::captioned;
 pub use colors::{class_color, class_color_name};
 pub use legend::{Entry, legend};
 pub use overlay::{class_map, outlined, shares};

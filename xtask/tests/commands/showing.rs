@@ -36,6 +36,36 @@ fn grid_prints_a_picture_and_writes_one() {
 }
 
 #[test]
+fn data_show_draws_what_a_network_sees() {
+    let sandbox = Sandbox::new();
+    let show = |settings: &[&str], more: &[&str]| {
+        let args = [
+            "data",
+            "show",
+            "--preset",
+            "fashion-mnist",
+            "--data",
+            "images",
+            "--count",
+            "4",
+            "--batches",
+            "2",
+        ];
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        sandbox.xtask(args.into_iter().chain(settings).chain(more.iter().copied()))
+    };
+    let mix = ["data.mix.mixup_alpha=0.8", "batch.size=6"];
+    let out = succeed(&mut show(&mix, &["--out", "batches.png"]));
+    assert!(out.contains("2 batches of 6 train images of 28 x 28 pixels"), "{out}");
+    // Four tiles of 168 pixels beside each other, two above each other with two lines of text each.
+    let sheet = image::open(sandbox.path("batches.png")).unwrap();
+    assert_eq!((sheet.width(), sheet.height()), (4 + 4 * 172, 4 + 2 * (168 + 2 * 16 + 4)));
+    let out = succeed(&mut show(&["data.evaluation={size=64}", mix[1]], &["--test", "--out", "test.png"]));
+    assert!(out.contains("2 batches of 6 test images of 64 x 64 pixels"), "{out}");
+    refuse(&mut show(&[mix[0], "batch.size=5"], &[]), &["batch_size is 5", "even"]);
+}
+
+#[test]
 fn the_help_of_each_command_names_its_options() {
     let sandbox = Sandbox::new();
     let help = |args: &[&str]| succeed(&mut sandbox.xtask(args.iter().copied().chain(["--help"])));

@@ -53,6 +53,13 @@ fn network(
         );
         return Err(TrainError::value("model.name", reason));
     }
+    if let Some(evaluation) = &config.data.evaluation
+        && evaluation.size < smallest
+    {
+        let (size, name) = (evaluation.size, &config.model.name);
+        let reason = format!("is {size}, but {name} needs images of at least {smallest} pixels");
+        return Err(TrainError::value("data.evaluation.size", reason));
+    }
     Ok(network)
 }
 
@@ -136,6 +143,7 @@ fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
     }
     let augmentation = &config.data.augmentation;
     augmentation.validate_for(train.image_size(), train.channels(), train.labelling())?;
+    config.data.mix.validate_for(config.batch.size, train.labelling())?;
     let [height, width] = augmentation.output_size(train.image_size()).ok_or_else(|| {
         let reason = "is 0, but the training images differ in size: cut parts of one size out of them";
         TrainError::value("data.augmentation.crop_size", reason)

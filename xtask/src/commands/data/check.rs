@@ -4,6 +4,7 @@ mod recognise;
 mod report;
 mod survey;
 
+use crate::output::say;
 use crate::workspace::{DATASETS, data_config, dataset, in_pool, shown};
 use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
@@ -55,7 +56,7 @@ fn check(args: &CheckArgs) -> Result<()> {
             args.folder.display()
         );
     }
-    println!("{}: {task}\n", shown(&args.folder));
+    say!("{}: {task}\n", shown(&args.folder));
     let config = data_config(task, CanvasConfig::default(), &[])?;
     let (mut parts, mut closed) = (Vec::new(), Vec::new());
     for split in [Split::Train, Split::Test] {
@@ -67,20 +68,20 @@ fn check(args: &CheckArgs) -> Result<()> {
             Err(error) => closed.push(format!("the {split} set cannot be opened: {error:#}")),
         }
     }
-    print!("{}", report(&parts));
+    say!("{}", report(&parts).trim_end());
     if !closed.is_empty() {
         bail!("{}", closed.join("\n"));
     }
     let broken: usize = parts.iter().map(|part| part.survey.broken.len()).sum();
     let all: usize = parts.iter().map(|part| part.data.len()).sum();
     if broken == 0 {
-        println!("\nAll {all} images can be read");
+        say!("\nAll {all} images can be read");
         return Ok(());
     }
     if args.exclude {
         let path = args.folder.join(EXCLUDED);
         exclude(&path, &broken_names(&args.folder, &parts)?)?;
-        println!("\n{} leaves out {broken} of {all} images that cannot be read", shown(&path));
+        say!("\n{} leaves out {broken} of {all} images that cannot be read", shown(&path));
         return Ok(());
     }
     let remedy = match task {

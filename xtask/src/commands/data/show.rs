@@ -1,5 +1,7 @@
 //! `cargo xtask data show`
 
+mod batches;
+
 use crate::output::say;
 use crate::pictures::{Sheet, class_color, class_color_name, class_map, picture, save, tile};
 use crate::workspace::{DATASETS, data_config, dataset, root, shown};
@@ -12,31 +14,44 @@ use std::path::PathBuf;
 
 /// Write a contact sheet of a dataset's images as PNG
 ///
-/// A row a class; where the places of an image have classes of their own, each image beside its labels instead.
+/// A row a class; where the places of an image have classes of their own, each image beside its labels instead. With --preset or
+/// --config, what a network sees in training instead: batches after augmentation and mixing, a row a batch, with the classes and
+/// their shares; with --test, what it sees in evaluations.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  cargo xtask data show --task long-range --count 12\n  cargo xtask data show --task scenes --set size=[192,288]"
-)]
+#[command(after_help = "Examples:
+  cargo xtask data show --task long-range --count 12
+  cargo xtask data show --task scenes --set size=[192,288]
+  cargo xtask data show --preset fashion-mnist-long --set data.mix.mixup_alpha=0.8")]
 pub struct ShowArgs {
     /// The dataset
     #[arg(long, value_name = "NAME", default_value = DATASETS[0], value_parser = PossibleValuesParser::new(DATASETS))]
     task: String,
+    /// Show the batches of a preset
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["task", "config"])]
+    preset: Option<String>,
+    /// Show the batches of a configuration of your own, such as a run's config.toml
+    #[arg(long, value_name = "FILE", conflicts_with = "task")]
+    config: Option<PathBuf>,
     /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Show the test images
     #[arg(long)]
     test: bool,
-    /// Images of each class, or images in all where places have labels
+    /// Images of each class, or images in all where places have labels; with --preset or --config, images of each batch
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     count: usize,
+    /// Batches, with --preset or --config
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    batches: usize,
     /// Seed of a composed dataset's canvases
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with_all = ["preset", "config"])]
     seed: u64,
-    /// Change what scenes look like, for instance occlusion=0.2; may be repeated
+    /// Change what scenes look like, for instance occlusion=0.2, or with --preset or --config a key of the configuration, for
+    /// instance data.augmentation.flip_probability=0; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// The picture [default: runs/data/NAME-SPLIT.png]
+    /// The picture [default: runs/data/NAME-SPLIT.png, or NAME-SPLIT-batches.png]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -47,6 +62,9 @@ pub struct ShowArgs {
 /// When the data are unusable or the picture cannot be written.
 pub fn run(args: &ShowArgs) -> Result<()> {
     let split = if args.test { Split::Test } else { Split::Train };
+    if args.preset.is_some() || args.config.is_some() {
+        return batches::run(args, split);
+    }
     let canvases = CanvasConfig { seed: args.seed, train: args.count, test: args.count };
     let data = dataset(&data_config(&args.task, canvases, &args.set)?, args.data.as_deref(), split)?;
     let sheet = match data.labelling() {
