@@ -167,6 +167,23 @@ pub fn count(network: &Network, [height, width]: [usize; 2], rules: PaperRules) 
     Ok(counter.cost)
 }
 
+/// Every trained parameter of a network, and the part that it belongs to, in the order of the definition.
+///
+/// # Errors
+/// When the configuration makes no network.
+pub fn parts(network: &Network) -> Result<Vec<(ParameterSpec, Part)>> {
+    let mut counter =
+        Counter { cost: NetworkCost::default(), rules: PaperRules::PLAIN, seen: HashMap::new() };
+    let side = network.config().smallest_input();
+    let shape = Shape::from([1, side, side, network.config().in_channels]);
+    network.outputs(&mut counter, &Counted { shape, parameter: None })?;
+    let part = |spec: ParameterSpec| {
+        let parameter = counter.seen.get(&spec.name)?.parameter.as_ref()?;
+        (spec.role != Role::Buffer).then_some((spec, parameter.part))
+    };
+    Ok(network.parameters()?.into_iter().filter_map(part).collect())
+}
+
 /// A shape, and the parameter that has it.
 #[derive(Clone)]
 struct Counted {
@@ -281,6 +298,21 @@ mod tests {
             count(&network, [28, 28], PaperRules::PLAIN).unwrap()
         });
         assert_eq!(sums.parts, means.parts);
+    }
+
+    #[test]
+    fn the_parts_hold_every_trained_parameter_as_they_are_counted() {
+        for model in models() {
+            let network = Network::new(model.configure(3, 10).unwrap()).unwrap();
+            let side = network.config().smallest_input();
+            let counted = count(&network, [side, side], PaperRules::PLAIN).unwrap();
+            let parts = parts(&network).unwrap();
+            for part in Part::ALL {
+                let values = parts.iter().filter(|(_, of)| *of == part);
+                let sum: usize = values.map(|(spec, _)| spec.shape.elements()).sum();
+                assert_eq!(sum as u64, counted.part(part).params, "{}: {}", model.name, part.name());
+            }
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct ArmCost {
 /// What a measuring process answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Trained values of the network.
+    /// Trained values that are not masked.
     pub parameters: usize,
     /// Training speed: the median over some steps.
     pub training_images_per_second: f64,
@@ -200,7 +200,7 @@ fn measure<B: Backend>(backend: B, mut config: TrainConfig, data: Option<&Path>)
     let step = seconds.get(seconds.len() / 2).copied().context("training ended at once")?;
     let inference_images_per_second = inference(&backend, &trainer, &config, &datasets)?;
     Ok(Measured {
-        parameters: trainer.network().trained_values()?,
+        parameters: trainer.nonzeros()? as usize,
         training_images_per_second: images / step,
         inference_images_per_second,
         test_images: datasets.test.len(),

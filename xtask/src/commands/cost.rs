@@ -2,6 +2,7 @@
 
 mod figures;
 mod footnotes;
+mod nonzeros;
 
 use crate::output::say;
 use crate::table::{Table, number, text};
@@ -55,6 +56,10 @@ pub struct CostArgs {
     #[arg(long)]
     json: bool,
 
+    /// Count the values of a trained network that are not zero, which dynamic sparsity leaves
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["models", "task", "size", "classes", "channels", "by_part", "json", "chart"])]
+    checkpoint: Option<PathBuf>,
+
     /// Write figures 5 and 6 of the paper, as counted here, as SVG: what PeLK-T's multiply-adds are spent on, and the
     /// parameters of ConvNeXt-T with ever larger kernels
     #[arg(long, conflicts_with_all = ["models", "size", "classes", "channels", "by_part", "json"])]
@@ -88,6 +93,7 @@ Examples:
   cargo xtask cost pelk_t                 one of them, part by part
   cargo xtask cost pelk_t --size 1024     on a larger image
   cargo xtask cost pelk_atto --channels 1 --classes 10
+  cargo xtask cost --checkpoint runs/fashion-mnist/best.safetensors
   cargo xtask cost --chart --out figures  figures 5 and 6 of the paper
 
 Models:";
@@ -178,6 +184,9 @@ impl Counted {
 pub fn run(args: &CostArgs) -> Result<()> {
     if args.chart {
         return figures::run(args.out.as_deref());
+    }
+    if let Some(path) = &args.checkpoint {
+        return nonzeros::run(path);
     }
     let counted = count_all(args)?;
     if args.json {
