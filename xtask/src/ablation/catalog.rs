@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn all_files_parse() {
-        assert_eq!(STUDIES.len(), 7);
+        assert_eq!(STUDIES.len(), 9);
         assert_eq!(
             TASKS.iter().map(|task| task.name).collect::<Vec<_>>(),
             ["long-range", "fashion-mnist", "scenes"]
@@ -231,10 +231,11 @@ mod tests {
     #[test]
     fn every_arm_makes_a_network_and_no_two_are_the_same() {
         for task in TASKS.iter() {
-            let mut seen: Vec<(String, pelk_models::NetworkConfig)> = Vec::new();
+            let mut seen: Vec<(String, (pelk_models::NetworkConfig, pelk_train::SparsityConfig))> =
+                Vec::new();
             for arm in task.arms.keys() {
                 let config = task.configure(arm, &[]).unwrap();
-                let network = zoo::configure(&config.model, 3, 5).unwrap();
+                let network = (zoo::configure(&config.model, 3, 5).unwrap(), config.sparsity);
                 let same = seen.iter().find(|(_, other)| *other == network);
                 assert!(same.is_none(), "{}: {arm} is {:?}", task.name, same.map(|(name, _)| name));
                 seen.push((arm.clone(), network));

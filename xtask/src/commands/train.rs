@@ -73,7 +73,8 @@ pub struct TrainArgs {
     /// Say how long the run will take and take one step, without a folder; nothing is kept
     #[arg(long, conflicts_with_all = ["out", "resume", "max_steps", "step_log"])]
     dry_run: bool,
-    /// Write a line for each step: step, loss, norm of the gradients, accuracy on its images, learning rate
+    /// Write a line for each step: step, loss, norm of the gradients, accuracy on its images, learning rate, seconds that it
+    /// took, seconds of these that it waited for images
     #[arg(long, value_name = "FILE.csv")]
     step_log: Option<PathBuf>,
     /// Show the run on the whole terminal: curves, last evaluations, time left; q saves and stops, as Ctrl-C does
@@ -151,7 +152,11 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         say!("Nothing to do: the run has taken {} of {last} steps.", trainer.step());
         return Ok(());
     }
-    say!("{}", estimate::sentence(&trainer.estimate(limits)?));
+    match trainer.estimate(limits) {
+        Ok(estimate) => say!("{}", estimate::sentence(&estimate)),
+        // The run meets the same soon, and saves what it has come to.
+        Err(error) => note!("no estimate of the time: {error}"),
+    }
     let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
     let events = EventLog::create(run.folder(), trainer.step())?;
     let progress = match args.tui {
@@ -346,7 +351,7 @@ impl StepLog {
     fn create(path: &Path) -> Result<StepLog> {
         let create = || {
             let mut file = BufWriter::new(File::create(path)?);
-            writeln!(file, "step,loss,gradient_norm,accuracy,learning_rate")?;
+            writeln!(file, "step,loss,gradient_norm,accuracy,learning_rate,seconds,waited")?;
             Ok::<_, std::io::Error>(file)
         };
         let file = create().with_context(|| format!("cannot write {}", path.display()))?;
@@ -354,8 +359,12 @@ impl StepLog {
     }
 
     fn add(&mut self, report: &StepReport) {
-        let StepReport { step, loss, gradient_norm, accuracy, learning_rate, .. } = report;
-        let written = writeln!(self.file, "{step},{loss},{gradient_norm},{accuracy},{learning_rate}");
+        let StepReport { step, loss, gradient_norm, accuracy, learning_rate, time, waited, .. } = report;
+        let (seconds, waited) = (time.as_secs_f64(), waited.as_secs_f64());
+        let written = writeln!(
+            self.file,
+            "{step},{loss},{gradient_norm},{accuracy},{learning_rate},{seconds:.6},{waited:.6}"
+        );
         self.failure = self.failure.take().or(written.err());
     }
 

@@ -56,7 +56,7 @@ fn settings_that_make_no_run() {
         ("batch.size=many", &["batch.size=many", "usize"]),
         ("batch.size=-1", &["batch.size=-1"]),
         ("batch.size=0", &["batch.size", "at least 1"]),
-        ("batch.size=65", &["65", "64"]),
+        ("batch.size=66", &["66", "64"]),
         ("batch.accumulation=9", &["batch.accumulation", "less than one step"]),
         ("optimizer.learning_rate=nan", &["optimizer.learning_rate", "0 or more"]),
         ("optimizer.beta1=1", &["optimizer.beta1", "below 1"]),
