@@ -62,7 +62,8 @@ fn bytes(image: &DynamicImage, channels: usize) -> Result<Vec<u8>> {
     }
 }
 
-fn normalised(bytes: &[u8], normalisation: &Normalisation) -> Vec<f32> {
+/// Bytes, the channels innermost, as values that a network takes.
+pub fn normalised(bytes: &[u8], normalisation: &Normalisation) -> Vec<f32> {
     let mut values: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
     normalisation.apply(&mut values);
     values

@@ -7,6 +7,7 @@ mod data_check;
 mod folding;
 mod gpu;
 mod interruptions;
+mod own_data;
 mod results;
 mod sandbox;
 mod segmentation;

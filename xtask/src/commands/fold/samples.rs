@@ -57,28 +57,38 @@ impl Samples<'_> {
         }
     }
 
-    /// Image `index`: a classifier's in the size that it was trained on, others in their own.
+    /// Image `index` as evaluations see it: a classifier's by their transform or in the size that it was trained on, others in
+    /// their own.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn image(&self, index: usize) -> Result<Array4<f32>> {
-        let Description { image: [height, width, channels], normalisation, network, .. } = self.description;
-        let (size, channels, values) = match &self.source {
+        let Description { image: shape, normalisation, network, data, .. } = self.description;
+        let [.., channels] = *shape;
+        let transform = data.evaluation.as_ref();
+        let (values, size) = match &self.source {
             Source::Files(files) => {
                 let image = images::open(&files[index])?;
-                let size = match network.head {
-                    Head::UperNet(_) => [image.height() as usize, image.width() as usize],
-                    Head::Pooled | Head::Dense => [*height, *width],
-                };
-                let shape = [size[0], size[1], *channels];
-                (size, *channels, images::values(&image, shape, FilterType::Triangle, normalisation)?)
+                match network.head {
+                    Head::UperNet(_) => {
+                        let size = [image.height() as usize, image.width() as usize];
+                        let shape = [size[0], size[1], channels];
+                        (images::values(&image, shape, FilterType::Triangle, normalisation)?, size)
+                    }
+                    Head::Pooled | Head::Dense => {
+                        images::evaluated(&image, transform, *shape, normalisation)?
+                    }
+                }
             }
             Source::Dataset(images, _) => {
                 let sample = images.sample(index)?;
-                let mut values: Vec<f32> =
-                    sample.pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-                normalisation.apply(&mut values);
-                (sample.size, images.channels(), values)
+                match transform {
+                    Some(transform) => {
+                        let square = transform.apply(&sample.pixels, sample.size, channels);
+                        (images::normalised(&square, normalisation), [transform.size; 2])
+                    }
+                    None => (images::normalised(&sample.pixels, normalisation), sample.size),
+                }
             }
         };
         Array4::from_shape_vec((1, size[0], size[1], channels), values)

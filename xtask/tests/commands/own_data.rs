@@ -1,0 +1,79 @@
+//! The page "Train on your own data", line by line, on a folder of small pictures.
+
+use crate::sandbox::{Sandbox, refuse, succeed};
+use image::{Rgb, RgbImage};
+
+/// Pictures of two classes of different sizes, JPEG and PNG: red ones and blue ones.
+fn photos(sandbox: &Sandbox) {
+    for (class, colour) in [("red", [200, 30, 40]), ("blue", [20, 60, 210])] {
+        for number in 0..20_u32 {
+            let [height, width] = [40 + number, 70 - number];
+            let picture = RgbImage::from_fn(width, height, |x, y| {
+                Rgb(colour.map(|value: u8| value.saturating_add(((x * 7 + y * 13 + number) % 40) as u8)))
+            });
+            let ending = if number % 2 == 0 { "jpg" } else { "png" };
+            let path = sandbox.path(&format!("photos/{class}/{number}.{ending}"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            picture.save(path).unwrap();
+        }
+    }
+}
+
+/// A network and images that take a moment.
+const SMALL: [&str; 8] = [
+    "model.depths=[1, 1]",
+    "model.widths=[8, 16]",
+    "model.kernels=[7, 5]",
+    "data.augmentation.resized_crop.size=32",
+    "data.evaluation.size=32",
+    "batch.size=4",
+    "schedule.epochs=3",
+    "schedule.warmup_epochs=0",
+];
+
+#[test]
+fn pictures_in_folders_are_checked_learnt_measured_predicted_and_folded() {
+    let sandbox = Sandbox::new();
+    photos(&sandbox);
+    let settings: Vec<&str> = SMALL.iter().flat_map(|setting| ["--set", setting]).collect();
+    let checked = succeed(&mut sandbox.xtask(["data", "check", "photos"]));
+    assert!(checked.contains("All 40 images can be read"), "{checked}");
+
+    let train = ["train", "--preset", "folder", "--data", "photos", "--out", "run"];
+    let said = succeed(&mut sandbox.xtask(train.into_iter().chain(settings.iter().copied())));
+    assert!(said.contains("32 training and 8 test images"), "{said}");
+    for checkpoint in ["run/best.safetensors", "run/best-ema.safetensors", "run/last.safetensors"] {
+        let eval = ["eval", "--checkpoint", checkpoint, "--data", "photos"];
+        let said = succeed(&mut sandbox.xtask(eval));
+        assert!(said.contains("8 test images of folder"), "{said}");
+    }
+    let best = ["--checkpoint", "run/best.safetensors"];
+    let predict = ["predict", "photos/red/0.jpg", "photos/blue/1.png"];
+    let said = succeed(&mut sandbox.xtask(predict.into_iter().chain(best)));
+    assert!(said.contains("red") && said.contains("blue"), "{said}");
+    let said = succeed(&mut sandbox.xtask(["fold", "--data", "photos"].into_iter().chain(best)));
+    assert!(sandbox.path("run/best.folded.safetensors").exists(), "{said}");
+    let said = succeed(&mut sandbox.xtask(["cost"].into_iter().chain(best)));
+    assert!(said.contains("large kernels") && said.contains("100.0 %"), "{said}");
+
+    let show = ["data", "show", "--preset", "folder", "--data", "photos", "--out", "sheet.png"];
+    succeed(&mut sandbox.xtask(show.into_iter().chain(settings.iter().copied())));
+    assert!(image::open(sandbox.path("sheet.png")).unwrap().width() > 300);
+}
+
+#[test]
+fn a_damaged_picture_ends_a_run_by_name_and_is_left_out_on_request() {
+    let sandbox = Sandbox::new();
+    photos(&sandbox);
+    let whole = sandbox.read("photos/red/2.jpg");
+    std::fs::write(sandbox.path("photos/red/2.jpg"), &whole[..whole.len() / 2]).unwrap();
+    let settings: Vec<&str> = SMALL.iter().flat_map(|setting| ["--set", setting]).collect();
+    let train = |out| {
+        let args = ["train", "--preset", "folder", "--data", "photos", "--out", out];
+        sandbox.xtask(args.into_iter().chain(settings.iter().copied()))
+    };
+    refuse(&mut train("run"), &["photos/red/2.jpg", "data check"]);
+    refuse(&mut sandbox.xtask(["data", "check", "photos"]), &["--exclude"]);
+    succeed(&mut sandbox.xtask(["data", "check", "photos", "--exclude"]));
+    succeed(&mut train("again"));
+}
