@@ -1,38 +1,34 @@
 //! `cargo xtask train`
 
 mod estimate;
+mod files;
 mod predictions;
+mod report;
 
 use crate::dashboard::{Dashboard, Headline};
 use crate::device::{DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::output::{note, say};
 use crate::presets::{self, PRESETS};
-use crate::progress::{Display, Progress, duration};
-use crate::table::{Table, number};
+use crate::progress::{Display, Progress};
 use crate::workspace::{datasets, in_pool, root, shown};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
+use files::{Files, StepLog, Waited};
 use pelk_autodiff::Backend;
-use pelk_models::Head;
-use pelk_train::{
-    Checkpoint, Datasets, EvaluationReport, EventLog, Limits, Metric, MetricsRow, Observer, Outcome, Run,
-    Scores, StepReport, TrainConfig, Trainer, WarmStart,
-};
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use pelk_train::{Checkpoint, EventLog, Limits, Metric, Outcome, Run, TrainConfig, Trainer};
+use report::{conclude, describe_start, introduce};
+use std::path::PathBuf;
+use std::time::Instant;
 
 /// Train a network; without options, a small PeLK on Fashion-MNIST in a few minutes
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TrainArgs {
     /// What to train: fashion-mnist (the default, a few minutes), fashion-mnist-long (better, under an hour), long-range
-    /// (how far a kernel sees), scenes (segmentation, six minutes), or segmentation of ADE20K as in the paper, which needs the
-    /// dataset and a GPU: ade20k-pelk-t, -s, -b or -b-101
+    /// (how far a kernel sees), scenes (segmentation, six minutes); on data of your own: folder (pictures in a folder a class),
+    /// cifar10; as in the paper, for which one GPU is little: imagenet-pelk-t, -s, -b, -b-101, -b-384 and -b-101-384, and for
+    /// segmentation ade20k-pelk-t, -s, -b and -b-101
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     preset: Option<String>,
     /// A configuration of your own instead of a preset; start from the config.toml of a run
@@ -192,38 +188,12 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         }
         _ => None,
     };
-    conclude(outcome, &run, &trainer, &config, sheet.as_deref(), seconds, args);
-    if waited > WORTH_SAYING {
-        say!(
-            "\nSteps waited for images for {:.0} % of their time: more --loaders help where there are cores for them.",
-            100.0 * waited
-        );
-    }
+    conclude(outcome, &run, &trainer, &config, sheet.as_deref(), seconds, waited, args);
     if let Some(log) = step_log {
         log.close()?;
     }
     events.close()?;
     Ok(())
-}
-
-/// What became of the weights that the run starts from.
-fn describe_start(config: &TrainConfig, start: &WarmStart) -> String {
-    let some = |names: &[String]| match names {
-        [] => "none".to_owned(),
-        names => {
-            let mut parts: Vec<&str> =
-                names.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
-            parts.dedup();
-            format!("{} ({})", names.len(), parts.join(", "))
-        }
-    };
-    format!(
-        "{} tensors from {}; starting afresh: {}; in the file and not used: {}",
-        start.taken,
-        config.weights.display(),
-        some(&start.fresh),
-        some(&start.unused),
-    )
 }
 
 /// Where a run's state comes from.
@@ -272,239 +242,4 @@ fn numbered(name: &str) -> impl Iterator<Item = PathBuf> {
 
 fn free_folder(name: &str) -> PathBuf {
     numbered(name).find(|folder| !Run::exists(folder)).unwrap_or_else(|| root().join("runs").join(name))
-}
-
-fn introduce<B: Backend>(
-    trainer: &Trainer<B>,
-    config: &TrainConfig,
-    datasets: &Datasets,
-    device: &str,
-    run: Option<&Run>,
-) -> Result<()> {
-    let parameters = trainer.network().trained_values()?;
-    say!(
-        "{} ({parameters} parameters) on {}: {} training and {} test images",
-        config.model.name,
-        config.data.dataset,
-        datasets.train.len(),
-        datasets.test.len(),
-    );
-    say!(
-        "{} steps, {} an epoch, on {device} with {} threads, seed {}",
-        trainer.total_steps(),
-        trainer.steps_per_epoch(),
-        rayon::current_num_threads(),
-        config.seed,
-    );
-    if let Some(run) = run {
-        say!("run folder: {}", shown(run.folder()));
-    }
-    if trainer.step() > 0 {
-        say!("going on after step {}", trainer.step());
-    }
-    Ok(())
-}
-
-/// Writes what training makes into the run's folder.
-struct Files<'a> {
-    run: &'a mut Run,
-    metric: Metric,
-    /// How many states to go on from are kept.
-    keep: usize,
-    progress: Display,
-    stop: Arc<AtomicBool>,
-    step_log: Option<StepLog>,
-    events: EventLog,
-    waited: Waited,
-}
-
-/// The share of their time that steps waited for images above which the user hears of it.
-const WORTH_SAYING: f64 = 0.1;
-
-/// How long steps took, and how long they waited for images.
-#[derive(Default)]
-struct Waited {
-    all: Duration,
-    waited: Duration,
-}
-
-impl Waited {
-    fn add(&mut self, report: &StepReport) {
-        self.all += report.time;
-        self.waited += report.waited;
-    }
-
-    fn share(&self) -> f64 {
-        self.waited.as_secs_f64() / self.all.as_secs_f64().max(1e-9)
-    }
-}
-
-/// A file with a line for each step.
-struct StepLog {
-    path: PathBuf,
-    file: BufWriter<File>,
-    /// The first line that could not be written: told at the end, since a log is no reason to stop.
-    failure: Option<std::io::Error>,
-}
-
-impl StepLog {
-    fn create(path: &Path) -> Result<StepLog> {
-        let create = || {
-            let mut file = BufWriter::new(File::create(path)?);
-            writeln!(file, "step,loss,gradient_norm,accuracy,learning_rate,seconds,waited")?;
-            Ok::<_, std::io::Error>(file)
-        };
-        let file = create().with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(StepLog { path: path.to_owned(), file, failure: None })
-    }
-
-    fn add(&mut self, report: &StepReport) {
-        let StepReport { step, loss, gradient_norm, accuracy, learning_rate, time, waited, .. } = report;
-        let (seconds, waited) = (time.as_secs_f64(), waited.as_secs_f64());
-        let written = writeln!(
-            self.file,
-            "{step},{loss},{gradient_norm},{accuracy},{learning_rate},{seconds:.6},{waited:.6}"
-        );
-        self.failure = self.failure.take().or(written.err());
-    }
-
-    fn close(mut self) -> Result<()> {
-        let flushed = self.file.flush();
-        self.failure
-            .take()
-            .map_or(flushed, Err)
-            .with_context(|| format!("cannot write {}", self.path.display()))
-    }
-}
-
-impl Observer for Files<'_> {
-    fn on_step(&mut self, report: &StepReport) -> bool {
-        self.progress.step(report);
-        self.waited.add(report);
-        self.events.step(report);
-        if let Some(log) = &mut self.step_log {
-            log.add(report);
-        }
-        if report.skipped {
-            let step = report.step;
-            self.progress.line(&format!(
-                "step {step:>6}: a gradient overflowed its 16 bits; the loss is scaled less from here"
-            ));
-        }
-        !self.stop.load(Ordering::Relaxed)
-    }
-
-    fn on_evaluation_batch(&mut self, done: usize, all: usize) {
-        self.progress.evaluation(done, all);
-    }
-
-    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> pelk_train::Result<()> {
-        self.run.save(checkpoint, self.keep)
-    }
-
-    fn on_evaluation(&mut self, report: &EvaluationReport<'_>) -> pelk_train::Result<()> {
-        self.run.add(report)?;
-        self.events.evaluation(report);
-        let row = &report.row;
-        self.progress.evaluated(row);
-        let ema = row.ema.map(|scores| format!(" (EMA {:.2} %)", 100.0 * self.metric.of(&scores)));
-        self.progress.line(&format!(
-            "epoch {:>3}, step {:>6}: train loss {:.4}, test loss {:.4}, test {} {:.2} %{}, {:.0} images/s",
-            row.epoch,
-            row.step,
-            row.train_loss,
-            row.test.loss,
-            self.metric.name(),
-            100.0 * self.metric.of(&row.test),
-            ema.unwrap_or_default(),
-            row.images_per_second,
-        ));
-        if !report.evaluation.groups.is_empty() {
-            let groups = report.evaluation.groups.iter();
-            let parts: Vec<_> =
-                groups.map(|group| format!("{} {:.2} %", group.name, 100.0 * group.accuracy())).collect();
-            self.progress.line(&format!("           of which {}", parts.join(", ")));
-        }
-        Ok(())
-    }
-}
-
-/// Rows of the table at the end: the last few epochs.
-const ROWS: usize = 5;
-
-fn conclude<B: Backend>(
-    outcome: Outcome,
-    run: &Run,
-    trainer: &Trainer<B>,
-    config: &TrainConfig,
-    sheet: Option<&Path>,
-    seconds: f64,
-    args: &TrainArgs,
-) {
-    let (step, total) = (trainer.step(), trainer.total_steps());
-    let (rows, metric) = (run.rows(), config.metric());
-    if !rows.is_empty() {
-        let mut table = Table::new([
-            number("epoch"),
-            number("step"),
-            number("train loss"),
-            number("test loss"),
-            number(match metric {
-                Metric::Accuracy => "test accuracy",
-                Metric::MeanIou => "test mIoU",
-            }),
-            number("EMA"),
-            number("images/s"),
-        ]);
-        for row in &rows[rows.len().saturating_sub(ROWS)..] {
-            table.row([
-                row.epoch.to_string(),
-                row.step.to_string(),
-                format!("{:.4}", row.train_loss),
-                format!("{:.4}", row.test.loss),
-                format!("{:.2} %", 100.0 * metric.of(&row.test)),
-                row.ema.map_or("-".to_owned(), |scores| format!("{:.2} %", 100.0 * metric.of(&scores))),
-                format!("{:.0}", row.images_per_second),
-            ]);
-        }
-        say!("\n{table}");
-    }
-    let folder = shown(run.folder());
-    match (outcome, rows.last()) {
-        (Outcome::Finished, Some(last)) => {
-            let best = |scores: &dyn Fn(&MetricsRow) -> Option<Scores>| {
-                100.0 * rows.iter().filter_map(scores).map(|scores| metric.of(&scores)).fold(0.0, f64::max)
-            };
-            say!(
-                "Test {} {:.2} % at the end (best {:.2} %), in {}.",
-                metric.name(),
-                100.0 * metric.of(&last.test),
-                best(&|row| Some(row.test)),
-                duration(seconds),
-            );
-            if let Some(ema) = last.ema {
-                let (last, best) = (100.0 * metric.of(&ema), best(&|row| row.ema));
-                say!("The average of its weights (EMA): {last:.2} % (best {best:.2} %).");
-            }
-        }
-        (Outcome::Stopped, _) => say!("Stopped and saved after step {step} of {total}."),
-        _ => say!("Saved after step {step} of {total}, the limit given."),
-    }
-    let data = args.data.as_deref().map_or(String::new(), |folder| format!(" --data {}", shown(folder)));
-    let again = data + &args.device.device.option();
-    say!("\nNext:");
-    if outcome != Outcome::Finished {
-        say!("  cargo xtask train --resume --out {folder}{again}");
-    }
-    let checkpoint = |path: &Path| shown(path);
-    if run.best().exists() {
-        say!("  cargo xtask eval --checkpoint {}{again}", checkpoint(&run.best()));
-        if trainer.network().config().head != Head::Dense {
-            say!("  cargo xtask predict --checkpoint {} IMAGE...", checkpoint(&run.best()));
-        }
-        say!("  open {}", shown(&run.curves()));
-        if let Some(sheet) = sheet {
-            say!("  open {}", shown(sheet));
-        }
-    }
 }

@@ -1,0 +1,141 @@
+//! What training makes, written into the run's folder and shown.
+
+use crate::progress::Display;
+use anyhow::{Context, Result};
+use pelk_train::{Checkpoint, EvaluationReport, EventLog, Metric, Observer, Run, StepReport};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Writes what training makes into the run's folder.
+pub struct Files<'a> {
+    pub run: &'a mut Run,
+    pub metric: Metric,
+    /// How many states to go on from are kept.
+    pub keep: usize,
+    pub progress: Display,
+    pub stop: Arc<AtomicBool>,
+    pub step_log: Option<StepLog>,
+    pub events: EventLog,
+    pub waited: Waited,
+}
+
+/// How long steps took, and how long they waited for images.
+#[derive(Default)]
+pub struct Waited {
+    all: Duration,
+    waited: Duration,
+}
+
+impl Waited {
+    fn add(&mut self, report: &StepReport) {
+        self.all += report.time;
+        self.waited += report.waited;
+    }
+
+    /// The share of their time that steps waited.
+    pub fn share(&self) -> f64 {
+        self.waited.as_secs_f64() / self.all.as_secs_f64().max(1e-9)
+    }
+}
+
+/// A file with a line for each step.
+pub struct StepLog {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// The first line that could not be written: told at the end, since a log is no reason to stop.
+    failure: Option<std::io::Error>,
+}
+
+impl StepLog {
+    /// A new file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn create(path: &Path) -> Result<StepLog> {
+        let create = || {
+            let mut file = BufWriter::new(File::create(path)?);
+            writeln!(file, "step,loss,gradient_norm,accuracy,learning_rate,seconds,waited")?;
+            Ok::<_, std::io::Error>(file)
+        };
+        let file = create().with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(StepLog { path: path.to_owned(), file, failure: None })
+    }
+
+    fn add(&mut self, report: &StepReport) {
+        let StepReport { step, loss, gradient_norm, accuracy, learning_rate, time, waited, .. } = report;
+        let (seconds, waited) = (time.as_secs_f64(), waited.as_secs_f64());
+        let written = writeln!(
+            self.file,
+            "{step},{loss},{gradient_norm},{accuracy},{learning_rate},{seconds:.6},{waited:.6}"
+        );
+        self.failure = self.failure.take().or(written.err());
+    }
+
+    /// The first failure, if there was one.
+    ///
+    /// # Errors
+    /// When a line could not be written.
+    pub fn close(mut self) -> Result<()> {
+        let flushed = self.file.flush();
+        self.failure
+            .take()
+            .map_or(flushed, Err)
+            .with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+impl Observer for Files<'_> {
+    fn on_step(&mut self, report: &StepReport) -> bool {
+        self.progress.step(report);
+        self.waited.add(report);
+        self.events.step(report);
+        if let Some(log) = &mut self.step_log {
+            log.add(report);
+        }
+        if report.skipped {
+            let step = report.step;
+            self.progress.line(&format!(
+                "step {step:>6}: a gradient overflowed its 16 bits; the loss is scaled less from here"
+            ));
+        }
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    fn on_evaluation_batch(&mut self, done: usize, all: usize) {
+        self.progress.evaluation(done, all);
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> pelk_train::Result<()> {
+        self.run.save(checkpoint, self.keep)
+    }
+
+    fn on_evaluation(&mut self, report: &EvaluationReport<'_>) -> pelk_train::Result<()> {
+        self.run.add(report)?;
+        self.events.evaluation(report);
+        let row = &report.row;
+        self.progress.evaluated(row);
+        let ema = row.ema.map(|scores| format!(" (EMA {:.2} %)", 100.0 * self.metric.of(&scores)));
+        self.progress.line(&format!(
+            "epoch {:>3}, step {:>6}: train loss {:.4}, test loss {:.4}, test {} {:.2} %{}, {:.0} images/s",
+            row.epoch,
+            row.step,
+            row.train_loss,
+            row.test.loss,
+            self.metric.name(),
+            100.0 * self.metric.of(&row.test),
+            ema.unwrap_or_default(),
+            row.images_per_second,
+        ));
+        if !report.evaluation.groups.is_empty() {
+            let groups = report.evaluation.groups.iter();
+            let parts: Vec<_> =
+                groups.map(|group| format!("{} {:.2} %", group.name, 100.0 * group.accuracy())).collect();
+            self.progress.line(&format!("           of which {}", parts.join(", ")));
+        }
+        Ok(())
+    }
+}
