@@ -17,10 +17,8 @@ const DECAY: f64 = 0.25;
 fn only_weights_are_decayed() {
     let specs = trainer(config(&[])).network().parameters().unwrap();
     let backend = CpuBackend::new().unwrap();
-    let host: HostParameters = specs
-        .iter()
-        .map(|spec| (spec.name.clone(), ArrayD::from_elem(&spec.shape[..], 2.0)))
-        .collect();
+    let host: HostParameters =
+        specs.iter().map(|spec| (spec.name.clone(), ArrayD::from_elem(&spec.shape[..], 2.0))).collect();
     let mut parameters = Parameters::upload(&backend, &host).unwrap();
     // Gradients of zero leave decay as the only thing that moves a parameter.
     let zeros: BTreeMap<_, _> = specs

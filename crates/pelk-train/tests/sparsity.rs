@@ -85,6 +85,8 @@ fn weights_that_are_sparse_already_keep_their_zeros() {
         [path.as_str(), "sparsity.sparsity=0", "sparsity.densities=weights", "sparsity.update_every=0"];
     let other = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(other.path());
+    let dense = trainer(config(&settings[1..])).run(up_to(1), &mut recorder).unwrap_err().to_string();
+    assert!(dense.contains("`sparsity.densities`") && dense.contains("none is zero"), "{dense}");
     let mut tuned = trainer(config(&settings));
     tuned.warm_start().unwrap();
     tuned.run(up_to(3), &mut recorder).unwrap();

@@ -106,6 +106,11 @@ impl<B: Backend> Masks<B> {
         self.masks.iter().map(|(name, mask)| (name.clone(), mask.present.clone())).collect()
     }
 
+    /// Whether no parameter has a mask.
+    pub fn is_empty(&self) -> bool {
+        self.masks.is_empty()
+    }
+
     /// Whether the parameter called `name` has a mask.
     pub fn covers(&self, name: &str) -> bool {
         self.masks.contains_key(name)

@@ -1,7 +1,7 @@
 //! One step: passes over the network, their gradients, and what moves by them.
 
 use super::{Trainer, targets};
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use crate::loss_scale::LossScale;
 use crate::observer::{Limits, StepReport};
 use crate::optimizer::gradient_norm;
@@ -182,6 +182,11 @@ impl<B: Backend> Trainer<B> {
         };
         let seed = self.config.seed;
         let masks = Masks::draw(&self.backend, seed, &specs, &self.parameters, densities.as_ref())?;
+        if densities.is_none() && masks.is_empty() {
+            let reason = "is weights, but of the weights that the run starts from none is zero: give those of a sparse \
+                          network as `weights`, or set sparsity.densities to snip";
+            return Err(TrainError::value("sparsity.densities", reason));
+        }
         masks.apply(&self.backend, &mut self.parameters, &mut self.optimizer)?;
         self.masks = Some(masks);
         Ok(())
