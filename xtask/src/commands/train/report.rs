@@ -85,26 +85,29 @@ pub fn conclude<B: Backend>(
     let (step, total) = (trainer.step(), trainer.total_steps());
     let (rows, metric) = (run.rows(), config.metric());
     if !rows.is_empty() {
+        let averaged = rows.iter().any(|row| row.ema.is_some());
         let mut table = Table::new([
             number("epoch"),
             number("step"),
             number("train loss"),
             number("test loss"),
-            number(match metric {
-                Metric::Accuracy => "test accuracy",
-                Metric::MeanIou => "test mIoU",
+            number(match (metric, averaged) {
+                (Metric::Accuracy, false) => "test accuracy",
+                (Metric::Accuracy, true) => "test accuracy (EMA)",
+                (Metric::MeanIou, false) => "test mIoU",
+                (Metric::MeanIou, true) => "test mIoU (EMA)",
             }),
-            number("EMA"),
             number("images/s"),
         ]);
         for row in &rows[rows.len().saturating_sub(ROWS)..] {
+            let percent = |scores: &Scores| format!("{:.2} %", 100.0 * metric.of(scores));
+            let ema = row.ema.map_or(String::new(), |scores| format!(" ({})", percent(&scores)));
             table.row([
                 row.epoch.to_string(),
                 row.step.to_string(),
                 format!("{:.4}", row.train_loss),
                 format!("{:.4}", row.test.loss),
-                format!("{:.2} %", 100.0 * metric.of(&row.test)),
-                row.ema.map_or("-".to_owned(), |scores| format!("{:.2} %", 100.0 * metric.of(&scores))),
+                percent(&row.test) + &ema,
                 format!("{:.0}", row.images_per_second),
             ]);
         }
