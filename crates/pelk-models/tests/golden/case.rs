@@ -128,6 +128,24 @@ impl Case {
         self.compare(name, &channels_first(&array), tolerance)
     }
 
+    /// Compares the running statistics after a pass: those that it renewed, and that the others are as they were. `called` is
+    /// what a name of the case is called in the network.
+    pub fn compare_statistics<B: Backend>(
+        &mut self,
+        backend: &B,
+        renewed: &BTreeMap<String, B::Tensor>,
+        called: impl Fn(&str) -> String,
+    ) -> Result<(), String> {
+        for name in self.names("out.").into_iter().filter(|name| name.contains("running")) {
+            let array = match renewed.get(&called(&name)) {
+                Some(tensor) => pelk_autodiff::to_host(backend, tensor).map_err(text)?,
+                None => self.get(&format!("in.{name}"))?.clone(),
+            };
+            self.compare(&format!("out.{name}"), &array, VALUES)?;
+        }
+        Ok(())
+    }
+
     pub fn all_compared(&self) -> Result<(), String> {
         if self.left.is_empty() { Ok(()) } else { Err(format!("not compared: {:?}", self.left)) }
     }

@@ -50,13 +50,7 @@ pub fn network<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
     let gradient = gradient.as_slice().ok_or("not contiguous")?;
     let gy = backend.upload(&shape, gradient).map_err(text)?;
     let backward = tape.backward(&logits, gy).map_err(text)?;
-    for name in case.names("out.").into_iter().filter(|name| name.contains("running")) {
-        let array = match backward.buffers.get(&name) {
-            Some(tensor) => to_host(backend, tensor).map_err(text)?,
-            None => case.get(&format!("in.{name}"))?.clone(),
-        };
-        case.compare(&format!("out.{name}"), &array, VALUES)?;
-    }
+    case.compare_statistics(backend, &backward.buffers, str::to_owned)?;
     for name in case.names("grad.") {
         let gradient = backward.gradients.get(&name).ok_or_else(|| format!("no gradient of {name}"))?;
         let full = format!("grad.{name}");
