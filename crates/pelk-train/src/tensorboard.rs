@@ -1,16 +1,15 @@
 //! The curves of a run as TensorBoard reads them: an event file beside the tables, one for each start of the run.
 //!
-//! A file is a sequence of records (TensorFlow's `record_writer.h`), each an `Event` in protocol buffers' encoding
-//! (`event.proto`, `summary.proto`). Of both only what scalars need is written here, some dozen lines, where a crate would bring
-//! a compiler of protocol buffers along.
-//!
-//! A process that is killed may leave half a record at the end of its file, hence a resumed run begins a file of its own, which
+//! Each record of a file is an `Event` (`event.proto`, `summary.proto`). A process that is killed may leave half a record at the end of its file, hence a resumed run begins a file of its own, which
 //! sorts behind the others. Steps after its checkpoint are taken again; the `START` at the top of the file says so, and makes
 //! TensorBoard drop what the run before had written of them.
+
+mod records;
 
 use crate::error::{Result, TrainError};
 use crate::metrics::Scores;
 use crate::observer::{EvaluationReport, StepReport};
+use records::{Message, record};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -198,151 +197,14 @@ mod field {
     pub const START: u64 = 1;
 }
 
-/// A message of protocol buffers, field by field: the field's number and the form of its value, then the value.
-#[derive(Debug, Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(mut self, field: u64, value: u64) -> Message {
-        self.number(field << 3);
-        self.number(value);
-        self
-    }
-
-    fn double(mut self, field: u64, value: f64) -> Message {
-        self.number(field << 3 | 1);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    fn bytes(mut self, field: u64, value: &[u8]) -> Message {
-        self.number(field << 3 | 2);
-        self.number(value.len() as u64);
-        self.0.extend(value);
-        self
-    }
-
-    fn float(mut self, field: u64, value: f32) -> Message {
-        self.number(field << 3 | 5);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    /// Seven bits a byte, the lowest first; the high bit says that more follow.
-    fn number(&mut self, mut value: u64) {
-        while value > 0x7f {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-    }
-}
-
-/// The length and the data, each with its checksum.
-fn record(data: &[u8]) -> Vec<u8> {
-    let length = (data.len() as u64).to_le_bytes();
-    [&length, &masked(crc32c(&length)).to_le_bytes()[..], data, &masked(crc32c(data)).to_le_bytes()].concat()
-}
-
-/// A checksum as records store it, so that data which hold checksums do not check themselves.
-fn masked(crc: u32) -> u32 {
-    crc.rotate_right(15).wrapping_add(0xa282_ead8)
-}
-
-/// CRC-32C (Castagnoli), by bytes.
-fn crc32c(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let (mut crc, mut bit) = (byte as u32, 0);
-            while bit < 8 {
-                crc = if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
-                bit += 1;
-            }
-            table[byte] = crc;
-            byte += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(!0, |crc: u32, byte| crc >> 8 ^ TABLE[usize::from(crc as u8 ^ byte)])
-}
-
 #[cfg(test)]
 mod tests {
+    use super::records::reading::{Value, fields, records};
     use super::*;
     use crate::confusion::Confusion;
     use crate::evaluate::{Evaluation, GroupAccuracy};
     use crate::metrics::MetricsRow;
     use std::time::Duration;
-
-    /// Bit by bit as the polynomial is defined, highest bit first, on reflected bytes.
-    fn slow_crc(bytes: &[u8]) -> u32 {
-        let mut crc = !0_u32;
-        for bit in bytes.iter().flat_map(|byte| (0..8).map(move |bit| u32::from(byte >> bit & 1))) {
-            let out = crc >> 31 ^ bit;
-            crc = crc << 1 ^ if out == 1 { 0x1edc_6f41 } else { 0 };
-        }
-        !crc.reverse_bits()
-    }
-
-    /// Whole records, and whether more bytes follow them.
-    fn records(mut bytes: &[u8]) -> (Vec<Vec<u8>>, bool) {
-        let check = |data: &[u8], stored: &[u8]| {
-            let unmasked = u32::from_le_bytes(stored.try_into().unwrap()).wrapping_sub(0xa282_ead8);
-            assert_eq!(unmasked.rotate_left(15), slow_crc(data));
-        };
-        let mut records = Vec::new();
-        while let Some((head, rest)) = bytes.split_at_checked(12) {
-            check(&head[..8], &head[8..]);
-            let length = u64::from_le_bytes(head[..8].try_into().unwrap()) as usize;
-            let Some((data, rest)) = rest.split_at_checked(length + 4) else { break };
-            check(&data[..length], &data[length..]);
-            records.push(data[..length].to_vec());
-            bytes = rest;
-        }
-        (records, !bytes.is_empty())
-    }
-
-    #[derive(Debug, PartialEq)]
-    enum Value {
-        Number(u64),
-        Double(f64),
-        Bytes(Vec<u8>),
-        Float(f32),
-    }
-
-    /// The fields of a message.
-    fn fields(bytes: &[u8]) -> Vec<(u64, Value)> {
-        let mut bytes = bytes.iter().copied();
-        let mut fields = Vec::new();
-        while bytes.len() > 0 {
-            let mut number = || {
-                let (mut value, mut shift) = (0, 0);
-                loop {
-                    let byte = bytes.next().unwrap();
-                    value += u64::from(byte % 128) << shift;
-                    shift += 7;
-                    if byte < 128 {
-                        return value;
-                    }
-                }
-            };
-            let key = number();
-            let value = match key % 8 {
-                0 => Value::Number(number()),
-                1 => Value::Double(f64::from_le_bytes(std::array::from_fn(|_| bytes.next().unwrap()))),
-                2 => {
-                    let length = number() as usize;
-                    Value::Bytes(bytes.by_ref().take(length).collect())
-                }
-                5 => Value::Float(f32::from_le_bytes(std::array::from_fn(|_| bytes.next().unwrap()))),
-                other => panic!("form {other}"),
-            };
-            fields.push((key / 8, value));
-        }
-        fields
-    }
 
     /// Tags, steps and values of a file's scalars.
     fn scalars(path: &Path) -> Vec<(String, u64, f32)> {
@@ -380,20 +242,6 @@ mod tests {
             images: 8,
             time: Duration::from_millis(10),
             waited: Duration::ZERO,
-        }
-    }
-
-    #[test]
-    fn checksums_are_those_of_the_literature() {
-        // RFC 3720, appendix B.4, and the check value of the catalogue of CRCs.
-        let cases: [(&[u8], u32); 4] = [
-            (b"123456789", 0xe306_9283),
-            (&[0; 32], 0x8a91_36aa),
-            (&[0xff; 32], 0x62a8_ab43),
-            (&std::array::from_fn::<u8, 32, _>(|i| i as u8), 0x46dd_794e),
-        ];
-        for (bytes, crc) in cases {
-            assert_eq!((crc32c(bytes), slow_crc(bytes)), (crc, crc));
         }
     }
 
