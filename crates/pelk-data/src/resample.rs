@@ -1,17 +1,22 @@
 //! Images in another size, smoothed as they shrink: the bicubic filter of PIL, to the bit, which classification's recipes resize
 //! with.
 //!
-//! Own code, since only what a part needs is computed, and since the library for this (`fast_image_resize` 6.1) subtracts with
+//! Own code, to the bit, and since only what a part needs is computed, and since the library for this (`fast_image_resize` 6.1) subtracts with
 //! overflow, and then reads outside of its buffers, for some parts with fractional bounds, as evaluation cuts them.
 
-use std::collections::VecDeque;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
+use std::sync::LazyLock;
+
+use pelk_cpu::simd::{Kernel, Level, Simd, dispatch};
 
 /// The channels that [`bicubic`] knows.
 pub(crate) const CHANNELS: RangeInclusive<usize> = 1..=4;
 
 /// A part of an image, in pixels and parts of them: \[top, left, height, width\].
 pub(crate) type Part = [f64; 4];
+
+/// The best vector instructions of this processor.
+pub(crate) static LEVEL: LazyLock<Level> = LazyLock::new(Level::best);
 
 /// Bits after the point of weights: with 8 of a value and 2 for sums beyond the range, they fill an `i32`.
 const PRECISION: u32 = 32 - 8 - 2;
@@ -30,54 +35,121 @@ pub(crate) fn bicubic(
     part: Part,
     to: [usize; 2],
 ) -> Vec<u8> {
+    bicubic_at(*LEVEL, image, size, channels, part, to)
+}
+
+/// [`bicubic`] with these vector instructions, which do not change results.
+fn bicubic_at(
+    level: Level,
+    image: &[u8],
+    size: [usize; 2],
+    channels: usize,
+    part: Part,
+    to: [usize; 2],
+) -> Vec<u8> {
     assert!(image.len() == size.iter().product::<usize>() * channels && !image.is_empty());
     let resize = [resized::<1>, resized::<2>, resized::<3>, resized::<4>][channels - 1];
     let [top, left, height, width] = part;
     let (rows, columns) =
         (Taps::new(size[0], [top, height], to[0]), Taps::new(size[1], [left, width], to[1]));
-    resize(image, size[1], &rows, &columns)
+    resize(level, image, size[1], &rows, &columns)
 }
 
-/// Along the rows first, whose values are rounded to bytes, then along the columns.
-fn resized<const CHANNELS: usize>(image: &[u8], width: usize, rows: &Taps, columns: &Taps) -> Vec<u8> {
-    let image = image.as_chunks::<CHANNELS>().0;
-    let length = CHANNELS * columns.first.len();
-    let mut out = Vec::with_capacity(rows.first.len() * length);
-    let mut sums = vec![0_i32; length];
-    // The rows that are seen, from `next - lines.len()` on.
-    let (mut lines, mut next) = (VecDeque::<Vec<u8>>::new(), 0);
-    for (first, weights) in rows.iter() {
-        let end = first + weights.len();
-        next = next.max(first);
-        while next < end {
-            lines.push_back(along(&image[next * width..][..width], columns));
-            next += 1;
+fn resized<const CHANNELS: usize>(
+    level: Level,
+    image: &[u8],
+    width: usize,
+    rows: &Taps,
+    columns: &Taps,
+) -> Vec<u8> {
+    dispatch(level, Resize { image: image.as_chunks::<CHANNELS>().0, width, rows, columns })
+}
+
+/// Plain loops over whole numbers, which the compiler turns into each level's vectors.
+struct Resize<'a, const CHANNELS: usize> {
+    image: &'a [[u8; CHANNELS]],
+    width: usize,
+    rows: &'a Taps,
+    columns: &'a Taps,
+}
+
+impl<const CHANNELS: usize> Kernel for Resize<'_, CHANNELS> {
+    type Output = Vec<u8>;
+
+    /// Along the rows first, whose values are rounded to bytes, then along the columns.
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> Vec<u8> {
+        let Resize { image, width, rows, columns } = self;
+        let length = CHANNELS * columns.first.len();
+        let seen = rows.seen();
+        let mut lines = vec![0; seen.len() * length];
+        let mut strip = vec![[0; 4 * STRIP]; width];
+        let image = &image[seen.start * width..seen.end * width];
+        for (image, lines) in image.chunks(STRIP * width).zip(lines.chunks_mut(STRIP * length)) {
+            along_rows(image, columns, &mut strip, lines, length);
         }
-        while lines.len() > next - first {
-            lines.pop_front();
+        let mut out = vec![0; rows.first.len() * length];
+        let mut sums = vec![0; length];
+        for ((first, weights), out) in rows.iter().zip(out.chunks_exact_mut(length)) {
+            let lines = lines[(first - seen.start) * length..].chunks_exact(length);
+            sums.fill(HALF);
+            for (line, &weight) in lines.zip(weights) {
+                for (sum, &value) in sums.iter_mut().zip(line) {
+                    *sum += weight * i32::from(value);
+                }
+            }
+            for (out, &sum) in out.iter_mut().zip(&sums) {
+                *out = to_byte(sum);
+            }
         }
-        sums.fill(1 << (PRECISION - 1));
-        for (line, weight) in lines.iter().zip(weights) {
-            sums.iter_mut().zip(line).for_each(|(sum, &value)| *sum += weight * i32::from(value));
-        }
-        out.extend(sums.iter().map(|&sum| to_byte(sum)));
+        out
     }
-    out
 }
 
-/// A row in its new width.
-fn along<const CHANNELS: usize>(row: &[[u8; CHANNELS]], columns: &Taps) -> Vec<u8> {
-    let mut out = Vec::with_capacity(CHANNELS * columns.first.len());
-    for (first, weights) in columns.iter() {
-        let mut sums = [1_i32 << (PRECISION - 1); CHANNELS];
-        for (pixel, weight) in row[first..].iter().zip(weights) {
-            sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum += weight * i32::from(value));
+/// Rows that are resized at once, so that pixels below each other make vectors; with AVX-512 on an AMD EPYC, 16 take a tenth longer.
+const STRIP: usize = 8;
+/// A column of a strip: its values of the first channel, then of the second and so on, with room for all [`CHANNELS`].
+type Column = [u8; 4 * STRIP];
+
+/// Up to [`STRIP`] rows in their new width, `length` bytes each; `strip` is room for their columns.
+#[inline(always)]
+fn along_rows<const CHANNELS: usize>(
+    image: &[[u8; CHANNELS]],
+    columns: &Taps,
+    strip: &mut [Column],
+    lines: &mut [u8],
+    length: usize,
+) {
+    for (row, pixels) in image.chunks_exact(strip.len()).enumerate() {
+        for (column, pixel) in strip.iter_mut().zip(pixels) {
+            for (channel, &value) in pixel.iter().enumerate() {
+                column[channel * STRIP + row] = value;
+            }
         }
-        out.extend(sums.map(to_byte));
     }
-    out
+    for (at, (first, weights)) in columns.iter().enumerate() {
+        let mut sums = [HALF; 4 * STRIP];
+        for (column, &weight) in strip[first..].iter().zip(weights) {
+            for (sum, &value) in sums[..CHANNELS * STRIP].iter_mut().zip(column) {
+                *sum += weight * i32::from(value);
+            }
+        }
+        let mut column: Column = [0; 4 * STRIP];
+        for (value, &sum) in column[..CHANNELS * STRIP].iter_mut().zip(&sums) {
+            *value = to_byte(sum);
+        }
+        for (row, line) in lines.chunks_exact_mut(length).enumerate() {
+            for (channel, value) in line[at * CHANNELS..][..CHANNELS].iter_mut().enumerate() {
+                *value = column[channel * STRIP + row];
+            }
+        }
+    }
 }
 
+/// What sums start from, so that cutting off rounds.
+const HALF: i32 = 1 << (PRECISION - 1);
+
+#[inline(always)]
 fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
@@ -118,6 +190,12 @@ impl Taps {
             taps.weights.extend(weights.iter().map(whole));
         }
         taps
+    }
+
+    /// All sources.
+    fn seen(&self) -> Range<usize> {
+        let ends = self.first.iter().zip(&self.counts).map(|(first, count)| first + count);
+        self.first.first().copied().unwrap_or(0)..ends.max().unwrap_or(0)
     }
 
     /// The first source and the weights of each value.
@@ -166,6 +244,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn all_levels_give_the_same_bytes(
+            from in [1..40_usize, 1..40_usize], to in [1..30_usize, 1..30_usize], channels in 1..5_usize, seed: u8,
+        ) {
+            let image: Vec<u8> =
+                (0..from[0] * from[1] * channels).map(|i| (i * 97 + usize::from(seed)) as u8).collect();
+            let part = [0.0, 0.0, from[0] as f64, from[1] as f64];
+            let expected = bicubic_at(Level::PORTABLE, &image, from, channels, part, to);
+            for level in Level::available() {
+                prop_assert!(bicubic_at(level, &image, from, channels, part, to) == expected, "{level}");
+            }
+        }
+
         #[test]
         fn a_part_is_cut_out_of_the_whole(
             from in [1..40_usize, 1..40_usize], to in [2..30_usize, 2..30_usize], channels in 1..5_usize, seed: u8,

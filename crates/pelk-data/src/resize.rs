@@ -56,13 +56,6 @@ impl View {
         let part = self.part;
         let length = self.from[1] * channels;
         let mut out = Vec::with_capacity(part.height * part.width * channels);
-        if self.from == self.to {
-            for row in image.chunks_exact(length).skip(part.top).take(part.height) {
-                let row = &row[part.left * channels..][..part.width * channels];
-                out.extend(row.iter().map(|&byte| f32::from(byte) / 255.0));
-            }
-            return out;
-        }
         let columns: Vec<_> = sources(self.from[1], self.to[1], part.columns()).collect();
         for Source { between, share: down } in sources(self.from[0], self.to[0], part.rows()) {
             let [above, below] = between.map(|y| &image[y * length..][..length]);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rand::{Rng, RngExt};
 
 use super::color_jitter::jitter;
+use super::pixels::{Pixels, to_bytes};
 use super::steps::{erase, extend, flip, shift};
 use super::{Augmentation, happens, photometric};
 use crate::resize::View;
@@ -60,8 +61,7 @@ impl Augmentation {
         }
         let size = [view.part.height, view.part.width];
 
-        // On pixels in 0..1:
-        let mut pixels = view.bilinear(&sample.pixels, channels);
+        let mut pixels = Pixels::seen(&view, &sample.pixels, channels);
         let (mut labels, mut groups) = match labelling {
             Labelling::Places { stride: 1 } => {
                 let groups = &sample.groups;
@@ -74,7 +74,7 @@ impl Augmentation {
         let corner = [(); 2].map(|()| rng.random_range(0..=2 * self.crop_padding));
         if self.crop_padding > 0 {
             let (padding, pad) = (self.padding, self.crop_padding);
-            pixels = shift(&pixels, shape(size, channels), padding, pad, corner, 0.0);
+            pixels = pixels.shifted(shape(size, channels), padding, pad, corner);
             if labelling != Labelling::Image {
                 labels = shift(&labels, shape(size, 1), padding, pad, corner, IGNORED);
                 if !groups.is_empty() {
@@ -83,26 +83,28 @@ impl Augmentation {
             }
         }
         if happens(rng, self.flip_probability) {
-            flip(shape(size, channels), &mut pixels);
+            pixels.flip(shape(size, channels));
             let places = shape(labelling.size(size), 1);
             flip(places, &mut labels);
             flip(places, &mut groups);
         }
         if self.photometric {
-            photometric::distort(rng, channels, &mut pixels);
+            let mut values = pixels.into_values();
+            photometric::distort(rng, channels, &mut values);
+            pixels = Pixels::Values(values);
         }
         if self.rand_augment.is_some() || self.color_jitter > 0.0 {
-            // These are defined on bytes. Pixels that have not been scaled are still those that they were, without rounding.
-            let mut bytes = to_bytes(&pixels);
+            // These are defined on bytes.
+            let mut bytes = pixels.into_bytes();
             if let Some(rand_augment) = &self.rand_augment {
                 rand_augment.apply(rng, shape(size, channels), &mut bytes, &to_bytes(&normalisation.mean));
             }
             if self.color_jitter > 0.0 {
                 jitter(rng, self.color_jitter, shape(size, channels), &mut bytes);
             }
-            pixels = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+            pixels = Pixels::Bytes(bytes);
         }
-        normalisation.apply(&mut pixels);
+        let mut pixels = pixels.normalised(normalisation);
 
         // On normalised pixels:
         let whole = if self.crop_size > 0 { [self.crop_size; 2] } else { size };
@@ -121,11 +123,6 @@ impl Augmentation {
         }
         Augmented { size: whole, pixels, labels, groups }
     }
-}
-
-/// Values in 0..1 as bytes.
-fn to_bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().map(|value| (255.0 * value).round() as u8).collect()
 }
 
 /// Whether there are at least two classes, none of which has more than `max_share` of the labels that are not ignored.
@@ -201,13 +198,6 @@ mod tests {
         assert!((flips - 0.3).abs() < 0.05, "{flips}");
         assert!((erasures - 0.3).abs() < 0.05, "{erasures}");
         assert!((crops - 8.0 / 9.0).abs() < 0.05, "{crops}");
-    }
-
-    #[test]
-    fn bytes_survive_the_way_to_values_and_back() {
-        let bytes: Vec<u8> = (0..=255).collect();
-        let values: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-        assert_eq!(to_bytes(&values), bytes);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod apply;
 mod color_jitter;
 mod operations;
 mod photometric;
+mod pixels;
 mod rand_augment;
 mod resized_crop;
 mod steps;

@@ -1,0 +1,133 @@
+//! The values of an image on its way through an augmentation.
+
+use super::steps::{Padding, flip, shift};
+use crate::Normalisation;
+use crate::resize::View;
+
+/// Bytes as long as nothing makes fractions of them, which is a quarter of the memory to move.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Pixels {
+    /// As they were stored.
+    Bytes(Vec<u8>),
+    /// On the scale 0 to 1.
+    Values(Vec<f32>),
+}
+
+impl Pixels {
+    /// What `view` shows of an image of bytes.
+    pub(super) fn seen(view: &View, image: &[u8], channels: usize) -> Pixels {
+        let (part, length) = (view.part, view.from[1] * channels);
+        if view.from != view.to {
+            return Pixels::Values(view.bilinear(image, channels));
+        }
+        let mut bytes = Vec::with_capacity(part.height * part.width * channels);
+        for row in image.chunks_exact(length).skip(part.top).take(part.height) {
+            bytes.extend_from_slice(&row[part.left * channels..][..part.width * channels]);
+        }
+        Pixels::Bytes(bytes)
+    }
+
+    /// [`shift`], black outside.
+    pub(super) fn shifted(
+        &self,
+        shape: [usize; 3],
+        padding: Padding,
+        pad: usize,
+        corner: [usize; 2],
+    ) -> Pixels {
+        match self {
+            Pixels::Bytes(bytes) => Pixels::Bytes(shift(bytes, shape, padding, pad, corner, 0)),
+            Pixels::Values(values) => Pixels::Values(shift(values, shape, padding, pad, corner, 0.0)),
+        }
+    }
+
+    /// [`flip`].
+    pub(super) fn flip(&mut self, shape: [usize; 3]) {
+        match self {
+            Pixels::Bytes(bytes) => flip(shape, bytes),
+            Pixels::Values(values) => flip(shape, values),
+        }
+    }
+
+    /// Bytes, rounded.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Pixels::Bytes(bytes) => bytes,
+            Pixels::Values(values) => to_bytes(&values),
+        }
+    }
+
+    /// Values in 0..1.
+    pub(super) fn into_values(self) -> Vec<f32> {
+        match self {
+            Pixels::Bytes(bytes) => bytes.into_iter().map(to_value).collect(),
+            Pixels::Values(values) => values,
+        }
+    }
+
+    /// Values that are centred and scaled.
+    pub(super) fn normalised(self, normalisation: &Normalisation) -> Vec<f32> {
+        match self {
+            Pixels::Bytes(bytes) => {
+                // One value after the other: 256 are less to compute than an image.
+                let channels = normalisation.mean.len();
+                let mut table: Vec<f32> =
+                    (0..256 * channels).map(|i| to_value((i / channels) as u8)).collect();
+                normalisation.apply(&mut table);
+                let mut values = vec![0.0; bytes.len()];
+                for (values, pixel) in values.chunks_exact_mut(channels).zip(bytes.chunks_exact(channels)) {
+                    for (channel, (value, &byte)) in values.iter_mut().zip(pixel).enumerate() {
+                        *value = table[usize::from(byte) * channels + channel];
+                    }
+                }
+                values
+            }
+            Pixels::Values(mut values) => {
+                normalisation.apply(&mut values);
+                values
+            }
+        }
+    }
+}
+
+fn to_value(byte: u8) -> f32 {
+    f32::from(byte) / 255.0
+}
+
+/// Values in 0..1 as bytes, rounded.
+pub(super) fn to_bytes(values: &[f32]) -> Vec<u8> {
+    // A float's conversion to a byte cuts off, and is done for many at once, which `round` is not.
+    values.iter().map(|value| (255.0 * value + 0.5) as u8).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rectangle;
+
+    #[test]
+    fn bytes_survive_the_way_to_values_and_back() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let values = Pixels::Bytes(bytes.clone()).into_values();
+        assert_eq!(Pixels::Values(values).into_bytes(), bytes);
+        assert_eq!(to_bytes(&[-0.1, 0.499 / 255.0, 0.501 / 255.0, 1.2]), [0, 0, 1, 255]);
+    }
+
+    #[test]
+    fn both_forms_move_and_are_normalised_alike() {
+        let image: Vec<u8> = (0..60).map(|i| (i * 83 % 256) as u8).collect();
+        let part = Rectangle { top: 1, left: 1, height: 3, width: 2 };
+        let bytes = Pixels::seen(&View { from: [5, 4], to: [5, 4], part }, &image, 3);
+        assert!(matches!(bytes, Pixels::Bytes(_)));
+        let values = Pixels::Values(bytes.clone().into_values());
+        let normalisation = Normalisation { mean: vec![0.4, 0.5, 0.6], std: vec![0.3, 0.2, 0.1] };
+        let moved = |pixels: &Pixels| {
+            let mut pixels = pixels.shifted([3, 2, 3], Padding::Zero, 1, [0, 2]);
+            pixels.flip([3, 2, 3]);
+            pixels.normalised(&normalisation)
+        };
+        assert_eq!(moved(&bytes), moved(&values));
+        let row = |y: usize| image[(y * 4 + 1) * 3..][..6].to_vec();
+        assert_eq!(bytes.into_bytes(), [row(1), row(2), row(3)].concat());
+    }
+}
