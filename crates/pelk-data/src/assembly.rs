@@ -181,6 +181,17 @@ mod tests {
     }
 
     #[test]
+    fn images_are_evaluated_together_where_they_are_alike_or_made_so() {
+        let batch_size = |image_size, transform| {
+            let growing = Growing(Properties { image_size, ..properties() });
+            LoaderConfig::evaluation(&growing, transform, 8, Normalisation::identity(1)).batch_size
+        };
+        assert_eq!(batch_size(None, None), 1);
+        assert_eq!(batch_size(Some([9, 9]), None), 8);
+        assert_eq!(batch_size(None, Some(EvaluationTransform::default())), 8);
+    }
+
+    #[test]
     fn images_of_different_size_become_squares_of_one() {
         let mut properties = properties();
         properties.labelling = Labelling::Image;

@@ -53,6 +53,18 @@ impl LoaderConfig {
         Self { batch_size, mode, normalisation, start_batch: 0, workers: 1, prefetch: 2 }
     }
 
+    /// A whole dataset in its own order. Images of different sizes that no `transform` makes alike go one at a time, others
+    /// `batch_size` at once.
+    pub fn evaluation(
+        dataset: &dyn Dataset,
+        transform: Option<EvaluationTransform>,
+        batch_size: usize,
+        normalisation: Normalisation,
+    ) -> Self {
+        let alike = transform.is_some() || dataset.image_size().is_some();
+        Self::new(if alike { batch_size } else { 1 }, Mode::Evaluation { transform }, normalisation)
+    }
+
     /// The order of an epoch of `len` samples, without loading any.
     ///
     /// # Errors

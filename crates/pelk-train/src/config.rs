@@ -55,8 +55,9 @@ pub struct TrainConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// `fashion-mnist` or `mnist`; `long-range` or `scenes`, which are composed of the first; `ade20k`, `coco` or `masks`, files in
-    /// these layouts. The folder of that name in `datasets` unless `--data` gives another.
+    /// Images with a class each: `fashion-mnist`, `mnist`, `cifar10`, `cifar100`, `folder` or `imagenet`; with a class a square or a
+    /// pixel: `long-range` or `scenes`, which are composed of the first, `ade20k`, `coco` or `masks`. Files lie in the folder of
+    /// that name in `datasets` unless `--data` gives another.
     pub dataset: String,
     /// How much of a composed dataset is made.
     #[serde(default)]

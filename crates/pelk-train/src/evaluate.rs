@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::inference::{InferenceConfig, Predictor};
 use ndarray::{Array4, ArrayView1, ArrayView2, Axis, Slice};
 use pelk_autodiff::{Backend, Parameters};
-use pelk_data::{Batch, Dataset, EvaluationTransform, IGNORED, Loader, LoaderConfig, Mode, Normalisation};
+use pelk_data::{Batch, Dataset, IGNORED, Loader, LoaderConfig};
 use pelk_models::Network;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -41,8 +41,9 @@ impl GroupAccuracy {
     }
 }
 
-/// Runs a network in evaluation mode over a dataset, in its order; `on_batch` hears the number of images done. Images of
-/// different sizes that no `transform` makes alike go one at a time, others `batch_size` at once, which does not change results.
+/// Runs a network in evaluation mode over the batches of a dataset that `loading` makes, for instance
+/// [`LoaderConfig::evaluation`]; `on_batch` hears the number of images done. Neither the size of batches nor the number of
+/// workers changes results.
 ///
 /// # Errors
 /// When the data or the network refuses.
@@ -51,21 +52,16 @@ pub fn evaluate<B: Backend>(
     network: &Network,
     parameters: &Parameters<B>,
     dataset: Arc<dyn Dataset>,
-    normalisation: &Normalisation,
-    transform: Option<&EvaluationTransform>,
+    loading: LoaderConfig,
     inference: &InferenceConfig,
-    batch_size: usize,
     mut on_batch: impl FnMut(usize),
 ) -> Result<Evaluation> {
     let judge = Judge { background: dataset.background(), groups: dataset.groups().len() };
     let names = dataset.groups().to_vec();
     let mut sum = Tally::new(network.config().classes, names.len());
     let mut predictor = Predictor::new(backend, network, parameters, inference.clone())?;
-    let alike = transform.is_some() || dataset.image_size().is_some();
-    let mode = Mode::Evaluation { transform: transform.cloned() };
-    let loader = LoaderConfig::new(if alike { batch_size } else { 1 }, mode, normalisation.clone());
     let mut images = 0;
-    for batch in Loader::new(dataset, loader)? {
+    for batch in Loader::new(dataset, loading)? {
         let batch = batch?;
         sum.merge(&judge.batch(&batch, &predictor.logits(&batch.images)?));
         images += batch.indices.len();

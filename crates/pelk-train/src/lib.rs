@@ -15,13 +15,6 @@
 //!         self.0.push(report.loss);
 //!         true // go on
 //!     }
-//!     fn on_evaluation_batch(&mut self, _done: usize, _all: usize) {}
-//!     fn on_checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
-//!         Ok(())
-//!     }
-//!     fn on_evaluation(&mut self, _: &EvaluationReport<'_>) -> Result<()> {
-//!         Ok(())
-//!     }
 //! }
 //!
 //! // Two classes of 8 x 8 images: dark and bright.
@@ -55,6 +48,7 @@ mod error;
 mod evaluate;
 mod inference;
 mod layer_decay;
+mod loading;
 mod loss_scale;
 pub mod metrics;
 mod observer;

@@ -13,7 +13,7 @@ pub struct Limits {
     pub max_steps: Option<u64>,
     /// Save every so many steps, beside each evaluation.
     pub checkpoint_every: Option<u64>,
-    /// Threads that read and augment training images; one where it is not given.
+    /// Threads that read images, and augment those of training; one where it is not given.
     pub loaders: Option<usize>,
 }
 
@@ -59,22 +59,26 @@ pub struct EvaluationReport<'a> {
     pub best_ema: Option<&'a Checkpoint>,
 }
 
-/// What happens to the results of training: files, a progress bar, a test's records.
+/// What happens to the results of training: files, a progress bar, a test's records. What an observer does not ask for is dropped.
 pub trait Observer {
     /// A step was taken. Returns whether to go on; if not, a checkpoint is made and the run ends.
     fn on_step(&mut self, report: &StepReport) -> bool;
     /// Progress of an evaluation: images done of all.
-    fn on_evaluation_batch(&mut self, done: usize, all: usize);
+    fn on_evaluation_batch(&mut self, _done: usize, _all: usize) {}
     /// The state that training can go on from.
     ///
     /// # Errors
     /// When it cannot be saved.
-    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()>;
+    fn on_checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
+        Ok(())
+    }
     /// The network was evaluated.
     ///
     /// # Errors
     /// When it cannot be saved.
-    fn on_evaluation(&mut self, report: &EvaluationReport<'_>) -> Result<()>;
+    fn on_evaluation(&mut self, _report: &EvaluationReport<'_>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Why a run ended.

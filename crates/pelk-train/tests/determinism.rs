@@ -89,7 +89,7 @@ fn a_stop_that_the_observer_asks_for_can_be_resumed() {
 }
 
 #[test]
-fn the_number_of_threads_changes_no_bit() {
+fn the_number_of_threads_and_of_loaders_changes_no_bit() {
     // Large enough that every operator shares its work out.
     let datasets = Datasets { train: images([28, 28], 66, 1), test: images([28, 28], 40, 2) };
     let settings = [
@@ -105,7 +105,8 @@ fn the_number_of_threads_changes_no_bit() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut trainer = trainer_on(datasets.clone(), config(&settings));
-            trainer.run(Limits::default(), &mut recorder).unwrap();
+            let limits = Limits { loaders: Some(threads), ..Limits::default() };
+            trainer.run(limits, &mut recorder).unwrap();
         });
         recorder.bytes()
     };

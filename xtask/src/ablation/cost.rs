@@ -9,11 +9,8 @@ use crate::own_process;
 use crate::workspace::{datasets, in_pool};
 use anyhow::{Context, Result};
 use pelk_autodiff::Backend;
-use pelk_data::{Loader, LoaderConfig, Mode};
-use pelk_train::{
-    Checkpoint, Datasets, EvaluationReport, Limits, Observer, StepReport, TrainConfig, Trainer,
-    write_atomically,
-};
+use pelk_data::Loader;
+use pelk_train::{Datasets, Limits, Observer, StepReport, TrainConfig, Trainer, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -218,14 +215,9 @@ fn inference<B: Backend>(
     use pelk_autodiff::{Parameters, from_host};
     const BATCHES: usize = 3;
     let parameters = Parameters::upload(backend, &pelk_models::initialize(trainer.network(), 0)?)?;
-    let loading = LoaderConfig::new(
-        config.batch.evaluation_size,
-        Mode::Evaluation { transform: config.data.evaluation.clone() },
-        datasets.train.statistics().clone(),
-    );
-    let mut batches = Loader::new(datasets.test.clone(), loading)?;
-    let batch = batches.next().context("there are no test images")??;
-    drop(batches);
+    let (test, size) = (&datasets.test, config.batch.evaluation_size);
+    let loading = config.data.evaluation_loading(&**test, size, datasets.train.statistics());
+    let batch = Loader::new(test.clone(), loading)?.next().context("there are no test images")??;
     let input = from_host(backend, &batch.images)?;
     let mut session = trainer.network().session(backend, &parameters, backend.shape(&input))?;
     session.run(input)?;
@@ -247,13 +239,6 @@ impl Observer for Clock {
     fn on_step(&mut self, _: &StepReport) -> bool {
         self.0.push(Instant::now());
         true
-    }
-    fn on_evaluation_batch(&mut self, _: usize, _: usize) {}
-    fn on_checkpoint(&mut self, _: &Checkpoint) -> pelk_train::Result<()> {
-        Ok(())
-    }
-    fn on_evaluation(&mut self, _: &EvaluationReport<'_>) -> pelk_train::Result<()> {
-        Ok(())
     }
 }
 

@@ -176,8 +176,6 @@ impl<S: Fn() -> bool, W: Watcher> Observer for Files<'_, S, W> {
         !(self.stopping)()
     }
 
-    fn on_evaluation_batch(&mut self, _: usize, _: usize) {}
-
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> pelk_train::Result<()> {
         self.files.save(checkpoint, 1)
     }

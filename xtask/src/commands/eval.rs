@@ -10,7 +10,7 @@ use crate::workspace::{dataset, in_pool, shown};
 use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 use pelk_autodiff::Backend;
-use pelk_data::Split;
+use pelk_data::{LoaderConfig, Split};
 use pelk_models::Head;
 use pelk_train::{InferenceConfig, evaluate, write_atomically};
 use std::path::PathBuf;
@@ -42,6 +42,9 @@ pub struct EvalArgs {
     /// Images in a pass [default: 250, or 16 in segmentation; images of different sizes go one at a time]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     batch: Option<usize>,
+    /// Threads that read images, beside those that compute; does not change results
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
+    loaders: usize,
     /// Table of all classes; without, of more than 30 the 20 worst
     #[arg(long)]
     all_classes: bool,
@@ -113,19 +116,12 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
         Head::UperNet(_) => SEGMENTATION_BATCH,
         Head::Pooled | Head::Dense => BATCH,
     });
+    let loading = description.data.evaluation_loading(&*images, batch, &description.normalisation);
+    let loading = LoaderConfig { workers: args.loaders, ..loading };
     let progress = Evaluating::new(count);
     let start = Instant::now();
-    let evaluation = evaluate(
-        backend,
-        &network,
-        &parameters,
-        images,
-        &description.normalisation,
-        description.data.evaluation.as_ref(),
-        &inference,
-        batch,
-        |done| progress.show(done),
-    )?;
+    let evaluation =
+        evaluate(backend, &network, &parameters, images, loading, &inference, |done| progress.show(done))?;
     let seconds = start.elapsed().as_secs_f64();
     progress.finish();
     let folded = if network.config().folded { " (folded)" } else { "" };

@@ -63,7 +63,7 @@ pub struct TrainArgs {
     /// Keep so many states to go on from: last.safetensors, and those before it in the folder `checkpoints`
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     keep: usize,
-    /// Threads that read and change training images, beside those that compute; does not change results
+    /// Threads that read images and change those of training, beside those that compute; does not change results
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     loaders: usize,
     /// Say how long the run will take and take one step, without a folder; nothing is kept

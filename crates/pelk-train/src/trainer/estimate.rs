@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::inference::Predictor;
 use crate::observer::Limits;
 use pelk_autodiff::{Backend, Parameters};
-use pelk_data::{Loader, LoaderConfig, Mode};
+use pelk_data::{Loader, LoaderConfig};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub struct Estimate {
     pub loading: Duration,
     /// Steps that are left.
     pub steps: u64,
-    /// One evaluation.
+    /// One evaluation: computing, or reading the images where that takes longer.
     pub evaluation: Duration,
     /// Evaluations that are left.
     pub evaluations: u64,
@@ -56,7 +56,7 @@ impl<B: Backend> Trainer<B> {
             step: step.max(loading),
             loading,
             steps: last.saturating_sub(self.step),
-            evaluation: networks * self.measure_evaluation(&self.parameters)?,
+            evaluation: networks * self.measure_evaluation(&self.parameters, limits)?,
             evaluations: evaluations as u64,
         })
     }
@@ -90,20 +90,19 @@ impl<B: Backend> Trainer<B> {
     }
 
     /// The time of an evaluation of one network.
-    fn measure_evaluation(&self, parameters: &Parameters<B>) -> Result<Duration> {
+    fn measure_evaluation(&self, parameters: &Parameters<B>, limits: Limits) -> Result<Duration> {
         let test = self.datasets.test.clone();
         let images = test.len();
-        let size = self.config.batch.evaluation_size.min(images);
-        let normalisation = self.datasets.train.statistics().clone();
-        let transform = self.config.data.evaluation.clone();
-        // Images of different sizes go one at a time.
-        let size = if transform.is_some() || test.image_size().is_some() { size } else { 1 };
-        let config = LoaderConfig::new(size, Mode::Evaluation { transform }, normalisation);
+        let loading = self.test_loading(limits);
+        let workers = loading.workers.max(1) as u32;
         let mut predictor =
             Predictor::new(&self.backend, &self.network, parameters, self.config.inference.clone())?;
-        let Some(batch) = Loader::new(test, config)?.next().transpose()? else {
+        let start = Instant::now();
+        let one = LoaderConfig { workers: 1, prefetch: 1, ..loading };
+        let Some(batch) = Loader::new(test, one)?.next().transpose()? else {
             return Ok(Duration::ZERO);
         };
+        let loading = start.elapsed() / workers;
         // The first time records the network.
         let mut time = Duration::ZERO;
         for _ in 0..2 {
@@ -114,6 +113,6 @@ impl<B: Backend> Trainer<B> {
                 break;
             }
         }
-        Ok(time.mul_f64(images as f64 / batch.indices.len().max(1) as f64))
+        Ok(time.max(loading).mul_f64(images as f64 / batch.indices.len().max(1) as f64))
     }
 }

@@ -5,19 +5,24 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::metrics::{MetricsRow, Scores};
-use crate::observer::{EvaluationReport, Observer};
+use crate::observer::{EvaluationReport, Limits, Observer};
 use pelk_autodiff::{Backend, Parameters};
+use pelk_data::LoaderConfig;
 
 impl<B: Backend> Trainer<B> {
-    pub(super) fn evaluate(&mut self, epoch: u64, observer: &mut impl Observer) -> Result<()> {
+    pub(super) fn evaluate(
+        &mut self,
+        epoch: u64,
+        limits: Limits,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
         let images = self.datasets.test.len();
         let all = if self.ema.is_some() { 2 * images } else { images };
         let (network, evaluation) =
-            self.measure(&self.parameters, |done| observer.on_evaluation_batch(done, all))?;
-        let ema = self
-            .ema
-            .as_ref()
-            .map(|ema| self.measure(&ema.average, |done| observer.on_evaluation_batch(images + done, all)));
+            self.measure(&self.parameters, limits, |done| observer.on_evaluation_batch(done, all))?;
+        let ema = self.ema.as_ref().map(|ema| {
+            self.measure(&ema.average, limits, |done| observer.on_evaluation_batch(images + done, all))
+        });
         let ema = ema.transpose()?;
 
         let steps = self.config.schedule.steps_since_evaluation(self.step, self.steps_per_epoch);
@@ -49,6 +54,7 @@ impl<B: Backend> Trainer<B> {
     fn measure(
         &self,
         parameters: &Parameters<B>,
+        limits: Limits,
         on_batch: impl FnMut(usize),
     ) -> Result<(Checkpoint, Evaluation)> {
         // First, so that weights which are not finite are found before they are measured.
@@ -58,13 +64,19 @@ impl<B: Backend> Trainer<B> {
             &self.network,
             parameters,
             self.datasets.test.clone(),
-            self.datasets.train.statistics(),
-            self.config.data.evaluation.as_ref(),
+            self.test_loading(limits),
             &self.config.inference,
-            self.config.batch.evaluation_size,
             on_batch,
         )?;
         Ok((network, evaluation))
+    }
+
+    /// How the test images are read.
+    pub(super) fn test_loading(&self, limits: Limits) -> LoaderConfig {
+        let (config, datasets) = (&self.config, &self.datasets);
+        let (batch_size, normalisation) = (config.batch.evaluation_size, datasets.train.statistics());
+        let loading = config.data.evaluation_loading(&*datasets.test, batch_size, normalisation);
+        LoaderConfig { workers: limits.loaders.unwrap_or(loading.workers), ..loading }
     }
 }
 

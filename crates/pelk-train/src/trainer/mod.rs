@@ -7,7 +7,7 @@ mod state;
 mod step;
 mod targets;
 
-use crate::config::TrainConfig;
+use crate::config::{DataConfig, TrainConfig};
 use crate::ema::Ema;
 use crate::error::{Result, TrainError};
 use crate::inference::{InferenceConfig, Predictor};
@@ -19,7 +19,7 @@ use crate::warm_start::{self, WarmStart};
 pub use estimate::Estimate;
 use fit::Fit;
 use pelk_autodiff::{Backend, Parameters};
-use pelk_data::{Dataset, Loader, LoaderConfig, MixConfig, Mode};
+use pelk_data::{Dataset, Loader, MixConfig};
 use pelk_models::{Network, initialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -215,7 +215,7 @@ impl<B: Backend> Trainer<B> {
             let go_on = observer.on_step(&report);
             let evaluates = self.config.schedule.evaluates_after(self.step, self.steps_per_epoch);
             if evaluates {
-                self.evaluate(epoch, observer)?;
+                self.evaluate(epoch, limits, observer)?;
             }
             let finished = self.step == self.total_steps();
             let ends = !finished && (!go_on || self.step >= last);
@@ -233,18 +233,12 @@ impl<B: Backend> Trainer<B> {
 
     /// The batches of an epoch from the next step on.
     fn loader(&self, epoch: u64, limits: Limits, mix: MixConfig) -> Result<Loader> {
-        let data = &self.datasets.train;
-        let mode = Mode::Training {
-            seed: self.config.seed,
-            epoch,
-            augmentation: Some(self.config.data.augmentation.clone()),
-            mix,
-            drop_last: true,
-        };
-        let mut config = LoaderConfig::new(self.config.batch.size, mode, data.statistics().clone());
+        let dataset = &self.datasets.train;
+        let data = DataConfig { mix, ..self.config.data.clone() };
+        let mut config = data.training_loading(&**dataset, self.config.batch.size, [self.config.seed, epoch]);
         config.start_batch = (self.step % self.steps_per_epoch) as usize * self.config.batch.accumulation;
         config.workers = limits.loaders.unwrap_or(config.workers);
-        Ok(Loader::new(data.clone(), config)?)
+        Ok(Loader::new(dataset.clone(), config)?)
     }
 }
 

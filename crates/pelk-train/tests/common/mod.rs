@@ -112,8 +112,6 @@ impl Observer for Recorder {
         self.stop_after.is_none_or(|stop| report.step < stop)
     }
 
-    fn on_evaluation_batch(&mut self, _done: usize, _all: usize) {}
-
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         checkpoint.write(&self.last())
     }

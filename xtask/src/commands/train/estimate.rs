@@ -5,7 +5,7 @@ use crate::output::say;
 use crate::progress::duration;
 use anyhow::Result;
 use pelk_autodiff::Backend;
-use pelk_train::{Checkpoint, Estimate, EvaluationReport, Limits, Observer, StepReport, Trainer};
+use pelk_train::{Estimate, Limits, Observer, StepReport, Trainer};
 
 /// An estimate for a person.
 pub fn sentence(estimate: &Estimate) -> String {
@@ -64,16 +64,6 @@ impl Observer for First {
     fn on_step(&mut self, report: &StepReport) -> bool {
         self.0 = Some(*report);
         true
-    }
-
-    fn on_evaluation_batch(&mut self, _: usize, _: usize) {}
-
-    fn on_checkpoint(&mut self, _: &Checkpoint) -> pelk_train::Result<()> {
-        Ok(())
-    }
-
-    fn on_evaluation(&mut self, _: &EvaluationReport<'_>) -> pelk_train::Result<()> {
-        Ok(())
     }
 }
 

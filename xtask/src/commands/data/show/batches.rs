@@ -11,7 +11,7 @@ use anyhow::Result;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use ndarray::Axis;
-use pelk_data::{Batch, Dataset, IGNORED, Labelling, Loader, LoaderConfig, Mode, Normalisation, Split};
+use pelk_data::{Batch, Dataset, IGNORED, Labelling, Loader, LoaderConfig, Normalisation, Split};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -27,22 +27,16 @@ const MOST: u32 = 224;
 pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
     let (name, config) = presets::configuration(args.preset.as_deref(), args.config.as_deref(), &args.set)?;
     let data = dataset(&config.data, args.data.as_deref(), split)?;
-    let mode = match split {
-        Split::Train => Mode::Training {
-            seed: config.seed,
-            epoch: 0,
-            augmentation: Some(config.data.augmentation.clone()),
-            mix: config.data.mix.clone(),
-            drop_last: true,
-        },
-        Split::Test => Mode::Evaluation { transform: config.data.evaluation.clone() },
-    };
-    let alike = split == Split::Train || data.image_size().is_some() || config.data.evaluation.is_some();
     let normalisation = data.statistics().clone();
     // As training has it, since partners are mixed across the batch.
-    let size = if alike { config.batch.size.min(data.len()) } else { 1 };
-    let loading = LoaderConfig { prefetch: 1, ..LoaderConfig::new(size, mode, normalisation.clone()) };
-    let batches = Loader::new(Arc::clone(&data), loading)?;
+    let size = config.batch.size.min(data.len());
+    let loading = match split {
+        Split::Train => config.data.training_loading(&*data, size, [config.seed, 0]),
+        Split::Test => config.data.evaluation_loading(&*data, size, &normalisation),
+    };
+    let size = loading.batch_size;
+    let alike = split == Split::Train || data.image_size().is_some() || config.data.evaluation.is_some();
+    let batches = Loader::new(Arc::clone(&data), LoaderConfig { prefetch: 1, ..loading })?;
     let (mut rows, mut dimensions, mut present) = (Vec::new(), (0, 0), BTreeSet::new());
     for batch in batches.take(args.batches) {
         let batch = batch?;

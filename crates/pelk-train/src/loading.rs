@@ -1,0 +1,29 @@
+//! From a configuration to batches.
+
+use crate::config::DataConfig;
+use pelk_data::{Dataset, LoaderConfig, Mode, Normalisation};
+
+impl DataConfig {
+    /// An epoch's training batches of `batch_size` images, changed and mixed as this says; a last batch that is not full is left
+    /// out. `seed` is the run's, epochs count from 0.
+    pub fn training_loading(
+        &self,
+        dataset: &dyn Dataset,
+        batch_size: usize,
+        [seed, epoch]: [u64; 2],
+    ) -> LoaderConfig {
+        let augmentation = Some(self.augmentation.clone());
+        let mode = Mode::Training { seed, epoch, augmentation, mix: self.mix.clone(), drop_last: true };
+        LoaderConfig::new(batch_size, mode, dataset.statistics().clone())
+    }
+
+    /// A dataset's images as they are measured, `batch_size` at once where they are alike; `normalisation` is that of training.
+    pub fn evaluation_loading(
+        &self,
+        dataset: &dyn Dataset,
+        batch_size: usize,
+        normalisation: &Normalisation,
+    ) -> LoaderConfig {
+        LoaderConfig::evaluation(dataset, self.evaluation.clone(), batch_size, normalisation.clone())
+    }
+}
