@@ -22,6 +22,7 @@ use pelk_cpu::simd::Level;
 use record::{EXPLANATION, Record, tables};
 use std::io::IsTerminal;
 use timing::PeakRate;
+pub use timing::Timing;
 
 /// Measure how long operators and networks take on this machine.
 ///

@@ -2,11 +2,12 @@
 
 mod check;
 mod show;
+mod speed;
 mod write;
 
 use anyhow::Result;
 
-/// Look at datasets, check them, and write composed ones as files
+/// Look at datasets, check them, measure how fast they are read, and write composed ones as files
 #[derive(Debug, clap::Args)]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -17,6 +18,7 @@ pub struct DataArgs {
 enum DataCommand {
     Check(check::CheckArgs),
     Show(show::ShowArgs),
+    Speed(speed::SpeedArgs),
     Write(write::WriteArgs),
 }
 
@@ -28,6 +30,7 @@ pub fn run(args: &DataArgs) -> Result<()> {
     match &args.command {
         DataCommand::Check(args) => check::run(args),
         DataCommand::Show(args) => show::run(args),
+        DataCommand::Speed(args) => speed::run(args),
         DataCommand::Write(args) => write::run(args),
     }
 }

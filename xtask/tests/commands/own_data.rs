@@ -46,6 +46,10 @@ fn pictures_in_folders_are_checked_learnt_measured_predicted_and_folded() {
         let eval = ["eval", "--checkpoint", checkpoint, "--data", "photos"];
         let said = succeed(&mut sandbox.xtask(eval));
         assert!(said.contains("8 test images of folder"), "{said}");
+        let more = succeed(&mut sandbox.xtask(eval.into_iter().chain(["--batch", "3", "--loaders", "2"])));
+        let measured =
+            |said: &str| said.lines().filter(|line| !line.starts_with("speed")).collect::<String>();
+        assert_eq!(measured(&said), measured(&more), "neither changes results");
     }
     let best = ["--checkpoint", "run/best.safetensors"];
     let predict = ["predict", "photos/red/0.jpg", "photos/blue/1.png"];
@@ -59,6 +63,31 @@ fn pictures_in_folders_are_checked_learnt_measured_predicted_and_folded() {
     let show = ["data", "show", "--preset", "folder", "--data", "photos", "--out", "sheet.png"];
     succeed(&mut sandbox.xtask(show.into_iter().chain(settings.iter().copied())));
     assert!(image::open(sandbox.path("sheet.png")).unwrap().width() > 300);
+}
+
+#[test]
+fn the_speed_of_reading_is_measured_for_each_use() {
+    let sandbox = Sandbox::new();
+    photos(&sandbox);
+    let settings = SMALL.iter().flat_map(|setting| ["--set", setting]);
+    let speed =
+        ["data", "speed", "--preset", "folder", "--data", "photos", "--images", "14", "--loaders", "2"];
+    let args: Vec<&str> = speed.into_iter().chain(settings).collect();
+    let lines = succeed(&mut sandbox.xtask(args.iter().copied().chain(["--json"])));
+    // 14 of 32 training images, three whole batches of 4, all 8 test images.
+    let expected = [("read", 14), ("training", 12), ("evaluation", 8)];
+    assert_eq!(lines.lines().count(), expected.len(), "{lines}");
+    for (line, (pass, images)) in lines.lines().zip(expected) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["bench"], &line["pass"]), (&"loading".into(), &pass.into()));
+        assert_eq!((&line["images"], &line["loaders"]), (&images.into(), &2.into()));
+        let rate = 1e3 * f64::from(images) / line["ms"].as_f64().unwrap();
+        assert!((line["images_per_second"].as_f64().unwrap() / rate - 1.0).abs() < 1e-3, "{line}");
+    }
+    let table = succeed(&mut sandbox.xtask(args.iter().copied()));
+    for words in ["folder", "2 threads", "training batches", "images/s"] {
+        assert!(table.contains(words), "{words} is missing:\n{table}");
+    }
 }
 
 #[test]

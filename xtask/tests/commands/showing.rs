@@ -74,7 +74,10 @@ fn the_help_of_each_command_names_its_options() {
             "train",
             "--preset --config --data --set --out --resume --threads --max-steps --checkpoint-every --tui --seed",
         ),
-        ("eval", "--checkpoint --data --train --folded --all-classes --confusion --batch --threads"),
+        (
+            "eval",
+            "--checkpoint --data --train --folded --all-classes --confusion --batch --loaders --threads",
+        ),
         ("predict", "--checkpoint --invert --threads IMAGE"),
         ("grid", "--kernel --center --base --uniform --half --reversed --svg"),
         ("cost", "--task --size --classes --channels --by-part --json MODEL"),
