@@ -225,7 +225,7 @@ fn is_empty(path: &Path) -> bool {
 }
 
 /// Sets `key.path=value` in a table. The value is TOML; what does not parse as TOML is taken as text, so that quotes are
-/// not needed on the command line.
+/// not needed on the command line. Without a value the key is taken away.
 fn set(table: &mut Table, setting: &str) -> std::result::Result<(), String> {
     let (path, text) = setting.split_once('=').ok_or_else(|| {
         "wants the form key.path=value, for instance optimizer.learning_rate=0.002".to_owned()
@@ -245,6 +245,11 @@ fn set(table: &mut Table, setting: &str) -> std::result::Result<(), String> {
         let next = place.entry(key).or_insert_with(|| Value::Table(Table::new()));
         place =
             next.as_table_mut().ok_or_else(|| format!("`{key}` is a value and has no keys of its own"))?;
+    }
+    if text.trim().is_empty() {
+        let gone = place.remove(last).map(drop);
+        return gone
+            .ok_or_else(|| "there is no value to take away: the key has its default already".to_owned());
     }
     place.insert(last.to_owned(), value);
     Ok(())
@@ -315,6 +320,19 @@ mod tests {
             let message = parse(&[&settings[..], &[setting]].concat()).unwrap_err().to_string();
             assert!(message.contains(text), "{message}");
         }
+    }
+
+    #[test]
+    fn a_key_without_a_value_has_its_default_again() {
+        let config = parse(&["data.evaluation={size=96}", "seed=7", "data.evaluation=", "seed= "]).unwrap();
+        assert_eq!(config, parse(&[]).unwrap());
+        let message = parse(&["data.evaluatoin="]).unwrap_err().to_string();
+        assert!(
+            message.contains("data.evaluatoin=") && message.contains("no value to take away"),
+            "{message}"
+        );
+        let message = parse(&["model.name="]).unwrap_err().to_string();
+        assert!(message.contains("missing field `name`"), "{message}");
     }
 
     #[test]

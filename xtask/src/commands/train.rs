@@ -40,7 +40,8 @@ pub struct TrainArgs {
     /// Start the backbone from the weights in a safetensors file, such as a classifier's best.safetensors
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Change a key of the configuration, for instance optimizer.learning_rate=0.002; may be repeated
+    /// Change a key of the configuration, for instance optimizer.learning_rate=0.002; without a value it has its default again; may
+    /// be repeated
     #[arg(long, value_name = "KEY.PATH=VALUE")]
     set: Vec<String>,
     /// Folder of the run's files [default: runs/PRESET, numbered where that is taken]
