@@ -1,7 +1,7 @@
 //! Images in another size, smoothed as they shrink: the bicubic filter of PIL, to the bit, which classification's recipes resize
 //! with.
 //!
-//! Own code, to the bit, and since only what a part needs is computed, and since the library for this (`fast_image_resize` 6.1) subtracts with
+//! Own code, since only what a part needs is computed, and since the library for this (`fast_image_resize` 6.1) subtracts with
 //! overflow, and then reads outside of its buffers, for some parts with fractional bounds, as evaluation cuts them.
 
 use std::ops::{Range, RangeInclusive};

@@ -12,7 +12,7 @@ pub fn compared(first: &str, second: &str, steps: u64, difference: &Difference) 
     let size = format!("{:.1} points", mean.abs());
     let n = difference.summary.n;
     let noise = match difference.interval {
-        Some([low, high]) => format!("95 % interval {:+.1} to {:+.1}, {n} seeds", points(low), points(high)),
+        Some([low, high]) => format!("95 % interval {} to {}, {n} seeds", signed(low), signed(high)),
         None => "one seed".to_owned(),
     };
     match difference.verdict() {
@@ -108,9 +108,25 @@ pub fn points(share: f64) -> f64 {
     (1000.0 * share).round() / 10.0 + 0.0
 }
 
+/// Percentage points with their sign: with one place after the point, or with as many as show that they are not 0, since an
+/// interval is judged by whether it holds that.
+pub fn signed(share: f64) -> String {
+    match (100.0 * share).abs() {
+        tiny @ 1e-9..0.05 => format!("{:+.*}", -tiny.log10().floor() as usize, 100.0 * share),
+        _ => format!("{:+.1}", points(share)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bound_beside_0_is_not_shown_as_0() {
+        let bounds = [0.1234, -0.0126, -0.0006, 0.0005, -0.00024, 0.000_043, 0.0, -0.0];
+        let shown = ["+12.3", "-1.3", "-0.1", "+0.1", "-0.02", "+0.004", "+0.0", "+0.0"];
+        assert_eq!(bounds.map(signed), shown);
+    }
 
     fn difference(values: &[f64]) -> Difference {
         let seeds =

@@ -1,7 +1,7 @@
 //! The part of a report that is about one study on one task: sentences, numbers, charts, pictures of grids.
 
 use super::document::{Block, Document, Figure, Picture, Table};
-use super::sentences::points;
+use super::sentences::signed;
 use super::view::{ArmView, StudyView};
 use super::{charts, sentences};
 use crate::ablation::catalog::Study;
@@ -130,12 +130,10 @@ fn table(study: &Study, view: &StudyView) -> Table {
             if has_other {
                 let difference = view.difference(arm, steps);
                 cells.push(difference.map_or_else(dash, |(_, difference)| {
-                    let mean = points(difference.summary.mean);
+                    let mean = signed(difference.summary.mean);
                     match difference.interval {
-                        Some([low, high]) => {
-                            format!("{mean:+.1} [{:+.1}, {:+.1}]", points(low), points(high))
-                        }
-                        None => format!("{mean:+.1}"),
+                        Some([low, high]) => format!("{mean} [{}, {}]", signed(low), signed(high)),
+                        None => mean,
                     }
                 }));
             }
