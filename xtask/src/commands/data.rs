@@ -7,7 +7,7 @@ mod write;
 
 use anyhow::Result;
 
-/// Look at datasets, check them, measure how fast they are read, and write composed ones as files
+/// Look at datasets, check and time them, and write composed ones as files
 #[derive(Debug, clap::Args)]
 pub struct DataArgs {
     #[command(subcommand)]
