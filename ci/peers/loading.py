@@ -24,7 +24,7 @@ from plan import ROOT
 
 PASSES = {"read": "read", "training": "training recipe", "evaluation": "test transform"}
 IMAGES = 512
-FILL, LEAST_RUNS = 1.0, 3  # as `cargo xtask data speed`
+RUNS = 5  # as `cargo xtask data speed`
 
 
 def photos(folder: Path) -> None:
@@ -75,10 +75,7 @@ def theirs(folder: Path) -> dict[str, float]:
             return time.perf_counter() - start
 
         once()
-        times, begin = [], time.perf_counter()
-        while len(times) < LEAST_RUNS or time.perf_counter() - begin < FILL:
-            times.append(once())
-        return len(paths) / statistics.median(times)
+        return len(paths) / statistics.median(once() for _ in range(RUNS))
 
     return {"read": speed(lambda image: image), "training": speed(train), "evaluation": speed(test)}
 

@@ -37,6 +37,15 @@ impl Rectangle {
         self.left..self.left + self.width
     }
 
+    /// What it holds of an image of rows of `width` pixels of some channels.
+    pub(crate) fn cut(&self, image: &[u8], width: usize, channels: usize) -> Vec<u8> {
+        let mut part = Vec::with_capacity(self.height * self.width * channels);
+        for row in image.chunks_exact(width * channels).skip(self.top).take(self.height) {
+            part.extend_from_slice(&row[self.left * channels..][..self.width * channels]);
+        }
+        part
+    }
+
     /// A random rectangle smaller than the image in both directions, or none if [`ATTEMPTS`] draws did not fit.
     ///
     /// Its share of the image is uniform in `area`, and the logarithm of its height over width uniform between

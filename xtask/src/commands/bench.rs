@@ -22,7 +22,7 @@ use pelk_cpu::simd::Level;
 use record::{EXPLANATION, Record, tables};
 use std::io::IsTerminal;
 use timing::PeakRate;
-pub use timing::Timing;
+pub use timing::{Timing, repeat};
 
 /// Measure how long operators and networks take on this machine.
 ///

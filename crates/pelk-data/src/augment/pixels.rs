@@ -16,15 +16,11 @@ pub(super) enum Pixels {
 impl Pixels {
     /// What `view` shows of an image of bytes.
     pub(super) fn seen(view: &View, image: &[u8], channels: usize) -> Pixels {
-        let (part, length) = (view.part, view.from[1] * channels);
-        if view.from != view.to {
-            return Pixels::Values(view.bilinear(image, channels));
+        if view.from == view.to {
+            Pixels::Bytes(view.part.cut(image, view.from[1], channels))
+        } else {
+            Pixels::Values(view.bilinear(image, channels))
         }
-        let mut bytes = Vec::with_capacity(part.height * part.width * channels);
-        for row in image.chunks_exact(length).skip(part.top).take(part.height) {
-            bytes.extend_from_slice(&row[part.left * channels..][..part.width * channels]);
-        }
-        Pixels::Bytes(bytes)
     }
 
     /// [`shift`], black outside.

@@ -55,9 +55,7 @@ impl ResizedCrop {
 
     fn resized<'a>(&self, part: Rectangle, sample: &Sample<'a>, channels: usize) -> Sample<'a> {
         // What lies outside the part is cut off before it is resized, and not seen by the filter.
-        let rows = sample.pixels.chunks_exact(sample.size[1] * channels).skip(part.top).take(part.height);
-        let mut cut = Vec::with_capacity(part.height * part.width * channels);
-        rows.for_each(|row| cut.extend_from_slice(&row[part.left * channels..][..part.width * channels]));
+        let cut = part.cut(&sample.pixels, sample.size[1], channels);
         let whole = [0.0, 0.0, part.height as f64, part.width as f64];
         let size = [self.size; 2];
         let pixels = bicubic(&cut, [part.height, part.width], channels, whole, size).into();

@@ -1,6 +1,6 @@
 //! `cargo xtask data speed`
 
-use crate::commands::bench::Timing;
+use crate::commands::bench::{Timing, repeat};
 use crate::output::say;
 use crate::presets;
 use crate::table::{Table, number, text};
@@ -12,7 +12,6 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// Measure how fast images are read and changed
 ///
@@ -63,9 +62,8 @@ struct Record {
     images_per_second: f64,
 }
 
-/// Runs are repeated for so long, and so often at least.
-const FILL: Duration = Duration::from_secs(1);
-const LEAST_RUNS: usize = 3;
+/// Fewest timed runs.
+const RUNS: usize = 5;
 
 /// Runs the command.
 ///
@@ -78,8 +76,10 @@ pub fn run(args: &SpeedArgs) -> Result<()> {
     let size = config.batch.size.min(train.len());
     let training = config.data.training_loading(&*train, size, [config.seed, 0]);
     let evaluation = config.data.evaluation_loading(&*test, config.batch.evaluation_size, train.statistics());
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(args.loaders).build();
+    let threads = threads.context("cannot start the threads")?;
     let records = [
-        measure("read", args.loaders, || read(&*train, args))?,
+        measure("read", args.loaders, || threads.install(|| read(&*train, args.images)))?,
         measure("training", args.loaders, || batches(&train, &training, args))?,
         measure("evaluation", args.loaders, || batches(&test, &evaluation, args))?,
     ];
@@ -89,8 +89,8 @@ pub fn run(args: &SpeedArgs) -> Result<()> {
         }
         return Ok(());
     }
-    let threads = if args.loaders == 1 { "1 thread".to_owned() } else { format!("{} threads", args.loaders) };
-    say!("Images of {} by the recipe {name}, on {threads}\n", config.data.dataset);
+    let on = if args.loaders == 1 { "1 thread".to_owned() } else { format!("{} threads", args.loaders) };
+    say!("Images of {} by the recipe {name}, on {on}\n", config.data.dataset);
     let mut table = Table::new([text(""), number("images"), number("images/s"), number("ms an image")]);
     let titles = ["read", "training batches", "test batches"];
     for (title, record) in titles.into_iter().zip(&records) {
@@ -103,26 +103,21 @@ pub fn run(args: &SpeedArgs) -> Result<()> {
     Ok(())
 }
 
-/// Times runs of something that says how many images it made, after one to warm up.
+/// Times runs of something that says how many images it made.
 fn measure(pass: &'static str, loaders: usize, mut run: impl FnMut() -> Result<usize>) -> Result<Record> {
-    let images = run()?;
-    let (mut times, begin) = (Vec::new(), Instant::now());
-    while times.len() < LEAST_RUNS || begin.elapsed() < FILL {
-        let start = Instant::now();
-        run()?;
-        times.push(1e3 * start.elapsed().as_secs_f64());
-    }
-    let Timing { median_ms, min_ms, runs } = Timing::of(times);
+    let mut images = 0;
+    let Timing { median_ms, min_ms, runs } = repeat(RUNS, || {
+        images = run()?;
+        Ok(())
+    })?;
     let images_per_second = (1e6 * images as f64 / median_ms).round() / 1e3;
     Ok(Record { bench: "loading", pass, images, loaders, ms: median_ms, min_ms, runs, images_per_second })
 }
 
-/// Reads the first images as they are.
-fn read(data: &dyn Dataset, args: &SpeedArgs) -> Result<usize> {
-    let images = args.images.min(data.len());
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(args.loaders).build();
-    let read = || (0..images).into_par_iter().try_for_each(|index| data.sample(index).map(drop));
-    threads.context("cannot start the threads")?.install(read)?;
+/// Reads the first images as they are, on the present threads.
+fn read(data: &dyn Dataset, images: usize) -> Result<usize> {
+    let images = images.min(data.len());
+    (0..images).into_par_iter().try_for_each(|index| data.sample(index).map(drop))?;
     Ok(images)
 }
 
