@@ -41,7 +41,7 @@ def describe(text: str) -> dict:
         ones = next((i for i, length in enumerate(reversed(half)) if length > 1), len(half))
         if ones < len(half):
             centers.add(2 * ones - 1)
-    assert len(centers) == 1, "one centre for all stages"
+    assert len(centers) == 1, "one center for all stages"
     config = Config(
         depths=tuple(stage["depth"] for stage in network["stages"]),
         widths=tuple(stage["width"] for stage in network["stages"]),
@@ -51,7 +51,7 @@ def describe(text: str) -> dict:
         classes=network["classes"],
         stem_stride=network["stem_stride"],
     )
-    return {"config": config, "size": description["image"][0], **description["normalisation"]}
+    return {"config": config, "size": description["image"][0], **description["normalization"]}
 
 
 def last_map(network: Pelk, x: torch.Tensor) -> torch.Tensor:
@@ -73,7 +73,7 @@ def scores(network: Pelk, image: torch.Tensor) -> np.ndarray:
 
 
 def squares(mean: np.ndarray) -> list[int | None]:
-    """The side of the smallest centred square that holds more than each share of the field."""
+    """The side of the smallest centered square that holds more than each share of the field."""
     field = np.log10(mean + 1)
     field /= field.max()
     y, x = field.shape[0] // 2, field.shape[1] // 2

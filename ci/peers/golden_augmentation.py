@@ -3,7 +3,7 @@
     pip install pillow numpy safetensors; pip install --no-deps timm
     python golden_augmentation.py crates/pelk-data/tests/golden/augmentation.safetensors
 
-Bytes, height x width x channels. `rgb` and `grey` are the inputs, `large` the one that is resized. The other names say what made them:
+Bytes, height x width x channels. `rgb` and `gray` are the inputs, `large` the one that is resized. The other names say what made them:
 `resize/TOP,LEFT,HEIGHT,WIDTH/SIDE` is a part, cut out and resized to a square; `evaluation/SIDE/RATIO/IMAGE` torchvision's Resize and
 CenterCrop; `INPUT/OPERATION/LEVEL/SIGN/ORDER` an operation of RandAugment at a level, with the sign that it draws, of timm's set of
 increasing operations (`inc`) or of the other (`all`).
@@ -76,9 +76,9 @@ def evaluation(image: Image.Image, side: int, ratio: float) -> Image.Image:
 def main(path: str):
     timm = load_timm()
     out = {"rgb": picture(14, 18, 1), "large": picture(37, 61, 2)}
-    out["grey"] = np.ascontiguousarray(out["rgb"][:, :, 1:2])
+    out["gray"] = np.ascontiguousarray(out["rgb"][:, :, 1:2])
     operations(timm, "rgb", Image.fromarray(out["rgb"]), MEAN, out)
-    operations(timm, "grey", Image.fromarray(out["grey"][:, :, 0]), MEAN[:1], out)
+    operations(timm, "gray", Image.fromarray(out["gray"][:, :, 0]), MEAN[:1], out)
     large = Image.fromarray(out["large"])
     for (top, left, height, width), side in [
         ((0, 0, 37, 61), 16),

@@ -15,7 +15,7 @@ FOLDER = Path(sys.argv[1])
 WIDTH, HEIGHT = 21, 14
 
 
-def colours(shift=0):
+def colors(shift=0):
     """A smooth picture, as photographs are: what sharp edges would add are differences between JPEG decoders."""
     image = Image.new("RGB", (WIDTH, HEIGHT))
     image.putdata(
@@ -37,13 +37,13 @@ def saved(image, kind, **options):
     return file.getvalue()
 
 
-def png(colour, depth, rows):
+def png(color, depth, rows):
     """A PNG of these rows of bytes, of kinds that Pillow does not write."""
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, depth, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, depth, color, 0, 0, 0)
     data = zlib.compress(b"".join(b"\0" + row for row in rows), 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
@@ -60,17 +60,17 @@ def interlaced(image):
     return bytes(data)
 
 
-image = colours()
+image = colors()
 alpha = Image.new("L", image.size)
 alpha.putdata([12 * x for _ in range(HEIGHT) for x in range(WIDTH)])
-grey = image.convert("L")
+gray = image.convert("L")
 
 # JPEG of every kind that photographs come in.
 write("420.jpg", saved(image, "JPEG", quality=95, subsampling=2))
 write("444.jpg", saved(image, "JPEG", quality=95, subsampling=0))
 write("progressive.jpg", saved(image, "JPEG", quality=95, subsampling=2, progressive=True))
 write("restarts.jpg", saved(image, "JPEG", quality=95, subsampling=2, restart_marker_blocks=1))
-write("grey.jpg", saved(grey, "JPEG", quality=95))
+write("gray.jpg", saved(gray, "JPEG", quality=95))
 exif = Image.Exif()
 exif[0x0112] = 6
 write("rotated.jpg", saved(image, "JPEG", quality=95, subsampling=0, exif=exif))
@@ -85,8 +85,8 @@ write("ycck.jpg", bytes(data))
 
 # PNG and others.
 write("alpha.png", saved(Image.merge("RGBA", [*image.split(), alpha]), "PNG"))
-write("grey.png", saved(grey, "PNG"))
-write("grey-alpha.png", saved(Image.merge("LA", [grey, alpha]), "PNG"))
+write("gray.png", saved(gray, "PNG"))
+write("gray-alpha.png", saved(Image.merge("LA", [gray, alpha]), "PNG"))
 palette = image.quantize(16)
 write("palette.png", saved(palette, "PNG"))
 write("palette-transparent.png", saved(palette, "PNG", transparency=bytes(range(0, 256, 16))))
@@ -94,15 +94,15 @@ write("bits.png", saved(image.convert("1"), "PNG"))
 write("interlaced.png", interlaced(image))
 deep = [[(257 * v + 97) % 65536 for x in range(WIDTH) for v in image.getpixel((x, y))] for y in range(HEIGHT)]
 write("deep.png", png(2, 16, [struct.pack(f">{len(row)}H", *row) for row in deep]))
-# Pillow cuts grey of 16 bits off at 255, which nobody wants; the upper byte, as it does for colours.
-deep = [[(257 * grey.getpixel((x, y)) + 97) % 65536 for x in range(WIDTH)] for y in range(HEIGHT)]
+# Pillow cuts gray of 16 bits off at 255, which nobody wants; the upper byte, as it does for colors.
+deep = [[(257 * gray.getpixel((x, y)) + 97) % 65536 for x in range(WIDTH)] for y in range(HEIGHT)]
 upper = Image.new("L", image.size)
 upper.putdata([value >> 8 for row in deep for value in row])
-write("deep-grey.png", png(0, 16, [struct.pack(f">{WIDTH}H", *row) for row in deep]), upper.convert("RGB"))
-write("colours.webp", saved(image, "WEBP", lossless=True))
-write("colours.bmp", saved(image, "BMP"))
-write("colours.gif", saved(palette, "GIF"))
-write("colours.tif", saved(image, "TIFF"))
-write("colours.ppm", saved(image, "PPM"))
+write("deep-gray.png", png(0, 16, [struct.pack(f">{WIDTH}H", *row) for row in deep]), upper.convert("RGB"))
+write("colors.webp", saved(image, "WEBP", lossless=True))
+write("colors.bmp", saved(image, "BMP"))
+write("colors.gif", saved(palette, "GIF"))
+write("colors.tif", saved(image, "TIFF"))
+write("colors.ppm", saved(image, "PPM"))
 # The content says what a file is, not its name.
 write("png-in-truth.jpg", saved(image, "PNG"))

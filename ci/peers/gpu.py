@@ -155,7 +155,7 @@ def name(case: Line) -> str:
     """A case for people."""
     if case["bench"] == "peripheral":
         c, h, kernel, center, n, kind = (case[key] for key in ("c", "h", "kernel", "center", "n", "pass"))
-        return f"{kernel} x {kernel} (centre {center}), {n} x {h} x {h} x {c}, {kind}"
+        return f"{kernel} x {kernel} (center {center}), {n} x {h} x {h} x {c}, {kind}"
     return f"{case['model']} at {case['size']}, {case['n']} images, {case['pass']}"
 
 

@@ -80,7 +80,7 @@ def name_of(fields: Line) -> list[str]:
 
 
 HEADS = {
-    "peripheral_conv": ["channels", "map", "kernel (centre)"],
+    "peripheral_conv": ["channels", "map", "kernel (center)"],
     "depthwise_conv": ["channels", "map", "kernel"],
     "pixel_mlp": ["pixels", "channels"],
     "model": ["network", "image", "images a pass"],

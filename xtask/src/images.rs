@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
-use pelk_data::{EvaluationTransform, Normalisation};
+use pelk_data::{EvaluationTransform, Normalization};
 use std::path::Path;
 
 /// Decodes a file as training decodes pictures, see [`pelk_data::read_rgb`].
@@ -17,41 +17,41 @@ pub fn open(path: &Path) -> Result<DynamicImage> {
     Ok(image.into())
 }
 
-/// The image resized to `[height, width, channels]` and normalised as in training.
+/// The image resized to `[height, width, channels]` and normalized as in training.
 ///
 /// # Errors
-/// When the network takes neither grey nor colour images.
+/// When the network takes neither gray nor color images.
 pub fn values(
     image: &DynamicImage,
     [height, width, channels]: [usize; 3],
     filter: FilterType,
-    normalisation: &Normalisation,
+    normalization: &Normalization,
 ) -> Result<Vec<f32>> {
     let image = match (image.height() as usize, image.width() as usize) == (height, width) {
         true => image.clone(),
         false => image.resize_exact(width as u32, height as u32, filter),
     };
-    Ok(normalised(&bytes(&image, channels)?, normalisation))
+    Ok(normalized(&bytes(&image, channels)?, normalization))
 }
 
 /// The image as a classifier sees it in its evaluations, and its height and width then: by the `transform` of these, or else
 /// resized to `[height, width, channels]` of its training images.
 ///
 /// # Errors
-/// When the network takes neither grey nor colour images.
+/// When the network takes neither gray nor color images.
 pub fn evaluated(
     image: &DynamicImage,
     transform: Option<&EvaluationTransform>,
     [height, width, channels]: [usize; 3],
-    normalisation: &Normalisation,
+    normalization: &Normalization,
 ) -> Result<(Vec<f32>, [usize; 2])> {
     let Some(transform) = transform else {
-        let values = values(image, [height, width, channels], FilterType::Triangle, normalisation)?;
+        let values = values(image, [height, width, channels], FilterType::Triangle, normalization)?;
         return Ok((values, [height, width]));
     };
     let size = [image.height() as usize, image.width() as usize];
     let square = transform.apply(&bytes(image, channels)?, size, channels);
-    Ok((normalised(&square, normalisation), [transform.size; 2]))
+    Ok((normalized(&square, normalization), [transform.size; 2]))
 }
 
 fn bytes(image: &DynamicImage, channels: usize) -> Result<Vec<u8>> {
@@ -63,9 +63,9 @@ fn bytes(image: &DynamicImage, channels: usize) -> Result<Vec<u8>> {
 }
 
 /// Bytes, the channels innermost, as values that a network takes.
-pub fn normalised(bytes: &[u8], normalisation: &Normalisation) -> Vec<f32> {
+pub fn normalized(bytes: &[u8], normalization: &Normalization) -> Vec<f32> {
     let mut values: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-    normalisation.apply(&mut values);
+    normalization.apply(&mut values);
     values
 }
 
@@ -77,8 +77,8 @@ mod tests {
     #[test]
     fn an_image_becomes_values_of_the_network_s_shape() {
         let image = DynamicImage::from(RgbImage::from_pixel(4, 2, Rgb([51, 102, 255])));
-        let normalisation = Normalisation { mean: vec![0.2, 0.2, 0.2], std: vec![0.2, 0.1, 0.4] };
-        let values = |shape| values(&image, shape, FilterType::CatmullRom, &normalisation).unwrap();
+        let normalization = Normalization { mean: vec![0.2, 0.2, 0.2], std: vec![0.2, 0.1, 0.4] };
+        let values = |shape| values(&image, shape, FilterType::CatmullRom, &normalization).unwrap();
         for shape in [[2, 4, 3], [3, 2, 3]] {
             let values = values(shape);
             assert_eq!(values.len(), shape.iter().product::<usize>());
@@ -93,13 +93,13 @@ mod tests {
     #[test]
     fn a_classifier_sees_what_it_sees_in_evaluations() {
         let image = DynamicImage::from(RgbImage::from_fn(9, 5, |x, y| Rgb([20 * x as u8, 50 * y as u8, 7])));
-        let normalisation = Normalisation::identity(3);
+        let normalization = Normalization::identity(3);
         let transform = EvaluationTransform { size: 4, crop_ratio: 0.8 };
-        let (values, size) = evaluated(&image, Some(&transform), [6, 6, 3], &normalisation).unwrap();
+        let (values, size) = evaluated(&image, Some(&transform), [6, 6, 3], &normalization).unwrap();
         let expected = transform.apply(image.as_bytes(), [5, 9], 3);
         assert_eq!(size, [4, 4]);
         assert_eq!(values, expected.iter().map(|&byte| f32::from(byte) / 255.0).collect::<Vec<_>>());
-        let (values, size) = evaluated(&image, None, [6, 2, 3], &normalisation).unwrap();
+        let (values, size) = evaluated(&image, None, [6, 2, 3], &normalization).unwrap();
         assert_eq!((values.len(), size), (36, [6, 2]));
     }
 
@@ -108,7 +108,7 @@ mod tests {
         let missing = format!("{:#}", open(Path::new("no-such.png")).unwrap_err());
         assert!(missing.contains("cannot read image no-such.png"), "{missing}");
         let image = DynamicImage::new_luma8(2, 2);
-        let error = values(&image, [2, 2, 2], FilterType::Triangle, &Normalisation::identity(2)).unwrap_err();
+        let error = values(&image, [2, 2, 2], FilterType::Triangle, &Normalization::identity(2)).unwrap_err();
         assert!(error.to_string().contains("2 channels"), "{error}");
     }
 }

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_preset_gets_the_nearest_name() {
+    fn a_misspelled_preset_gets_the_nearest_name() {
         let message = find("fashion-mnits").err().unwrap().to_string();
         assert!(message.contains("\"fashion-mnist\"?"), "{message}");
     }

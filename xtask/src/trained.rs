@@ -13,7 +13,7 @@ pub struct Trained<B: Backend> {
     pub description: Description,
     /// The network, perhaps in its inference form.
     pub network: Network,
-    /// The network's weights on the device; the optimiser's state stays in the file.
+    /// The network's weights on the device; the optimizer's state stays in the file.
     pub parameters: Parameters<B>,
 }
 

@@ -11,7 +11,7 @@ use std::fmt::Debug;
 /// Gradients of `N` inputs; `None` where none was wanted.
 pub type Gradients<T, const N: usize> = [Option<T>; N];
 
-/// A normalised tensor and the statistics that its gradient needs.
+/// A normalized tensor and the statistics that its gradient needs.
 pub struct Normalized<T> {
     /// The output.
     pub y: T,

@@ -3,7 +3,7 @@
 //! A network is a function over an [`Executor`]: it asks for its parameters by name and applies operators to
 //! values. Who runs it decides what a value is. The tape's values are tensors that remember how they were made,
 //! the eager executor's are plain tensors, those of a counter are shapes. So a network is written once, and
-//! training, inference, counting and initialising all read the same definition.
+//! training, inference, counting and initializing all read the same definition.
 
 use crate::{Error, Op, Operator, Result, Shape};
 use std::sync::Arc;
@@ -23,12 +23,12 @@ pub enum Init {
     },
 }
 
-/// What a named tensor of the network is, which decides how the optimiser treats it.
+/// What a named tensor of the network is, which decides how the optimizer treats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Trained, with weight decay.
     Weight,
-    /// Trained, without weight decay: biases, normalisation, layer scale, position embeddings.
+    /// Trained, without weight decay: biases, normalization, layer scale, position embeddings.
     NoDecay,
     /// Not trained: running statistics.
     Buffer,

@@ -1,4 +1,4 @@
-//! Steps of the optimisers on the largest weight of PeLK-T and on one that fits a cache.
+//! Steps of the optimizers on the largest weight of PeLK-T and on one that fits a cache.
 
 mod common;
 

@@ -108,7 +108,7 @@ impl Kernel for ReluBackward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        // The compiler vectorises this with the level's instructions.
+        // The compiler vectorizes this with the level's instructions.
         for (gx, (x, gy)) in self.gx.iter_mut().zip(self.x.iter().zip(self.gy)) {
             *gx = if *x > 0.0 { *gy } else { 0.0 };
         }

@@ -1,7 +1,7 @@
-//! Batch normalisation of each channel over all rows (the pixels of all images of a batch).
+//! Batch normalization of each channel over all rows (the pixels of all images of a batch).
 //!
-//! Training normalises by the batch's own mean and variance and keeps running ones by PyTorch's rule;
-//! evaluation normalises by the running ones, which makes it an affine map of each channel.
+//! Training normalizes by the batch's own mean and variance and keeps running ones by PyTorch's rule;
+//! evaluation normalizes by the running ones, which makes it an affine map of each channel.
 
 use crate::rowwise::{Map, Multiply, Sums, Values, column_sums, map};
 use crate::shape::{ShapeError, checked_len, expect_len};
@@ -85,7 +85,7 @@ pub fn forward_train(
         running_mean[c] += momentum * (mean[c] - running_mean[c]);
         running_var[c] += momentum * ((squares / (rows - 1.0)) as f32 - running_var[c]);
     }
-    map(level, channels, [x], [mean, &slope, bias], y, Normalise);
+    map(level, channels, [x], [mean, &slope, bias], y, Normalize);
     Ok(())
 }
 
@@ -114,7 +114,7 @@ pub fn forward_eval(
     expect_len(NAME, "running_var", running_var.len(), channels)?;
     expect_len(NAME, "y", y.len(), len)?;
     let slope: Vec<f32> = inverse_std(running_var, eps).iter().zip(weight).map(|(s, w)| s * w).collect();
-    map(level, channels, [x], [running_mean, &slope, bias], y, Normalise);
+    map(level, channels, [x], [running_mean, &slope, bias], y, Normalize);
     Ok(())
 }
 
@@ -254,8 +254,8 @@ impl Sums<2, 2, 2> for Gradients {
 }
 
 #[derive(Clone, Copy)]
-struct Normalise;
-impl Map<1, 3> for Normalise {
+struct Normalize;
+impl Map<1, 3> for Normalize {
     #[inline(always)]
     fn value<S: Simd>(self, simd: S, [x]: [S::V; 1], [mean, slope, bias]: [S::V; 3]) -> S::V {
         simd.mul_add(simd.sub(x, mean), slope, bias)
@@ -345,7 +345,7 @@ mod tests {
                     .unwrap();
                 let gy = widen(&case.gy);
                 let want = reference::batch_norm::backward_train(&x64, &w64, &want.mean, &want.inv_std, &gy);
-                // Two rows are normalised to plus and minus one whatever they are: gx is all cancellation.
+                // Two rows are normalized to plus and minus one whatever they are: gx is all cancellation.
                 assert_close(format!("{what}, gx"), &gx, &want.x, if r == 2 { 1e-3 } else { 1e-4 });
                 assert_close(format!("{what}, gweight"), &gw, &want.weight, 1e-4);
                 assert_close(format!("{what}, gbias"), &gb, &want.bias, 1e-5);

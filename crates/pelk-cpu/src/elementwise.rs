@@ -236,7 +236,7 @@ impl Sums<2, 0, 1> for Products {
     }
 }
 
-// Plain loops below: inside a kernel the compiler vectorises them with the level's instructions.
+// Plain loops below: inside a kernel the compiler vectorizes them with the level's instructions.
 
 struct AddInto<'a> {
     y: &'a mut [f32],
@@ -321,7 +321,7 @@ impl Kernel for AllFinite<'_> {
     type Output = bool;
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> bool {
-        // No early exit, which would keep the loop from being vectorised.
+        // No early exit, which would keep the loop from being vectorized.
         self.0.iter().fold(true, |finite, x| finite & x.is_finite())
     }
 }

@@ -1,7 +1,7 @@
-//! Layer normalisation over the channels of each row.
+//! Layer normalization over the channels of each row.
 //!
 //! `x` is `[rows, channels]`: an image in N, H, W, C order is one of pixels by channels, so this is the "channels
-//! last" normalisation of ConvNeXt without a permutation.
+//! last" normalization of ConvNeXt without a permutation.
 
 use crate::rowwise::{CHUNK, Values, column_sums, mask};
 use crate::shape::{ShapeError, checked_len, expect_len};
@@ -206,8 +206,8 @@ impl Kernel for Backward<'_> {
                 let n = simd.mul(simd.sub(simd.load_partial(&x[lanes.clone()]), m), s);
                 let gy = simd.load_partial(&gy[lanes.clone()]);
                 let g = simd.mul(gy, simd.load_partial(&self.weight[lanes.clone()]));
-                let centred = simd.sub(simd.sub(g, average_g), simd.mul(n, average_gn));
-                simd.store_partial(simd.mul(s, centred), &mut gx[lanes]);
+                let centered = simd.sub(simd.sub(g, average_g), simd.mul(n, average_gn));
+                simd.store_partial(simd.mul(s, centered), &mut gx[lanes]);
             }
         }
     }

@@ -19,7 +19,7 @@
 //! | [`depthwise`], [`position`] | peripheral and depthwise convolution, position embedding |
 //! | [`linear`], [`conv2d`] | dense layers, as matrix products |
 //! | [`pixel_mlp`] | LayerNorm, linear, GELU, linear, scale and residual as one operator |
-//! | [`layer_norm`], [`batch_norm`] | normalisation |
+//! | [`layer_norm`], [`batch_norm`] | normalization |
 //! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales |
 //! | [`channels`] | channels split and joined |
 //! | [`pool`], [`resize`], [`subsample`] | adaptive average pooling, bilinear resizing, every so many pixels |

@@ -1,4 +1,4 @@
-//! One step of an optimiser on one parameter, in place. Clipping, schedules and groups are the caller's.
+//! One step of an optimizer on one parameter, in place. Clipping, schedules and groups are the caller's.
 
 use crate::rowwise::CHUNK;
 use crate::shape::{ShapeError, checked_len, expect_len};
@@ -192,7 +192,7 @@ fn require(operator: &'static str, reason: &str, holds: bool) -> Result<(), Shap
     if holds { Ok(()) } else { Err(ShapeError::Invalid { operator, reason: reason.to_owned() }) }
 }
 
-// Plain loops: inside a kernel the compiler vectorises them with the level's instructions, square root included.
+// Plain loops: inside a kernel the compiler vectorizes them with the level's instructions, square root included.
 
 struct AdamWKernel<'a> {
     factors: AdamWFactors,

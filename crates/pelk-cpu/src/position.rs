@@ -115,7 +115,7 @@ fn check(
 /// # use pelk_cpu::position::in_bounds_forward;
 /// let grid = pelk_grid::SharingGrid::dense(3)?;
 /// let mut bias = [0.0; 2];
-/// // A 1 x 2 image, all weights 1, h = 1 on the left of the centre and 10 on the right.
+/// // A 1 x 2 image, all weights 1, h = 1 on the left of the center and 10 on the right.
 /// let position = [0.0, 0.0, 0.0, 1.0, 0.0, 10.0, 0.0, 0.0, 0.0];
 /// in_bounds_forward(&grid, 1, 2, 1, &[1.0; 9], &position, &mut bias)?;
 /// assert_eq!(bias, [10.0, 1.0]);
@@ -138,7 +138,7 @@ pub fn in_bounds_forward(
     let (k, cells, cell_of_tap) = (grid.kernel(), grid.cells(), cells_of_taps(grid));
     let (rows, columns) = (windows(h, k, grid.radius(), h), windows(w, k, grid.radius(), w));
 
-    // Channel by channel, then turned: a table belongs to one channel, neighbours in memory to all of them.
+    // Channel by channel, then turned: a table belongs to one channel, neighbors in memory to all of them.
     let mut planes = vec![0.0; map];
     planes.par_chunks_mut(h * w).zip(theta.par_chunks(cells * cells)).for_each(|(plane, theta)| {
         let weights = Weights { theta, cells, cell_of_tap: &cell_of_tap };

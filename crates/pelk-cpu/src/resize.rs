@@ -1,4 +1,4 @@
-//! Bilinear resizing with pixel centres at half integers (PyTorch's `align_corners=False`).
+//! Bilinear resizing with pixel centers at half integers (PyTorch's `align_corners=False`).
 
 use crate::separable::{Axis, check, resample};
 use crate::shape::{ImageShape, ShapeError};
@@ -7,7 +7,7 @@ use crate::simd::Level;
 /// Resizes the images of `x` to `size` (height, width): `y` is `[n, size[0], size[1], c]`.
 ///
 /// Output position `i` lies at `(i + 1/2) inputs / outputs - 1/2` of the input, not below zero, and is interpolated
-/// between its two neighbours; at the border both are the outermost pixel. Shrinking does not average.
+/// between its two neighbors; at the border both are the outermost pixel. Shrinking does not average.
 ///
 /// ```
 /// use pelk_cpu::{resize, shape::ImageShape, simd::Level};
@@ -29,7 +29,7 @@ pub fn bilinear(
 ) -> Result<(), ShapeError> {
     const NAME: &str = "bilinear";
     check(NAME, shape, size, ("x", x.len()), ("y", y.len()))?;
-    resample(level, shape, &neighbours(shape.h, size[0]), &neighbours(shape.w, size[1]), x, y);
+    resample(level, shape, &neighbors(shape.h, size[0]), &neighbors(shape.w, size[1]), x, y);
     Ok(())
 }
 
@@ -47,13 +47,13 @@ pub fn bilinear_backward(
     const NAME: &str = "bilinear backward";
     check(NAME, shape, size, ("gx", gx.len()), ("gy", gy.len()))?;
     let (rows, columns) =
-        (neighbours(shape.h, size[0]).transposed(), neighbours(shape.w, size[1]).transposed());
+        (neighbors(shape.h, size[0]).transposed(), neighbors(shape.w, size[1]).transposed());
     resample(level, shape, &rows, &columns, gy, gx);
     Ok(())
 }
 
-/// The two neighbours of each of `outputs` positions among `inputs` positions.
-pub fn neighbours(inputs: usize, outputs: usize) -> Axis {
+/// The two neighbors of each of `outputs` positions among `inputs` positions.
+pub fn neighbors(inputs: usize, outputs: usize) -> Axis {
     let step = inputs as f64 / outputs as f64;
     Axis::new(inputs, outputs, |i| {
         let position = ((i as f64 + 0.5) * step - 0.5).max(0.0);

@@ -1,7 +1,7 @@
 //! The two computations that most memory-bound operators are made of, over matrices `[rows, columns]` with
 //! optional parameters for each column: [`map`], a value for each value, and [`column_sums`].
 //!
-//! Narrow matrices (36 channels, 3 colours) are read as wider ones: several rows make one row of a whole
+//! Narrow matrices (36 channels, 3 colors) are read as wider ones: several rows make one row of a whole
 //! number of vectors, with the parameters repeated, so that no lane idles. Tasks are runs of whole such rows.
 
 use crate::simd::{Kernel, Level, MAX_LANES, Simd, dispatch};

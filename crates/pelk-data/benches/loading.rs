@@ -3,7 +3,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use image::RgbImage;
 use pelk_data::{
-    Augmentation, EvaluationTransform, Labelling, Normalisation, RandAugment, ResizedCrop, Sample, read_rgb,
+    Augmentation, EvaluationTransform, Labeling, Normalization, RandAugment, ResizedCrop, Sample, read_rgb,
 };
 use pelk_random::{Purpose, stream};
 use std::hint::black_box;
@@ -31,7 +31,7 @@ fn loading(c: &mut Criterion) {
         labels: vec![0].into(),
         groups: vec![].into(),
     };
-    let normalisation = Normalisation::identity(3);
+    let normalization = Normalization::identity(3);
     let mut group = c.benchmark_group("loading");
     group.throughput(Throughput::Elements(1));
     group.bench_function("decode", |b| b.iter(|| read_rgb(black_box(&path)).unwrap()));
@@ -49,7 +49,7 @@ fn loading(c: &mut Criterion) {
             b.iter(|| {
                 index += 1;
                 let mut rng = stream(0, Purpose::Augment, 0, index);
-                augmentation.apply(&mut rng, black_box(&sample), Labelling::Image, &normalisation)
+                augmentation.apply(&mut rng, black_box(&sample), Labeling::Image, &normalization)
             });
         });
     }

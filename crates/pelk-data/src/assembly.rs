@@ -5,12 +5,12 @@ use std::sync::Arc;
 use ndarray::Array4;
 use pelk_random::{Purpose, stream};
 
-use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalisation, Sample};
+use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalization, Sample};
 
 /// All that a batch depends on besides its samples' numbers.
 pub(crate) struct Assembly {
     pub dataset: Arc<dyn Dataset>,
-    pub normalisation: Normalisation,
+    pub normalization: Normalization,
     /// What comes before the augmentation.
     pub transform: Option<EvaluationTransform>,
     pub augmentation: Augmentation,
@@ -24,7 +24,7 @@ pub(crate) struct Assembly {
 impl Assembly {
     /// Batch `number` of the epoch, of these samples.
     pub fn batch(&self, number: usize, indices: &[usize]) -> Result<Batch, DataError> {
-        let labelling = self.dataset.labelling();
+        let labeling = self.dataset.labeling();
         let mut size = [0, 0];
         let (mut pixels, mut labels, mut groups) = (Vec::new(), Vec::new(), Vec::new());
         for (place, &index) in indices.iter().enumerate() {
@@ -35,7 +35,7 @@ impl Assembly {
                 None => sample,
             };
             let mut rng = stream(self.seed, Purpose::Augment, self.epoch, index as u64);
-            let made = self.augmentation.apply(&mut rng, &sample, labelling, &self.normalisation);
+            let made = self.augmentation.apply(&mut rng, &sample, labeling, &self.normalization);
             if place == 0 {
                 size = made.size;
                 pixels.reserve_exact(indices.len() * made.pixels.len());
@@ -68,7 +68,7 @@ pub(crate) fn check(dataset: &dyn Dataset, index: usize, sample: &Sample<'_>) ->
         let expected = format!("{height} x {width}");
         return Err(DataError::SampleDimensions { index, found, expected });
     }
-    let places = dataset.labelling().size(found).iter().product();
+    let places = dataset.labeling().size(found).iter().product();
     let grouped = if dataset.groups().is_empty() { 0 } else { places };
     for (what, found, expected) in [
         ("values", sample.pixels.len(), found[0] * found[1] * dataset.channels()),
@@ -87,11 +87,11 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::{IGNORED, Labelling, Loader, LoaderConfig, Mode, Properties};
+    use crate::{IGNORED, Labeling, Loader, LoaderConfig, Mode, Properties};
 
-    /// Grey images of one class.
+    /// Gray images of one class.
     fn properties() -> Properties {
-        Properties::new(1, vec!["only".to_owned()], Normalisation::identity(1))
+        Properties::new(1, vec!["only".to_owned()], Normalization::identity(1))
     }
 
     /// Images that cannot be had: sample 2 is too short, sample 5 panics, sample 6 is too wide.
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn failures_of_a_dataset_arrive_as_items() {
-        let config = LoaderConfig::new(1, Mode::Evaluation { transform: None }, Normalisation::identity(1));
+        let config = LoaderConfig::new(1, Mode::Evaluation { transform: None }, Normalization::identity(1));
         for (start_batch, step, text) in [
             (0, 2, "sample 2 has 0 values"),
             (3, 5, "batch 5 panicked: sample 5 is cursed"),
@@ -152,20 +152,20 @@ mod tests {
             let size = [index / 2 + 2, index / 2 + 3];
             let pixels: Vec<u8> = (1..=size[0] * size[1]).map(|i| i as u8).collect();
             let labels: Vec<u32> = pixels.iter().map(|&byte| u32::from(byte)).collect();
-            let labels = if self.0.labelling == Labelling::Image { vec![0] } else { labels };
+            let labels = if self.0.labeling == Labeling::Image { vec![0] } else { labels };
             Ok(Sample { size, pixels: pixels.into(), labels: labels.into(), groups: Cow::Borrowed(&[]) })
         }
     }
 
     fn growing(config: LoaderConfig) -> Result<Vec<Result<Batch, DataError>>, DataError> {
-        let labelling = Labelling::Places { stride: 1 };
-        let growing = Growing(Properties { labelling, ..properties() });
+        let labeling = Labeling::Places { stride: 1 };
+        let growing = Growing(Properties { labeling, ..properties() });
         Ok(Loader::new(Arc::new(growing), config)?.collect())
     }
 
     #[test]
     fn images_of_different_size_are_evaluated_where_a_batch_has_one_size() {
-        let config = LoaderConfig::new(1, Mode::Evaluation { transform: None }, Normalisation::identity(1));
+        let config = LoaderConfig::new(1, Mode::Evaluation { transform: None }, Normalization::identity(1));
         for batch_size in [1, 2] {
             for batch in growing(LoaderConfig { batch_size, ..config.clone() }).unwrap() {
                 let batch = batch.unwrap();
@@ -184,7 +184,7 @@ mod tests {
     fn images_are_evaluated_together_where_they_are_alike_or_made_so() {
         let batch_size = |image_size, transform| {
             let growing = Growing(Properties { image_size, ..properties() });
-            LoaderConfig::evaluation(&growing, transform, 8, Normalisation::identity(1)).batch_size
+            LoaderConfig::evaluation(&growing, transform, 8, Normalization::identity(1)).batch_size
         };
         assert_eq!(batch_size(None, None), 1);
         assert_eq!(batch_size(Some([9, 9]), None), 8);
@@ -194,10 +194,10 @@ mod tests {
     #[test]
     fn images_of_different_size_become_squares_of_one() {
         let mut properties = properties();
-        properties.labelling = Labelling::Image;
+        properties.labeling = Labeling::Image;
         let transform = EvaluationTransform { size: 4, crop_ratio: 0.8 };
         let mode = Mode::Evaluation { transform: Some(transform.clone()) };
-        let config = LoaderConfig::new(5, mode, Normalisation::identity(1));
+        let config = LoaderConfig::new(5, mode, Normalization::identity(1));
         let dataset = Arc::new(Growing(properties));
         let batches: Vec<Batch> = Loader::new(Arc::<Growing>::clone(&dataset), config.clone())
             .unwrap()
@@ -224,7 +224,7 @@ mod tests {
                 Some(Augmentation { crop_size, flip_probability: 0.5, ..Augmentation::none() });
             let mix = MixConfig::default();
             let mode = Mode::Training { seed: 1, epoch: 0, augmentation, mix, drop_last: true };
-            let config = LoaderConfig::new(5, mode, Normalisation::identity(1));
+            let config = LoaderConfig::new(5, mode, Normalization::identity(1));
             LoaderConfig { workers, start_batch, ..config }
         };
         let error = growing(config(0, 1, 0)).unwrap_err().to_string();

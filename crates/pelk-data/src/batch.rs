@@ -8,10 +8,10 @@ use crate::{DataError, Mix};
 /// Samples that are processed at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// The normalised images, n x height x width x channels, contiguous in this order.
+    /// The normalized images, n x height x width x channels, contiguous in this order.
     pub images: Array4<f32>,
     /// The classes of the images one after the other, for each of the n images a row-major map of
-    /// [`Labelling::size`](crate::Labelling::size); [`IGNORED`](crate::IGNORED) is neither learnt nor measured.
+    /// [`Labeling::size`](crate::Labeling::size); [`IGNORED`](crate::IGNORED) is neither learned nor measured.
     pub labels: Vec<u32>,
     /// The group of each label, where the dataset has groups.
     pub groups: Vec<u8>,

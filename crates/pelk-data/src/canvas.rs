@@ -13,7 +13,7 @@ pub(crate) struct Canvas {
     pixels: Vec<[f32; 3]>,
 }
 
-/// A square grey picture that is pasted into a canvas: its brightness, and how much it covers what is behind it.
+/// A square gray picture that is pasted into a canvas: its brightness, and how much it covers what is behind it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sprite {
     side: usize,
@@ -24,30 +24,30 @@ pub(crate) struct Sprite {
 const OCTAVES: [usize; 4] = [48, 24, 12, 6];
 
 impl Canvas {
-    /// A square background of square blocks of random grey with `noise` on it, a deviation on the scale of bytes.
+    /// A square background of square blocks of random gray with `noise` on it, a deviation on the scale of bytes.
     pub fn blocks(rng: &mut impl Rng, side: usize, block: usize, noise: f32) -> Canvas {
         let blocks = side.div_ceil(block);
-        let grey: Vec<f32> = (0..blocks * blocks).map(|_| 40.0 + 50.0 * rng.random::<f32>()).collect();
+        let gray: Vec<f32> = (0..blocks * blocks).map(|_| 40.0 + 50.0 * rng.random::<f32>()).collect();
         let pixels = (0..side * side).map(|place| {
             let (y, x) = (place / side, place % side);
-            let grey = grey[y / block * blocks + x / block];
+            let gray = gray[y / block * blocks + x / block];
             [(); 3].map(|()| {
                 let normal: f32 = StandardNormal.sample(rng);
-                grey + noise * normal
+                gray + noise * normal
             })
         });
         Canvas { size: [side, side], pixels: pixels.collect() }
     }
 
-    /// A background of a random colour, 40 to 190, with smooth textures on it: one of random values at the corners of
-    /// square cells for each of [`OCTAVES`], in a colour of its own, the finer the weaker. `texture` is the largest
+    /// A background of a random color, 40 to 190, with smooth textures on it: one of random values at the corners of
+    /// square cells for each of [`OCTAVES`], in a color of its own, the finer the weaker. `texture` is the largest
     /// change of a value by the coarsest, on the scale of bytes.
     pub fn textured(rng: &mut impl Rng, size: [usize; 2], texture: f32) -> Canvas {
         let base = [(); 3].map(|()| 40.0 + 150.0 * rng.random::<f32>());
         let mut pixels = vec![base; size[0] * size[1]];
         let mut strength = texture;
         for cell in OCTAVES {
-            let colour = [(); 3].map(|()| strength * (2.0 * rng.random::<f32>() - 1.0));
+            let color = [(); 3].map(|()| strength * (2.0 * rng.random::<f32>() - 1.0));
             let corners = size.map(|side| side.div_ceil(cell) + 1);
             let values: Vec<f32> =
                 (0..corners[0] * corners[1]).map(|_| 2.0 * rng.random::<f32>() - 1.0).collect();
@@ -63,8 +63,8 @@ impl Canvas {
                     let (left, right) = (corner(x), corner(x + 1));
                     for (pixel, step) in part.iter_mut().zip(&steps) {
                         let value = left + step * (right - left);
-                        for (channel, colour) in pixel.iter_mut().zip(colour) {
-                            *channel += value * colour;
+                        for (channel, color) in pixel.iter_mut().zip(color) {
+                            *channel += value * color;
                         }
                     }
                 }
@@ -82,7 +82,7 @@ impl Canvas {
         }
     }
 
-    /// Lays a sprite over the canvas with its top left pixel at `corner` (row, column), which may lie outside. Each colour
+    /// Lays a sprite over the canvas with its top left pixel at `corner` (row, column), which may lie outside. Each color
     /// of it is its brightness, dimmed to three quarters and lifted by 64 so that it stands out from the background, times
     /// `tint`.
     pub fn paste(&mut self, sprite: &Sprite, corner: [isize; 2], tint: [f32; 3]) {
@@ -101,7 +101,7 @@ impl Canvas {
 }
 
 impl Sprite {
-    /// A square grey image, resized to `side` pixels (bilinear, half-pixel centres) and perhaps mirrored.
+    /// A square gray image, resized to `side` pixels (bilinear, half-pixel centers) and perhaps mirrored.
     pub fn new(image: &[u8], size: usize, side: usize, mirrored: bool) -> Sprite {
         let sources: Vec<Source> = sources(size, side, 0..side).collect();
         let mut pixels = Vec::with_capacity(side * side);
@@ -187,11 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_grey_have_noise() {
+    fn blocks_of_gray_have_noise() {
         let plain = Canvas::blocks(&mut stream(1, Purpose::Compose, 0, 0), 6, 4, 0.0);
-        let grey = |y: usize, x: usize| plain.pixels[y * 6 + x][0];
-        assert_eq!((grey(0, 0), grey(4, 5)), (grey(3, 3), grey(5, 4)));
-        assert_ne!(grey(0, 0), grey(0, 4));
+        let gray = |y: usize, x: usize| plain.pixels[y * 6 + x][0];
+        assert_eq!((gray(0, 0), gray(4, 5)), (gray(3, 3), gray(5, 4)));
+        assert_ne!(gray(0, 0), gray(0, 4));
         assert!(plain.pixels.as_flattened().iter().all(|value| (40.0..=90.0).contains(value)));
         let noisy = Canvas::blocks(&mut stream(1, Purpose::Compose, 0, 0), 200, 200, 12.0);
         let values = noisy.pixels.as_flattened();

@@ -1,4 +1,4 @@
-//! CIFAR-10 and CIFAR-100 in their binary version: records of labels and three planes of colour.
+//! CIFAR-10 and CIFAR-100 in their binary version: records of labels and three planes of color.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,9 +1,9 @@
-//! What a labelled set of images is, and the one that lies in memory.
+//! What a labeled set of images is, and the one that lies in memory.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use crate::{DataError, Normalisation};
+use crate::{DataError, Normalization};
 
 /// An image and its classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,14 +12,14 @@ pub struct Sample<'a> {
     pub size: [usize; 2],
     /// The pixels, height x width x channels, row-major.
     pub pixels: Cow<'a, [u8]>,
-    /// The class of each place of [`Labelling::size`], row-major, or [`IGNORED`]: one for a whole image.
+    /// The class of each place of [`Labeling::size`], row-major, or [`IGNORED`]: one for a whole image.
     pub labels: Cow<'a, [u32]>,
     /// For each label the number in [`Dataset::groups`] of the group that it is measured in, or [`NO_GROUP`]; empty
     /// where the set has no groups.
     pub groups: Cow<'a, [u8]>,
 }
 
-/// The label of a place that is neither learnt nor measured.
+/// The label of a place that is neither learned nor measured.
 pub const IGNORED: u32 = u32::MAX;
 
 /// The group of a label that is measured in none.
@@ -27,7 +27,7 @@ pub const NO_GROUP: u8 = u8::MAX;
 
 /// What a label is the class of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Labelling {
+pub enum Labeling {
     /// A whole image.
     Image,
     /// Each square of an image, from the top left on; sides that are no multiple of the stride end in places without
@@ -38,7 +38,7 @@ pub enum Labelling {
     },
 }
 
-impl Labelling {
+impl Labeling {
     /// Rows and columns of the labels of an image of this height and width: 1 x 1 where it has one class.
     pub fn size(self, [height, width]: [usize; 2]) -> [usize; 2] {
         match self {
@@ -53,27 +53,27 @@ impl Labelling {
 pub struct Properties {
     /// Height and width of every image, in pixels; none where images differ in them.
     pub image_size: Option<[usize; 2]>,
-    /// The channels of every image: 1 for grey, 3 for red, green and blue.
+    /// The channels of every image: 1 for gray, 3 for red, green and blue.
     pub channels: usize,
     /// What a label is the class of.
-    pub labelling: Labelling,
+    pub labeling: Labeling,
     /// The names of the classes, at least 1; a label is a place in this list.
     pub classes: Vec<String>,
-    /// The class of places that show nothing to be found: it is learnt, but not measured.
+    /// The class of places that show nothing to be found: it is learned, but not measured.
     pub background: Option<u32>,
     /// Names of the groups of labels that are measured apart, fewer than [`NO_GROUP`].
     pub groups: Vec<String>,
-    /// Mean and deviation of each channel, to normalise images with.
-    pub statistics: Normalisation,
+    /// Mean and deviation of each channel, to normalize images with.
+    pub statistics: Normalization,
 }
 
 impl Properties {
     /// Those of images of these channels that differ in size, each of one of these `classes`, without a background or groups.
-    pub fn new(channels: usize, classes: Vec<String>, statistics: Normalisation) -> Self {
+    pub fn new(channels: usize, classes: Vec<String>, statistics: Normalization) -> Self {
         Self {
             image_size: None,
             channels,
-            labelling: Labelling::Image,
+            labeling: Labeling::Image,
             classes,
             background: None,
             groups: Vec::new(),
@@ -82,7 +82,7 @@ impl Properties {
     }
 }
 
-/// Labelled images, numbered from 0: what a [`Loader`](crate::Loader) reads, from several threads.
+/// Labeled images, numbered from 0: what a [`Loader`](crate::Loader) reads, from several threads.
 ///
 /// A set that decodes its images when asked implements this beside [`ImageDataset`].
 pub trait Dataset: Send + Sync {
@@ -118,9 +118,9 @@ pub trait Dataset: Send + Sync {
         self.properties().channels
     }
 
-    /// [`Properties::labelling`].
-    fn labelling(&self) -> Labelling {
-        self.properties().labelling
+    /// [`Properties::labeling`].
+    fn labeling(&self) -> Labeling {
+        self.properties().labeling
     }
 
     /// [`Properties::classes`].
@@ -139,12 +139,12 @@ pub trait Dataset: Send + Sync {
     }
 
     /// [`Properties::statistics`].
-    fn statistics(&self) -> &Normalisation {
+    fn statistics(&self) -> &Normalization {
         &self.properties().statistics
     }
 }
 
-/// Labelled images in memory, as bytes.
+/// Labeled images in memory, as bytes.
 #[derive(Debug)]
 pub struct ImageDataset {
     shape: [usize; 3],
@@ -181,7 +181,7 @@ impl ImageDataset {
             let (label, classes) = (labels[index], classes.len());
             return Err(DataError::LabelOutsideClasses { origin: origin(), index, label, classes });
         }
-        let statistics = Normalisation::of_pixels(&pixels, shape[2]);
+        let statistics = Normalization::of_pixels(&pixels, shape[2]);
         let image_size = Some([shape[0], shape[1]]);
         let properties = Properties { image_size, ..Properties::new(shape[2], classes, statistics) };
         Ok(Self { shape, pixels, labels, properties })
@@ -262,9 +262,9 @@ mod tests {
 
     #[test]
     fn a_stride_divides_an_image_into_places() {
-        assert_eq!(Labelling::Image.size([7, 9]), [1, 1]);
-        assert_eq!(Labelling::Places { stride: 1 }.size([7, 9]), [7, 9]);
-        assert_eq!(Labelling::Places { stride: 4 }.size([8, 15]), [2, 3]);
+        assert_eq!(Labeling::Image.size([7, 9]), [1, 1]);
+        assert_eq!(Labeling::Places { stride: 1 }.size([7, 9]), [7, 9]);
+        assert_eq!(Labeling::Places { stride: 4 }.size([8, 15]), [2, 3]);
     }
 
     #[test]

@@ -164,7 +164,7 @@ pub enum DataError {
         what: &'static str,
         /// How many it has.
         found: usize,
-        /// How many follow from the sample's size and the dataset's channels, labelling and groups.
+        /// How many follow from the sample's size and the dataset's channels, labeling and groups.
         expected: usize,
     },
 
@@ -256,7 +256,7 @@ pub enum DataError {
         path: PathBuf,
         /// Row and column of the first such pixel.
         at: [usize; 2],
-        /// Its value or colour.
+        /// Its value or color.
         found: String,
         /// Which ones there are.
         expected: String,

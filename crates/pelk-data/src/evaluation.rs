@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augment::LONGEST;
 use crate::resample::{CHANNELS, bicubic};
-use crate::{DataError, Labelling, Sample};
+use crate::{DataError, Labeling, Sample};
 
 /// An image of any size as a square: resized with its ratio kept (bicubic, as PIL), and cut out of the middle.
 ///
@@ -42,13 +42,13 @@ impl EvaluationTransform {
         Ok(())
     }
 
-    /// Checks the fields for a dataset of these channels and this labelling.
+    /// Checks the fields for a dataset of these channels and this labeling.
     ///
     /// # Errors
     /// [`DataError::Config`] naming the field.
-    pub fn validate_for(&self, channels: usize, labelling: Labelling) -> Result<(), DataError> {
+    pub fn validate_for(&self, channels: usize, labeling: Labeling) -> Result<(), DataError> {
         self.validate()?;
-        if labelling != Labelling::Image {
+        if labeling != Labeling::Image {
             let expected = "left out for this dataset, whose labels have places: see `inference` for those";
             return Err(DataError::config("evaluation", self, expected));
         }
@@ -113,20 +113,20 @@ mod tests {
 
     #[test]
     fn fields_out_of_range_and_unfit_data_are_named() {
-        let text = |size, crop_ratio, channels, labelling| {
+        let text = |size, crop_ratio, channels, labeling| {
             EvaluationTransform { size, crop_ratio }
-                .validate_for(channels, labelling)
+                .validate_for(channels, labeling)
                 .unwrap_err()
                 .to_string()
         };
-        let image = Labelling::Image;
+        let image = Labeling::Image;
         assert!(text(0, 0.875, 3, image).starts_with("evaluation.size is 0, but must be 1 to"));
         assert!(text(1 << 16, 0.875, 3, image).starts_with("evaluation.size is 65536"));
         for ratio in [0.0, -1.0, 1.01, f64::NAN, 1e-9] {
             assert!(text(224, ratio, 3, image).starts_with("evaluation.crop_ratio is"));
         }
         assert!(text(224, 0.875, 5, image).contains("left out for images of 5 channels"));
-        assert!(text(224, 0.875, 3, Labelling::Places { stride: 1 }).contains("left out for this dataset"));
+        assert!(text(224, 0.875, 3, Labeling::Places { stride: 1 }).contains("left out for this dataset"));
         assert!(EvaluationTransform::default().validate_for(1, image).is_ok());
     }
 

@@ -10,7 +10,7 @@ use crate::assembly::check;
 use crate::coco::{Category, Image, Runs, split_name};
 use crate::masks::{Folders, INFO};
 use crate::picture::write_png;
-use crate::{DataError, Dataset, IGNORED, Labelling, Scenes, Split};
+use crate::{DataError, Dataset, IGNORED, Labeling, Scenes, Split};
 
 /// Writes a set with a label for each pixel in the layout that [`ade20k`](crate::ade20k) reads: pictures and annotations
 /// as PNG, named by their numbers, and the table of classes, which has no numbers but the first column's. Both splits may
@@ -20,7 +20,7 @@ use crate::{DataError, Dataset, IGNORED, Labelling, Scenes, Split};
 ///
 /// # Errors
 /// [`DataError::Layout`] where the folder holds such files already; [`DataError::Config`] where the set's labels are not
-/// of single pixels, its images neither grey nor RGB, or its classes more than 255 or of names that the table cannot
+/// of single pixels, its images neither gray nor RGB, or its classes more than 255 or of names that the table cannot
 /// hold; [`DataError::Write`]; and what the set's samples give.
 pub fn write_ade20k(
     dataset: &dyn Dataset,
@@ -29,8 +29,8 @@ pub fn write_ade20k(
     mut on_done: impl FnMut(usize),
 ) -> Result<(), DataError> {
     let folder = folder.as_ref();
-    if dataset.labelling() != (Labelling::Places { stride: 1 }) {
-        return Err(DataError::config("labelling", dataset.labelling(), "a label for each pixel"));
+    if dataset.labeling() != (Labeling::Places { stride: 1 }) {
+        return Err(DataError::config("labeling", dataset.labeling(), "a label for each pixel"));
     }
     let classes = dataset.classes();
     if classes.len() > 255 {
@@ -183,7 +183,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{ImageDataset, Normalisation, Properties, Sample, SceneConfig, ade20k, coco};
+    use crate::{ImageDataset, Normalization, Properties, Sample, SceneConfig, ade20k, coco};
 
     /// Scenes of bright squares of three classes.
     fn scenes(split: Split, len: usize) -> Scenes {
@@ -275,24 +275,24 @@ mod tests {
 
     #[test]
     fn what_the_layout_cannot_hold_is_refused() {
-        let (pixels, names) = (Labelling::Places { stride: 1 }, |count| vec!["a".to_owned(); count]);
-        let write = |labels, classes, labelling| {
+        let (pixels, names) = (Labeling::Places { stride: 1 }, |count| vec!["a".to_owned(); count]);
+        let write = |labels, classes, labeling| {
             let image_size = Some([1, 2]);
-            let properties = Properties::new(1, classes, Normalisation::identity(1));
-            let set = Single(labels, Properties { image_size, labelling, ..properties });
+            let properties = Properties::new(1, classes, Normalization::identity(1));
+            let set = Single(labels, Properties { image_size, labeling, ..properties });
             let folder = tempfile::tempdir().unwrap();
             write_ade20k(&set, folder.path(), Split::Train, |_| {})?;
             ade20k(folder.path(), Split::Train)?.sample(0).map(|sample| sample.labels.into_owned())
         };
         assert_eq!(write(vec![IGNORED, 254], names(255), pixels).unwrap(), [IGNORED, 254]);
-        for (labels, names, labelling, expected) in [
+        for (labels, names, labeling, expected) in [
             (vec![0, 0], names(256), pixels, "classes is 256"),
             (vec![0, 0], vec!["b, or c".to_owned()], pixels, "classes is \"b, or c\""),
-            (vec![0], names(1), Labelling::Image, "labelling is Image"),
+            (vec![0], names(1), Labeling::Image, "labeling is Image"),
             (vec![0, 1], names(1), pixels, "the label of image 0 is 1"),
             (vec![0], names(1), pixels, "sample 0 has 1 labels"),
         ] {
-            let error = write(labels, names, labelling).unwrap_err().to_string();
+            let error = write(labels, names, labeling).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

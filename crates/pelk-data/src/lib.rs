@@ -1,7 +1,7 @@
 //! Dataset formats, augmentation and a deterministic prefetching loader.
 //!
-//! A dataset is a numbered set of labelled images, as bytes, with a class for the whole image, for each square of it or
-//! for each pixel: see [`Labelling`]. Other sources implement [`Dataset`].
+//! A dataset is a numbered set of labeled images, as bytes, with a class for the whole image, for each square of it or
+//! for each pixel: see [`Labeling`]. Other sources implement [`Dataset`].
 //!
 //! | Labels of | Source |
 //! | --- | --- |
@@ -9,7 +9,7 @@
 //! | squares | [`LongRange`] composes canvases whose answer lies at a known distance |
 //! | pixels | [`Scenes`] composes pictures of several items; [`ade20k`], [`coco`], [`mask_folder`] read files |
 //!
-//! A [`Loader`] turns it into batches of normalised `f32` images, N, H, W, C in memory, for training (shuffled, with an
+//! A [`Loader`] turns it into batches of normalized `f32` images, N, H, W, C in memory, for training (shuffled, with an
 //! [`Augmentation`] that moves the labels of pixels along, perhaps mixed with each other, see [`MixConfig`]) or for evaluation
 //! (perhaps cut to one size by an [`EvaluationTransform`]). [`write_ade20k`] and [`write_coco`] write
 //! sets for other programs.
@@ -21,7 +21,7 @@
 //! use std::sync::Arc;
 //! use pelk_data::{Augmentation, Dataset, ImageDataset, Loader, LoaderConfig, MixConfig, Mode};
 //!
-//! // Ten grey images of 8 x 8 pixels in two classes.
+//! // Ten gray images of 8 x 8 pixels in two classes.
 //! let pixels: Vec<u8> = (0..10 * 8 * 8).map(|i| (i % 251) as u8).collect();
 //! let labels: Vec<u32> = (0..10).map(|i| i % 2).collect();
 //! let classes = vec!["even".to_owned(), "odd".to_owned()];
@@ -45,14 +45,14 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! use pelk_data::{Dataset, IGNORED, Labelling, SceneConfig, Scenes, Split};
+//! use pelk_data::{Dataset, IGNORED, Labeling, SceneConfig, Scenes, Split};
 //! # use pelk_data::{Augmentation, ImageDataset, Loader, LoaderConfig, MixConfig, Mode};
 //! # let classes = vec!["even".to_owned(), "odd".to_owned()];
 //! # let labels = (0..10).map(|i| i % 2).collect();
 //! # let items = Arc::new(ImageDataset::new("an example", [8, 8, 1], vec![200; 640], labels, classes)?);
 //!
 //! let scenes = Arc::new(Scenes::new(items, Split::Train, 1, 100, SceneConfig::default())?);
-//! assert_eq!((scenes.image_size(), scenes.labelling()), (Some([96, 96]), Labelling::Places { stride: 1 }));
+//! assert_eq!((scenes.image_size(), scenes.labeling()), (Some([96, 96]), Labeling::Places { stride: 1 }));
 //!
 //! let augmentation = Augmentation { scale: [0.5, 2.0], crop_size: 80, ..Augmentation::none() };
 //! let augmentation = Some(augmentation);
@@ -84,7 +84,7 @@ mod long_range;
 mod masks;
 mod mix;
 mod mnist;
-mod normalise;
+mod normalize;
 mod picture;
 mod prefetch;
 mod rectangle;
@@ -96,7 +96,7 @@ pub use augment::{Augmentation, Augmented, Fill, Padding, RandAugment, ResizedCr
 pub use batch::{Batch, Plan, steps_per_epoch};
 pub use cifar::{cifar10, cifar100};
 pub use coco::{Coco, coco};
-pub use dataset::{Dataset, IGNORED, ImageDataset, Labelling, NO_GROUP, Properties, Sample};
+pub use dataset::{Dataset, IGNORED, ImageDataset, Labeling, NO_GROUP, Properties, Sample};
 pub use error::DataError;
 pub use evaluation::EvaluationTransform;
 pub use export::{write_ade20k, write_coco};
@@ -106,8 +106,8 @@ pub use long_range::LongRange;
 pub use masks::{MaskFolder, ade20k, mask_folder};
 pub use mix::{Mix, MixConfig};
 pub use mnist::{Split, family, fashion_mnist, load, mnist};
-pub use normalise::Normalisation;
-pub use picture::{Colours, PictureKind, read_rgb};
+pub use normalize::Normalization;
+pub use picture::{Colors, PictureKind, read_rgb};
 pub use rectangle::Rectangle;
 pub use resize::scaled_size;
 pub use scenes::{Instance, Scene, SceneConfig, Scenes};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::assembly::Assembly;
 use crate::prefetch::Prefetch;
-use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalisation, Plan};
+use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalization, Plan};
 
 /// What the batches are for, which decides order and treatment.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,7 @@ pub struct LoaderConfig {
     /// Training or evaluation.
     pub mode: Mode,
     /// Mean and deviation of each of the dataset's channels.
-    pub normalisation: Normalisation,
+    pub normalization: Normalization,
     /// The first batch to deliver, so that an epoch can be resumed; at most the number of batches.
     pub start_batch: usize,
     /// The number of background threads, at least 1; it does not change the batches.
@@ -49,8 +49,8 @@ pub struct LoaderConfig {
 
 impl LoaderConfig {
     /// A whole epoch with one worker and two batches ahead, enough while loading is faster than a training step.
-    pub fn new(batch_size: usize, mode: Mode, normalisation: Normalisation) -> Self {
-        Self { batch_size, mode, normalisation, start_batch: 0, workers: 1, prefetch: 2 }
+    pub fn new(batch_size: usize, mode: Mode, normalization: Normalization) -> Self {
+        Self { batch_size, mode, normalization, start_batch: 0, workers: 1, prefetch: 2 }
     }
 
     /// A whole dataset in its own order. Images of different sizes that no `transform` makes alike go one at a time, others
@@ -59,10 +59,10 @@ impl LoaderConfig {
         dataset: &dyn Dataset,
         transform: Option<EvaluationTransform>,
         batch_size: usize,
-        normalisation: Normalisation,
+        normalization: Normalization,
     ) -> Self {
         let alike = transform.is_some() || dataset.image_size().is_some();
-        Self::new(if alike { batch_size } else { 1 }, Mode::Evaluation { transform }, normalisation)
+        Self::new(if alike { batch_size } else { 1 }, Mode::Evaluation { transform }, normalization)
     }
 
     /// The order of an epoch of `len` samples, without loading any.
@@ -101,12 +101,12 @@ impl Loader {
             let expected = format!("at most {}, the number of batches", plan.steps());
             return Err(DataError::config("start_batch", config.start_batch, expected));
         }
-        let (channels, labelling) = (dataset.channels(), dataset.labelling());
-        let normalisation = config.normalisation;
-        normalisation.validate(channels)?;
+        let (channels, labeling) = (dataset.channels(), dataset.labeling());
+        let normalization = config.normalization;
+        normalization.validate(channels)?;
         let plain = Assembly {
             dataset,
-            normalisation,
+            normalization,
             transform: None,
             augmentation: Augmentation::none(),
             mix: MixConfig::default(),
@@ -116,15 +116,15 @@ impl Loader {
         let assembly = match config.mode {
             Mode::Training { seed, epoch, augmentation, mix, .. } => {
                 if let Some(augmentation) = &augmentation {
-                    augmentation.validate_for(plain.dataset.image_size(), channels, labelling)?;
+                    augmentation.validate_for(plain.dataset.image_size(), channels, labeling)?;
                 }
-                mix.validate_for(config.batch_size, labelling)?;
+                mix.validate_for(config.batch_size, labeling)?;
                 let augmentation = augmentation.unwrap_or_else(Augmentation::none);
                 Assembly { augmentation, mix, seed, epoch, ..plain }
             }
             Mode::Evaluation { transform } => {
                 if let Some(transform) = &transform {
-                    transform.validate_for(channels, labelling)?;
+                    transform.validate_for(channels, labeling)?;
                 }
                 Assembly { transform, ..plain }
             }
@@ -175,7 +175,7 @@ mod tests {
         let augmentation = Some(Augmentation { crop_padding: 2, ..Augmentation::default() });
         let mix = MixConfig::default();
         let mode = Mode::Training { seed: 9, epoch, augmentation, mix, drop_last: false };
-        LoaderConfig::new(batch_size, mode, Normalisation { mean: vec![0.4, 0.5], std: vec![0.2, 0.3] })
+        LoaderConfig::new(batch_size, mode, Normalization { mean: vec![0.4, 0.5], std: vec![0.2, 0.3] })
     }
 
     fn mixing(mut config: LoaderConfig) -> LoaderConfig {
@@ -278,7 +278,7 @@ mod tests {
             assert_eq!(i, index);
             let mut expected: Vec<f32> =
                 dataset.image(i).iter().map(|&byte| f32::from(byte) / 255.0).collect();
-            config.normalisation.apply(&mut expected);
+            config.normalization.apply(&mut expected);
             assert_eq!(image, expected);
         }
         assert_eq!(
@@ -294,7 +294,7 @@ mod tests {
         assert!(text(LoaderConfig { start_batch: 7, ..training(0, 4) }).contains("at most 6"));
         assert!(text(LoaderConfig { workers: 0, ..training(0, 4) }).starts_with("workers is 0"));
         assert!(
-            text(LoaderConfig { normalisation: Normalisation::identity(3), ..training(0, 4) })
+            text(LoaderConfig { normalization: Normalization::identity(3), ..training(0, 4) })
                 .starts_with("mean")
         );
         let augmentation = Some(Augmentation { crop_padding: 3, ..Augmentation::default() });

@@ -13,7 +13,7 @@ use rand::{Rng, RngExt};
 
 use crate::canvas::{Canvas, Sprite};
 use crate::{
-    DataError, Dataset, ImageDataset, Labelling, NO_GROUP, Normalisation, Properties, Sample, Split,
+    DataError, Dataset, ImageDataset, Labeling, NO_GROUP, Normalization, Properties, Sample, Split,
 };
 
 /// Slots in a row and in a column.
@@ -34,7 +34,7 @@ const SIZES: std::ops::RangeInclusive<usize> = 18..=22;
 const BLOCK: usize = 12;
 /// Deviation of the background's noise, on the scale of bytes.
 const NOISE: f32 = 12.0;
-/// What the cue's colours are multiplied by.
+/// What the cue's colors are multiplied by.
 const TINT: [f32; 3] = [1.15, 0.25, 0.25];
 /// Mean cover from which on a cell is an item's.
 const COVERED: f32 = 0.5;
@@ -76,7 +76,7 @@ impl LongRange {
     /// testing have neither items nor random draws in common.
     ///
     /// # Errors
-    /// [`DataError::Config`] where `len` is 0, or the items are not Fashion-MNIST's: square, grey, some of each class.
+    /// [`DataError::Config`] where `len` is 0, or the items are not Fashion-MNIST's: square, gray, some of each class.
     pub fn new(
         items: Arc<ImageDataset>,
         split: Split,
@@ -91,7 +91,7 @@ impl LongRange {
             return Err(DataError::config(
                 "items",
                 format!("{height} x {width} x {channels}"),
-                "square and grey",
+                "square and gray",
             ));
         }
         let by_class = CLASSES
@@ -104,10 +104,10 @@ impl LongRange {
         let classes = std::iter::once("background".to_owned()).chain(names).collect();
         let groups = (1..SLOTS).map(|distance| format!("d{distance}")).collect();
         // The same for every seed, so that networks of different runs see the same.
-        let statistics = Normalisation { mean: vec![0.45; 3], std: vec![0.25; 3] };
+        let statistics = Normalization { mean: vec![0.45; 3], std: vec![0.25; 3] };
         let properties = Properties {
             image_size: Some([SIDE, SIDE]),
-            labelling: Labelling::Places { stride: CELL },
+            labeling: Labeling::Places { stride: CELL },
             background: Some(0),
             groups,
             ..Properties::new(3, classes, statistics)
@@ -287,7 +287,7 @@ mod tests {
             let pixels = vec![0; labels.len() * shape.iter().product::<usize>()];
             Arc::new(ImageDataset::new("a test", shape, pixels, labels, classes).unwrap())
         };
-        assert!(text(make([2, 3, 1], vec![0, 1, 7, 8]), 1).contains("square and grey"));
+        assert!(text(make([2, 3, 1], vec![0, 1, 7, 8]), 1).contains("square and gray"));
         assert!(text(make([2, 2, 1], vec![0, 1, 8]), 1).contains("some of class 7"));
     }
 }

@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 use rand_distr::{Beta, Distribution};
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Labelling, Rectangle};
+use crate::{DataError, Labeling, Rectangle};
 
 /// How often and how strongly the images of a batch are mixed, as timm's `Mixup` in batch mode: one draw for the whole batch,
 /// in which image `i` of `n` is mixed with image `n - 1 - i`. The default mixes none.
@@ -71,16 +71,16 @@ impl MixConfig {
         Ok(())
     }
 
-    /// Checks the fields for batches of this size of a dataset with this labelling.
+    /// Checks the fields for batches of this size of a dataset with this labeling.
     ///
     /// # Errors
     /// [`DataError::Config`] naming the field.
-    pub fn validate_for(&self, batch_size: usize, labelling: Labelling) -> Result<(), DataError> {
+    pub fn validate_for(&self, batch_size: usize, labeling: Labeling) -> Result<(), DataError> {
         self.validate()?;
         if !self.is_on() {
             return Ok(());
         }
-        if labelling != Labelling::Image {
+        if labeling != Labeling::Image {
             let alphas = [("mixup_alpha", self.mixup_alpha), ("cutmix_alpha", self.cutmix_alpha)];
             let (field, alpha) = alphas[usize::from(self.mixup_alpha == 0.0)];
             let expected = "0 for this dataset: only images with one class each can be mixed";
@@ -94,7 +94,7 @@ impl MixConfig {
         Ok(())
     }
 
-    /// Mixes the images of batch `number` of an epoch, n x height x width x channels and normalised, or leaves them alone
+    /// Mixes the images of batch `number` of an epoch, n x height x width x channels and normalized, or leaves them alone
     /// and returns none. Of an odd number the middle one stays as it is.
     pub(crate) fn apply(
         &self,
@@ -127,14 +127,14 @@ impl MixConfig {
     }
 }
 
-/// CutMix's rectangle: the image's shape with a share of `1 - first` of its area, around a uniform centre, as far as it lies
+/// CutMix's rectangle: the image's shape with a share of `1 - first` of its area, around a uniform center, as far as it lies
 /// in the image. Lengths are cut off as in timm, so that the area is that or less.
 fn draw(rng: &mut impl Rng, [height, width]: [usize; 2], first: f64) -> Rectangle {
     let ratio = (1.0 - first).sqrt();
     let mut range = |length: usize| {
         let half = (length as f64 * ratio) as usize / 2;
-        let centre = rng.random_range(0..length);
-        (centre.saturating_sub(half), (centre + half).min(length))
+        let center = rng.random_range(0..length);
+        (center.saturating_sub(half), (center + half).min(length))
     };
     let ((top, bottom), (left, right)) = (range(height), range(width));
     Rectangle { top, left, height: bottom - top, width: right - left }
@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn fields_out_of_range_and_unfit_data_are_named() {
-        let text = |config: MixConfig, size, labelling| {
-            config.validate_for(size, labelling).unwrap_err().to_string()
+        let text = |config: MixConfig, size, labeling| {
+            config.validate_for(size, labeling).unwrap_err().to_string()
         };
         for (config, expected) in [
             (MixConfig { mixup_alpha: -0.1, ..BOTH }, "mixup_alpha is -0.1"),
@@ -181,19 +181,19 @@ mod tests {
             (MixConfig { probability: 1.1, ..BOTH }, "probability is 1.1"),
             (MixConfig { switch_probability: -1.0, ..BOTH }, "switch_probability is -1"),
         ] {
-            let error = text(config, 2, Labelling::Image);
+            let error = text(config, 2, Labeling::Image);
             assert!(error.starts_with(expected) && error.contains("must be"), "{error}");
         }
-        let pixels = Labelling::Places { stride: 1 };
+        let pixels = Labeling::Places { stride: 1 };
         assert!(text(BOTH, 2, pixels).starts_with("mixup_alpha is 0.8, but must be 0 for this dataset"));
         let cutmix = MixConfig { mixup_alpha: 0.0, ..BOTH };
         assert!(text(cutmix, 2, pixels).starts_with("cutmix_alpha is 1.0, but must be 0 for this dataset"));
         for size in [1, 5] {
             assert!(
-                text(BOTH, size, Labelling::Image).starts_with(&format!("batch_size is {size}, but must"))
+                text(BOTH, size, Labeling::Image).starts_with(&format!("batch_size is {size}, but must"))
             );
         }
-        assert!(BOTH.validate_for(2, Labelling::Image).is_ok());
+        assert!(BOTH.validate_for(2, Labeling::Image).is_ok());
         for off in [MixConfig::default(), MixConfig { probability: 0.0, ..BOTH }] {
             assert!(!off.is_on() && off.validate_for(1, pixels).is_ok());
         }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rectangle_has_a_uniform_centre_and_ends_at_the_border() {
+    fn a_rectangle_has_a_uniform_center_and_ends_at_the_border() {
         // Of a side of share r, r - r^2 / 4 is left on average. The mean of (r - r^2 / 4)^2 over r^2 uniform in 0..1, as
         // with alpha 1, is 1/2 - 1/5 + 1/48.
         let mut rng = stream(0, Purpose::Mix, 0, 0);

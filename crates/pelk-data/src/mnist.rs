@@ -60,7 +60,7 @@ pub fn fashion_mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset
 /// Loads the dataset that the folder's name says: `mnist` or `fashion-mnist`.
 ///
 /// Case and punctuation do not matter, and a folder `raw` goes by the one around it, so torchvision's
-/// `FashionMNIST/raw` is recognised. Other members of the family (EMNIST, KMNIST) have other classes and are not.
+/// `FashionMNIST/raw` is recognized. Other members of the family (EMNIST, KMNIST) have other classes and are not.
 ///
 /// # Errors
 /// [`DataError::UnknownFolder`], or as [`mnist`].

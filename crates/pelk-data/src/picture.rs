@@ -17,11 +17,11 @@ const MAX_PIXELS: u64 = 89_478_485;
 /// The most bytes that a file may have: so many pixels hardly compressed at all, as 16-bit RGB.
 const MAX_BYTES: u64 = 6 * MAX_PIXELS;
 
-/// What the colours of a picture are made of.
+/// What the colors of a picture are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colours {
-    /// Shades of grey.
-    Grey,
+pub enum Colors {
+    /// Shades of gray.
+    Gray,
     /// Red, green and blue, directly or by a palette.
     Rgb,
     /// Inks.
@@ -32,7 +32,7 @@ pub enum Colours {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Header {
     size: [usize; 2],
-    colours: Colours,
+    colors: Colors,
     alpha: bool,
     bits: u8,
 }
@@ -42,8 +42,8 @@ struct Header {
 pub struct PictureKind {
     /// Its format, by content: `JPEG`, `PNG` and so on.
     pub format: &'static str,
-    /// What its colours are made of.
-    pub colours: Colours,
+    /// What its colors are made of.
+    pub colors: Colors,
     /// Whether pixels have an opacity.
     pub alpha: bool,
     /// The bits of a channel: 8, also where the file has fewer, 16 or 32.
@@ -60,21 +60,21 @@ impl PictureKind {
     pub fn of(path: &Path) -> Result<Self, DataError> {
         let bytes = read(path)?;
         let format = format(path, &bytes)?;
-        let Header { colours, alpha, bits, .. } = match format {
+        let Header { colors, alpha, bits, .. } = match format {
             ImageFormat::Jpeg => Jpeg::new(&bytes).map_err(|source| damaged(path, source))?.header,
             _ => header(&other(path, format, &bytes)?),
         };
         // Anymap's four endings are one format.
         let named_otherwise = ImageFormat::from_path(path).ok() != Some(format);
-        Ok(Self { format: name(format), colours, alpha, bits, named_otherwise })
+        Ok(Self { format: name(format), colors, alpha, bits, named_otherwise })
     }
 }
 
 /// A picture's height and width, and its pixels as RGB bytes, height x width x 3.
 ///
 /// JPEG, PNG, BMP, GIF, WebP, TIFF and PNM are read, the first picture of several; the content says which it is, the name
-/// need not. As Pillow's `convert("RGB")` has it, and so torchvision: grey and CMYK become colour, opacity is dropped (what is
-/// transparent shows its colour), of 16 bits the upper 8 stay (of grey, too, which Pillow cuts off at 255 instead), and the
+/// need not. As Pillow's `convert("RGB")` has it, and so torchvision: gray and CMYK become color, opacity is dropped (what is
+/// transparent shows its color), of 16 bits the upper 8 stay (of gray, too, which Pillow cuts off at 255 instead), and the
 /// orientation that a camera may have noted in EXIF is passed over.
 ///
 /// # Errors
@@ -148,13 +148,13 @@ fn other<'a>(
 fn header(decoder: &impl ImageDecoder) -> Header {
     let (width, height) = decoder.dimensions();
     let decoded = decoder.color_type();
-    let colours = match decoder.original_color_type() {
-        ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16 => Colours::Cmyk,
-        _ if decoded.has_color() => Colours::Rgb,
-        _ => Colours::Grey,
+    let colors = match decoder.original_color_type() {
+        ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16 => Colors::Cmyk,
+        _ if decoded.has_color() => Colors::Rgb,
+        _ => Colors::Gray,
     };
     let bits = (decoded.bits_per_pixel() / u16::from(decoded.channel_count())) as u8;
-    Header { size: [height as usize, width as usize], colours, alpha: decoded.has_alpha(), bits }
+    Header { size: [height as usize, width as usize], colors, alpha: decoded.has_alpha(), bits }
 }
 
 fn name(format: ImageFormat) -> &'static str {
@@ -175,7 +175,7 @@ pub(crate) fn damaged(path: &Path, source: impl Into<Box<dyn std::error::Error +
     DataError::Picture { path: path.into(), source: source.into() }
 }
 
-/// Writes bytes, height x width x channels (1 for grey, 3 for RGB), as a PNG.
+/// Writes bytes, height x width x channels (1 for gray, 3 for RGB), as a PNG.
 pub(crate) fn write_png(
     path: &Path,
     [height, width]: [usize; 2],
@@ -183,17 +183,17 @@ pub(crate) fn write_png(
     pixels: &[u8],
 ) -> Result<(), DataError> {
     let error = |source| DataError::Write { path: path.into(), source };
-    let (colour, [height, width]) = match (channels, [height, width].map(u32::try_from)) {
+    let (color, [height, width]) = match (channels, [height, width].map(u32::try_from)) {
         (1, [Ok(height), Ok(width)]) => (png::ColorType::Grayscale, [height, width]),
         (3, [Ok(height), Ok(width)]) => (png::ColorType::Rgb, [height, width]),
         _ => {
             let found = format!("{height} x {width} x {channels}");
-            return Err(DataError::config("pixels", found, "grey or RGB, at most 2^32 high and wide"));
+            return Err(DataError::config("pixels", found, "gray or RGB, at most 2^32 high and wide"));
         }
     };
     let mut encoder =
         png::Encoder::new(BufWriter::new(File::create_new(path).map_err(error)?), width, height);
-    encoder.set_color(colour);
+    encoder.set_color(color);
     encoder.set_depth(png::BitDepth::Eight);
     let written = encoder.write_header().and_then(|mut writer| {
         writer.write_image_data(pixels)?;
@@ -214,11 +214,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pixels: Vec<u8> = (0..2 * 3 * 3).map(|i| i * 14).collect();
         // The name does not say the format.
-        let path = folder.path().join("colour.jpg");
+        let path = folder.path().join("color.jpg");
         write_png(&path, [2, 3], 3, &pixels).unwrap();
         assert_eq!(read_rgb(&path).unwrap(), ([2, 3], pixels.clone()));
         assert!(matches!(write_png(&path, [2, 3], 3, &pixels), Err(DataError::Write { .. })), "once only");
-        let path = folder.path().join("grey.png");
+        let path = folder.path().join("gray.png");
         write_png(&path, [1, 2], 1, &[7, 200]).unwrap();
         assert_eq!(read_rgb(&path).unwrap(), ([1, 2], vec![7, 7, 7, 200, 200, 200]));
         let error = write_png(&folder.path().join("x"), [1, 1], 2, &[0, 0]).unwrap_err().to_string();
@@ -247,37 +247,37 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures").join(name)
     }
 
-    /// What Pillow reads, and how far values may be from that: JPEG's transform and colours are rounded in other places, and
-    /// colour that was stored at half the size is scaled up by another filter.
-    const GOLDEN: [(&str, u8, &str, Colours, bool, u8); 22] = [
-        ("420.jpg", 2, "JPEG", Colours::Rgb, false, 8),
-        ("444.jpg", 2, "JPEG", Colours::Rgb, false, 8),
-        ("progressive.jpg", 2, "JPEG", Colours::Rgb, false, 8),
-        ("restarts.jpg", 2, "JPEG", Colours::Rgb, false, 8),
-        ("grey.jpg", 1, "JPEG", Colours::Grey, false, 8),
-        ("rotated.jpg", 2, "JPEG", Colours::Rgb, false, 8),
-        ("cmyk.jpg", 1, "JPEG", Colours::Cmyk, false, 8),
-        ("ycck.jpg", 1, "JPEG", Colours::Cmyk, false, 8),
-        ("alpha.png", 0, "PNG", Colours::Rgb, true, 8),
-        ("grey.png", 0, "PNG", Colours::Grey, false, 8),
-        ("grey-alpha.png", 0, "PNG", Colours::Grey, true, 8),
-        ("palette.png", 0, "PNG", Colours::Rgb, false, 8),
-        ("palette-transparent.png", 0, "PNG", Colours::Rgb, true, 8),
-        ("bits.png", 0, "PNG", Colours::Grey, false, 8),
-        ("interlaced.png", 0, "PNG", Colours::Rgb, false, 8),
-        ("deep.png", 0, "PNG", Colours::Rgb, false, 16),
-        ("deep-grey.png", 0, "PNG", Colours::Grey, false, 16),
-        ("colours.webp", 0, "WebP", Colours::Rgb, false, 8),
-        ("colours.bmp", 0, "BMP", Colours::Rgb, false, 8),
-        ("colours.gif", 0, "GIF", Colours::Rgb, true, 8),
-        ("colours.tif", 0, "TIFF", Colours::Rgb, false, 8),
-        ("colours.ppm", 0, "PNM", Colours::Rgb, false, 8),
+    /// What Pillow reads, and how far values may be from that: JPEG's transform and colors are rounded in other places, and
+    /// color that was stored at half the size is scaled up by another filter.
+    const GOLDEN: [(&str, u8, &str, Colors, bool, u8); 22] = [
+        ("420.jpg", 2, "JPEG", Colors::Rgb, false, 8),
+        ("444.jpg", 2, "JPEG", Colors::Rgb, false, 8),
+        ("progressive.jpg", 2, "JPEG", Colors::Rgb, false, 8),
+        ("restarts.jpg", 2, "JPEG", Colors::Rgb, false, 8),
+        ("gray.jpg", 1, "JPEG", Colors::Gray, false, 8),
+        ("rotated.jpg", 2, "JPEG", Colors::Rgb, false, 8),
+        ("cmyk.jpg", 1, "JPEG", Colors::Cmyk, false, 8),
+        ("ycck.jpg", 1, "JPEG", Colors::Cmyk, false, 8),
+        ("alpha.png", 0, "PNG", Colors::Rgb, true, 8),
+        ("gray.png", 0, "PNG", Colors::Gray, false, 8),
+        ("gray-alpha.png", 0, "PNG", Colors::Gray, true, 8),
+        ("palette.png", 0, "PNG", Colors::Rgb, false, 8),
+        ("palette-transparent.png", 0, "PNG", Colors::Rgb, true, 8),
+        ("bits.png", 0, "PNG", Colors::Gray, false, 8),
+        ("interlaced.png", 0, "PNG", Colors::Rgb, false, 8),
+        ("deep.png", 0, "PNG", Colors::Rgb, false, 16),
+        ("deep-gray.png", 0, "PNG", Colors::Gray, false, 16),
+        ("colors.webp", 0, "WebP", Colors::Rgb, false, 8),
+        ("colors.bmp", 0, "BMP", Colors::Rgb, false, 8),
+        ("colors.gif", 0, "GIF", Colors::Rgb, true, 8),
+        ("colors.tif", 0, "TIFF", Colors::Rgb, false, 8),
+        ("colors.ppm", 0, "PNM", Colors::Rgb, false, 8),
     ];
 
     #[test]
     fn pictures_of_every_kind_are_read_as_pillow_reads_them() {
         for (name, tolerance, ..) in
-            GOLDEN.into_iter().chain([("png-in-truth.jpg", 0, "", Colours::Rgb, false, 8)])
+            GOLDEN.into_iter().chain([("png-in-truth.jpg", 0, "", Colors::Rgb, false, 8)])
         {
             let (size, pixels) = read_rgb(&fixture(name)).unwrap();
             let expected = fs::read(fixture(&format!("{name}.rgb"))).unwrap();
@@ -289,8 +289,8 @@ mod tests {
 
     #[test]
     fn the_kind_of_a_picture_is_told_from_its_header() {
-        for (name, _, format, colours, alpha, bits) in GOLDEN {
-            let kind = PictureKind { format, colours, alpha, bits, named_otherwise: false };
+        for (name, _, format, colors, alpha, bits) in GOLDEN {
+            let kind = PictureKind { format, colors, alpha, bits, named_otherwise: false };
             assert_eq!(PictureKind::of(&fixture(name)).unwrap(), kind, "{name}");
         }
         let kind = PictureKind::of(&fixture("png-in-truth.jpg")).unwrap();
@@ -316,7 +316,7 @@ mod tests {
         let mut jpeg = fs::read(fixture("420.jpg")).unwrap();
         let frame = jpeg.windows(2).position(|mark| mark == [0xff, 0xc0]).unwrap();
         jpeg[frame + 5..frame + 9].fill(0xff);
-        let mut png = fs::read(fixture("grey.png")).unwrap();
+        let mut png = fs::read(fixture("gray.png")).unwrap();
         png[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
         let mut crc = flate2::Crc::new();
         crc.update(&png[12..29]);

@@ -178,11 +178,11 @@ impl Taps {
         let stretch = scale.max(1.0);
         let mut weights = Vec::new();
         for at in 0..to {
-            let centre = begin + (at as f64 + 0.5) * scale;
+            let center = begin + (at as f64 + 0.5) * scale;
             let bound = |place: f64| ((place + 0.5).max(0.0) as usize).min(from);
-            let (first, end) = (bound(centre - REACH * stretch), bound(centre + REACH * stretch));
+            let (first, end) = (bound(center - REACH * stretch), bound(center + REACH * stretch));
             weights.clear();
-            weights.extend((first..end).map(|place| cubic((place as f64 - centre + 0.5) * (1.0 / stretch))));
+            weights.extend((first..end).map(|place| cubic((place as f64 - center + 0.5) * (1.0 / stretch))));
             let sum: f64 = weights.iter().sum();
             taps.first.push(first);
             taps.counts.push(weights.len());

@@ -28,7 +28,7 @@ pub fn scaled_size(size: [usize; 2], fit: [usize; 2], factor: f64) -> [usize; 2]
 }
 
 /// The sources of the values `part` of a line of `from` values that is resized to `to` values: linear, with half-pixel
-/// centres, and the border's value beyond it.
+/// centers, and the border's value beyond it.
 pub(crate) fn sources(from: usize, to: usize, part: Range<usize>) -> impl Iterator<Item = Source> {
     part.map(move |at| {
         let place = ((at as f32 + 0.5) * from as f32 / to as f32 - 0.5).clamp(0.0, (from - 1) as f32);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn linear_values_have_half_pixel_centres() {
+    fn linear_values_have_half_pixel_centers() {
         let line = |view: View, bytes: &[u8]| -> Vec<f32> {
             view.bilinear(bytes, 1).iter().map(|value| value * 255.0).collect()
         };

@@ -31,10 +31,10 @@ fn both_splits_are_complete_and_balanced() {
 #[test]
 fn an_evaluation_sees_every_test_image_once() {
     let dataset = Arc::new(fashion_mnist(folder(), Split::Test).unwrap());
-    let normalisation = dataset.statistics().clone();
+    let normalization = dataset.statistics().clone();
     let config = LoaderConfig {
         workers: 2,
-        ..LoaderConfig::new(256, Mode::Evaluation { transform: None }, normalisation)
+        ..LoaderConfig::new(256, Mode::Evaluation { transform: None }, normalization)
     };
     let (mut seen, mut sum) = (0, 0.0);
     for batch in Loader::new(dataset, config).unwrap() {
@@ -43,7 +43,7 @@ fn an_evaluation_sees_every_test_image_once() {
         sum += batch.images.iter().map(|&value| f64::from(value)).sum::<f64>();
     }
     assert_eq!(seen, 10_000);
-    assert!((sum / (10_000.0 * 28.0 * 28.0)).abs() < 1e-4, "normalised to mean 0: {sum}");
+    assert!((sum / (10_000.0 * 28.0 * 28.0)).abs() < 1e-4, "normalized to mean 0: {sum}");
 }
 
 #[test]

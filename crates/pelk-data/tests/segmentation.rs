@@ -61,7 +61,7 @@ fn pictures_of_all_sizes_become_batches_that_do_not_depend_on_workers_nor_on_the
         for (pixel, &label) in batch.images.rows().into_iter().zip(&batch.labels) {
             assert!(pixel.iter().all(|value| value.is_finite()));
             if label == IGNORED {
-                assert!(pixel.iter().all(|&value| value == 0.0), "the mean colour");
+                assert!(pixel.iter().all(|&value| value == 0.0), "the mean color");
             }
             seen[if label == IGNORED { 3 } else { label as usize }] += 1;
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 ///
 /// A kernel that is constant on regions is a sum of boxes, so the operator needs sums of the input over runs of
 /// every interval length. A run of 9 is a run of 8 and one of 1 next to it, a run of 8 is two of 4, and so on:
-/// one addition a pixel and length. Sums of neighbours only, no differences of long prefix sums, so nothing
+/// one addition a pixel and length. Sums of neighbors only, no differences of long prefix sums, so nothing
 /// cancels.
 ///
 /// ```

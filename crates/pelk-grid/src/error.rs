@@ -6,8 +6,8 @@ use crate::MAX_KERNEL;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GridError {
-    /// An even kernel has no centre tap.
-    #[error("a kernel of {kernel} taps a side has no centre tap; use an odd size such as {}", odd_neighbours(*kernel))]
+    /// An even kernel has no center tap.
+    #[error("a kernel of {kernel} taps a side has no center tap; use an odd size such as {}", odd_neighbors(*kernel))]
     EvenKernel {
         /// Side of the kernel.
         kernel: usize,
@@ -18,16 +18,16 @@ pub enum GridError {
         /// Side of the kernel (`usize::MAX` where the sum of the intervals does not fit).
         kernel: usize,
     },
-    /// A square of even side cannot lie around the centre tap.
-    #[error("a fine centre of {center} taps a side has no middle; use an odd size such as {}", odd_neighbours(*center))]
+    /// A square of even side cannot lie around the center tap.
+    #[error("a fine center of {center} taps a side has no middle; use an odd size such as {}", odd_neighbors(*center))]
     EvenCenter {
-        /// Side of the fine centre.
+        /// Side of the fine center.
         center: usize,
     },
-    /// The fine centre sticks out of the kernel.
-    #[error("a fine centre of {center} taps a side does not fit a kernel of {kernel}; use at most {kernel}")]
+    /// The fine center sticks out of the kernel.
+    #[error("a fine center of {center} taps a side does not fit a kernel of {kernel}; use at most {kernel}")]
     CenterTooLarge {
-        /// Side of the fine centre.
+        /// Side of the fine center.
         center: usize,
         /// Side of the kernel.
         kernel: usize,
@@ -41,13 +41,13 @@ pub enum GridError {
         base: usize,
     },
     /// There is nothing to make a grid of.
-    #[error("no intervals given; a grid needs at least one, the centre")]
+    #[error("no intervals given; a grid needs at least one, the center")]
     NoIntervals,
     /// An interval without taps.
     #[error("an interval of 0 taps; every interval must cover at least 1")]
     ZeroInterval,
     /// A symmetric axis has a middle interval, hence an odd number of them.
-    #[error("{count} intervals have no middle one; give an odd number, the same on both sides of the centre")]
+    #[error("{count} intervals have no middle one; give an odd number, the same on both sides of the center")]
     EvenCount {
         /// Number of intervals.
         count: usize,
@@ -55,7 +55,7 @@ pub enum GridError {
     /// The two halves of an axis differ.
     #[error(
         "intervals must be symmetric, but number {position} is {left} from the left and {right} from the right \
-         (if this was meant as one half, outer edge to centre, it must be read as a half grid)"
+         (if this was meant as one half, outer edge to center, it must be read as a half grid)"
     )]
     NotSymmetric {
         /// Place in the list, counted from 1.
@@ -96,7 +96,7 @@ pub enum GridError {
 }
 
 /// The odd sizes next to an even one, as text: "3 or 5" for 4, "1" for 0.
-fn odd_neighbours(even: usize) -> String {
+fn odd_neighbors(even: usize) -> String {
     match even {
         0 => "1".to_owned(),
         _ => format!("{} or {}", even - 1, even.saturating_add(1)),

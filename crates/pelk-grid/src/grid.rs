@@ -11,24 +11,24 @@ use crate::{BoxPlan, GridError, Region, regions};
 /// keeps a mistyped size from asking for all memory.
 pub const MAX_KERNEL: usize = 4095;
 
-/// How the k taps of one axis are cut into k' intervals, symmetric about the centre tap (Eq. 1 of the paper).
+/// How the k taps of one axis are cut into k' intervals, symmetric about the center tap (Eq. 1 of the paper).
 ///
 /// Used for both axes it cuts a k x k kernel into k' x k' rectangles, each of which has one parameter a channel.
 /// `Display` writes all intervals, `2,2,1,1,1,1,1,2,2`, and `FromStr` reads them back;
 /// [`from_half_text`](Self::from_half_text) reads the half grids that the paper prints.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SharingGrid {
-    /// From the outer edge to the centre interval, the latter included. Everything else follows from it.
+    /// From the outer edge to the center interval, the latter included. Everything else follows from it.
     half: Vec<usize>,
     intervals: Vec<usize>,
     offsets: Vec<usize>,
 }
 
 impl SharingGrid {
-    /// The paper's grid (Eq. 2): a fine centre of `center` taps, then intervals of `base`, `base`^2, ... taps.
+    /// The paper's grid (Eq. 2): a fine center of `center` taps, then intervals of `base`, `base`^2, ... taps.
     ///
     /// The paper prints no rule for what does not fit; all grids it prints agree with clipping the outermost
-    /// interval to what is left, and so does this: 51 taps with a centre of 5 end in 9 where 16 would follow.
+    /// interval to what is left, and so does this: 51 taps with a center of 5 end in 9 where 16 would follow.
     ///
     /// # Errors
     /// If `kernel` or `center` is even, `center` is larger than `kernel`, `kernel` is larger than [`MAX_KERNEL`],
@@ -40,7 +40,7 @@ impl SharingGrid {
         Self::around_center(kernel, center, |ring| base.saturating_pow(ring))
     }
 
-    /// Intervals of one size around a fine centre of `center` taps (Table 5, rows 2 and 3), outermost clipped.
+    /// Intervals of one size around a fine center of `center` taps (Table 5, rows 2 and 3), outermost clipped.
     ///
     /// # Errors
     /// As [`exponential`](Self::exponential), and if `interval` is 0.
@@ -59,19 +59,19 @@ impl SharingGrid {
         Self::around_center(kernel, kernel, |_| 1)
     }
 
-    /// The grid with these intervals from the outer edge to the centre, as the paper prints it.
+    /// The grid with these intervals from the outer edge to the center, as the paper prints it.
     ///
-    /// The last one is the centre interval and is not mirrored: `[7, 4, 2, 1, 1, 1]` is a kernel of 31 taps.
+    /// The last one is the center interval and is not mirrored: `[7, 4, 2, 1, 1, 1]` is a kernel of 31 taps.
     ///
     /// # Errors
-    /// If there is no interval, one is 0, the centre one is even, or they add up to more than [`MAX_KERNEL`].
+    /// If there is no interval, one is 0, the center one is even, or they add up to more than [`MAX_KERNEL`].
     pub fn from_half(half: &[usize]) -> Result<Self, GridError> {
-        let (&centre, side) = half.split_last().ok_or(GridError::NoIntervals)?;
+        let (&center, side) = half.split_last().ok_or(GridError::NoIntervals)?;
         if half.contains(&0) {
             return Err(GridError::ZeroInterval);
         }
         let radius = side.iter().fold(0_usize, |sum, &taps| sum.saturating_add(taps));
-        check_kernel(radius.saturating_mul(2).saturating_add(centre))?;
+        check_kernel(radius.saturating_mul(2).saturating_add(center))?;
 
         Ok(Self::mirrored(half.to_vec()))
     }
@@ -104,13 +104,13 @@ impl SharingGrid {
         Self::from_half(&intervals[..=count / 2])
     }
 
-    /// The grid turned inside out: coarse inside, fine outside, the centre interval kept in its place.
+    /// The grid turned inside out: coarse inside, fine outside, the center interval kept in its place.
     ///
     /// Half grid `8,4,2,1,1,1` becomes `1,1,2,4,8,1` (Table 5, row 6).
     pub fn reversed(&self) -> Self {
         let mut half = self.half.clone();
-        let centre = half.len() - 1;
-        half[..centre].reverse();
+        let center = half.len() - 1;
+        half[..center].reverse();
         Self::mirrored(half)
     }
 
@@ -124,14 +124,14 @@ impl SharingGrid {
         self.intervals.len()
     }
 
-    /// Number of taps on each side of the centre tap, (k - 1) / 2: the padding that keeps the size of a map.
+    /// Number of taps on each side of the center tap, (k - 1) / 2: the padding that keeps the size of a map.
     pub fn radius(&self) -> usize {
         self.kernel() / 2
     }
 
     /// Side of the square in the middle in which every tap has a parameter of its own.
     ///
-    /// It is k for a dense grid, and 0 if the centre interval has more than 1 tap.
+    /// It is k for a dense grid, and 0 if the center interval has more than 1 tap.
     pub fn center(&self) -> usize {
         match self.half.iter().rev().take_while(|&&taps| taps == 1).count() {
             0 => 0,
@@ -149,7 +149,7 @@ impl SharingGrid {
         &self.offsets
     }
 
-    /// Lengths of the intervals from the outer edge to the centre, the centre included.
+    /// Lengths of the intervals from the outer edge to the center, the center included.
     pub fn half(&self) -> &[usize] {
         &self.half
     }
@@ -189,7 +189,7 @@ impl SharingGrid {
         Self { offsets: offsets.collect(), half, intervals }
     }
 
-    /// A fine centre and, from it outwards, rings of `size(1)`, `size(2)`, ... taps, the last clipped.
+    /// A fine center and, from it outwards, rings of `size(1)`, `size(2)`, ... taps, the last clipped.
     fn around_center(kernel: usize, center: usize, size: impl Fn(u32) -> usize) -> Result<Self, GridError> {
         check_kernel(kernel)?;
         if center.is_multiple_of(2) {
@@ -252,8 +252,8 @@ fn parse_list(text: &str) -> Result<Vec<usize>, GridError> {
 #[cfg(test)]
 pub(crate) fn any_grid() -> impl proptest::strategy::Strategy<Value = SharingGrid> {
     use proptest::prelude::*;
-    (prop::collection::vec(1_usize..20, 0..4), 0_usize..4).prop_map(|(mut half, centre)| {
-        half.push(2 * centre + 1);
+    (prop::collection::vec(1_usize..20, 0..4), 0_usize..4).prop_map(|(mut half, center)| {
+        half.push(2 * center + 1);
         SharingGrid::from_half(&half).unwrap()
     })
 }
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn exponential_grids_of_the_paper() {
-        // kernel, centre, half grid, k', parameters a channel, per cent of a dense kernel
+        // kernel, center, half grid, k', parameters a channel, per cent of a dense kernel
         let table = [
             (51, 5, "9,8,4,2,1,1,1", 13, 169, "6.50"), // Table 6
             (49, 5, "8,8,4,2,1,1,1", 13, 169, "7.04"),
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn centre_is_the_unshared_square() {
+    fn center_is_the_unshared_square() {
         assert_eq!(SharingGrid::exponential(51, 7, 2).unwrap().center(), 7);
         assert_eq!(SharingGrid::dense(7).unwrap().center(), 7);
         assert_eq!(half("1,1,2,4,8,1").center(), 1);

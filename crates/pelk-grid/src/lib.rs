@@ -18,9 +18,9 @@
 //! use pelk_grid::{SharingGrid, expand, reduce};
 //!
 //! # fn main() -> Result<(), pelk_grid::GridError> {
-//! // The first stage of PeLK: 51 x 51 taps around a fine 5 x 5 centre, intervals growing by powers of two.
+//! // The first stage of PeLK: 51 x 51 taps around a fine 5 x 5 center, intervals growing by powers of two.
 //! let grid = SharingGrid::exponential(51, 5, 2)?;
-//! assert_eq!(grid.half(), [9, 8, 4, 2, 1, 1, 1]); // from the outer edge to the centre, as the paper prints it
+//! assert_eq!(grid.half(), [9, 8, 4, 2, 1, 1, 1]); // from the outer edge to the center, as the paper prints it
 //! assert_eq!((grid.cells(), grid.params_per_channel()), (13, 169)); // of 2601 dense ones
 //!
 //! // One channel: 13 x 13 parameters become 51 x 51 taps, and tap gradients become parameter gradients.

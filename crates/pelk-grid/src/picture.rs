@@ -17,7 +17,7 @@ use crate::SharingGrid;
 
 /// A picture for a terminal, at most 100 columns wide.
 ///
-/// Below the numbers the regions are drawn as a chessboard: neighbours differ, so each field is one parameter. A
+/// Below the numbers the regions are drawn as a chessboard: neighbors differ, so each field is one parameter. A
 /// character is one tap wide and two taps high. Kernels that would be too wide are drawn with shorter intervals,
 /// and where there are more than 100 intervals, only those in the middle; the picture then says so.
 pub fn text(grid: &SharingGrid) -> String {
@@ -26,7 +26,7 @@ pub fn text(grid: &SharingGrid) -> String {
 
 /// A self-contained SVG picture on a card of its own, readable on white and on dark pages.
 ///
-/// Every region is a rectangle whose colour says how many taps share its parameter. It takes about 70 bytes a
+/// Every region is a rectangle whose color says how many taps share its parameter. It takes about 70 bytes a
 /// region, so it suits grids of up to a few hundred intervals.
 pub fn svg(grid: &SharingGrid) -> String {
     svg::Picture(grid).to_string()
@@ -44,7 +44,7 @@ fn headline(grid: &SharingGrid) -> String {
     format!("{kernel} x {kernel} kernel, {cells} x {cells} parameters per channel, {kept:.2} % of dense")
 }
 
-/// The half grid and the fine centre in one line of at most 100 characters.
+/// The half grid and the fine center in one line of at most 100 characters.
 fn subtitle(grid: &SharingGrid) -> String {
     const ENDS: usize = 5; // intervals shown at either end of a long half grid
     let list = |part: &[usize]| part.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
@@ -53,11 +53,11 @@ fn subtitle(grid: &SharingGrid) -> String {
         0..=11 => list(half),
         len => format!("{},...,{}", list(&half[..ENDS]), list(&half[len - ENDS..])),
     };
-    let centre = match grid.center() {
-        0 => "no fine centre".to_owned(),
-        side => format!("fine centre {side} x {side}"),
+    let center = match grid.center() {
+        0 => "no fine center".to_owned(),
+        side => format!("fine center {side} x {side}"),
     };
-    format!("half grid {half} (outer edge to centre), {centre}")
+    format!("half grid {half} (outer edge to center), {center}")
 }
 
 #[cfg(test)]
@@ -68,7 +68,7 @@ mod tests {
     fn lines_of_the_paper_s_first_kernel() {
         let grid = SharingGrid::exponential(51, 5, 2).unwrap();
         assert_eq!(headline(&grid), "51 x 51 kernel, 13 x 13 parameters per channel, 6.50 % of dense");
-        assert_eq!(subtitle(&grid), "half grid 9,8,4,2,1,1,1 (outer edge to centre), fine centre 5 x 5");
+        assert_eq!(subtitle(&grid), "half grid 9,8,4,2,1,1,1 (outer edge to center), fine center 5 x 5");
     }
 
     #[test]
@@ -76,6 +76,6 @@ mod tests {
         let line = subtitle(&SharingGrid::dense(101).unwrap());
         assert!(line.starts_with("half grid 1,1,1,1,1,...,1,1,1,1,1 ("), "{line}");
         let line = subtitle(&SharingGrid::from_half(&[3]).unwrap());
-        assert!(line.ends_with("no fine centre"), "{line}");
+        assert!(line.ends_with("no fine center"), "{line}");
     }
 }

@@ -97,7 +97,7 @@ pub struct StageConfig {
     pub depth: usize,
     /// Channels.
     pub width: usize,
-    /// How the blocks mix neighbouring pixels.
+    /// How the blocks mix neighboring pixels.
     pub mixer: MixerConfig,
     /// Width of the pixel MLP over the width of the block, where it is not that of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,7 +125,7 @@ pub enum MixerConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeripheralConfig {
-    /// The sharing grid, as half grid from the edge to the centre.
+    /// The sharing grid, as half grid from the edge to the center.
     #[serde(with = "grid_text")]
     pub grid: SharingGrid,
     /// The first so many channels are convolved, the others pass (Eq. 4-6).
@@ -139,8 +139,8 @@ pub struct PeripheralConfig {
     pub boxes: Boxes,
 }
 
-/// What a parameter of a region is a factor of. Both give the same functions, but are learnt differently: a step of Adam
-/// moves every parameter by about the learning rate, hence a tap of a large region as far as one of the centre, and the sum over
+/// What a parameter of a region is a factor of. Both give the same functions, but are learned differently: a step of Adam
+/// moves every parameter by about the learning rate, hence a tap of a large region as far as one of the center, and the sum over
 /// that region's taps as many times as far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -23,7 +23,7 @@ pub enum Part {
     Position,
     /// The pixel MLPs, and other 1 x 1 convolutions of a block.
     Mlp,
-    /// Normalisation and layer scale.
+    /// Normalization and layer scale.
     Normalization,
     /// The classifier.
     Head,
@@ -57,7 +57,7 @@ impl Part {
             Part::SmallKernel => "small kernels",
             Part::Position => "position embedding",
             Part::Mlp => "pixel MLP",
-            Part::Normalization => "normalisation, layer scale",
+            Part::Normalization => "normalization, layer scale",
             Part::Head => "head",
             Part::Decoder => "UperNet",
             Part::AuxiliaryHead => "auxiliary head",

@@ -1,7 +1,7 @@
 //! The inference form: BatchNorm and the small branch merged into the large kernel, on the same grid.
 //!
 //! A BatchNorm scales each channel, which keeps a kernel constant on its blocks; a dense kernel within the
-//! unshared centre is added to the centre's cells. So the folded operator is peripheral again, with a bias. Of two
+//! unshared center is added to the center's cells. So the folded operator is peripheral again, with a bias. Of two
 //! crossed stripes and a dense kernel, the latter is added to a stripe. BatchNorms after convolutions become biases. One before
 //! a layer without padding becomes part of it: `W (s x + t) + b` is `(W s) x + (W t + b)`.
 

@@ -92,7 +92,7 @@ fn pelk_atto_folds_exactly() {
 #[test]
 fn every_position_form_and_small_kernel_folds_exactly() {
     for position in [Position::None, Position::InBounds, Position::Literal] {
-        // 7 is larger than the unshared centre of 5 and stays a branch of its own.
+        // 7 is larger than the unshared center of 5 and stays a branch of its own.
         for small_kernel in [0, 3, 5, 7] {
             let config = small(ModelSpec {
                 position: Some(position),
@@ -116,7 +116,7 @@ fn other_grids_and_ratios_fold_exactly() {
         ("no layer scale", ModelSpec { layer_scale: Some(0.0), ..ModelSpec::default() }),
         ("dense kernels below the branch's", ModelSpec { kernels: Some(vec![3, 1]), ..ModelSpec::default() }),
         ("fine outside", ModelSpec { grids: grids(["1,1,2,4,8,1", "2,1,1,1"]), ..ModelSpec::default() }),
-        ("no unshared centre", ModelSpec { grids: grids(["4,3,5", "2,3"]), ..ModelSpec::default() }),
+        ("no unshared center", ModelSpec { grids: grids(["4,3,5", "2,3"]), ..ModelSpec::default() }),
         ("means", ModelSpec { boxes: Some(Boxes::Mean), ..ModelSpec::default() }),
         (
             "means, literal",

@@ -66,7 +66,7 @@ pub fn name_hash(name: &str) -> u64 {
 }
 
 /// A draw from the normal distribution of mean 0 and deviation `std`, cut off at -2 and +2 as timm's
-/// initialiser does (in absolute value, not in deviations).
+/// initializer does (in absolute value, not in deviations).
 pub fn truncated_normal(rng: &mut impl Rng, std: f32) -> f32 {
     loop {
         let draw: f32 = StandardNormal.sample(rng);

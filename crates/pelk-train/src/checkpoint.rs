@@ -8,7 +8,7 @@ use crate::loss_scale::LossScale;
 use crate::trainer::Best;
 use ndarray::ArrayD;
 use pelk_autodiff::{HostParameters, Shape};
-use pelk_data::Normalisation;
+use pelk_data::Normalization;
 use pelk_models::{HostMasks, NetworkConfig, WeightsFile};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -28,7 +28,8 @@ pub struct Description {
     /// Height, width and channels of the images that it was trained on, or of the parts that were cut out of them.
     pub image: [usize; 3],
     /// What was done to pixel values.
-    pub normalisation: Normalisation,
+    #[serde(alias = "normalisation")]
+    pub normalization: Normalization,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// How it is asked.
@@ -61,7 +62,7 @@ pub struct TrainingState {
 pub struct Checkpoint {
     /// What the tensors are.
     pub description: Description,
-    /// Parameters and buffers by name; with `training`, also the optimiser's state and the averaged weights.
+    /// Parameters and buffers by name; with `training`, also the optimizer's state and the averaged weights.
     pub tensors: HostParameters,
     /// With `training`, which weights are present, by the parameter's name, where training is sparse. Absent weights are 0.
     pub masks: HostMasks,
@@ -73,7 +74,7 @@ impl Description {
         network: NetworkConfig,
         data: DataConfig,
         image: [usize; 3],
-        normalisation: Normalisation,
+        normalization: Normalization,
         classes: Vec<String>,
         inference: InferenceConfig,
         step: u64,
@@ -84,7 +85,7 @@ impl Description {
             network,
             data,
             image,
-            normalisation,
+            normalization,
             classes,
             inference,
             step,
@@ -110,13 +111,13 @@ impl Description {
             return Err(format!("it names {names} classes, but its network has {classes}"));
         }
         self.inference.validate().map_err(|error| error.to_string())?;
-        self.normalisation.validate(channels).map_err(|error| error.to_string())
+        self.normalization.validate(channels).map_err(|error| error.to_string())
     }
 }
 
 /// What the names of averaged tensors begin with.
 pub(crate) const EMA: &str = "ema.";
-/// What the names of the optimiser's tensors begin with.
+/// What the names of the optimizer's tensors begin with.
 pub(crate) const OPTIMIZER: &str = "optimizer.";
 
 /// Takes the tensor called `name`, of this shape, out of those of the checkpoint at `path`.

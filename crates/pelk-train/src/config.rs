@@ -343,7 +343,7 @@ mod tests {
                 && message.contains("Did you mean `learning_rate`?"),
             "{message}"
         );
-        let message = parse(&["optimiser.eps=1"]).unwrap_err().to_string();
+        let message = parse(&["optimizer.eps=1"]).unwrap_err().to_string();
         assert!(message.contains("Did you mean `optimizer`?"), "{message}");
     }
 

@@ -6,12 +6,12 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (960, 400);
-// Hues that stay apart for colour-blind readers.
+// Hues that stay apart for color-blind readers.
 const TRAIN: RGBColor = RGBColor(0x0b, 0x6e, 0x99);
 const TEST: RGBColor = RGBColor(0xd9, 0x5f, 0x02);
 const EMA: RGBColor = RGBColor(0x4d, 0x4d, 0x4d);
 
-/// One curve: what it shows, its colour, its value in a row.
+/// One curve: what it shows, its color, its value in a row.
 type Curve<'a> = (&'static str, RGBColor, &'a dyn Fn(&MetricsRow) -> f64);
 
 /// Draws the curves as SVG.

@@ -98,7 +98,7 @@ impl<'a, B: Backend> Predictor<'a, B> {
         Ok(Predictor { backend, network, parameters, config, sessions: Vec::new() })
     }
 
-    /// Logits of normalised images `[N, H, W, C]`, in the shape that [`Network::logits`] has for them; where several sizes
+    /// Logits of normalized images `[N, H, W, C]`, in the shape that [`Network::logits`] has for them; where several sizes
     /// or mirrored images are averaged, the logarithms of the mean probabilities.
     ///
     /// # Errors

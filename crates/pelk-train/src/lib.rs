@@ -1,4 +1,4 @@
-//! Optimisers, schedules, checkpoints and the training loop.
+//! Optimizers, schedules, checkpoints and the training loop.
 //!
 //! A [`TrainConfig`] decides everything that a run's result depends on. A [`Trainer`] holds the network and walks through the
 //! schedule; an [`Observer`] receives what it makes; a [`Run`] is the folder in which that is kept.

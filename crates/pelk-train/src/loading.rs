@@ -1,7 +1,7 @@
 //! From a configuration to batches.
 
 use crate::config::DataConfig;
-use pelk_data::{Dataset, LoaderConfig, Mode, Normalisation};
+use pelk_data::{Dataset, LoaderConfig, Mode, Normalization};
 
 impl DataConfig {
     /// An epoch's training batches of `batch_size` images, changed and mixed as this says; a last batch that is not full is left
@@ -17,13 +17,13 @@ impl DataConfig {
         LoaderConfig::new(batch_size, mode, dataset.statistics().clone())
     }
 
-    /// A dataset's images as they are measured, `batch_size` at once where they are alike; `normalisation` is that of training.
+    /// A dataset's images as they are measured, `batch_size` at once where they are alike; `normalization` is that of training.
     pub fn evaluation_loading(
         &self,
         dataset: &dyn Dataset,
         batch_size: usize,
-        normalisation: &Normalisation,
+        normalization: &Normalization,
     ) -> LoaderConfig {
-        LoaderConfig::evaluation(dataset, self.evaluation.clone(), batch_size, normalisation.clone())
+        LoaderConfig::evaluation(dataset, self.evaluation.clone(), batch_size, normalization.clone())
     }
 }

@@ -31,7 +31,7 @@ impl Algorithm {
     }
 }
 
-/// The optimiser's settings. Tensors of one dimension and position embeddings are not decayed.
+/// The optimizer's settings. Tensors of one dimension and position embeddings are not decayed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
@@ -96,7 +96,7 @@ impl OptimizerConfig {
     }
 }
 
-/// The optimiser's state, by parameter.
+/// The optimizer's state, by parameter.
 pub struct Optimizer<B: Backend> {
     config: OptimizerConfig,
     states: BTreeMap<String, State<B::Tensor>>,

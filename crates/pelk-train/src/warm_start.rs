@@ -25,7 +25,7 @@ pub struct WarmStart {
 /// When the file cannot be read, or is of another backbone: names the tensor.
 pub(crate) fn apply(network: &Network, values: &mut HostParameters, path: &Path) -> Result<WarmStart> {
     let mut file = WeightsFile::read(path)?.tensors;
-    // A checkpoint to go on from holds the optimiser's state and the average too.
+    // A checkpoint to go on from holds the optimizer's state and the average too.
     file.retain(|name, _| !name.starts_with(OPTIMIZER) && !name.starts_with(EMA));
     let mut start = WarmStart::default();
     for spec in network.parameters()? {

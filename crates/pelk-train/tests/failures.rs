@@ -101,7 +101,7 @@ fn what_is_no_state_of_this_run_is_refused() {
     let other = ArrayD::from_elem(vec![2, 9], true);
     refused("another mask", &good, |c| drop(c.masks.insert(theta.into(), other)), &[theta, "[2, 9]"]);
     refused("too many steps", &good, |c| c.description.step = 25, &["25", "24"]);
-    refused("other images", &good, |c| c.description.normalisation.mean[0] += 0.1, &["other images"]);
+    refused("other images", &good, |c| c.description.normalization.mean[0] += 0.1, &["other images"]);
 }
 
 #[test]
@@ -112,8 +112,8 @@ fn a_description_that_contradicts_itself_is_refused() {
     let network =
         |change: fn(&mut NetworkConfig)| move |c: &mut Checkpoint| change(&mut c.description.network);
     refused("classes", &good, |c| drop(c.description.classes.pop()), &["2", "3", "classes"]);
-    refused("mean", &good, |c| c.description.normalisation.mean.clear(), &["mean"]);
-    refused("std", &good, |c| c.description.normalisation.std[0] = 0.0, &["std"]);
+    refused("mean", &good, |c| c.description.normalization.mean.clear(), &["mean"]);
+    refused("std", &good, |c| c.description.normalization.std[0] = 0.0, &["std"]);
     refused("channels", &good, |c| c.description.image[2] = 3, &["channels"]);
     refused("size", &good, |c| c.description.image = [1, 0, 1], &["1 x 0"]);
     refused("no stages", &good, network(|n| n.stages.clear()), &["depths"]);

@@ -162,7 +162,7 @@ fn cifar_cases(cases: &mut Cases) {
 
 fn picture_cases(cases: &mut Cases) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pelk-data/tests/fixtures/pictures");
-    for name in ["420.jpg", "progressive.jpg", "restarts.jpg", "cmyk.jpg", "grey.jpg"] {
+    for name in ["420.jpg", "progressive.jpg", "restarts.jpg", "cmyk.jpg", "gray.jpg"] {
         let whole = fs::read(fixtures.join(name)).unwrap();
         let format = Format { file: name, read: picture, whole: &whole };
         cases.truncate(format, 12);
@@ -174,7 +174,7 @@ fn picture_cases(cases: &mut Cases) {
             cases.put(format, what, frame + 5, &sizes);
         }
         if ["420.jpg", "progressive.jpg"].contains(&name) {
-            // The data end early, with the mark of the end: grey from there on, as for libjpeg, which only warns of it.
+            // The data end early, with the mark of the end: gray from there on, as for libjpeg, which only warns of it.
             let mut large = whole.clone();
             large[frame + 5..frame + 9].copy_from_slice(&[0x24, 0xf2, 0x24, 0xf2]);
             cases.add(format, "9458 x 9458 pixels, just below what is read", true, move || large.clone());
@@ -187,9 +187,9 @@ fn picture_cases(cases: &mut Cases) {
         "palette.png",
         "interlaced.png",
         "deep.png",
-        "colours.gif",
-        "colours.webp",
-        "colours.tif",
+        "colors.gif",
+        "colors.webp",
+        "colors.tif",
     ] {
         let whole = fs::read(fixtures.join(name)).unwrap();
         let format = Format { file: name, read: picture, whole: &whole };

@@ -4,7 +4,7 @@ mod common;
 
 use common::Recorder;
 use pelk_autodiff::CpuBackend;
-use pelk_data::{DataError, Dataset, Labelling, NO_GROUP, Normalisation, Properties, Sample};
+use pelk_data::{DataError, Dataset, Labeling, NO_GROUP, Normalization, Properties, Sample};
 use pelk_train::{Datasets, Limits, TrainConfig, Trainer};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ struct Places {
 impl Places {
     fn new() -> Arc<Places> {
         let classes = ["black", "dark", "bright"].map(str::to_owned).to_vec();
-        let statistics = Normalisation { mean: vec![0.4], std: vec![0.3] };
+        let statistics = Normalization { mean: vec![0.4], std: vec![0.3] };
         let properties = Properties {
             image_size: Some([8, 8]),
-            labelling: Labelling::Places { stride: 4 },
+            labeling: Labeling::Places { stride: 4 },
             background: Some(0),
             groups: ["left", "right"].map(str::to_owned).to_vec(),
             ..Properties::new(1, classes, statistics)
@@ -66,7 +66,7 @@ fn trainer(settings: &[&str]) -> pelk_train::Result<Trainer<CpuBackend>> {
 }
 
 #[test]
-fn every_place_is_learnt_and_measured_but_the_background() {
+fn every_place_is_learned_and_measured_but_the_background() {
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(folder.path());
     trainer(&[]).unwrap().run(Limits::default(), &mut recorder).unwrap();

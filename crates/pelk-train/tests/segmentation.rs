@@ -5,32 +5,32 @@ mod common;
 use common::Recorder;
 use ndarray::{Array4, s};
 use pelk_autodiff::CpuBackend;
-use pelk_data::{DataError, Dataset, IGNORED, Labelling, Normalisation, Properties, Sample};
+use pelk_data::{DataError, Dataset, IGNORED, Labeling, Normalization, Properties, Sample};
 use pelk_train::{
     Checkpoint, Datasets, InferenceConfig, Limits, Outcome, TrainConfig, TrainError, Trainer, WarmStart,
 };
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Grey images, dark on the left and bright on the right of an edge, or striped; a column beside the edge has no label.
+/// Gray images, dark on the left and bright on the right of an edge, or striped; a column beside the edge has no label.
 struct Halves {
     /// Whether images differ in size.
     differ: bool,
-    /// Whether nothing at all is labelled.
-    unlabelled: bool,
+    /// Whether nothing at all is labeled.
+    unlabeled: bool,
     properties: Properties,
 }
 
 impl Halves {
-    fn new(differ: bool, unlabelled: bool) -> Arc<Halves> {
+    fn new(differ: bool, unlabeled: bool) -> Arc<Halves> {
         let classes = ["dark", "bright", "striped"].map(str::to_owned).to_vec();
-        let statistics = Normalisation { mean: vec![0.4], std: vec![0.3] };
+        let statistics = Normalization { mean: vec![0.4], std: vec![0.3] };
         let properties = Properties {
             image_size: (!differ).then_some([16, 20]),
-            labelling: Labelling::Places { stride: 1 },
+            labeling: Labeling::Places { stride: 1 },
             ..Properties::new(1, classes, statistics)
         };
-        Arc::new(Halves { differ, unlabelled, properties })
+        Arc::new(Halves { differ, unlabeled, properties })
     }
 }
 
@@ -50,7 +50,7 @@ impl Dataset for Halves {
         for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
             let class = if x >= edge { 1 } else { 2 * u32::from(striped) };
             pixels.push([40, 200, 40 + 160 * (y / 2 % 2) as u8][class as usize] + (index * 13 % 17) as u8);
-            labels.push(if x == edge || self.unlabelled { IGNORED } else { class });
+            labels.push(if x == edge || self.unlabeled { IGNORED } else { class });
         }
         let (pixels, labels) = (Cow::Owned(pixels), Cow::Owned(labels));
         Ok(Sample { size: [height, width], pixels, labels, groups: Cow::Borrowed(&[]) })
@@ -105,7 +105,7 @@ fn image([height, width]: [usize; 2]) -> Array4<f32> {
 }
 
 #[test]
-fn pixels_are_learnt_and_measured_on_images_of_any_size() {
+fn pixels_are_learned_and_measured_on_images_of_any_size() {
     for differ in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let mut recorder = Recorder::new(folder.path());
@@ -144,8 +144,8 @@ fn a_run_that_pauses_ends_in_the_same_bytes() {
 #[test]
 fn images_without_a_single_label_teach_nothing_and_end_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut recorder, unlabelled) = (Recorder::new(folder.path()), Halves::new(false, true));
-    let mut trainer = trainer_on(unlabelled, Halves::new(false, false), &["schedule.epochs=1"]).unwrap();
+    let (mut recorder, unlabeled) = (Recorder::new(folder.path()), Halves::new(false, true));
+    let mut trainer = trainer_on(unlabeled, Halves::new(false, false), &["schedule.epochs=1"]).unwrap();
     trainer.run(Limits::default(), &mut recorder).unwrap();
     assert!(recorder.reports.iter().all(|report| report.loss == 0.0 && report.gradient_norm == 0.0));
 }

@@ -31,7 +31,7 @@
 //! | [`depthwise`], `position` | peripheral and depthwise convolution, position embedding |
 //! | `gemm`, `conv2d` | matrix products in tiles, with what comes before and after them; dense convolution |
 //! | [`pixel_mlp`] | LayerNorm, linear, GELU, linear, scale and residual |
-//! | `layer_norm`, `batch_norm`, `rows`, `reduce` | normalisation, and sums across rows and columns |
+//! | `layer_norm`, `batch_norm`, `rows`, `reduce` | normalization, and sums across rows and columns |
 //! | `elementwise`, `resample`, `loss`, `optimizer` | the rest |
 //!
 //! To add a kernel: a folder with its `.wgsl`, which holds arithmetic alone, and its host beside it; `pipeline.rs` says what is written around

@@ -160,7 +160,7 @@ pub static TASKS: LazyLock<Vec<Task>> = LazyLock::new(|| {
     files.into_iter().map(|(name, text)| Task { name, ..toml::from_str(text).expect(OWN_FILE) }).collect()
 });
 
-/// Why a file of the catalogue cannot be wrong in a program that was tested.
+/// Why a file of the catalog cannot be wrong in a program that was tested.
 const OWN_FILE: &str = "the program's own files are read by its tests";
 
 /// The study called `name`.
@@ -284,8 +284,8 @@ mod tests {
     }
 
     #[test]
-    fn misspelt_names_get_the_nearest_one() {
-        assert!(study("centre").unwrap_err().to_string().contains("\"center\"?"));
+    fn misspelled_names_get_the_nearest_one() {
+        assert!(study("center").unwrap_err().to_string().contains("\"center\"?"));
         assert!(task("longrange").unwrap_err().to_string().contains("\"long-range\"?"));
     }
 }

@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn shared_arms_run_once_and_folders_differ() {
         let runs = plan().runs().unwrap();
-        // Four kernels, dense and reversed, centre 1; peripheral 47 serves all three studies.
+        // Four kernels, dense and reversed, center 1; peripheral 47 serves all three studies.
         assert_eq!(runs.len(), 7 * 3 * 2);
         let folders: BTreeSet<_> = runs.iter().map(PlannedRun::folder).collect();
         assert_eq!(folders.len(), runs.len());

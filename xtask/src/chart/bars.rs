@@ -35,7 +35,7 @@ impl Bars {
     /// The bars as a file of its own.
     ///
     /// # Errors
-    /// When there are more segments than colours, or a bar has no amounts that make shares.
+    /// When there are more segments than colors, or a bar has no amounts that make shares.
     pub fn svg(&self) -> Result<String> {
         Ok(self.draw()?.standalone())
     }
@@ -45,7 +45,7 @@ impl Bars {
         let count = segments.len();
         ensure!(
             count <= MOST_SERIES,
-            "chart {title:?} has {count} segments, but there are colours for {MOST_SERIES} only"
+            "chart {title:?} has {count} segments, but there are colors for {MOST_SERIES} only"
         );
         ensure!(!rows.is_empty(), "chart {title:?} has no bar to draw");
         for Row { name, amounts } in rows {

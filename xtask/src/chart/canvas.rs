@@ -94,7 +94,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Text in this colour.
+/// Text in this color.
 pub(super) fn text(color: Color) -> TextStyle<'static> {
     ("sans-serif", LINE_HEIGHT * FINE * TEXT).into_font().color(&color.rgb())
 }

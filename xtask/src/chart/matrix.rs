@@ -103,13 +103,13 @@ impl Matrix {
             let all = rows.flat_map(|label| columns.clone().map(move |predicted| share(label, predicted)));
             return all.fold(0.0, f64::max);
         }
-        let labelled = |&label: &usize| (0..classes).any(|predicted| share(label, predicted) > 0.0);
-        let own: Vec<f64> = rows.filter(labelled).map(|label| share(label, label)).collect();
+        let labeled = |&label: &usize| (0..classes).any(|predicted| share(label, predicted) > 0.0);
+        let own: Vec<f64> = rows.filter(labeled).map(|label| share(label, label)).collect();
         own.iter().sum::<f64>() / own.len().max(1) as f64
     }
 }
 
-/// How strongly a share is coloured: by its root, so that 1 % is seen beside 100 %.
+/// How strongly a share is colored: by its root, so that 1 % is seen beside 100 %.
 fn strength(share: f64) -> f64 {
     share.sqrt()
 }

@@ -1,7 +1,7 @@
 //! Charts as SVG that read in light and dark surroundings and at any width: lines or points with error bars, stacked
 //! bars, and heat maps of shares.
 //!
-//! plotters draws in the colours of the light theme; [`theme`] adds to each the CSS variable that a dark surrounding
+//! plotters draws in the colors of the light theme; [`theme`] adds to each the CSS variable that a dark surrounding
 //! changes. A viewer without CSS variables shows the light theme.
 
 mod axis;
@@ -30,7 +30,7 @@ pub struct Chart {
     pub series: Vec<Series>,
 }
 
-/// As many series and segments have colours that stay apart.
+/// As many series and segments have colors that stay apart.
 pub const MOST_SERIES: usize = theme::COLORS;
 
 /// An axis.
@@ -56,7 +56,7 @@ pub enum Scale {
     Log,
 }
 
-/// Measurements that belong together: one colour, one shape of marker, one entry of the legend.
+/// Measurements that belong together: one color, one shape of marker, one entry of the legend.
 #[derive(Debug, Clone)]
 pub struct Series {
     /// Its name in the legend.
@@ -85,7 +85,7 @@ impl Chart {
     /// The chart as a file of its own.
     ///
     /// # Errors
-    /// When there are more series than colours, nothing is left to draw, or a value on a logarithmic axis is not above 0.
+    /// When there are more series than colors, nothing is left to draw, or a value on a logarithmic axis is not above 0.
     pub fn svg(&self) -> Result<String> {
         Ok(plot::draw(self)?.standalone())
     }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_series_has_its_colour() {
+    fn every_series_has_its_color() {
         let svg = chart(MOST_SERIES, Scale::Linear).inline().unwrap();
         for i in 1..=MOST_SERIES {
             assert!(svg.contains(&format!("var(--chart-{i})")), "series {i} is missing");

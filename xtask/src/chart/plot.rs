@@ -65,7 +65,7 @@ fn deviation(point: &Point) -> f64 {
 
 fn check(chart: &Chart) -> Result<()> {
     let series = chart.series.len();
-    ensure!(series <= MOST_SERIES, "has {series} series, but there are colours for {MOST_SERIES} only");
+    ensure!(series <= MOST_SERIES, "has {series} series, but there are colors for {MOST_SERIES} only");
     for (axis, value) in [(&chart.x, (|point| point.x) as fn(&Point) -> f64), (&chart.y, |point| point.y)] {
         for series in &chart.series {
             let lowest =

@@ -1,11 +1,11 @@
-//! Colours: those of the light theme, and the CSS that makes the dark one of them.
+//! Colors: those of the light theme, and the CSS that makes the dark one of them.
 
 use plotters::style::RGBColor;
 
-/// Colours for series.
+/// Colors for series.
 pub(super) const COLORS: usize = 8;
 
-/// A colour in the light theme, and the variable that holds it and its counterpart in the dark one.
+/// A color in the light theme, and the variable that holds it and its counterpart in the dark one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Color {
     light: [u8; 3],
@@ -37,7 +37,7 @@ pub(super) const GRID: Color = Color::new([0xd9, 0xdc, 0xe2], "--chart-grid");
 /// The background.
 pub(super) const GROUND: Color = Color::new([0xff, 0xff, 0xff], "--chart-ground");
 
-/// The series' colours. Found by a search from Okabe and Ito's for the largest least distance in Oklab, with normal,
+/// The series' colors. Found by a search from Okabe and Ito's for the largest least distance in Oklab, with normal,
 /// protanopic and deuteranopic sight, among those with a contrast of 3 to the ground.
 pub(super) const SERIES: [Color; COLORS] = [
     Color::new([0x2f, 0x6b, 0xd1], "--chart-1"),
@@ -60,7 +60,7 @@ pub const STYLE: &str = "\
 }
 ";
 
-/// The drawing with a style beside every colour of the theme. The colour stays as an attribute, which viewers without
+/// The drawing with a style beside every color of the theme. The color stays as an attribute, which viewers without
 /// variables read.
 pub(super) fn themed(drawing: &str) -> String {
     let mut themed = drawing.to_owned();
@@ -120,7 +120,7 @@ mod tests {
         product(lab, product(cones, color.map(|value| value.max(0.0))).map(f64::cbrt))
     }
 
-    /// Full sight, and the two common kinds of colour blindness after Machado, Oliveira and Fernandes (2009).
+    /// Full sight, and the two common kinds of color blindness after Machado, Oliveira and Fernandes (2009).
     const SIGHT: [[[f64; 3]; 3]; 3] = [
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -128,7 +128,7 @@ mod tests {
     ];
 
     #[test]
-    fn colours_stand_out_from_the_ground_and_from_each_other_in_both_themes() {
+    fn colors_stand_out_from_the_ground_and_from_each_other_in_both_themes() {
         for theme in [0, 1] {
             let ground = themes("--chart-ground")[theme];
             assert!(contrast(themes("--chart-ink")[theme], ground) > 7.0);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_become_variables_and_nothing_else_does() {
+    fn colors_become_variables_and_nothing_else_does() {
         let drawing =
             "<line stroke=\"#2F6BD1\"/><circle fill=\"#1F2430\" stroke=\"none\"/><text>#2F6BD1</text>";
         let expected = "<line stroke=\"#2F6BD1\" style=\"stroke:var(--chart-1)\"/>\

@@ -39,7 +39,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "GROUP", value_delimiter = ',', conflicts_with = "single")]
     only: Vec<Group>,
 
-    /// A peripheral convolution: channels, height and width of the map, side of the kernel and of its centre
+    /// A peripheral convolution: channels, height and width of the map, side of the kernel and of its center
     #[arg(long, value_name = "C,H,KERNEL,CENTER", value_parser = cases::parse_peripheral)]
     shape: Vec<Peripheral>,
 

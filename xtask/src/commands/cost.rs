@@ -15,7 +15,7 @@ use pelk_models::zoo::{self, Model, PaperNumbers, Task};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// The papers count for colour images.
+/// The papers count for color images.
 const CHANNELS: u32 = 3;
 
 /// Sizes up to here keep all counts far below the range of the integers.

@@ -18,12 +18,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use subject::{Source, Subject};
 
-/// Draw effective receptive fields: how far the centre of a network's last map sees.
+/// Draw effective receptive fields: how far the center of a network's last map sees.
 ///
 /// As RepLKNet measures it and figure 4 of PeLK shows it: the gradient, by the pixels, of the sum over the channels of the
-/// positive features at the centre of the last stage's map; what is positive of it, summed over the colours and averaged
+/// positive features at the center of the last stage's map; what is positive of it, summed over the colors and averaged
 /// over images. Writes a heat map of `log10(score + 1)` for each network, all of them side by side (erf.png), and erf.csv
-/// with the smallest centred squares that hold more than a share t of the sum.
+/// with the smallest centered squares that hold more than a share t of the sum.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = EXAMPLES,
@@ -78,7 +78,7 @@ Examples:
 
 /// What the columns mean.
 const EXPLANATION: &str = "\
-t    the smallest centred square with more than a share t of log10(score + 1), in percent of the area; a dash where no
+t    the smallest centered square with more than a share t of log10(score + 1), in percent of the area; a dash where no
      square within the image has so much. Smaller is more concentrated.";
 
 /// Runs the command.

@@ -116,7 +116,7 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
         Head::UperNet(_) => SEGMENTATION_BATCH,
         Head::Pooled | Head::Dense => BATCH,
     });
-    let loading = description.data.evaluation_loading(&*images, batch, &description.normalisation);
+    let loading = description.data.evaluation_loading(&*images, batch, &description.normalization);
     let loading = LoaderConfig { workers: args.loaders, ..loading };
     let progress = Evaluating::new(count);
     let start = Instant::now();

@@ -13,7 +13,7 @@ const SVG_CELLS: usize = 255;
 /// Show how a large kernel shares its parameters.
 ///
 /// A peripheral convolution keeps a parameter of its own for every tap in the middle of the kernel, the fine
-/// centre, and lets taps further out share one in blocks that grow outwards. This prints how many parameters
+/// center, and lets taps further out share one in blocks that grow outwards. This prints how many parameters
 /// remain and draws the blocks as a chessboard: each field is one parameter.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -22,7 +22,7 @@ pub struct GridArgs {
     #[arg(long, value_name = "TAPS", default_value_t = 51)]
     kernel: usize,
 
-    /// Side of the fine centre in taps, an odd number
+    /// Side of the fine center in taps, an odd number
     #[arg(long, value_name = "TAPS", default_value_t = 5)]
     center: usize,
 
@@ -30,11 +30,11 @@ pub struct GridArgs {
     #[arg(long, value_name = "FACTOR", default_value_t = 2)]
     base: usize,
 
-    /// All blocks outside the centre have this length instead of growing
+    /// All blocks outside the center have this length instead of growing
     #[arg(long, value_name = "TAPS", conflicts_with = "base")]
     uniform: Option<usize>,
 
-    /// The lengths of the blocks themselves, from the outer edge to the centre tap, such as 8,4,2,1,1,1
+    /// The lengths of the blocks themselves, from the outer edge to the center tap, such as 8,4,2,1,1,1
     #[arg(long, value_name = "LIST", conflicts_with_all = ["kernel", "center", "base", "uniform"])]
     half: Option<String>,
 

@@ -17,7 +17,7 @@ mod train;
 use crate::output::go_on_unheard;
 use anyhow::Result;
 
-/// PeLK: ConvNets with very large kernels, which share parameters away from their centre.
+/// PeLK: ConvNets with very large kernels, which share parameters away from their center.
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "cargo xtask",

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// Say what is on images, or where, with a trained network
 ///
-/// A classifier prints the five most likely classes. A segmentation network writes each image under the colours of its pixels'
+/// A classifier prints the five most likely classes. A segmentation network writes each image under the colors of its pixels'
 /// classes, with a legend, and prints their shares.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -73,7 +73,7 @@ fn classify<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) -
             image.invert();
         }
         let (values, [height, width]) =
-            images::evaluated(&image, transform, description.image, &description.normalisation)?;
+            images::evaluated(&image, transform, description.image, &description.normalization)?;
         // Of one size, whatever the image.
         let shape = Shape::from([1, height, width, description.image[2]]);
         let session = match &mut session {

@@ -89,7 +89,7 @@ pub fn run(args: &TestArgs) -> Result<()> {
     }
     if !args.fast && !deny {
         say!(
-            "\nThe dependencies' licences and sources were not checked, since cargo-deny is not installed: \
+            "\nThe dependencies' licenses and sources were not checked, since cargo-deny is not installed: \
              `cargo install --locked cargo-deny` installs it."
         );
     }

@@ -1,10 +1,10 @@
-//! A colour for each class.
+//! A color for each class.
 
 use image::Rgb;
 
-/// Colours that stay apart for colour-blind readers: those of Okabe and Ito, then three that differ from them in lightness.
+/// Colors that stay apart for color-blind readers: those of Okabe and Ito, then three that differ from them in lightness.
 const FIRST: [(&str, [u8; 3]); 11] = [
-    ("grey", [190, 190, 190]),
+    ("gray", [190, 190, 190]),
     ("orange", [230, 159, 0]),
     ("sky blue", [86, 180, 233]),
     ("green", [0, 158, 115]),
@@ -17,16 +17,16 @@ const FIRST: [(&str, [u8; 3]); 11] = [
     ("mint", [150, 255, 180]),
 ];
 
-/// Turns of the colour wheel from one class to the next: the golden section, so that no two come close.
+/// Turns of the color wheel from one class to the next: the golden section, so that no two come close.
 const TURN: f64 = 0.618_033_988_75;
 
-/// The colour of a class: those for colour-blind readers first, then hues that follow from the class's number.
+/// The color of a class: those for color-blind readers first, then hues that follow from the class's number.
 pub fn class_color(class: usize) -> Rgb<u8> {
     if let Some((_, color)) = FIRST.get(class) {
         return Rgb(*color);
     }
     let hue = (class as f64 * TURN).fract();
-    // Neighbours in hue differ in lightness.
+    // Neighbors in hue differ in lightness.
     let lightness = [0.4, 0.6, 0.75][class % 3];
     let channel = |offset: f64| {
         let place = 6.0 * (hue + offset).fract();
@@ -37,7 +37,7 @@ pub fn class_color(class: usize) -> Rgb<u8> {
     Rgb([channel(0.5), channel(0.5 + 2.0 / 3.0), channel(0.5 + 1.0 / 3.0)])
 }
 
-/// The name of a class's colour, where it has one.
+/// The name of a class's color, where it has one.
 pub fn class_color_name(class: usize) -> Option<&'static str> {
     FIRST.get(class).map(|(name, _)| *name)
 }
@@ -54,7 +54,7 @@ mod tests {
                 let far = a.0.iter().zip(b.0).map(|(a, b)| u32::from(a.abs_diff(b))).sum::<u32>();
                 // Orange and vermilion of Okabe and Ito's palette are 82 apart.
                 let least = if j < FIRST.len() { 80 } else { 4 };
-                assert!(far >= least, "classes {i} and {j} have the colours {a:?} and {b:?}");
+                assert!(far >= least, "classes {i} and {j} have the colors {a:?} and {b:?}");
             }
         }
     }

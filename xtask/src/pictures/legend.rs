@@ -1,18 +1,18 @@
-//! What the colours of a picture mean.
+//! What the colors of a picture mean.
 
 use super::text::{LINE, width, write};
 use super::{INK, PAPER};
 use image::{Rgb, RgbImage};
 
-/// A colour and its meaning.
+/// A color and its meaning.
 pub struct Entry {
-    /// The colour.
+    /// The color.
     pub color: Rgb<u8>,
     /// What it means.
     pub text: String,
 }
 
-/// Pixels around entries, and between a colour and its text.
+/// Pixels around entries, and between a color and its text.
 const GAP: u32 = 8;
 const SWATCH: u32 = 14;
 

@@ -64,11 +64,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grey_and_colour_images_become_pictures_of_whole_pixels() {
+    fn gray_and_color_images_become_pictures_of_whole_pixels() {
         assert_eq!(picture([1, 2], 1, &[7, 9]).into_raw(), [7, 7, 7, 9, 9, 9]);
-        let colour = picture([2, 1], 3, &[1, 2, 3, 4, 5, 6]);
-        assert_eq!((colour.dimensions(), colour.get_pixel(0, 1)), ((1, 2), &Rgb([4, 5, 6])));
-        let large = enlarged(&colour, 3);
+        let color = picture([2, 1], 3, &[1, 2, 3, 4, 5, 6]);
+        assert_eq!((color.dimensions(), color.get_pixel(0, 1)), ((1, 2), &Rgb([4, 5, 6])));
+        let large = enlarged(&color, 3);
         assert_eq!((large.dimensions(), large.get_pixel(2, 3)), ((3, 6), &Rgb([4, 5, 6])));
     }
 

@@ -1,12 +1,12 @@
-//! The classes of an image's pixels, as colours.
+//! The classes of an image's pixels, as colors.
 
 use super::class_color;
 use image::{Rgb, RgbImage};
 use pelk_data::IGNORED;
 
-/// The colour of places that have no class.
+/// The color of places that have no class.
 const WITHOUT: Rgb<u8> = Rgb([60, 60, 60]);
-/// How much of the class's colour covers the image.
+/// How much of the class's color covers the image.
 const COVER: f32 = 0.5;
 const EDGE: Rgb<u8> = Rgb([255, 255, 255]);
 
@@ -18,7 +18,7 @@ pub fn class_map([height, width]: [usize; 2], classes: &[u32]) -> RgbImage {
     })
 }
 
-/// The image under the colours of its pixels' classes, with lines where classes meet. Map and image have the same shape; the
+/// The image under the colors of its pixels' classes, with lines where classes meet. Map and image have the same shape; the
 /// image may be enlarged by a whole factor.
 pub fn outlined(image: &RgbImage, [height, width]: [usize; 2], classes: &[u32]) -> RgbImage {
     let factor =
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_lie_over_the_image_and_lines_where_classes_meet() {
+    fn colors_lie_over_the_image_and_lines_where_classes_meet() {
         let image = RgbImage::from_pixel(8, 4, Rgb([100, 100, 100]));
         let classes = [1, 1, 2, 2, 1, 1, 2, 2];
         let picture = outlined(&image, [2, 4], &classes);

@@ -31,7 +31,7 @@ impl Sheet {
         sheet
     }
 
-    /// Draws a picture into a tile, as large as fits; `mixes` is whether its colours may be mixed for that, as those of a map of
+    /// Draws a picture into a tile, as large as fits; `mixes` is whether its colors may be mixed for that, as those of a map of
     /// classes may not.
     pub fn draw(&mut self, row: usize, column: usize, picture: &RgbImage, mixes: bool) {
         let [height, width] = self.tile;

@@ -49,7 +49,7 @@ fn a_sweep_killed_three_times_gives_the_report_of_one_that_was_not() {
     assert_eq!(rows.len(), 1 + (3 + 2) * 2 * 2 * 2);
     assert!(report.contains("After 12 steps, dense"), "{report}");
 
-    let runs = ["dense_2/6-steps/seed-0", "centre_1/6-steps/seed-1", "reversed/12-steps/seed-0"];
+    let runs = ["dense_2/6-steps/seed-0", "center_1/6-steps/seed-1", "reversed/12-steps/seed-0"];
     for (i, run) in runs.into_iter().enumerate() {
         let command = match i {
             0 => sweep(&sandbox, "killed", &[]),
@@ -129,7 +129,7 @@ fn a_budget_in_minutes_chooses_the_steps_once() {
 #[test]
 fn a_sweep_that_cannot_run_says_why_before_it_begins() {
     let sandbox = Sandbox::new();
-    refuse(&mut sandbox.xtask(["ablate", "--study", "centre"]), &["\"center\"?"]);
+    refuse(&mut sandbox.xtask(["ablate", "--study", "center"]), &["\"center\"?"]);
     refuse(&mut sandbox.xtask(["ablate", "--task", "ade20k"]), &["no task", "long-range"]);
     refuse(&mut sandbox.xtask(["ablate", "--set", "model.kernel=3"]), &["model.kernel", "kernels"]);
     refuse(&mut sandbox.xtask(["ablate", "--shard", "3/2", "--out", "x"]), &["I/N"]);

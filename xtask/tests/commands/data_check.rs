@@ -4,11 +4,11 @@ use crate::sandbox::{Sandbox, refuse, succeed};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use std::process::Output;
 
-/// A picture of one colour.
-fn save(sandbox: &Sandbox, name: &str, [height, width]: [u32; 2], colour: u8) {
+/// A picture of one color.
+fn save(sandbox: &Sandbox, name: &str, [height, width]: [u32; 2], color: u8) {
     let path = sandbox.path(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    RgbImage::from_pixel(width, height, Rgb([colour, 10, 20])).save(path).unwrap();
+    RgbImage::from_pixel(width, height, Rgb([color, 10, 20])).save(path).unwrap();
 }
 
 /// Two classes of different sizes, `train` and `val`.
@@ -34,14 +34,14 @@ fn a_folder_of_pictures_is_counted() {
     photos(&sandbox);
     GrayImage::from_pixel(8, 9, Luma([7])).save(sandbox.path("photos/val/dog.png")).unwrap();
     std::fs::create_dir(sandbox.path("photos/val/dog")).unwrap();
-    std::fs::rename(sandbox.path("photos/val/dog.png"), sandbox.path("photos/val/dog/grey.jpg")).unwrap();
+    std::fs::rename(sandbox.path("photos/val/dog.png"), sandbox.path("photos/val/dog/gray.jpg")).unwrap();
     let text = succeed(&mut sandbox.xtask(["data", "check", "photos"]));
     for row in [
         &["all", "9", "2"][..],
         &["cannot be read", "0", "0"],
         &["JPEG", "3", "0"],
         &["PNG", "6", "2"],
-        &["grey", "0", "1"],
+        &["gray", "0", "1"],
         &["with another format's ending", "0", "1"],
         &["smallest, height x width", "20 x 30", "9 x 8"],
         &["median", "24 x 30", "9 x 8"],
@@ -115,7 +115,7 @@ fn what_cannot_be_read_is_named_and_can_be_left_out() {
 }
 
 #[test]
-fn other_layouts_are_recognised_and_their_errors_shown() {
+fn other_layouts_are_recognized_and_their_errors_shown() {
     let sandbox = Sandbox::new();
     refuse(&mut sandbox.xtask(["data", "check", "images"]), &["IDX files", "--task mnist"]);
     let text = succeed(&mut sandbox.xtask(["data", "check", "images", "--task", "mnist"]));

@@ -5,11 +5,11 @@ use image::{Rgb, RgbImage};
 
 /// Pictures of two classes of different sizes, JPEG and PNG: red ones and blue ones.
 fn photos(sandbox: &Sandbox) {
-    for (class, colour) in [("red", [200, 30, 40]), ("blue", [20, 60, 210])] {
+    for (class, color) in [("red", [200, 30, 40]), ("blue", [20, 60, 210])] {
         for number in 0..20_u32 {
             let [height, width] = [40 + number, 70 - number];
             let picture = RgbImage::from_fn(width, height, |x, y| {
-                Rgb(colour.map(|value: u8| value.saturating_add(((x * 7 + y * 13 + number) % 40) as u8)))
+                Rgb(color.map(|value: u8| value.saturating_add(((x * 7 + y * 13 + number) % 40) as u8)))
             });
             let ending = if number % 2 == 0 { "jpg" } else { "png" };
             let path = sandbox.path(&format!("photos/{class}/{number}.{ending}"));
@@ -32,7 +32,7 @@ const SMALL: [&str; 8] = [
 ];
 
 #[test]
-fn pictures_in_folders_are_checked_learnt_measured_predicted_and_folded() {
+fn pictures_in_folders_are_checked_learned_measured_predicted_and_folded() {
     let sandbox = Sandbox::new();
     photos(&sandbox);
     let settings: Vec<&str> = SMALL.iter().flat_map(|setting| ["--set", setting]).collect();

@@ -73,7 +73,7 @@ fn eval_agrees_with_the_metrics_folded_or_not_on_any_number_of_threads() {
         .iter()
         .map(|row| row.split(',').nth(5).unwrap().parse::<f64>().unwrap())
         .fold(0.0, f64::max);
-    assert!(best > 0.2, "the network should have learnt something: {best}");
+    assert!(best > 0.2, "the network should have learned something: {best}");
     let eval = |more: &[&str]| {
         let args = ["eval", "--checkpoint", "run/best.safetensors", "--data", "images"];
         let out = succeed(&mut sandbox.xtask(args.into_iter().chain(more.iter().copied())));

@@ -88,22 +88,22 @@ fn scenes_are_trained_measured_and_drawn() {
 }
 
 #[test]
-fn a_prediction_is_the_picture_under_colours_with_a_legend() {
+fn a_prediction_is_the_picture_under_colors_with_a_legend() {
     let sandbox = Sandbox::new();
     succeed(&mut train(&sandbox, "images", "run", &SCENES));
     // Of any size, not only that of training.
     RgbImage::from_fn(70, 50, |x, y| Rgb([x as u8 * 3, 200, y as u8 * 5]))
         .save(sandbox.path("a view.png"))
         .unwrap();
-    GrayImage::from_pixel(40, 48, Luma([90])).save(sandbox.path("grey.jpg")).unwrap();
+    GrayImage::from_pixel(40, 48, Luma([90])).save(sandbox.path("gray.jpg")).unwrap();
     let predict = |out: &str| {
         let args =
-            ["predict", "--checkpoint", "run/best.safetensors", "--out", out, "a view.png", "grey.jpg"];
+            ["predict", "--checkpoint", "run/best.safetensors", "--out", out, "a view.png", "gray.jpg"];
         sandbox.xtask(args)
     };
     let out = succeed(&mut predict("views"));
     assert!(out.contains("a view.png: views/a view.png") && out.contains("pixels"), "{out}");
-    for (name, [width, height]) in [("a view", [70, 50]), ("grey", [40, 48])] {
+    for (name, [width, height]) in [("a view", [70, 50]), ("gray", [40, 48])] {
         let picture = image::open(sandbox.path("views").join(format!("{name}.png"))).unwrap();
         let factor = picture.width() / width;
         assert!(factor >= 8 && picture.width() == factor * width, "{name}: {} wide", picture.width());
@@ -203,7 +203,7 @@ fn pictures_and_masks_that_do_not_fit_are_refused_by_name() {
         &[one_mask, "row 5, column 7", "value 2", "2 classes"],
     );
     let unknown = RgbImage::from_pixel(40, 36, Rgb([1, 2, 3]));
-    with(one_mask, &|path| unknown.save(path).unwrap(), &[one_mask, "colour 1 2 3"]);
+    with(one_mask, &|path| unknown.save(path).unwrap(), &[one_mask, "color 1 2 3"]);
     with(one_mask, &|path| std::fs::remove_file(path).unwrap(), &["images/train/2.jpg", "no mask"]);
     with(
         "images/test/1.jpg",
@@ -231,16 +231,16 @@ fn pictures_and_masks_that_do_not_fit_are_refused_by_name() {
 #[test]
 fn weights_of_a_file_start_a_network_that_they_fit() {
     let sandbox = Sandbox::new();
-    // Of three channels, as scenes are: a classifier of grey images does not fit.
-    sandbox.trained("grey", 4);
+    // Of three channels, as scenes are: a classifier of gray images does not fit.
+    sandbox.trained("gray", 4);
     let start = |out: &str, weights: &str| {
         let mut command = train(&sandbox, "images", out, &SCENES);
         command.args(["--weights", weights]);
         command
     };
     refuse(
-        &mut start("refused", "grey/best.safetensors"),
-        &["grey/best.safetensors", "downsample_layers.0.0.weight", "another backbone"],
+        &mut start("refused", "gray/best.safetensors"),
+        &["gray/best.safetensors", "downsample_layers.0.0.weight", "another backbone"],
     );
     refuse(&mut start("refused", "missing.safetensors"), &["missing.safetensors"]);
     assert!(!sandbox.path("refused").exists());

@@ -15,7 +15,7 @@ use pelk_grid::SharingGrid;
 /// ordinary depthwise convolution.
 ///
 /// With a stride it is a composite: the convolution at every pixel, of which only some are kept. Box sums and spectra are
-/// shared between neighbours, so that leaving out pixels would not spare them; strides are for a few small kernels between stages.
+/// shared between neighbors, so that leaving out pixels would not spare them; strides are for a few small kernels between stages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DepthwiseConv {
     /// The grid of the kernel's rows: k taps, k' cells.

@@ -5,14 +5,14 @@ use super::{
 };
 use crate::{Backend, BatchNormalized, Result, Shape};
 
-/// Normalises each row over the last axis. Inputs: x `[.., C]`, weight `[C]`, bias `[C]`. Output: `[.., C]`.
+/// Normalizes each row over the last axis. Inputs: x `[.., C]`, weight `[C]`, bias `[C]`. Output: `[.., C]`.
 #[derive(Debug, Clone, Copy)]
 pub struct LayerNorm {
     /// Added to the variance.
     pub eps: f32,
 }
 
-/// Normalises each channel over all rows. Inputs: x `[.., C]`, weight, bias, running mean, running variance, each
+/// Normalizes each channel over all rows. Inputs: x `[.., C]`, weight, bias, running mean, running variance, each
 /// `[C]`. Outputs: y `[.., C]`; in training also the new running mean and variance (PyTorch's rule: unbiased variance).
 #[derive(Debug, Clone, Copy)]
 pub struct BatchNorm {
@@ -69,7 +69,7 @@ impl Operator for BatchNorm {
             expect_shape(self.name(), what, shape, &[x.channels()])?;
         }
         if self.training && x.rows() == 1 {
-            let reason = format!("x {x} has one value a channel, which has no variance to normalise by");
+            let reason = format!("x {x} has one value a channel, which has no variance to normalize by");
             return Err(misfit(self.name(), reason));
         }
         let mut shapes = vec![x.clone()];

@@ -1,4 +1,4 @@
-//! The pixel MLP of a block with its normalisation, scale and residual, as one operator.
+//! The pixel MLP of a block with its normalization, scale and residual, as one operator.
 
 use super::{
     Context, Cost, Forward, InputGradients, Operator, expect_shape, misfit, needs, output_gradient,

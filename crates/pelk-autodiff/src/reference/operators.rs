@@ -29,7 +29,7 @@ fn layer(g: linear::Gradients, x: &Tensor, weight: &Tensor, needs: [bool; 3]) ->
     wanted(needs, [x.with(g.x), weight.with(g.weight), bias])
 }
 
-/// What the gradient of a normalisation needs.
+/// What the gradient of a normalization needs.
 fn saved(y: Tensor, statistics: Shape, mean: Vec<f64>, inv_std: Vec<f64>) -> Normalized<Tensor> {
     Normalized { y, mean: Tensor::new(&statistics, mean), inv_std: Tensor::new(&statistics, inv_std) }
 }

@@ -227,7 +227,7 @@ fn depthwise_conv() -> Vec<Case> {
         Case::new("7 taps", square(half(&[2, 1, 1])), &[&[2, 5, 6, 3], &[3, 5, 5]]),
         Case::new("7 taps with a bias", square(half(&[2, 1, 1])), &[&[2, 5, 6, 3], &[3, 5, 5], &[3]]),
         Case::new("7 taps with a map", square(half(&[2, 1, 1])), &[&[2, 5, 6, 3], &[3, 5, 5], &[5, 6, 3]]),
-        Case::new("no fine centre", square(half(&[2, 3])), &[&[1, 9, 8, 17], &[17, 3, 3]]),
+        Case::new("no fine center", square(half(&[2, 3])), &[&[1, 9, 8, 17], &[17, 3, 3]]),
         Case::new("larger than the map", square(half(&[3, 2, 1, 1])), &[&[2, 3, 2, 5], &[5, 7, 7], &[5]]),
         Case::new("one pixel", square(half(&[2, 1, 1])), &[&[1, 1, 1, 1], &[1, 5, 5], &[1, 1, 1]]),
         Case::new("one row", square(half(&[2, 1, 1])), &[&[1, 1, 9, 17], &[17, 5, 5]]),

@@ -121,7 +121,7 @@ impl Axis {
         self.cells_at[outputs.end - 1].start..self.cells_at[outputs.start].end
     }
 
-    /// The outputs for which at least one of these neighbouring cells meets the image.
+    /// The outputs for which at least one of these neighboring cells meets the image.
     pub fn outputs_meeting(&self, cells: &Range<usize>) -> Range<usize> {
         let first = (-self.last_tap(cells.end - 1)).max(0);
         let end = (self.extent as isize - self.taps[cells.start]).min(self.extent as isize);
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(small.cells, 1..grid.cells() - 1);
         assert_eq!(small.sizes, [1, 2, 4, 8]);
         assert_eq!(small.parts[1..], [(0, 0), (1, 1), (2, 2)]);
-        // On one pixel only the centre tap is left.
+        // On one pixel only the center tap is left.
         let one = Axis::new(&grid, 1);
         assert_eq!((one.len(), one.taps[0], one.sizes.as_slice()), (1, 0, &[1][..]));
     }

@@ -24,7 +24,7 @@
 //! - `narrow` has a whole row of outputs in registers, for images a few pixels wide.
 //!
 //! All cut the batch into the same tasks (`pass`): some images, a block of channels. Vectors run over channels (`pack`).
-//! `axis` says which intervals of a grid ever meet the image, and `runs` where sums over neighbouring lines lie.
+//! `axis` says which intervals of a grid ever meet the image, and `runs` where sums over neighboring lines lie.
 
 mod axis;
 mod boxes;

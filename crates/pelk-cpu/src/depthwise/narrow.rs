@@ -22,7 +22,7 @@ pub(super) struct Plan {
     columns: Axis,
     /// The parameter, counted from the first of its row, of every tap of a row that can meet the image.
     taps: Vec<usize>,
-    /// The number of the first of them, where that of the centre is `W - 1`.
+    /// The number of the first of them, where that of the center is `W - 1`.
     first_tap: usize,
     runs: Runs,
 }
@@ -32,7 +32,7 @@ impl Plan {
         let (rows, columns) = (Axis::new(rows, shape.h), Axis::new(columns, shape.w));
         let runs = Runs::new(&rows, 0);
         let taps: Vec<usize> = columns.taps_meeting().map(|(cell, _)| cell).collect();
-        // As many on each side of the centre, of the 2 W - 1 that there could be.
+        // As many on each side of the center, of the 2 W - 1 that there could be.
         let first_tap = (2 * shape.w - 1 - taps.len()) / 2;
         Self { rows, columns, taps, first_tap, runs }
     }

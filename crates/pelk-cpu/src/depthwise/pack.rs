@@ -1,9 +1,9 @@
 //! Between the caller's memory (N, H, W, C images, parameters by channel) and planes of channel blocks, in
-//! which every element is a vector of neighbouring channels.
+//! which every element is a vector of neighboring channels.
 
 use crate::simd::{Level, MAX_LANES, Simd};
 
-/// Neighbouring channels that share vectors.
+/// Neighboring channels that share vectors.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block {
     /// The instructions to use; `channels` is at most its number of lanes.

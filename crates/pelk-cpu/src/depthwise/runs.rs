@@ -1,4 +1,4 @@
-//! Sums over runs of neighbouring lines, for every length that the intervals of an axis have.
+//! Sums over runs of neighboring lines, for every length that the intervals of an axis have.
 
 use super::axis::Axis;
 use crate::simd::Simd;

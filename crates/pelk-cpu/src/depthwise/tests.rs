@@ -38,10 +38,10 @@ fn compare(conv: &BoxConv, shape: ImageShape, seed: u64) {
     }
 }
 
-/// Any symmetric grid: half a grid, outer intervals first, then an odd centre.
+/// Any symmetric grid: half a grid, outer intervals first, then an odd center.
 fn grids() -> impl Strategy<Value = SharingGrid> {
-    (prop::collection::vec(1usize..6, 0..6), 0usize..3).prop_map(|(mut half, centre)| {
-        half.push(2 * centre + 1);
+    (prop::collection::vec(1usize..6, 0..6), 0usize..3).prop_map(|(mut half, center)| {
+        half.push(2 * center + 1);
         SharingGrid::from_half(&half).unwrap()
     })
 }

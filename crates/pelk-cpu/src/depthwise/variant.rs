@@ -78,26 +78,26 @@ impl BoxConv {
     }
 }
 
-/// One side of a kernel: an exponential grid of base 2, or a dense one where the centre is all of it.
+/// One side of a kernel: an exponential grid of base 2, or a dense one where the center is all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Side {
     /// Taps.
     pub kernel: usize,
-    /// Taps of the fine centre.
-    pub centre: usize,
+    /// Taps of the fine center.
+    pub center: usize,
 }
 
 impl Side {
     fn grid(self) -> SharingGrid {
-        SharingGrid::exponential(self.kernel, self.centre, 2).expect("the sides of the table are odd")
+        SharingGrid::exponential(self.kernel, self.center, 2).expect("the sides of the table are odd")
     }
 }
 
 impl fmt::Display for Side {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.centre == self.kernel {
+        match self.center == self.kernel {
             true => write!(f, "{} dense", self.kernel),
-            false => write!(f, "{}/{}", self.kernel, self.centre),
+            false => write!(f, "{}/{}", self.kernel, self.center),
         }
     }
 }
@@ -136,12 +136,12 @@ impl fmt::Display for DispatchShape {
     }
 }
 
-const fn shared(kernel: usize, centre: usize) -> Side {
-    Side { kernel, centre }
+const fn shared(kernel: usize, center: usize) -> Side {
+    Side { kernel, center }
 }
 
 const fn dense(kernel: usize) -> Side {
-    Side { kernel, centre: kernel }
+    Side { kernel, center: kernel }
 }
 
 const fn entry(channels: usize, map: usize, rows: Side, columns: Side) -> DispatchShape {

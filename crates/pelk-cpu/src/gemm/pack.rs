@@ -158,7 +158,7 @@ pub(super) fn pack_group<'t>(
     to
 }
 
-/// Neighbouring panels of one block: rows side by side, columns that are missing as zeros.
+/// Neighboring panels of one block: rows side by side, columns that are missing as zeros.
 struct Group<'a, 't> {
     b: Matrix<'a>,
     layout: Layout,

@@ -1,4 +1,4 @@
-//! Batch normalisation; see [`crate::batch_norm`]. The number of channels is the length of the weight.
+//! Batch normalization; see [`crate::batch_norm`]. The number of channels is the length of the weight.
 
 use super::linear::Gradients;
 
@@ -25,7 +25,7 @@ fn moments(x: &[f64], channels: usize, c: usize) -> (f64, f64) {
     (mean, values().map(|x| (x - mean) * (x - mean)).sum::<f64>() / rows)
 }
 
-/// Normalises by the moments of `x`, `[rows, channels]`, and updates the running statistics.
+/// Normalizes by the moments of `x`, `[rows, channels]`, and updates the running statistics.
 pub fn forward_train(
     x: &[f64],
     weight: &[f64],
@@ -57,7 +57,7 @@ fn inverse_std(variance: &[f64], eps: f64) -> Vec<f64> {
     variance.iter().map(|variance| 1.0 / (variance + eps).sqrt()).collect()
 }
 
-/// Normalises by the running statistics.
+/// Normalizes by the running statistics.
 pub fn forward_eval(
     x: &[f64],
     weight: &[f64],

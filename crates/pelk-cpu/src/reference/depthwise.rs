@@ -164,7 +164,7 @@ mod tests {
         let shape = ImageShape { n: 1, h: 2, w: 3, c: 1 };
         let x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let mut weight = [0.0; 9];
-        weight[5] = 2.0; // one to the right of the centre
+        weight[5] = 2.0; // one to the right of the center
         let y = forward(shape, (3, 3), &x, &weight);
         assert_eq!(y, [4.0, 6.0, 0.0, 10.0, 12.0, 0.0]);
         let (gx, gweight) = backward(shape, (3, 3), &x, &weight, &[1.0; 6]);

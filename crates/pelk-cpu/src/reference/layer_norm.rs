@@ -1,4 +1,4 @@
-//! Layer normalisation; see [`crate::layer_norm`].
+//! Layer normalization; see [`crate::layer_norm`].
 
 use super::linear::Gradients;
 

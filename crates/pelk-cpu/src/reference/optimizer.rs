@@ -1,4 +1,4 @@
-//! Optimisers; see [`crate::optimizer`].
+//! Optimizers; see [`crate::optimizer`].
 
 use crate::optimizer::{AdamW, Sgd};
 

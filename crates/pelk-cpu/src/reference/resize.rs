@@ -2,8 +2,8 @@
 
 use crate::shape::ImageShape;
 
-/// Calls `f(input, output, weight)` for the four neighbours of every output value.
-fn for_each_neighbour(shape: ImageShape, [oh, ow]: [usize; 2], mut f: impl FnMut(usize, usize, f64)) {
+/// Calls `f(input, output, weight)` for the four neighbors of every output value.
+fn for_each_neighbor(shape: ImageShape, [oh, ow]: [usize; 2], mut f: impl FnMut(usize, usize, f64)) {
     let ImageShape { n, h, w, c } = shape;
     let place = |i: usize, inputs: usize, outputs: usize| {
         ((i as f64 + 0.5) * inputs as f64 / outputs as f64 - 0.5).max(0.0)
@@ -31,14 +31,14 @@ fn for_each_neighbour(shape: ImageShape, [oh, ow]: [usize; 2], mut f: impl FnMut
 /// Resizes to `size`.
 pub fn bilinear(shape: ImageShape, size: [usize; 2], x: &[f64]) -> Vec<f64> {
     let mut y = vec![0.0; shape.n * size[0] * size[1] * shape.c];
-    for_each_neighbour(shape, size, |input, output, weight| y[output] += weight * x[input]);
+    for_each_neighbor(shape, size, |input, output, weight| y[output] += weight * x[input]);
     y
 }
 
 /// The gradient of [`bilinear`].
 pub fn bilinear_backward(shape: ImageShape, size: [usize; 2], gy: &[f64]) -> Vec<f64> {
     let mut gx = vec![0.0; shape.len()];
-    for_each_neighbour(shape, size, |input, output, weight| gx[input] += weight * gy[output]);
+    for_each_neighbor(shape, size, |input, output, weight| gx[input] += weight * gy[output]);
     gx
 }
 

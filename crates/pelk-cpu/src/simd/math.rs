@@ -1,7 +1,7 @@
-//! Vectorised `exp` and GELU.
+//! Vectorized `exp` and GELU.
 //!
 //! Coefficients are minimax fits to the relative error (Remez), rounded to `f32` and then searched for the
-//! neighbours with the least error.
+//! neighbors with the least error.
 
 use super::Simd;
 use std::f32::consts::{LN_2, LOG2_E};

@@ -1,4 +1,4 @@
-//! Plain Rust vectors of eight: what the compiler's baseline can vectorise.
+//! Plain Rust vectors of eight: what the compiler's baseline can vectorize.
 
 use super::Simd;
 

@@ -9,38 +9,38 @@ use super::pixels::{Pixels, to_bytes};
 use super::steps::{erase, extend, flip, shift};
 use super::{Augmentation, happens, photometric};
 use crate::resize::View;
-use crate::{IGNORED, Labelling, NO_GROUP, Normalisation, Rectangle, Sample};
+use crate::{IGNORED, Labeling, NO_GROUP, Normalization, Rectangle, Sample};
 
 /// A sample as a network sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Augmented {
     /// Height and width of the image, in pixels.
     pub size: [usize; 2],
-    /// The normalised pixels, height x width x channels, row-major.
+    /// The normalized pixels, height x width x channels, row-major.
     pub pixels: Vec<f32>,
-    /// The class of each place of [`Labelling::size`], row-major, or [`IGNORED`].
+    /// The class of each place of [`Labeling::size`], row-major, or [`IGNORED`].
     pub labels: Vec<u32>,
     /// The group of each label, where the dataset has groups, or [`NO_GROUP`].
     pub groups: Vec<u8>,
 }
 
 impl Augmentation {
-    /// The changed and normalised sample, of [`Augmentation::output_size`].
+    /// The changed and normalized sample, of [`Augmentation::output_size`].
     ///
-    /// The sample has as many channels as `normalisation`. All that is random comes from `rng`, in the loader the
+    /// The sample has as many channels as `normalization`. All that is random comes from `rng`, in the loader the
     /// stream of this sample in this epoch.
     ///
     /// # Panics
-    /// When the sample has no pixels, its lengths do not fit its size and `labelling`, or
+    /// When the sample has no pixels, its lengths do not fit its size and `labeling`, or
     /// [`Augmentation::validate_for`] refuses them.
     pub fn apply(
         &self,
         rng: &mut impl Rng,
         sample: &Sample<'_>,
-        labelling: Labelling,
-        normalisation: &Normalisation,
+        labeling: Labeling,
+        normalization: &Normalization,
     ) -> Augmented {
-        let channels = normalisation.mean.len();
+        let channels = normalization.mean.len();
         let [height, width] = sample.size;
         assert_eq!(sample.pixels.len(), height * width * channels, "pixels of {height} x {width}");
         let square = self.resized_crop.as_ref().map(|crop| crop.apply(rng, sample, channels));
@@ -62,8 +62,8 @@ impl Augmentation {
         let size = [view.part.height, view.part.width];
 
         let mut pixels = Pixels::seen(&view, &sample.pixels, channels);
-        let (mut labels, mut groups) = match labelling {
-            Labelling::Places { stride: 1 } => {
+        let (mut labels, mut groups) = match labeling {
+            Labeling::Places { stride: 1 } => {
                 let groups = &sample.groups;
                 (view.nearest(&sample.labels), if groups.is_empty() { vec![] } else { view.nearest(groups) })
             }
@@ -75,7 +75,7 @@ impl Augmentation {
         if self.crop_padding > 0 {
             let (padding, pad) = (self.padding, self.crop_padding);
             pixels = pixels.shifted(shape(size, channels), padding, pad, corner);
-            if labelling != Labelling::Image {
+            if labeling != Labeling::Image {
                 labels = shift(&labels, shape(size, 1), padding, pad, corner, IGNORED);
                 if !groups.is_empty() {
                     groups = shift(&groups, shape(size, 1), padding, pad, corner, NO_GROUP);
@@ -84,7 +84,7 @@ impl Augmentation {
         }
         if happens(rng, self.flip_probability) {
             pixels.flip(shape(size, channels));
-            let places = shape(labelling.size(size), 1);
+            let places = shape(labeling.size(size), 1);
             flip(places, &mut labels);
             flip(places, &mut groups);
         }
@@ -97,19 +97,19 @@ impl Augmentation {
             // These are defined on bytes.
             let mut bytes = pixels.into_bytes();
             if let Some(rand_augment) = &self.rand_augment {
-                rand_augment.apply(rng, shape(size, channels), &mut bytes, &to_bytes(&normalisation.mean));
+                rand_augment.apply(rng, shape(size, channels), &mut bytes, &to_bytes(&normalization.mean));
             }
             if self.color_jitter > 0.0 {
                 jitter(rng, self.color_jitter, shape(size, channels), &mut bytes);
             }
             pixels = Pixels::Bytes(bytes);
         }
-        let mut pixels = pixels.normalised(normalisation);
+        let mut pixels = pixels.normalized(normalization);
 
-        // On normalised pixels:
+        // On normalized pixels:
         let whole = if self.crop_size > 0 { [self.crop_size; 2] } else { size };
         pixels = extend(pixels, shape(size, channels), whole, 0.0);
-        if labelling != Labelling::Image && whole != size {
+        if labeling != Labeling::Image && whole != size {
             labels = extend(labels, shape(size, 1), whole, IGNORED);
             if !groups.is_empty() {
                 groups = extend(groups, shape(size, 1), whole, NO_GROUP);
@@ -128,7 +128,7 @@ impl Augmentation {
 /// Whether there are at least two classes, none of which has more than `max_share` of the labels that are not ignored.
 fn is_mixed(labels: &[u32], max_share: f64) -> bool {
     let mut counts = BTreeMap::new();
-    // Neighbours mostly have the same label, so that counting runs is faster than counting labels.
+    // Neighbors mostly have the same label, so that counting runs is faster than counting labels.
     for run in labels.chunk_by(|a, b| a == b).filter(|run| run[0] != IGNORED) {
         *counts.entry(run[0]).or_insert(0) += run.len();
     }
@@ -154,21 +154,21 @@ mod tests {
 
     fn augmented(augmentation: &Augmentation, seed: u64, epoch: u64, index: u64) -> Vec<f32> {
         let mut rng = stream(seed, Purpose::Augment, epoch, index);
-        let out = augmentation.apply(&mut rng, &image(), Labelling::Image, &Normalisation::identity(2));
+        let out = augmentation.apply(&mut rng, &image(), Labeling::Image, &Normalization::identity(2));
         assert_eq!((out.size, out.labels, out.groups), ([6, 5], vec![7], vec![]));
         out.pixels
     }
 
     #[test]
-    fn none_only_normalises() {
-        let normalisation = Normalisation { mean: vec![0.5, 0.25], std: vec![0.5, 2.0] };
+    fn none_only_normalizes() {
+        let normalization = Normalization { mean: vec![0.5, 0.25], std: vec![0.5, 2.0] };
         let mut rng = stream(0, Purpose::Augment, 0, 0);
-        let out = Augmentation::none().apply(&mut rng, &image(), Labelling::Image, &normalisation);
+        let out = Augmentation::none().apply(&mut rng, &image(), Labeling::Image, &normalization);
         for (i, (&value, &byte)) in out.pixels.iter().zip(&*image().pixels).enumerate() {
             let channel = i % 2;
             assert_eq!(
                 value,
-                (f32::from(byte) / 255.0 - normalisation.mean[channel]) / normalisation.std[channel]
+                (f32::from(byte) / 255.0 - normalization.mean[channel]) / normalization.std[channel]
             );
         }
     }
@@ -215,9 +215,9 @@ mod tests {
             ..mosaic(&mut rng, size)
         });
         let apply = |recipe: &Augmentation, sample: &Sample<'_>, seed| {
-            let normalisation = Normalisation { mean: vec![0.4, 0.5, 0.6], std: vec![0.3; 3] };
+            let normalization = Normalization { mean: vec![0.4, 0.5, 0.6], std: vec![0.3; 3] };
             let mut rng = stream(seed, Purpose::Augment, 0, 0);
-            recipe.apply(&mut rng, sample, Labelling::Image, &normalisation)
+            recipe.apply(&mut rng, sample, Labeling::Image, &normalization)
         };
         for sample in &images {
             let distinct = (0..20).filter(|&seed| {
@@ -228,7 +228,7 @@ mod tests {
             });
             assert!(distinct.count() >= 15, "of 20, where an image has so few pixels");
         }
-        // Moved by at least 0.45 of its width or height, an image leaves the mean colour, which is 0, behind.
+        // Moved by at least 0.45 of its width or height, an image leaves the mean color, which is 0, behind.
         let strong =
             RandAugment { magnitude: 10.0, deviation: 0.0, probability: 1.0, layers: 1, increasing: true };
         let moved = Augmentation { rand_augment: Some(strong), ..Augmentation::none() };
@@ -262,9 +262,9 @@ mod tests {
             let augmentation = Augmentation { crop_size: 20, crop_max_share, ..Augmentation::none() };
             let all = (0..500).filter(|&index| {
                 let mut rng = stream(0, Purpose::Augment, 0, index);
-                let normalisation = Normalisation::identity(1);
-                let labelling = Labelling::Places { stride: 1 };
-                is_mixed(&augmentation.apply(&mut rng, &sample, labelling, &normalisation).labels, 0.75)
+                let normalization = Normalization::identity(1);
+                let labeling = Labeling::Places { stride: 1 };
+                is_mixed(&augmentation.apply(&mut rng, &sample, labeling, &normalization).labels, 0.75)
             });
             all.count()
         };
@@ -273,24 +273,24 @@ mod tests {
         assert!(counts.0 < 70 && (220..320).contains(&counts.1), "{counts:?}");
     }
 
-    /// The colour of a class: no two alike, none black.
-    fn colour(label: u32) -> [u8; 3] {
+    /// The color of a class: no two alike, none black.
+    fn color(label: u32) -> [u8; 3] {
         [40 + 30 * label as u8, 250 - 40 * label as u8, 30 + 110 * (label % 3) as u8]
     }
 
-    /// An image of flat rectangles of 6 classes, four to nine pixels wide and high, whose colours say their class; the
+    /// An image of flat rectangles of 6 classes, four to nine pixels wide and high, whose colors say their class; the
     /// group is the class, too.
     fn mosaic(rng: &mut impl Rng, size: [usize; 2]) -> Sample<'static> {
         let cells = size.map(|_| rng.random_range(4..10_usize));
         let classes: Vec<u32> = (0..400).map(|_| rng.random_range(0..6)).collect();
         let class = |place: usize| classes[place / size[1] / cells[0] * 20 + place % size[1] / cells[1]];
         let labels: Vec<u32> = (0..size[0] * size[1]).map(class).collect();
-        let pixels = labels.iter().flat_map(|&label| colour(label)).collect::<Vec<_>>();
+        let pixels = labels.iter().flat_map(|&label| color(label)).collect::<Vec<_>>();
         let groups = labels.iter().map(|&label| label as u8).collect::<Vec<_>>();
         Sample { size, pixels: pixels.into(), labels: labels.into(), groups: groups.into() }
     }
 
-    /// Pixels whose label or place says that their colour is not a single class's: those beside another class or at the
+    /// Pixels whose label or place says that their color is not a single class's: those beside another class or at the
     /// border.
     fn is_blended(labels: &[u32], [height, width]: [usize; 2], place: usize, reach: usize) -> bool {
         let (y, x) = (place / width, place % width);
@@ -325,9 +325,9 @@ mod tests {
         ) {
             let mut rng = stream(seed, Purpose::Augment, 0, 0);
             let sample = mosaic(&mut rng, size);
-            let labelling = Labelling::Places { stride: 1 };
-            prop_assert!(augmentation.validate_for(Some(size), 3, labelling).is_ok());
-            let out = augmentation.apply(&mut rng, &sample, labelling, &Normalisation::identity(3));
+            let labeling = Labeling::Places { stride: 1 };
+            prop_assert!(augmentation.validate_for(Some(size), 3, labeling).is_ok());
+            let out = augmentation.apply(&mut rng, &sample, labeling, &Normalization::identity(3));
             prop_assert_eq!(Some(out.size), augmentation.output_size(Some(size)));
             for (place, (&label, pixel)) in out.labels.iter().zip(out.pixels.as_chunks::<3>().0).enumerate() {
                 prop_assert_eq!(pixel == &[0.0; 3], label == IGNORED, "ignored where it is padded");
@@ -335,7 +335,7 @@ mod tests {
                 prop_assert_eq!(out.groups[place], group);
                 // An image is enlarged less than threefold: what lies between two of its pixels is that wide.
                 if label != IGNORED && !is_blended(&out.labels, out.size, place, 3) {
-                    for (value, byte) in pixel.iter().zip(colour(label)) {
+                    for (value, byte) in pixel.iter().zip(color(label)) {
                         prop_assert!((value * 255.0 - f32::from(byte)).abs() < 0.01, "{label} at {place}: {pixel:?}");
                     }
                 }
@@ -346,10 +346,10 @@ mod tests {
         fn photometric_changes_and_erasures_leave_labels_alone(seed: u64) {
             let mut rng = stream(seed, Purpose::Augment, 0, 0);
             let sample = mosaic(&mut rng, [30, 40]);
-            let normalisation = Normalisation::identity(3);
+            let normalization = Normalization::identity(3);
             let apply = |augmentation: Augmentation| {
                 let mut rng = stream(seed, Purpose::Augment, 0, 1);
-                augmentation.apply(&mut rng, &sample, Labelling::Places { stride: 1 }, &normalisation)
+                augmentation.apply(&mut rng, &sample, Labeling::Places { stride: 1 }, &normalization)
             };
             let base = Augmentation { crop_size: 32, flip_probability: 0.5, ..Augmentation::none() };
             let plain = apply(base.clone());
@@ -369,9 +369,9 @@ mod tests {
             let groups: Vec<u8> = (0..12).collect();
             let squares = Sample { labels: labels.into(), groups: groups.into(), ..sample };
             let flip = Augmentation { flip_probability: 1.0, ..Augmentation::none() };
-            let labelling = Labelling::Places { stride: 2 };
+            let labeling = Labeling::Places { stride: 2 };
             let mut rng = stream(seed, Purpose::Augment, 0, 1);
-            let out = flip.apply(&mut rng, &squares, labelling, &Normalisation::identity(3));
+            let out = flip.apply(&mut rng, &squares, labeling, &Normalization::identity(3));
             prop_assert_eq!(&out.labels, &[3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8]);
             prop_assert!(out.groups.iter().zip(&out.labels).all(|(&group, &label)| u32::from(group) == label));
         }

@@ -30,7 +30,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_of_one_value_changes_in_brightness_alone() {
+    fn gray_of_one_value_changes_in_brightness_alone() {
         let (mut sum, mut range) = (0.0, [u8::MAX, 0]);
         for seed in 0..4000 {
             let out = jittered(seed, 0.4, &[100; 6], 3);

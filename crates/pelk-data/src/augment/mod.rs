@@ -42,7 +42,7 @@ pub struct Augmentation {
     /// image's own sides, are multiplied before the image is scaled to them; wants `crop_size` if it is not 1. Default
     /// \[1, 1\].
     pub scale: [f64; 2],
-    /// The side of the square cut out at a random place, in pixels; where the image ends before it, the mean colour and
+    /// The side of the square cut out at a random place, in pixels; where the image ends before it, the mean color and
     /// ignored labels are added below and to the right, in the end. 0 for the whole image. Default 0.
     pub crop_size: usize,
     /// The largest share that one class may have of a square's labels that are not ignored, above 0 and up to 1: squares
@@ -58,7 +58,7 @@ pub struct Augmentation {
     /// Whether brightness, contrast, saturation and hue change, each with probability 0.5, by up to 32/255, by factors of
     /// 0.5 to 1.5 (contrast and saturation) and by a tenth of a turn. Default no.
     pub photometric: bool,
-    /// Changes of random kind and strength, for images with one class each; what moves in from outside has the mean colour.
+    /// Changes of random kind and strength, for images with one class each; what moves in from outside has the mean color.
     /// Default none.
     pub rand_augment: Option<RandAugment>,
     /// Brightness, contrast and saturation change, in random order, by factors of up to 1 more or less this number, 0 to 1; not
@@ -71,7 +71,7 @@ pub struct Augmentation {
     pub erasing_area: [f64; 2],
     /// The rectangle's least height over width and least width over height, above 0 and up to 1. Default 0.3.
     pub erasing_min_aspect: f64,
-    /// What the rectangle shows: `constant` (the mean colour) or `pixel` (noise). Default `pixel`.
+    /// What the rectangle shows: `constant` (the mean color) or `pixel` (noise). Default `pixel`.
     pub erasing_fill: Fill,
 }
 

@@ -1,8 +1,8 @@
-//! The changes that RandAugment and colour jitter draw from: those of PIL, on bytes, to the bit.
+//! The changes that RandAugment and color jitter draw from: those of PIL, on bytes, to the bit.
 
 use super::warp::{Affine, bicubic};
 
-/// A change of an image of bytes, grey or RGB.
+/// A change of an image of bytes, gray or RGB.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Operation {
     /// Each channel's values stretched to the whole range.
@@ -19,9 +19,9 @@ pub(super) enum Operation {
     Solarize(u16),
     /// This much added to values below 128.
     SolarizeAdd(u8),
-    /// Saturation: 0 is grey, 1 the image. Leaves a grey image alone.
+    /// Saturation: 0 is gray, 1 the image. Leaves a gray image alone.
     Color(f64),
-    /// Contrast: 0 is the mean grey, 1 the image.
+    /// Contrast: 0 is the mean gray, 1 the image.
     Contrast(f64),
     /// Brightness: 0 is black, 1 the image.
     Brightness(f64),
@@ -60,8 +60,8 @@ impl Operation {
             }
             Self::Color(factor) if channels == 3 => {
                 for pixel in pixels.as_chunks_mut::<3>().0 {
-                    let grey = luma(pixel);
-                    pixel.iter_mut().for_each(|value| *value = blend(grey, *value, factor));
+                    let gray = luma(pixel);
+                    pixel.iter_mut().for_each(|value| *value = blend(gray, *value, factor));
                 }
             }
             Self::Color(_) => {}
@@ -152,7 +152,7 @@ fn equalized(counts: &[u64; 256]) -> [u8; 256] {
     })
 }
 
-/// PIL's `SMOOTH`: a pixel's weight is 5/13, that of its eight neighbours 1/13 each. The border stays.
+/// PIL's `SMOOTH`: a pixel's weight is 5/13, that of its eight neighbors 1/13 each. The border stays.
 fn smoothed([height, width, channels]: [usize; 3], pixels: &[u8]) -> Vec<u8> {
     let mut out = pixels.to_vec();
     let row = width * channels;

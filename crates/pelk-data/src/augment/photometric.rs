@@ -1,4 +1,4 @@
-//! Random changes of brightness and colour, as MMSegmentation's `PhotoMetricDistortion`, without rounding to bytes in
+//! Random changes of brightness and color, as MMSegmentation's `PhotoMetricDistortion`, without rounding to bytes in
 //! between.
 
 use rand::{Rng, RngExt};
@@ -15,7 +15,7 @@ const FACTOR: [f32; 2] = [0.5, 1.5];
 const HUE: f32 = 18.0 / 180.0;
 
 /// Changes the brightness, the contrast, the saturation and the hue of pixels in 0..1, of 1 channel (the first two) or 3.
-/// The contrast changes before the colour or after it.
+/// The contrast changes before the color or after it.
 pub(crate) fn distort(rng: &mut impl Rng, channels: usize, pixels: &mut [f32]) {
     if happens(rng, PROBABILITY) {
         let change = uniform(rng, [-BRIGHTNESS, BRIGHTNESS]);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn known_colours_have_their_hue() {
+    fn known_colors_have_their_hue() {
         assert_eq!(hsv([1.0, 0.0, 0.0]), [0.0, 1.0, 1.0]);
         assert_eq!(hsv([0.0, 0.5, 0.0]), [1.0 / 3.0, 1.0, 0.5]);
         assert_eq!(hsv([0.0, 0.0, 0.25]), [2.0 / 3.0, 1.0, 0.25]);
@@ -104,20 +104,20 @@ mod tests {
 
     #[test]
     fn every_change_happens_half_of_the_time() {
-        // Grey changes by brightness or contrast only.
+        // Gray changes by brightness or contrast only.
         let changed = |pixels: &[f32], channels| {
             (0..2000).filter(|&seed| !near(&distorted(seed, pixels, channels), pixels)).count() as f64
                 / 2000.0
         };
-        let (grey, red) = (changed(&[0.4], 1), changed(&[0.6, 0.4, 0.4], 3));
-        assert!((grey - 3.0 / 4.0).abs() < 0.05, "{grey}");
+        let (gray, red) = (changed(&[0.4], 1), changed(&[0.6, 0.4, 0.4], 3));
+        assert!((gray - 3.0 / 4.0).abs() < 0.05, "{gray}");
         assert!((changed(&[0.4; 3], 3) - 3.0 / 4.0).abs() < 0.05);
         assert!((red - 15.0 / 16.0).abs() < 0.05, "{red}");
     }
 
     #[test]
     fn changes_stay_in_their_range() {
-        // Of grey 0.4: 0.5 * (0.4 - 32/255) to 1.5 * (0.4 + 32/255).
+        // Of gray 0.4: 0.5 * (0.4 - 32/255) to 1.5 * (0.4 + 32/255).
         let mut range = [f32::MAX, f32::MIN];
         for seed in 0..5000 {
             let value = distorted(seed, &[0.4], 1)[0];
@@ -135,13 +135,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hue_saturation_and_value_lead_back_to_the_colour(colour in [0.0..=1.0_f32, 0.0..=1.0, 0.0..=1.0]) {
-            prop_assert!(near(&rgb(hsv(colour)), &colour), "{:?}", rgb(hsv(colour)));
+        fn hue_saturation_and_value_lead_back_to_the_color(color in [0.0..=1.0_f32, 0.0..=1.0, 0.0..=1.0]) {
+            prop_assert!(near(&rgb(hsv(color)), &color), "{:?}", rgb(hsv(color)));
         }
 
         #[test]
-        fn pixels_stay_in_range_and_equal_ones_stay_equal(seed: u64, colour in [0.0..=1.0_f32, 0.0..=1.0, 0.0..=1.0]) {
-            let out = distorted(seed, &[colour, [0.5, 0.25, 0.0], colour].concat(), 3);
+        fn pixels_stay_in_range_and_equal_ones_stay_equal(seed: u64, color in [0.0..=1.0_f32, 0.0..=1.0, 0.0..=1.0]) {
+            let out = distorted(seed, &[color, [0.5, 0.25, 0.0], color].concat(), 3);
             prop_assert!(out.iter().all(|value| (0.0..=1.0).contains(value)), "{out:?}");
             prop_assert_eq!(&out[..3], &out[6..]);
         }

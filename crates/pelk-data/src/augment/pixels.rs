@@ -1,7 +1,7 @@
 //! The values of an image on its way through an augmentation.
 
 use super::steps::{Padding, flip, shift};
-use crate::Normalisation;
+use crate::Normalization;
 use crate::resize::View;
 
 /// Bytes as long as nothing makes fractions of them, which is a quarter of the memory to move.
@@ -61,15 +61,15 @@ impl Pixels {
         }
     }
 
-    /// Values that are centred and scaled.
-    pub(super) fn normalised(self, normalisation: &Normalisation) -> Vec<f32> {
+    /// Values that are centered and scaled.
+    pub(super) fn normalized(self, normalization: &Normalization) -> Vec<f32> {
         match self {
             Pixels::Bytes(bytes) => {
                 // One value after the other: 256 are less to compute than an image.
-                let channels = normalisation.mean.len();
+                let channels = normalization.mean.len();
                 let mut table: Vec<f32> =
                     (0..256 * channels).map(|i| to_value((i / channels) as u8)).collect();
-                normalisation.apply(&mut table);
+                normalization.apply(&mut table);
                 let mut values = vec![0.0; bytes.len()];
                 for (values, pixel) in values.chunks_exact_mut(channels).zip(bytes.chunks_exact(channels)) {
                     for (channel, (value, &byte)) in values.iter_mut().zip(pixel).enumerate() {
@@ -79,7 +79,7 @@ impl Pixels {
                 values
             }
             Pixels::Values(mut values) => {
-                normalisation.apply(&mut values);
+                normalization.apply(&mut values);
                 values
             }
         }
@@ -110,17 +110,17 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_move_and_are_normalised_alike() {
+    fn both_forms_move_and_are_normalized_alike() {
         let image: Vec<u8> = (0..60).map(|i| (i * 83 % 256) as u8).collect();
         let part = Rectangle { top: 1, left: 1, height: 3, width: 2 };
         let bytes = Pixels::seen(&View { from: [5, 4], to: [5, 4], part }, &image, 3);
         assert!(matches!(bytes, Pixels::Bytes(_)));
         let values = Pixels::Values(bytes.clone().into_values());
-        let normalisation = Normalisation { mean: vec![0.4, 0.5, 0.6], std: vec![0.3, 0.2, 0.1] };
+        let normalization = Normalization { mean: vec![0.4, 0.5, 0.6], std: vec![0.3, 0.2, 0.1] };
         let moved = |pixels: &Pixels| {
             let mut pixels = pixels.shifted([3, 2, 3], Padding::Zero, 1, [0, 2]);
             pixels.flip([3, 2, 3]);
-            pixels.normalised(&normalisation)
+            pixels.normalized(&normalization)
         };
         assert_eq!(moved(&bytes), moved(&values));
         let row = |y: usize| image[(y * 4 + 1) * 3..][..6].to_vec();

@@ -19,7 +19,7 @@ pub struct RandAugment {
     pub deviation: f64,
     /// How many changes are drawn for an image. Default 2.
     pub layers: usize,
-    /// Whether all changes grow with the strength. Otherwise posterising and solarising grow weaker with it, and colour,
+    /// Whether all changes grow with the strength. Otherwise posterizing and solarizing grow weaker with it, and color,
     /// contrast, brightness and sharpness go from 0.1 to 1.9 times those of the image. Default yes.
     pub increasing: bool,
     /// The probability that a drawn change is made, 0 to 1. Default 0.5.
@@ -159,12 +159,12 @@ mod tests {
     use super::*;
     use crate::golden::{golden, input};
 
-    /// The mean colour of the golden images.
+    /// The mean color of the golden images.
     const FILL: [u8; 3] = [124, 116, 104];
 
     #[test]
     fn operations_and_strengths_are_those_of_timm_and_pil() {
-        for (name, count) in [("rgb", 60), ("grey", 60)] {
+        for (name, count) in [("rgb", 60), ("gray", 60)] {
             let image = input(name);
             let mut checked = 0;
             for expected in golden(&format!("{name}/")) {
@@ -245,9 +245,9 @@ mod tests {
     proptest! {
         #[test]
         fn images_of_every_size_survive_every_operation(
-            height in 1..8_usize, width in 1..8_usize, grey: bool, level in 0.0..=10.0_f64, negative: bool, seed: u64,
+            height in 1..8_usize, width in 1..8_usize, gray: bool, level in 0.0..=10.0_f64, negative: bool, seed: u64,
         ) {
-            let shape = [height, width, if grey { 1 } else { 3 }];
+            let shape = [height, width, if gray { 1 } else { 3 }];
             let mut rng = stream(seed, Purpose::Augment, 0, 0);
             let image: Vec<u8> = (0..shape.iter().product()).map(|_| rng.random()).collect();
             for kind in KINDS {

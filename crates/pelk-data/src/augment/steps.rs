@@ -13,7 +13,7 @@ use crate::Rectangle;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
-    /// Black: the value 0 before normalisation, and ignored labels.
+    /// Black: the value 0 before normalization, and ignored labels.
     Zero,
     /// The image mirrored at its border pixels, which are not repeated.
     Reflect,
@@ -89,13 +89,13 @@ pub(crate) fn extend<T: Copy>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fill {
-    /// 0 after normalisation, hence the dataset's mean colour; timm's `const`.
+    /// 0 after normalization, hence the dataset's mean color; timm's `const`.
     Constant,
     /// Noise of the standard normal distribution, drawn for each value; timm's `pixel`.
     Pixel,
 }
 
-/// Replaces a rectangle of normalised pixels.
+/// Replaces a rectangle of normalized pixels.
 pub(crate) fn erase(
     rng: &mut impl Rng,
     [_, width, channels]: [usize; 3],

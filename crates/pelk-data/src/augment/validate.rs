@@ -2,7 +2,7 @@
 
 use super::Augmentation;
 use crate::resample::CHANNELS;
-use crate::{DataError, Labelling};
+use crate::{DataError, Labeling};
 
 /// The longest side that images may be scaled to, in pixels, so that the sizes of what is allocated cannot overflow.
 pub(crate) const LONGEST: usize = 1 << 15;
@@ -77,7 +77,7 @@ impl Augmentation {
         {
             if on && self.color_jitter > 0.0 {
                 let expected =
-                    format!("0 with `{field}`, which changes colours already; timm ignores it there");
+                    format!("0 with `{field}`, which changes colors already; timm ignores it there");
                 return Err(DataError::config("color_jitter", self.color_jitter, expected));
             }
         }
@@ -94,7 +94,7 @@ impl Augmentation {
     }
 
     /// Checks the fields for the training images of a dataset, of this height and width (none where images differ in
-    /// them), channels and labelling.
+    /// them), channels and labeling.
     ///
     /// # Errors
     /// [`DataError::Config`] naming the field.
@@ -102,19 +102,19 @@ impl Augmentation {
         &self,
         image_size: Option<[usize; 2]>,
         channels: usize,
-        labelling: Labelling,
+        labeling: Labeling,
     ) -> Result<(), DataError> {
         self.validate()?;
-        if let Labelling::Places { stride } = labelling
+        if let Labeling::Places { stride } = labeling
             && stride != 1
         {
             self.validate_stride(stride, image_size)?;
         }
-        if labelling == Labelling::Image && self.crop_max_share < 1.0 {
+        if labeling == Labeling::Image && self.crop_max_share < 1.0 {
             let expected = "1 for this dataset, whose images have one class each";
             return Err(DataError::config("crop_max_share", self.crop_max_share, expected));
         }
-        if labelling != Labelling::Image {
+        if labeling != Labeling::Image {
             let expected = "left out for this dataset, whose labels have places: they would not move along";
             if let Some(crop) = &self.resized_crop {
                 return Err(DataError::config("resized_crop", crop, expected));
@@ -129,19 +129,19 @@ impl Augmentation {
             let expected = format!("left out for images of {channels} channels: it knows {CHANNELS:?}");
             return Err(DataError::config("resized_crop", crop, expected));
         }
-        let colours =
-            |off: &str| format!("{off} for images of {channels} channels: it knows grey and colour, 1 or 3");
+        let colors =
+            |off: &str| format!("{off} for images of {channels} channels: it knows gray and color, 1 or 3");
         if let Some(changes) = &self.rand_augment
             && channels != 1
             && channels != 3
         {
-            return Err(DataError::config("rand_augment", changes, colours("left out")));
+            return Err(DataError::config("rand_augment", changes, colors("left out")));
         }
         if self.color_jitter > 0.0 && channels != 1 && channels != 3 {
-            return Err(DataError::config("color_jitter", self.color_jitter, colours("0")));
+            return Err(DataError::config("color_jitter", self.color_jitter, colors("0")));
         }
         if self.photometric && channels != 1 && channels != 3 {
-            return Err(DataError::config("photometric", self.photometric, colours("false")));
+            return Err(DataError::config("photometric", self.photometric, colors("false")));
         }
         let Some([height, width]) = self.output_size(image_size) else {
             let expected = "at least 1, or `resized_crop` set: the images of this dataset differ in size, those of a batch must \
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     const SIZE: Option<[usize; 2]> = Some([6, 5]);
-    const PIXELS: Labelling = Labelling::Places { stride: 1 };
+    const PIXELS: Labeling = Labeling::Places { stride: 1 };
 
     #[test]
     fn fields_out_of_range_are_named() {
@@ -214,19 +214,19 @@ mod tests {
             let error = augmentation.validate_for(SIZE, 2, PIXELS).unwrap_err().to_string();
             assert!(error.starts_with(text) && error.contains("must be"), "{error}");
         }
-        assert!(none().validate_for(Some([1, 1]), 2, Labelling::Image).is_ok());
-        assert!(base().validate_for(SIZE, 2, Labelling::Image).is_ok());
+        assert!(none().validate_for(Some([1, 1]), 2, Labeling::Image).is_ok());
+        assert!(base().validate_for(SIZE, 2, Labeling::Image).is_ok());
     }
 
     #[test]
     fn what_does_not_suit_a_dataset_is_named() {
-        let text = |augmentation: Augmentation, size, channels, labelling| {
-            augmentation.validate_for(size, channels, labelling).unwrap_err().to_string()
+        let text = |augmentation: Augmentation, size, channels, labeling| {
+            augmentation.validate_for(size, channels, labeling).unwrap_err().to_string()
         };
         let none = Augmentation::none;
         let crop = Augmentation { crop_size: 4, crop_max_share: 0.75, ..none() };
         assert!(crop.validate_for(None, 3, PIXELS).is_ok());
-        assert!(text(crop, SIZE, 3, Labelling::Image).starts_with("crop_max_share is 0.75, but must be 1"));
+        assert!(text(crop, SIZE, 3, Labeling::Image).starts_with("crop_max_share is 0.75, but must be 1"));
         assert!(text(none(), None, 3, PIXELS).starts_with("crop_size is 0, but must be at least 1, or"));
         let photometric = Augmentation { photometric: true, ..none() };
         assert!(photometric.validate_for(SIZE, 1, PIXELS).is_ok());
@@ -234,7 +234,7 @@ mod tests {
         let small = Augmentation { fit: [8, 4], crop_padding: 4, ..none() };
         assert!(text(small, Some([200, 300]), 3, PIXELS).ends_with("images, 4 x 6"));
 
-        let cells = Labelling::Places { stride: 2 };
+        let cells = Labeling::Places { stride: 2 };
         for (augmentation, expected) in [
             (Augmentation { fit: [8, 8], ..none() }, "fit is [8, 8], but must be [0, 0]"),
             (Augmentation { scale: [0.5, 1.0], crop_size: 4, ..none() }, "scale is [0.5, 1.0]"),
@@ -261,7 +261,7 @@ mod tests {
         let changes = |changes| Augmentation { rand_augment: Some(changes), ..base() };
         let (part, rand) = (ResizedCrop::default, RandAugment::default);
         for size in [SIZE, None, Some([1, 9000])] {
-            assert!(base().validate_for(size, 3, Labelling::Image).is_ok());
+            assert!(base().validate_for(size, 3, Labeling::Image).is_ok());
             assert_eq!(base().output_size(size), Some([224, 224]));
         }
         for (augmentation, text) in [
@@ -286,20 +286,20 @@ mod tests {
             (changes(RandAugment { layers: 11, ..rand() }), "rand_augment.layers is 11"),
             (changes(RandAugment { probability: -0.5, ..rand() }), "rand_augment.probability is -0.5"),
         ] {
-            let error = augmentation.validate_for(SIZE, 3, Labelling::Image).unwrap_err().to_string();
+            let error = augmentation.validate_for(SIZE, 3, Labeling::Image).unwrap_err().to_string();
             assert!(error.starts_with(text) && error.contains("must be"), "{error}");
         }
-        let text = |augmentation: Augmentation, channels, labelling| {
-            augmentation.validate_for(SIZE, channels, labelling).unwrap_err().to_string()
+        let text = |augmentation: Augmentation, channels, labeling| {
+            augmentation.validate_for(SIZE, channels, labeling).unwrap_err().to_string()
         };
         assert!(text(base(), 3, PIXELS).starts_with("resized_crop is"));
         assert!(
             text(Augmentation { resized_crop: None, ..base() }, 3, PIXELS).starts_with("rand_augment is")
         );
-        assert!(text(base(), 2, Labelling::Image).starts_with("rand_augment is"));
-        assert!(text(base(), 5, Labelling::Image).starts_with("resized_crop is"));
+        assert!(text(base(), 2, Labeling::Image).starts_with("rand_augment is"));
+        assert!(text(base(), 5, Labeling::Image).starts_with("resized_crop is"));
         let jitter = Augmentation { color_jitter: 0.4, ..Augmentation::none() };
-        assert!(jitter.validate_for(SIZE, 3, PIXELS).is_ok(), "colours may change where labels have places");
+        assert!(jitter.validate_for(SIZE, 3, PIXELS).is_ok(), "colors may change where labels have places");
         assert!(
             text(jitter.clone(), 4, PIXELS).starts_with("color_jitter is 0.4, but must be 0 for images of 4")
         );

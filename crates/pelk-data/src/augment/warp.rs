@@ -4,12 +4,12 @@ use pelk_cpu::simd::{Kernel, Level, Simd, dispatch};
 
 use crate::resample::LEVEL;
 
-/// The place in the source of the pixel at (x, y), both at pixel centres: `a x + b y + c` and `d x + e y + f`.
+/// The place in the source of the pixel at (x, y), both at pixel centers: `a x + b y + c` and `d x + e y + f`.
 pub(super) type Affine = [f64; 6];
 
 /// The image whose pixels lie at those places of `image`, `[height, width, channels]`; outside it is `fill`, one value a channel.
 ///
-/// Interpolates between 4 x 4 pixels by cubics with the slope of the neighbours' difference (the parameter -1, unlike the -1/2
+/// Interpolates between 4 x 4 pixels by cubics with the slope of the neighbors' difference (the parameter -1, unlike the -1/2
 /// with which PIL resizes); pixels beyond the border repeat it. Values are cut off, not rounded.
 pub(super) fn bicubic(image: &[u8], shape: [usize; 3], map: Affine, fill: &[u8]) -> Vec<u8> {
     bicubic_at(*LEVEL, image, shape, map, fill)
@@ -26,7 +26,7 @@ fn bicubic_at(
     match channels {
         1 => warped::<1>(level, image, [height, width], map, fill),
         3 => warped::<3>(level, image, [height, width], map, fill),
-        _ => unreachable!("images are grey or RGB"),
+        _ => unreachable!("images are gray or RGB"),
     }
 }
 
@@ -70,8 +70,8 @@ impl<const CHANNELS: usize> Kernel for Warp<'_, CHANNELS> {
                     out.copy_from_slice(fill);
                     continue;
                 }
-                let (columns, across) = neighbours(x, width, 1);
-                let ([first, second, third, fourth], down) = neighbours(y, height, width);
+                let (columns, across) = neighbors(x, width, 1);
+                let ([first, second, third, fourth], down) = neighbors(y, height, width);
                 let value = match down {
                     0.0 => line(image, second, columns, across),
                     _ => {
@@ -94,7 +94,7 @@ impl<const CHANNELS: usize> Kernel for Warp<'_, CHANNELS> {
 
 /// The four pixels around a place on a line whose pixels lie `stride` apart, and how far it lies from the second to the third.
 #[inline(always)]
-fn neighbours(at: f64, length: usize, stride: usize) -> ([usize; 4], f64) {
+fn neighbors(at: f64, length: usize, stride: usize) -> ([usize; 4], f64) {
     let at = at - 0.5;
     let first = at.floor();
     let last = length as isize - 1;
@@ -145,10 +145,10 @@ mod tests {
     proptest! {
         #[test]
         fn all_levels_give_the_same_bytes(
-            height in 1..20_usize, width in 1..20_usize, grey: bool, map in [-1.5..1.5_f64, -1.5..1.5, -9.0..9.0, -1.5..1.5, -1.5..1.5, -9.0..9.0],
+            height in 1..20_usize, width in 1..20_usize, gray: bool, map in [-1.5..1.5_f64, -1.5..1.5, -9.0..9.0, -1.5..1.5, -1.5..1.5, -9.0..9.0],
             along: bool, seed: u8,
         ) {
-            let shape = [height, width, if grey { 1 } else { 3 }];
+            let shape = [height, width, if gray { 1 } else { 3 }];
             let image: Vec<u8> = (0..shape.iter().product()).map(|i| (i * 97 + usize::from(seed)) as u8).collect();
             // A map along a row is one of those that need one row alone.
             let map = if along { [map[0], map[1], map[2], 0.0, 1.0, 0.0] } else { map };

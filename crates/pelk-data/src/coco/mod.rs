@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::masks::imagenet;
 use crate::picture::read_rgb;
-use crate::{DataError, Dataset, Labelling, Properties, Sample, Split};
+use crate::{DataError, Dataset, Labeling, Properties, Sample, Split};
 
 pub(crate) use shapes::{Runs, Segmentation};
 
@@ -162,8 +162,8 @@ impl Coco {
             }
             picture.shapes.push((label, annotation.segmentation));
         }
-        let labelling = Labelling::Places { stride: 1 };
-        let properties = Properties { labelling, ..Properties::new(3, classes, imagenet()) };
+        let labeling = Labeling::Places { stride: 1 };
+        let properties = Properties { labeling, ..Properties::new(3, classes, imagenet()) };
         Ok(Coco { path, pictures, properties })
     }
 }

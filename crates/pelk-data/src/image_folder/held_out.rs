@@ -58,10 +58,10 @@ mod tests {
         assert!(train.is_disjoint(&test) && train.len() + test.len() == sizes.iter().sum::<usize>());
         let of = |class: usize| test.iter().filter(|name| name.starts_with(&format!("{class}/"))).count();
         assert_eq!([0, 1, 2, 3, 4, 5, 6].map(of), [0, 0, 1, 1, 2, 2, 20]);
-        // Neighbours in the alphabet, such as pictures of one series, are not held out together.
-        let neighbours = (0..99)
+        // Neighbors in the alphabet, such as pictures of one series, are not held out together.
+        let neighbors = (0..99)
             .filter(|i| [*i, i + 1].iter().all(|number| test.contains(&format!("6/IMG_{number:04}.jpg"))));
-        assert!(neighbours.count() <= 9);
+        assert!(neighbors.count() <= 9);
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl ImageFolder {
             (Some(_), Some(test)) => {
                 let train = root_path.join("train");
                 let classes = class_folders(&train)?;
-                let (name, Labelled { files, others }) = match split {
+                let (name, Labeled { files, others }) = match split {
                     Split::Train => ("train", in_class_folders(&train, &classes, true)?),
                     Split::Test => (test, of_test(&root_path.join(test), &[top, &root_path], &classes)?),
                 };
@@ -114,7 +114,7 @@ impl ImageFolder {
             }
             (None, None) => {
                 let classes = class_folders(top)?;
-                let Labelled { files, others } = in_class_folders(top, &classes, true)?;
+                let Labeled { files, others } = in_class_folders(top, &classes, true)?;
                 let all = files.len();
                 let files = held_out::part(files, split);
                 if split == Split::Test && files.len() == 0 {
@@ -182,7 +182,7 @@ impl Dataset for ImageFolder {
 }
 
 /// Pictures with labels, and how many other files lie between them.
-struct Labelled {
+struct Labeled {
     files: Files,
     others: usize,
 }
@@ -201,7 +201,7 @@ fn class_folders(folder: &Path) -> Result<Vec<String>, DataError> {
 }
 
 /// The pictures in the folders of these classes; every class must have some if `all`.
-fn in_class_folders(folder: &Path, classes: &[String], all: bool) -> Result<Labelled, DataError> {
+fn in_class_folders(folder: &Path, classes: &[String], all: bool) -> Result<Labeled, DataError> {
     let strays = pictures_in(folder)?;
     if let Some(name) = strays.pictures.first() {
         let problem = format!("is one of {} pictures beside class folders", strays.pictures.len());
@@ -226,11 +226,11 @@ fn in_class_folders(folder: &Path, classes: &[String], all: bool) -> Result<Labe
         let problem = format!("has {} class folders without pictures: {}", empty.len(), some(&empty));
         return Err(DataError::layout(folder, problem, "add pictures to them, or take them away"));
     }
-    Ok(Labelled { files, others })
+    Ok(Labeled { files, others })
 }
 
 /// The test pictures, in class folders or flat with a list in one of `lists`.
-fn of_test(folder: &Path, lists: &[&Path], classes: &[String]) -> Result<Labelled, DataError> {
+fn of_test(folder: &Path, lists: &[&Path], classes: &[String]) -> Result<Labeled, DataError> {
     let theirs = folders(folder)?;
     if theirs.is_empty() {
         let Found { pictures, others } = pictures_in(folder)?;
@@ -238,7 +238,7 @@ fn of_test(folder: &Path, lists: &[&Path], classes: &[String]) -> Result<Labelle
             return Err(DataError::layout(folder, "holds no pictures", LAYOUT));
         }
         let lists = [lists, &[folder]].concat();
-        return Ok(Labelled { files: lists::label(folder, &pictures, &lists, classes)?, others });
+        return Ok(Labeled { files: lists::label(folder, &pictures, &lists, classes)?, others });
     }
     let unknown: Vec<&str> =
         theirs.iter().filter(|name| classes.binary_search(name).is_err()).map(String::as_str).collect();

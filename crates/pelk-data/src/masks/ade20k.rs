@@ -36,7 +36,7 @@ impl Folders {
 /// [archive](http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip) or holds it.
 ///
 /// Other sets in this layout do as well: `images/training/NAME.jpg` (or PNG and others), `annotations/training/NAME.png`
-/// in grey, the same with `validation`, and `objectInfo150.txt` with a row for each class: columns separated by tabs,
+/// in gray, the same with `validation`, and `objectInfo150.txt` with a row for each class: columns separated by tabs,
 /// `Idx` first, from 1, and one called `Name`, of which the part before the first comma is taken. The value 0 is
 /// [`IGNORED`], any other `Idx` of a class.
 ///
@@ -50,7 +50,7 @@ pub fn ade20k(folder: impl AsRef<Path>, split: Split) -> Result<MaskFolder, Data
     let classes = classes(&folder.join(INFO))?;
     let values = std::iter::once(IGNORED).chain(0..classes.len() as u32).collect();
     let Folders { pictures, masks } = Folders::new(folder, split);
-    MaskFolder::open([&pictures, &masks], classes, Coding { values, colours: BTreeMap::new() }, LAYOUT)
+    MaskFolder::open([&pictures, &masks], classes, Coding { values, colors: BTreeMap::new() }, LAYOUT)
 }
 
 /// The names in the table of classes.
@@ -107,8 +107,8 @@ mod tests {
             fs::create_dir_all(path(name)).unwrap();
         }
         fs::write(path(INFO), table).unwrap();
-        let grey = image::GrayImage::from_pixel(3, 2, image::Luma([200]));
-        grey.save(path("images/validation/ADE_val_1.jpg")).unwrap();
+        let gray = image::GrayImage::from_pixel(3, 2, image::Luma([200]));
+        gray.save(path("images/validation/ADE_val_1.jpg")).unwrap();
         write_png(&path("annotations/validation/ADE_val_1.png"), [2, 3], 1, &[0, 1, 2, 2, 1, 0]).unwrap();
         folder
     }
@@ -122,7 +122,7 @@ mod tests {
             let sample = set.sample(0).unwrap();
             assert_eq!((sample.size, sample.pixels.len()), ([2, 3], 18));
             assert_eq!(sample.labels.as_ref(), [IGNORED, 0, 1, 1, 0, IGNORED]);
-            assert!(sample.pixels.iter().all(|&byte| byte.abs_diff(200) <= 1), "grey becomes colour");
+            assert!(sample.pixels.iter().all(|&byte| byte.abs_diff(200) <= 1), "gray becomes color");
         }
     }
 

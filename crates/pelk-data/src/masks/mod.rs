@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::picture::read_rgb;
-use crate::{DataError, Dataset, Labelling, Normalisation, Properties, Sample};
+use crate::{DataError, Dataset, Labeling, Normalization, Properties, Sample};
 use read::{Coding, read_mask};
 
 pub use ade20k::ade20k;
@@ -58,8 +58,8 @@ impl MaskFolder {
             let problem = format!("has no picture of the same name in {}", pictures.display());
             return Err(DataError::layout(mask, problem, "add it, or take the mask away"));
         }
-        let labelling = Labelling::Places { stride: 1 };
-        let properties = Properties { labelling, ..Properties::new(3, classes, imagenet()) };
+        let labeling = Labeling::Places { stride: 1 };
+        let properties = Properties { labeling, ..Properties::new(3, classes, imagenet()) };
         Ok(MaskFolder { pairs, coding, properties })
     }
 
@@ -73,10 +73,10 @@ impl MaskFolder {
     }
 }
 
-/// Mean and deviation of ImageNet's colours, which networks for photographs are trained with.
-pub(crate) fn imagenet() -> Normalisation {
+/// Mean and deviation of ImageNet's colors, which networks for photographs are trained with.
+pub(crate) fn imagenet() -> Normalization {
     let unit = |values: [f32; 3]| values.map(|value| value / 255.0).to_vec();
-    Normalisation { mean: unit([123.675, 116.28, 103.53]), std: unit([58.395, 57.12, 57.375]) }
+    Normalization { mean: unit([123.675, 116.28, 103.53]), std: unit([58.395, 57.12, 57.375]) }
 }
 
 /// The files of a folder by their names without the ending; those whose name starts with a dot are the system's. At

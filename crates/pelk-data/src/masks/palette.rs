@@ -9,15 +9,15 @@ use crate::{DataError, IGNORED, Split};
 
 const LAYOUT: &str = "the folder holds images/train/NAME.jpg (or another ending), masks/train/NAME.png, the same with test, \
                       and palette.txt with a line `red green blue name` for each class";
-/// The name of what is neither learnt nor measured.
+/// The name of what is neither learned nor measured.
 const IGNORED_NAME: &str = "ignored";
 
 /// Opens a set of pictures with masks: `images/train/NAME.*` (JPEG, PNG, BMP and others), `masks/train/NAME.png`, the same
 /// with `test`, and `palette.txt`.
 ///
-/// The palette has a line `red green blue name` for each class, colours from 0 to 255; empty lines and those that start
-/// with `#` are passed over, and the name `ignored` is [`IGNORED`]. A pixel of a coloured mask shows the colour of its
-/// line, opacity does not matter; that of a grey or indexed mask is the line's number, counted from 0 and whatever the
+/// The palette has a line `red green blue name` for each class, colors from 0 to 255; empty lines and those that start
+/// with `#` are passed over, and the name `ignored` is [`IGNORED`]. A pixel of a colored mask shows the color of its
+/// line, opacity does not matter; that of a gray or indexed mask is the line's number, counted from 0 and whatever the
 /// mask's own palette.
 ///
 /// # Errors
@@ -32,7 +32,7 @@ pub fn mask_folder(folder: impl AsRef<Path>, split: Split) -> Result<MaskFolder,
 
 fn palette(path: &Path) -> Result<(Vec<String>, Coding), DataError> {
     let mut classes = Vec::new();
-    let mut coding = Coding { values: Vec::new(), colours: BTreeMap::new() };
+    let mut coding = Coding { values: Vec::new(), colors: BTreeMap::new() };
     let mut end = 1;
     for (line, text) in lines(path, LAYOUT)? {
         end = line + 1;
@@ -46,8 +46,8 @@ fn palette(path: &Path) -> Result<(Vec<String>, Coding), DataError> {
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;
         }
-        let Some((colour, name)) = colour_and_name(trimmed) else {
-            return Err(error("`red green blue name` with colours from 0 to 255"));
+        let Some((color, name)) = color_and_name(trimmed) else {
+            return Err(error("`red green blue name` with colors from 0 to 255"));
         };
         let label = if name == IGNORED_NAME {
             IGNORED
@@ -56,8 +56,8 @@ fn palette(path: &Path) -> Result<(Vec<String>, Coding), DataError> {
             classes.len() as u32 - 1
         };
         coding.values.push(label);
-        if coding.colours.insert(colour, label).is_some() {
-            return Err(error("of another colour than the lines before"));
+        if coding.colors.insert(color, label).is_some() {
+            return Err(error("of another color than the lines before"));
         }
     }
     if classes.is_empty() {
@@ -73,15 +73,15 @@ fn palette(path: &Path) -> Result<(Vec<String>, Coding), DataError> {
 }
 
 /// The parts of a line of the palette.
-fn colour_and_name(line: &str) -> Option<([u8; 3], &str)> {
+fn color_and_name(line: &str) -> Option<([u8; 3], &str)> {
     let mut rest = line;
-    let mut colour = [0; 3];
-    for value in &mut colour {
+    let mut color = [0; 3];
+    for value in &mut color {
         let (word, after) = rest.split_once(char::is_whitespace)?;
         *value = word.parse().ok()?;
         rest = after.trim_start();
     }
-    Some((colour, rest))
+    Some((color, rest))
 }
 
 #[cfg(test)]
@@ -95,7 +95,7 @@ mod tests {
     const PALETTE: &str =
         "# what is where\n0 0 0 ground\n\n  255 0 0\tgreen house \n9 9 9 ignored\n0 0 255 sky";
 
-    /// A folder with this palette and two training pairs, `a` in grey and `b` in colour.
+    /// A folder with this palette and two training pairs, `a` in gray and `b` in color.
     fn folder(palette: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -160,7 +160,7 @@ mod tests {
         let set = mask_folder(folder.path(), Split::Train).unwrap();
         let error = |index| set.sample(index).unwrap_err().to_string();
         assert!(error(0).contains("row 1, column 0 (from 0) has the value 2"), "{}", error(0));
-        assert!(error(1).contains("row 0, column 0 (from 0) has the colour 0 0 255"), "{}", error(1));
+        assert!(error(1).contains("row 0, column 0 (from 0) has the color 0 0 255"), "{}", error(1));
         fs::write(folder.path().join("images/train/b.bmp"), "no picture").unwrap();
         assert!(error(1).contains("b.bmp is damaged or no picture"), "{}", error(1));
     }
@@ -172,7 +172,7 @@ mod tests {
             ("0 0 0", "`0 0 0`, but must be `red green blue name`"),
             ("0, 0, 0, a", "must be `red green blue name`"),
             ("0 0 0 a\n#\n0 0 0 b", "line 3 of"),
-            ("0 0 0 a\n0 0 0 b", "another colour than the lines before"),
+            ("0 0 0 a\n0 0 0 b", "another color than the lines before"),
             ("9 9 9 ignored\n", "line 2 of"),
             ("", "must be a class: there is none"),
         ] {

@@ -13,10 +13,10 @@ use crate::{DataError, IGNORED};
 /// What the pixels of a mask mean.
 #[derive(Debug)]
 pub(crate) struct Coding {
-    /// The label of each value of grey and indexed masks.
+    /// The label of each value of gray and indexed masks.
     pub values: Vec<u32>,
-    /// The label of each colour of coloured masks; empty where there are none.
-    pub colours: BTreeMap<[u8; 3], u32>,
+    /// The label of each color of colored masks; empty where there are none.
+    pub colors: BTreeMap<[u8; 3], u32>,
 }
 
 /// The labels of a mask of the picture `picture`, which has the height and width `size`: height x width.
@@ -28,11 +28,11 @@ pub(crate) fn read_mask(
 ) -> Result<Vec<u32>, DataError> {
     let file = File::open(path).map_err(|source| DataError::Io { path: path.into(), source })?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
-    // The numbers in the file: neither colours of a palette nor greys scaled to bytes.
+    // The numbers in the file: neither colors of a palette nor grays scaled to bytes.
     decoder.set_transformations(Transformations::IDENTITY);
     let mut reader = decoder.read_info().map_err(|source| damaged(path, source))?;
     let (height, width) = (reader.info().height as usize, reader.info().width as usize);
-    let (colour, depth) = reader.output_color_type();
+    let (color, depth) = reader.output_color_type();
     if [height, width] != size {
         let partner = picture.display().to_string();
         return Err(DataError::PartnerSize {
@@ -63,7 +63,7 @@ pub(crate) fn read_mask(
         })
     };
     let mut labels = Vec::with_capacity(height * width);
-    match (colour, depth) {
+    match (color, depth) {
         (
             ColorType::Grayscale | ColorType::Indexed,
             BitDepth::One | BitDepth::Two | BitDepth::Four | BitDepth::Eight,
@@ -79,20 +79,20 @@ pub(crate) fn read_mask(
                 }
             }
         }
-        (ColorType::Rgb | ColorType::Rgba, BitDepth::Eight) if !coding.colours.is_empty() => {
-            for pixel in rows.flat_map(|row| row.chunks_exact(colour.samples())) {
-                let colour @ [red, green, blue] = [pixel[0], pixel[1], pixel[2]];
-                let known = coding.colours.get(&colour).copied();
-                let found = || format!("the colour {red} {green} {blue}");
+        (ColorType::Rgb | ColorType::Rgba, BitDepth::Eight) if !coding.colors.is_empty() => {
+            for pixel in rows.flat_map(|row| row.chunks_exact(color.samples())) {
+                let color @ [red, green, blue] = [pixel[0], pixel[1], pixel[2]];
+                let known = coding.colors.get(&color).copied();
+                let found = || format!("the color {red} {green} {blue}");
                 labels.push(label(labels.len(), known, &found)?);
             }
         }
         _ => {
-            let found = format!("{colour:?} pixels with {} bits a channel", depth as u8);
-            let expected = if coding.colours.is_empty() {
-                "grey or indexed pixels of up to 8 bits"
+            let found = format!("{color:?} pixels with {} bits a channel", depth as u8);
+            let expected = if coding.colors.is_empty() {
+                "gray or indexed pixels of up to 8 bits"
             } else {
-                "grey or indexed pixels of up to 8 bits, or to RGB with 8 bits a channel"
+                "gray or indexed pixels of up to 8 bits, or to RGB with 8 bits a channel"
             };
             return Err(DataError::MaskFormat { path: path.into(), found, expected });
         }
@@ -109,7 +109,7 @@ mod tests {
 
     /// A PNG of these bytes in a folder of its own.
     fn file(
-        colour: ColorType,
+        color: ColorType,
         depth: BitDepth,
         [height, width]: [u32; 2],
         bytes: &[u8],
@@ -117,9 +117,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mask.png");
         let mut encoder = png::Encoder::new(File::create(&path).unwrap(), width, height);
-        encoder.set_color(colour);
+        encoder.set_color(color);
         encoder.set_depth(depth);
-        if colour == ColorType::Indexed {
+        if color == ColorType::Indexed {
             encoder.set_palette([[9, 9, 9]; 16].concat());
         }
         encoder.write_header().unwrap().write_image_data(bytes).unwrap();
@@ -127,14 +127,14 @@ mod tests {
     }
 
     fn read(path: &Path, size: [usize; 2]) -> Result<Vec<u32>, DataError> {
-        let colours = BTreeMap::from([([0, 0, 0], 0), ([255, 0, 9], 1)]);
-        read_mask(path, &Coding { values: vec![0, 1, IGNORED, 2], colours }, Path::new("the picture"), size)
+        let colors = BTreeMap::from([([0, 0, 0], 0), ([255, 0, 9], 1)]);
+        read_mask(path, &Coding { values: vec![0, 1, IGNORED, 2], colors }, Path::new("the picture"), size)
     }
 
     #[test]
     fn values_are_read_as_they_are_whatever_their_bits() {
         use BitDepth::{Eight, Four, One, Two};
-        for colour in [ColorType::Grayscale, ColorType::Indexed] {
+        for color in [ColorType::Grayscale, ColorType::Indexed] {
             // Rows start at whole bytes.
             for (depth, bytes, values) in [
                 (One, &[0b0110_0000, 0b1000_0000][..], [0, 1, 1, 1, 0, 0]),
@@ -142,15 +142,15 @@ mod tests {
                 (Four, &[0x01, 0x30, 0x32, 0x10], [0, 1, 3, 3, 2, 1]),
                 (Eight, &[0, 1, 3, 3, 2, 1], [0, 1, 3, 3, 2, 1]),
             ] {
-                let (_folder, path) = file(colour, depth, [2, 3], bytes);
+                let (_folder, path) = file(color, depth, [2, 3], bytes);
                 let expected = values.map(|value| [0, 1, IGNORED, 2][value]);
-                assert_eq!(read(&path, [2, 3]).unwrap(), expected, "{colour:?} {depth:?}");
+                assert_eq!(read(&path, [2, 3]).unwrap(), expected, "{color:?} {depth:?}");
             }
         }
     }
 
     #[test]
-    fn colours_are_looked_up() {
+    fn colors_are_looked_up() {
         let (_folder, path) = file(ColorType::Rgb, BitDepth::Eight, [1, 2], &[255, 0, 9, 0, 0, 0]);
         assert_eq!(read(&path, [1, 2]).unwrap(), [1, 0]);
         let (_folder, path) = file(ColorType::Rgba, BitDepth::Eight, [1, 2], &[255, 0, 9, 0, 0, 0, 0, 255]);
@@ -158,7 +158,7 @@ mod tests {
         let (_folder, path) = file(ColorType::Rgb, BitDepth::Eight, [2, 1], &[255, 0, 9, 1, 2, 3]);
         let error = read(&path, [2, 1]).unwrap_err().to_string();
         assert!(
-            error.contains("mask.png: the pixel in row 1, column 0 (from 0) has the colour 1 2 3"),
+            error.contains("mask.png: the pixel in row 1, column 0 (from 0) has the color 1 2 3"),
             "{error}"
         );
     }
@@ -176,19 +176,19 @@ mod tests {
         let (_folder, path) = file(ColorType::Grayscale, BitDepth::Eight, [2, 2], &[0; 4]);
         let error = read(&path, [2, 3]).unwrap_err().to_string();
         assert!(error.contains("mask.png has 2 x 2 pixels, but the picture says 2 x 3"), "{error}");
-        for (colour, depth, bytes, text) in [
+        for (color, depth, bytes, text) in [
             (ColorType::Grayscale, BitDepth::Sixteen, 2, "Grayscale pixels with 16 bits"),
             (ColorType::GrayscaleAlpha, BitDepth::Eight, 2, "GrayscaleAlpha pixels with 8 bits"),
             (ColorType::Rgb, BitDepth::Sixteen, 6, "Rgb pixels with 16 bits"),
         ] {
-            let (_folder, path) = file(colour, depth, [1, 1], &vec![0; bytes]);
+            let (_folder, path) = file(color, depth, [1, 1], &vec![0; bytes]);
             let error = read(&path, [1, 1]).unwrap_err().to_string();
             assert!(error.contains(text) && error.contains("or to RGB"), "{error}");
         }
         let (_folder, path) = file(ColorType::Rgb, BitDepth::Eight, [1, 1], &[0; 3]);
-        let grey_only = Coding { values: vec![0], colours: BTreeMap::new() };
-        let error = read_mask(&path, &grey_only, &path, [1, 1]).unwrap_err().to_string();
-        assert!(error.ends_with("convert it to grey or indexed pixels of up to 8 bits"), "{error}");
+        let gray_only = Coding { values: vec![0], colors: BTreeMap::new() };
+        let error = read_mask(&path, &gray_only, &path, [1, 1]).unwrap_err().to_string();
+        assert!(error.ends_with("convert it to gray or indexed pixels of up to 8 bits"), "{error}");
     }
 
     #[test]

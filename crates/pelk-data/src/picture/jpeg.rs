@@ -5,7 +5,7 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
-use super::{Colours, Header};
+use super::{Colors, Header};
 
 /// Why a decoder refused.
 type Refusal = Box<dyn std::error::Error + Send + Sync>;
@@ -19,7 +19,7 @@ pub(super) struct Jpeg<'a> {
 
 impl<'a> Jpeg<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Self, Refusal> {
-        // Otherwise damage is painted grey: a wrong picture that looks right to a program.
+        // Otherwise damage is painted gray: a wrong picture that looks right to a program.
         let options = DecoderOptions::default()
             .set_strict_mode(true)
             .set_max_width(usize::from(u16::MAX))
@@ -28,12 +28,12 @@ impl<'a> Jpeg<'a> {
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
         decoder.decode_headers()?;
         let (width, height) = decoder.dimensions().ok_or("it has no size")?;
-        let colours = match decoder.input_colorspace() {
-            Some(ColorSpace::Luma) => Colours::Grey,
-            Some(ColorSpace::CMYK | ColorSpace::YCCK) => Colours::Cmyk,
-            _ => Colours::Rgb,
+        let colors = match decoder.input_colorspace() {
+            Some(ColorSpace::Luma) => Colors::Gray,
+            Some(ColorSpace::CMYK | ColorSpace::YCCK) => Colors::Cmyk,
+            _ => Colors::Rgb,
         };
-        let header = Header { size: [height, width], colours, alpha: false, bits: 8 };
+        let header = Header { size: [height, width], colors, alpha: false, bits: 8 };
         Ok(Self { bytes, decoder, header })
     }
 

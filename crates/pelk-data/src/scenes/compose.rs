@@ -32,7 +32,7 @@ pub struct Instance {
 pub(crate) struct Item {
     pub sprite: Sprite,
     pub class: u32,
-    /// A factor of each colour.
+    /// A factor of each color.
     pub tint: [f32; 3],
 }
 

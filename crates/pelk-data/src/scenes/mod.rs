@@ -2,7 +2,7 @@
 //!
 //! A scene shows items of Fashion-MNIST in random sizes, tints and places on a textured background, on shelves with a kind
 //! each, as in a shop: what stands beside an item tells what it is. Without shelves they lie anywhere, and nothing outside
-//! an item tells its kind. They hide parts of each other and are cut by the border, and neither their colour nor their
+//! an item tells its kind. They hide parts of each other and are cut by the border, and neither their color nor their
 //! brightness says where they are or what they are. The class of a pixel is that of the foremost item that covers it by
 //! half or more, or background.
 
@@ -17,12 +17,12 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::canvas::{Canvas, Sprite};
-use crate::{DataError, Dataset, ImageDataset, Labelling, Normalisation, Properties, Sample, Split};
+use crate::{DataError, Dataset, ImageDataset, Labeling, Normalization, Properties, Sample, Split};
 use compose::{Item, Layout, Placed};
 
 pub use compose::Instance;
 
-/// The least and the largest factor of each colour of an item, drawn for each of the three.
+/// The least and the largest factor of each color of an item, drawn for each of the three.
 const TINT: [f32; 2] = [0.25, 1.05];
 /// The most shelves and the most items of each that a scene may be asked to hold, and its largest side.
 const MOST: usize = 1000;
@@ -46,7 +46,7 @@ pub struct SceneConfig {
     /// The largest share of an item's pixels that later items hide, 0 to 1: an item that would hide more is moved, and
     /// left out where ten places do not suit. Default 0.5.
     pub occlusion: f64,
-    /// The strength of the background's texture, 0 (one colour) to 1. Default 0.6.
+    /// The strength of the background's texture, 0 (one color) to 1. Default 0.6.
     pub texture: f64,
     /// The deviation of the noise on everything, on the scale of bytes, 0 to 128. Default 8.
     pub noise: f64,
@@ -146,7 +146,7 @@ impl Scenes {
     /// testing have neither items nor random draws in common.
     ///
     /// # Errors
-    /// [`DataError::Config`] where a field of `config` is out of range, `len` is 0, or the items are not square, grey and
+    /// [`DataError::Config`] where a field of `config` is out of range, `len` is 0, or the items are not square, gray and
     /// some of each class.
     pub fn new(
         items: Arc<ImageDataset>,
@@ -162,7 +162,7 @@ impl Scenes {
         let [height, width, channels] = items.shape();
         if height != width || channels != 1 {
             let found = format!("{height} x {width} x {channels}");
-            return Err(DataError::config("items", found, "square and grey"));
+            return Err(DataError::config("items", found, "square and gray"));
         }
         let mut by_class = vec![Vec::new(); items.classes().len()];
         for item in 0..items.len() {
@@ -175,10 +175,10 @@ impl Scenes {
             std::iter::once("background".to_owned()).chain(items.classes().iter().cloned()).collect();
         // Measured over 1000 scenes of the default configuration, in both splits; the same for every seed and
         // configuration, so that networks of different runs see the same.
-        let statistics = Normalisation { mean: vec![0.45; 3], std: vec![0.2; 3] };
+        let statistics = Normalization { mean: vec![0.45; 3], std: vec![0.2; 3] };
         let properties = Properties {
             image_size: Some(config.size),
-            labelling: Labelling::Places { stride: 1 },
+            labeling: Labeling::Places { stride: 1 },
             ..Properties::new(3, classes, statistics)
         };
         Ok(Scenes { items, by_class, config, split, seed, len, properties })
@@ -240,7 +240,7 @@ impl Scenes {
         let number = self.by_class[class][rng.random_range(0..self.by_class[class].len())];
         let [smallest, largest] = self.config.sides;
         let largest = shelf.map_or(largest, |shelf| largest.min(shelf.rows.len()));
-        // Rounded down, so that the largest side is as likely as its neighbours.
+        // Rounded down, so that the largest side is as likely as its neighbors.
         let side = smallest as f64 * ((largest + 1) as f64 / smallest as f64).powf(rng.random());
         let side = (side as usize).min(largest);
         let sprite = Sprite::new(self.items.image(number), self.items.shape()[0], side, rng.random());
@@ -401,7 +401,7 @@ mod tests {
             Scenes::new(Arc::new(items), Split::Train, 0, len, base()).unwrap_err().to_string()
         };
         assert!(make([2, 2, 1], vec![0, 1], 0).starts_with("scenes is 0"));
-        assert!(make([2, 3, 1], vec![0, 1], 1).contains("square and grey"));
+        assert!(make([2, 3, 1], vec![0, 1], 1).contains("square and gray"));
         assert!(make([2, 2, 1], vec![0, 0], 1).contains("some of class 1"));
     }
 

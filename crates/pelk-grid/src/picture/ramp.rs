@@ -1,8 +1,8 @@
-//! The colours of regions: a ramp that is even to the eye.
+//! The colors of regions: a ramp that is even to the eye.
 
 use crate::SharingGrid;
 
-/// The frame around the fine centre.
+/// The frame around the fine center.
 pub(super) const HIGHLIGHT: &str = "#f2541b";
 
 /// Taps in the largest region: the light end of the ramp.
@@ -15,7 +15,7 @@ pub(super) fn most_taps(grid: &SharingGrid) -> usize {
 ///
 /// The ramp is piecewise straight in Oklab with lightness linear throughout, so equal ratios of taps look equally
 /// far apart (Björn Ottosson, "A perceptual color space for image processing", 2020, for the space).
-pub(super) fn colour(taps: usize, most: usize) -> String {
+pub(super) fn color(taps: usize, most: usize) -> String {
     // Lightness, green to red, blue to yellow.
     const DARK: [f64; 3] = [0.36, 0.02, -0.15];
     const MIDDLE: [f64; 3] = [0.65, -0.10, -0.03];
@@ -60,10 +60,10 @@ mod tests {
     #[test]
     fn more_sharing_is_lighter() {
         let brightness = |taps| {
-            let colour = u32::from_str_radix(&colour(taps, 81)[1..], 16).unwrap();
-            (colour >> 16) * 299 + (colour >> 8 & 0xff) * 587 + (colour & 0xff) * 114
+            let color = u32::from_str_radix(&color(taps, 81)[1..], 16).unwrap();
+            (color >> 16) * 299 + (color >> 8 & 0xff) * 587 + (color & 0xff) * 114
         };
         assert!([1, 2, 4, 8, 9, 18, 36, 81].map(brightness).is_sorted());
-        assert_eq!(colour(1, 1), colour(1, 81));
+        assert_eq!(color(1, 1), color(1, 81));
     }
 }

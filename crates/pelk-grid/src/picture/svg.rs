@@ -1,9 +1,9 @@
-//! The page picture: regions as coloured rectangles, with rulers and a legend.
+//! The page picture: regions as colored rectangles, with rulers and a legend.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::ramp::{HIGHLIGHT, colour, most_taps};
+use super::ramp::{HIGHLIGHT, color, most_taps};
 use super::{headline, subtitle};
 use crate::SharingGrid;
 
@@ -54,7 +54,7 @@ impl fmt::Display for Picture<'_> {
     }
 }
 
-/// The regions, one `rect` each in units of taps, and the frame around the fine centre.
+/// The regions, one `rect` each in units of taps, and the frame around the fine center.
 fn write_taps(f: &mut fmt::Formatter<'_>, grid: &SharingGrid) -> fmt::Result {
     let tap = SIDE / grid.kernel() as f64;
     let border = (0.2 * tap).min(1.5) / tap;
@@ -72,7 +72,7 @@ fn write_taps(f: &mut fmt::Formatter<'_>, grid: &SharingGrid) -> fmt::Result {
             region.y,
             region.width,
             region.height,
-            colour(region.taps(), most)
+            color(region.taps(), most)
         )?;
     }
     writeln!(f, "</g>")?;
@@ -129,7 +129,7 @@ fn write_rulers(f: &mut fmt::Formatter<'_>, grid: &SharingGrid) -> fmt::Result {
     writeln!(f, "</g>")
 }
 
-/// How many parameters cover 1, 2, ... taps, with the colour of each.
+/// How many parameters cover 1, 2, ... taps, with the color of each.
 fn write_legend(f: &mut fmt::Formatter<'_>, grid: &SharingGrid) -> fmt::Result {
     let (shared_by, parameters) = (LEGEND + 84.0, LEGEND + 176.0);
     let most = most_taps(grid);
@@ -156,7 +156,7 @@ fn write_legend(f: &mut fmt::Formatter<'_>, grid: &SharingGrid) -> fmt::Result {
              stroke=\"#00000026\"/>\
              <text x=\"{shared_by}\" y=\"{y}\">{taps}</text><text x=\"{parameters}\" y=\"{y}\">{count}</text>",
             y - 14.0,
-            colour(taps, most),
+            color(taps, most),
         )?;
     }
     if lines < counts.len() {
@@ -174,7 +174,7 @@ fn write_legend(f: &mut fmt::Formatter<'_>, grid: &SharingGrid) -> fmt::Result {
         writeln!(
             f,
             "<rect x=\"{}\" y=\"{}\" width=\"16\" height=\"16\" rx=\"2\" fill=\"none\" stroke=\"{HIGHLIGHT}\" \
-             stroke-width=\"2.5\"/><text x=\"{}\" y=\"{y}\" font-size=\"13\">fine centre, {side} x {side}</text>",
+             stroke-width=\"2.5\"/><text x=\"{}\" y=\"{y}\" font-size=\"13\">fine center, {side} x {side}</text>",
             LEGEND + 1.0,
             y - 13.0,
             LEGEND + 30.0,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ramp::{HIGHLIGHT, colour, most_taps};
+use super::ramp::{HIGHLIGHT, color, most_taps};
 use crate::SharingGrid;
 
 const LINES: &str = "#ffffff";
@@ -20,13 +20,13 @@ impl fmt::Display for Picture<'_> {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" role=\"img\">\
              <title>{side} x {side} taps, {parameters} parameters</title>\
              <rect width=\"{side}\" height=\"{side}\" fill=\"{}\"/>",
-            colour(1, most)
+            color(1, most)
         )?;
         // Regions of one tap are the ground, so that a dense kernel is not thousands of elements.
         for region in grid.regions().filter(|region| region.taps() > 1) {
-            let colour = colour(region.taps(), most);
+            let color = color(region.taps(), most);
             let [x, y, width, height] = [region.x, region.y, region.width, region.height];
-            write!(f, "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{colour}\"/>")?;
+            write!(f, "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{color}\"/>")?;
         }
         let line = side as f64 / 200.0;
         write!(f, "<path fill=\"none\" stroke=\"{LINES}\" stroke-width=\"{line:.3}\" d=\"")?;

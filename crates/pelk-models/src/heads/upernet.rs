@@ -63,7 +63,7 @@ pub fn normalize<E: Executor>(e: &mut E, features: &[E::Value]) -> pelk_autodiff
     features.iter().enumerate().map(|(i, x)| layer_norm(e, &format!("norm{i}"), x)).collect()
 }
 
-/// Logits `[N, image.., classes]` of normalised features, `[N, H_i, W_i, C_i]` from the highest resolution down, at least two.
+/// Logits `[N, image.., classes]` of normalized features, `[N, H_i, W_i, C_i]` from the highest resolution down, at least two.
 ///
 /// # Errors
 /// When a parameter is missing, or the executor's backend refuses.

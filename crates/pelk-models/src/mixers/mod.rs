@@ -1,4 +1,4 @@
-//! How a block mixes neighbouring pixels. To add one: a file here, its configuration in
+//! How a block mixes neighboring pixels. To add one: a file here, its configuration in
 //! [`MixerConfig`], its line in [`mix`].
 
 mod depthwise;

@@ -6,7 +6,7 @@
 //!
 //! Names under the block: `large.weight` (theta), `large_bn.*`, `small.weight`, `small_bn.*`; the stage's embedding is
 //! `positions.I`. Folded: `large.weight`, `large.bias`, with an in-bounds embedding `large.position_weight` (theta
-//! without the small kernel, which the embedding does not pass), and `small.weight` where the grid's fine centre
+//! without the small kernel, which the embedding does not pass), and `small.weight` where the grid's fine center
 //! is too small to hold it.
 
 use super::{BlockPath, partial};
@@ -16,7 +16,7 @@ use pelk_autodiff::operators::{Add, DepthwiseConv, PositionBias, PositionForm, S
 use pelk_autodiff::{Executor, ParameterSpec, Result, Role, Shape};
 
 impl PeripheralConfig {
-    /// Whether the small kernel lies within the unshared centre, so that folding merges it into theta.
+    /// Whether the small kernel lies within the unshared center, so that folding merges it into theta.
     pub fn small_fits_center(&self) -> bool {
         self.small_kernel <= self.grid.center()
     }

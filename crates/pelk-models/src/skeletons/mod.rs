@@ -79,7 +79,7 @@ pub(crate) fn mixer_path(skeleton: Skeleton, [i, j]: [usize; 2]) -> String {
 }
 
 /// A BatchNorm of the skeleton that a layer with a bias takes up in the inference form. A layer that it stands before has no padding:
-/// the zeros around an image are not normalised, and no bias could make up for that.
+/// the zeros around an image are not normalized, and no bias could make up for that.
 pub(crate) struct Merge {
     /// The BatchNorm's path.
     pub norm: String,

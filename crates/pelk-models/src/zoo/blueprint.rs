@@ -43,7 +43,7 @@ pub(super) const MLP_RATIO: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
-    /// Parameters shared away from the centre: PeLK.
+    /// Parameters shared away from the center: PeLK.
     Peripheral,
     /// A parameter for every tap: RepLKNet.
     Dense,
@@ -58,7 +58,7 @@ pub enum Form {
 pub struct LargeKernel {
     /// What the kernels are made of.
     pub form: Form,
-    /// Side of the unshared centre.
+    /// Side of the unshared center.
     pub center: usize,
     /// Growth of the blocks outside it.
     pub base: usize,
@@ -98,10 +98,10 @@ pub struct ModelSpec {
     /// What large kernels are made of: peripheral, dense, stripe or inception (all models but ConvNeXt's).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub form: Option<Form>,
-    /// Side of the unshared centre (peripheral kernels).
+    /// Side of the unshared center (peripheral kernels).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub center: Option<usize>,
-    /// Growth of the blocks outside the centre (peripheral kernels).
+    /// Growth of the blocks outside the center (peripheral kernels).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<usize>,
     /// Explicit half grids such as "9,8,4,2,1,1,1", one a stage (peripheral kernels).
@@ -283,7 +283,7 @@ impl LargeKernel {
 
     fn grid(&self, i: usize, kernel: usize, stages: usize) -> Result<SharingGrid> {
         match &self.grids {
-            // A kernel that the centre covers is dense: there is nothing left to share.
+            // A kernel that the center covers is dense: there is nothing left to share.
             None if kernel <= self.center => dense(kernel),
             None => SharingGrid::exponential(kernel, self.center, self.base)
                 .map_err(|source| ModelError::Grid { field: "kernels", source }),

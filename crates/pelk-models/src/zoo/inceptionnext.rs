@@ -32,7 +32,7 @@ fn published(
 pub(super) fn models() -> Vec<Model> {
     use PaperNumbers as Printed;
     // The published code's table. Its networks have 28.06, 49.37 and 86.67 M parameters, and their convolutions and linear layers do
-    // 4.19, 8.36, 14.84 and 43.60 G multiply-adds, as here. Two operations for each value that a BatchNorm normalises, which some
+    // 4.19, 8.36, 14.84 and 43.60 G multiply-adds, as here. Two operations for each value that a BatchNorm normalizes, which some
     // counters add, make 14.85 of the one that is not met to the digit, and leave the others as they are.
     const TINY: &[Printed] = &[Printed::imagenet(224, 28.0, 4.2)];
     const SMALL: &[Printed] = &[Printed::imagenet(224, 49.0, 8.4)];

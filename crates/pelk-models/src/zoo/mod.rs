@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_model_gets_the_nearest_name() {
+    fn a_misspelled_model_gets_the_nearest_name() {
         let message = model("pelk_tt").unwrap_err().to_string();
         assert!(message.contains("\"pelk_t\""), "{message}");
     }

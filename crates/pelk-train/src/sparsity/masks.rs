@@ -122,7 +122,7 @@ impl<B: Backend> Masks<B> {
         self.unmasked + self.masks.values().map(present).sum::<u64>()
     }
 
-    /// Sets absent weights to 0, which a step has moved; and their velocity, where the optimiser has one. Adam's moments stay, as
+    /// Sets absent weights to 0, which a step has moved; and their velocity, where the optimizer has one. Adam's moments stay, as
     /// in SLaK.
     pub fn apply(
         &self,

@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn checksums_are_those_of_the_literature() {
-        // RFC 3720, appendix B.4, and the check value of the catalogue of CRCs.
+        // RFC 3720, appendix B.4, and the check value of the catalog of CRCs.
         let cases: [(&[u8], u32); 4] = [
             (b"123456789", 0xe306_9283),
             (&[0; 32], 0x8a91_36aa),

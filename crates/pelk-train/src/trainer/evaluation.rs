@@ -74,8 +74,8 @@ impl<B: Backend> Trainer<B> {
     /// How the test images are read.
     pub(super) fn test_loading(&self, limits: Limits) -> LoaderConfig {
         let (config, datasets) = (&self.config, &self.datasets);
-        let (batch_size, normalisation) = (config.batch.evaluation_size, datasets.train.statistics());
-        let loading = config.data.evaluation_loading(&*datasets.test, batch_size, normalisation);
+        let (batch_size, normalization) = (config.batch.evaluation_size, datasets.train.statistics());
+        let loading = config.data.evaluation_loading(&*datasets.test, batch_size, normalization);
         LoaderConfig { workers: limits.loaders.unwrap_or(loading.workers), ..loading }
     }
 }

@@ -3,7 +3,7 @@
 use super::Datasets;
 use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
-use pelk_data::{Dataset, Labelling, steps_per_epoch};
+use pelk_data::{Dataset, Labeling, steps_per_epoch};
 use pelk_models::{Head, Network, zoo};
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ fn network(
     [height, width, channels]: [usize; 3],
 ) -> Result<Network> {
     let mut network = zoo::configure(&config.model, channels, datasets.train.classes().len())?;
-    if network.head == Head::Pooled && datasets.train.labelling() != Labelling::Image {
+    if network.head == Head::Pooled && datasets.train.labeling() != Labeling::Image {
         network.head = Head::Dense;
     }
     let network = Network::new(network)?;
@@ -63,21 +63,21 @@ fn network(
     Ok(network)
 }
 
-/// That the network gives as many logits as there are labels, and enough values to normalise.
+/// That the network gives as many logits as there are labels, and enough values to normalize.
 fn check_places(
     config: &TrainConfig,
     datasets: &Datasets,
     network: &Network,
     [height, width, _]: [usize; 3],
 ) -> Result<()> {
-    let labelling = datasets.train.labelling();
+    let labeling = datasets.train.labeling();
     let map = &network.output_shape([height, width])?[1..3];
-    let labels = labelling.size([height, width]);
+    let labels = labeling.size([height, width]);
     if map != labels {
-        let (key, remedy) = match (labelling, &network.config().head) {
-            (Labelling::Image, _) => ("model.upernet", "leave it out, since images have one class each"),
+        let (key, remedy) = match (labeling, &network.config().head) {
+            (Labeling::Image, _) => ("model.upernet", "leave it out, since images have one class each"),
             (_, Head::UperNet(_)) => ("model.upernet", "leave it out, since labels are coarser than pixels"),
-            (Labelling::Places { stride: 1 }, _) => {
+            (Labeling::Places { stride: 1 }, _) => {
                 ("model.upernet", "set it, for instance model.upernet.channels=64")
             }
             _ => ("model.stem_stride", "change it or the number of stages"),
@@ -92,7 +92,7 @@ fn check_places(
         && matches!(&network.config().head, Head::UperNet(head) if head.pools.contains(&1));
     if alone {
         let reason = "is 1, but UperNet's pool of side 1 has one value a channel of each image, which BatchNorm cannot \
-                      normalise: take 2 or more, or leave 1 out of model.upernet.pools";
+                      normalize: take 2 or more, or leave 1 out of model.upernet.pools";
         return Err(TrainError::value("batch.size", reason));
     }
     Ok(())
@@ -124,14 +124,14 @@ fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
     if test.channels() != train.channels() {
         return differ("channels", train.channels().to_string(), test.channels().to_string());
     }
-    if test.labelling() != train.labelling() {
-        return differ("labels", format!("{:?}", train.labelling()), format!("{:?}", test.labelling()));
+    if test.labeling() != train.labeling() {
+        return differ("labels", format!("{:?}", train.labeling()), format!("{:?}", test.labeling()));
     }
     let evaluation = &config.data.evaluation;
     if let Some(evaluation) = evaluation {
-        evaluation.validate_for(test.channels(), test.labelling())?;
+        evaluation.validate_for(test.channels(), test.labeling())?;
     }
-    let any_size = evaluation.is_some() || train.labelling() == (Labelling::Places { stride: 1 });
+    let any_size = evaluation.is_some() || train.labeling() == (Labeling::Places { stride: 1 });
     if !any_size && test.image_size() != train.image_size() {
         let size = |data: &Arc<dyn Dataset>| {
             data.image_size().map_or("that differ".into(), |size| format!("{size:?}"))
@@ -142,8 +142,8 @@ fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
         return differ("classes", format!("{:?}", train.classes()), format!("{:?}", test.classes()));
     }
     let augmentation = &config.data.augmentation;
-    augmentation.validate_for(train.image_size(), train.channels(), train.labelling())?;
-    config.data.mix.validate_for(config.batch.size, train.labelling())?;
+    augmentation.validate_for(train.image_size(), train.channels(), train.labeling())?;
+    config.data.mix.validate_for(config.batch.size, train.labeling())?;
     let [height, width] = augmentation.output_size(train.image_size()).ok_or_else(|| {
         let reason = "is 0, but the training images differ in size: cut parts of one size out of them";
         TrainError::value("data.augmentation.crop_size", reason)

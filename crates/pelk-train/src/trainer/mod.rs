@@ -204,7 +204,7 @@ impl<B: Backend> Trainer<B> {
         while self.step < end {
             let start = Instant::now();
             let report = match self.one_step(&mut passes, epoch) {
-                // A file that cannot be read spoils nothing of what was learnt: who cures it goes on from here.
+                // A file that cannot be read spoils nothing of what was learned: who cures it goes on from here.
                 Err(error @ TrainError::Data(_)) => {
                     observer.on_checkpoint(&self.checkpoint()?)?;
                     return Err(error);

@@ -27,7 +27,7 @@ impl<B: Backend> Trainer<B> {
             return Err(refuse("it was made with another configuration than this run's config.toml".into()));
         }
         let train = &self.datasets.train;
-        if description.image != self.image || description.normalisation != *train.statistics() {
+        if description.image != self.image || description.normalization != *train.statistics() {
             return Err(refuse("it was trained on other images than these; use the same data".into()));
         }
         if description.step > self.total_steps() {

@@ -137,7 +137,7 @@ impl<B: Backend> Trainer<B> {
     ) -> Result<PassResult<B>> {
         let mut parameters = parameters.clone();
         if batch.labels.iter().all(|&label| label == IGNORED) {
-            // A crop of an image of which little is labelled: there is nothing to learn from, and no mean over nothing.
+            // A crop of an image of which little is labeled: there is nothing to learn from, and no mean over nothing.
             return Ok(PassResult {
                 loss: 0.0,
                 right: 0,

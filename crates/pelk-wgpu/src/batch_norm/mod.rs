@@ -1,4 +1,4 @@
-//! BatchNorm: each channel normalised over the rows.
+//! BatchNorm: each channel normalized over the rows.
 
 use crate::check::{expect_len, rows_of, shape_error, wanted};
 use crate::kernel::{Each, Operand, Whole};
@@ -10,7 +10,7 @@ use crate::{Gpu, Result};
 const NORMAL: &str = "b * (a - load_mean(column)) * load_inv_std(column)";
 
 impl Gpu {
-    /// Normalises `x`, `[rows, C]`, by the batch's statistics and scales it by `weight` and `bias`; also the renewed running
+    /// Normalizes `x`, `[rows, C]`, by the batch's statistics and scales it by `weight` and `bias`; also the renewed running
     /// mean and variance (PyTorch's rule: the variance without bias).
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Gpu {
         Ok((Normalized { y, mean, inv_std }, [running_mean, running_variance]))
     }
 
-    /// Normalises `x` by the running statistics.
+    /// Normalizes `x` by the running statistics.
     ///
     /// # Errors
     /// When lengths do not fit, or the device has no room or has failed.

@@ -1,6 +1,6 @@
 //! The texts of the kernels: a grid's intervals, written out.
 //!
-//! Each invocation has four neighbouring outputs, a `vec4`. The sum over an interval, for the four of them, is made of the
+//! Each invocation has four neighboring outputs, a `vec4`. The sum over an interval, for the four of them, is made of the
 //! values that lie side by side under them, each of which is loaded once. Which values and which sums is known when the
 //! text is made, so they are in registers and nothing is looked up.
 
@@ -24,7 +24,7 @@ pub(super) struct Intervals {
 }
 
 impl Intervals {
-    /// What of a grid's intervals ever meets a line of `size` pixels: a tap that is further from the centre than the line is long lies
+    /// What of a grid's intervals ever meets a line of `size` pixels: a tap that is further from the center than the line is long lies
     /// outside of the image, whatever the output.
     pub fn meeting(grid: &SharingGrid, size: usize) -> Intervals {
         let (radius, kernel) = (grid.radius(), grid.kernel());
@@ -34,7 +34,7 @@ impl Intervals {
             .map(|(i, (&offset, &length))| (i, (offset + length).min(end).saturating_sub(offset.max(begin))))
             .filter(|&(_, length)| length > 0);
         let (numbers, lengths): (Vec<_>, Vec<_>) = clipped.unzip();
-        // The centre tap always meets the image.
+        // The center tap always meets the image.
         Intervals { first: numbers[0], begin, lengths }
     }
 

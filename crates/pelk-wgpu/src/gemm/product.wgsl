@@ -5,7 +5,7 @@
 //   finish(part, m, n, value): what becomes of an output,
 // in which rows count from the first of the part.
 //
-// The eight columns of an invocation are two times four, half a tile apart, so that neighbours read neighbours.
+// The eight columns of an invocation are two times four, half a tile apart, so that neighbors read neighbors.
 
 const DEPTH: u32 = 16u;
 const INVOCATIONS: u32 = ROWS * COLUMNS / 64u;
@@ -66,7 +66,7 @@ fn block(g: u32, local: u32) {
     var right_7 = vec4<f32>();
     for (var k0 = k_begin; k0 < k_end; k0 += DEPTH) {
         for (var e = local; e < ROWS * DEPTH; e += INVOCATIONS) {
-            // Neighbours read neighbours.
+            // Neighbors read neighbors.
             let m = select(e % ROWS, e / DEPTH, A_IN_ROWS);
             let k = select(e / ROWS, e % DEPTH, A_IN_ROWS);
             var value = 0.0;

@@ -1,4 +1,4 @@
-//! LayerNorm: each row normalised over its values.
+//! LayerNorm: each row normalized over its values.
 
 use crate::check::{expect_len, rows_of, wanted};
 use crate::kernel::{Each, Operand, Whole};
@@ -7,7 +7,7 @@ use crate::reduce::{BLOCK, Columns};
 use crate::rows::{ROWS, run};
 use crate::{Gpu, Result};
 
-/// A normalised tensor and the statistics that its gradient needs.
+/// A normalized tensor and the statistics that its gradient needs.
 #[derive(Debug)]
 pub struct Normalized {
     /// The output.
@@ -19,7 +19,7 @@ pub struct Normalized {
 }
 
 impl Gpu {
-    /// Normalises the rows of `x`, `[rows, C]`, and scales them by `weight` and `bias`, `[C]`.
+    /// Normalizes the rows of `x`, `[rows, C]`, and scales them by `weight` and `bias`, `[C]`.
     ///
     /// # Errors
     /// When lengths do not fit, or the device has no room or has failed.

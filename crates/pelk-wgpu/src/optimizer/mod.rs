@@ -1,4 +1,4 @@
-//! A step of the optimiser on one parameter, in place.
+//! A step of the optimizer on one parameter, in place.
 
 use crate::check::expect_len;
 use crate::kernel::Each;

@@ -1,4 +1,4 @@
-//! The pixel MLP of a block with its normalisation, scale and residual:
+//! The pixel MLP of a block with its normalization, scale and residual:
 //! `y = shortcut + factor gamma project(GELU(expand(LayerNorm(x))))`.
 //!
 //! Two matrix products, which do the rest on the way: bias and GELU at the end of the first, bias, scale and residual at the end of

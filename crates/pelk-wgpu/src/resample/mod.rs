@@ -6,7 +6,7 @@ use crate::kernel::{Each, Whole};
 use crate::memory::Buffer;
 use crate::{Gpu, Result};
 use pelk_cpu::pool::bins;
-use pelk_cpu::resize::neighbours;
+use pelk_cpu::resize::neighbors;
 use pelk_cpu::separable::Axis;
 use pelk_cpu::shape::ImageShape;
 use pelk_cpu::subsample::{self, every};
@@ -67,7 +67,7 @@ impl Gpu {
     /// When a size is zero, lengths do not fit, or the device has no room or has failed.
     pub fn bilinear(&self, shape: ImageShape, size: [usize; 2], x: &Buffer) -> Result<Buffer> {
         check("bilinear", shape, size)?;
-        let [rows, columns] = [neighbours(shape.h, size[0]), neighbours(shape.w, size[1])];
+        let [rows, columns] = [neighbors(shape.h, size[0]), neighbors(shape.w, size[1])];
         self.resample("bilinear", [shape.n, shape.c], rows, columns, x)
     }
 
@@ -78,7 +78,7 @@ impl Gpu {
     pub fn bilinear_backward(&self, shape: ImageShape, size: [usize; 2], gy: &Buffer) -> Result<Buffer> {
         check("bilinear_backward", shape, size)?;
         let [rows, columns] =
-            [neighbours(shape.h, size[0]).transposed(), neighbours(shape.w, size[1]).transposed()];
+            [neighbors(shape.h, size[0]).transposed(), neighbors(shape.w, size[1]).transposed()];
         self.resample("bilinear_backward", [shape.n, shape.c], rows, columns, gy)
     }
 

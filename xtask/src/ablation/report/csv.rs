@@ -10,7 +10,7 @@ const HEADER: &str = "study,task,arm,seed,steps,metric,value,parameters,seconds,
 /// The table. Accuracies are shares; seconds are those of training; what was not measured is empty.
 ///
 /// # Errors
-/// When the plan names what the catalogue has not.
+/// When the plan names what the catalog has not.
 pub fn render(results: &Results, costs: &Costs) -> Result<String> {
     let mut text = format!("{HEADER}\n");
     for study in results.plan.studies()? {
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn labels_with_commas_are_quoted() {
-        assert_eq!(quoted("uniform 2, fine centre"), "\"uniform 2, fine centre\"");
+        assert_eq!(quoted("uniform 2, fine center"), "\"uniform 2, fine center\"");
         assert_eq!(quoted("dense"), "dense");
     }
 }

@@ -5,7 +5,7 @@ use crate::chart;
 use anyhow::Result;
 use std::fmt::Write;
 
-/// Of the page; colours are those of the charts.
+/// Of the page; colors are those of the charts.
 const STYLE: &str = "\
 * { box-sizing: border-box }
 body { margin: 0; background: var(--chart-ground); color: var(--chart-ink); font: 16px/1.5 system-ui, sans-serif }

@@ -39,7 +39,7 @@ pub fn changed(shorter: (u64, &Difference), longer: (u64, &Difference)) -> Optio
     match (before.verdict(), after.verdict()) {
         (Higher | Lower, NotApart) => Some(format!(
             "What tells them apart after {few} steps is not seen after {many}: rather the speed of learning than what can \
-             be learnt."
+             be learned."
         )),
         (NotApart, Higher | Lower) => {
             Some(format!("It takes {many} steps to tell them apart; {few} are too few."))

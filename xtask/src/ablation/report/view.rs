@@ -23,7 +23,7 @@ pub struct StudyView<'a> {
 
 /// An arm of it.
 pub struct ArmView<'a> {
-    /// What the catalogue says.
+    /// What the catalog says.
     pub arm: StudyArm,
     /// What it costs, if that was measured.
     pub cost: Option<ArmCost>,

@@ -59,15 +59,15 @@ pub struct Peripheral {
     pub h: usize,
     /// Side of the kernel.
     pub kernel: usize,
-    /// Side of its fine centre.
+    /// Side of its fine center.
     pub center: usize,
 }
 
 impl Peripheral {
-    /// The grid; dense where the centre covers the kernel.
+    /// The grid; dense where the center covers the kernel.
     ///
     /// # Errors
-    /// When kernel and centre make none.
+    /// When kernel and center make none.
     pub fn grid(self) -> Result<SharingGrid, GridError> {
         SharingGrid::exponential(self.kernel, self.center, 2)
     }

@@ -51,7 +51,7 @@ impl Checked {
 }
 
 /// How many times as fast as `pick` the other certainly is: by its median and by its shortest time. A disturbance that
-/// favours one of the two rarely favours both.
+/// favors one of the two rarely favors both.
 fn ratio(pick: &Timing, other: &Timing) -> f64 {
     (pick.median_ms / other.median_ms).min(pick.min_ms / other.min_ms)
 }

@@ -50,7 +50,7 @@ pub struct Bench {
     pub peak: PeakRate,
 }
 
-/// `n` repeatable numbers in -1..1, each far from its neighbours.
+/// `n` repeatable numbers in -1..1, each far from its neighbors.
 pub fn values(n: usize) -> Vec<f32> {
     // The fractions of multiples of the golden ratio.
     (0..n as u32).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()

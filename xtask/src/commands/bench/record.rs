@@ -144,7 +144,7 @@ fn convolutions(records: &[Record]) -> Option<String> {
     let row = |record: &Record| {
         let (name, kernel, (pass, n, c, h, w, threads, times)) = match record {
             Record::PeripheralConv { pass, n, c, h, w, kernel, center, threads, times, .. } => {
-                (format!("peripheral, centre {center}"), [kernel, kernel], (pass, n, c, h, w, threads, times))
+                (format!("peripheral, center {center}"), [kernel, kernel], (pass, n, c, h, w, threads, times))
             }
             Record::DepthwiseConv { pass, n, c, h, w, kernel_h, kernel_w, threads, times, .. } => {
                 ("dense".to_owned(), [kernel_h, kernel_w], (pass, n, c, h, w, threads, times))
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn each_kind_has_its_table_and_absent_kinds_have_none() {
         let tables = tables(&records());
-        for words in ["peripheral, centre 5  51 x 51", "dense", "51 x 5 ", "49 pixels", "pelk_t", "2.00"] {
+        for words in ["peripheral, center 5  51 x 51", "dense", "51 x 5 ", "49 pixels", "pelk_t", "2.00"] {
             assert!(tables.contains(words), "{words} is missing:\n{tables}");
         }
         assert!(!super::tables(&records()[..1]).contains("memory"));

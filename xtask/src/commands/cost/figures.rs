@@ -27,7 +27,7 @@ once a block, as a product a tap and convolved channel; an addition a value of e
 const KERNELS: [usize; 7] = [7, 15, 31, 51, 71, 101, 151];
 /// The model of figure 6, all of whose depthwise kernels get another side.
 const KERNELS_MODEL: &str = "convnext_t";
-/// Side of the fine centre, and width of stripes.
+/// Side of the fine center, and width of stripes.
 const CENTER: usize = 5;
 
 /// The folder that holds the figures in the checkout.
@@ -139,7 +139,7 @@ impl Kernel {
     fn name(self) -> &'static str {
         match self {
             Kernel::Dense => "dense, K x K",
-            Kernel::Peripheral => "peripheral, centre 5 x 5",
+            Kernel::Peripheral => "peripheral, center 5 x 5",
             Kernel::Stripe => "stripes, K x 5 and 5 x K",
         }
     }

@@ -1,6 +1,6 @@
 //! `cargo xtask data check`
 
-mod recognise;
+mod recognize;
 mod report;
 mod survey;
 
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 use pelk_data::{Dataset, EXCLUDED, Split};
 use pelk_train::CanvasConfig;
-use recognise::recognise;
+use recognize::recognize;
 use report::{Part, report};
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
@@ -20,7 +20,7 @@ use survey::Survey;
 /// Read every sample of a dataset, and say what is in it and what is wrong with it
 ///
 /// Prints numbers of images, classes, sizes, formats and oddities, images that are there twice (above all such as are to be
-/// learnt from and to be measured with), and every file that cannot be read. The exit status is 1 if there is one.
+/// learned from and to be measured with), and every file that cannot be read. The exit status is 1 if there is one.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask data check my-photos\n  cargo xtask data check my-photos --exclude"
@@ -49,7 +49,7 @@ pub fn run(args: &CheckArgs) -> Result<()> {
 }
 
 fn check(args: &CheckArgs) -> Result<()> {
-    let task = args.task.as_deref().map_or_else(|| recognise(&args.folder), Ok)?;
+    let task = args.task.as_deref().map_or_else(|| recognize(&args.folder), Ok)?;
     if args.exclude && !["folder", "imagenet"].contains(&task) {
         bail!(
             "--exclude is for folders of pictures, but {} is {task}: repair the files",

@@ -8,7 +8,7 @@ use crate::workspace::{DATASETS, data_config, dataset, root, shown};
 use anyhow::{Result, bail};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use image::RgbImage;
-use pelk_data::{Dataset, Labelling, Split};
+use pelk_data::{Dataset, Labeling, Split};
 use pelk_train::CanvasConfig;
 use std::path::PathBuf;
 
@@ -67,9 +67,9 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     }
     let canvases = CanvasConfig { seed: args.seed, train: args.count, test: args.count };
     let data = dataset(&data_config(&args.task, canvases, &args.set)?, args.data.as_deref(), split)?;
-    let sheet = match data.labelling() {
-        Labelling::Image => by_class(&*data, args.count)?,
-        Labelling::Places { .. } => beside_labels(&*data, args.count)?,
+    let sheet = match data.labeling() {
+        Labeling::Image => by_class(&*data, args.count)?,
+        Labeling::Places { .. } => beside_labels(&*data, args.count)?,
     };
     let default = || root().join("runs").join("data").join(format!("{}-{split}.png", args.task));
     let path = args.out.clone().unwrap_or_else(default);
@@ -114,7 +114,7 @@ fn beside_labels(data: &dyn Dataset, count: usize) -> Result<RgbImage> {
         let sample = data.sample(index)?;
         let (row, column) = (index / columns, 2 * (index % columns));
         sheet.draw(row, column, &picture(sample.size, data.channels(), &sample.pixels), true);
-        sheet.draw(row, column + 1, &class_map(data.labelling().size(sample.size), &sample.labels), false);
+        sheet.draw(row, column + 1, &class_map(data.labeling().size(sample.size), &sample.labels), false);
     }
     let legend = data.classes().iter().enumerate().map(|(i, class)| match class_color_name(i) {
         Some(name) => format!("{name} {class}"),

@@ -2,7 +2,7 @@
 //! the score.
 //!
 //! As RepLKNet defines it (arXiv 2203.06717, section 4.1 and appendix C): what is positive of the input's gradient, summed
-//! over the colours, averaged over images; then `log10(score + 1)`, divided by the largest.
+//! over the colors, averaged over images; then `log10(score + 1)`, divided by the largest.
 
 use anyhow::{Result, ensure};
 
@@ -39,8 +39,8 @@ impl ScoreMap {
             self.skipped += 1;
             return Ok(());
         }
-        for (sum, colours) in self.sum.iter_mut().zip(gradient.chunks_exact(gradient.len() / pixels)) {
-            *sum += colours.iter().map(|&value| f64::from(value.max(0.0))).sum::<f64>();
+        for (sum, colors) in self.sum.iter_mut().zip(gradient.chunks_exact(gradient.len() / pixels)) {
+            *sum += colors.iter().map(|&value| f64::from(value.max(0.0))).sum::<f64>();
         }
         self.images += 1;
         Ok(())
@@ -66,7 +66,7 @@ impl ScoreMap {
         // ln_1p keeps the digits of scores far below 1.
         let values: Vec<f64> = mean.map(|mean| mean.ln_1p() / std::f64::consts::LN_10).collect();
         let largest = values.iter().copied().fold(0.0, f64::max);
-        ensure!(largest > 0.0, "the centre of the last stage does not depend on any pixel");
+        ensure!(largest > 0.0, "the center of the last stage does not depend on any pixel");
         Ok(Field { size: self.size, values: values.into_iter().map(|value| value / largest).collect() })
     }
 }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_example_by_hand() {
-        // Two images of 1 x 3 pixels and two colours. The positive parts of the first sum to 9, 0 and 2, those of the
+        // Two images of 1 x 3 pixels and two colors. The positive parts of the first sum to 9, 0 and 2, those of the
         // second to 18, 0 and 0; the means are 13.5, 0 and 1, so the logarithms are those of 14.5, 1 and 2.
         let first = [-1.0, 9.0, -3.0, -0.5, 2.0, -7.0];
         let second = [9.0, 9.0, 0.0, 0.0, 0.0, 0.0];

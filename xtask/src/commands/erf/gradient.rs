@@ -1,4 +1,4 @@
-//! What the centre of a network's last map owes to each pixel.
+//! What the center of a network's last map owes to each pixel.
 
 use anyhow::{Context, Result};
 use pelk_autodiff::operators::Relu;
@@ -27,8 +27,8 @@ pub fn input_gradient<B: Backend>(
     let shape = tape.shape(&positive).clone();
     let (height, width, channels) = (shape[1], shape[2], shape[3]);
     let mut seed = vec![0.0; shape.elements()];
-    let centre = (height / 2 * width + width / 2) * channels;
-    seed[centre..centre + channels].fill(1.0);
+    let center = (height / 2 * width + width / 2) * channels;
+    seed[center..center + channels].fill(1.0);
     let seed = backend.upload(&shape, &seed)?;
     let mut backward = tape.backward(&positive, seed)?;
     let gradient =

@@ -1,4 +1,4 @@
-//! Pictures of fields: a colour for each value, and several pictures beside each other.
+//! Pictures of fields: a color for each value, and several pictures beside each other.
 
 use super::field::Field;
 use image::imageops::{FilterType, replace, resize};
@@ -35,7 +35,7 @@ pub fn sheet(pictures: &[RgbImage]) -> RgbImage {
 }
 
 /// From black over purple and red to light yellow. Lightness rises evenly in Oklab, so that equal differences of the value
-/// look alike, and the order survives without colours.
+/// look alike, and the order survives without colors.
 fn color(value: f64) -> Rgb<u8> {
     const LIGHTEST: f64 = 0.97;
     const CHROMA: f64 = 0.13;
@@ -67,7 +67,7 @@ mod tests {
     use super::super::field::ScoreMap;
     use super::*;
 
-    /// The field of one image of one colour with these scores.
+    /// The field of one image of one color with these scores.
     fn field(size: [usize; 2], scores: &[f32]) -> Field {
         let mut map = ScoreMap::new(size);
         map.add(scores).unwrap();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_grow_lighter_from_black() {
+    fn colors_grow_lighter_from_black() {
         assert_eq!(color(0.0), Rgb([0, 0, 0]));
         let luma = |value: f64| {
             let Rgb([red, green, blue]) = color(value);

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, RgbImage};
 use pelk_autodiff::{CpuBackend, Parameters, Shape};
-use pelk_data::{Dataset, Normalisation, Split};
+use pelk_data::{Dataset, Normalization, Split};
 use pelk_models::{ModelSpec, Network, fold, initialize, zoo};
 use pelk_train::{CanvasConfig, DataConfig};
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub struct Subject {
     network: Network,
     backend: CpuBackend,
     parameters: Parameters<CpuBackend>,
-    normalisation: Option<Normalisation>,
+    normalization: Option<Normalization>,
     size: [usize; 2],
     dataset: Option<DataConfig>,
 }
@@ -92,7 +92,7 @@ impl Subject {
             network,
             backend,
             parameters,
-            normalisation: Some(description.normalisation),
+            normalization: Some(description.normalization),
             size: [height, width],
             dataset: Some(description.data),
         })
@@ -110,12 +110,12 @@ impl Subject {
         let backend = CpuBackend::new()?;
         let parameters = Parameters::upload(&backend, &weights)?;
         // The statistics that torchvision's networks are trained with; those of small models are their dataset's.
-        let imagenet = || Normalisation { mean: vec![0.485, 0.456, 0.406], std: vec![0.229, 0.224, 0.225] };
+        let imagenet = || Normalization { mean: vec![0.485, 0.456, 0.406], std: vec![0.229, 0.224, 0.225] };
         Ok(Subject {
             network: Network::new(config)?,
             backend,
             parameters,
-            normalisation: (!small).then(imagenet),
+            normalization: (!small).then(imagenet),
             size: if small { [SMALL_SIZE; 2] } else { [PAPER_SIZE; 2] },
             dataset: if small {
                 Some(data_config(SMALL_DATASET, CanvasConfig::default(), &[])?)
@@ -158,18 +158,18 @@ impl Subject {
     pub fn score(&self, images: &Images, mut done: impl FnMut(usize)) -> Result<ScoreMap> {
         let [height, width] = self.size;
         let channels = self.network.config().in_channels;
-        let normalisation = match (&self.normalisation, images) {
-            (Some(normalisation), _) => normalisation.clone(),
+        let normalization = match (&self.normalization, images) {
+            (Some(normalization), _) => normalization.clone(),
             (None, Images::Dataset(data, _)) => data.statistics().clone(),
-            (None, Images::Files(_)) => Normalisation::identity(channels),
+            (None, Images::Files(_)) => Normalization::identity(channels),
         };
-        normalisation.validate(channels)?;
+        normalization.validate(channels)?;
         let shape = Shape::from([1, height, width, channels]);
         let mut map = ScoreMap::new(self.size);
         for index in 0..images.len() {
             let image = images.get(index)?;
             let bicubic = FilterType::CatmullRom;
-            let pixels = images::values(&image, [height, width, channels], bicubic, &normalisation)?;
+            let pixels = images::values(&image, [height, width, channels], bicubic, &normalization)?;
             map.add(&input_gradient(&self.backend, &self.network, &self.parameters, &shape, &pixels)?)?;
             done(index + 1);
         }
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!((map.images(), heard), (2, vec![1, 2]));
 
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("grey.png");
+        let path = folder.path().join("gray.png");
         GrayImage::from_fn(40, 30, |x, y| image::Luma([(5 * x + y) as u8])).save(&path).unwrap();
         let subject = Subject::new(&Source::Model("pelk_atto".to_owned()), 0, Some(20)).unwrap();
         let files = subject.images(&[path], 50, None).unwrap();

@@ -11,7 +11,7 @@ use pelk_train::Description;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Normalised images `[1, H, W, C]`, made when they are asked for.
+/// Normalized images `[1, H, W, C]`, made when they are asked for.
 pub struct Samples<'a> {
     /// What they are, after a number.
     pub origin: String,
@@ -63,7 +63,7 @@ impl Samples<'_> {
     /// # Errors
     /// When it cannot be read.
     pub fn image(&self, index: usize) -> Result<Array4<f32>> {
-        let Description { image: shape, normalisation, network, data, .. } = self.description;
+        let Description { image: shape, normalization, network, data, .. } = self.description;
         let [.., channels] = *shape;
         let transform = data.evaluation.as_ref();
         let (values, size) = match &self.source {
@@ -73,10 +73,10 @@ impl Samples<'_> {
                     Head::UperNet(_) => {
                         let size = [image.height() as usize, image.width() as usize];
                         let shape = [size[0], size[1], channels];
-                        (images::values(&image, shape, FilterType::Triangle, normalisation)?, size)
+                        (images::values(&image, shape, FilterType::Triangle, normalization)?, size)
                     }
                     Head::Pooled | Head::Dense => {
-                        images::evaluated(&image, transform, *shape, normalisation)?
+                        images::evaluated(&image, transform, *shape, normalization)?
                     }
                 }
             }
@@ -85,9 +85,9 @@ impl Samples<'_> {
                 match transform {
                     Some(transform) => {
                         let square = transform.apply(&sample.pixels, sample.size, channels);
-                        (images::normalised(&square, normalisation), [transform.size; 2])
+                        (images::normalized(&square, normalization), [transform.size; 2])
                     }
-                    None => (images::normalised(&sample.pixels, normalisation), sample.size),
+                    None => (images::normalized(&sample.pixels, normalization), sample.size),
                 }
             }
         };

@@ -13,7 +13,7 @@ use ndarray::Array4;
 use pelk_autodiff::Backend;
 use pelk_train::Predictor;
 
-/// Small images are enlarged to at least this side, so that lines and colours can be seen.
+/// Small images are enlarged to at least this side, so that lines and colors can be seen.
 const LEAST: u32 = 384;
 /// Classes with a smaller share of the pixels are left out of the legend.
 const SMALLEST_SHARE: f64 = 0.0005;
@@ -34,7 +34,7 @@ pub fn run<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) ->
         }
         let [height, width] = [image.height() as usize, image.width() as usize];
         let shape = [height, width, channels];
-        let values = images::values(&image, shape, FilterType::Triangle, &description.normalisation)?;
+        let values = images::values(&image, shape, FilterType::Triangle, &description.normalization)?;
         let values = Array4::from_shape_vec((1, height, width, channels), values)
             .with_context(|| format!("{} has not the size it says", path.display()))?;
         let classes = predictor

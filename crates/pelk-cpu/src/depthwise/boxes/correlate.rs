@@ -81,7 +81,7 @@ impl<S: Simd> Consumer<S> for Correlate<'_, S> {
     }
 }
 
-/// `A` row cells, `T` neighbouring column cells of each from `cell` on.
+/// `A` row cells, `T` neighboring column cells of each from `cell` on.
 struct CorrelateTile<'a, S: Simd> {
     simd: S,
     plan: &'a Plan,

@@ -1,6 +1,6 @@
 //! The convolution by runs along both axes.
 //!
-//! With `Run(w)` the sums over w neighbours in a row, the operator is
+//! With `Run(w)` the sums over w neighbors in a row, the operator is
 //!
 //! ```text
 //! y[y, x] = sum over heights h, i < h of P_h[y + i, x],

@@ -67,7 +67,7 @@ impl<S: Simd> Scatter<'_, S> {
     }
 }
 
-/// `A` rows of the planes, tiles of `T` neighbouring outputs of each.
+/// `A` rows of the planes, tiles of `T` neighboring outputs of each.
 struct ScatterTiles<'a, S: Simd> {
     simd: S,
     plan: &'a Plan,

@@ -42,7 +42,7 @@ pub(super) fn split(range: Range<usize>, most: usize) -> impl Iterator<Item = Ra
     })
 }
 
-/// Neighbouring pieces of equal length.
+/// Neighboring pieces of equal length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pieces {
     pub range: Range<usize>,

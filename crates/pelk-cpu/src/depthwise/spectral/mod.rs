@@ -2,7 +2,7 @@
 //!
 //! Along the lines of one direction (the rows, say) a kernel of any width is one complex product for each point of the
 //! spectrum of a line. Along the other the kernel stays what it is: a sum over its row cells, each with the spectrum of
-//! its own row of parameters, which meets sums of neighbouring lines. So with `X[y]` the spectrum of row y and `K[a]`
+//! its own row of parameters, which meets sums of neighboring lines. So with `X[y]` the spectrum of row y and `K[a]`
 //! that of the parameters of row cell a, spread over its taps,
 //!
 //! ```text

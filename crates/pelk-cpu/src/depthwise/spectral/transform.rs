@@ -352,7 +352,7 @@ impl Stage {
     }
 }
 
-/// Two neighbouring values, each in every lane.
+/// Two neighboring values, each in every lane.
 #[inline(always)]
 unsafe fn splat_pair<S: Simd>(simd: S, pair: *const f32) -> (S::V, S::V) {
     // SAFETY: the caller vouches for two values.

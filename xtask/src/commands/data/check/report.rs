@@ -3,7 +3,7 @@
 use super::Shared;
 use super::survey::{Print, Survey};
 use crate::table::{Table, number, text};
-use pelk_data::{Labelling, Split};
+use pelk_data::{Labeling, Split};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -58,9 +58,9 @@ fn overview(parts: &[Part]) -> String {
 
 fn classes(parts: &[Part]) -> String {
     let Some(first) = parts.first() else { return String::new() };
-    let unit = match first.data.labelling() {
-        Labelling::Image => "images",
-        Labelling::Places { .. } => "labelled places",
+    let unit = match first.data.labeling() {
+        Labeling::Image => "images",
+        Labeling::Places { .. } => "labeled places",
     };
     let names = first.data.classes();
     let mut order: Vec<usize> = (0..names.len()).collect();
@@ -128,7 +128,7 @@ fn duplicates(parts: &[Part]) -> String {
     }
     let mut text = String::new();
     for (what, groups) in [
-        ("in train and in test, so that what is measured was learnt by heart", leaks),
+        ("in train and in test, so that what is measured was learned by heart", leaks),
         ("more than once, with different labels", torn),
         ("more than once", others),
     ] {

@@ -1,7 +1,7 @@
 //! Every sample of a split, read once, and what it was.
 
 use crate::progress::Evaluating;
-use pelk_data::{Colours, DataError, Dataset, IGNORED, PictureKind};
+use pelk_data::{Colors, DataError, Dataset, IGNORED, PictureKind};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -94,11 +94,11 @@ impl Survey {
     }
 
     fn add_kind(&mut self, kind: PictureKind) {
-        let PictureKind { format, colours, alpha, bits, named_otherwise } = kind;
+        let PictureKind { format, colors, alpha, bits, named_otherwise } = kind;
         let traits = [
             (true, format),
-            (colours == Colours::Grey, "grey"),
-            (colours == Colours::Cmyk, "CMYK"),
+            (colors == Colors::Gray, "gray"),
+            (colors == Colors::Cmyk, "CMYK"),
             (bits > 8, "more than 8 bits a channel"),
             (alpha, "with opacity, which is dropped"),
             (named_otherwise, "with another format's ending"),

@@ -11,7 +11,7 @@ use anyhow::Result;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use ndarray::Axis;
-use pelk_data::{Batch, Dataset, IGNORED, Labelling, Loader, LoaderConfig, Normalisation, Split};
+use pelk_data::{Batch, Dataset, IGNORED, Labeling, Loader, LoaderConfig, Normalization, Split};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -27,12 +27,12 @@ const MOST: u32 = 224;
 pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
     let (name, config) = presets::configuration(args.preset.as_deref(), args.config.as_deref(), &args.set)?;
     let data = dataset(&config.data, args.data.as_deref(), split)?;
-    let normalisation = data.statistics().clone();
+    let normalization = data.statistics().clone();
     // As training has it, since partners are mixed across the batch.
     let size = config.batch.size.min(data.len());
     let loading = match split {
         Split::Train => config.data.training_loading(&*data, size, [config.seed, 0]),
-        Split::Test => config.data.evaluation_loading(&*data, size, &normalisation),
+        Split::Test => config.data.evaluation_loading(&*data, size, &normalization),
     };
     let size = loading.batch_size;
     let alike = split == Split::Train || data.image_size().is_some() || config.data.evaluation.is_some();
@@ -42,14 +42,14 @@ pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
         let batch = batch?;
         dimensions = (batch.images.dim().1, batch.images.dim().2);
         present.extend(batch.labels.iter().copied().filter(|&label| label != IGNORED));
-        rows.push(row(&batch, args.count, &*data, &normalisation));
+        rows.push(row(&batch, args.count, &*data, &normalization));
     }
     let path = args
         .out
         .clone()
         .unwrap_or_else(|| root().join("runs").join("data").join(format!("{name}-{split}-batches.png")));
     let mut sheet = sheet(&rows);
-    if data.labelling() != Labelling::Image {
+    if data.labeling() != Labeling::Image {
         let entry = |class: u32| Entry {
             color: class_color(class as usize),
             text: data.classes()[class as usize].clone(),
@@ -67,25 +67,25 @@ pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
         shown(&path)
     );
     let what =
-        if data.labelling() == Labelling::Image { "with their classes" } else { "beside their labels" };
+        if data.labeling() == Labeling::Image { "with their classes" } else { "beside their labels" };
     say!("A row a batch: its first {} images, {what}.", args.count.min(size));
     Ok(())
 }
 
 /// The first images of a batch, each with the names of its classes below or its labels beside it.
-fn row(batch: &Batch, count: usize, data: &dyn Dataset, normalisation: &Normalisation) -> Vec<RgbImage> {
+fn row(batch: &Batch, count: usize, data: &dyn Dataset, normalization: &Normalization) -> Vec<RgbImage> {
     let (images, height, width, channels) = batch.images.dim();
-    let places: usize = data.labelling().size([height, width]).iter().product();
+    let places: usize = data.labeling().size([height, width]).iter().product();
     let mut tiles = Vec::new();
     for (i, image) in batch.images.axis_iter(Axis(0)).enumerate().take(count.min(images)) {
         let values: Vec<f32> = image.iter().copied().collect();
-        let bytes = bytes(&values, normalisation);
+        let bytes = bytes(&values, normalization);
         let shown = fitted(&picture([height, width], channels, &bytes));
         let labels = &batch.labels[i * places..][..places];
-        match data.labelling() {
-            Labelling::Image => tiles.push(captioned(&shown, &caption(batch, i, data.classes()))),
-            labelling @ Labelling::Places { .. } => {
-                let map = class_map(labelling.size([height, width]), labels);
+        match data.labeling() {
+            Labeling::Image => tiles.push(captioned(&shown, &caption(batch, i, data.classes()))),
+            labeling @ Labeling::Places { .. } => {
+                let map = class_map(labeling.size([height, width]), labels);
                 let map = resize(&map, shown.width(), shown.height(), FilterType::Nearest);
                 tiles.extend([shown, map]);
             }
@@ -105,11 +105,11 @@ fn caption(batch: &Batch, image: usize, classes: &[String]) -> Vec<String> {
     }
 }
 
-/// Pixels as they were before they were normalised; what an erasure has filled with noise may lie outside and is cut off.
-fn bytes(values: &[f32], normalisation: &Normalisation) -> Vec<u8> {
-    let channels = normalisation.mean.len();
+/// Pixels as they were before they were normalized; what an erasure has filled with noise may lie outside and is cut off.
+fn bytes(values: &[f32], normalization: &Normalization) -> Vec<u8> {
+    let channels = normalization.mean.len();
     let byte = |(i, value): (usize, &f32)| {
-        let value = value * normalisation.std[i % channels] + normalisation.mean[i % channels];
+        let value = value * normalization.std[i % channels] + normalization.mean[i % channels];
         // A float's conversion to a byte keeps to the range.
         (255.0 * value).round() as u8
     };
@@ -160,13 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn pixels_are_those_before_normalisation() {
-        let normalisation = Normalisation { mean: vec![0.2, 0.5], std: vec![0.3, 0.1] };
+    fn pixels_are_those_before_normalization() {
+        let normalization = Normalization { mean: vec![0.2, 0.5], std: vec![0.3, 0.1] };
         let original: Vec<u8> = (0..=255).collect();
         let mut values: Vec<f32> = original.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-        normalisation.apply(&mut values);
-        assert_eq!(bytes(&values, &normalisation), original);
-        assert_eq!(bytes(&[-9.0, 99.0], &normalisation), [0, 255]);
+        normalization.apply(&mut values);
+        assert_eq!(bytes(&values, &normalization), original);
+        assert_eq!(bytes(&[-9.0, 99.0], &normalization), [0, 255]);
     }
 
     #[test]

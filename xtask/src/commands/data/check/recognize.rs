@@ -16,7 +16,7 @@ const SIGNS: [(&str, &[&str]); 5] = [
 ///
 /// # Errors
 /// When it is no folder, or one of IDX files that does not say which set they are.
-pub fn recognise(folder: &Path) -> Result<&'static str> {
+pub fn recognize(folder: &Path) -> Result<&'static str> {
     if !folder.is_dir() {
         bail!("{} is no folder: give that of a dataset", folder.display());
     }
@@ -65,12 +65,12 @@ mod tests {
             std::fs::write(&path, "").unwrap();
             let top = file.split('/').next().unwrap();
             let folder = root.path().join(if file.contains("raw") { "MNIST/raw" } else { top });
-            assert_eq!(recognise(&folder).unwrap(), task, "{file}");
+            assert_eq!(recognize(&folder).unwrap(), task, "{file}");
         }
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("t10k-labels-idx1-ubyte"), "").unwrap();
-        let error = recognise(root.path()).unwrap_err().to_string();
+        let error = recognize(root.path()).unwrap_err().to_string();
         assert!(error.contains("give --task mnist or --task fashion-mnist"), "{error}");
-        assert!(recognise(Path::new("no/where")).unwrap_err().to_string().contains("no/where is no folder"));
+        assert!(recognize(Path::new("no/where")).unwrap_err().to_string().contains("no/where is no folder"));
     }
 }

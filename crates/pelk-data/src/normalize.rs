@@ -1,4 +1,4 @@
-//! The mean and the deviation of each channel, to centre and scale images with.
+//! The mean and the deviation of each channel, to center and scale images with.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,15 +7,15 @@ use crate::DataError;
 /// Mean and standard deviation of each channel, of pixels scaled to 0..1: a pixel becomes `(pixel - mean) / std`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Normalisation {
+pub struct Normalization {
     /// The mean of each channel.
     pub mean: Vec<f32>,
     /// The standard deviation of each channel, above 0 where it is used.
     pub std: Vec<f32>,
 }
 
-impl Normalisation {
-    /// The normalisation that changes nothing: pixels stay in 0..1.
+impl Normalization {
+    /// The normalization that changes nothing: pixels stay in 0..1.
     pub fn identity(channels: usize) -> Self {
         Self { mean: vec![0.0; channels], std: vec![1.0; channels] }
     }
@@ -23,7 +23,7 @@ impl Normalisation {
     /// The mean and the (population) deviation of bytes whose innermost dimension are the channels.
     ///
     /// The sums are exact, in whole numbers, so the result does not depend on how they are added up. A channel of
-    /// a single value has deviation 0, which [`Normalisation::validate`] rejects.
+    /// a single value has deviation 0, which [`Normalization::validate`] rejects.
     pub(crate) fn of_pixels(pixels: &[u8], channels: usize) -> Self {
         let mut sums = vec![(0_u64, 0_u64); channels];
         for pixel in pixels.chunks_exact(channels) {
@@ -57,7 +57,7 @@ impl Normalisation {
         Ok(())
     }
 
-    /// Normalises pixels in 0..1 in place; the channels are innermost.
+    /// Normalizes pixels in 0..1 in place; the channels are innermost.
     pub fn apply(&self, pixels: &mut [f32]) {
         for pixel in pixels.chunks_exact_mut(self.mean.len()) {
             for ((value, mean), std) in pixel.iter_mut().zip(&self.mean).zip(&self.std) {
@@ -74,15 +74,15 @@ mod tests {
     #[test]
     fn moments_are_those_of_the_definition() {
         // Channel 0: 0 and 255, mean 1/2, deviation 1/2. Channel 1: constant.
-        let normalisation = Normalisation::of_pixels(&[0, 51, 255, 51], 2);
-        assert_eq!(normalisation, Normalisation { mean: vec![0.5, 0.2], std: vec![0.5, 0.0] });
+        let normalization = Normalization::of_pixels(&[0, 51, 255, 51], 2);
+        assert_eq!(normalization, Normalization { mean: vec![0.5, 0.2], std: vec![0.5, 0.0] });
     }
 
     #[test]
-    fn normalised_pixels_have_mean_0_and_deviation_1() {
+    fn normalized_pixels_have_mean_0_and_deviation_1() {
         let bytes: Vec<u8> = (0..=255).collect();
         let mut pixels: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-        Normalisation::of_pixels(&bytes, 1).apply(&mut pixels);
+        Normalization::of_pixels(&bytes, 1).apply(&mut pixels);
         let mean = pixels.iter().sum::<f32>() / 256.0;
         let variance = pixels.iter().map(|pixel| pixel * pixel).sum::<f32>() / 256.0;
         assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-5, "{mean} {variance}");
@@ -97,9 +97,9 @@ mod tests {
             (vec![], vec![1.0], "mean is []"),
             (vec![f32::INFINITY], vec![1.0], "mean is [inf]"),
         ] {
-            let text = Normalisation { mean, std }.validate(1).unwrap_err().to_string();
+            let text = Normalization { mean, std }.validate(1).unwrap_err().to_string();
             assert!(text.starts_with(field) && text.contains("each of 1 channels"), "{text}");
         }
-        assert!(Normalisation::identity(3).validate(3).is_ok());
+        assert!(Normalization::identity(3).validate(3).is_ok());
     }
 }
