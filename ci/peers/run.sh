@@ -14,7 +14,7 @@ fi
 # After the options were checked, so that a typing error costs no build.
 "$python" "$here/measure.py" --check "$@"
 "$python" "$here/check.py" >"$PELK_PEERS_DIR/check.log" || { tail -5 "$PELK_PEERS_DIR/check.log" >&2; exit 1; }
-(cd "$here/../.." && cargo build --release --package xtask)
+(cd "$here/../.." && cargo build --release --package pelk)
 if [[ " $* " != *" --skip-rust "* ]]; then
     cargo build --release --locked --manifest-path "$here/rust/Cargo.toml" --target-dir "$PELK_PEERS_DIR/target"
 fi

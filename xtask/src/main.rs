@@ -1,40 +1,47 @@
-//! The commands of the workspace; `cargo xtask --help` lists them.
+//! `cargo xtask`: the build chores of the workspace, `test` and `docs`. Every other command is pelk's: it is built in
+//! release mode and gets the arguments as they are.
+//!
+//! Nothing of the workspace is linked in, and next to nothing else: whoever types `cargo xtask` waits for this crate.
 #![forbid(unsafe_code)]
+// A chore talks to whoever started it, and may end when nobody listens.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
-mod ablation;
-mod chart;
-mod commands;
-mod dashboard;
-mod device;
-mod images;
-mod interrupt;
-mod memory;
-mod output;
-mod own_process;
-mod pictures;
-mod presets;
-mod progress;
-mod table;
-mod trained;
-mod workspace;
+mod chore;
+mod docs;
+mod forward;
+mod test;
 
-use crate::output::note;
-use clap::Parser;
+use anyhow::Result;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+const CHORES: &str = "\
+Chores of the workspace:
+  test    Run every check: formatting, lints, documentation, tests; --fast for the first two
+  docs    Build the book in `docs`
+
+Every other command is passed on to pelk, built in release mode:
+";
+
 fn main() -> ExitCode {
-    match commands::run(commands::Cli::parse()) {
+    match run(std::env::args_os().skip(1).collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut message = format!("error: {error}");
-            for cause in error.chain().skip(1).map(ToString::to_string) {
-                // Some errors quote their cause themselves.
-                if !message.contains(&cause) {
-                    message += &format!("\ncaused by: {cause}");
-                }
-            }
-            note!("{message}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(arguments: Vec<OsString>) -> Result<()> {
+    let rest = arguments.get(1..).unwrap_or_default().to_vec();
+    match arguments.first().and_then(|command| command.to_str()) {
+        Some("test") => test::run(rest),
+        Some("docs") => docs::run(rest),
+        None | Some("help" | "--help" | "-h") => {
+            println!("{CHORES}");
+            Err(forward::to_pelk(&[OsString::from("--help")]))
+        }
+        Some(_) => Err(forward::to_pelk(&arguments)),
     }
 }

@@ -114,10 +114,7 @@ mod tests {
     #[test]
     fn fields_out_of_range_and_unfit_data_are_named() {
         let text = |size, crop_ratio, channels, labeling| {
-            EvaluationTransform { size, crop_ratio }
-                .validate_for(channels, labeling)
-                .unwrap_err()
-                .to_string()
+            EvaluationTransform { size, crop_ratio }.validate_for(channels, labeling).unwrap_err().to_string()
         };
         let image = Labeling::Image;
         assert!(text(0, 0.875, 3, image).starts_with("evaluation.size is 0, but must be 1 to"));

@@ -12,9 +12,7 @@ use pelk_random::{Purpose, stream};
 use rand::{Rng, RngExt};
 
 use crate::canvas::{Canvas, Sprite};
-use crate::{
-    DataError, Dataset, ImageDataset, Labeling, NO_GROUP, Normalization, Properties, Sample, Split,
-};
+use crate::{DataError, Dataset, ImageDataset, Labeling, NO_GROUP, Normalization, Properties, Sample, Split};
 
 /// Slots in a row and in a column.
 const SLOTS: usize = 4;

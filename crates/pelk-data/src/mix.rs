@@ -171,9 +171,8 @@ mod tests {
 
     #[test]
     fn fields_out_of_range_and_unfit_data_are_named() {
-        let text = |config: MixConfig, size, labeling| {
-            config.validate_for(size, labeling).unwrap_err().to_string()
-        };
+        let text =
+            |config: MixConfig, size, labeling| config.validate_for(size, labeling).unwrap_err().to_string();
         for (config, expected) in [
             (MixConfig { mixup_alpha: -0.1, ..BOTH }, "mixup_alpha is -0.1"),
             (MixConfig { mixup_alpha: f64::INFINITY, ..BOTH }, "mixup_alpha is inf"),

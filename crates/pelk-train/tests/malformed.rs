@@ -182,15 +182,9 @@ fn picture_cases(cases: &mut Cases) {
         cases.put(format, "255 components", frame + 9, &[255]);
         cases.put(format, "a segment without an end", frame + 2, &[0xff, 0xff]);
     }
-    for name in [
-        "alpha.png",
-        "palette.png",
-        "interlaced.png",
-        "deep.png",
-        "colors.gif",
-        "colors.webp",
-        "colors.tif",
-    ] {
+    for name in
+        ["alpha.png", "palette.png", "interlaced.png", "deep.png", "colors.gif", "colors.webp", "colors.tif"]
+    {
         let whole = fs::read(fixtures.join(name)).unwrap();
         let format = Format { file: name, read: picture, whole: &whole };
         cases.flip(format, 24, 64);

@@ -1,0 +1,349 @@
+//! `pelk ablate`
+
+mod progress;
+
+use crate::ablation::cost::{self, Costs};
+use crate::ablation::plan::{Plan, PlannedRun};
+use crate::ablation::results::{Results, sweeps_in};
+use crate::ablation::sweep::{Ending, Workers, train};
+use crate::ablation::{catalog, report};
+use crate::device::{Choice, DeviceArgs};
+use crate::interrupt::stop_on_ctrl_c;
+use crate::invocation::Advice;
+use crate::output::{note, say};
+use crate::progress::duration;
+use crate::workspace::{RUNS, shown};
+use anyhow::{Context, Result, bail, ensure};
+use progress::SweepProgress;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Reproduce the paper's ablations in small and report what they tell.
+///
+/// Without options: quick versions of three of them, in at most 20 minutes on two cores.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help())]
+pub struct AblateArgs {
+    /// What to ask; may be repeated, or "all" [default: the quick versions of kernel, grid and center]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    study: Vec<String>,
+    /// What to train on; may be repeated, or "all" [default: long-range]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    task: Vec<String>,
+    /// Leave out the arms that do not belong to the quick version of a study
+    #[arg(long)]
+    quick: bool,
+    /// Runs of each arm and budget, each with a seed of its own [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: Option<u64>,
+    /// How long the whole sweep may take: measures the arms, then chooses the lengths of training
+    #[arg(long, value_name = "MINUTES", conflicts_with = "steps", value_parser = minutes)]
+    budget: Option<f64>,
+    /// Lengths of training in steps, instead of the task's own two
+    #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..))]
+    steps: Vec<u64>,
+    /// Change a key of the configuration of all runs, for instance batch.size=64; may be repeated
+    #[arg(long, value_name = "KEY.PATH=VALUE")]
+    set: Vec<String>,
+    /// Folder of the sweep: its runs and its report [default: runs/ablate, numbered where that is taken]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with the sweep in --out, or with the latest one
+    #[arg(long, conflicts_with_all = ["study", "task", "quick", "seeds", "budget", "steps", "set"])]
+    resume: bool,
+    /// Train only every N-th run, from the I-th, for instance 2/4; needs --out. Afterwards: --collect
+    #[arg(long, value_name = "I/N", requires = "out", conflicts_with = "budget", value_parser = shard)]
+    shard: Option<Shard>,
+    /// Train nothing: write the report of a sweep's folder, or of a folder that holds the folders of its shards
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["study", "task", "quick", "seeds", "budget", "steps", "set", "resume", "shard"])]
+    collect: Option<PathBuf>,
+    /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Runs at once; does not change results [default: one a core; one on a GPU]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    jobs: Option<usize>,
+    /// Threads of each run; does not change results [default: cores over jobs]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    threads: Option<usize>,
+    /// Save each run every so many steps, beside its evaluations
+    #[arg(long, value_name = "STEPS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: u64,
+    /// Measure one configuration, from the standard input: how this command calls itself
+    #[arg(long, hide = true)]
+    measure: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pelk ablate                                    kernel, grid and center on two cores in a coffee break
+  pelk ablate --study form --seeds 5             dense, stripe and peripheral kernels
+  pelk ablate --study grid --task fashion-mnist --budget 60
+  pelk ablate --study all --out /shared/sweep --shard 3/16   one job of sixteen, all with the same --out
+  pelk ablate --collect /shared/sweep            the report when they are done
+  pelk ablate --resume                           go on with a sweep that was stopped or killed
+
+The sweep's folder holds report.html, report.md, results.csv, and a normal run's folder for each run.
+
+Studies:";
+
+fn after_help() -> String {
+    let line = |name: &str, text: &str| format!("\n  {name:<15}{text}");
+    let studies: String = catalog::STUDIES.iter().map(|study| line(&study.name, &study.question)).collect();
+    let tasks: String =
+        catalog::TASKS.iter().map(|task| line(task.name, &format!("preset {}", task.preset))).collect();
+    format!("{EXAMPLES}{studies}\n\nTasks:{tasks}")
+}
+
+/// The studies whose quick versions run by default.
+const QUICK: [&str; 3] = ["kernel", "grid", "center"];
+const SEEDS: u64 = 3;
+
+/// Every `of`-th run, from this one, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shard {
+    index: usize,
+    of: usize,
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    match parsed {
+        Some((i, of)) if (1..=of).contains(&i) => Ok(Shard { index: i - 1, of }),
+        _ => Err("wants the form I/N with I from 1 to N, for instance 2/4".to_owned()),
+    }
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| "is no number of minutes".to_owned())?;
+    if minutes.is_finite() && minutes > 0.0 { Ok(minutes) } else { Err("must be above 0".to_owned()) }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "must be a number of at least 1".to_owned())
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the arguments or a folder are unusable, or a run fails.
+pub fn run(args: &AblateArgs) -> Result<()> {
+    if args.measure {
+        return cost::answer(args.data.as_deref(), args.threads, &args.device.device);
+    }
+    if let Some(folder) = &args.collect {
+        let folders = sweeps_in(folder)?;
+        return conclude(&folders, args.out.as_deref().unwrap_or(folder));
+    }
+    sweep(args)
+}
+
+fn sweep(args: &AblateArgs) -> Result<()> {
+    let start = Instant::now();
+    let folder = folder(args)?;
+    let workers = workers(args);
+    let plan = if args.resume { Plan::read(&folder)? } else { plan(args)? };
+    // Before any work: a name that is not known, or a setting that makes no network.
+    plan.runs()?;
+    let (plan, costs) = with_costs(plan, args, &folder, &workers)?;
+    let runs = part_of(plan.runs()?, args.shard)?;
+    introduce(&plan, &runs, &costs, &workers, &folder, args.shard)?;
+
+    let stop = stop_on_ctrl_c()?;
+    let progress = SweepProgress::new(&runs);
+    let ending = train(&runs, &folder, &workers, &stop, &progress);
+    progress.finish();
+    let resume = || resume_command(args, &folder);
+    let ending =
+        ending.with_context(|| format!("what was trained is saved; mend it and go on by {}", resume()))?;
+    if ending == Ending::Stopped {
+        say!("Stopped and saved. Go on by\n  {}", resume());
+        return Ok(());
+    }
+    say!("{} runs in {}.", runs.len(), duration(start.elapsed().as_secs_f64()));
+    if args.shard.is_some() && !Results::read(std::slice::from_ref(&folder))?.complete() {
+        say!("When the other shards are done:\n  {}", Advice::new("ablate").path("--collect", &folder));
+        return Ok(());
+    }
+    conclude(std::slice::from_ref(&folder), &folder)
+}
+
+/// Several runs at once with few threads each: small networks do not keep many threads busy.
+fn workers(args: &AblateArgs) -> Workers {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let device = args.device.device.clone();
+    let usual = if device == Choice::Cpu { cores } else { 1 };
+    let jobs = args.jobs.unwrap_or_else(|| args.threads.map_or(usual, |threads| usual / threads).max(1));
+    let threads = args.threads.unwrap_or_else(|| (cores / jobs).max(1));
+    Workers { jobs, threads, device, data: args.data.clone(), checkpoint_every: args.checkpoint_every }
+}
+
+/// The runs of a shard.
+fn part_of(runs: Vec<PlannedRun>, shard: Option<Shard>) -> Result<Vec<PlannedRun>> {
+    let Some(Shard { index, of }) = shard else { return Ok(runs) };
+    let all = runs.len();
+    ensure!(index < all, "shard {} of {of} has nothing to do: the sweep has {all} runs only", index + 1);
+    Ok(runs.into_iter().skip(index).step_by(of).collect())
+}
+
+fn resume_command(args: &AblateArgs, folder: &Path) -> Advice {
+    let advice = Advice::new("ablate").word("--resume").path("--out", folder);
+    let advice = match args.shard {
+        Some(Shard { index, of }) => advice.word("--shard").word(format!("{}/{of}", index + 1)),
+        None => advice,
+    };
+    advice.on(args.data.as_deref(), &args.device.device)
+}
+
+fn folder(args: &AblateArgs) -> Result<PathBuf> {
+    let taken = |folder: &PathBuf| Plan::file(folder).exists();
+    let numbered = || {
+        (1..).map(|i: u32| Path::new(RUNS).join(if i == 1 { "ablate".into() } else { format!("ablate-{i}") }))
+    };
+    match &args.out {
+        Some(folder) => {
+            // Shards share a folder.
+            ensure!(
+                args.resume || args.shard.is_some() || !taken(folder),
+                "{} holds a sweep already: add --resume to go on with it, or give another --out",
+                folder.display()
+            );
+            Ok(folder.clone())
+        }
+        None if args.resume => match numbered().take_while(taken).last() {
+            Some(folder) => Ok(folder),
+            None => bail!("there is no sweep in runs/ablate to resume; give its folder with --out"),
+        },
+        None => numbered().find(|folder| !taken(folder)).context("all folders are taken"),
+    }
+}
+
+/// What the arguments ask for.
+fn plan(args: &AblateArgs) -> Result<Plan> {
+    let all = |names: &[String]| names.iter().any(|name| name == "all");
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let studies = match args.study.as_slice() {
+        [] => names(&QUICK),
+        given if all(given) => catalog::STUDIES.iter().map(|study| study.name.clone()).collect(),
+        given => given.to_vec(),
+    };
+    let tasks = match args.task.as_slice() {
+        [] => names(&[catalog::TASKS[0].name]),
+        given if all(given) => catalog::TASKS.iter().map(|task| task.name.to_owned()).collect(),
+        given => given.to_vec(),
+    };
+    for study in &studies {
+        catalog::study(study)?;
+    }
+    let mut steps = args.steps.clone();
+    steps.sort_unstable();
+    steps.dedup();
+    let quick = args.quick || args.study.is_empty();
+    let budgets = |name: String| {
+        let task = catalog::task(&name)?;
+        let usual = if quick { task.quick_budgets } else { task.budgets };
+        Ok((name, if steps.is_empty() { usual.to_vec() } else { steps.clone() }))
+    };
+    Ok(Plan {
+        studies,
+        quick,
+        seeds: args.seeds.unwrap_or(SEEDS),
+        settings: args.set.clone(),
+        budgets: tasks.into_iter().map(budgets).collect::<Result<_>>()?,
+    })
+}
+
+/// Share of the time that `--budget` allows for runs; the rest is for measuring, files and the report.
+const USABLE: f64 = 0.9;
+
+/// The plan with its lengths fixed, written into the sweep's folder beside what its arms cost.
+fn with_costs(plan: Plan, args: &AblateArgs, folder: &Path, workers: &Workers) -> Result<(Plan, Costs)> {
+    let measure = || {
+        note!("Measuring what each arm costs ...");
+        Costs::measure(&plan, workers)
+    };
+    if let Some(minutes) = args.budget {
+        let costs = measure()?;
+        let plan = fitting(&plan, &costs, 60.0 * minutes, workers.jobs)?;
+        plan.write(folder)?;
+        costs.write(folder)?;
+        return Ok((plan, costs));
+    }
+    plan.write(folder)?;
+    let mut costs = Costs::read(folder)?;
+    if costs.estimate(&plan.runs()?).is_none() {
+        costs = measure()?;
+        costs.write(folder)?;
+    }
+    Ok((plan, costs))
+}
+
+/// The plan with budgets that fit into so many seconds, with so many runs at once.
+fn fitting(plan: &Plan, costs: &Costs, seconds: f64, jobs: usize) -> Result<Plan> {
+    let needed = costs.estimate(&plan.runs()?).context("an arm was not measured")?;
+    let evaluating = needed.evaluating / jobs as f64;
+    let available = USABLE * seconds - evaluating;
+    ensure!(
+        available > 0.0,
+        "--budget is too short: evaluations alone take {}; ask for fewer seeds or studies, or for --quick",
+        duration(evaluating)
+    );
+    Ok(plan.scaled(available * jobs as f64 / needed.training))
+}
+
+fn introduce(
+    plan: &Plan,
+    runs: &[PlannedRun],
+    costs: &Costs,
+    workers: &Workers,
+    folder: &Path,
+    shard: Option<Shard>,
+) -> Result<()> {
+    for (task, budgets) in plan.tasks()? {
+        let budgets: Vec<_> = budgets.iter().map(ToString::to_string).collect();
+        say!(
+            "{} on {}: {} arms, {} seeds, {} steps",
+            plan.studies.join(", "),
+            task.name,
+            plan.arms(task)?.len(),
+            plan.seeds,
+            budgets.join(" and "),
+        );
+    }
+    let part = shard.map_or(String::new(), |Shard { index, of }| format!(" (shard {} of {of})", index + 1));
+    let estimate = costs.estimate(runs).context("an arm was not measured")?;
+    let seconds = (estimate.training + estimate.evaluating) / workers.jobs.min(runs.len()) as f64;
+    say!(
+        "{} runs{part}, {} at once with {} thread{} each: about {} if none is done yet",
+        runs.len(),
+        workers.jobs,
+        workers.threads,
+        if workers.threads == 1 { "" } else { "s" },
+        duration(seconds),
+    );
+    say!("sweep folder: {}", shown(folder));
+    Ok(())
+}
+
+/// Writes the report and says where it is.
+fn conclude(folders: &[PathBuf], out: &Path) -> Result<()> {
+    let results = Results::read(folders)?;
+    ensure!(
+        !results.finished.is_empty(),
+        "none of the sweep's {} runs is done yet: nothing to report",
+        results.planned
+    );
+    let mut costs = Costs::default();
+    for folder in folders {
+        costs.extend(Costs::read(folder)?);
+    }
+    let written = report::write(&results, &costs, out)?;
+    say!("\n{}", written.summary.trim_end());
+    if !results.complete() {
+        say!("\n{} of {} runs are done; the report says so.", results.finished.len(), results.planned);
+    }
+    say!("\nNext:\n  open {}", shown(&written.html));
+    Ok(())
+}

@@ -1,0 +1,363 @@
+//! `pelk bench`: how long operators and networks take here.
+
+mod cases;
+mod dispatch;
+mod gpu_operators;
+mod model;
+mod operators;
+mod record;
+mod table8;
+mod timing;
+
+use crate::device::{Choice, Device, DeviceArgs};
+use crate::output::{note, say};
+use crate::workspace::in_pool;
+use anyhow::{Context, Result, ensure};
+use cases::{Depthwise, Group, Mlp, Model, Pass, Peripheral};
+use clap::ArgGroup;
+use clap::builder::RangedU64ValueParser;
+use gpu_operators::GpuBench;
+use operators::{Bench, Operators};
+use pelk_cpu::simd::Level;
+use record::{EXPLANATION, Record, tables};
+use std::io::IsTerminal;
+use timing::PeakRate;
+pub use timing::{Timing, repeat};
+
+/// Measure how long operators and networks take on this machine.
+///
+/// Without a shape or a model: a table of the convolutions and pixel MLPs of PeLK-T, and of whole networks in inference
+/// and training, with random weights and images. With some: these alone.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = EXAMPLES,
+    group = ArgGroup::new("single").args(["shape", "depthwise", "mlp", "model"]).multiple(true),
+    group = ArgGroup::new("sized").args(["shape", "depthwise", "model"]).multiple(true)
+)]
+pub struct BenchArgs {
+    /// Measure these parts of the table only
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', conflicts_with = "single")]
+    only: Vec<Group>,
+
+    /// A peripheral convolution: channels, height and width of the map, side of the kernel and of its center
+    #[arg(long, value_name = "C,H,KERNEL,CENTER", value_parser = cases::parse_peripheral)]
+    shape: Vec<Peripheral>,
+
+    /// A depthwise convolution with a dense kernel
+    #[arg(long, value_name = "C,H,KERNEL_H,KERNEL_W", value_parser = cases::parse_depthwise)]
+    depthwise: Vec<Depthwise>,
+
+    /// A pixel MLP: pixels and channels
+    #[arg(long, value_name = "ROWS,C", value_parser = cases::parse_mlp)]
+    mlp: Vec<Mlp>,
+
+    /// A network, by its name in `pelk cost --help`
+    #[arg(long, value_name = "NAME")]
+    model: Vec<String>,
+
+    /// Height and width of the model's images [default: 224, or 28 for the models for small images]
+    #[arg(long, value_name = "PIXELS", requires = "model", value_parser = RangedU64ValueParser::<usize>::new().range(1..=8192))]
+    size: Option<usize>,
+
+    /// Run the model's large kernels as dense ones, with a parameter for every tap
+    #[arg(long, requires = "model")]
+    dense: bool,
+
+    /// Images at once, for the shapes and models given [default: 1]
+    #[arg(long, value_name = "N", requires = "sized", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    batch: Option<usize>,
+
+    /// Measure these passes only
+    #[arg(long, value_name = "PASS", value_delimiter = ',')]
+    pass: Vec<Pass>,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Threads to compute with [default: 1 for operators, all cores for networks]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    threads: Option<usize>,
+
+    /// Fewest timed runs, after warm-up; short ones are repeated more often
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    runs: usize,
+
+    /// Print one line of JSON a measurement, for scripts
+    #[arg(long)]
+    json: bool,
+
+    /// Check instead that the variant of the convolution which is chosen for a shape is the fastest one
+    #[arg(long, conflicts_with_all = ["only", "single", "pass", "device"])]
+    check_dispatch: bool,
+
+    /// Measure table 8 of the paper instead: images a second of SLaK-T and PeLK-T, and of PeLK-T with dense kernels
+    #[arg(long, conflicts_with_all = ["only", "single", "pass", "json", "check_dispatch"])]
+    table8: bool,
+
+    /// Say instead what each kernel of the model takes on a GPU, waiting for each
+    #[arg(long, requires = "model", conflicts_with_all = ["json", "threads", "runs"])]
+    profile: bool,
+
+    /// Measure models here and not in processes of their own
+    #[arg(long, hide = true, requires = "model")]
+    in_this_process: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pelk bench                                    everything, in a few minutes
+  pelk bench --only conv,mlp --threads 2
+  pelk bench --shape 36,56,51,5 --pass forward  one peripheral convolution, 51 x 51 on 56 x 56
+  pelk bench --model pelk_t --size 512 --pass inference --json
+  pelk bench --device gpu --only conv           the convolutions on a GPU
+  pelk bench --device gpu --model pelk_t --batch 8 --profile   which kernels take the time
+  pelk bench --table8                           the paper's throughputs, beside those of this machine
+  pelk bench --check-dispatch                   fails where the convolution's choice is not the fastest
+
+Close other programs first, and compare measurements of one machine only. PELK_SIMD=avx2 (or another level) chooses
+the vector instructions.";
+
+/// Runs the command.
+///
+/// # Errors
+/// When the arguments leave nothing to measure, a measurement fails, or the choice of a variant is bad.
+pub fn run(args: &BenchArgs) -> Result<()> {
+    if args.check_dispatch {
+        return dispatch::check(Level::from_env()?, args.json);
+    }
+    if args.table8 {
+        return table8::run(&args.device.device, args.threads, args.runs);
+    }
+    let cases = cases(args)?;
+    ensure!(!cases.is_empty(), "nothing to measure: the passes given are not among those of the parts given");
+    if args.profile {
+        return profile(&cases, &args.device.device);
+    }
+    let measuring = Measuring::new(args)?;
+    let mut records = Vec::new();
+    for case in &cases {
+        measuring.announce(case, records.len() + 1, cases.len());
+        let record = measuring.measure(case)?;
+        if args.json {
+            say!("{}", serde_json::to_string(&record)?);
+        }
+        records.push(record);
+    }
+    if !args.json {
+        say!("{}\n", measuring.operators.machine());
+        say!("{}\n{EXPLANATION}", tables(&records));
+    }
+    Ok(())
+}
+
+fn profile(cases: &[Case], device: &Choice) -> Result<()> {
+    for case in cases {
+        if let Case::Model(model) = case {
+            say!("{} at {}, {} images, {}\n", model.name, model.size, model.batch, model.pass.name());
+            say!("{}", model::profile(model, device)?);
+        }
+    }
+    Ok(())
+}
+
+/// One line of a table.
+#[derive(Debug, Clone, PartialEq)]
+enum Case {
+    Peripheral(Peripheral, usize, Pass),
+    Depthwise(Depthwise, usize, Pass),
+    Mlp(Mlp, Pass),
+    Model(Model),
+}
+
+/// What the arguments ask for: the shapes and models given, or the table.
+fn cases(args: &BenchArgs) -> Result<Vec<Case>> {
+    const OPERATOR: [Pass; 2] = [Pass::Forward, Pass::ForwardBackward];
+    const NETWORK: [Pass; 2] = [Pass::Inference, Pass::TrainStep];
+    let wanted = |pass: &Pass| args.pass.is_empty() || args.pass.contains(pass);
+    let single =
+        !(args.shape.is_empty() && args.depthwise.is_empty() && args.mlp.is_empty() && args.model.is_empty());
+    let group = |group| !single && (args.only.is_empty() || args.only.contains(&group));
+    let batch = args.batch.unwrap_or(1);
+
+    let mut peripheral = args.shape.clone();
+    let mut depthwise = args.depthwise.clone();
+    if group(Group::Conv) {
+        peripheral.extend(cases::PERIPHERAL);
+        depthwise.extend(cases::DEPTHWISE);
+    }
+    let mut mlp = args.mlp.clone();
+    if group(Group::Mlp) {
+        mlp.extend(cases::MLP);
+    }
+    let mut models = Vec::new();
+    for name in &args.model {
+        let size = args.size.map_or_else(|| model::usual_size(name), Ok)?;
+        models.extend(NETWORK.map(|pass| Model { name: name.clone(), dense: args.dense, size, batch, pass }));
+    }
+    if group(Group::Model) {
+        models.extend(cases::models(model::default_training()?.batch.size));
+    }
+
+    let passes = || OPERATOR.into_iter().filter(wanted);
+    let mut cases: Vec<Case> = Vec::new();
+    cases.extend(
+        peripheral
+            .into_iter()
+            .flat_map(|shape| passes().map(move |pass| Case::Peripheral(shape, batch, pass))),
+    );
+    cases.extend(
+        depthwise.into_iter().flat_map(|shape| passes().map(move |pass| Case::Depthwise(shape, batch, pass))),
+    );
+    cases.extend(mlp.into_iter().flat_map(|shape| passes().map(move |pass| Case::Mlp(shape, pass))));
+    cases.extend(models.into_iter().filter(|model| wanted(&model.pass)).map(Case::Model));
+    Ok(cases)
+}
+
+/// How cases are measured.
+struct Measuring<'a> {
+    args: &'a BenchArgs,
+    device: Device,
+    /// What results on the processor are held against.
+    peak: Option<PeakRate>,
+    operators: Box<dyn Operators>,
+    /// Threads for operators.
+    pool: rayon::ThreadPool,
+}
+
+impl Measuring<'_> {
+    fn new(args: &BenchArgs) -> Result<Measuring<'_>> {
+        let threads = args.threads.unwrap_or(1);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .context("cannot start the threads")?;
+        let runs = args.runs;
+        let device = args.device.device.open()?;
+        let (peak, operators): (_, Box<dyn Operators>) = match &device {
+            Device::Cpu(backend) => {
+                let peak = PeakRate::measure();
+                (Some(peak), Box::new(Bench { level: backend.level(), threads, runs, peak }))
+            }
+            Device::Gpu(backend) => (None, Box::new(GpuBench { gpu: backend.gpu().clone(), runs })),
+        };
+        Ok(Measuring { args, device, peak, operators, pool })
+    }
+
+    /// Who waits at a terminal sees what for.
+    fn announce(&self, case: &Case, number: usize, all: usize) {
+        if std::io::stderr().is_terminal() {
+            let name = match case {
+                Case::Peripheral(shape, ..) => format!("peripheral convolution {0} x {0}", shape.kernel),
+                Case::Depthwise(shape, ..) => {
+                    format!("depthwise convolution {} x {}", shape.kernel_h, shape.kernel_w)
+                }
+                Case::Mlp(shape, _) => format!("pixel MLP of {} channels", shape.c),
+                Case::Model(model) => format!("{} at {}, {}", model.name, model.size, model.pass.name()),
+            };
+            note!("{number} of {all}: {name}");
+        }
+    }
+
+    fn measure(&self, case: &Case) -> Result<Record> {
+        let (args, choice, operators) = (self.args, &self.args.device.device, &self.operators);
+        match case {
+            Case::Peripheral(shape, n, pass) => self.pool.install(|| operators.peripheral(*shape, *n, *pass)),
+            Case::Depthwise(shape, n, pass) => self.pool.install(|| operators.depthwise(*shape, *n, *pass)),
+            Case::Mlp(shape, pass) => self.pool.install(|| operators.mlp(*shape, *pass)),
+            Case::Model(model) if args.in_this_process => {
+                in_pool(args.threads, || model::measure(model, &self.device, args.runs, self.peak))
+            }
+            Case::Model(model) => model::in_own_process(model, choice, args.threads, args.runs),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: BenchArgs,
+    }
+
+    fn parse(line: &str) -> Result<BenchArgs, clap::Error> {
+        Line::try_parse_from(["bench"].into_iter().chain(line.split_whitespace())).map(|line| line.args)
+    }
+
+    fn cases_of(line: &str) -> Vec<Case> {
+        cases(&parse(line).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_table_has_every_group_and_groups_can_be_chosen() {
+        let all = cases_of("");
+        let parts = ["conv", "mlp", "model"].map(|group| cases_of(&format!("--only {group}")));
+        assert_eq!(all, parts.concat());
+        assert_eq!(cases_of("--only model --only mlp"), [&parts[1][..], &parts[2][..]].concat());
+        assert_eq!(cases_of("--only conv,mlp"), [&parts[0][..], &parts[1][..]].concat());
+        assert!(parts[2].contains(&Case::Model(Model {
+            name: "pelk_atto".to_owned(),
+            dense: false,
+            size: 28,
+            batch: 128,
+            pass: Pass::TrainStep,
+        })));
+        assert_eq!(cases_of("--pass inference,train_step"), parts[2]);
+        assert!(cases_of("--only mlp --pass inference").is_empty());
+    }
+
+    #[test]
+    fn what_is_given_is_measured_alone() {
+        let shape = Peripheral { c: 36, h: 56, kernel: 51, center: 5 };
+        assert_eq!(
+            cases_of("--shape 36,56,51,5 --pass forward"),
+            [Case::Peripheral(shape, 1, Pass::Forward)]
+        );
+        assert_eq!(
+            cases_of("--shape 36,56,51,5 --batch 2"),
+            [Case::Peripheral(shape, 2, Pass::Forward), Case::Peripheral(shape, 2, Pass::ForwardBackward)]
+        );
+        assert_eq!(cases_of("--mlp 49,768 --depthwise 8,7,5,3").len(), 4);
+        let model = |name: &str, size, pass| {
+            Case::Model(Model { name: name.to_owned(), dense: false, size, batch: 1, pass })
+        };
+        assert_eq!(
+            cases_of("--model pelk_t --model pelk_atto --pass inference"),
+            [model("pelk_t", 224, Pass::Inference), model("pelk_atto", 28, Pass::Inference)]
+        );
+        assert_eq!(
+            cases_of("--model pelk_t --size 64 --pass train_step"),
+            [model("pelk_t", 64, Pass::TrainStep)]
+        );
+    }
+
+    #[test]
+    fn senseless_arguments_are_refused() {
+        for line in [
+            "--only gpu",
+            "--only conv --shape 36,56,51,5",
+            "--shape 36,56,51",
+            "--size 224",
+            "--batch 2",
+            "--mlp 49,768 --batch 2",
+            "--model pelk_t --size 0",
+            "--threads 0",
+            "--runs 0",
+            "--pass sideways",
+            "--dense",
+            "--check-dispatch --only conv",
+            "--table8 --model pelk_t",
+            "--table8 --json",
+            "--in-this-process",
+            "--profile",
+            "--model pelk_t --profile --json",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        let unknown = cases(&parse("--model pelk_tt").unwrap()).unwrap_err().to_string();
+        assert!(unknown.contains("pelk_t"), "{unknown}");
+    }
+}

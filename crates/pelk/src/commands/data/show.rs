@@ -1,0 +1,125 @@
+//! `pelk data show`
+
+mod batches;
+
+use crate::output::say;
+use crate::pictures::{Sheet, class_color, class_color_name, class_map, picture, save, tile};
+use crate::workspace::{DATASETS, RUNS, data_config, dataset, shown};
+use anyhow::{Result, bail};
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use image::RgbImage;
+use pelk_data::{Dataset, Labeling, Split};
+use pelk_train::CanvasConfig;
+use std::path::{Path, PathBuf};
+
+/// Write a contact sheet of a dataset's images as PNG
+///
+/// A row a class; where the places of an image have classes of their own, each image beside its labels instead. With --preset or
+/// --config, what a network sees in training instead: batches after augmentation and mixing, a row a batch, with the classes and
+/// their shares; with --test, what it sees in evaluations.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  pelk data show --task long-range --count 12
+  pelk data show --task scenes --set size=[192,288]
+  pelk data show --preset fashion-mnist-long --set data.mix.mixup_alpha=0.8")]
+pub struct ShowArgs {
+    /// The dataset
+    #[arg(long, value_name = "NAME", default_value = DATASETS[0], value_parser = PossibleValuesParser::new(DATASETS))]
+    task: String,
+    /// Show the batches of a preset
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["task", "config"])]
+    preset: Option<String>,
+    /// Show the batches of a configuration of your own, such as a run's config.toml
+    #[arg(long, value_name = "FILE", conflicts_with = "task")]
+    config: Option<PathBuf>,
+    /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Show the test images
+    #[arg(long)]
+    test: bool,
+    /// Images of each class, or images in all where places have labels; with --preset or --config, images of each batch
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    count: usize,
+    /// Batches, with --preset or --config
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    batches: usize,
+    /// Seed of a composed dataset's canvases
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with_all = ["preset", "config"])]
+    seed: u64,
+    /// Change what scenes look like, for instance occlusion=0.2, or with --preset or --config a key of the configuration, for
+    /// instance data.augmentation.flip_probability=0; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The picture [default: runs/data/NAME-SPLIT.png, or NAME-SPLIT-batches.png]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the data are unusable or the picture cannot be written.
+pub fn run(args: &ShowArgs) -> Result<()> {
+    let split = if args.test { Split::Test } else { Split::Train };
+    if args.preset.is_some() || args.config.is_some() {
+        return batches::run(args, split);
+    }
+    let canvases = CanvasConfig { seed: args.seed, train: args.count, test: args.count };
+    let data = dataset(&data_config(&args.task, canvases, &args.set)?, args.data.as_deref(), split)?;
+    let sheet = match data.labeling() {
+        Labeling::Image => by_class(&*data, args.count)?,
+        Labeling::Places { .. } => beside_labels(&*data, args.count)?,
+    };
+    let default = || Path::new(RUNS).join("data").join(format!("{}-{split}.png", args.task));
+    let path = args.out.clone().unwrap_or_else(default);
+    save(&sheet, &path)?;
+    let size = data.image_size().map_or("different sizes".to_owned(), |[h, w]| format!("{h} x {w} pixels"));
+    say!("{} {split} images of {size}, {} channels: {}", data.len(), data.channels(), shown(&path));
+    Ok(())
+}
+
+/// The size of a tile for images of this size; those that differ are shown as squares of this side.
+fn tile_of(data: &dyn Dataset) -> [u32; 2] {
+    const SIDE: usize = 192;
+    tile(data.image_size().unwrap_or([SIDE; 2]))
+}
+
+fn by_class(data: &dyn Dataset, count: usize) -> Result<RgbImage> {
+    let classes = data.classes();
+    let mut found = vec![0; classes.len()];
+    let mut sheet = Sheet::new(classes.len(), count, tile_of(data), &[]);
+    for index in 0..data.len() {
+        if found.iter().all(|&found| found == count) {
+            break;
+        }
+        let sample = data.sample(index)?;
+        let Some(&label) = sample.labels.first() else { bail!("sample {index} has no label") };
+        let column = &mut found[label as usize];
+        if *column < count {
+            let image = picture(sample.size, data.channels(), &sample.pixels);
+            sheet.draw(label as usize, *column, &image, true);
+            *column += 1;
+        }
+    }
+    say!("Rows, from the top: {}", classes.join(", "));
+    Ok(sheet.into_picture())
+}
+
+fn beside_labels(data: &dyn Dataset, count: usize) -> Result<RgbImage> {
+    let count = count.min(data.len());
+    let columns = (count as f64).sqrt().ceil() as usize;
+    let mut sheet = Sheet::new(count.div_ceil(columns), 2 * columns, tile_of(data), &[]);
+    for index in 0..count {
+        let sample = data.sample(index)?;
+        let (row, column) = (index / columns, 2 * (index % columns));
+        sheet.draw(row, column, &picture(sample.size, data.channels(), &sample.pixels), true);
+        sheet.draw(row, column + 1, &class_map(data.labeling().size(sample.size), &sample.labels), false);
+    }
+    let legend = data.classes().iter().enumerate().map(|(i, class)| match class_color_name(i) {
+        Some(name) => format!("{name} {class}"),
+        None => format!("#{} {class}", class_color(i).0.map(|value| format!("{value:02x}")).concat()),
+    });
+    say!("Labels: {}", legend.collect::<Vec<_>>().join(", "));
+    Ok(sheet.into_picture())
+}

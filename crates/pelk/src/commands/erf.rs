@@ -1,0 +1,243 @@
+//! `pelk erf`: effective receptive fields.
+
+mod field;
+mod gradient;
+mod heatmap;
+mod subject;
+
+use crate::output::{note, say};
+use crate::table::{Table, number, text};
+use crate::workspace::{RUNS, in_pool, shown};
+use anyhow::{Context, Result, ensure};
+use clap::ArgGroup;
+use clap::builder::RangedU64ValueParser;
+use field::{Field, THRESHOLDS};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use subject::{Source, Subject};
+
+/// Draw effective receptive fields: how far the center of a network's last map sees.
+///
+/// As RepLKNet measures it and figure 4 of PeLK shows it: the gradient, by the pixels, of the sum over the channels of the
+/// positive features at the center of the last stage's map; what is positive of it, summed over the colors and averaged
+/// over images. Writes a heat map of `log10(score + 1)` for each network, all of them side by side (erf.png), and erf.csv
+/// with the smallest centered squares that hold more than a share t of the sum.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = EXAMPLES,
+    group = ArgGroup::new("networks").args(["checkpoint", "model"]).multiple(true).required(true)
+)]
+pub struct ErfArgs {
+    /// A trained network: a best.safetensors or last.safetensors that `train` wrote; may be repeated
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+
+    /// A network with random weights and a layer scale of 1, by its name in `pelk cost --help`; may be repeated. It
+    /// shows little of large kernels, whose BatchNorm has seen no image yet: some steps of training show more
+    #[arg(long, value_name = "NAME")]
+    model: Vec<String>,
+
+    /// Seed of the random weights
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "model")]
+    seed: u64,
+
+    /// Images: PNG, JPEG, BMP, GIF, WebP, TIFF or PNM [default: test images of the checkpoint's dataset, and of
+    /// Fashion-MNIST for models for small images; other models need some]
+    #[arg(value_name = "IMAGE")]
+    files: Vec<PathBuf>,
+
+    /// Take so many test images
+    #[arg(long, value_name = "N", default_value_t = 50, conflicts_with = "files", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    images: usize,
+
+    /// Height and width that images are resized to [default: what a checkpoint was trained on; for random networks 1024 as
+    /// in the papers, or 28 for models for small images]
+    #[arg(long, value_name = "PIXELS", value_parser = RangedU64ValueParser::<usize>::new().range(1..=8192))]
+    size: Option<usize>,
+
+    /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// The folder to write to [default: runs/erf]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Threads to compute with [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pelk erf --checkpoint runs/fashion-mnist/best.safetensors
+  pelk erf --model pelk_atto --model slak_atto --model convnext_atto
+  pelk erf --model pelk_t --size 512 photos/*.jpg";
+
+/// What the columns mean.
+const EXPLANATION: &str = "\
+t    the smallest centered square with more than a share t of log10(score + 1), in percent of the area; a dash where no
+     square within the image has so much. Smaller is more concentrated.";
+
+/// Runs the command.
+///
+/// # Errors
+/// When a network or an image is unusable, or a file cannot be written.
+pub fn run(args: &ErfArgs) -> Result<()> {
+    in_pool(args.threads, || erf(args))
+}
+
+/// The field of one network.
+struct Measured {
+    name: String,
+    images: usize,
+    field: Field,
+}
+
+fn erf(args: &ErfArgs) -> Result<()> {
+    let sources = sources(args)?;
+    let out = args.out.clone().unwrap_or_else(|| Path::new(RUNS).join("erf"));
+    std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    let (mut measured, mut pictures) = (Vec::new(), Vec::new());
+    for source in &sources {
+        let one = measure(source, args).with_context(|| format!("cannot measure {}", source.name()))?;
+        let picture = heatmap::picture(&one.field);
+        save(&picture, &out.join(format!("{}.png", one.name)))?;
+        measured.push(one);
+        pictures.push(picture);
+    }
+    save(&heatmap::sheet(&pictures), &out.join("erf.png"))?;
+    let path = out.join("erf.csv");
+    std::fs::write(&path, csv(&measured)).with_context(|| format!("cannot write {}", path.display()))?;
+    say!("{}\n{EXPLANATION}\n", table(&measured));
+    let names: Vec<_> = measured.iter().map(|one| one.name.as_str()).collect();
+    say!("{}: erf.csv, a PNG each, and erf.png with, from the left: {}", shown(&out), names.join(", "));
+    Ok(())
+}
+
+/// The networks that were asked for. Files are named after them, so that names must differ.
+fn sources(args: &ErfArgs) -> Result<Vec<Source>> {
+    let checkpoints = args.checkpoint.iter().cloned().map(Source::Checkpoint);
+    let sources: Vec<_> = checkpoints.chain(args.model.iter().cloned().map(Source::Model)).collect();
+    let mut names = HashSet::from(["erf".to_owned()]);
+    for source in &sources {
+        let name = source.name();
+        ensure!(
+            !names.contains(&name),
+            "the pictures of two networks would be called {name}.png: draw them with different --out"
+        );
+        names.insert(name);
+    }
+    Ok(sources)
+}
+
+fn measure(source: &Source, args: &ErfArgs) -> Result<Measured> {
+    let subject = Subject::new(source, args.seed, args.size)?;
+    let images = subject.images(&args.files, args.images, args.data.as_deref())?;
+    let [height, width] = subject.size();
+    let name = source.name();
+    // Hidden where standard error is no terminal.
+    let bar = ProgressBar::new(images.len() as u64).with_message(format!("{name} at {height} x {width}"));
+    if let Ok(style) = ProgressStyle::with_template("{msg}  {bar:30} {pos}/{len} images, {eta} left") {
+        bar.set_style(style);
+    }
+    let map = subject.score(&images, |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    if map.skipped() > 0 {
+        note!("{name}: {} images were skipped, their gradients are not finite", map.skipped());
+    }
+    Ok(Measured { name, images: map.images(), field: map.field()? })
+}
+
+fn save(picture: &image::RgbImage, path: &Path) -> Result<()> {
+    picture.save(path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn table(measured: &[Measured]) -> Table<7> {
+    let mut table = Table::new([
+        text("network"),
+        number("size"),
+        number("images"),
+        number("area for\nt = 20 %"),
+        number("30 %"),
+        number("50 %"),
+        number("99 %"),
+    ]);
+    for Measured { name, images, field } in measured {
+        let [height, width] = field.size();
+        let [a, b, c, d] = THRESHOLDS.map(|threshold| {
+            let square = field.square(threshold);
+            square.map_or_else(|| "-".to_owned(), |square| format!("{:.2} %", 100.0 * square.ratio))
+        });
+        table.row([name.clone(), format!("{height} x {width}"), images.to_string(), a, b, c, d]);
+    }
+    table
+}
+
+/// A line a network and threshold; side and ratio are empty where no square holds enough.
+fn csv(measured: &[Measured]) -> String {
+    let mut csv = "network,images,height,width,threshold,side,area_ratio\n".to_owned();
+    for Measured { name, images, field } in measured {
+        let [height, width] = field.size();
+        for threshold in THRESHOLDS {
+            let square = field.square(threshold);
+            let [side, ratio] = square
+                .map_or_else(Default::default, |square| [square.side.to_string(), square.ratio.to_string()]);
+            // A name with a comma or a quote needs quotes.
+            let name = name.replace('"', "\"\"");
+            let _ = writeln!(csv, "\"{name}\",{images},{height},{width},{threshold},{side},{ratio}");
+        }
+    }
+    csv
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        erf: ErfArgs,
+    }
+
+    fn parse(line: &str) -> Result<ErfArgs, clap::Error> {
+        Command::try_parse_from(line.split_whitespace()).map(|command| command.erf)
+    }
+
+    #[test]
+    fn networks_are_needed_and_their_names_must_differ() {
+        for line in
+            ["erf", "erf a.png", "erf --model pelk_t --images 0", "erf --model pelk_t --images 3 a.png"]
+        {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        let error = |line| sources(&parse(line).unwrap()).unwrap_err().to_string();
+        assert!(error("erf --model pelk_t --model pelk_t").contains("pelk_t.png"));
+        assert!(error("erf --checkpoint a/b.safetensors --checkpoint x/a/b.safetensors").contains("a-b.png"));
+        let both = sources(&parse("erf --model pelk_t --checkpoint a/b.safetensors").unwrap()).unwrap();
+        assert_eq!(both.iter().map(Source::name).collect::<Vec<_>>(), ["a-b", "pelk_t"]);
+    }
+
+    #[test]
+    fn a_run_writes_pictures_and_ratios() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("fields");
+        let line = format!("erf --model slak_atto --model convnext_atto --images 1 --out {}", out.display());
+        erf(&parse(&line).unwrap()).unwrap();
+        for name in ["slak_atto.png", "convnext_atto.png", "erf.png"] {
+            assert!(image::open(out.join(name)).unwrap().width() >= 256, "{name}");
+        }
+        let csv = std::fs::read_to_string(out.join("erf.csv")).unwrap();
+        assert_eq!(csv.lines().count(), 1 + 2 * THRESHOLDS.len());
+        for name in ["slak_atto", "convnext_atto"] {
+            let start = format!("\"{name}\",1,28,28,");
+            let lines = csv.lines().filter_map(|line| line.strip_prefix(&start));
+            let sides: Vec<usize> = lines.filter_map(|line| line.split(',').nth(1)?.parse().ok()).collect();
+            assert!(sides.len() >= 3 && sides.is_sorted() && sides[0] < sides[2], "{name}: {sides:?}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! `pelk train`
+
+mod estimate;
+mod files;
+mod predictions;
+mod report;
+
+use crate::dashboard::{Dashboard, Headline};
+use crate::device::{DeviceArgs, on_device};
+use crate::interrupt::stop_on_ctrl_c;
+use crate::output::{note, say};
+use crate::presets::{self, PRESETS};
+use crate::progress::{Display, Progress};
+use crate::workspace::{RUNS, datasets, in_pool, shown};
+use anyhow::{Result, bail};
+use clap::builder::RangedU64ValueParser;
+use files::{Files, StepLog, Waited};
+use pelk_autodiff::Backend;
+use pelk_train::{Checkpoint, EventLog, Limits, Metric, Outcome, Run, TrainConfig, Trainer};
+use report::{conclude, describe_start, introduce};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Train a network; without options, a small PeLK on Fashion-MNIST in a few minutes
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct TrainArgs {
+    /// What to train: fashion-mnist (the default, a few minutes), fashion-mnist-long (better, under an hour), long-range
+    /// (how far a kernel sees), scenes (segmentation, six minutes); on data of your own: folder (pictures in a folder a class),
+    /// cifar10; as in the paper, for which one GPU is little: imagenet-pelk-t, -s, -b, -b-101, -b-384 and -b-101-384, and for
+    /// segmentation ade20k-pelk-t, -s, -b and -b-101
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    preset: Option<String>,
+    /// A configuration of your own instead of a preset; start from the config.toml of a run
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the dataset's files [default: the folder of the dataset's name in `datasets`]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Start the backbone from the weights in a safetensors file, such as a classifier's best.safetensors
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Change a key of the configuration, for instance optimizer.learning_rate=0.002; without a value it has its default again; may
+    /// be repeated
+    #[arg(long, value_name = "KEY.PATH=VALUE")]
+    set: Vec<String>,
+    /// Folder of the run's files [default: runs/PRESET, numbered where that is taken]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with the run in --out, or with the preset's latest run, from its last checkpoint
+    #[arg(long, conflicts_with_all = ["set", "seed", "config", "weights"])]
+    resume: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Threads to compute with; does not change results [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Stop after this step and save; the schedule stays that of the whole run, so --resume can finish it
+    #[arg(long, value_name = "N")]
+    max_steps: Option<u64>,
+    /// Save last.safetensors every so many steps, beside each evaluation
+    #[arg(long, value_name = "STEPS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: u64,
+    /// Keep so many states to go on from: last.safetensors, and those before it in the folder `checkpoints`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    keep: usize,
+    /// Threads that read images and change those of training, beside those that compute; does not change results
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
+    loaders: usize,
+    /// Say how long the run will take and take one step, without a folder; nothing is kept
+    #[arg(long, conflicts_with_all = ["out", "resume", "max_steps", "step_log"])]
+    dry_run: bool,
+    /// Write a line for each step: step, loss, norm of the gradients, accuracy on its images, learning rate, seconds that it
+    /// took, seconds of these that it waited for images
+    #[arg(long, value_name = "FILE.csv")]
+    step_log: Option<PathBuf>,
+    /// Show the run on the whole terminal: curves, last evaluations, time left; q saves and stops, as Ctrl-C does
+    #[arg(long)]
+    tui: bool,
+    /// Seed of everything random; runs with equal seeds give equal bits
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pelk train
+  pelk train --set model.name=convnext_atto --out runs/convnext
+  pelk train --set schedule.epochs=10 --set optimizer.learning_rate=0.002
+  pelk train --preset scenes
+  pelk train --preset ade20k-pelk-t --data ADEChallengeData2016 --weights pelk-t.safetensors
+  pelk train --resume
+  pelk train --preset fashion-mnist-long --tui
+  pelk train --preset fashion-mnist-long --dry-run
+
+A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors,
+last.safetensors and event files for `tensorboard --logdir runs`; with averaged weights (ema.decay) best-ema.safetensors;
+of segmentation predictions.png. Ctrl-C saves before it stops, with exit status 0.";
+
+/// Runs the command.
+///
+/// # Errors
+/// When the arguments, the data or a file of the run are unusable, or training fails.
+pub fn run(args: &TrainArgs) -> Result<()> {
+    in_pool(args.threads, || on_device!(args.device.device.open()?, backend => train(args, backend)))
+}
+
+fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
+    if args.tui {
+        Dashboard::check_terminal()?;
+    }
+    let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
+    let datasets = datasets(&config.data, args.data.as_deref())?;
+    let device = backend.name();
+    let mut trainer = Trainer::new(backend, config.clone(), datasets.clone())?;
+    let limits = Limits {
+        max_steps: args.max_steps,
+        checkpoint_every: Some(args.checkpoint_every),
+        loaders: Some(args.loaders),
+    };
+    let mut run = match origin {
+        Origin::Fresh(folder) => {
+            if let Some(start) = trainer.warm_start()? {
+                say!("{}", describe_start(&config, &start));
+            }
+            if args.dry_run {
+                introduce(&trainer, &config, &datasets, &device, None)?;
+                return estimate::dry_run(&mut trainer, limits);
+            }
+            // Only now, so that a run which cannot start leaves no folder behind.
+            Run::create(&folder, &config)?
+        }
+        Origin::Resumed(run, Some(checkpoint)) => {
+            trainer.restore(*checkpoint, &run.last())?;
+            run
+        }
+        Origin::Resumed(run, None) => {
+            note!("The run had not come to a checkpoint yet: starting it from the beginning.");
+            trainer.warm_start()?;
+            run
+        }
+    };
+    introduce(&trainer, &config, &datasets, &device, Some(&run))?;
+
+    let stop = stop_on_ctrl_c()?;
+    let total = trainer.total_steps();
+    let last = args.max_steps.map_or(total, |max| max.min(total));
+    if trainer.step() >= last {
+        say!("Nothing to do: the run has taken {} of {last} steps.", trainer.step());
+        return Ok(());
+    }
+    match trainer.estimate(limits) {
+        Ok(estimate) => say!("{}", estimate::sentence(&estimate)),
+        // The run meets the same soon, and saves what it has come to.
+        Err(error) => note!("no estimate of the time: {error}"),
+    }
+    let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
+    let events = EventLog::create(run.folder(), trainer.step())?;
+    let progress = match args.tui {
+        true => {
+            let title = format!("{} on {}", config.model.name, config.data.dataset);
+            let place = format!("{} · {device}", shown(run.folder()));
+            let headline = Headline { title, place, metric: config.metric(), steps: (trainer.step(), last) };
+            Display::Dashboard(Dashboard::open(headline, run.rows(), stop.clone())?)
+        }
+        false => Display::Lines(Progress::new(trainer.step(), last)),
+    };
+    let start = Instant::now();
+    let mut observer = Files {
+        run: &mut run,
+        metric: config.metric(),
+        keep: args.keep,
+        progress,
+        stop,
+        step_log,
+        events,
+        waited: Waited::default(),
+    };
+    let outcome = trainer.run(limits, &mut observer);
+    observer.progress.finish();
+    let waited = observer.waited.share();
+    let (step_log, events) = (observer.step_log, observer.events);
+    let (outcome, seconds) = (outcome?, start.elapsed().as_secs_f64());
+    let sheet = match (outcome, config.metric()) {
+        (Outcome::Finished, Metric::MeanIou) => {
+            let path = run.folder().join("predictions.png");
+            predictions::write(&path, &trainer, &config, &*datasets.test)?;
+            Some(path)
+        }
+        _ => None,
+    };
+    conclude(outcome, &run, &trainer, &config, sheet.as_deref(), seconds, waited, args);
+    if let Some(log) = step_log {
+        log.close()?;
+    }
+    events.close()?;
+    Ok(())
+}
+
+/// Where a run's state comes from.
+enum Origin {
+    /// A new run, in this folder.
+    Fresh(PathBuf),
+    /// A run that had begun, and its last checkpoint, if it had come to one.
+    Resumed(Run, Option<Box<Checkpoint>>),
+}
+
+fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
+    let mut settings = args.set.clone();
+    settings.extend(args.seed.map(|seed| format!("seed={seed}")));
+    settings.extend(
+        args.weights.iter().map(|path| format!("weights={}", toml::Value::from(path.display().to_string()))),
+    );
+    let (name, config) = presets::configuration(args.preset.as_deref(), args.config.as_deref(), &settings)?;
+    let folder = args.out.clone().unwrap_or_else(|| free_folder(&name));
+    Ok((config, Origin::Fresh(folder)))
+}
+
+fn resume(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
+    let folder = match &args.out {
+        Some(folder) => folder.clone(),
+        None => {
+            let name = presets::find(args.preset.as_deref().unwrap_or(PRESETS[0].name))?.name;
+            match numbered(name).take_while(|folder| Run::exists(folder)).last() {
+                Some(folder) => folder,
+                None => bail!("there is no run of preset {name} to resume; give its folder with --out"),
+            }
+        }
+    };
+    let (run, config, checkpoint) = Run::open(&folder)?;
+    Ok((config, Origin::Resumed(run, checkpoint.map(Box::new))))
+}
+
+/// `runs/NAME`, `runs/NAME-2`, `runs/NAME-3`, and so on.
+fn numbered(name: &str) -> impl Iterator<Item = PathBuf> {
+    let first = Path::new(RUNS).join(name);
+    let others = (2..).map({
+        let first = first.clone();
+        move |i: u32| PathBuf::from(format!("{}-{i}", first.display()))
+    });
+    std::iter::once(first).chain(others)
+}
+
+fn free_folder(name: &str) -> PathBuf {
+    numbered(name).find(|folder| !Run::exists(folder)).unwrap_or_else(|| Path::new(RUNS).join(name))
+}

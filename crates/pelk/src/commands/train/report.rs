@@ -1,0 +1,158 @@
+//! What is said before and after a run.
+
+use super::TrainArgs;
+use crate::invocation::Advice;
+use crate::output::say;
+use crate::progress::duration;
+use crate::table::{Table, number};
+use crate::workspace::shown;
+use anyhow::Result;
+use pelk_autodiff::Backend;
+use pelk_models::Head;
+use pelk_train::{Datasets, Metric, MetricsRow, Outcome, Run, Scores, TrainConfig, Trainer, WarmStart};
+use std::path::Path;
+
+/// What became of the weights that the run starts from.
+pub fn describe_start(config: &TrainConfig, start: &WarmStart) -> String {
+    let some = |names: &[String]| match names {
+        [] => "none".to_owned(),
+        names => {
+            let mut parts: Vec<&str> =
+                names.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
+            parts.dedup();
+            format!("{} ({})", names.len(), parts.join(", "))
+        }
+    };
+    format!(
+        "{} tensors from {}; starting afresh: {}; in the file and not used: {}",
+        start.taken,
+        config.weights.display(),
+        some(&start.fresh),
+        some(&start.unused),
+    )
+}
+
+/// What is going to be trained, and where.
+///
+/// # Errors
+/// When the configuration makes no network.
+pub fn introduce<B: Backend>(
+    trainer: &Trainer<B>,
+    config: &TrainConfig,
+    datasets: &Datasets,
+    device: &str,
+    run: Option<&Run>,
+) -> Result<()> {
+    let parameters = trainer.network().trained_values()?;
+    say!(
+        "{} ({parameters} parameters) on {}: {} training and {} test images",
+        config.model.name,
+        config.data.dataset,
+        datasets.train.len(),
+        datasets.test.len(),
+    );
+    say!(
+        "{} steps, {} an epoch, on {device} with {} threads, seed {}",
+        trainer.total_steps(),
+        trainer.steps_per_epoch(),
+        rayon::current_num_threads(),
+        config.seed,
+    );
+    if let Some(run) = run {
+        say!("run folder: {}", shown(run.folder()));
+    }
+    if trainer.step() > 0 {
+        say!("going on after step {}", trainer.step());
+    }
+    Ok(())
+}
+
+/// Rows of the table at the end: the last few epochs.
+const ROWS: usize = 5;
+/// The share of their time that steps waited for images above which the user hears of it.
+const WORTH_SAYING: f64 = 0.1;
+
+/// What a run came to, and what can be done with it.
+pub fn conclude<B: Backend>(
+    outcome: Outcome,
+    run: &Run,
+    trainer: &Trainer<B>,
+    config: &TrainConfig,
+    sheet: Option<&Path>,
+    seconds: f64,
+    waited: f64,
+    args: &TrainArgs,
+) {
+    let (step, total) = (trainer.step(), trainer.total_steps());
+    let (rows, metric) = (run.rows(), config.metric());
+    if !rows.is_empty() {
+        let averaged = rows.iter().any(|row| row.ema.is_some());
+        let mut table = Table::new([
+            number("epoch"),
+            number("step"),
+            number("train loss"),
+            number("test loss"),
+            number(match (metric, averaged) {
+                (Metric::Accuracy, false) => "test accuracy",
+                (Metric::Accuracy, true) => "test accuracy (EMA)",
+                (Metric::MeanIou, false) => "test mIoU",
+                (Metric::MeanIou, true) => "test mIoU (EMA)",
+            }),
+            number("images/s"),
+        ]);
+        for row in &rows[rows.len().saturating_sub(ROWS)..] {
+            let percent = |scores: &Scores| format!("{:.2} %", 100.0 * metric.of(scores));
+            let ema = row.ema.map_or(String::new(), |scores| format!(" ({})", percent(&scores)));
+            table.row([
+                row.epoch.to_string(),
+                row.step.to_string(),
+                format!("{:.4}", row.train_loss),
+                format!("{:.4}", row.test.loss),
+                percent(&row.test) + &ema,
+                format!("{:.0}", row.images_per_second),
+            ]);
+        }
+        say!("\n{table}");
+    }
+    match (outcome, rows.last()) {
+        (Outcome::Finished, Some(last)) => {
+            let best = |scores: &dyn Fn(&MetricsRow) -> Option<Scores>| {
+                100.0 * rows.iter().filter_map(scores).map(|scores| metric.of(&scores)).fold(0.0, f64::max)
+            };
+            say!(
+                "Test {} {:.2} % at the end (best {:.2} %), in {}.",
+                metric.name(),
+                100.0 * metric.of(&last.test),
+                best(&|row| Some(row.test)),
+                duration(seconds),
+            );
+            if let Some(ema) = last.ema {
+                let (last, best) = (100.0 * metric.of(&ema), best(&|row| row.ema));
+                say!("The average of its weights (EMA): {last:.2} % (best {best:.2} %).");
+            }
+        }
+        (Outcome::Stopped, _) => say!("Stopped and saved after step {step} of {total}."),
+        _ => say!("Saved after step {step} of {total}, the limit given."),
+    }
+    let again = |advice: Advice| advice.on(args.data.as_deref(), &args.device.device);
+    say!("\nNext:");
+    if outcome != Outcome::Finished {
+        say!("  {}", again(Advice::new("train").word("--resume").path("--out", run.folder())));
+    }
+    if run.best().exists() {
+        say!("  {}", again(Advice::new("eval").path("--checkpoint", &run.best())));
+        if trainer.network().config().head != Head::Dense {
+            say!("  {}", Advice::new("predict").path("--checkpoint", &run.best()).word("IMAGE..."));
+        }
+        say!("  open {}", shown(&run.curves()));
+        if let Some(sheet) = sheet {
+            say!("  open {}", shown(sheet));
+        }
+    }
+    if waited > WORTH_SAYING {
+        say!(
+            "\nSteps waited for images for {:.0} % of their time: more --loaders help where there are cores for them.",
+            100.0 * waited
+        );
+    }
+}

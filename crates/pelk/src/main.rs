@@ -1,0 +1,40 @@
+//! The command `pelk`; `pelk --help` lists what it does.
+#![forbid(unsafe_code)]
+
+mod ablation;
+mod chart;
+mod commands;
+mod dashboard;
+mod device;
+mod images;
+mod interrupt;
+mod invocation;
+mod memory;
+mod output;
+mod own_process;
+mod pictures;
+mod presets;
+mod progress;
+mod table;
+mod trained;
+mod workspace;
+
+use crate::output::note;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match commands::run(commands::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut message = format!("error: {error}");
+            for cause in error.chain().skip(1).map(ToString::to_string) {
+                // Some errors quote their cause themselves.
+                if !message.contains(&cause) {
+                    message += &format!("\ncaused by: {cause}");
+                }
+            }
+            note!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

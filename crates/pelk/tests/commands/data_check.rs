@@ -1,0 +1,153 @@
+//! `data check` on small folders: what is in them, what is wrong, and what becomes of it.
+
+use crate::sandbox::{Sandbox, refuse, succeed};
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use std::process::Output;
+
+/// A picture of one color.
+fn save(sandbox: &Sandbox, name: &str, [height, width]: [u32; 2], color: u8) {
+    let path = sandbox.path(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    RgbImage::from_pixel(width, height, Rgb([color, 10, 20])).save(path).unwrap();
+}
+
+/// Two classes of different sizes, `train` and `val`.
+fn photos(sandbox: &Sandbox) {
+    for number in 0..6 {
+        save(sandbox, &format!("photos/train/cat/{number}.png"), [20 + u32::from(number), 30], number);
+    }
+    for number in 0..3 {
+        save(sandbox, &format!("photos/train/dog/{number}.jpg"), [40, 50], 100 + 20 * number);
+    }
+    save(sandbox, "photos/val/cat/0.png", [10, 10], 200);
+}
+
+/// Whether the table has a row of these cells.
+fn has_row(text: &str, cells: &[&str]) -> bool {
+    text.lines()
+        .any(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).eq(cells.iter().copied()))
+}
+
+#[test]
+fn a_folder_of_pictures_is_counted() {
+    let sandbox = Sandbox::new();
+    photos(&sandbox);
+    GrayImage::from_pixel(8, 9, Luma([7])).save(sandbox.path("photos/val/dog.png")).unwrap();
+    std::fs::create_dir(sandbox.path("photos/val/dog")).unwrap();
+    std::fs::rename(sandbox.path("photos/val/dog.png"), sandbox.path("photos/val/dog/gray.jpg")).unwrap();
+    let text = succeed(&mut sandbox.pelk(["data", "check", "photos"]));
+    for row in [
+        &["all", "9", "2"][..],
+        &["cannot be read", "0", "0"],
+        &["JPEG", "3", "0"],
+        &["PNG", "6", "2"],
+        &["gray", "0", "1"],
+        &["with another format's ending", "0", "1"],
+        &["smallest, height x width", "20 x 30", "9 x 8"],
+        &["median", "24 x 30", "9 x 8"],
+        &["largest", "40 x 50", "10 x 10"],
+        &["cat", "6", "1"],
+        &["dog", "3", "1"],
+    ] {
+        assert!(has_row(&text, row), "{row:?}\n{text}");
+    }
+    assert!(text.starts_with("photos: folder\n") && text.ends_with("All 11 images can be read\n"), "{text}");
+    assert!(!text.contains("more than once"), "{text}");
+}
+
+#[test]
+fn images_that_are_there_twice_are_told_apart_by_what_that_does() {
+    let sandbox = Sandbox::new();
+    photos(&sandbox);
+    save(&sandbox, "photos/val/cat/again.bmp", [22, 30], 2);
+    save(&sandbox, "photos/train/dog/cat.png", [21, 30], 1);
+    save(&sandbox, "photos/train/cat/twice.png", [20, 30], 0);
+    let text = succeed(&mut sandbox.pelk(["data", "check", "photos"]));
+    for (what, names) in [
+        ("1 images are there in train and in test", "train/cat/2.png = photos/val/cat/again.bmp"),
+        (
+            "1 images are there more than once, with different labels",
+            "train/cat/1.png = photos/train/dog/cat.png",
+        ),
+        ("1 images are there more than once:", "train/cat/0.png = photos/train/cat/twice.png"),
+        ("1 classes have nothing in test: dog", ""),
+    ] {
+        assert!(text.contains(what) && text.contains(names), "{what}\n{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_can_be_left_out() {
+    let sandbox = Sandbox::new();
+    photos(&sandbox);
+    let whole = sandbox.read("photos/train/dog/0.jpg");
+    std::fs::write(sandbox.path("photos/train/dog/0.jpg"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(sandbox.path("photos/val/cat/page.png"), "<html>").unwrap();
+    let Output { status, stdout, stderr } = sandbox.pelk(["data", "check", "photos"]).output().unwrap();
+    let (text, message) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert_eq!(status.code(), Some(1));
+    assert!(text.contains("1 of train cannot be read:\n  photos/train/dog/0.jpg is damaged"), "{text}");
+    assert!(text.contains("1 of test cannot be read:\n  photos/val/cat/page.png is damaged"), "{text}");
+    assert!(message.contains("2 of 11 images cannot be read: repair or remove them, or"), "{message}");
+    assert!(!sandbox.path("photos/excluded.txt").exists(), "only when asked for");
+
+    let text = succeed(&mut sandbox.pelk(["data", "check", "photos", "--exclude"]));
+    assert!(text.contains("photos/excluded.txt leaves out 2 of 11 images"), "{text}");
+    let list = String::from_utf8(sandbox.read("photos/excluded.txt")).unwrap();
+    assert_eq!(list.lines().skip(1).collect::<Vec<_>>(), ["train/dog/0.jpg", "val/cat/page.png"]);
+
+    // From now on the reader leaves them out and says so; what breaks later comes on top.
+    let mut check = sandbox.pelk(["data", "check", "photos"]);
+    let output = check.output().unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("1 pictures in photos/train/ are left out: photos/excluded.txt names them"),
+        "{said}"
+    );
+    std::fs::write(sandbox.path("photos/train/dog/1.jpg"), &whole[..20]).unwrap();
+    succeed(&mut sandbox.pelk(["data", "check", "photos", "--exclude"]));
+    let list = String::from_utf8(sandbox.read("photos/excluded.txt")).unwrap();
+    assert_eq!(
+        list.lines().skip(1).collect::<Vec<_>>(),
+        ["train/dog/0.jpg", "val/cat/page.png", "train/dog/1.jpg"]
+    );
+}
+
+#[test]
+fn other_layouts_are_recognized_and_their_errors_shown() {
+    let sandbox = Sandbox::new();
+    refuse(&mut sandbox.pelk(["data", "check", "images"]), &["IDX files", "--task mnist"]);
+    let text = succeed(&mut sandbox.pelk(["data", "check", "images", "--task", "mnist"]));
+    assert!(has_row(&text, &["all", "64", "32"]) && has_row(&text, &["7", "6", "3"]), "{text}");
+    refuse(
+        &mut sandbox.pelk(["data", "check", "images", "--task", "mnist", "--exclude"]),
+        &["--exclude is for folders of pictures"],
+    );
+    std::fs::write(sandbox.path("images/t10k-labels-idx1-ubyte"), [0, 0]).unwrap();
+    refuse(
+        &mut sandbox.pelk(["data", "check", "images", "--task", "mnist"]),
+        &["the test set cannot be opened", "t10k-labels", "ends after 2"],
+    );
+    refuse(&mut sandbox.pelk(["data", "check", "nowhere"]), &["nowhere is no folder"]);
+    refuse(&mut sandbox.pelk(["data", "check", "run"]), &["run is no folder"]);
+    photos(&sandbox);
+    save(&sandbox, "photos/val/horse/1.png", [5, 5], 1);
+    refuse(
+        &mut sandbox.pelk(["data", "check", "photos"]),
+        &["the test set", "1 classes that train lacks: horse"],
+    );
+    // Places with labels: a picture and its mask.
+    save(&sandbox, "masks/images/train/1.png", [2, 3], 9);
+    save(&sandbox, "masks/images/test/1.png", [2, 3], 8);
+    for split in ["train", "test"] {
+        std::fs::create_dir_all(sandbox.path(&format!("masks/masks/{split}"))).unwrap();
+        GrayImage::from_pixel(3, 2, Luma([1]))
+            .save(sandbox.path(&format!("masks/masks/{split}/1.png")))
+            .unwrap();
+    }
+    std::fs::write(sandbox.path("masks/palette.txt"), "0 0 0 ground\n9 9 9 thing\n").unwrap();
+    let text = succeed(&mut sandbox.pelk(["data", "check", "masks"]));
+    assert!(text.starts_with("masks: masks\n") && has_row(&text, &["thing", "6", "6"]), "{text}");
+    assert!(text.contains("1 classes have nothing in train: ground"), "{text}");
+}
