@@ -1,8 +1,8 @@
-//! Images that PIL and timm made, with `ci/peers/golden_augmentation.py`.
+//! Images that PIL and timm made, with `tests/fixtures/generate/augmentation.py`.
 
 use safetensors::SafeTensors;
 
-const FILE: &[u8] = include_bytes!("../tests/golden/augmentation.safetensors");
+const FILE: &[u8] = include_bytes!("../tests/fixtures/augmentation.safetensors");
 
 /// An image: its name, height, width and channels, and its bytes.
 pub(crate) struct Golden {

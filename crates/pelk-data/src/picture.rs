@@ -242,7 +242,7 @@ mod tests {
         assert!(matches!(read_rgb(&folder.path().join("none.png")), Err(DataError::Io { .. })));
     }
 
-    /// The pictures that `ci/peers/golden_pictures.py` made, of 14 x 21 pixels.
+    /// The pictures that `tests/fixtures/generate/pictures.py` made, of 14 x 21 pixels.
     fn fixture(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures").join(name)
     }

@@ -151,7 +151,7 @@ STATISTIC = {
 
 PAGE = """# Benchmarks
 
-Made by `ci/peers/run.sh`, which measures pelk and its rivals in turn and writes this page; do not edit it by hand.
+Made by `bench/peers/run.sh`, which measures pelk and its rivals in turn and writes this page; do not edit it by hand.
 
 {machine}
 
@@ -159,7 +159,7 @@ Made by `ci/peers/run.sh`, which measures pelk and its rivals in turn and writes
 threads: one for each parameter and output, without blocks of a kernel that lie wholly outside the image; each of the two
 gradients needs as many as the forward. By spectra a large kernel needs fewer, so that convolutions may take less than
 this floor. "over pelk" is the best rival's time over ours. What each rival computes, and what is computed before its clock starts, is in
-`ci/peers/README.md`.
+`bench/peers/README.md`.
 
 ## Peripheral convolution
 
@@ -219,7 +219,7 @@ Memory of all rivals, MiB:
 
 ## GPU
 
-Measured by `ci/peers/gpu.py`: operators by the device's clock, networks until their result is here; PyTorch's depthwise convolutions are cuDNN's,
+Measured by `bench/peers/gpu.py`: operators by the device's clock, networks until their result is here; PyTorch's depthwise convolutions are cuDNN's,
 or by FFT. A GPU in software has no place here: it is for tests.
 
 {gpu}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the default preset's first steps on the processor and on the GPU, and compares the losses step by step.
 
-    ci/gpu_curve.py [--steps 200] [--within 0.01] [more arguments of `cargo xtask train`]
+    bench/gpu_curve.py [--steps 200] [--within 0.01] [more arguments of `cargo xtask train`]
 
 Fails where a loss on the GPU is further from that on the processor than `--within` of it. On a GPU in software 200 steps take some
 ten minutes.
