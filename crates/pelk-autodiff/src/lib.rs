@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use pelk_autodiff::operators::{CrossEntropy, Linear};
-//! use pelk_autodiff::{Backend, CpuBackend, Executor, Init, ParameterSpec, Parameters, Pass, Role, Shape, Tape, Var};
+//! use pelk_autodiff::{CpuBackend, Executor, Init, ParameterSpec, Parameters, Pass, Role, Shape, Storage, Tape, Var};
 //! use ndarray::ArrayD;
 //!
 //! # fn main() -> Result<(), pelk_autodiff::Error> {
@@ -35,7 +35,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod backend;
+pub mod backend;
 mod cpu;
 mod eager;
 mod error;
@@ -50,7 +50,7 @@ mod session;
 mod shape;
 mod tape;
 
-pub use backend::{Backend, BatchNormalized, Gradients, Normalized};
+pub use backend::{Backend, BatchNormalized, Gradients, Normalized, Storage};
 pub use cpu::{CpuBackend, CpuTensor};
 pub use eager::Eager;
 pub use error::{Error, Result};

@@ -29,7 +29,7 @@ impl<B: Backend> Session<B> {
     ///
     /// ```
     /// use pelk_autodiff::operators::Gelu;
-    /// use pelk_autodiff::{Backend, CpuBackend, Executor, HostParameters, Parameters, Session, Shape};
+    /// use pelk_autodiff::{CpuBackend, Executor, HostParameters, Parameters, Session, Shape, Storage};
     ///
     /// let backend = CpuBackend::new()?;
     /// let parameters = Parameters::upload(&backend, &HostParameters::new())?;

@@ -4,7 +4,7 @@ use ndarray::ArrayD;
 use pelk_autodiff::operators::{Add, BatchNorm, Gelu, Linear, ScaleSamples};
 use pelk_autodiff::{
     Backend, CpuBackend, Eager, Error, Executor, GpuBackend, HostParameters, Init, ParameterSpec, Parameters,
-    Pass, ReferenceBackend, ReferenceTensor, Result, Role, Session, Shape, Tape, Var,
+    Pass, ReferenceBackend, ReferenceTensor, Result, Role, Session, Shape, Storage, Tape, Var,
 };
 use pelk_cpu::simd::Level;
 use pelk_random::{Purpose, name_hash, stream};

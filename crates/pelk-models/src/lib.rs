@@ -5,7 +5,7 @@
 //! [`cost::count`] and [`Network::parameters`] run it with shapes for values.
 //!
 //! ```
-//! use pelk_autodiff::{Backend, CpuBackend, Eager, Parameters, Shape};
+//! use pelk_autodiff::{CpuBackend, Eager, Parameters, Shape, Storage};
 //! use pelk_models::{Network, initialize, zoo};
 //!
 //! # fn main() -> Result<(), pelk_models::ModelError> {

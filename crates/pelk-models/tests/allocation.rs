@@ -1,6 +1,6 @@
 //! A recorded network runs in the memory of its first image.
 
-use pelk_autodiff::{Backend, CpuBackend, Parameters, Shape};
+use pelk_autodiff::{CpuBackend, Parameters, Shape, Storage};
 use pelk_models::{Network, NetworkConfig, initialize, zoo};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;

@@ -1,7 +1,7 @@
 //! The folded network computes what the network computes in evaluation mode.
 
 use ndarray::ArrayD;
-use pelk_autodiff::{Backend, CpuBackend, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape};
+use pelk_autodiff::{CpuBackend, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape, Storage};
 use pelk_models::zoo::{Form, configure};
 use pelk_models::{
     Boxes, Head, MixerConfig, ModelSpec, Network, NetworkConfig, Position, UperNetConfig, fold, initialize,

@@ -5,7 +5,7 @@ mod common;
 use common::{Recorder, config, trainer, up_to};
 use ndarray::{ArrayD, arr1};
 use pelk_autodiff::{
-    Backend, CpuBackend, HostParameters, Init, ParameterSpec, Parameters, Role, Shape, from_host,
+    CpuBackend, HostParameters, Init, ParameterSpec, Parameters, Role, Shape, Storage, from_host,
 };
 use pelk_train::{Algorithm, Checkpoint, LayerDecay, Optimizer, OptimizerConfig};
 use std::collections::BTreeMap;

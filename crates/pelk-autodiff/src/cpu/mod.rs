@@ -1,7 +1,21 @@
 //! The CPU backend: pelk-cpu's kernels on pooled buffers.
 
-mod operators;
+mod activation;
+mod arithmetic;
+mod channels;
+mod conv2d;
+mod depthwise;
+mod linear;
+mod loss;
+mod normalization;
+mod optimizer;
+mod pixel_mlp;
 mod pool;
+mod position;
+mod reduce;
+mod resample;
+mod residual;
+mod storage;
 
 use crate::{Error, Result, Shape};
 use pelk_cpu::simd::Level;

@@ -1,6 +1,21 @@
 //! The GPU backend: pelk-wgpu's kernels on buffers of a device.
 
-mod operators;
+mod activation;
+mod arithmetic;
+mod channels;
+mod conv2d;
+mod depthwise;
+mod linear;
+mod loss;
+mod normalization;
+mod optimizer;
+mod pixel_mlp;
+mod position;
+mod reduce;
+mod resample;
+mod residual;
+mod storage;
+mod tensors;
 
 use crate::{Error, Result, Shape};
 use pelk_wgpu::{Buffer, Gpu};
@@ -9,8 +24,8 @@ use std::sync::Arc;
 
 /// Runs operators on a GPU; a clone is another handle of the same device.
 ///
-/// Work is recorded and handed over in large pieces; only [`Backend::download`](crate::Backend::download) and
-/// [`Backend::sum_of_squares`](crate::Backend::sum_of_squares) wait for it.
+/// Work is recorded and handed over in large pieces; only [`Storage::download`](crate::Storage::download) and
+/// [`ReduceOps::sum_of_squares`](crate::backend::ReduceOps::sum_of_squares) wait for it.
 #[derive(Clone)]
 pub struct GpuBackend {
     gpu: Gpu,

@@ -10,7 +10,7 @@ mod depthwise;
 mod linear;
 mod loss;
 mod normalization;
-pub mod pixel_mlp;
+mod pixel_mlp;
 mod position;
 mod resample;
 mod residual;

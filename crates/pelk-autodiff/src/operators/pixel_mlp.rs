@@ -4,7 +4,7 @@ use super::{
     Context, Cost, Forward, InputGradients, Operator, expect_shape, misfit, needs, output_gradient,
     with_optional,
 };
-use crate::{Backend, Gradients, Normalized, Result, Shape};
+use crate::{Backend, Result, Shape};
 use std::sync::Arc;
 
 /// `y = shortcut + factor gamma project(GELU(expand(LayerNorm(x))))`.
@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// Inputs: x `[.., C]`, shortcut `[.., C]`, LayerNorm's weight `[C]` and bias `[C]`, the first layer's weight `[H, C]`
 /// and bias `[H]`, the second layer's weight `[C, H]` and bias `[C]`, optionally the layer scale gamma `[C]`. Output: `[.., C]`.
 ///
-/// A composite: every backend has it by way of simpler operators ([`compose`], [`compose_backward`]), and may
-/// override it. Its gradient needs `x` alone, from which the rest is computed again, or what the backend kept of it.
+/// A composite: every backend has it by way of simpler operators ([`compose`](crate::backend::compose),
+/// [`compose_backward`](crate::backend::compose_backward)), and may override it. Its gradient needs `x` alone, from which the rest is computed again, or what the backend kept of it.
 #[derive(Debug, Clone)]
 pub struct PixelMlp {
     /// Let the backend keep for the gradient what lies between the layers, H channels, if it can: faster, for more memory.
@@ -119,97 +119,4 @@ impl Operator for PixelMlp {
         gradients.truncate(context.shapes.len());
         Ok(gradients)
     }
-}
-
-/// What leads from x to the sum of the second layer.
-struct Middle<T> {
-    normalized: Normalized<T>,
-    expanded: T,
-    active: T,
-    projected: T,
-}
-
-fn middle<B: Backend>(
-    backend: &B,
-    op: &PixelMlp,
-    x: &B::Tensor,
-    parameters: &PixelMlpParameters<'_, B::Tensor>,
-) -> Result<Middle<B::Tensor>> {
-    let PixelMlpParameters { norm, expand, project, .. } = parameters;
-    let normalized = backend.layer_norm(x, norm[0], norm[1], op.eps)?;
-    let expanded = backend.linear(&normalized.y, expand[0], Some(expand[1]))?;
-    let active = backend.gelu(&expanded)?;
-    let projected = backend.linear(&active, project[0], Some(project[1]))?;
-    Ok(Middle { normalized, expanded, active, projected })
-}
-
-/// The operator as a composition of simpler ones, which keeps nothing.
-///
-/// # Errors
-/// When the backend refuses.
-pub fn compose<B: Backend>(
-    backend: &B,
-    op: &PixelMlp,
-    x: &B::Tensor,
-    shortcut: &B::Tensor,
-    parameters: &PixelMlpParameters<'_, B::Tensor>,
-) -> Result<Forward<B::Tensor>> {
-    let mut y = middle(backend, op, x, parameters)?.projected;
-    if let Some(gamma) = parameters.gamma {
-        y = backend.scale_channels(&y, gamma)?;
-    }
-    if let Some(factors) = &op.factors {
-        y = backend.scale_samples(&y, factors)?;
-    }
-    Ok(Forward::one(backend.add(&y, shortcut)?, Vec::new()))
-}
-
-/// The gradients of [`compose`] by x, the parameters in the order of the inputs, and gamma.
-///
-/// # Errors
-/// When the backend refuses.
-pub fn compose_backward<B: Backend>(
-    backend: &B,
-    op: &PixelMlp,
-    x: &B::Tensor,
-    parameters: &PixelMlpParameters<'_, B::Tensor>,
-    gy: &B::Tensor,
-    needs: [bool; 8],
-) -> Result<Gradients<B::Tensor, 8>> {
-    let PixelMlpParameters { norm, expand, project, gamma } = parameters;
-    let [
-        x_wanted,
-        norm_weight,
-        norm_bias,
-        expand_weight,
-        expand_bias,
-        project_weight,
-        project_bias,
-        gamma_wanted,
-    ] = needs;
-    let Middle { normalized, expanded, active, projected } = middle(backend, op, x, parameters)?;
-    let mut g = match &op.factors {
-        Some(factors) => backend.scale_samples(gy, factors)?,
-        None => gy.clone(),
-    };
-    let mut ggamma = None;
-    if let Some(gamma) = gamma {
-        let [scaled, gradient] =
-            backend.scale_channels_backward(&projected, gamma, &g, [true, gamma_wanted])?;
-        (g, ggamma) = (expect(op, scaled)?, gradient);
-    }
-    let [g, project_weight, project_bias] =
-        backend.linear_backward(&active, project[0], &g, [true, project_weight, project_bias])?;
-    let g = backend.gelu_backward(&expanded, &expect(op, g)?)?;
-    let [g, expand_weight, expand_bias] =
-        backend.linear_backward(&normalized.y, expand[0], &g, [true, expand_weight, expand_bias])?;
-    let Normalized { mean, inv_std, .. } = &normalized;
-    let g = expect(op, g)?;
-    let [gx, norm_weight, norm_bias] =
-        backend.layer_norm_backward(x, norm[0], mean, inv_std, &g, [x_wanted, norm_weight, norm_bias])?;
-    Ok([gx, norm_weight, norm_bias, expand_weight, expand_bias, project_weight, project_bias, ggamma])
-}
-
-fn expect<T>(op: &PixelMlp, gradient: Option<T>) -> Result<T> {
-    gradient.ok_or_else(|| misfit(op.name(), "the backend gave no gradient where one was asked for"))
 }

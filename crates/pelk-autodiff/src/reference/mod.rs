@@ -1,7 +1,22 @@
 //! The reference backend: plain float64 loops, to hold other backends against.
 
+mod activation;
+mod arithmetic;
+mod channels;
 mod checks;
-mod operators;
+mod conv2d;
+mod depthwise;
+mod linear;
+mod loss;
+mod normalization;
+mod optimizer;
+mod pixel_mlp;
+mod position;
+mod reduce;
+mod resample;
+mod residual;
+mod storage;
+mod tensors;
 
 use crate::{Error, Result, Shape};
 use std::fmt;
@@ -15,7 +30,8 @@ use std::sync::Arc;
 /// [operators](crate::operators).
 ///
 /// ```
-/// use pelk_autodiff::{Backend, ReferenceBackend, ReferenceTensor, Shape};
+/// use pelk_autodiff::backend::ActivationOps;
+/// use pelk_autodiff::{ReferenceBackend, ReferenceTensor, Shape};
 ///
 /// let x = ReferenceTensor::from_f64(&Shape::from([2]), &[0.0, 1.0])?;
 /// let y = ReferenceBackend.gelu(&x)?.to_f64();
@@ -33,8 +49,10 @@ pub struct ReferenceTensor {
     values: Arc<Vec<f64>>,
 }
 
+type Tensor = ReferenceTensor;
+
 impl ReferenceTensor {
-    /// A tensor with these values, which [`Backend::upload`](crate::Backend::upload) takes in float32 only.
+    /// A tensor with these values, which [`Storage::upload`](crate::Storage::upload) takes in float32 only.
     ///
     /// # Errors
     /// When their number is not that of the shape.
@@ -45,7 +63,7 @@ impl ReferenceTensor {
         Ok(ReferenceTensor::new(shape, values.to_vec()))
     }
 
-    /// The values, which [`Backend::download`](crate::Backend::download) rounds to float32.
+    /// The values, which [`Storage::download`](crate::Storage::download) rounds to float32.
     pub fn to_f64(&self) -> Vec<f64> {
         self.values.to_vec()
     }
@@ -74,7 +92,7 @@ impl fmt::Debug for ReferenceTensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Backend;
+    use crate::backend::{ArithmeticOps, Storage};
 
     #[test]
     fn values_keep_their_digits() {

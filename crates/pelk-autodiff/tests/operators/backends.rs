@@ -3,7 +3,7 @@
 use crate::cases::{Case, Kind, all};
 use crate::evaluation::{Evaluation, evaluate};
 use pelk_autodiff::{
-    AdamW, Backend, CpuBackend, Error, GpuBackend, ReferenceBackend, ReferenceTensor, Sgd, Shape,
+    AdamW, Backend, CpuBackend, Error, GpuBackend, ReferenceBackend, ReferenceTensor, Sgd, Shape, Storage,
 };
 use pelk_cpu::simd::Level;
 use pelk_wgpu::{GpuError, Options};

@@ -2,7 +2,7 @@
 
 use crate::cases::{Case, all};
 use crate::evaluation::evaluate;
-use pelk_autodiff::{Backend, Eager, HostParameters, Parameters, ReferenceBackend, ReferenceTensor};
+use pelk_autodiff::{Eager, HostParameters, Parameters, ReferenceBackend, ReferenceTensor, Storage};
 use pelk_random::shuffled;
 
 const STEP: f64 = 1e-5;

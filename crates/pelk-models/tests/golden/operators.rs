@@ -6,12 +6,12 @@ use pelk_autodiff::operators::{
     AdaptiveAvgPool, BatchNorm, BilinearResize, Conv2d, CrossEntropy, DepthwiseConv, Gelu, LayerNorm, Linear,
     PositionBias, Relu, SoftCrossEntropy,
 };
-use pelk_autodiff::{Backend, Executor, Op, Parameters, Tape, Var};
+use pelk_autodiff::{Backend, Executor, Op, Parameters, Storage, Tape, Var};
 use pelk_grid::SharingGrid;
 use pelk_models::Position;
 use serde::Deserialize;
 
-type Value<B> = Var<<B as Backend>::Tensor>;
+type Value<B> = Var<<B as Storage>::Tensor>;
 
 /// A tape on which the case's inputs are leaves.
 struct Inputs<'a, B: Backend> {

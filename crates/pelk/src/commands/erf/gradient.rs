@@ -39,7 +39,7 @@ pub fn input_gradient<B: Backend>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pelk_autodiff::{CpuBackend, Eager, HostParameters};
+    use pelk_autodiff::{CpuBackend, Eager, HostParameters, Storage};
     use pelk_models::{ModelSpec, fold, initialize, zoo};
 
     /// A network of three small stages for images of 24 x 24 pixels, in the form for training and folded.

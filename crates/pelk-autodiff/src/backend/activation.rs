@@ -1,0 +1,19 @@
+//! Activations.
+
+use super::{Storage, T};
+use crate::Result;
+
+/// Activations.
+pub trait ActivationOps: Storage {
+    /// See [`Gelu`](crate::operators::Gelu).
+    fn gelu(&self, x: &T<Self>) -> Result<T<Self>>;
+
+    /// Gradient of x.
+    fn gelu_backward(&self, x: &T<Self>, gy: &T<Self>) -> Result<T<Self>>;
+
+    /// See [`Relu`](crate::operators::Relu).
+    fn relu(&self, x: &T<Self>) -> Result<T<Self>>;
+
+    /// Gradient of x, of which the output `y` is enough to know.
+    fn relu_backward(&self, y: &T<Self>, gy: &T<Self>) -> Result<T<Self>>;
+}

@@ -1,0 +1,14 @@
+//! Splitting and joining channels.
+
+use super::{Storage, T};
+use crate::Result;
+
+/// Splitting and joining channels.
+pub trait ChannelOps: Storage {
+    /// The channels of x as parts of these widths, which sum to all of them: the gradient of
+    /// [`ConcatChannels`](crate::operators::ConcatChannels).
+    fn split_channels(&self, x: &T<Self>, widths: &[usize]) -> Result<Vec<T<Self>>>;
+
+    /// See [`ConcatChannels`](crate::operators::ConcatChannels).
+    fn concat_channels(&self, parts: &[&T<Self>]) -> Result<T<Self>>;
+}

@@ -1,0 +1,21 @@
+//! Dense convolution.
+
+use super::{Gradients, Storage, T};
+use crate::Result;
+use crate::operators::Conv2d;
+
+/// Dense convolution.
+pub trait Conv2dOps: Storage {
+    /// See [`Conv2d`].
+    fn conv2d(&self, op: Conv2d, x: &T<Self>, weight: &T<Self>, bias: Option<&T<Self>>) -> Result<T<Self>>;
+
+    /// Gradients of x, weight, bias.
+    fn conv2d_backward(
+        &self,
+        op: Conv2d,
+        x: &T<Self>,
+        weight: &T<Self>,
+        gy: &T<Self>,
+        needs: [bool; 3],
+    ) -> Result<Gradients<T<Self>, 3>>;
+}

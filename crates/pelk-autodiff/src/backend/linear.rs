@@ -1,0 +1,19 @@
+//! Affine maps.
+
+use super::{Gradients, Storage, T};
+use crate::Result;
+
+/// Affine maps.
+pub trait LinearOps: Storage {
+    /// See [`Linear`](crate::operators::Linear).
+    fn linear(&self, x: &T<Self>, weight: &T<Self>, bias: Option<&T<Self>>) -> Result<T<Self>>;
+
+    /// Gradients of x, weight, bias.
+    fn linear_backward(
+        &self,
+        x: &T<Self>,
+        weight: &T<Self>,
+        gy: &T<Self>,
+        needs: [bool; 3],
+    ) -> Result<Gradients<T<Self>, 3>>;
+}

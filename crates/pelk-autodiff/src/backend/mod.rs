@@ -1,0 +1,79 @@
+//! What a device implements: one trait for each family of operators, and their sum, [`Backend`].
+
+mod activation;
+mod arithmetic;
+mod channels;
+mod conv2d;
+mod depthwise;
+mod linear;
+mod loss;
+mod normalization;
+mod optimizer;
+mod pixel_mlp;
+mod position;
+mod reduce;
+mod resample;
+mod residual;
+mod storage;
+
+pub use activation::ActivationOps;
+pub use arithmetic::ArithmeticOps;
+pub use channels::ChannelOps;
+pub use conv2d::Conv2dOps;
+pub use depthwise::DepthwiseOps;
+pub use linear::LinearOps;
+pub use loss::LossOps;
+pub use normalization::NormalizationOps;
+pub use normalization::{BatchNormalized, Normalized};
+pub use optimizer::OptimizerOps;
+pub use pixel_mlp::{PixelMlpOps, compose, compose_backward};
+pub use position::PositionOps;
+pub use reduce::ReduceOps;
+pub use resample::ResampleOps;
+pub use residual::ResidualOps;
+pub use storage::Storage;
+pub use storage::{Gradients, T};
+
+/// A device's tensors and the operators on them: whatever implements all of these traits.
+///
+/// Activations are `[N, H, W, C]` or `[.., C]`, row-major; weights have PyTorch's shapes. Operators check nothing
+/// that [`Operator::output_shapes`](crate::Operator::output_shapes) has checked already, but never read out of
+/// bounds. For what each operator computes, see the operator of the same name in
+/// [`operators`](crate::operators). `needs` says which gradients are wanted, in the order of the inputs.
+pub trait Backend:
+    Storage
+    + LinearOps
+    + Conv2dOps
+    + DepthwiseOps
+    + PositionOps
+    + NormalizationOps
+    + ActivationOps
+    + PixelMlpOps
+    + ResidualOps
+    + ChannelOps
+    + ResampleOps
+    + ReduceOps
+    + LossOps
+    + ArithmeticOps
+    + OptimizerOps
+{
+}
+
+impl<B> Backend for B where
+    B: Storage
+        + LinearOps
+        + Conv2dOps
+        + DepthwiseOps
+        + PositionOps
+        + NormalizationOps
+        + ActivationOps
+        + PixelMlpOps
+        + ResidualOps
+        + ChannelOps
+        + ResampleOps
+        + ReduceOps
+        + LossOps
+        + ArithmeticOps
+        + OptimizerOps
+{
+}

@@ -1,0 +1,40 @@
+//! Dense convolution.
+
+use super::{CpuBackend, CpuTensor};
+use crate::backend::{Conv2dOps, Gradients};
+use crate::kernels;
+use crate::operators::Conv2d;
+use crate::{Result, Shape};
+use pelk_cpu::conv2d;
+
+impl Conv2dOps for CpuBackend {
+    fn conv2d(
+        &self,
+        op: Conv2d,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        bias: Option<&CpuTensor>,
+    ) -> Result<CpuTensor> {
+        let shape = kernels::conv2d(op, &x.shape, &weight.shape)?;
+        let output = shape.output()?;
+        let output = Shape::from([output.n, output.h, output.w, output.c]);
+        let bias = bias.map(|bias| &bias.values[..]);
+        self.make(output, |y| conv2d::forward(self.level, &shape, &x.values, &weight.values, bias, y))
+    }
+
+    fn conv2d_backward(
+        &self,
+        op: Conv2d,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        gy: &CpuTensor,
+        needs: [bool; 3],
+    ) -> Result<Gradients<CpuTensor, 3>> {
+        let shape = kernels::conv2d(op, &x.shape, &weight.shape)?;
+        let (mut gx, mut gw) = (self.room(needs[0], x), self.room(needs[1], weight));
+        let mut gb = self.vector_room(needs[2], shape.out_channels);
+        let (x, w, gy) = (&x.values, &weight.values, &gy.values);
+        conv2d::backward(self.level, &shape, x, w, gy, gx.slice(), gw.slice(), gb.slice())?;
+        Ok([gx.done(), gw.done(), gb.done()])
+    }
+}

@@ -1,0 +1,6 @@
+//! The pixel MLP as one operator.
+
+use super::ReferenceBackend;
+use crate::backend::PixelMlpOps;
+
+impl PixelMlpOps for ReferenceBackend {}
