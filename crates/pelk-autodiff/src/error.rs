@@ -69,7 +69,7 @@ pub enum Error {
     Gpu(#[from] pelk_wgpu::GpuError),
     /// The SIMD level that was asked for is not there.
     #[error(transparent)]
-    Level(#[from] pelk_cpu::simd::LevelError),
+    Level(#[from] pelk_simd::LevelError),
 }
 
 /// The result of a tensor operation.

@@ -6,8 +6,8 @@ use pelk_autodiff::{
     Backend, CpuBackend, Eager, Error, Executor, GpuBackend, HostParameters, Init, ParameterSpec, Parameters,
     Pass, ReferenceBackend, ReferenceTensor, Result, Role, Session, Shape, Storage, Tape, Var,
 };
-use pelk_cpu::simd::Level;
 use pelk_random::{Purpose, name_hash, stream};
+use pelk_simd::Level;
 use rand::RngExt;
 
 const PASS: Pass = Pass { seed: 7, index: 3 };

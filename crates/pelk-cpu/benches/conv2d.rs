@@ -6,7 +6,7 @@ use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pelk_cpu::conv2d::{Conv2dShape, backward, forward};
 use pelk_cpu::shape::ImageShape;
-use pelk_cpu::simd::Level;
+use pelk_simd::Level;
 
 fn conv2d(c: &mut Criterion) {
     let level = Level::best();

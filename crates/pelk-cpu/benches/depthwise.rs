@@ -6,8 +6,8 @@ use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pelk_cpu::depthwise::{Bias, BoxConv};
 use pelk_cpu::shape::ImageShape;
-use pelk_cpu::simd::Level;
 use pelk_grid::SharingGrid;
+use pelk_simd::Level;
 
 fn depthwise(c: &mut Criterion) {
     let shared = |kernel| SharingGrid::exponential(kernel, 5, 2).unwrap();

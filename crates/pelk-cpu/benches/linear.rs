@@ -6,7 +6,7 @@ use common::{STAGES, bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pelk_cpu::linear;
 use pelk_cpu::pixel_mlp::{Gradients, Parameters, PixelMlp};
-use pelk_cpu::simd::Level;
+use pelk_simd::Level;
 
 fn widening_and_narrowing(c: &mut Criterion) {
     let level = Level::best();

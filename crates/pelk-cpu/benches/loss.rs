@@ -5,7 +5,7 @@ mod common;
 use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pelk_cpu::loss::{CrossEntropy, cross_entropy, cross_entropy_backward};
-use pelk_cpu::simd::Level;
+use pelk_simd::Level;
 
 fn loss(c: &mut Criterion) {
     let level = Level::best();

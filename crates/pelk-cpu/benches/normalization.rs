@@ -4,8 +4,8 @@ mod common;
 
 use common::{STAGES, bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
-use pelk_cpu::simd::Level;
 use pelk_cpu::{batch_norm, layer_norm};
+use pelk_simd::Level;
 
 fn layer_norm(c: &mut Criterion) {
     let level = Level::best();

@@ -5,7 +5,7 @@ mod common;
 use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pelk_cpu::optimizer::{AdamW, Sgd, adamw_step, sgd_step};
-use pelk_cpu::simd::Level;
+use pelk_simd::Level;
 
 fn optimizer(c: &mut Criterion) {
     let level = Level::best();

@@ -4,8 +4,8 @@ mod common;
 
 use common::{STAGES, bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
-use pelk_cpu::simd::Level;
 use pelk_cpu::{activation, channels, elementwise};
+use pelk_simd::Level;
 
 fn gelu(c: &mut Criterion) {
     let level = Level::best();

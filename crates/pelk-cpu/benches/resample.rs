@@ -5,8 +5,8 @@ mod common;
 use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pelk_cpu::shape::ImageShape;
-use pelk_cpu::simd::Level;
 use pelk_cpu::{pool, resize};
+use pelk_simd::Level;
 
 fn resample(c: &mut Criterion) {
     let level = Level::best();

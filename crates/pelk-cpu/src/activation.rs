@@ -1,7 +1,8 @@
 //! Activation functions over tensors of any shape.
 //!
 //! ```
-//! use pelk_cpu::{activation, simd::Level};
+//! use pelk_cpu::activation;
+//! use pelk_simd::Level;
 //! let mut y = [0.0; 3];
 //! activation::relu(Level::best(), &[-1.0, 0.0, 2.0], &mut y)?;
 //! assert_eq!(y, [0.0, 0.0, 2.0]);
@@ -12,7 +13,7 @@
 
 use crate::rowwise::{CHUNK, Map, map_flat};
 use crate::shape::{ShapeError, checked_len, expect_len};
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 
 /// The Gaussian error linear unit in its exact form, `y = x Phi(x)`, `Phi(x) = (1 + erf(x / sqrt 2)) / 2`, as

@@ -5,7 +5,7 @@
 
 use crate::rowwise::{Map, Multiply, Sums, Values, column_sums, map};
 use crate::shape::{ShapeError, checked_len, expect_len};
-use crate::simd::{Level, Simd};
+use pelk_simd::{Level, Simd};
 
 /// `y = (x - mean) inv_std weight + bias` for each channel of `x`, `[rows, channels]`, with the mean and the
 /// biased variance over the rows, `inv_std = 1 / sqrt(variance + eps)`.
@@ -17,7 +17,8 @@ use crate::simd::{Level, Simd};
 /// The variance is the mean square distance from the mean, in a pass of its own, so it does not cancel.
 ///
 /// ```
-/// use pelk_cpu::{batch_norm, simd::Level};
+/// use pelk_cpu::batch_norm;
+/// use pelk_simd::Level;
 /// let (mut y, mut mean, mut inv_std) = ([0.0; 2], [0.0], [0.0]);
 /// let (mut running_mean, mut running_var) = ([0.0], [1.0]);
 /// batch_norm::forward_train(

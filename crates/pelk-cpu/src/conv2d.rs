@@ -10,7 +10,7 @@ use crate::linear;
 use crate::rowwise::CHUNK;
 use crate::scratch;
 use crate::shape::{ImageShape, ShapeError, checked_len, expect_len};
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
 

@@ -5,7 +5,7 @@
 
 use crate::rowwise::{CHUNK, Map, Multiply, Sums, Values, column_sums, map, map_flat};
 use crate::shape::{ShapeError, checked_len, expect_len};
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 
 /// `y = a + b`, all of one length.

@@ -5,7 +5,7 @@
 
 use crate::rowwise::{CHUNK, Values, column_sums, mask};
 use crate::shape::{ShapeError, checked_len, expect_len};
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 
 /// `y[r, c] = (x[r, c] - mean[r]) inv_std[r] weight[c] + bias[c]`, `inv_std = 1 / sqrt(variance + eps)`, with the
@@ -14,7 +14,8 @@ use rayon::prelude::*;
 /// `mean` and `inv_std`, `[rows]` each, are outputs that [`backward`] needs.
 ///
 /// ```
-/// use pelk_cpu::{layer_norm, simd::Level};
+/// use pelk_cpu::layer_norm;
+/// use pelk_simd::Level;
 /// let (mut y, mut mean, mut inv_std) = ([0.0; 2], [0.0], [0.0]);
 /// let (x, weight, bias) = ([1.0, 5.0], [1.0, 1.0], [0.0, 0.0]);
 /// layer_norm::forward(Level::best(), 1, 2, &x, &weight, &bias, 1e-6, &mut y, &mut mean, &mut inv_std)?;

@@ -2,7 +2,7 @@
 //!
 //! Every operator is a plain function on slices:
 //!
-//! - its first argument is a [`simd::Level`], the vector instructions to use (plain copies take none);
+//! - its first argument is a [`Level`](pelk_simd::Level), the vector instructions to use (plain copies take none);
 //! - shapes are explicit, images are N, H, W, C in memory ([`shape::ImageShape`]), so that a pointwise operator
 //!   sees a matrix of pixels by channels;
 //! - outputs are buffers of the caller and are overwritten in full, whatever they held before; gradients that
@@ -28,7 +28,8 @@
 //! The second half of a block, on two pixels of two channels:
 //!
 //! ```
-//! use pelk_cpu::{activation, elementwise, layer_norm, linear, simd::Level};
+//! use pelk_cpu::{activation, elementwise, layer_norm, linear};
+//! use pelk_simd::Level;
 //!
 //! let level = Level::from_env()?; // the best one, or what PELK_SIMD names
 //! let (pixels, channels) = (2, 2);
@@ -71,7 +72,6 @@ mod scratch;
 pub mod separable;
 pub mod shape;
 mod shared;
-pub mod simd;
 pub mod subsample;
 
 #[cfg(test)]

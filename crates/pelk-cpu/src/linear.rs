@@ -3,14 +3,15 @@
 use crate::elementwise::column_sum;
 use crate::gemm::{AddBias, Matrix, Plain, Start, multiply};
 use crate::shape::{ShapeError, checked_len, expect_len};
-use crate::simd::Level;
+use pelk_simd::Level;
 
 /// `y[r, o] = bias[o] + sum over i of x[r, i] weight[o, i]`.
 ///
 /// `x` is `[rows, inputs]`, `weight` is `[outputs, inputs]`, `bias` is `[outputs]`, `y` is `[rows, outputs]`.
 ///
 /// ```
-/// use pelk_cpu::{linear, simd::Level};
+/// use pelk_cpu::linear;
+/// use pelk_simd::Level;
 /// let (x, weight, bias) = ([1.0, 2.0], [1.0, 0.0, 0.0, 1.0, 1.0, 1.0], [0.0, 0.0, 10.0]);
 /// let mut y = [0.0; 3];
 /// linear::forward(Level::best(), 1, 2, 3, &x, &weight, Some(&bias), &mut y)?;

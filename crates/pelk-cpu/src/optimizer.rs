@@ -2,7 +2,7 @@
 
 use crate::rowwise::CHUNK;
 use crate::shape::{ShapeError, checked_len, expect_len};
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 
 /// The settings of a step of AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
@@ -93,7 +93,8 @@ pub struct AdamWFactors {
 /// ```
 ///
 /// ```
-/// use pelk_cpu::{optimizer::{AdamW, adamw_step}, simd::Level};
+/// use pelk_cpu::optimizer::{AdamW, adamw_step};
+/// use pelk_simd::Level;
 /// let settings =
 ///     AdamW { learning_rate: 0.1, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, step: 1 };
 /// let (mut parameter, mut m, mut v) = ([1.0], [0.0], [0.0]);

@@ -2,7 +2,7 @@
 
 use crate::separable::{Axis, check, resample};
 use crate::shape::{ImageShape, ShapeError};
-use crate::simd::Level;
+use pelk_simd::Level;
 
 /// Averages the images of `x` over a grid of `size` (height, width) bins to `y`, `[n, size[0], size[1], c]`.
 ///
@@ -10,7 +10,8 @@ use crate::simd::Level;
 /// divide `l`. A size of `[1, 1]` is global average pooling.
 ///
 /// ```
-/// use pelk_cpu::{pool, shape::ImageShape, simd::Level};
+/// use pelk_cpu::{pool, shape::ImageShape};
+/// use pelk_simd::Level;
 /// let shape = ImageShape { n: 1, h: 1, w: 3, c: 1 };
 /// let mut y = [0.0; 2];
 /// pool::adaptive_average(Level::best(), shape, [1, 2], &[1.0, 2.0, 3.0], &mut y)?;

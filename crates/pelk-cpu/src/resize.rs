@@ -2,7 +2,7 @@
 
 use crate::separable::{Axis, check, resample};
 use crate::shape::{ImageShape, ShapeError};
-use crate::simd::Level;
+use pelk_simd::Level;
 
 /// Resizes the images of `x` to `size` (height, width): `y` is `[n, size[0], size[1], c]`.
 ///
@@ -10,7 +10,8 @@ use crate::simd::Level;
 /// between its two neighbors; at the border both are the outermost pixel. Shrinking does not average.
 ///
 /// ```
-/// use pelk_cpu::{resize, shape::ImageShape, simd::Level};
+/// use pelk_cpu::{resize, shape::ImageShape};
+/// use pelk_simd::Level;
 /// let shape = ImageShape { n: 1, h: 1, w: 2, c: 1 };
 /// let mut y = [0.0; 4];
 /// resize::bilinear(Level::best(), shape, [1, 4], &[0.0, 4.0], &mut y)?;

@@ -4,7 +4,7 @@
 //! Narrow matrices (36 channels, 3 colors) are read as wider ones: several rows make one row of a whole
 //! number of vectors, with the parameters repeated, so that no lane idles. Tasks are runs of whole such rows.
 
-use crate::simd::{Kernel, Level, MAX_LANES, Simd, dispatch};
+use pelk_simd::{Kernel, Level, MAX_LANES, Simd, dispatch};
 use rayon::prelude::*;
 
 /// Values of a task: 64 KiB of each tensor, so that the two to four tensors of an operator stay in a level-2

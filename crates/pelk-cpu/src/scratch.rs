@@ -1,7 +1,7 @@
 //! Working memory that a thread keeps from call to call: fresh pages would cost more than much of the work done in
 //! them, and a network that runs again and again asks the system for nothing.
 
-use crate::simd::MAX_LANES;
+use pelk_simd::MAX_LANES;
 use std::cell::RefCell;
 
 /// Values that a buffer is a multiple of: 2 MiB. With buffers of just the length asked for, one of two threads took 9 %

@@ -2,7 +2,7 @@
 //! interpolation and subsampling, whose gradients are such maps too.
 
 use crate::shape::{ImageShape, ShapeError, expect_len};
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 
 /// A sparse linear map along one axis: each output position is a weighted sum of input positions.

@@ -2,7 +2,7 @@
 
 use crate::separable::{Axis, check, resample};
 use crate::shape::{ImageShape, ShapeError};
-use crate::simd::Level;
+use pelk_simd::Level;
 
 /// Height and width of what is kept of images of `shape`: `ceil(size / step)`.
 ///
@@ -21,7 +21,8 @@ pub fn size(shape: ImageShape, step: usize) -> Result<[usize; 2], ShapeError> {
 /// Writes every `step`-th row and column of the images of `x` to `y`, from the first on.
 ///
 /// ```
-/// use pelk_cpu::{shape::ImageShape, simd::Level, subsample};
+/// use pelk_cpu::{shape::ImageShape, subsample};
+/// use pelk_simd::Level;
 /// let shape = ImageShape { n: 1, h: 1, w: 5, c: 1 };
 /// let mut y = [0.0; 3];
 /// subsample::forward(Level::best(), shape, 2, &[1.0, 2.0, 3.0, 4.0, 5.0], &mut y)?;

@@ -6,6 +6,7 @@ use pelk_data::{
     Augmentation, EvaluationTransform, Labeling, Normalization, RandAugment, ResizedCrop, Sample, read_rgb,
 };
 use pelk_random::{Purpose, stream};
+use pelk_simd::Level;
 use std::hint::black_box;
 
 /// Something between smooth and noisy, as photos are.
@@ -35,9 +36,10 @@ fn loading(c: &mut Criterion) {
     let mut group = c.benchmark_group("loading");
     group.throughput(Throughput::Elements(1));
     group.bench_function("decode", |b| b.iter(|| read_rgb(black_box(&path)).unwrap()));
+    let level = Level::best();
     let test = EvaluationTransform::default();
     group.bench_function("test transform", |b| {
-        b.iter(|| test.apply(black_box(photo.as_raw()), [375, 500], 3));
+        b.iter(|| test.apply(level, black_box(photo.as_raw()), [375, 500], 3));
     });
     let crop = Augmentation { resized_crop: Some(ResizedCrop::default()), ..Augmentation::none() };
     let changed = Augmentation { rand_augment: Some(RandAugment::default()), ..crop.clone() };
@@ -49,7 +51,7 @@ fn loading(c: &mut Criterion) {
             b.iter(|| {
                 index += 1;
                 let mut rng = stream(0, Purpose::Augment, 0, index);
-                augmentation.apply(&mut rng, black_box(&sample), Labeling::Image, &normalization)
+                augmentation.apply(level, &mut rng, black_box(&sample), Labeling::Image, &normalization)
             });
         });
     }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use ndarray::Array4;
 use pelk_random::{Purpose, stream};
+use pelk_simd::Level;
 
 use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalization, Sample};
 
 /// All that a batch depends on besides its samples' numbers.
 pub(crate) struct Assembly {
+    pub level: Level,
     pub dataset: Arc<dyn Dataset>,
     pub normalization: Normalization,
     /// What comes before the augmentation.
@@ -31,11 +33,11 @@ impl Assembly {
             let sample = self.dataset.sample(index)?;
             check(&*self.dataset, index, &sample)?;
             let sample = match &self.transform {
-                Some(transform) => transform.sample(&sample, self.dataset.channels()),
+                Some(transform) => transform.sample(self.level, &sample, self.dataset.channels()),
                 None => sample,
             };
             let mut rng = stream(self.seed, Purpose::Augment, self.epoch, index as u64);
-            let made = self.augmentation.apply(&mut rng, &sample, labeling, &self.normalization);
+            let made = self.augmentation.apply(self.level, &mut rng, &sample, labeling, &self.normalization);
             if place == 0 {
                 size = made.size;
                 pixels.reserve_exact(indices.len() * made.pixels.len());
@@ -210,7 +212,7 @@ mod tests {
         {
             assert_eq!(batch.images.dim().1, 4);
             let sample = dataset.sample(index).unwrap();
-            let expected = transform.apply(&sample.pixels, sample.size, 1);
+            let expected = transform.apply(Level::best(), &sample.pixels, sample.size, 1);
             assert!(image.iter().zip(expected).all(|(value, byte)| *value == f32::from(byte) / 255.0));
         }
         let error = growing(config).unwrap_err().to_string();

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use pelk_simd::LevelError;
 use thiserror::Error;
 
 /// An error in a dataset, in the configuration of its loading, or in a worker that loads it.
@@ -205,6 +206,10 @@ pub enum DataError {
         /// What to do about it.
         remedy: String,
     },
+
+    /// The environment names vector instructions that do not exist, or that this processor lacks.
+    #[error(transparent)]
+    Level(#[from] LevelError),
 
     /// A picture is damaged or of an unknown format.
     #[error(

@@ -1,5 +1,6 @@
 //! What happens to an image before a trained network sees it.
 
+use pelk_simd::Level;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::LONGEST;
@@ -60,17 +61,18 @@ impl EvaluationTransform {
     }
 
     /// A sample with one class, as [`EvaluationTransform::apply`] makes its image.
-    pub(crate) fn sample<'a>(&self, sample: &Sample<'a>, channels: usize) -> Sample<'a> {
-        let pixels = self.apply(&sample.pixels, sample.size, channels).into();
+    pub(crate) fn sample<'a>(&self, level: Level, sample: &Sample<'a>, channels: usize) -> Sample<'a> {
+        let pixels = self.apply(level, &sample.pixels, sample.size, channels).into();
         Sample { size: [self.size; 2], pixels, labels: sample.labels.clone(), groups: sample.groups.clone() }
     }
 
-    /// An image of bytes, `size` (height, width) x channels, as bytes of the square, side x side x channels.
+    /// An image of bytes, `size` (height, width) x channels, as bytes of the square, side x side x channels; the same ones on
+    /// every `level`.
     ///
     /// # Panics
     /// When a side is 0, or the length does not fit, or for other channels than [`EvaluationTransform::validate_for`]
     /// accepts.
-    pub fn apply(&self, image: &[u8], size: [usize; 2], channels: usize) -> Vec<u8> {
+    pub fn apply(&self, level: Level, image: &[u8], size: [usize; 2], channels: usize) -> Vec<u8> {
         assert_eq!(image.len(), size[0] * size[1] * channels, "bytes of an image of {size:?}");
         let whole = size.map(|side| side as f64);
         let part = match self.crop_ratio {
@@ -88,7 +90,7 @@ impl EvaluationTransform {
                 [at[0] * scale[0], at[1] * scale[1], length(0), length(1)]
             }
         };
-        bicubic(image, size, channels, part, [self.size; 2])
+        bicubic(level, image, size, channels, part, [self.size; 2])
     }
 }
 
@@ -106,7 +108,7 @@ mod tests {
             let image = input(name);
             let transform =
                 EvaluationTransform { size: size.parse().unwrap(), crop_ratio: crop_ratio.parse().unwrap() };
-            let out = transform.apply(&image.bytes, [image.shape[0], image.shape[1]], 3);
+            let out = transform.apply(Level::best(), &image.bytes, [image.shape[0], image.shape[1]], 3);
             assert_eq!(expected.difference(&out), (0, 0.0), "{}", expected.name);
         }
     }
@@ -134,7 +136,7 @@ mod tests {
         ) {
             let flat = vec![77; size[0] * size[1] * channels];
             for crop_ratio in [ratio, 1.0] {
-                let out = EvaluationTransform { size: side, crop_ratio }.apply(&flat, size, channels);
+                let out = EvaluationTransform { size: side, crop_ratio }.apply(Level::best(), &flat, size, channels);
                 prop_assert_eq!(out, vec![77; side * side * channels]);
             }
         }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use pelk_simd::Level;
+
 use crate::assembly::Assembly;
 use crate::prefetch::Prefetch;
 use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalization, Plan};
@@ -91,10 +93,11 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts loading.
+    /// Starts loading, with the vector instructions of [`Level::from_env`].
     ///
     /// # Errors
-    /// [`DataError::Config`] naming the field that does not suit the dataset, or [`DataError::Spawn`].
+    /// [`DataError::Config`] naming the field that does not suit the dataset, [`DataError::Level`] or
+    /// [`DataError::Spawn`].
     pub fn new(dataset: Arc<dyn Dataset>, config: LoaderConfig) -> Result<Self, DataError> {
         let plan = Arc::new(config.plan(dataset.len())?);
         if config.start_batch > plan.steps() {
@@ -105,6 +108,7 @@ impl Loader {
         let normalization = config.normalization;
         normalization.validate(channels)?;
         let plain = Assembly {
+            level: Level::from_env()?,
             dataset,
             normalization,
             transform: None,

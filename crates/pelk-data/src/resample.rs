@@ -5,9 +5,8 @@
 //! overflow, and then reads outside of its buffers, for some parts with fractional bounds, as evaluation cuts them.
 
 use std::ops::{Range, RangeInclusive};
-use std::sync::LazyLock;
 
-use pelk_cpu::simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 
 /// The channels that [`bicubic`] knows.
 pub(crate) const CHANNELS: RangeInclusive<usize> = 1..=4;
@@ -15,31 +14,17 @@ pub(crate) const CHANNELS: RangeInclusive<usize> = 1..=4;
 /// A part of an image, in pixels and parts of them: \[top, left, height, width\].
 pub(crate) type Part = [f64; 4];
 
-/// The best vector instructions of this processor.
-pub(crate) static LEVEL: LazyLock<Level> = LazyLock::new(Level::best);
-
 /// Bits after the point of weights: with 8 of a value and 2 for sums beyond the range, they fill an `i32`.
 const PRECISION: u32 = 32 - 8 - 2;
 /// Pixels on either side of a place that the filter sees, where the image does not shrink.
 const REACH: f64 = 2.0;
 
 /// A `part` of an image of bytes, `size` x channels, resized to `to` x channels. What lies in the image outside the part is
-/// seen by the filter at the part's border.
+/// seen by the filter at the part's border. The bytes are the same on every level.
 ///
 /// # Panics
 /// When a side is 0, the channels are not of [`CHANNELS`], or the image is not of its size.
 pub(crate) fn bicubic(
-    image: &[u8],
-    size: [usize; 2],
-    channels: usize,
-    part: Part,
-    to: [usize; 2],
-) -> Vec<u8> {
-    bicubic_at(*LEVEL, image, size, channels, part, to)
-}
-
-/// [`bicubic`] with these vector instructions, which do not change results.
-fn bicubic_at(
     level: Level,
     image: &[u8],
     size: [usize; 2],
@@ -228,15 +213,15 @@ mod tests {
     #[test]
     fn the_same_size_is_the_same_image() {
         let image: Vec<u8> = (0..60).map(|i| i * 4).collect();
-        assert_eq!(bicubic(&image, [4, 5], 3, [0.0, 0.0, 4.0, 5.0], [4, 5]), image);
-        assert_eq!(bicubic(&image, [4, 5], 3, [0.0, 0.0, 4.0, 5.0], [4, 2]).len(), 24);
+        assert_eq!(bicubic(Level::best(), &image, [4, 5], 3, [0.0, 0.0, 4.0, 5.0], [4, 5]), image);
+        assert_eq!(bicubic(Level::best(), &image, [4, 5], 3, [0.0, 0.0, 4.0, 5.0], [4, 2]).len(), 24);
     }
 
     #[test]
     fn a_ramp_stays_one() {
         // Far from the border a cubic keeps what is linear: here the pixel at 8 + (x + 1/2) / 4 has 10 times its place.
         let ramp: Vec<u8> = (0..24).map(|x| 10 * x).collect();
-        let out = bicubic(&ramp, [1, 24], 1, [0.0, 8.0, 1.0, 4.0], [1, 16]);
+        let out = bicubic(Level::best(), &ramp, [1, 24], 1, [0.0, 8.0, 1.0, 4.0], [1, 16]);
         for (x, value) in out.into_iter().enumerate() {
             let expected = 10.0 * (8.0 + (x as f64 + 0.5) / 4.0 - 0.5);
             assert!((f64::from(value) - expected).abs() <= 0.51, "{x}: {value} {expected}");
@@ -251,9 +236,9 @@ mod tests {
             let image: Vec<u8> =
                 (0..from[0] * from[1] * channels).map(|i| (i * 97 + usize::from(seed)) as u8).collect();
             let part = [0.0, 0.0, from[0] as f64, from[1] as f64];
-            let expected = bicubic_at(Level::PORTABLE, &image, from, channels, part, to);
+            let expected = bicubic(Level::PORTABLE, &image, from, channels, part, to);
             for level in Level::available() {
-                prop_assert!(bicubic_at(level, &image, from, channels, part, to) == expected, "{level}");
+                prop_assert!(bicubic(level, &image, from, channels, part, to) == expected, "{level}");
             }
         }
 
@@ -263,11 +248,11 @@ mod tests {
         ) {
             let image: Vec<u8> =
                 (0..from[0] * from[1] * channels).map(|i| (i * 97 + usize::from(seed)) as u8).collect();
-            let whole = bicubic(&image, from, channels, [0.0, 0.0, from[0] as f64, from[1] as f64], to);
+            let whole = bicubic(Level::best(), &image, from, channels, [0.0, 0.0, from[0] as f64, from[1] as f64], to);
             // All rows and columns but the first.
             let scale = [0, 1].map(|axis| from[axis] as f64 / to[axis] as f64);
             let rest = [0, 1].map(|axis| from[axis] as f64 - scale[axis]);
-            let part = bicubic(&image, from, channels, [scale[0], scale[1], rest[0], rest[1]], [to[0] - 1, to[1] - 1]);
+            let part = bicubic(Level::best(), &image, from, channels, [scale[0], scale[1], rest[0], rest[1]], [to[0] - 1, to[1] - 1]);
             let rows = whole.chunks_exact(to[1] * channels).skip(1);
             let expected: Vec<u8> = rows.flat_map(|row| row[channels..].to_vec()).collect();
             // Places that are equal but for the last bit of a float may be rounded apart.

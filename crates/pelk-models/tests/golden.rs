@@ -17,7 +17,7 @@ mod skeletons;
 
 use case::Case;
 use pelk_autodiff::{Backend, CpuBackend, GpuBackend};
-use pelk_cpu::simd::Level;
+use pelk_simd::Level;
 use std::path::PathBuf;
 
 fn folder() -> PathBuf {

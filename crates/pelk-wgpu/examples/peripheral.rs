@@ -5,9 +5,9 @@
 //! ```
 
 use pelk_cpu::shape::ImageShape;
-use pelk_cpu::simd::Level;
 use pelk_cpu::{depthwise, depthwise::Bias as CpuBias};
 use pelk_grid::SharingGrid;
+use pelk_simd::Level;
 use pelk_wgpu::depthwise::{Bias, BoxConv};
 use pelk_wgpu::{Adapter, Gpu, Options};
 

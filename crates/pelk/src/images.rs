@@ -4,6 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
 use pelk_data::{EvaluationTransform, Normalization};
+use pelk_simd::Level;
 use std::path::Path;
 
 /// Decodes a file as training decodes pictures, see [`pelk_data::read_rgb`].
@@ -38,7 +39,7 @@ pub fn values(
 /// resized to `[height, width, channels]` of its training images.
 ///
 /// # Errors
-/// When the network takes neither gray nor color images.
+/// When the network takes neither gray nor color images, or `PELK_SIMD` names no level of this processor.
 pub fn evaluated(
     image: &DynamicImage,
     transform: Option<&EvaluationTransform>,
@@ -50,7 +51,7 @@ pub fn evaluated(
         return Ok((values, [height, width]));
     };
     let size = [image.height() as usize, image.width() as usize];
-    let square = transform.apply(&bytes(image, channels)?, size, channels);
+    let square = transform.apply(Level::from_env()?, &bytes(image, channels)?, size, channels);
     Ok((normalized(&square, normalization), [transform.size; 2]))
 }
 
@@ -96,7 +97,7 @@ mod tests {
         let normalization = Normalization::identity(3);
         let transform = EvaluationTransform { size: 4, crop_ratio: 0.8 };
         let (values, size) = evaluated(&image, Some(&transform), [6, 6, 3], &normalization).unwrap();
-        let expected = transform.apply(image.as_bytes(), [5, 9], 3);
+        let expected = transform.apply(Level::best(), image.as_bytes(), [5, 9], 3);
         assert_eq!(size, [4, 4]);
         assert_eq!(values, expected.iter().map(|&byte| f32::from(byte) / 255.0).collect::<Vec<_>>());
         let (values, size) = evaluated(&image, None, [6, 2, 3], &normalization).unwrap();

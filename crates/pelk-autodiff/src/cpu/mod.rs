@@ -18,7 +18,7 @@ mod residual;
 mod storage;
 
 use crate::{Error, Result, Shape};
-use pelk_cpu::simd::Level;
+use pelk_simd::Level;
 use pool::{Buffer, Pool};
 use std::fmt;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use crate::evaluation::{Evaluation, evaluate};
 use pelk_autodiff::{
     AdamW, Backend, CpuBackend, Error, GpuBackend, ReferenceBackend, ReferenceTensor, Sgd, Shape, Storage,
 };
-use pelk_cpu::simd::Level;
+use pelk_simd::Level;
 use pelk_wgpu::{GpuError, Options};
 use rayon::ThreadPoolBuilder;
 

@@ -9,8 +9,8 @@ use pelk_autodiff::{
     AdamW, Backend, CpuBackend, Executor, GpuBackend, HostParameters, Op, Operator, Parameters, Pass,
     ReferenceBackend, Result, Sgd, Shape, Tape,
 };
-use pelk_cpu::simd::Level;
 use pelk_grid::SharingGrid;
+use pelk_simd::Level;
 use proptest::prelude::*;
 
 /// Applies an operator to tensors of ones and differentiates it; the shapes of the outputs.

@@ -39,10 +39,10 @@ use pelk_grid::SharingGrid;
 
 use crate::shape::{ImageShape, ShapeError, checked_len, expect_len};
 use crate::shared::Shared;
-use crate::simd::Level;
 use axis::Axis;
 use pack::ThetaLayout;
 use pass::{Convolve, Done, Pass};
+use pelk_simd::Level;
 use variant::Method;
 
 pub use variant::{DISPATCH_SHAPES, DispatchShape, Side, Variant};
@@ -53,7 +53,7 @@ pub use variant::{DISPATCH_SHAPES, DispatchShape, Side, Variant};
 /// ```
 /// use pelk_cpu::depthwise::{Bias, BoxConv};
 /// use pelk_cpu::shape::ImageShape;
-/// use pelk_cpu::simd::Level;
+/// use pelk_simd::Level;
 /// use pelk_grid::SharingGrid;
 ///
 /// let conv = BoxConv::square(SharingGrid::exponential(13, 5, 2)?); // 9 x 9 parameters a channel

@@ -11,7 +11,7 @@ use super::pack::load_theta;
 use super::pass::{Algorithm, Convolve, Pass, Task, room, vectors};
 use super::runs::Runs;
 use crate::shape::ImageShape;
-use crate::simd::Simd;
+use pelk_simd::Simd;
 
 /// The widest image: the sums for 15 taps are as many as 16 registers hold.
 pub(super) const WIDEST: usize = 8;

@@ -1,7 +1,7 @@
 //! Between the caller's memory (N, H, W, C images, parameters by channel) and planes of channel blocks, in
 //! which every element is a vector of neighboring channels.
 
-use crate::simd::{Level, MAX_LANES, Simd};
+use pelk_simd::{Level, MAX_LANES, Simd};
 
 /// Neighboring channels that share vectors.
 #[derive(Debug, Clone, Copy)]

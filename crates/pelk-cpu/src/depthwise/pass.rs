@@ -10,7 +10,7 @@ use super::pack::{Block, Channels, ThetaLayout, blocks};
 use crate::scratch;
 use crate::shape::ImageShape;
 use crate::shared::Shared;
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 
 /// A pass takes the box sums of `source` and gives them to either or both of two consumers.
 pub(super) struct Pass<'a> {

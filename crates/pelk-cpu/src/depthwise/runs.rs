@@ -1,7 +1,7 @@
 //! Sums over runs of neighboring lines, for every length that the intervals of an axis have.
 
 use super::axis::Axis;
-use crate::simd::Simd;
+use pelk_simd::Simd;
 
 /// Where the runs lie: for each length a piece, in the order of the lines that they begin with, between zeros.
 ///
@@ -61,8 +61,8 @@ impl Runs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::{Kernel, Level, dispatch};
     use pelk_grid::SharingGrid;
+    use pelk_simd::{Kernel, Level, dispatch};
 
     /// Two vectors a line: the line's number, and its square, in every lane.
     struct Build<'a>(&'a Axis, &'a Runs, &'a mut Vec<[f32; 2]>);

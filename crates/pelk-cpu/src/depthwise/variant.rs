@@ -9,7 +9,7 @@ use super::narrow::WIDEST;
 use super::pack::narrower;
 use super::spectral::Lines;
 use crate::shape::ImageShape;
-use crate::simd::Level;
+use pelk_simd::Level;
 
 /// One way to compute a [`BoxConv`] on one level: [`BoxConv::variants`] lists them.
 ///

@@ -3,7 +3,7 @@
 
 use super::Matrix;
 use super::tile::{Left, tile_heights};
-use crate::simd::Level;
+use pelk_simd::Level;
 
 /// Rows whose distance is a multiple of this many values (4 KiB) fall on the same sets of a level-1 cache, where the
 /// rows of a tile and the panel beside them would evict each other.

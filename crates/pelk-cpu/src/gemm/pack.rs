@@ -3,7 +3,7 @@
 
 use super::Matrix;
 use super::tile::most_vectors;
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 use std::ops::Range;
 
 /// Most vectors of a group's row.

@@ -4,7 +4,7 @@
 //! broadcasts one value of each row of `a`, which is read where it lies if its rows are contiguous: packing it would cost
 //! a pass over it for every product, and the rows of a tile are few enough for the hardware to follow.
 
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 
 /// Most vectors in a row of a panel, and most rows of a tile: 24 sums of 32 registers or 12 of 16 leave room for a
 /// row of `b` and a broadcast value. (4 x 3 would fill the 16 registers; compilers then spill a sum, which halves

@@ -2,7 +2,7 @@
 
 use super::CrossEntropy;
 use crate::rowwise::mask;
-use crate::simd::{Kernel, Simd};
+use pelk_simd::{Kernel, Simd};
 
 /// The logarithm of the sum of exponentials of each row.
 pub(super) struct LogSumExp<'a> {

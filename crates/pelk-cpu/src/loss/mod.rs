@@ -7,8 +7,8 @@ mod kernels;
 
 use crate::rowwise::CHUNK;
 use crate::shape::{ShapeError, checked_len, expect_len};
-use crate::simd::{Level, dispatch};
 use kernels::{Hard, HardBackward, LogSumExp, Soft, SoftBackward};
+use pelk_simd::{Level, dispatch};
 use rayon::prelude::*;
 
 /// Arguments that a loss cannot work with.
@@ -93,7 +93,8 @@ impl CrossEntropy<'_> {
 /// the mean is weighted by them.
 ///
 /// ```
-/// use pelk_cpu::{loss::{CrossEntropy, cross_entropy}, simd::Level};
+/// use pelk_cpu::loss::{CrossEntropy, cross_entropy};
+/// use pelk_simd::Level;
 /// let mut saved = [0.0; 2];
 /// let settings = CrossEntropy { ignore_index: Some(255), ..CrossEntropy::default() };
 /// let loss = cross_entropy(Level::best(), 2, 2, &[1.0, 1.0, 9.0, 0.0], &[0, 255], &settings, &mut saved)?;

@@ -2,7 +2,7 @@
 
 use crate::gemm::{Finish, Output};
 use crate::rowwise::CHUNK;
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 
 /// GELU of the sums plus a bias.

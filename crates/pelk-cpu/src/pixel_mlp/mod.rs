@@ -21,8 +21,8 @@ use crate::gemm::{Matrix, Output, Plain, Start, multiply};
 use crate::layer_norm;
 use crate::scratch;
 use crate::shape::{ShapeError, checked_len, expect_len};
-use crate::simd::{Kernel, Level, Simd, dispatch};
 use finish::{Factors, Gelu, GeluAndSlope, Residual, Times};
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
 

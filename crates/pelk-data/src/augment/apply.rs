@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pelk_simd::Level;
 use rand::{Rng, RngExt};
 
 use super::color_jitter::jitter;
@@ -27,7 +28,7 @@ pub struct Augmented {
 impl Augmentation {
     /// The changed and normalized sample, of [`Augmentation::output_size`].
     ///
-    /// The sample has as many channels as `normalization`. All that is random comes from `rng`, in the loader the
+    /// The sample has as many channels as `normalization`. Results do not depend on `level`. All that is random comes from `rng`, in the loader the
     /// stream of this sample in this epoch.
     ///
     /// # Panics
@@ -35,6 +36,7 @@ impl Augmentation {
     /// [`Augmentation::validate_for`] refuses them.
     pub fn apply(
         &self,
+        level: Level,
         rng: &mut impl Rng,
         sample: &Sample<'_>,
         labeling: Labeling,
@@ -43,7 +45,7 @@ impl Augmentation {
         let channels = normalization.mean.len();
         let [height, width] = sample.size;
         assert_eq!(sample.pixels.len(), height * width * channels, "pixels of {height} x {width}");
-        let square = self.resized_crop.as_ref().map(|crop| crop.apply(rng, sample, channels));
+        let square = self.resized_crop.as_ref().map(|crop| crop.apply(level, rng, sample, channels));
         let sample = square.as_ref().unwrap_or(sample);
 
         let factor = match self.scale {
@@ -97,10 +99,16 @@ impl Augmentation {
             // These are defined on bytes.
             let mut bytes = pixels.into_bytes();
             if let Some(rand_augment) = &self.rand_augment {
-                rand_augment.apply(rng, shape(size, channels), &mut bytes, &to_bytes(&normalization.mean));
+                rand_augment.apply(
+                    level,
+                    rng,
+                    shape(size, channels),
+                    &mut bytes,
+                    &to_bytes(&normalization.mean),
+                );
             }
             if self.color_jitter > 0.0 {
-                jitter(rng, self.color_jitter, shape(size, channels), &mut bytes);
+                jitter(level, rng, self.color_jitter, shape(size, channels), &mut bytes);
             }
             pixels = Pixels::Bytes(bytes);
         }
@@ -154,7 +162,13 @@ mod tests {
 
     fn augmented(augmentation: &Augmentation, seed: u64, epoch: u64, index: u64) -> Vec<f32> {
         let mut rng = stream(seed, Purpose::Augment, epoch, index);
-        let out = augmentation.apply(&mut rng, &image(), Labeling::Image, &Normalization::identity(2));
+        let out = augmentation.apply(
+            Level::best(),
+            &mut rng,
+            &image(),
+            Labeling::Image,
+            &Normalization::identity(2),
+        );
         assert_eq!((out.size, out.labels, out.groups), ([6, 5], vec![7], vec![]));
         out.pixels
     }
@@ -163,7 +177,8 @@ mod tests {
     fn none_only_normalizes() {
         let normalization = Normalization { mean: vec![0.5, 0.25], std: vec![0.5, 2.0] };
         let mut rng = stream(0, Purpose::Augment, 0, 0);
-        let out = Augmentation::none().apply(&mut rng, &image(), Labeling::Image, &normalization);
+        let out =
+            Augmentation::none().apply(Level::best(), &mut rng, &image(), Labeling::Image, &normalization);
         for (i, (&value, &byte)) in out.pixels.iter().zip(&*image().pixels).enumerate() {
             let channel = i % 2;
             assert_eq!(
@@ -217,7 +232,7 @@ mod tests {
         let apply = |recipe: &Augmentation, sample: &Sample<'_>, seed| {
             let normalization = Normalization { mean: vec![0.4, 0.5, 0.6], std: vec![0.3; 3] };
             let mut rng = stream(seed, Purpose::Augment, 0, 0);
-            recipe.apply(&mut rng, sample, Labeling::Image, &normalization)
+            recipe.apply(Level::best(), &mut rng, sample, Labeling::Image, &normalization)
         };
         for sample in &images {
             let distinct = (0..20).filter(|&seed| {
@@ -264,7 +279,10 @@ mod tests {
                 let mut rng = stream(0, Purpose::Augment, 0, index);
                 let normalization = Normalization::identity(1);
                 let labeling = Labeling::Places { stride: 1 };
-                is_mixed(&augmentation.apply(&mut rng, &sample, labeling, &normalization).labels, 0.75)
+                is_mixed(
+                    &augmentation.apply(Level::best(), &mut rng, &sample, labeling, &normalization).labels,
+                    0.75,
+                )
             });
             all.count()
         };
@@ -327,7 +345,7 @@ mod tests {
             let sample = mosaic(&mut rng, size);
             let labeling = Labeling::Places { stride: 1 };
             prop_assert!(augmentation.validate_for(Some(size), 3, labeling).is_ok());
-            let out = augmentation.apply(&mut rng, &sample, labeling, &Normalization::identity(3));
+            let out = augmentation.apply(Level::best(), &mut rng, &sample, labeling, &Normalization::identity(3));
             prop_assert_eq!(Some(out.size), augmentation.output_size(Some(size)));
             for (place, (&label, pixel)) in out.labels.iter().zip(out.pixels.as_chunks::<3>().0).enumerate() {
                 prop_assert_eq!(pixel == &[0.0; 3], label == IGNORED, "ignored where it is padded");
@@ -349,7 +367,7 @@ mod tests {
             let normalization = Normalization::identity(3);
             let apply = |augmentation: Augmentation| {
                 let mut rng = stream(seed, Purpose::Augment, 0, 1);
-                augmentation.apply(&mut rng, &sample, Labeling::Places { stride: 1 }, &normalization)
+                augmentation.apply(Level::best(), &mut rng, &sample, Labeling::Places { stride: 1 }, &normalization)
             };
             let base = Augmentation { crop_size: 32, flip_probability: 0.5, ..Augmentation::none() };
             let plain = apply(base.clone());
@@ -371,7 +389,7 @@ mod tests {
             let flip = Augmentation { flip_probability: 1.0, ..Augmentation::none() };
             let labeling = Labeling::Places { stride: 2 };
             let mut rng = stream(seed, Purpose::Augment, 0, 1);
-            let out = flip.apply(&mut rng, &squares, labeling, &Normalization::identity(3));
+            let out = flip.apply(Level::best(), &mut rng, &squares, labeling, &Normalization::identity(3));
             prop_assert_eq!(&out.labels, &[3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8]);
             prop_assert!(out.groups.iter().zip(&out.labels).all(|(&group, &label)| u32::from(group) == label));
         }

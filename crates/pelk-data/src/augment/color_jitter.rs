@@ -1,5 +1,6 @@
 //! Random brightness, contrast and saturation.
 
+use pelk_simd::Level;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
@@ -7,12 +8,18 @@ use super::operations::Operation;
 
 /// Changes brightness, contrast and saturation of an image of bytes, `[height, width, channels]` with 1 or 3 channels, in random
 /// order, each by a factor that is uniform in `1 - strength` to `1 + strength`: torchvision's `ColorJitter` without hue.
-pub(super) fn jitter(rng: &mut impl Rng, strength: f64, shape: [usize; 3], pixels: &mut Vec<u8>) {
+pub(super) fn jitter(
+    level: Level,
+    rng: &mut impl Rng,
+    strength: f64,
+    shape: [usize; 3],
+    pixels: &mut Vec<u8>,
+) {
     let mut order = [Operation::Brightness, Operation::Contrast, Operation::Color];
     order.shuffle(rng);
     for operation in order {
         let factor = 1.0 + strength * (2.0 * rng.random::<f64>() - 1.0);
-        operation(factor).apply(shape, pixels, &[]);
+        operation(factor).apply(level, shape, pixels, &[]);
     }
 }
 
@@ -25,7 +32,7 @@ mod tests {
     fn jittered(seed: u64, strength: f64, image: &[u8], channels: usize) -> Vec<u8> {
         let mut pixels = image.to_vec();
         let mut rng = stream(seed, Purpose::Augment, 0, 0);
-        jitter(&mut rng, strength, [1, image.len() / channels, channels], &mut pixels);
+        jitter(Level::best(), &mut rng, strength, [1, image.len() / channels, channels], &mut pixels);
         pixels
     }
 

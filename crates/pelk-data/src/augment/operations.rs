@@ -1,5 +1,7 @@
 //! The changes that RandAugment and color jitter draw from: those of PIL, on bytes, to the bit.
 
+use pelk_simd::Level;
+
 use super::warp::{Affine, bicubic};
 
 /// A change of an image of bytes, gray or RGB.
@@ -39,9 +41,9 @@ pub(super) enum Operation {
 
 impl Operation {
     /// Changes an image, `[height, width, channels]` with 1 or 3 channels; `fill` is shown where nothing is left, a value a channel.
-    pub(super) fn apply(self, shape: [usize; 3], pixels: &mut Vec<u8>, fill: &[u8]) {
+    pub(super) fn apply(self, level: Level, shape: [usize; 3], pixels: &mut Vec<u8>, fill: &[u8]) {
         let [height, width, channels] = shape;
-        let mut warp = |map: Affine| *pixels = bicubic(pixels, shape, map, fill);
+        let mut warp = |map: Affine| *pixels = bicubic(level, pixels, shape, map, fill);
         match self {
             Self::AutoContrast => by_channel(channels, pixels, stretched),
             Self::Equalize => by_channel(channels, pixels, equalized),

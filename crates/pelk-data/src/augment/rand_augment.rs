@@ -1,5 +1,6 @@
 //! RandAugment: a few random changes of random strength.
 
+use pelk_simd::Level;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
@@ -97,10 +98,17 @@ impl RandAugment {
     }
 
     /// Changes an image, `[height, width, channels]` with 1 or 3 channels; `fill` is shown where nothing is left.
-    pub(super) fn apply(&self, rng: &mut impl Rng, shape: [usize; 3], pixels: &mut Vec<u8>, fill: &[u8]) {
+    pub(super) fn apply(
+        &self,
+        level: Level,
+        rng: &mut impl Rng,
+        shape: [usize; 3],
+        pixels: &mut Vec<u8>,
+        fill: &[u8],
+    ) {
         for _ in 0..self.layers {
             if let Some(operation) = self.draw(rng) {
-                operation.apply(shape, pixels, fill);
+                operation.apply(level, shape, pixels, fill);
             }
         }
     }
@@ -174,7 +182,7 @@ mod tests {
                 let rand_augment = RandAugment { increasing: order == "inc", ..RandAugment::default() };
                 let operation = rand_augment.operation(kind, level.parse().unwrap(), sign == "-");
                 let mut pixels = image.bytes.clone();
-                operation.apply(image.shape, &mut pixels, &FILL[..image.shape[2]]);
+                operation.apply(Level::best(), image.shape, &mut pixels, &FILL[..image.shape[2]]);
                 assert_eq!(expected.difference(&pixels), (0, 0.0), "{}: {operation:?}", expected.name);
                 checked += 1;
             }
@@ -228,7 +236,7 @@ mod tests {
             let differs = |seed| {
                 let mut pixels = before.clone();
                 let mut rng = stream(seed, Purpose::Augment, 0, 0);
-                rand_augment.apply(&mut rng, [12, 7, 3], &mut pixels, &FILL);
+                rand_augment.apply(Level::best(), &mut rng, [12, 7, 3], &mut pixels, &FILL);
                 pixels != before
             };
             (0..500).filter(|&seed| differs(seed)).count()
@@ -254,7 +262,7 @@ mod tests {
                 for increasing in [false, true] {
                     let operation = RandAugment { increasing, ..RandAugment::default() }.operation(kind, level, negative);
                     let mut pixels = image.clone();
-                    operation.apply(shape, &mut pixels, &FILL[..shape[2]]);
+                    operation.apply(Level::best(), shape, &mut pixels, &FILL[..shape[2]]);
                     prop_assert_eq!(pixels.len(), image.len());
                 }
             }

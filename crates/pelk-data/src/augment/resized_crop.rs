@@ -1,5 +1,6 @@
 //! Crops of any size and shape, resized to one square.
 
+use pelk_simd::Level;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
@@ -49,16 +50,22 @@ impl ResizedCrop {
     }
 
     /// A sample with one class, of another size.
-    pub(super) fn apply<'a>(&self, rng: &mut impl Rng, sample: &Sample<'a>, channels: usize) -> Sample<'a> {
-        self.resized(self.draw(rng, sample.size), sample, channels)
+    pub(super) fn apply<'a>(
+        &self,
+        level: Level,
+        rng: &mut impl Rng,
+        sample: &Sample<'a>,
+        channels: usize,
+    ) -> Sample<'a> {
+        self.resized(level, self.draw(rng, sample.size), sample, channels)
     }
 
-    fn resized<'a>(&self, part: Rectangle, sample: &Sample<'a>, channels: usize) -> Sample<'a> {
+    fn resized<'a>(&self, level: Level, part: Rectangle, sample: &Sample<'a>, channels: usize) -> Sample<'a> {
         // What lies outside the part is cut off before it is resized, and not seen by the filter.
         let cut = part.cut(&sample.pixels, sample.size[1], channels);
         let whole = [0.0, 0.0, part.height as f64, part.width as f64];
         let size = [self.size; 2];
-        let pixels = bicubic(&cut, [part.height, part.width], channels, whole, size).into();
+        let pixels = bicubic(level, &cut, [part.height, part.width], channels, whole, size).into();
         Sample { size, pixels, labels: sample.labels.clone(), groups: sample.groups.clone() }
     }
 
@@ -114,7 +121,7 @@ mod tests {
                 labels: vec![0].into(),
                 groups: vec![].into(),
             };
-            let out = ResizedCrop { size, ..ResizedCrop::default() }.resized(part, &sample, 3);
+            let out = ResizedCrop { size, ..ResizedCrop::default() }.resized(Level::best(), part, &sample, 3);
             assert_eq!([out.size[0], out.size[1], 3], expected.shape);
             assert_eq!(expected.difference(&out.pixels), (0, 0.0), "{}", expected.name);
         }
@@ -162,7 +169,7 @@ mod tests {
             prop_assert!(part.rows().end <= size[0] && part.columns().end <= size[1]);
             let pixels = vec![9; size[0] * size[1] * channels];
             let sample = Sample { size, pixels: pixels.into(), labels: vec![3].into(), groups: vec![].into() };
-            let out = crop.apply(&mut rng, &sample, channels);
+            let out = crop.apply(Level::best(), &mut rng, &sample, channels);
             prop_assert_eq!((out.size, &*out.labels), ([side; 2], &[3][..]));
             prop_assert_eq!(&*out.pixels, &vec![9; side * side * channels][..]);
         }

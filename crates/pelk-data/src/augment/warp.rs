@@ -1,8 +1,6 @@
 //! Images whose pixels move by an affine map, interpolated as PIL's bicubic `transform`.
 
-use pelk_cpu::simd::{Kernel, Level, Simd, dispatch};
-
-use crate::resample::LEVEL;
+use pelk_simd::{Kernel, Level, Simd, dispatch};
 
 /// The place in the source of the pixel at (x, y), both at pixel centers: `a x + b y + c` and `d x + e y + f`.
 pub(super) type Affine = [f64; 6];
@@ -11,12 +9,8 @@ pub(super) type Affine = [f64; 6];
 ///
 /// Interpolates between 4 x 4 pixels by cubics with the slope of the neighbors' difference (the parameter -1, unlike the -1/2
 /// with which PIL resizes); pixels beyond the border repeat it. Values are cut off, not rounded.
-pub(super) fn bicubic(image: &[u8], shape: [usize; 3], map: Affine, fill: &[u8]) -> Vec<u8> {
-    bicubic_at(*LEVEL, image, shape, map, fill)
-}
-
-/// [`bicubic`] with these vector instructions, which do not change results.
-fn bicubic_at(
+/// The bytes are the same on every level.
+pub(super) fn bicubic(
     level: Level,
     image: &[u8],
     [height, width, channels]: [usize; 3],
@@ -152,7 +146,7 @@ mod tests {
             let image: Vec<u8> = (0..shape.iter().product()).map(|i| (i * 97 + usize::from(seed)) as u8).collect();
             // A map along a row is one of those that need one row alone.
             let map = if along { [map[0], map[1], map[2], 0.0, 1.0, 0.0] } else { map };
-            let warped = |level| bicubic_at(level, &image, shape, map, &[1, 2, 3][..shape[2]]);
+            let warped = |level| bicubic(level, &image, shape, map, &[1, 2, 3][..shape[2]]);
             let expected = warped(Level::PORTABLE);
             for level in Level::available() {
                 prop_assert!(warped(level) == expected, "{level}");

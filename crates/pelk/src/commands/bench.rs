@@ -18,7 +18,7 @@ use clap::ArgGroup;
 use clap::builder::RangedU64ValueParser;
 use gpu_operators::GpuBench;
 use operators::{Bench, Operators};
-use pelk_cpu::simd::Level;
+use pelk_simd::Level;
 use record::{EXPLANATION, Record, tables};
 use std::io::IsTerminal;
 use timing::PeakRate;

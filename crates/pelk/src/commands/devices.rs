@@ -2,7 +2,7 @@
 
 use crate::output::say;
 use anyhow::Result;
-use pelk_cpu::simd::Level;
+use pelk_simd::Level;
 use pelk_wgpu::{Adapter, Gpu, Options};
 
 /// List the processor and the GPUs that --device can name

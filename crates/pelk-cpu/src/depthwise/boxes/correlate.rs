@@ -6,7 +6,7 @@ use super::plan::{Plan, Plane};
 use super::sweep::{Consumer, RunRow, Use};
 use super::tile::{Tile, split, tallest, widest, with_tile};
 use crate::depthwise::pack::Channels;
-use crate::simd::Simd;
+use pelk_simd::Simd;
 
 /// One channel block of the image that the runs meet, and the sums so far.
 pub(super) struct Correlate<'a, S: Simd> {

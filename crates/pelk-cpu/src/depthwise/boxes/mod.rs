@@ -21,8 +21,8 @@ mod tile;
 
 use super::pack::load_theta;
 use super::pass::{Algorithm, Convolve, Pass, Task, room, vectors};
-use crate::simd::Simd;
 use correlate::Correlate;
+use pelk_simd::Simd;
 use plan::{Plane, planes_len};
 use scatter::Scatter;
 use sweep::{Consumer, RunRow, Use, sweep};

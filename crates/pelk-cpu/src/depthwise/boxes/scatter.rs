@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::plan::Plan;
 use super::sweep::{RunRow, Use};
 use super::tile::{Tile, split, split_evenly, tallest, widest, with_tile};
-use crate::simd::Simd;
+use pelk_simd::Simd;
 
 /// The parameters of one channel block, and the planes that products are added to.
 pub(super) struct Scatter<'a, S: Simd> {

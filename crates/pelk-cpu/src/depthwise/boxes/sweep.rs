@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::plan::{Plan, Plane};
 use crate::depthwise::pack::Channels;
-use crate::simd::Simd;
+use pelk_simd::Simd;
 
 /// The horizontal runs of one row of the image.
 pub(super) struct RunRow<'a, V> {

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::simd::Simd;
+use pelk_simd::Simd;
 
 /// An inner loop for every size of tile.
 pub(super) trait Tile {
@@ -91,7 +91,7 @@ pub(super) fn with_tile<S: Simd, K: Tile>(a: usize, t: usize, kernel: K) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::{Kernel, Level, dispatch};
+    use pelk_simd::{Kernel, Level, dispatch};
 
     #[test]
     fn pieces_are_even_and_complete() {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::dft::Complex;
 use crate::depthwise::axis::Axis;
 use crate::depthwise::runs::Runs;
-use crate::simd::Simd;
+use pelk_simd::Simd;
 
 /// Lines of a tile of the convolution: two accumulators each. On a Zen 3 core 4 and 6 take 2 % longer than 5 with 16 registers;
 /// with 32, not tuned, 7 divide the maps of most networks.

@@ -1,6 +1,6 @@
 //! Complex numbers in lanes, and Fourier transforms of two to five of them.
 
-use crate::simd::Simd;
+use pelk_simd::Simd;
 
 /// A complex number in every lane: real and imaginary parts.
 pub(super) type Complex<S> = [<S as Simd>::V; 2];

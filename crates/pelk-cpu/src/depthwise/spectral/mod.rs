@@ -29,9 +29,9 @@ use super::pack::load_theta;
 use super::pass::{Algorithm, Convolve, Pass, Task, room, vectors};
 use super::runs::Runs;
 use crate::shape::ImageShape;
-use crate::simd::Simd;
 use column::Column;
 use dft::Complex;
+use pelk_simd::Simd;
 use transform::Transform;
 
 /// The lines of an image that are transformed.

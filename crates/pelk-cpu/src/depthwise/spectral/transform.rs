@@ -18,7 +18,7 @@
 use std::f64::consts::PI;
 
 use super::dft::{Complex, Dft, Radix, swapped};
-use crate::simd::Simd;
+use pelk_simd::Simd;
 
 /// The tables of one length.
 #[derive(Debug)]
@@ -362,8 +362,8 @@ unsafe fn splat_pair<S: Simd>(simd: S, pair: *const f32) -> (S::V, S::V) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::{Kernel, Level, dispatch};
     use crate::testing::{assert_close, values};
+    use pelk_simd::{Kernel, Level, dispatch};
 
     /// Multiplies two sequences, of which the first has zeros behind its values, by their spectra.
     struct Multiply<'a>(&'a Transform, [&'a [f32]; 2]);

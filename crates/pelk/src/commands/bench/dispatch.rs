@@ -7,7 +7,7 @@ use crate::table::{Table, number, text};
 use anyhow::{Context, Result, bail};
 use pelk_cpu::depthwise::{Bias, BoxConv, DISPATCH_SHAPES, DispatchShape, Variant};
 use pelk_cpu::shape::ImageShape;
-use pelk_cpu::simd::Level;
+use pelk_simd::Level;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 

@@ -7,8 +7,8 @@ use anyhow::Result;
 use pelk_cpu::depthwise::{Bias, BoxConv};
 use pelk_cpu::pixel_mlp::{Gradients, Middle, Parameters, PixelMlp};
 use pelk_cpu::shape::ImageShape;
-use pelk_cpu::simd::Level;
 use pelk_grid::SharingGrid;
+use pelk_simd::Level;
 
 /// The name of the processor among devices.
 pub const CPU: &str = "cpu";

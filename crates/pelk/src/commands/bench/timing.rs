@@ -1,7 +1,7 @@
 //! Timing of repeated runs, and the rate that a run is held against.
 
 use anyhow::Result;
-use pelk_cpu::simd::{Level, multiply_adds_in_registers};
+use pelk_simd::{Level, multiply_adds_in_registers};
 use std::time::{Duration, Instant};
 
 /// Before the first timed run: caches fill, pages are mapped, the clock speeds up.

@@ -7,6 +7,7 @@ use image::imageops::FilterType;
 use ndarray::Array4;
 use pelk_data::{Dataset, Split};
 use pelk_models::Head;
+use pelk_simd::Level;
 use pelk_train::Description;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,7 +85,8 @@ impl Samples<'_> {
                 let sample = images.sample(index)?;
                 match transform {
                     Some(transform) => {
-                        let square = transform.apply(&sample.pixels, sample.size, channels);
+                        let square =
+                            transform.apply(Level::from_env()?, &sample.pixels, sample.size, channels);
                         (images::normalized(&square, normalization), [transform.size; 2])
                     }
                     None => (images::normalized(&sample.pixels, normalization), sample.size),

@@ -3,7 +3,7 @@
 //! Coefficients are minimax fits to the relative error (Remez), rounded to `f32` and then searched for the
 //! neighbors with the least error.
 
-use super::Simd;
+use crate::Simd;
 use std::f32::consts::{LN_2, LOG2_E};
 
 /// `1.5 * 2^23 + 127`. Added to `v` in -127..=127 it rounds: the sum is `ROUND + n`, `n` being the integer
@@ -32,7 +32,7 @@ fn horner<S: Simd>(simd: S, x: S::V, mut p: S::V, c: &[f32]) -> S::V {
 
 /// `e^x = 2^n e^r`, `n = round(x / ln 2)`, `|r| <= ln 2 / 2`, with a polynomial for `e^r` (error 5e-9).
 #[inline(always)]
-pub(super) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
+pub(crate) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
     // min and max return their second operand when one is NaN, on every level: NaN survives.
     let x = simd.max(simd.splat(-87.3), simd.min(simd.splat(88.3), x));
     let rounded = simd.mul_add(x, simd.splat(LOG2_E), simd.splat(ROUND));
@@ -81,7 +81,7 @@ fn density_and_mills_ratio<S: Simd>(simd: S, z: S::V) -> (S::V, S::V, S::V) {
 
 /// `x Phi(x) = max(x, 0) - |x| Phi(-|x|)`: nothing cancels, the second term being at most half of the first.
 #[inline(always)]
-pub(super) fn gelu<S: Simd>(simd: S, x: S::V) -> S::V {
+pub(crate) fn gelu<S: Simd>(simd: S, x: S::V) -> S::V {
     let z = simd.min(simd.splat(LARGEST), simd.abs(x));
     let (e, power, ratio) = density_and_mills_ratio(simd, z);
     simd.mul_add(e, simd.mul(simd.mul(z, power), ratio), simd.max(simd.zero(), x))
@@ -89,7 +89,7 @@ pub(super) fn gelu<S: Simd>(simd: S, x: S::V) -> S::V {
 
 /// [`gelu`] and `Phi(x) + x phi(x) = step(x) + (x - sign(x) ratio(|x|)) phi(x)`.
 #[inline(always)]
-pub(super) fn gelu_and_slope<S: Simd>(simd: S, x: S::V) -> (S::V, S::V) {
+pub(crate) fn gelu_and_slope<S: Simd>(simd: S, x: S::V) -> (S::V, S::V) {
     let clamped = simd.max(simd.splat(-LARGEST), simd.min(simd.splat(LARGEST), x));
     let z = simd.abs(clamped);
     let (e, power, ratio) = density_and_mills_ratio(simd, z);
@@ -102,9 +102,37 @@ pub(super) fn gelu_and_slope<S: Simd>(simd: S, x: S::V) -> (S::V, S::V) {
 
 #[cfg(test)]
 mod tests {
-    use crate::reference::activation::{gelu, gelu_slope};
-    use crate::simd::{Kernel, Level, Simd, dispatch};
-    use crate::testing::values;
+    use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+    use crate::{Kernel, Level, Simd, dispatch};
+
+    /// The complementary error function to a relative 1e-12, by its series or its continued fraction.
+    fn erfc(x: f64) -> f64 {
+        let z = x.abs();
+        if z < 2.0 {
+            let (mut term, mut sum) = (x, x);
+            for n in 1..80 {
+                term *= 2.0 * x * x / f64::from(2 * n + 1);
+                sum += term;
+            }
+            return 1.0 - 2.0 * (-x * x).exp() / PI.sqrt() * sum;
+        }
+        let fraction = (1..160).rev().fold(z, |f, n| z + f64::from(n) / 2.0 / f);
+        let tail = (-z * z).exp() / PI.sqrt() / fraction;
+        if x > 0.0 { tail } else { 2.0 - tail }
+    }
+
+    fn normal_cdf(x: f64) -> f64 {
+        0.5 * erfc(-x * FRAC_1_SQRT_2)
+    }
+
+    fn gelu(x: f64) -> f64 {
+        x * normal_cdf(x)
+    }
+
+    fn gelu_slope(x: f64) -> f64 {
+        normal_cdf(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt()
+    }
 
     /// `exp`, `gelu`, and both of `gelu_and_slope` of the first slice.
     struct Apply<'a>(&'a [f32], [&'a mut [f32]; 4]);
@@ -129,11 +157,12 @@ mod tests {
         results
     }
 
-    /// Finite numbers: one of every 2^14 that there are, so 512 from each power of two to the next, and random
-    /// ones in -14..14.
+    /// Finite numbers: one of every 2^14 that there are, so 512 from each power of two to the next, and
+    /// 300,000 spread over -14..14 by the golden ratio.
     fn sweep() -> Vec<f32> {
         let all = (0..1 << 18).map(|i: u32| f32::from_bits(i << 14 | 0x15A5)).filter(|x| x.is_finite());
-        all.chain(values(1, 300_000).into_iter().map(|x| 14.0 * x)).collect()
+        let spread = |i: u32| i.wrapping_mul(0x9E37_79B9).cast_signed() as f32 / (1u32 << 31) as f32;
+        all.chain((0..300_000).map(|i| 14.0 * spread(i))).collect()
     }
 
     /// The distance in units of the last place of `want`, a normal number of `f32`.

@@ -3,18 +3,18 @@
 //! Every `unsafe` block here has the same reason: the intrinsics need AVX-512F, and an [`Avx512`] token
 //! exists only below [`run`], whose caller has detected it.
 
-use super::{Kernel, Simd};
+use crate::{Kernel, Simd};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
-pub(super) struct Avx512(());
+pub(crate) struct Avx512(());
 
 /// Runs a kernel compiled for AVX-512F.
 ///
 /// # Safety
 /// The processor must have AVX-512F, AVX2 and FMA.
 #[target_feature(enable = "avx512f,avx2,fma")]
-pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+pub(crate) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
 }
 
@@ -78,7 +78,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn transpose_8x8(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         // SAFETY: the caller vouches for the values; the token proves AVX2, which [`run`] asks for.
-        unsafe { super::transpose::avx2(from, from_stride, to, to_stride) }
+        unsafe { crate::transpose::avx2(from, from_stride, to, to_stride) }
     }
     intrinsics! {
         add(a, b) = _mm512_add_ps(a, b);

@@ -3,18 +3,18 @@
 //! Every `unsafe` block here has the same reason: the intrinsics need AVX2 or FMA, and an [`Avx2`] token
 //! exists only below [`run`], whose caller has detected both.
 
-use super::{Kernel, Simd};
+use crate::{Kernel, Simd};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
-pub(super) struct Avx2(());
+pub(crate) struct Avx2(());
 
 /// Runs a kernel compiled for AVX2 and FMA.
 ///
 /// # Safety
 /// The processor must have AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+pub(crate) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
 }
 
@@ -65,7 +65,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn transpose_8x8(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         // SAFETY: the caller vouches for the values; the token proves AVX2.
-        unsafe { super::transpose::avx2(from, from_stride, to, to_stride) }
+        unsafe { crate::transpose::avx2(from, from_stride, to, to_stride) }
     }
     #[inline(always)]
     fn load_partial(self, from: &[f32]) -> __m256 {

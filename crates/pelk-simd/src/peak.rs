@@ -1,6 +1,6 @@
 //! How fast multiply-adds can be at best: the floor under the time of every operator.
 
-use super::{Kernel, Level, Simd, dispatch};
+use crate::{Kernel, Level, Simd, dispatch};
 use std::hint::black_box;
 
 /// Independent sums, so that no instruction waits for the one before: two units of four or five cycles need ten.
@@ -13,7 +13,7 @@ const SUMS: usize = 12;
 /// it is what the compiler makes of them.
 ///
 /// ```
-/// use pelk_cpu::simd::{Level, multiply_adds_in_registers};
+/// use pelk_simd::{Level, multiply_adds_in_registers};
 /// let start = std::time::Instant::now();
 /// let count = multiply_adds_in_registers(Level::best(), 10_000);
 /// let per_second = count as f64 / start.elapsed().as_secs_f64();

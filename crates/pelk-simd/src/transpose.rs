@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 /// # Safety
 /// Eight rows of eight values at the strides must be readable and writable.
 #[inline(always)]
-pub(super) unsafe fn scalar(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+pub(crate) unsafe fn scalar(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
     for row in 0..8 {
         for column in 0..8 {
             // SAFETY: within eight rows of eight values at the strides.
@@ -23,7 +23,7 @@ pub(super) unsafe fn scalar(from: *const f32, from_stride: usize, to: *mut f32, 
 /// As [`scalar`], and the processor must have AVX2.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) unsafe fn avx2(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+pub(crate) unsafe fn avx2(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
     // SAFETY: the caller vouches for AVX2 and for the eight rows on both sides.
     unsafe {
         let mut rows = [_mm256_setzero_ps(); 8];
@@ -54,7 +54,7 @@ pub(super) unsafe fn avx2(from: *const f32, from_stride: usize, to: *mut f32, to
 
 #[cfg(test)]
 mod tests {
-    use crate::simd::{Kernel, Level, Simd, dispatch};
+    use crate::{Kernel, Level, Simd, dispatch};
 
     struct Transpose<'a>(&'a [f32], &'a mut [f32]);
     impl Kernel for Transpose<'_> {

@@ -1,9 +1,9 @@
 //! Plain Rust vectors of eight: what the compiler's baseline can vectorize.
 
-use super::Simd;
+use crate::Simd;
 
 #[derive(Clone, Copy)]
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 #[inline(always)]
 fn map(a: [f32; 8], b: [f32; 8], f: impl Fn(f32, f32) -> f32) -> [f32; 8] {
