@@ -2,7 +2,7 @@
 
 use crate::Network;
 use crate::error::{ModelError, Result};
-use crate::skeletons::Place;
+use crate::families::Place;
 use pelk_autodiff::{Executor, Op, Operator, ParameterSpec, Role, Shape};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -276,7 +276,7 @@ impl Executor for Counter {
 mod tests {
     use super::*;
     use crate::zoo::{Model, PaperNumbers, Task, configure, models};
-    use crate::{Boxes, ModelSpec};
+    use crate::{ModelSpec, ThetaScale};
 
     fn total(model: &Model, printed: &PaperNumbers) -> PartCost {
         let PaperNumbers { task, size, .. } = *printed;
@@ -292,8 +292,8 @@ mod tests {
 
     #[test]
     fn factors_of_means_cost_what_taps_cost() {
-        let [sums, means] = [Boxes::Sum, Boxes::Mean].map(|boxes| {
-            let spec = ModelSpec { boxes: Some(boxes), ..ModelSpec::named("pelk_atto") };
+        let [sums, means] = [ThetaScale::Sum, ThetaScale::Mean].map(|theta_scale| {
+            let spec = ModelSpec { theta_scale: Some(theta_scale), ..ModelSpec::named("pelk_atto") };
             let network = Network::new(configure(&spec, 3, 10).unwrap()).unwrap();
             count(&network, [28, 28], PaperRules::PLAIN).unwrap()
         });
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn rivals_with_skeletons_of_their_own_cost_what_the_published_code_costs() {
+    fn rivals_with_families_of_their_own_cost_what_the_published_code_costs() {
         // All parameters, and the multiply-adds of all convolutions and linear layers but RepLKNet's small kernels, counted on the
         // published PyTorch code (sail-sg/inceptionnext 3f9769c, DingXiaoH/RepLKNet-pytorch b76808a).
         for (name, size, params, macs) in [
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_a_skeleton_is_counted_as_what_it_is() {
+    fn every_part_of_a_family_is_counted_as_what_it_is() {
         let parts = |name| {
             let config = configure(&ModelSpec::named(name), 3, 10).unwrap();
             let cost = count(&Network::new(config).unwrap(), [28, 28], PaperRules::PLAIN).unwrap();

@@ -5,11 +5,11 @@
 //! crossed stripes and a dense kernel, the latter is added to a stripe. BatchNorms after convolutions become biases. One before
 //! a layer without padding becomes part of it: `W (s x + t) + b` is `(W s) x + (W t + b)`.
 
-use crate::config::{Boxes, MixerConfig, NetworkConfig, PeripheralConfig, Position, StripeConfig};
+use crate::config::{MixerConfig, NetworkConfig, PeripheralConfig, Position, StripeConfig, ThetaScale};
 use crate::error::{ModelError, Result};
+use crate::families::{Merge, Side, merges, mixer_path};
 use crate::layers::BATCH_NORM_EPS;
 use crate::mixers::peripheral::position_name;
-use crate::skeletons::{Merge, Side, merges, mixer_path};
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis};
 use pelk_autodiff::{Error, HostParameters, Shape};
 use pelk_grid::reduce;
@@ -24,7 +24,7 @@ pub fn fold(config: &NetworkConfig, weights: &HostParameters) -> Result<(Network
         return Ok((config.clone(), folded));
     }
     for (i, stage) in config.stages.iter().enumerate() {
-        for block in (0..stage.depth).map(|j| mixer_path(config.skeleton, [i, j])) {
+        for block in (0..stage.depth).map(|j| mixer_path(config.family, [i, j])) {
             match &stage.mixer {
                 MixerConfig::Peripheral(peripheral) => fold_peripheral(&mut folded, peripheral, i, &block)?,
                 MixerConfig::Stripe(stripe) => fold_stripes(&mut folded, stripe, &block)?,
@@ -100,7 +100,7 @@ fn fold_peripheral(
 ) -> Result<()> {
     let (cells, side) = (config.grid.cells(), config.grid.kernel());
     let mut theta = take(weights, &format!("{block}.large.weight"), &[config.channels, cells, cells])?;
-    if config.boxes == Boxes::Mean {
+    if config.theta_scale == ThetaScale::Mean {
         theta.iter_mut().zip(config.taps_of_means()).for_each(|(parameter, factor)| *parameter *= factor);
     }
     let large = affine(weights, &format!("{block}.large_bn"), config.channels)?;

@@ -26,6 +26,7 @@ mod collect;
 mod config;
 pub mod cost;
 mod error;
+pub mod families;
 mod fold;
 pub mod heads;
 mod init;
@@ -33,17 +34,16 @@ pub mod layers;
 pub mod mixers;
 mod nearest;
 mod network;
-pub mod skeletons;
 mod weights;
 pub mod zoo;
 
 pub use config::{
-    Boxes, DenseInit, Head, InceptionConfig, MixerConfig, NetworkConfig, PeripheralConfig, Position,
-    Skeleton, StageConfig, StripeConfig,
+    DenseInit, Family, Head, InceptionConfig, MixerConfig, NetworkConfig, PeripheralConfig, Position,
+    StageConfig, StripeConfig, ThetaScale, UperNetConfig,
 };
 pub use error::{ModelError, Result};
 pub use fold::fold;
-pub use heads::{Outputs, upernet::UperNetConfig};
+pub use heads::Outputs;
 pub use init::initialize;
 pub use nearest::nearest;
 pub use network::Network;

@@ -3,8 +3,8 @@
 use crate::collect::Collect;
 use crate::config::{NetworkConfig, StageConfig};
 use crate::error::Result;
+use crate::families;
 use crate::heads::{self, Outputs};
-use crate::skeletons;
 use pelk_autodiff::{Backend, Error, Executor, ParameterSpec, Parameters, Role, Session, Shape};
 
 /// A network: its checked configuration. It holds no weights; an [`Executor`] brings them.
@@ -86,8 +86,8 @@ impl Network {
     fn stage<E: Executor>(&self, e: &mut E, i: usize, x: &E::Value) -> pelk_autodiff::Result<E::Value> {
         let stages = &self.config.stages;
         let mut x = match i {
-            0 => skeletons::stem(e, &self.config, x)?,
-            _ => skeletons::downsample(e, &self.config, i, x)?,
+            0 => families::stem(e, &self.config, x)?,
+            _ => families::downsample(e, &self.config, i, x)?,
         };
         let depth = |stages: &[StageConfig]| stages.iter().map(|stage| stage.depth).sum::<usize>();
         let (before, all) = (depth(&stages[..i]), depth(stages));
@@ -110,7 +110,7 @@ impl Network {
         rate: f32,
         x: &E::Value,
     ) -> pelk_autodiff::Result<E::Value> {
-        skeletons::block(e, &self.config, [i, j], rate, x)
+        families::block(e, &self.config, [i, j], rate, x)
     }
 
     /// The shape of the logits of one image of `[height, width]` pixels.

@@ -4,7 +4,8 @@ use ndarray::ArrayD;
 use pelk_autodiff::{CpuBackend, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape, Storage};
 use pelk_models::zoo::{Form, configure};
 use pelk_models::{
-    Boxes, Head, MixerConfig, ModelSpec, Network, NetworkConfig, Position, UperNetConfig, fold, initialize,
+    Head, MixerConfig, ModelSpec, Network, NetworkConfig, Position, ThetaScale, UperNetConfig, fold,
+    initialize,
 };
 use pelk_random::{Purpose, name_hash, stream, truncated_normal};
 use std::collections::BTreeSet;
@@ -117,10 +118,14 @@ fn other_grids_and_ratios_fold_exactly() {
         ("dense kernels below the branch's", ModelSpec { kernels: Some(vec![3, 1]), ..ModelSpec::default() }),
         ("fine outside", ModelSpec { grids: grids(["1,1,2,4,8,1", "2,1,1,1"]), ..ModelSpec::default() }),
         ("no unshared center", ModelSpec { grids: grids(["4,3,5", "2,3"]), ..ModelSpec::default() }),
-        ("means", ModelSpec { boxes: Some(Boxes::Mean), ..ModelSpec::default() }),
+        ("means", ModelSpec { theta_scale: Some(ThetaScale::Mean), ..ModelSpec::default() }),
         (
             "means, literal",
-            ModelSpec { boxes: Some(Boxes::Mean), position: Some(Position::Literal), ..ModelSpec::default() },
+            ModelSpec {
+                theta_scale: Some(ThetaScale::Mean),
+                position: Some(Position::Literal),
+                ..ModelSpec::default()
+            },
         ),
     ] {
         check(what, small(changes), &[[16, 16], [30, 9]]);
@@ -208,8 +213,9 @@ fn a_missing_or_misshapen_parameter_is_named() {
 
 #[test]
 fn factors_of_means_are_taps_times_the_area() {
-    let [sums, means] = [Boxes::Sum, Boxes::Mean]
-        .map(|boxes| Network::new(small(ModelSpec { boxes: Some(boxes), ..ModelSpec::default() })).unwrap());
+    let [sums, means] = [ThetaScale::Sum, ThetaScale::Mean].map(|theta_scale| {
+        Network::new(small(ModelSpec { theta_scale: Some(theta_scale), ..ModelSpec::default() })).unwrap()
+    });
     let weights = trained(&sums);
     let mut others = weights.clone();
     let mut changed = 0;
@@ -235,7 +241,7 @@ fn factors_of_means_are_taps_times_the_area() {
 }
 
 #[test]
-fn every_skeleton_folds_exactly_with_every_mixer() {
+fn every_family_folds_exactly_with_every_mixer() {
     for name in ["inceptionnext_atto", "replknet_atto"] {
         for (form, position) in [
             (Form::Inception, Position::None),
@@ -262,7 +268,7 @@ fn every_skeleton_folds_exactly_with_every_mixer() {
 }
 
 #[test]
-fn every_skeleton_folds_exactly_under_every_head() {
+fn every_family_folds_exactly_under_every_head() {
     let upernet = UperNetConfig { channels: 12, auxiliary_channels: 8, ..UperNetConfig::default() };
     for name in ["inceptionnext_atto", "replknet_atto"] {
         let config = configure(&ModelSpec::named(name), 1, 10).unwrap();
@@ -275,7 +281,7 @@ fn every_skeleton_folds_exactly_under_every_head() {
 }
 
 #[test]
-fn a_missing_or_misshapen_norm_of_a_skeleton_is_named() {
+fn a_missing_or_misshapen_norm_of_a_family_is_named() {
     for name in ["inceptionnext_atto", "replknet_atto"] {
         let config = configure(&ModelSpec::named(name), 1, 10).unwrap();
         let weights = trained(&Network::new(config.clone()).unwrap());

@@ -6,14 +6,14 @@
 
 #[path = "golden/case.rs"]
 mod case;
+#[path = "golden/families.rs"]
+mod families;
 #[path = "golden/heads.rs"]
 mod heads;
 #[path = "golden/networks.rs"]
 mod networks;
 #[path = "golden/operators.rs"]
 mod operators;
-#[path = "golden/skeletons.rs"]
-mod skeletons;
 
 use case::Case;
 use pelk_autodiff::{Backend, CpuBackend, GpuBackend};
@@ -33,7 +33,7 @@ fn run<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
         "pelk_block" => networks::block(case, backend),
         "rival_block" => networks::rival(case, backend),
         "pelk_train" => networks::train(case, backend),
-        "network" => skeletons::network(case, backend),
+        "network" => families::network(case, backend),
         "upernet" => heads::upernet(case, backend),
         _ => operators::run(&op, case, backend),
     }?;

@@ -1,7 +1,7 @@
 //! Lower learning rates for early layers, in fine-tuning.
 
 use crate::error::{Result, TrainError};
-use pelk_models::skeletons::Place;
+use pelk_models::families::Place;
 use serde::{Deserialize, Serialize};
 
 /// A factor on the learning rate of the backbone that falls layer by layer towards the image, as in the recipes of ConvNeXt.

@@ -3,7 +3,7 @@
 use crate::checkpoint::{EMA, OPTIMIZER};
 use crate::error::{Result, TrainError};
 use pelk_autodiff::HostParameters;
-use pelk_models::skeletons::Place;
+use pelk_models::families::Place;
 use pelk_models::{Network, WeightsFile};
 use std::path::Path;
 

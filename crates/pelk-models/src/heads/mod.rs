@@ -4,10 +4,8 @@
 mod classifier;
 pub mod upernet;
 
-pub(crate) use classifier::Map;
-
 use crate::config::{Head, NetworkConfig};
-use crate::error::{ModelError, Result};
+use crate::families::Map;
 use pelk_autodiff::Executor;
 
 /// What a network gives in training.
@@ -51,16 +49,4 @@ pub(crate) fn outputs<E: Executor>(
         logits: upernet::logits(e, upernet, config.classes, config.folded, &features, image)?,
         auxiliary: upernet::auxiliary(e, upernet, config.classes, config.folded, &features, image)?,
     })
-}
-
-/// Checks that a network of so many stages can have this head.
-pub(crate) fn validate(head: &Head, stages: usize) -> Result<()> {
-    match head {
-        Head::Pooled | Head::Dense => Ok(()),
-        Head::UperNet(_) if stages < 2 => Err(ModelError::config(
-            "upernet",
-            "joins the maps of several stages; give `depths` two entries or more",
-        )),
-        Head::UperNet(upernet) => upernet.validate(),
-    }
 }

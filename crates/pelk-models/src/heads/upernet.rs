@@ -8,52 +8,15 @@
 //! `fpn_bottleneck`, `conv_seg`) and `auxiliary_head.*` (`convs.0`, `conv_seg`); a convolution with its BatchNorm has the names
 //! `conv.weight` and `bn.*`, and folded `conv.weight` and `conv.bias`.
 
-use crate::error::{ModelError, Result};
+use crate::config::UperNetConfig;
 use crate::layers::{conv2d_bn, conv2d_with, layer_norm};
 use pelk_autodiff::operators::{
     AdaptiveAvgPool, Add, BilinearResize, ConcatChannels, Conv2d, Relu, ScaleSamples,
 };
 use pelk_autodiff::{Executor, Init};
-use serde::{Deserialize, Serialize};
 
 /// Deviation with which MMSegmentation starts the layers that give the logits.
 const LOGITS_STD: f32 = 0.01;
-
-/// UperNet's settings; the defaults are those of the paper's ADE20K models.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct UperNetConfig {
-    /// Channels of the maps that are joined. Default 512.
-    pub channels: usize,
-    /// Sides of the maps to which the deepest one is pooled. Default 1, 2, 3, 6.
-    pub pools: Vec<usize>,
-    /// Channels of the auxiliary head; 0 for none. Default 256.
-    pub auxiliary_channels: usize,
-    /// Probability that a channel of the joined map is dropped for a sample in training. Default 0.1.
-    pub dropout: f32,
-}
-
-impl Default for UperNetConfig {
-    fn default() -> UperNetConfig {
-        UperNetConfig { channels: 512, pools: vec![1, 2, 3, 6], auxiliary_channels: 256, dropout: 0.1 }
-    }
-}
-
-impl UperNetConfig {
-    pub(super) fn validate(&self) -> Result<()> {
-        if self.channels == 0 {
-            return Err(ModelError::config("upernet.channels", "must be at least 1"));
-        }
-        if self.pools.contains(&0) {
-            return Err(ModelError::config("upernet.pools", "holds a 0, must be sides of at least 1"));
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            let reason = format!("is {}, must be at least 0 and below 1", self.dropout);
-            return Err(ModelError::config("upernet.dropout", reason));
-        }
-        Ok(())
-    }
-}
 
 /// The outputs of the stages, each through its LayerNorm.
 ///

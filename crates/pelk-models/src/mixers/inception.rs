@@ -9,14 +9,6 @@ use crate::layers::{dense_kernel, depthwise_with_bias};
 use pelk_autodiff::operators::{ConcatChannels, SplitChannels};
 use pelk_autodiff::{Executor, Result};
 
-impl InceptionConfig {
-    /// The branches in the order of their channels: name, rows and columns of the kernel.
-    pub fn branches(&self) -> [(&'static str, [usize; 2]); InceptionConfig::BRANCHES] {
-        let InceptionConfig { square, band, .. } = *self;
-        [("dwconv_hw", [square, square]), ("dwconv_w", [1, band]), ("dwconv_h", [band, 1])]
-    }
-}
-
 pub(super) fn mix<E: Executor>(
     e: &mut E,
     config: &InceptionConfig,

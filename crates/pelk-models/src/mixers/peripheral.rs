@@ -10,24 +10,10 @@
 //! is too small to hold it.
 
 use super::{BlockPath, partial};
-use crate::config::{Boxes, PeripheralConfig};
+use crate::config::{PeripheralConfig, ThetaScale};
 use crate::layers::{INIT, batch_norm, dense_square, depthwise, vector, weight};
 use pelk_autodiff::operators::{Add, DepthwiseConv, PositionBias, PositionForm, ScaleSamples};
 use pelk_autodiff::{Executor, ParameterSpec, Result, Role, Shape};
-
-impl PeripheralConfig {
-    /// Whether the small kernel lies within the unshared center, so that folding merges it into theta.
-    pub fn small_fits_center(&self) -> bool {
-        self.small_kernel <= self.grid.center()
-    }
-
-    /// What each region's taps are where its parameter is the factor 1 of a mean, 1 over the region's area: for theta
-    /// `[C, k', k']`, channel after channel without end.
-    pub(crate) fn taps_of_means(&self) -> impl Iterator<Item = f32> {
-        let sides = self.grid.intervals();
-        sides.iter().flat_map(|height| sides.iter().map(move |width| 1.0 / (height * width) as f32)).cycle()
-    }
-}
 
 /// The parameter's name of a stage's position embedding.
 pub fn position_name(stage: usize) -> String {
@@ -75,7 +61,7 @@ fn large<E: Executor>(
     x: &E::Value,
 ) -> Result<E::Value> {
     let mut theta = theta(e, config, format!("{}.large.weight", path.block))?;
-    if config.boxes == Boxes::Mean {
+    if config.theta_scale == ThetaScale::Mean {
         let factors = config.taps_of_means().take(e.shape(&theta).elements()).collect();
         theta = e.apply_one(ScaleSamples { factors }, &[&theta])?;
     }

@@ -13,14 +13,6 @@ use crate::layers::{batch_norm, dense_kernel, depthwise, depthwise_with_bias};
 use pelk_autodiff::operators::Add;
 use pelk_autodiff::{Executor, Result};
 
-impl StripeConfig {
-    /// The branches: name, rows and columns of the kernel.
-    pub fn branches(&self) -> [(&'static str, [usize; 2]); 3] {
-        let StripeConfig { kernel, width, .. } = *self;
-        [("vertical", [kernel, width]), ("horizontal", [width, kernel]), ("small", [width, width])]
-    }
-}
-
 pub(super) fn mix<E: Executor>(
     e: &mut E,
     config: &StripeConfig,

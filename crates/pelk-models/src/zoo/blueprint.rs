@@ -1,11 +1,10 @@
-//! What distinguishes the models of one skeleton, and how users change it.
+//! What distinguishes the models of one family, and how users change it.
 
 use crate::config::{
-    Boxes, DenseInit, Head, InceptionConfig, MixerConfig, NetworkConfig, PeripheralConfig, Position,
-    Skeleton, StageConfig, StripeConfig,
+    DenseInit, Family, Head, InceptionConfig, MixerConfig, NetworkConfig, PeripheralConfig, Position,
+    StageConfig, StripeConfig, ThetaScale, UperNetConfig,
 };
 use crate::error::{ModelError, Result};
-use crate::heads::upernet::UperNetConfig;
 use pelk_grid::SharingGrid;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blueprint {
     /// The layers around the mixers.
-    pub skeleton: Skeleton,
+    pub family: Family,
     /// Step of the stem.
     pub stem_stride: usize,
     /// Blocks of each stage.
@@ -71,7 +70,7 @@ pub struct LargeKernel {
     /// Position embedding.
     pub position: Position,
     /// What the parameters are factors of.
-    pub boxes: Boxes,
+    pub theta_scale: ThetaScale,
 }
 
 /// A model of the zoo by name, with changes; what is left out stays as it is.
@@ -118,8 +117,8 @@ pub struct ModelSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
     /// Whether parameters are factors of the regions' sums or means: sum, as in the paper, or mean (peripheral kernels).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub boxes: Option<Boxes>,
+    #[serde(alias = "boxes", skip_serializing_if = "Option::is_none")]
+    pub theta_scale: Option<ThetaScale>,
     /// Start of the layer scale; 0 leaves it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer_scale: Option<f32>,
@@ -168,7 +167,7 @@ impl Blueprint {
             ("center", options.center.is_some()),
             ("base", options.base.is_some()),
             ("grids", options.grids.is_some()),
-            ("boxes", options.boxes.is_some()),
+            ("theta_scale", options.theta_scale.is_some()),
         ];
         let large = [
             ("form", options.form.is_some()),
@@ -192,7 +191,7 @@ impl Blueprint {
         set(&mut blueprint.ratio, &options.ratio);
         set(&mut blueprint.small_kernel, &options.small_kernel);
         set(&mut blueprint.position, &options.position);
-        set(&mut blueprint.boxes, &options.boxes);
+        set(&mut blueprint.theta_scale, &options.theta_scale);
         blueprint.grids.clone_from(&options.grids);
         if blueprint.form != Form::Peripheral {
             refuse(&sharing, "is for peripheral kernels; set model.form=peripheral too".to_owned())?;
@@ -240,7 +239,7 @@ impl Blueprint {
             stages: (0..stages).map(stage).collect::<Result<_>>()?,
             mlp_ratio: MLP_RATIO,
             layer_scale: self.layer_scale,
-            skeleton: self.skeleton,
+            family: self.family,
             dense_init: self.dense_init,
             head_init_scale: 1.0,
             drop_path: self.drop_path,
@@ -262,8 +261,8 @@ impl LargeKernel {
         }
         let channels = ((width as f64 * self.ratio) as usize).max(1);
         let square = |grid, small_kernel| {
-            let LargeKernel { position, boxes, .. } = *self;
-            MixerConfig::Peripheral(PeripheralConfig { grid, channels, small_kernel, position, boxes })
+            let LargeKernel { position, theta_scale, .. } = *self;
+            MixerConfig::Peripheral(PeripheralConfig { grid, channels, small_kernel, position, theta_scale })
         };
         Ok(match self.form {
             Form::Peripheral => square(self.grid(i, kernel, stages)?, self.small_kernel),

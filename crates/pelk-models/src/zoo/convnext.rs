@@ -1,8 +1,8 @@
-//! ConvNeXt (arXiv 2201.03545), and a small one of the same skeleton as the small PeLKs.
+//! ConvNeXt (arXiv 2201.03545), and a small one of the same family as the small PeLKs.
 
 use super::blueprint::{Blueprint, MLP_RATIO};
 use super::{Model, PaperNumbers};
-use crate::config::{DenseInit, Skeleton};
+use crate::config::{DenseInit, Family};
 
 fn convnext(
     name: &'static str,
@@ -20,7 +20,7 @@ fn convnext(
         density: 1.0,
         paper,
         blueprint: Blueprint {
-            skeleton: Skeleton::ConvNeXt,
+            family: Family::ConvNeXt,
             stem_stride,
             depths: depths.to_vec(),
             widths: (0..depths.len()).map(|stage| width << stage).collect(),
@@ -50,7 +50,7 @@ pub(super) fn models() -> Vec<Model> {
     vec![
         convnext(
             "convnext_atto",
-            "the skeleton of pelk_atto with 7 x 7 kernels",
+            "the family of pelk_atto with 7 x 7 kernels",
             2,
             &[2, 2, 2],
             32,

@@ -4,7 +4,7 @@ use super::blueprint::{Blueprint, Form, LargeKernel};
 use super::rivals::rival;
 use super::scales::{B, S, Scale, T, for_small_images, large};
 use super::{Model, PaperNumbers};
-use crate::config::Skeleton;
+use crate::config::Family;
 
 /// A 3 x 3 square and two bands over 1/8 of the channels each.
 fn inception() -> LargeKernel {
@@ -13,8 +13,8 @@ fn inception() -> LargeKernel {
 
 /// The layers around them; the last stage's MLPs are narrower, since the classifier has one of its own.
 fn around(kernels: &[usize], blueprint: Blueprint) -> Blueprint {
-    let skeleton = Skeleton::InceptionNeXt;
-    Blueprint { skeleton, last_mlp_ratio: 3, kernels: kernels.to_vec(), ..blueprint }
+    let family = Family::InceptionNeXt;
+    Blueprint { family, last_mlp_ratio: 3, kernels: kernels.to_vec(), ..blueprint }
 }
 
 /// The published sizes: depths and widths of ConvNeXt, bands of 11.

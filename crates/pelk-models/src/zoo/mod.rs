@@ -10,9 +10,8 @@ mod scales;
 
 pub use blueprint::{Blueprint, Form, LargeKernel, ModelSpec};
 
-use crate::config::{Head, NetworkConfig};
+use crate::config::{Head, NetworkConfig, UperNetConfig};
 use crate::error::{ModelError, Result};
-use crate::heads::upernet::UperNetConfig;
 use crate::nearest;
 
 /// What a paper counted a model for.

@@ -3,7 +3,7 @@
 use super::blueprint::{Form, LargeKernel};
 use super::scales::{B, KERNELS, S, Scale, T, for_small_images, large};
 use super::{Model, PaperNumbers};
-use crate::config::{Boxes, Position};
+use crate::config::{Position, ThetaScale};
 
 /// The paper's constants: base 2, 3/8 of the channels, a 5 x 5 branch as in SLaK and RepLKNet.
 pub(super) fn peripheral(center: usize) -> LargeKernel {
@@ -15,7 +15,7 @@ pub(super) fn peripheral(center: usize) -> LargeKernel {
         ratio: 3.0 / 8.0,
         small_kernel: 5,
         position: Position::InBounds,
-        boxes: Boxes::Sum,
+        theta_scale: ThetaScale::Sum,
     }
 }
 

@@ -4,13 +4,13 @@ use super::blueprint::{Blueprint, Form};
 use super::rivals::rival;
 use super::scales::{B, for_small_images, large};
 use super::{Model, PaperNumbers};
-use crate::config::{DenseInit, Skeleton};
+use crate::config::{DenseInit, Family};
 
 /// The layers around dense kernels: without layer scale. Convolutions start as PyTorch's, with a deviation that falls with the
 /// number of inputs; the BatchNorm after each makes the factor irrelevant.
 fn around(blueprint: Blueprint) -> Blueprint {
-    let (skeleton, dense_init) = (Skeleton::RepLKNet, DenseInit::FanIn);
-    Blueprint { skeleton, dense_init, layer_scale: 0.0, ..blueprint }
+    let (family, dense_init) = (Family::RepLKNet, DenseInit::FanIn);
+    Blueprint { family, dense_init, layer_scale: 0.0, ..blueprint }
 }
 
 pub(super) fn models() -> Vec<Model> {

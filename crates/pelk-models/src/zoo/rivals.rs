@@ -1,4 +1,4 @@
-//! The other ways to a large kernel, in the skeleton of SLaK and PeLK: crossed stripes (SLaK, arXiv 2207.03620) and
+//! The other ways to a large kernel, in the family of SLaK and PeLK: crossed stripes (SLaK, arXiv 2207.03620) and
 //! dense kernels re-parameterised with small ones (as in RepLKNet, arXiv 2203.06717).
 
 use super::blueprint::{Form, LargeKernel};
@@ -25,15 +25,11 @@ pub(super) fn models() -> Vec<Model> {
     };
     let small = |form| for_small_images([2, 2, 2], 32, rival(form));
     vec![
-        model("slak_atto", "the skeleton of pelk_atto with stripes on all channels", small(Form::Stripe)),
+        model("slak_atto", "the family of pelk_atto with stripes on all channels", small(Form::Stripe)),
         slak("slak_t", "SLaK-T, stripes of 51-49-47-13 x 5", T, SLAK_T),
         slak("slak_s", "SLaK-S", S, SLAK_S),
         slak("slak_b", "SLaK-B", B, SLAK_B),
-        model(
-            "replk_atto",
-            "the skeleton of pelk_atto with dense kernels on all channels",
-            small(Form::Dense),
-        ),
+        model("replk_atto", "the family of pelk_atto with dense kernels on all channels", small(Form::Dense)),
         model(
             "replk_t",
             "dense kernels of 51-49-47-13 in ConvNeXt-T (table 1, without sparsity)",

@@ -1,7 +1,7 @@
 //! The sizes that models with large kernels share: those of SLaK, which PeLK takes over, and small ones for small images.
 
 use super::blueprint::{Blueprint, LargeKernel, MLP_RATIO};
-use crate::config::{DenseInit, Skeleton};
+use crate::config::{DenseInit, Family};
 
 /// Depth of the third stage, width of the first, drop path.
 pub(super) type Scale = (usize, usize, f32);
@@ -20,7 +20,7 @@ pub(super) fn large(
     large: LargeKernel,
 ) -> Blueprint {
     Blueprint {
-        skeleton: Skeleton::ConvNeXt,
+        family: Family::ConvNeXt,
         stem_stride: 4,
         depths: vec![3, 3, depth, 3],
         widths: vec![width, 2 * width, 4 * width, 8 * width],
@@ -37,7 +37,7 @@ pub(super) fn large(
 /// Three stages for images of 28 to 64 pixels. The kernels cover the whole map at 28 pixels (maps of 14, 7 and 3).
 pub(super) fn for_small_images(depths: [usize; 3], width: usize, large: LargeKernel) -> Blueprint {
     Blueprint {
-        skeleton: Skeleton::ConvNeXt,
+        family: Family::ConvNeXt,
         stem_stride: 2,
         depths: depths.to_vec(),
         widths: vec![width, 2 * width, 4 * width],

@@ -8,8 +8,8 @@ use pelk_autodiff::{
 use pelk_grid::SharingGrid;
 use pelk_models::zoo::Form;
 use pelk_models::{
-    Boxes, Head, MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, Skeleton, StageConfig,
-    StripeConfig,
+    Family, Head, MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
+    ThetaScale,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ fn network(in_channels: usize, classes: usize, stages: Vec<StageConfig>) -> Resu
         stages,
         mlp_ratio: 4,
         layer_scale: 1.0,
-        skeleton: Skeleton::ConvNeXt,
+        family: Family::ConvNeXt,
         head_init_scale: 1.0,
         dense_init: pelk_models::DenseInit::Fixed,
         drop_path: 0.0,
@@ -95,7 +95,7 @@ pub fn block<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
         channels: attrs.conv_channels,
         small_kernel: attrs.small_kernel,
         position: attrs.position,
-        boxes: Boxes::Sum,
+        theta_scale: ThetaScale::Sum,
     });
     run_block(
         case,
@@ -119,7 +119,7 @@ pub fn rival<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
             channels,
             small_kernel: attrs.small_kernel,
             position: Position::None,
-            boxes: Boxes::Sum,
+            theta_scale: ThetaScale::Sum,
         }),
         Form::Peripheral | Form::Inception => {
             return Err(format!("{:?} is no case of two parallel kernels", attrs.form));
@@ -193,7 +193,7 @@ pub fn train<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
             channels: (width as f64 * attrs.ratio) as usize,
             small_kernel: 5,
             position: attrs.position,
-            boxes: Boxes::Sum,
+            theta_scale: ThetaScale::Sum,
         });
         Ok(StageConfig { depth: attrs.depths[i], width, mixer, mlp_ratio: None })
     };

@@ -10,7 +10,9 @@ use anyhow::{Context, Result};
 use pelk_grid::SharingGrid;
 use pelk_models::cost::{NetworkCost, PaperRules, Part, count};
 use pelk_models::zoo;
-use pelk_models::{Boxes, MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StripeConfig};
+use pelk_models::{
+    MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StripeConfig, ThetaScale,
+};
 use std::path::Path;
 
 /// Height and width of the images of figure 5, as in segmentation of street scenes.
@@ -152,7 +154,7 @@ impl Kernel {
                 channels,
                 small_kernel: 0,
                 position: Position::None,
-                boxes: Boxes::default(),
+                theta_scale: ThetaScale::default(),
             }),
             Kernel::Stripe => MixerConfig::Stripe(StripeConfig { kernel, width: CENTER, channels }),
         })

@@ -1,10 +1,10 @@
-//! ConvNeXt's skeleton (arXiv 2201.03545), which SLaK and PeLK share: LayerNorm throughout, one residual branch a block.
+//! ConvNeXt's family (arXiv 2201.03545), which SLaK and PeLK share: LayerNorm throughout, one residual branch a block.
 //!
 //! Names: `downsample_layers.I.*` (stem and downsampling), `stages.I.J` (blocks), `norm.*`, `head.*`.
 
+use super::map::Map;
 use super::{halve, patches};
 use crate::config::NetworkConfig;
-use crate::heads::Map;
 use crate::layers::{layer_norm, linear, pixel_mlp};
 use crate::mixers::{BlockPath, mix};
 use pelk_autodiff::{Executor, Result};

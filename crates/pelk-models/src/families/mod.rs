@@ -1,28 +1,29 @@
-//! The layers around the mixers: stem, downsampling, block, classifier. To add a skeleton: a file here, its name in
-//! [`Skeleton`], its lines below.
+//! The layers around the mixers: stem, downsampling, block, classifier. To add a family: a file here, its name in
+//! [`Family`], its lines below.
 //!
-//! Every mixer stands in every skeleton: which layers surround the spatial part of a block is one choice, what the spatial part is
+//! Every mixer stands in every family: which layers surround the spatial part of a block is one choice, what the spatial part is
 //! another.
 
 mod convnext;
 mod inceptionnext;
+mod map;
 mod place;
 mod replknet;
 
+pub(crate) use map::Map;
 pub use place::Place;
 
-use crate::config::{NetworkConfig, Skeleton};
-use crate::heads::Map;
+use crate::config::{Family, NetworkConfig};
 use crate::layers::{conv2d, vector};
 use pelk_autodiff::operators::{Add, Conv2d, ScaleChannels, ScaleSamples};
 use pelk_autodiff::{Executor, Result};
 
 /// Images `[N, H, W, C]` to the first stage's width and resolution.
 pub(crate) fn stem<E: Executor>(e: &mut E, config: &NetworkConfig, images: &E::Value) -> Result<E::Value> {
-    match config.skeleton {
-        Skeleton::ConvNeXt => convnext::stem(e, config, images),
-        Skeleton::InceptionNeXt => inceptionnext::stem(e, config, images),
-        Skeleton::RepLKNet => replknet::stem(e, config, images),
+    match config.family {
+        Family::ConvNeXt => convnext::stem(e, config, images),
+        Family::InceptionNeXt => inceptionnext::stem(e, config, images),
+        Family::RepLKNet => replknet::stem(e, config, images),
     }
 }
 
@@ -33,10 +34,10 @@ pub(crate) fn downsample<E: Executor>(
     i: usize,
     x: &E::Value,
 ) -> Result<E::Value> {
-    match config.skeleton {
-        Skeleton::ConvNeXt => convnext::downsample(e, config, i, x),
-        Skeleton::InceptionNeXt => inceptionnext::downsample(e, config, i, x),
-        Skeleton::RepLKNet => replknet::downsample(e, config, i, x),
+    match config.family {
+        Family::ConvNeXt => convnext::downsample(e, config, i, x),
+        Family::InceptionNeXt => inceptionnext::downsample(e, config, i, x),
+        Family::RepLKNet => replknet::downsample(e, config, i, x),
     }
 }
 
@@ -48,10 +49,10 @@ pub(crate) fn block<E: Executor>(
     rate: f32,
     x: &E::Value,
 ) -> Result<E::Value> {
-    match config.skeleton {
-        Skeleton::ConvNeXt => convnext::block(e, config, [i, j], rate, x),
-        Skeleton::InceptionNeXt => inceptionnext::block(e, config, [i, j], rate, x),
-        Skeleton::RepLKNet => replknet::block(e, config, [i, j], rate, x),
+    match config.family {
+        Family::ConvNeXt => convnext::block(e, config, [i, j], rate, x),
+        Family::InceptionNeXt => inceptionnext::block(e, config, [i, j], rate, x),
+        Family::RepLKNet => replknet::block(e, config, [i, j], rate, x),
     }
 }
 
@@ -62,23 +63,23 @@ pub(crate) fn classify<E: Executor>(
     map: Map,
     x: &E::Value,
 ) -> Result<E::Value> {
-    match config.skeleton {
-        Skeleton::ConvNeXt => convnext::classify(e, config, map, x),
-        Skeleton::InceptionNeXt => inceptionnext::classify(e, config, map, x),
-        Skeleton::RepLKNet => replknet::classify(e, config, map, x),
+    match config.family {
+        Family::ConvNeXt => convnext::classify(e, config, map, x),
+        Family::InceptionNeXt => inceptionnext::classify(e, config, map, x),
+        Family::RepLKNet => replknet::classify(e, config, map, x),
     }
 }
 
 /// The path under which the mixer of block `j` of stage `i` has its parameters.
-pub(crate) fn mixer_path(skeleton: Skeleton, [i, j]: [usize; 2]) -> String {
-    match skeleton {
-        Skeleton::ConvNeXt => convnext::block_path(i, j),
-        Skeleton::InceptionNeXt => inceptionnext::mixer_path(i, j),
-        Skeleton::RepLKNet => replknet::mixer_path(i, j),
+pub(crate) fn mixer_path(family: Family, [i, j]: [usize; 2]) -> String {
+    match family {
+        Family::ConvNeXt => convnext::block_path(i, j),
+        Family::InceptionNeXt => inceptionnext::mixer_path(i, j),
+        Family::RepLKNet => replknet::mixer_path(i, j),
     }
 }
 
-/// A BatchNorm of the skeleton that a layer with a bias takes up in the inference form. A layer that it stands before has no padding:
+/// A BatchNorm of the family that a layer with a bias takes up in the inference form. A layer that it stands before has no padding:
 /// the zeros around an image are not normalized, and no bias could make up for that.
 pub(crate) struct Merge {
     /// The BatchNorm's path.
@@ -107,10 +108,10 @@ impl Merge {
 
 /// The BatchNorms outside the mixers, but for those that a convolution `PATH.conv` has as `PATH.bn`.
 pub(crate) fn merges(config: &NetworkConfig) -> Vec<Merge> {
-    match config.skeleton {
-        Skeleton::ConvNeXt => Vec::new(),
-        Skeleton::InceptionNeXt => inceptionnext::merges(config),
-        Skeleton::RepLKNet => replknet::merges(config),
+    match config.family {
+        Family::ConvNeXt => Vec::new(),
+        Family::InceptionNeXt => inceptionnext::merges(config),
+        Family::RepLKNet => replknet::merges(config),
     }
 }
 

@@ -1,4 +1,4 @@
-//! RepLKNet's skeleton (arXiv 2203.06717): every convolution has a BatchNorm, and a block has two residual branches, one around the
+//! RepLKNet's family (arXiv 2203.06717): every convolution has a BatchNorm, and a block has two residual branches, one around the
 //! mixer and one around the pixel MLP, each with a BatchNorm before it.
 //!
 //! In the folded form no BatchNorm is left: convolutions take up those after them, then the 1 x 1 convolutions and the linear layer
@@ -8,9 +8,9 @@
 //! `stages.I.blocks.2J` with `prelkb_bn`, `pw1`, `large_kernel` and `pw2`, `stages.I.blocks.2J+1` with `preffn_bn`, `pw1` and
 //! `pw2`, `norm`, `head`; a convolution with its BatchNorm is `conv` and `bn`. What a mixer has is named by the mixer.
 
+use super::map::Map;
 use super::{Merge, blocks, residual};
 use crate::config::{Head, NetworkConfig};
-use crate::heads::Map;
 use crate::layers::{
     batch_norm_unless, conv2d_bn, dense, dense_square, depthwise, depthwise_with_bias, linear,
 };

@@ -1,4 +1,4 @@
-//! Where in a backbone a parameter stands, by its name: the one place that knows the names of all skeletons.
+//! Where in a backbone a parameter stands, by its name: the one place that knows the names of all families.
 
 /// A part of a backbone, which has the same names under any head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_every_skeleton_have_their_place() {
+    fn names_of_every_family_have_their_place() {
         for (name, place) in [
             ("downsample_layers.0.1.weight", Some(Place::Stem)),
             ("stem.3.conv.weight", Some(Place::Stem)),

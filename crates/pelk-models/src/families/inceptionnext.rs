@@ -1,4 +1,4 @@
-//! InceptionNeXt's skeleton (arXiv 2303.16900): ConvNeXt's with BatchNorm for LayerNorm, pixel MLPs of 1 x 1 convolutions, and
+//! InceptionNeXt's family (arXiv 2303.16900): ConvNeXt's with BatchNorm for LayerNorm, pixel MLPs of 1 x 1 convolutions, and
 //! a classifier with a layer between.
 //!
 //! In the folded form no BatchNorm is left: that of the stem follows its convolution, all others stand before a layer without
@@ -7,9 +7,9 @@
 //! Names are those of the published code: `stem.0` and `.1`, `stages.I.downsample.0` and `.1`, `stages.I.blocks.J` with
 //! `token_mixer`, `norm`, `mlp.fc1`, `mlp.fc2` and `gamma`, `head.fc1`, `head.norm`, `head.fc2`.
 
+use super::map::Map;
 use super::{Merge, blocks, halve, patches, residual};
 use crate::config::NetworkConfig;
-use crate::heads::Map;
 use crate::layers::{batch_norm_unless, dense, layer_norm, linear, pointwise};
 use crate::mixers::{BlockPath, mix};
 use pelk_autodiff::operators::Gelu;

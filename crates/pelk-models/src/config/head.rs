@@ -1,0 +1,67 @@
+//! Which head a network has, and UperNet's settings.
+
+use crate::error::{ModelError, Result};
+use serde::{Deserialize, Serialize};
+
+/// What computes a network's logits, and for what part of the image.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Head {
+    /// One class for the whole image, from the mean of the last stage's map.
+    #[default]
+    Pooled,
+    /// One class for each position of the last stage's map.
+    Dense,
+    /// One class for each pixel, from the maps of all stages, see [`crate::heads::upernet`].
+    UperNet(UperNetConfig),
+}
+
+/// UperNet's settings; the defaults are those of the paper's ADE20K models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UperNetConfig {
+    /// Channels of the maps that are joined.
+    pub channels: usize,
+    /// Sides of the maps to which the deepest one is pooled.
+    pub pools: Vec<usize>,
+    /// Channels of the auxiliary head, which exists in training only; 0 for no such head.
+    pub auxiliary_channels: usize,
+    /// Probability that a channel of the joined map is dropped for a sample in training.
+    pub dropout: f32,
+}
+
+impl Default for UperNetConfig {
+    fn default() -> UperNetConfig {
+        UperNetConfig { channels: 512, pools: vec![1, 2, 3, 6], auxiliary_channels: 256, dropout: 0.1 }
+    }
+}
+
+impl Head {
+    /// Checks that a network with this number of stages can have this head.
+    pub(super) fn validate(&self, stages: usize) -> Result<()> {
+        match self {
+            Head::Pooled | Head::Dense => Ok(()),
+            Head::UperNet(_) if stages < 2 => Err(ModelError::config(
+                "upernet",
+                "joins the maps of several stages; give `depths` two entries or more",
+            )),
+            Head::UperNet(upernet) => upernet.validate(),
+        }
+    }
+}
+
+impl UperNetConfig {
+    fn validate(&self) -> Result<()> {
+        if self.channels == 0 {
+            return Err(ModelError::config("upernet.channels", "must be at least 1"));
+        }
+        if self.pools.contains(&0) {
+            return Err(ModelError::config("upernet.pools", "holds a 0, must be sides of at least 1"));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            let reason = format!("is {}, must be at least 0 and below 1", self.dropout);
+            return Err(ModelError::config("upernet.dropout", reason));
+        }
+        Ok(())
+    }
+}
