@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Trains the default preset's first steps on the processor and on the GPU, and compares the losses step by step.
+"""Compares the losses of the default preset's first steps on the CPU and on the GPU, step by step.
 
     bench/gpu_curve.py [--steps 200] [--within 0.01] [more arguments of `cargo xtask train`]
 
-Fails where a loss on the GPU is further from that on the processor than `--within` of it. On a GPU in software 200 steps take some
-ten minutes.
+Fails if a loss on the GPU differs from the one on the CPU by more than the share `--within`. On a software
+GPU 200 steps take about ten minutes.
 """
 
 import argparse
@@ -17,14 +17,17 @@ from pathlib import Path
 
 def losses(device: str, steps: int, folder: Path, more: list[str]) -> list[float]:
     log = folder / f"{device}.csv"
-    run = ["--device", device, "--max-steps", str(steps), "--out", str(folder / device), "--step-log", str(log)]
+    run = ["--device", device, "--max-steps", str(steps)]
+    run += ["--out", str(folder / device), "--step-log", str(log)]
     subprocess.run(["cargo", "xtask", "train", *run, *more], check=True)
     with log.open() as lines:
         return [float(line["loss"]) for line in csv.DictReader(lines)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--within", type=float, default=0.01)
     args, more = parser.parse_known_args()
@@ -32,11 +35,14 @@ def main() -> None:
         cpu, gpu = (losses(device, args.steps, Path(folder), more) for device in ("cpu", "gpu"))
     apart = [abs(a - b) / a for a, b in zip(cpu, gpu, strict=True)]
     for step in range(0, args.steps, max(1, args.steps // 10)):
-        print(f"step {step + 1:5}: cpu {cpu[step]:.5f}, gpu {gpu[step]:.5f}, apart {100 * apart[step]:.4f} %")
+        print(
+            f"step {step + 1:5}: cpu {cpu[step]:.5f}, gpu {gpu[step]:.5f}, off by {100 * apart[step]:.4f} %"
+        )
     worst = max(range(args.steps), key=apart.__getitem__)
-    print(f"most apart: step {worst + 1}, {100 * apart[worst]:.4f} %; at the end {100 * apart[-1]:.4f} %")
+    print(f"largest difference: {100 * apart[worst]:.4f} % at step {worst + 1}")
+    print(f"difference of the last step: {100 * apart[-1]:.4f} %")
     if apart[worst] > args.within:
-        sys.exit(f"the losses are more than {100 * args.within} % apart")
+        sys.exit(f"the losses differ by more than {100 * args.within} %")
 
 
 if __name__ == "__main__":

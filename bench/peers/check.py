@@ -1,6 +1,7 @@
-"""Checks that `pelk_torch.py` computes what pelk-models computes: the golden network case, and the merged form.
+"""Checks `pelk_torch.py` against pelk-models: the golden network case and the merged form.
 
-The golden case was made for pelk-models, whose tests run it too, so agreeing with it is agreeing with the Rust network.
+The golden case was made for pelk-models, whose tests run it too: to agree with it is to agree with the Rust
+network.
 """
 
 import itertools
@@ -38,7 +39,9 @@ def golden(layout: torch.memory_format, fft: bool) -> None:
     inputs = {name[3:]: value for name, value in tensors.items() if name.startswith("in.")}
     images, target = inputs.pop("x").to(memory_format=layout), inputs.pop("target")
     widths = tuple(int(attrs["width"] * dim) for dim in attrs["dims"])
-    config = Config(tuple(attrs["depths"]), widths, tuple(attrs["kernels"]), attrs["center"], classes=attrs["classes"])
+    config = Config(
+        tuple(attrs["depths"]), widths, tuple(attrs["kernels"]), attrs["center"], classes=attrs["classes"]
+    )
     network = Pelk(config, images.shape[-1], layout, fft).eval()
     load(network, inputs)
     what = f"golden network, {layout}, fft {fft}"

@@ -1,4 +1,5 @@
-"""Depthwise convolution in PyTorch, directly and by FFT, and the expansion of a sharing grid to a dense kernel."""
+"""Depthwise convolution in PyTorch, directly and by FFT; the expansion of a sharing grid to a dense
+kernel."""
 
 import timeit
 
@@ -20,15 +21,20 @@ def intervals(kernel: int, center: int) -> list[int]:
 
 
 def expansion(kernel: int, center: int) -> Tensor:
-    """The 0/1 matrix `[k, k']` with `dense = e @ theta @ e.T`. Its gradient is two small matrix products, which is
-    cheaper than the scatter that indexing or `repeat_interleave` leaves to autograd."""
+    """The 0/1 matrix `[k, k']` with `dense = e @ theta @ e.T`.
+
+    Its gradient is two small matrix products, cheaper than the scatter that autograd makes of indexing or
+    `repeat_interleave`.
+    """
     lengths = torch.tensor(intervals(kernel, center))
     return torch.eye(len(lengths)).repeat_interleave(lengths, dim=0)
 
 
 def reach(kernel: int, size: int) -> slice:
-    """The taps of an axis that lie inside a map of `size` at some position: 27 of 47 at 14. The others are cut off
-    before a pass, so that no rival is made to multiply zeros that it could know of."""
+    """The taps of an axis that lie inside a map of `size` at some position: 27 of 47 at 14.
+
+    The others are cut off before a pass, so that no rival multiplies zeros that it could avoid.
+    """
     cut = max(0, kernel // 2 - (size - 1))
     return slice(cut, kernel - cut)
 
@@ -42,8 +48,8 @@ def direct(x: Tensor, kernel: Tensor) -> Tensor:
 def fastest_points(channels: int, size: int, kernel: int) -> int:
     """The number of points at which transforms of a map and back take the least time on this machine.
 
-    From `size + kernel // 2` on there are enough: what wraps around then falls on rows that are cut off. The kernel itself
-    must fit, too.
+    From `size + kernel // 2` on there are enough: what wraps around then falls on rows that are cut off. The
+    kernel itself must fit, too.
     """
     x, least = torch.randn(1, channels, size, size), max(size + kernel // 2, kernel)
 
@@ -51,19 +57,23 @@ def fastest_points(channels: int, size: int, kernel: int) -> int:
         return n == 1 or any(n % prime == 0 and smooth(n // prime) for prime in (2, 3, 5, 7))
 
     def time(n: int) -> float:
-        return min(timeit.repeat(lambda: torch.fft.irfft2(torch.fft.rfft2(x, (n, n)), (n, n)), number=1, repeat=5))
+        return min(
+            timeit.repeat(lambda: torch.fft.irfft2(torch.fft.rfft2(x, (n, n)), (n, n)), number=1, repeat=5)
+        )
 
     return min(filter(smooth, range(least + least % 2, least + least // 3 + 2, 2)), key=time)
 
 
 def product(a: Tensor, b: Tensor, n: int, first: int, size: int) -> Tensor:
-    """Rows and columns `first .. first + size` of the cyclic convolution whose factors have the spectra `a` and `b`."""
+    """Rows and columns `first .. first + size` of the cyclic convolution of factors with the spectra `a`,
+    `b`."""
     rows = slice(first, first + size)
     return torch.fft.irfft2(a * b, (n, n))[..., rows, rows]
 
 
 class FftDepthwise(torch.autograd.Function):
-    """Depthwise convolution by FFT of `n` points, `turned` `[C, k, k]` being the kernel turned by 180 degrees.
+    """Depthwise convolution by FFT of `n` points, `turned` `[C, k, k]` being the kernel turned by 180
+    degrees.
 
     The gradients use the spectra of the forward, which is faster than autograd through `torch.fft`.
     """

@@ -3,9 +3,9 @@
     cargo xtask erf --checkpoint runs/fashion-mnist/best.safetensors --out runs/erf
     erf.py --checkpoint runs/fashion-mnist/best.safetensors --csv runs/erf/erf.csv
 
-Takes checkpoints of PeLKs and the same images as `erf` did: files, which are best of the right size already since programs
-resize differently, or the first test images of Fashion-MNIST. Computes in float64. Fails where the side of a square
-differs by more than one step.
+Takes checkpoints of PeLKs and the images that `erf` used: files, which should already have the right size
+since programs resize differently, or the first test images of Fashion-MNIST. Computes in float64. Fails if
+the side of a square differs by more than one step.
 """
 
 import argparse
@@ -28,13 +28,14 @@ THRESHOLDS = (0.2, 0.3, 0.5, 0.99)
 
 
 def describe(text: str) -> dict:
-    """What a checkpoint says about itself, in the terms of `pelk_torch.py`."""
+    """The description in a checkpoint, in the terms of `pelk_torch.py`."""
     description = json.loads(text)
     network, kernels, centers = description["network"], [], set()
     for stage in network["stages"]:
         mixer = stage["mixer"].get("peripheral")
         if not mixer or mixer["position"] != "in_bounds" or mixer["small_kernel"] != SMALL:
-            sys.exit(f"{network['name']}: pelk_torch.py has peripheral kernels with embedding and a {SMALL} x {SMALL} branch only")
+            only = f"pelk_torch.py has only peripheral kernels with embedding and a {SMALL} x {SMALL} branch"
+            sys.exit(f"{network['name']}: {only}")
         assert mixer["channels"] == int(stage["width"] * RATIO)
         half = [int(length) for length in mixer["grid"].split(",")]
         kernels.append(2 * sum(half) - 1)
@@ -93,16 +94,20 @@ def pictures(files: list[Path], count: int, size: int, channels: int) -> list[np
         with gzip.open(FASHION_MNIST) as file:
             pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
         images = [Image.fromarray(image) for image in pixels[:count]]
-    resized = [image if image.size == (size, size) else image.resize((size, size), Image.BICUBIC) for image in images]
+    resized = [
+        image if image.size == (size, size) else image.resize((size, size), Image.BICUBIC) for image in images
+    ]
     return [np.asarray(image, np.float64).reshape(size, size, channels) / 255 for image in resized]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--checkpoint", type=Path, action="append", required=True)
     parser.add_argument("--csv", type=Path, required=True, help="what `cargo xtask erf` wrote")
     parser.add_argument("--size", type=int, help="as given to `cargo xtask erf`")
-    parser.add_argument("--images", type=int, default=50, help="test images, without files")
+    parser.add_argument("--images", type=int, default=50, help="number of test images, if no files are given")
     parser.add_argument("files", type=Path, nargs="*")
     args = parser.parse_args()
     torch.set_default_dtype(torch.float64)

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Measures pelk and PyTorch on this machine's GPU in turn, and keeps the results for docs/benchmarks.md.
 
-    gpu.py                          everything; needs PyTorch with CUDA and an adapter that `cargo xtask devices` lists
-    gpu.py --only peripheral        a part: peripheral, inference or train; may be repeated
-    gpu.py --torch cpu --keep no --batch 1 --rounds 1 --runs 1    a trial where there is no GPU but one in software
+    gpu.py                      everything; needs PyTorch with CUDA and a GPU in `cargo xtask devices`
+    gpu.py --only peripheral    one part: peripheral, inference or train; can be repeated
+    gpu.py --torch cpu --keep no --batch 1 --rounds 1 --runs 1    a trial on a software GPU
 
-Each case is measured by everybody in turn, `--rounds` times; a figure is the median of the rounds' medians. Operators are timed by the
-device's clock, networks until their result is here. The lines are appended to gpu.jsonl beside this file, with the
-card's name; `report.py` makes the page's section of them. A cell that nobody measured says so.
+Each case is measured by all programs in turn, `--rounds` times; a figure is the median of the rounds'
+medians. Operators are timed by the device's clock, networks until their result is in host memory. The lines
+are appended to gpu.jsonl beside this file, with the card's name; `report.py` makes the page's section from
+them. A cell that has no measurement says so.
 """
 
 import argparse
@@ -23,7 +24,14 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "gpu.jsonl"
 
 # C, H, KERNEL, CENTER, as in plan.py; images of a batch that fills a GPU.
-PERIPHERAL = [(36, 56, 51, 5), (72, 28, 49, 5), (144, 14, 47, 5), (288, 7, 13, 5), (36, 128, 51, 5), (36, 128, 101, 7)]
+PERIPHERAL = [
+    (36, 56, 51, 5),
+    (72, 28, 49, 5),
+    (144, 14, 47, 5),
+    (288, 7, 13, 5),
+    (36, 128, 51, 5),
+    (36, 128, 101, 7),
+]
 OPERATOR_BATCH = 64
 # Model, size, images.
 INFERENCE = [("pelk_t", 224, 1), ("pelk_t", 224, 64), ("pelk_b_101", 384, 16)]
@@ -40,25 +48,30 @@ Line = dict[str, object]
 
 
 def cases(parts: list[str], batch: int | None = None) -> list[Line]:
-    """The fields by which a case is known; those of one `cargo xtask bench` line. `batch` replaces the numbers of images."""
+    """The fields that identify a case, as in a line of `cargo xtask bench`; `batch` replaces the numbers of
+    images."""
     found: list[Line] = []
     for c, h, kernel, center in PERIPHERAL:
         for kind in ("forward", "forward_backward"):
-            found.append({"bench": "peripheral", "c": c, "h": h, "kernel": kernel, "center": center, "n": OPERATOR_BATCH, "pass": kind})
+            shape = {"c": c, "h": h, "kernel": kernel, "center": center, "n": OPERATOR_BATCH}
+            found.append({"bench": "peripheral", **shape, "pass": kind})
     for part, kind, models in (("inference", "inference", INFERENCE), ("train", "train_step", TRAIN)):
-        found += [{"bench": part, "model": model, "size": size, "n": n, "pass": kind} for model, size, n in models]
+        found += [
+            {"bench": part, "model": model, "size": size, "n": n, "pass": kind} for model, size, n in models
+        ]
     if batch:
         found = [{**case, "n": batch} for case in found]
     return [case for case in found if not parts or case["bench"] in parts]
 
 
 def ours(case: Line, device: str) -> Line:
-    """Our figures, by the command."""
+    """Our figures, from the command."""
     if case["bench"] == "peripheral":
         what = ["--shape", ",".join(str(case[name]) for name in ("c", "h", "kernel", "center"))]
     else:
         what = ["--model", str(case["model"]), "--size", str(case["size"])]
-    command = ["cargo", "xtask", "bench", "--json", "--device", device, *what, "--batch", str(case["n"]), "--pass", str(case["pass"])]
+    what += ["--batch", str(case["n"]), "--pass", str(case["pass"])]
+    command = ["cargo", "xtask", "bench", "--json", "--device", device, *what]
     line = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return {"ms": line["ms"], "device": line["device"]}
 
@@ -145,14 +158,14 @@ def measure(args: argparse.Namespace) -> list[Line]:
                     rounds[peer].append(theirs(case, peer, args.torch, args.runs))
         for peer, times in rounds.items():
             version = "" if peer == "pelk" else torch.__version__
-            figures = {"ms": round(statistics.median(times), 4), "card": card, "day": str(date.today()), "torch": version}
-            lines.append({**case, "peer": peer, **figures})
+            source = {"card": card, "day": str(date.today()), "torch": version}
+            lines.append({**case, "peer": peer, "ms": round(statistics.median(times), 4), **source})
             print(json.dumps(lines[-1]), flush=True)
     return lines
 
 
 def name(case: Line) -> str:
-    """A case for people."""
+    """The name of a case in the table."""
     if case["bench"] == "peripheral":
         c, h, kernel, center, n, kind = (case[key] for key in ("c", "h", "kernel", "center", "n", "pass"))
         return f"{kernel} x {kernel} (center {center}), {n} x {h} x {h} x {c}, {kind}"
@@ -160,13 +173,13 @@ def name(case: Line) -> str:
 
 
 def section(lines: list[Line]) -> str:
-    """The part of docs/benchmarks.md: a table a card; the latest line of a cell counts."""
+    """The section of docs/benchmarks.md: a table for each card, from the latest line of each cell."""
     cards = sorted({str(line["card"]) for line in lines}) or ["a real GPU"]
     peers = ["pelk", *PEERS]
     text = []
     for card in cards:
         days = sorted({str(line["day"]) for line in lines if line["card"] == card})
-        head = f"On {card}, {days[0]} to {days[-1]}; ms." if days else f"On {card}; ms. Nobody has measured it yet."
+        head = f"On {card}, {days[0]} to {days[-1]}; ms." if days else f"On {card}; ms. Not measured yet."
         rows = [f"| case | {' | '.join(peers)} |", "| --- |" + " ---: |" * len(peers)]
         for case in cases([]):
             cells = []
@@ -174,7 +187,9 @@ def section(lines: list[Line]) -> str:
                 same = [
                     line
                     for line in lines
-                    if line["card"] == card and line["peer"] == peer and all(line.get(key) == case[key] for key in case)
+                    if line["card"] == card
+                    and line["peer"] == peer
+                    and all(line.get(key) == case[key] for key in case)
                 ]
                 cells.append(f"{same[-1]['ms']:,.3f}" if same else NOT_MEASURED)
             rows.append(f"| {name(case)} | {' | '.join(cells)} |")
@@ -188,11 +203,13 @@ def kept() -> list[Line]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", action="append", default=[], choices=["peripheral", "inference", "train"])
     parser.add_argument("--device", default="gpu", help="as `cargo xtask bench` takes it")
     parser.add_argument("--torch", default="cuda", help="PyTorch's device, or none")
-    parser.add_argument("--batch", type=int, help="images of all cases, for a trial")
+    parser.add_argument("--batch", type=int, help="number of images in all cases, for a trial")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--keep", choices=["yes", "no"], default="yes", help="append the lines to gpu.jsonl")

@@ -1,11 +1,13 @@
-"""Measures how fast photos become batches, beside timm with Pillow: read alone, by ImageNet's training recipe, as in an evaluation.
+"""Measures how fast photos become batches, beside timm with Pillow: reading alone, training recipe, test
+transform.
 
-    pip install torch torchvision timm "pillow<13"    # timm 1.0 draws a strength of posterize that Pillow 13 refuses
+    pip install torch torchvision timm "pillow<13"    # Pillow 13 rejects some of timm 1.0's posterize
     loading.py [DIR]
 
-DIR is a folder of class folders with photos, as `cargo xtask train --preset folder` reads it; without it some of ImageNet's usual size
-are made. One thread each, in turn, in processes of their own; prints the medians of the rounds. Mixing is left out: timm does it to
-whole batches, outside of its loader. What is random draws its own numbers on both sides, for the same 512 photos.
+DIR is a folder of class folders with photos, as `cargo xtask train --preset folder` reads it; without it,
+photos of ImageNet's usual size are made. Both run on one thread, in turn, in separate processes; prints the
+medians of the rounds. Mixing is left out, since timm mixes whole batches outside its loader. Each side draws
+its own random numbers, for the same 512 photos.
 """
 
 import argparse
@@ -28,15 +30,22 @@ RUNS = 5  # as `cargo xtask data speed`
 
 
 def photos(folder: Path) -> None:
-    """Photos of 500 x 375 pixels: smooth shapes, edges and the noise of a camera, 90 to 130 KB each as most of ImageNet's."""
+    """Photos of 500 x 375 pixels: smooth shapes, edges and camera noise, 90 to 130 KB as most of
+    ImageNet's."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:375, 0:500] / 500
     for number in range(IMAGES):
-        waves = [np.sin(rng.uniform(2, 40) * x + rng.uniform(2, 40) * y + rng.uniform(0, 6)) for _ in range(6)]
-        value = 128 + np.stack([rng.uniform(-30, 30, 6) @ np.reshape(waves, (6, -1)) for _ in range(3)], -1).reshape(375, 500, 3)
+        waves = [
+            np.sin(rng.uniform(2, 40) * x + rng.uniform(2, 40) * y + rng.uniform(0, 6)) for _ in range(6)
+        ]
+        value = 128 + np.stack(
+            [rng.uniform(-30, 30, 6) @ np.reshape(waves, (6, -1)) for _ in range(3)], -1
+        ).reshape(375, 500, 3)
         for _ in range(12):
             top, left = rng.integers(0, 300), rng.integers(0, 400)
-            value[top : top + rng.integers(20, 200), left : left + rng.integers(20, 200)] += rng.uniform(-60, 60, 3)
+            value[top : top + rng.integers(20, 200), left : left + rng.integers(20, 200)] += rng.uniform(
+                -60, 60, 3
+            )
         value += rng.normal(0, 14, value.shape)
         path = folder / "train" / f"class-{number % 2}" / f"{number}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +55,17 @@ def photos(folder: Path) -> None:
 
 def ours(folder: Path) -> dict[str, float]:
     settings = ["data.dataset=folder", "data.mix={}", "batch.size=128"]
-    command = ["cargo", "xtask", "data", "speed", "--json", "--preset", "imagenet-pelk-t", "--data", str(folder)]
+    command = [
+        "cargo",
+        "xtask",
+        "data",
+        "speed",
+        "--json",
+        "--preset",
+        "imagenet-pelk-t",
+        "--data",
+        str(folder),
+    ]
     command += [f"--images={IMAGES}", *(f"--set={setting}" for setting in settings)]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -58,7 +77,12 @@ def theirs(folder: Path) -> dict[str, float]:
     from timm.data import create_transform
 
     torch.set_num_threads(1)
-    recipe = {"auto_augment": "rand-m9-mstd0.5-inc1", "color_jitter": None, "re_prob": 0.25, "re_mode": "pixel"}
+    recipe = {
+        "auto_augment": "rand-m9-mstd0.5-inc1",
+        "color_jitter": None,
+        "re_prob": 0.25,
+        "re_mode": "pixel",
+    }
     train = create_transform(224, is_training=True, interpolation="bicubic", **recipe)
     test = create_transform(224, is_training=False, interpolation="bicubic", crop_pct=0.875)
     paths = sorted((folder / "train").rglob("*.*"))[:IMAGES]
@@ -88,7 +112,9 @@ def in_own_process(folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--theirs", action="store_true", help=argparse.SUPPRESS)

@@ -1,5 +1,6 @@
-"""Measures pelk and its rivals in turn and appends to the results: in every round, for every case, our program and then
-each rival, in processes of their own. So a machine that gets slower for a while slows all of them.
+"""Measures pelk and its rivals in turn and appends to the results: in every round, for every case, our
+program and then each rival, in separate processes. A machine that gets slower for a while therefore slows all
+of them.
 
 A rival that takes more than a second and is not the fastest of its case is measured in the first round only.
 """
@@ -35,7 +36,10 @@ def machine() -> dict[str, object]:
 
     flags = first("flags", "Features").split()
     lock = (HERE / "rust/Cargo.lock").read_text()
-    crates = {name: re.search(rf'name = "{name}"\nversion = "(.*)"', lock)[1] for name in ("candle-core", "burn-tensor")}
+    crates = {
+        name: re.search(rf'name = "{name}"\nversion = "(.*)"', lock)[1]
+        for name in ("candle-core", "burn-tensor")
+    }
     dirty = "-dirty" if output("git", "status", "--porcelain", "crates", "xtask", "Cargo.lock") else ""
     return {
         "cpu": first("model name") or platform.machine(),
@@ -53,23 +57,28 @@ def machine() -> dict[str, object]:
 
 
 def lines_of(command: list[str], threads: int) -> list[dict[str, object]]:
-    """What a command printed; a rival that fails is reported and left out."""
+    """The lines that a command printed; a rival that fails is reported and left out."""
     environment = {**os.environ, "RAYON_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     if done.returncode != 0:
         print(f"failed: {' '.join(command)}\n{done.stderr[-2000:]}", file=sys.stderr)
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
 def slow(seen: list[dict[str, object]]) -> set[tuple[str, str]]:
-    """Peer and pass of what need not be measured again."""
+    """Peer and pass of those that need not be measured again."""
     rivals = [line for line in seen if "peer" in line]
-    fastest = {kind: min(line["ms"] for line in rivals if line["pass"] == kind) for kind in {r["pass"] for r in rivals}}
+    fastest = {
+        kind: min(line["ms"] for line in rivals if line["pass"] == kind)
+        for kind in {r["pass"] for r in rivals}
+    }
     return {(r["peer"], r["pass"]) for r in rivals if r["ms"] > max(SLOW_MS, fastest[r["pass"]])}
 
 
 def one_round(case: Case, seen: list[dict[str, object]]) -> list[dict[str, object]]:
-    """One measurement of everybody, but for what was slow before."""
+    """One measurement of every program, except those that were slow before."""
     threads = case.fields["threads"]
     passes = ",".join(case.passes)
     ours = ["cargo", "xtask", "bench", "--json", *case.ours, "--pass", passes, "--threads", str(threads)]
@@ -78,18 +87,26 @@ def one_round(case: Case, seen: list[dict[str, object]]) -> list[dict[str, objec
     for rival in case.rivals:
         if "--peer" in rival and (rival[rival.index("--peer") + 1], case.passes[0]) in skipped:
             continue
-        skips = [] if case.group in ("model", "train") else [f"--skip={peer}:{kind}" for peer, kind in skipped]
+        skips = (
+            [] if case.group in ("model", "train") else [f"--skip={peer}:{kind}" for peer, kind in skipped]
+        )
         lines += lines_of([*rival, *skips], threads)
     return lines
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     groups = ("conv", "mlp", "model", "train")
-    parser.add_argument("--only", action="append", choices=groups, help="measure this part; may be repeated")
+    parser.add_argument("--only", action="append", choices=groups, help="measure this part; can be repeated")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="threads of models; operators have one")
-    parser.add_argument("--slow-runs", type=int, default=3, metavar="N", help="runs a round of calls of over a second")
+    parser.add_argument(
+        "--threads", type=int, default=2, metavar="N", help="threads of models; operators have one"
+    )
+    parser.add_argument(
+        "--slow-runs", type=int, default=3, metavar="N", help="runs a round of calls of over a second"
+    )
     parser.add_argument("--skip-rust", action="store_true", help="without candle and burn")
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -104,7 +121,10 @@ def main() -> None:
         print(json.dumps({"bench": "machine", "started": started, **machine()}), file=results, flush=True)
         for number in range(1, args.rounds + 1):
             for case, lines in zip(todo, seen):
-                print(f"round {number} of {args.rounds}: {case.passes[-1]} {' '.join(case.ours)}", file=sys.stderr)
+                print(
+                    f"round {number} of {args.rounds}: {case.passes[-1]} {' '.join(case.ours)}",
+                    file=sys.stderr,
+                )
                 for line in one_round(case, lines):
                     assert known_by(line, case), f"{line} is not of {case.fields}"
                     lines.append(line)

@@ -1,8 +1,9 @@
-"""Times ONNX Runtime on the merged form of a model, one JSON object a line; exports it with `torch.onnx` first.
+"""Times ONNX Runtime on the merged form of a model, a JSON object per line; exports it with `torch.onnx`
+first.
 
     ort_models.py --model pelk_t --size 224 --pass inference --folder DIR
 
-The file stays in DIR, and a later call uses it again, so that the measured process holds no network of PyTorch.
+The file stays in DIR and later calls reuse it, so that the measured process holds no network of PyTorch.
 """
 
 import subprocess
@@ -15,7 +16,7 @@ OPSET = 18
 
 
 def export(name: str, size: int, path: Path) -> None:
-    """Writes the model as ONNX; weights of more than 2 GB would not fit, and none has so many."""
+    """Writes the model as ONNX, whose limit of 2 GB is above the weights of every model."""
     import torch
 
     from pelk_torch import MODELS, Merged, Pelk
@@ -23,7 +24,9 @@ def export(name: str, size: int, path: Path) -> None:
     torch.manual_seed(0)
     network = Merged(Pelk(MODELS[name], size, torch.contiguous_format))
     images = torch.randn(1, network.config.in_channels, size, size)
-    torch.onnx.export(network, (images,), path, opset_version=OPSET, dynamo=True, external_data=False, verbose=False)
+    torch.onnx.export(
+        network, (images,), path, opset_version=OPSET, dynamo=True, external_data=False, verbose=False
+    )
 
 
 def main() -> None:
@@ -50,7 +53,14 @@ def main() -> None:
     [source] = session.get_inputs()
     images = numpy.random.default_rng(0).standard_normal(source.shape, dtype=numpy.float32)
     figures = measure(lambda: session.run(None, {source.name: images}), args)
-    head = {"bench": "model", "model": args.model, "pass": "inference", "n": 1, "size": args.size, "threads": args.threads}
+    head = {
+        "bench": "model",
+        "model": args.model,
+        "pass": "inference",
+        "n": 1,
+        "size": args.size,
+        "threads": args.threads,
+    }
     emit(head, "onnxruntime", {**figures, "peak_bytes": peak_bytes(), "import_bytes": import_bytes})
 
 

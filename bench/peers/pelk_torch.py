@@ -1,9 +1,10 @@
 """PeLK in PyTorch, with the dense kernels that its paper computes: the rival that `torch_models.py` measures.
 
-Parameters have the names and shapes of pelk-models, so weights pass between the two as they are. Two forms:
-`Pelk` is trained (theta k' x k', expanded to k x k in every step; a 5 x 5 branch; a BatchNorm each; position
-embedding where the tap lies inside the image), and `Merged` is for inference (one dense kernel and one bias map
-a block, made once). Both run in NCHW and in channels_last memory; tensors have N, C, H, W shapes in either case.
+Parameters have the names and shapes of pelk-models, so weights can be exchanged as they are. Two forms:
+`Pelk` is for training (theta k' x k', expanded to k x k in every step; a 5 x 5 branch; a BatchNorm each;
+position embedding where the tap lies inside the image), and `Merged` is for inference (one dense kernel and
+one bias map per block, made once). Both run in NCHW and in channels_last memory; tensors have N, C, H, W
+shapes in either case.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ SMALL = 5  # side of the dense branch beside the large kernel
 
 @dataclass(frozen=True)
 class Config:
-    """One architecture, a list entry a stage; widths are final."""
+    """One architecture, with a list entry for each stage; widths are final."""
 
     depths: tuple[int, ...]
     widths: tuple[int, ...]
@@ -74,14 +75,16 @@ class LayerNorm(nn.LayerNorm):
         self.layout = layout
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
+        return (
+            super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
+        )
 
 
 class Large(nn.Module):
     """Peripheral depthwise convolution of maps of `size` x `size`, with the stage's position embedding.
 
-    Taps that lie outside the map at every position are left out of the dense kernel. `points` is the length of FFTs, 0
-    for a direct convolution.
+    Taps that lie outside the map at every position are left out of the dense kernel. `points` is the length
+    of FFTs, 0 for a direct convolution.
     """
 
     def __init__(self, channels: int, kernel: int, size: int, form: Form):
@@ -187,7 +190,7 @@ class MergedBlock(Mlp):
 
 
 class Skeleton(nn.Module):
-    """Stem, downsampling and classifier, which both forms share; they bring `stages`."""
+    """Stem, downsampling and classifier, which both forms share; subclasses add `stages`."""
 
     def __init__(self, config: Config, layout: torch.memory_format):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What is measured: for every case, our command and those of the rivals; the report has a line for each."""
+"""The plan: for every case, our command and those of the rivals; the report has a line for each."""
 
 import json
 import os
@@ -9,11 +9,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-FOLDER = Path(os.environ.get("PELK_PEERS_DIR", Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pelk-peers"))
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+FOLDER = Path(os.environ.get("PELK_PEERS_DIR", CACHE / "pelk-peers"))
 RESULTS = FOLDER / "results.jsonl"
 
-# C, H, KERNEL, CENTER: the kernels of PeLK-T at 224 with 3/8 of ConvNeXt-T's channels, and the largest on the map of
-# a 512 x 512 image; then the channels of PeLK-T itself.
+# C, H, KERNEL, CENTER: the kernels of PeLK-T at 224 with 3/8 of ConvNeXt-T's channels, and the largest on
+# the map of a 512 x 512 image; then the channels of PeLK-T itself.
 PERIPHERAL = [
     (36, 56, 51, 5),
     (72, 28, 49, 5),
@@ -44,7 +45,7 @@ MODEL_PEERS = (*LAYOUTS, "torch fft", "torch.compile channels_last", "torch.comp
 
 @dataclass
 class Case:
-    """One shape or model: the fields by which its lines are known, and who computes it how."""
+    """One shape or model: the fields that identify its lines, and the commands that compute it."""
 
     group: str
     fields: dict[str, object]
@@ -65,14 +66,32 @@ def joined(numbers: tuple[int, ...]) -> str:
 def operators(runs: list[str], rust: bool) -> Iterator[Case]:
     for c, h, kernel, center in PERIPHERAL:
         shape = ["--shape", joined((c, h, kernel, center))]
-        fields = {"bench": "peripheral_conv", "n": 1, "c": c, "h": h, "w": h, "kernel": kernel, "center": center}
+        fields = {
+            "bench": "peripheral_conv",
+            "n": 1,
+            "c": c,
+            "h": h,
+            "w": h,
+            "kernel": kernel,
+            "center": center,
+        }
         rivals = [python("torch_operators.py", *shape, *runs)]
         if rust:
             rivals.append([str(FOLDER / "target/release/pelk-peers"), *shape])
-        yield Case("conv", {**fields, "threads": 1}, OPERATOR_PASSES, (*LAYOUTS, "torch fft", *RUST), shape, rivals)
+        yield Case(
+            "conv", {**fields, "threads": 1}, OPERATOR_PASSES, (*LAYOUTS, "torch fft", *RUST), shape, rivals
+        )
     for c, h, kernel_h, kernel_w in DEPTHWISE:
         shape = ["--depthwise", joined((c, h, kernel_h, kernel_w))]
-        fields = {"bench": "depthwise_conv", "n": 1, "c": c, "h": h, "w": h, "kernel_h": kernel_h, "kernel_w": kernel_w}
+        fields = {
+            "bench": "depthwise_conv",
+            "n": 1,
+            "c": c,
+            "h": h,
+            "w": h,
+            "kernel_h": kernel_h,
+            "kernel_w": kernel_w,
+        }
         rivals = [python("torch_operators.py", *shape, *runs)]
         yield Case("conv", {**fields, "threads": 1}, OPERATOR_PASSES, LAYOUTS, shape, rivals)
     for rows, c in MLP:
@@ -105,7 +124,10 @@ def cases(threads: int, slow_runs: int = 3, rust: bool = True) -> list[Case]:
 
 def known_by(line: dict[str, object], case: Case) -> bool:
     """Whether a printed line belongs to the case."""
-    return all(line.get(name) == value for name, value in case.fields.items()) and line.get("pass") in case.passes
+    return (
+        all(line.get(name) == value for name, value in case.fields.items())
+        and line.get("pass") in case.passes
+    )
 
 
 def read_results(path: Path = RESULTS) -> list[dict[str, object]]:

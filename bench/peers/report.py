@@ -1,9 +1,11 @@
 """Writes docs/benchmarks.md from the measured lines: medians over the rounds of the latest run of each case.
 
-With `--least`, the least time of all runs instead: for a machine that others use at the same time, and the page says so.
+With `--least`, the minimum over all runs instead, for a machine that others use at the same time; the page
+says so.
 """
 
 import sys
+import textwrap
 from collections.abc import Callable
 from statistics import median
 
@@ -27,7 +29,7 @@ def summary(lines: list[Line]) -> Line:
 
 
 def measured(case: Case, kind: str, lines: list[Line]) -> Measured:
-    """Everybody's latest measurement of one pass of a case."""
+    """The latest measurement of one pass of a case by each program."""
     mine = [line for line in lines if known_by(line, case) and line["pass"] == kind]
     result = {}
     for peer in ("pelk", *case.peers):
@@ -70,9 +72,17 @@ def name_of(fields: Line) -> list[str]:
     """The first columns of a case's row."""
     match fields["bench"]:
         case "peripheral_conv":
-            return [f"{fields['c']}", f"{fields['h']} x {fields['w']}", f"{fields['kernel']} ({fields['center']})"]
+            return [
+                f"{fields['c']}",
+                f"{fields['h']} x {fields['w']}",
+                f"{fields['kernel']} ({fields['center']})",
+            ]
         case "depthwise_conv":
-            return [f"{fields['c']}", f"{fields['h']} x {fields['w']}", f"{fields['kernel_h']} x {fields['kernel_w']}"]
+            return [
+                f"{fields['c']}",
+                f"{fields['h']} x {fields['w']}",
+                f"{fields['kernel_h']} x {fields['kernel_w']}",
+            ]
         case "pixel_mlp":
             return [f"{fields['rows']}", f"{fields['c']}"]
         case _:
@@ -87,7 +97,9 @@ HEADS = {
 }
 
 
-def against_best(todo: list[Case], lines: list[Line], extra: Callable[[Case, Measured], list[str]], heads: list[str]) -> str:
+def against_best(
+    todo: list[Case], lines: list[Line], extra: Callable[[Case, Measured], list[str]], heads: list[str]
+) -> str:
     """Ours, the floor and the fastest rival."""
     rows = []
     for case in todo:
@@ -97,12 +109,23 @@ def against_best(todo: list[Case], lines: list[Line], extra: Callable[[Case, Mea
             row = [milliseconds(ours), milliseconds(ours, "floor_ms"), times(ours, ours, "ms", "floor_ms")]
             row += [milliseconds(found.get(rival)), times(found.get(rival), ours), rival or NONE]
             rows.append([*name_of(case.fields), kind, *row, *extra(case, found)])
-    head = [*HEADS[todo[0].fields["bench"]], "pass", "pelk ms", "floor ms", "over floor", "best rival ms", "over pelk", "which"]
+    head = [
+        *HEADS[todo[0].fields["bench"]],
+        "pass",
+        "pelk ms",
+        "floor ms",
+        "over floor",
+        "best rival ms",
+        "over pelk",
+        "which",
+    ]
     return table(head + heads, rows, len(HEADS[todo[0].fields["bench"]]) + 1)
 
 
-def all_rivals(todo: list[Case], lines: list[Line], peers: tuple[str, ...], cell: Callable[[Line | None], str]) -> str:
-    """A column a rival."""
+def all_rivals(
+    todo: list[Case], lines: list[Line], peers: tuple[str, ...], cell: Callable[[Line | None], str]
+) -> str:
+    """A column for each rival."""
     rows = []
     for case in todo:
         for kind in case.passes:
@@ -122,23 +145,27 @@ def best_memory(_: Case, found: Measured) -> list[str]:
 
 def training(case: Case, found: Measured) -> list[str]:
     """Memory, then images a second."""
-    rates = [1e3 * case.fields["n"] / found[peer]["ms"] if peer in found else None for peer in ("pelk", best(found))]
+    rates = [
+        1e3 * case.fields["n"] / found[peer]["ms"] if peer in found else None
+        for peer in ("pelk", best(found))
+    ]
     return best_memory(case, found) + [NONE if rate is None else f"{rate:,.1f}" for rate in rates]
 
 
 def machine(lines: list[Line]) -> str:
-    """What was measured on what."""
+    """The machine and the versions of what was measured."""
     found = [line for line in lines if line["bench"] == "machine"]
     if not found:
         return "Nothing has been measured yet."
     if len({line["cpu"] for line in found}) > 1:
-        sys.exit("the results are of several machines; remove the file and measure again")
+        sys.exit("the results are from several machines; remove the file and measure again")
     last = found[-1]
     levels = {line["simd"] for line in lines if "simd" in line and line["started"] == last["started"]}
     versions = ", ".join(f"{name} {number}" for name, number in last["versions"].items())
     first_day, last_day = found[0]["started"][:10], last["started"][:10]
+    days = first_day if first_day == last_day else f"{first_day} to {last_day}"
     return (
-        f"Measured {first_day if first_day == last_day else f'{first_day} to {last_day}'} on {last['cores']} cores of "
+        f"Measured {days} on {last['cores']} cores of "
         f"{last['cpu']} ({', '.join(last['features'])}), {last['memory_gib']} GiB of memory; pelk with "
         f"{' and '.join(sorted(levels)) or 'no'} instructions. Versions: {versions}."
     )
@@ -146,24 +173,26 @@ def machine(lines: list[Line]) -> str:
 
 STATISTIC = {
     False: "Times are in ms: the median over the rounds of each round's median, after warm-up.",
-    True: "Times are in ms: the least of all runs, since others used the machine at the same time.",
+    True: "Times are in ms: the minimum over all runs, since others used the machine at the same time.",
 }
 
 PAGE = """# Benchmarks
 
-Made by `bench/peers/run.sh`, which measures pelk and its rivals in turn and writes this page; do not edit it by hand.
+Made by `bench/peers/run.sh`, which measures pelk and its rivals in turn and writes this page; do not edit it
+by hand.
 
 {machine}
 
-{statistic} The floor is the needed multiply-adds over the measured peak rate of one core times the
-threads: one for each parameter and output, without blocks of a kernel that lie wholly outside the image; each of the two
-gradients needs as many as the forward. By spectra a large kernel needs fewer, so that convolutions may take less than
-this floor. "over pelk" is the best rival's time over ours. What each rival computes, and what is computed before its clock starts, is in
-`bench/peers/README.md`.
+{statistic} The floor is the number of multiply-adds over the measured peak rate of one core times the number
+of threads: one for each parameter and output, without blocks of a kernel that lie wholly outside the image;
+each of the two gradients needs as many as the forward pass. With spectra a large kernel needs fewer, so a
+convolution may take less than this floor. "over pelk" is the best rival's time over ours. What each rival
+computes, and what is computed before its clock starts, is in `bench/peers/README.md`.
 
 ## Peripheral convolution
 
-One image, one thread. Rivals compute the expanded dense kernel; the pass forward_backward gives the gradients of image and theta.
+One image, one thread. Rivals compute the expanded dense kernel; the pass forward_backward gives the gradients
+of image and theta.
 
 {peripheral}
 
@@ -183,8 +212,8 @@ All rivals, ms:
 
 ## Pixel MLP
 
-LayerNorm, linear layer to four times the channels, GELU, linear layer back, layer scale, residual; one thread. The rival is
-PyTorch.
+LayerNorm, linear layer to four times the channels, GELU, linear layer back, layer scale, residual; one
+thread. The rival is PyTorch.
 
 {mlp}
 
@@ -204,8 +233,8 @@ Memory of all rivals, MiB; importing PyTorch alone takes {torch_import}, ONNX Ru
 
 ## Training
 
-Forward, loss, backward, norm of the gradients and AdamW, {threads} threads. `pelk_atto` with 128 images is the default of
-`cargo xtask train`.
+Forward, loss, backward, norm of the gradients and AdamW, {threads} threads. `pelk_atto` with 128 images is
+the default of `cargo xtask train`.
 
 {train}
 
@@ -219,11 +248,19 @@ Memory of all rivals, MiB:
 
 ## GPU
 
-Measured by `bench/peers/gpu.py`: operators by the device's clock, networks until their result is here; PyTorch's depthwise convolutions are cuDNN's,
-or by FFT. A GPU in software has no place here: it is for tests.
+Measured by `bench/peers/gpu.py`: operators by the device's clock, networks until their result is in host
+memory; PyTorch's depthwise convolutions are cuDNN's, or by FFT. Software GPUs are for tests and are not
+measured.
 
 {gpu}
 """
+
+
+def wrapped(page: str) -> str:
+    """The page with its paragraphs wrapped at 110 columns; headings and tables stay."""
+    parts = page.strip().split("\n\n")
+    fill = textwrap.TextWrapper(110, break_long_words=False, break_on_hyphens=False).fill
+    return "\n\n".join(part if part[0] in "#|" else fill(part) for part in parts) + "\n"
 
 
 def page(lines: list[Line]) -> str:
@@ -234,7 +271,11 @@ def page(lines: list[Line]) -> str:
         return [case for case in todo if case.fields["bench"] == bench and group in case.group]
 
     def imports(word: str) -> str:
-        found = [line["import_bytes"] for line in lines if word in str(line.get("peer", "")) and "import_bytes" in line]
+        found = [
+            line["import_bytes"]
+            for line in lines
+            if word in str(line.get("peer", "")) and "import_bytes" in line
+        ]
         return f"{median(found) / 2**20:,.0f}" if found else NONE
 
     peripheral, depthwise, mlp = some("peripheral_conv"), some("depthwise_conv"), some("pixel_mlp")
@@ -263,5 +304,5 @@ def page(lines: list[Line]) -> str:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(page(read_results()))
+    TARGET.write_text(wrapped(page(read_results())))
     print(f"wrote {TARGET}")

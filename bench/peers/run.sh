@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures pelk and its rivals in turn and writes docs/benchmarks.md. Needs Python 3.11 or newer, a C++ compiler for
-# torch.compile, and once the network. What it installs and builds goes to $PELK_PEERS_DIR, by default
-# ~/.cache/pelk-peers. Options: see `measure.py --help`.
+# Measures pelk and its rivals in turn and writes docs/benchmarks.md. Needs Python 3.11 or newer, a C++
+# compiler for torch.compile, and the first time the network. It installs and builds in $PELK_PEERS_DIR, by
+# default ~/.cache/pelk-peers. Options: see `measure.py --help`.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export PELK_PEERS_DIR=${PELK_PEERS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pelk-peers}
@@ -11,12 +11,14 @@ if [[ ! -x $python ]]; then
     python3 -m venv "$PELK_PEERS_DIR/venv"
 fi
 "$python" -m pip install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
-# After the options were checked, so that a typing error costs no build.
+# Checks the options first, so that a typing error costs no build.
 "$python" "$here/measure.py" --check "$@"
-"$python" "$here/check.py" >"$PELK_PEERS_DIR/check.log" || { tail -5 "$PELK_PEERS_DIR/check.log" >&2; exit 1; }
+log=$PELK_PEERS_DIR/check.log
+"$python" "$here/check.py" >"$log" || { tail -5 "$log" >&2; exit 1; }
 (cd "$here/../.." && cargo build --release --package pelk)
 if [[ " $* " != *" --skip-rust "* ]]; then
-    cargo build --release --locked --manifest-path "$here/rust/Cargo.toml" --target-dir "$PELK_PEERS_DIR/target"
+    rust=$here/rust/Cargo.toml
+    cargo build --release --locked --manifest-path "$rust" --target-dir "$PELK_PEERS_DIR/target"
 fi
 "$python" "$here/measure.py" "$@"
 "$python" "$here/report.py"

@@ -1,4 +1,5 @@
-"""What the measuring scripts share: the clock, the lines they print, the memory of the process."""
+"""Shared by the measuring scripts: options, the clock, the lines that they print, the memory of the
+process."""
 
 import argparse
 import json
@@ -7,18 +8,22 @@ import statistics
 import time
 from collections.abc import Callable
 
-SLOW = 1.0  # seconds a call from which `--slow-runs` holds
+SLOW = 1.0  # seconds per call above which `--slow-runs` applies
 FILL = 0.3  # seconds that the runs of a short call fill, as in `cargo xtask bench`
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
     """The options of every script."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--batch", type=int, default=1, metavar="N")
     parser.add_argument("--pass", dest="passes", type=lambda text: set(text.split(",")), metavar="PASS,...")
     parser.add_argument("--threads", type=int, default=1, metavar="N")
-    parser.add_argument("--runs", type=int, default=10, help="at least so many timed runs")
-    parser.add_argument("--slow-runs", type=int, default=10, help=f"runs of a call that takes more than {SLOW} s")
+    parser.add_argument("--runs", type=int, default=10, help="minimum number of timed runs")
+    parser.add_argument(
+        "--slow-runs", type=int, default=10, help=f"runs of a call that takes more than {SLOW} s"
+    )
     parser.add_argument("--skip", action="append", default=[], metavar="PEER:PASS", help="leave this one out")
     return parser
 
@@ -51,10 +56,10 @@ def measure(call: Callable[[], object], args: argparse.Namespace) -> dict[str, f
 
 
 def emit(head: dict[str, object], peer: str, figures: dict[str, object]) -> None:
-    """Prints one measurement: the fields that `cargo xtask bench` would give it, and who was measured."""
+    """Prints one measurement: the fields that `cargo xtask bench` would print, and the peer."""
     print(json.dumps({**head, "peer": peer, **figures}), flush=True)
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has had resident so far (Linux counts it in KiB)."""
+    """The peak resident memory of this process so far (Linux counts it in KiB)."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,10 +1,11 @@
-"""Times PyTorch on whole models: one model, pass and peer a process, so that its peak memory can be told.
+"""Times PyTorch on whole models: a process for each model, pass and peer, so that its peak memory is known.
 
     torch_models.py --model pelk_t --size 224 --pass inference --peer "torch channels_last"
     torch_models.py --model pelk_t --size 224 --batch 2 --pass train_step --peer "torch nchw"
 
-Inference runs the merged form. A training step is forward, loss, backward, clipping by the gradients' norm and AdamW.
-`peak_bytes` is all that the process had resident at most, `import_bytes` what of it the imports alone had taken.
+Inference runs the merged form. A training step is forward, loss, backward, clipping by the gradients' norm
+and AdamW. `peak_bytes` is the peak resident memory of the process, `import_bytes` the part that the imports
+alone took.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ PEERS = {
 
 
 def inference(network: Pelk, images: torch.Tensor, compiled: bool) -> Callable:
-    """The forward of the merged form. Compiled, its weights count as constants, which lets inductor pack them."""
+    """The forward pass of the merged form. Compiled, its weights are constants, which inductor can pack."""
     merged: nn.Module = Merged(network)
     if compiled:
         torch._inductor.config.freezing = True
@@ -66,7 +67,9 @@ def main() -> None:
     torch.manual_seed(0)
     layout, fft, compiled = PEERS[args.peer]
     network = Pelk(MODELS[args.model], args.size, layout, fft)
-    images = torch.randn(args.batch, network.config.in_channels, args.size, args.size).to(memory_format=layout)
+    images = torch.randn(args.batch, network.config.in_channels, args.size, args.size).to(
+        memory_format=layout
+    )
     call = {"inference": inference, "train_step": train_step}[kind](network, images, compiled)
     with torch.inference_mode(kind == "inference"):
         figures = measure(call, args)

@@ -4,8 +4,8 @@
     torch_operators.py --depthwise C,H,KH,KW        a dense or stripe depthwise convolution
     torch_operators.py --mlp ROWS,C                 the second half of a block: LayerNorm to residual
 
-Values are random. What can be known before a pass is made before it: the expanded kernel, its spectrum. The pass
-forward_backward gives the gradients of the image and of theta, expansion included.
+Values are random. What does not depend on the image is computed before a pass: the expanded kernel, its
+spectrum. The pass forward_backward gives the gradients of the image and of theta, expansion included.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,10 @@ from timing import arguments, emit, measure, numbers
 LAYOUTS = {"torch nchw": torch.contiguous_format, "torch channels_last": torch.channels_last}
 
 
-def passes(head: dict, peer: str, operator: Callable, x: Tensor, weights: list[Tensor], args, ready=None) -> None:
-    """Times `operator(x, *weights)`, and the same with all gradients, as far as asked for.
+def passes(
+    head: dict, peer: str, operator: Callable, x: Tensor, weights: list[Tensor], args, ready=None
+) -> None:
+    """Times `operator(x, *weights)`, and the same with all gradients, if requested.
 
     `ready(x)` is the forward with what can be computed from the weights beforehand.
     """
@@ -40,7 +42,15 @@ def passes(head: dict, peer: str, operator: Callable, x: Tensor, weights: list[T
 
 def peripheral(c: int, h: int, kernel: int, center: int, args) -> None:
     """Both layouts and FFT on one peripheral convolution."""
-    head = {"bench": "peripheral_conv", "n": args.batch, "c": c, "h": h, "w": h, "kernel": kernel, "center": center}
+    head = {
+        "bench": "peripheral_conv",
+        "n": args.batch,
+        "c": c,
+        "h": h,
+        "w": h,
+        "kernel": kernel,
+        "center": center,
+    }
     e = expansion(kernel, center)[reach(kernel, h)]
     turned, k = e.flip(0), len(e)
     image, theta = torch.randn(args.batch, c, h, h), torch.randn(c, e.shape[1], e.shape[1])
@@ -66,7 +76,9 @@ def peripheral(c: int, h: int, kernel: int, center: int, args) -> None:
     for peer, (forward, trained, layout) in rivals.items():
         x = image.to(memory_format=layout)
         for actual in (forward(x), trained(x, theta)):
-            assert (actual - expected).abs().max() < 1e-4 * expected.abs().max(), f"{peer} computes something else"
+            assert (actual - expected).abs().max() < 1e-4 * expected.abs().max(), (
+                f"{peer} computes something else"
+            )
         passes(head, peer, trained, x, [theta], args, forward)
 
 
@@ -84,13 +96,17 @@ def dense(c: int, h: int, kernel_h: int, kernel_w: int, args) -> None:
 def mlp(rows: int, c: int, args) -> None:
     """A pixel MLP; its rows are pixels, so that the two layouts are one."""
 
-    def operator(x: Tensor, norm: Tensor, shift: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, gamma: Tensor):
+    def operator(
+        x: Tensor, norm: Tensor, shift: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, gamma: Tensor
+    ):
         y = F.linear(F.layer_norm(x, (c,), norm, shift, 1e-6), w1, b1)
         return x + gamma * F.linear(F.gelu(y), w2, b2)
 
     shapes = [(c,), (c,), (4 * c, c), (4 * c,), (c, 4 * c), (c,), (c,)]
     weights = [torch.randn(shape) / c**0.5 for shape in shapes]
-    passes({"bench": "pixel_mlp", "rows": rows, "c": c}, "torch", operator, torch.randn(rows, c), weights, args)
+    passes(
+        {"bench": "pixel_mlp", "rows": rows, "c": c}, "torch", operator, torch.randn(rows, c), weights, args
+    )
 
 
 def main() -> None:

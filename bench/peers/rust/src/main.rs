@@ -1,8 +1,8 @@
-//! Times candle and burn on peripheral convolutions, computed as dense ones; a line of JSON a measurement, with the
-//! fields of `cargo xtask bench` and `peer`. `RAYON_NUM_THREADS` sets the threads.
+//! Times candle and burn on peripheral convolutions, computed as dense ones; prints a line of JSON per
+//! measurement, with the fields of `cargo xtask bench` and `peer`. `RAYON_NUM_THREADS` sets the threads.
 //!
-//! The kernel's expansion is before both passes: forward_backward gives the gradient of the dense kernel, and leaves
-//! out the short sum over blocks that would follow.
+//! The kernel is expanded before both passes: forward_backward gives the gradient of the dense kernel, and
+//! leaves out the short sum over blocks that would follow.
 
 mod burn;
 mod candle;
@@ -16,13 +16,13 @@ use timing::measure;
 /// Time candle and burn on depthwise convolutions
 #[derive(Parser)]
 struct Args {
-    /// A peripheral convolution on a square map; may be repeated
+    /// A peripheral convolution on a square map; can be repeated
     #[arg(long, value_name = "C,H,KERNEL,CENTER", required = true)]
     shape: Vec<Shape>,
     /// Passes to measure
     #[arg(long = "pass", value_delimiter = ',', default_value = "forward,forward_backward")]
     passes: Vec<String>,
-    /// Leave this one out; may be repeated
+    /// Leave this one out; can be repeated
     #[arg(long, value_name = "PEER:PASS")]
     skip: Vec<String>,
     /// Timed runs of each, after one to warm up
@@ -30,7 +30,7 @@ struct Args {
     runs: usize,
 }
 
-/// One image `[1, c, h, h]` and a kernel `[c, 1, k, k]` without the taps that lie outside the map at every position.
+/// An image `[1, c, h, h]` and a kernel `[c, 1, k, k]` without the taps that are outside the map everywhere.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     c: usize,
@@ -50,7 +50,7 @@ impl std::str::FromStr for Shape {
 }
 
 impl Shape {
-    /// Side of the kernel, without what never meets the map.
+    /// Side of the kernel, without the taps that never meet the map.
     fn side(self) -> usize {
         2 * (self.kernel / 2).min(self.h - 1) + 1
     }
@@ -110,7 +110,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the rivals agree: then each was called as it is meant to be.
+/// Fails unless the rivals agree, which shows that each is called correctly.
 fn same_results(shape: Shape) -> Result<()> {
     let expected = candle::output(shape)?;
     let scale = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
