@@ -1,7 +1,7 @@
 //! A 51 x 51 peripheral convolution on the best GPU, held against the processor's and timed.
 //!
 //! ```sh
-//! cargo run --release -p pelk-wgpu --example peripheral
+//! cargo run --release -p pelk-wgpu --example gpu_operator
 //! ```
 
 use pelk_cpu::shape::ImageShape;
