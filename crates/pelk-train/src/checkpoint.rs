@@ -5,9 +5,7 @@ use crate::config::{DataConfig, TrainConfig};
 use crate::error::{Result, TrainError};
 use crate::inference::InferenceConfig;
 use crate::loss_scale::LossScale;
-use crate::trainer::Best;
-use ndarray::ArrayD;
-use pelk_autodiff::{HostParameters, Shape};
+use pelk_autodiff::HostParameters;
 use pelk_data::Normalization;
 use pelk_models::{HostMasks, NetworkConfig, WeightsFile};
 use serde::{Deserialize, Serialize};
@@ -55,6 +53,16 @@ pub struct TrainingState {
     /// The loss's factor, where activations are 16-bit floats.
     #[serde(default)]
     pub loss_scale: Option<LossScale>,
+}
+
+/// The best values of a run's metric so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    /// Of the network.
+    pub network: Option<f64>,
+    /// Of the average of its weights.
+    pub ema: Option<f64>,
 }
 
 /// A network with its weights, and perhaps the state of its training.
@@ -113,31 +121,6 @@ impl Description {
         self.inference.validate().map_err(|error| error.to_string())?;
         self.normalization.validate(channels).map_err(|error| error.to_string())
     }
-}
-
-/// What the names of averaged tensors begin with.
-pub(crate) const EMA: &str = "ema.";
-/// What the names of the optimizer's tensors begin with.
-pub(crate) const OPTIMIZER: &str = "optimizer.";
-
-/// Takes the tensor called `name`, of this shape, out of those of the checkpoint at `path`.
-///
-/// # Errors
-/// When it is missing or has another shape.
-pub(crate) fn take(
-    tensors: &mut HostParameters,
-    name: &str,
-    shape: &Shape,
-    path: &Path,
-) -> Result<ArrayD<f32>> {
-    let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
-    let array = tensors
-        .remove(name)
-        .ok_or_else(|| refuse(format!("it holds no {name:?}, so training cannot go on from it")))?;
-    if array.shape() == &shape[..] {
-        return Ok(array);
-    }
-    Err(refuse(format!("{name:?} has shape {:?}, wanted {shape}", array.shape())))
 }
 
 impl Checkpoint {

@@ -1,7 +1,17 @@
-//! From a configuration to batches.
+//! The images of a run, and how batches are made of them.
 
 use crate::config::DataConfig;
 use pelk_data::{Dataset, LoaderConfig, Mode, Normalization};
+use std::sync::Arc;
+
+/// Training and test images.
+#[derive(Clone)]
+pub struct Datasets {
+    /// Images to learn from.
+    pub train: Arc<dyn Dataset>,
+    /// Images to measure on.
+    pub test: Arc<dyn Dataset>,
+}
 
 impl DataConfig {
     /// An epoch's training batches of `batch_size` images, changed and mixed as this says; a last batch that is not full is left

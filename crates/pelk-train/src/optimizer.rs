@@ -1,8 +1,8 @@
 //! AdamW and SGD over a network's named parameters.
 
-use crate::checkpoint::{OPTIMIZER, take};
 use crate::error::{Result, TrainError};
 use crate::layer_decay::LayerDecay;
+use crate::tensors::{OPTIMIZER, take};
 use pelk_autodiff::{
     AdamW, Backend, HostParameters, ParameterSpec, Parameters, Role, Sgd, from_host, to_host,
 };

@@ -1,7 +1,7 @@
 //! A network that starts from the weights of another one, as segmentation does from a classifier.
 
-use crate::checkpoint::{EMA, OPTIMIZER};
 use crate::error::{Result, TrainError};
+use crate::tensors::{EMA, OPTIMIZER};
 use pelk_autodiff::HostParameters;
 use pelk_models::families::Place;
 use pelk_models::{Network, WeightsFile};

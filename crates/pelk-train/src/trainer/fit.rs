@@ -1,8 +1,8 @@
 //! Whether a configuration suits its data, and what follows from both.
 
-use super::Datasets;
 use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
+use crate::loading::Datasets;
 use pelk_data::{Dataset, Labeling, steps_per_epoch};
 use pelk_models::{Head, Network, zoo};
 use std::sync::Arc;

@@ -1,37 +1,29 @@
 //! The training loop.
 
-mod estimate;
+pub(crate) mod estimate;
 mod evaluation;
 mod fit;
 mod state;
 mod step;
 mod targets;
 
+use crate::checkpoint::Best;
 use crate::config::{DataConfig, TrainConfig};
 use crate::ema::Ema;
 use crate::error::{Result, TrainError};
 use crate::inference::{InferenceConfig, Predictor};
+use crate::loading::Datasets;
 use crate::loss_scale::LossScale;
 use crate::observer::{Limits, Observer, Outcome};
 use crate::optimizer::Optimizer;
 use crate::sparsity::Masks;
 use crate::warm_start::{self, WarmStart};
-pub use estimate::Estimate;
 use fit::Fit;
 use pelk_autodiff::{Backend, Parameters};
-use pelk_data::{Dataset, Loader, MixConfig};
+use pelk_data::{Loader, MixConfig};
 use pelk_models::{Network, initialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Training and test images.
-#[derive(Clone)]
-pub struct Datasets {
-    /// Images to learn from.
-    pub train: Arc<dyn Dataset>,
-    /// Images to measure on.
-    pub test: Arc<dyn Dataset>,
-}
 
 /// A network in training.
 pub struct Trainer<B: Backend> {
@@ -57,16 +49,6 @@ pub struct Trainer<B: Backend> {
     image: [usize; 3],
     /// Where activations are 16-bit floats.
     loss_scale: Option<LossScale>,
-}
-
-/// The best values of a run's metric.
-#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Best {
-    /// Of the network.
-    pub network: Option<f64>,
-    /// Of the average of its weights.
-    pub ema: Option<f64>,
 }
 
 impl<B: Backend> Trainer<B> {

@@ -1,10 +1,11 @@
 //! What is saved of a run, and going on from it.
 
 use super::Trainer;
-use crate::checkpoint::{Checkpoint, Description, EMA, TrainingState, take};
+use crate::checkpoint::{Checkpoint, Description, TrainingState};
 use crate::ema::Ema;
 use crate::error::{Result, TrainError};
 use crate::sparsity::Masks;
+use crate::tensors::{EMA, take};
 use pelk_autodiff::{Backend, HostParameters, Parameters};
 use std::path::Path;
 
