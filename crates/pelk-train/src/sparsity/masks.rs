@@ -1,6 +1,6 @@
 //! The masks of a network in training, on the host and on the device.
 
-use super::{SparsityConfig, mask};
+use super::mask;
 use crate::error::{Result, TrainError};
 use crate::optimizer::Optimizer;
 use ndarray::{ArrayD, IxDyn};
@@ -173,12 +173,4 @@ fn shaped(shape: &Shape, present: Vec<bool>) -> Result<ArrayD<bool>> {
 
 fn factors(present: &ArrayD<bool>) -> Vec<f32> {
     present.iter().map(|&present| f32::from(u8::from(present))).collect()
-}
-
-impl SparsityConfig {
-    /// The density of every tensor where all are alike.
-    pub(crate) fn uniform(&self, specs: &[ParameterSpec]) -> BTreeMap<String, f64> {
-        let maskable = specs.iter().filter(|spec| is_maskable(spec));
-        maskable.map(|spec| (spec.name.clone(), 1.0 - self.sparsity)).collect()
-    }
 }

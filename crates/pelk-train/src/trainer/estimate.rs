@@ -71,17 +71,17 @@ impl<B: Backend> Trainer<B> {
         self.loader(epoch, Limits { loaders: Some(1), ..limits }, mix.clone())?.next().transpose()?;
         let loading = start.elapsed() * accumulation / limits.loaders.unwrap_or(1).max(1) as u32;
 
-        let mut passes = self.loader(epoch, limits, mix)?;
+        let mut loader = self.loader(epoch, limits, mix)?;
         let left = (self.steps_per_epoch - self.step % self.steps_per_epoch) as u32;
         // The first step allocates what the others use again.
         let start = Instant::now();
-        self.one_step(&mut passes, epoch)?;
+        self.one_step(&mut loader, epoch)?;
         let (mut time, mut steps) = (start.elapsed(), 1);
         if left > 1 && time < ENOUGH {
             let start = Instant::now();
             steps = 0;
             while steps < MOST_STEPS.min(left - 1) && start.elapsed() < ENOUGH {
-                self.one_step(&mut passes, epoch)?;
+                self.one_step(&mut loader, epoch)?;
                 steps += 1;
             }
             time = start.elapsed();

@@ -16,7 +16,7 @@ use crate::loading::Datasets;
 use crate::loss_scale::LossScale;
 use crate::observer::{Limits, Observer, Outcome};
 use crate::optimizer::Optimizer;
-use crate::sparsity::Masks;
+use crate::sparsity::{self, Masks};
 use crate::warm_start::{self, WarmStart};
 use fit::Fit;
 use pelk_autodiff::{Backend, Parameters};
@@ -170,7 +170,12 @@ impl<B: Backend> Trainer<B> {
             return Ok(());
         }
         if self.config.sparsity.is_on() && self.masks.is_none() {
-            self.draw_masks(limits)?;
+            let specs = self.network.parameters()?;
+            let TrainConfig { sparsity, seed, .. } = &self.config;
+            let gradients = || self.first_gradients(limits);
+            let masks = sparsity::draw(&self.backend, sparsity, *seed, &specs, &self.parameters, gradients)?;
+            masks.apply(&self.backend, &mut self.parameters, &mut self.optimizer)?;
+            self.masks = Some(masks);
         }
         if self.ema.is_none() {
             self.ema = Ema::start(&self.config.ema, &self.parameters);
@@ -182,10 +187,10 @@ impl<B: Backend> Trainer<B> {
     fn epoch(&mut self, last: u64, limits: Limits, observer: &mut impl Observer) -> Result<Option<Outcome>> {
         let epoch = self.step / self.steps_per_epoch;
         let end = ((epoch + 1) * self.steps_per_epoch).min(self.total_steps());
-        let mut passes = self.loader(epoch, limits, self.config.data.mix.clone())?;
+        let mut loader = self.loader(epoch, limits, self.config.data.mix.clone())?;
         while self.step < end {
             let start = Instant::now();
-            let report = match self.one_step(&mut passes, epoch) {
+            let report = match self.one_step(&mut loader, epoch) {
                 // A file that cannot be read spoils nothing of what was learned: who cures it goes on from here.
                 Err(error @ TrainError::Data(_)) => {
                     observer.on_checkpoint(&self.checkpoint()?)?;

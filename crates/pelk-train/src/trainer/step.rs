@@ -1,85 +1,80 @@
-//! One step: passes over the network, their gradients, and what moves by them.
+//! One step: passes over the network, their gradients, and the update.
 
 use super::{Trainer, targets};
-use crate::error::{Result, TrainError};
+use crate::error::Result;
 use crate::loss_scale::LossScale;
 use crate::observer::{Limits, StepReport};
 use crate::optimizer::gradient_norm;
-use crate::sparsity::{Densities, Masks, snip};
 use pelk_autodiff::operators::{Add, ScaleSamples};
-use pelk_autodiff::{Backend, Executor, Parameters, Pass, Role, Shape, Tape, Var, from_host, to_host};
+use pelk_autodiff::{Backend, Executor, Parameters, Pass, Shape, Tape, Var, from_host};
 use pelk_data::{Batch, IGNORED, Loader, MixConfig};
 use pelk_models::Outputs;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// What a pass forward and backward gives.
-pub(super) struct PassResult<B: Backend> {
+/// The result of one pass, forward and backward, or the sum over the passes of a step.
+struct PassResult<B: Backend> {
     loss: f64,
-    right: usize,
+    /// Labels that were classified correctly.
+    correct: usize,
+    /// Labels that count.
     measured: usize,
     gradients: BTreeMap<String, B::Tensor>,
-    /// The parameters with the renewed running statistics.
+    /// The parameters with updated running statistics.
     parameters: Parameters<B>,
 }
 
-impl<B: Backend> Trainer<B> {
-    pub(super) fn one_step(&mut self, passes: &mut Loader, epoch: u64) -> Result<StepReport> {
-        let learning_rate = self.learning_rate(self.step);
-        let accumulation = self.config.batch.accumulation;
-        let mut gradients = BTreeMap::new();
-        let mut buffers = None;
-        let (mut loss, mut right, mut measured) = (0.0, 0, 0);
-        let start = Instant::now();
-        let mut waited = Duration::ZERO;
-        for i in 0..accumulation {
-            let asked = Instant::now();
-            let Some(batch) = passes.next() else { break };
-            waited += asked.elapsed();
-            let pass = self.step * accumulation as u64 + i as u64;
-            let parameters = buffers.as_ref().unwrap_or(&self.parameters);
-            let pass = self.pass(&batch?, pass, parameters, self.config.loss.label_smoothing)?;
-            if !pass.loss.is_finite() {
-                return Err(self.not_finite(format!("the loss ({})", pass.loss), self.step));
+impl<B: Backend> PassResult<B> {
+    /// A pass that computed nothing.
+    fn empty(parameters: Parameters<B>) -> PassResult<B> {
+        PassResult { loss: 0.0, correct: 0, measured: 0, gradients: BTreeMap::new(), parameters }
+    }
+
+    /// Adds one of `passes` passes. Its gradients already are those of a mean over all passes.
+    fn add(&mut self, backend: &B, pass: PassResult<B>, passes: f64) -> Result<()> {
+        self.loss += pass.loss / passes;
+        self.correct += pass.correct;
+        self.measured += pass.measured;
+        for (name, gradient) in pass.gradients {
+            match self.gradients.get_mut(&name) {
+                Some(sum) => backend.add_assign(sum, &gradient)?,
+                None => drop(self.gradients.insert(name, gradient)),
             }
-            loss += pass.loss / accumulation as f64;
-            right += pass.right;
-            measured += pass.measured;
-            for (name, gradient) in pass.gradients {
-                match gradients.get_mut(&name) {
-                    Some(sum) => self.backend.add_assign(sum, &gradient)?,
-                    None => {
-                        gradients.insert(name, gradient);
-                    }
-                }
-            }
-            buffers = Some(pass.parameters);
         }
+        self.parameters = pass.parameters;
+        Ok(())
+    }
+}
+
+impl<B: Backend> Trainer<B> {
+    /// Takes a step on the next batches of the loader.
+    pub(super) fn one_step(&mut self, loader: &mut Loader, epoch: u64) -> Result<StepReport> {
+        let learning_rate = self.learning_rate(self.step);
+        let start = Instant::now();
+        let (sum, waited) = self.accumulate(loader)?;
         let scale = self.scale();
-        let norm = gradient_norm(&self.backend, &gradients)? / scale;
+        let norm = gradient_norm(&self.backend, &sum.gradients)? / scale;
         let overflows = !norm.is_finite();
         if overflows && !self.loss_scale.as_mut().is_some_and(LossScale::overflowed) {
-            return Err(self.not_finite(self.first_not_finite(&gradients)?, self.step));
+            return Err(self.not_finite(self.first_not_finite(&sum.gradients)?, self.step));
         }
-        if let Some(parameters) = buffers {
-            self.parameters = parameters;
-        }
+        self.parameters = sum.parameters;
         if !overflows {
-            self.apply(gradients, scale, norm, learning_rate)?;
+            self.update(sum.gradients, scale, norm, learning_rate)?;
             if let Some(loss_scale) = &mut self.loss_scale {
                 loss_scale.succeeded();
             }
         }
         self.step += 1;
-        self.loss_sum += loss;
+        self.loss_sum += sum.loss;
         Ok(StepReport {
             step: self.step,
             total_steps: self.total_steps(),
             epoch: epoch + 1,
-            loss,
+            loss: sum.loss,
             gradient_norm: norm,
             skipped: overflows,
-            accuracy: right as f64 / measured.max(1) as f64,
+            accuracy: sum.correct as f64 / sum.measured.max(1) as f64,
             learning_rate,
             images: self.config.batch.images_per_step(),
             time: start.elapsed(),
@@ -87,8 +82,28 @@ impl<B: Backend> Trainer<B> {
         })
     }
 
-    /// Moves the parameters, and all that follows them: masks, then the average.
-    fn apply(
+    /// The sum over the passes of the next step, and the time spent waiting for images.
+    fn accumulate(&self, loader: &mut Loader) -> Result<(PassResult<B>, Duration)> {
+        let accumulation = self.config.batch.accumulation;
+        let mut sum = PassResult::empty(self.parameters.clone());
+        let mut waited = Duration::ZERO;
+        for i in 0..accumulation {
+            let start = Instant::now();
+            let Some(batch) = loader.next() else { break };
+            waited += start.elapsed();
+            let index = self.step * accumulation as u64 + i as u64;
+            let smoothing = self.config.loss.label_smoothing;
+            let pass = self.forward_backward(&batch?, index, &sum.parameters, smoothing)?;
+            if !pass.loss.is_finite() {
+                return Err(self.not_finite(format!("the loss ({})", pass.loss), self.step));
+            }
+            sum.add(&self.backend, pass, accumulation as f64)?;
+        }
+        Ok((sum, waited))
+    }
+
+    /// Updates the parameters, and what follows them: masks, then the average.
+    fn update(
         &mut self,
         gradients: BTreeMap<String, B::Tensor>,
         scale: f64,
@@ -113,7 +128,7 @@ impl<B: Backend> Trainer<B> {
         Ok(())
     }
 
-    /// What the loss of a pass is multiplied by.
+    /// The factor on the loss of a pass.
     fn scale(&self) -> f64 {
         self.loss_scale.map_or(1.0, |scale| scale.factor())
     }
@@ -127,8 +142,8 @@ impl<B: Backend> Trainer<B> {
         Ok("the norm of all gradients".to_owned())
     }
 
-    /// Forward and backward of one batch, number `index` of the run.
-    pub(super) fn pass(
+    /// Forward and backward of one batch: pass `index` of the run, from 0.
+    fn forward_backward(
         &self,
         batch: &Batch,
         index: u64,
@@ -137,17 +152,11 @@ impl<B: Backend> Trainer<B> {
     ) -> Result<PassResult<B>> {
         let mut parameters = parameters.clone();
         if batch.labels.iter().all(|&label| label == IGNORED) {
-            // A crop of an image of which little is labeled: there is nothing to learn from, and no mean over nothing.
-            return Ok(PassResult {
-                loss: 0.0,
-                right: 0,
-                measured: 0,
-                gradients: BTreeMap::new(),
-                parameters,
-            });
+            // A crop of an image with few labels: there is nothing to learn, and no mean over zero labels.
+            return Ok(PassResult::empty(parameters));
         }
-        let pass = Pass { seed: self.config.seed, index };
-        let mut tape = Tape::new(&self.backend, &parameters, pass).recomputing(self.config.batch.recompute);
+        let random = Pass { seed: self.config.seed, index };
+        let mut tape = Tape::new(&self.backend, &parameters, random).recomputing(self.config.batch.recompute);
         let images = Var::constant(from_host(&self.backend, &batch.images)?);
         let Outputs { logits, auxiliary } = self.network.outputs(&mut tape, &images)?;
         let classes = self.network.config().classes;
@@ -161,54 +170,22 @@ impl<B: Backend> Trainer<B> {
         }
         let value = f64::from(self.backend.download(loss.tensor())?[0]);
         let logits = self.backend.download(logits.tensor())?;
-        // Seeding with the share of a pass makes the sum over passes the mean over images.
+        // Seeding with the share of one pass makes the sum over passes the mean over images.
         let share = self.scale() / self.config.batch.accumulation as f64;
         let seed = self.backend.upload(&Shape::from([1]), &[share as f32])?;
         let backward = tape.backward(&loss, seed)?;
         parameters.replace(backward.buffers);
         let background = self.datasets.train.background();
-        let (right, measured) = targets::count_right(&logits, batch, background);
-        Ok(PassResult { loss: value, right, measured, gradients: backward.gradients, parameters })
+        let (correct, measured) = targets::count_correct(&logits, batch, background);
+        Ok(PassResult { loss: value, correct, measured, gradients: backward.gradients, parameters })
     }
 
-    /// Decides which weights are absent, and takes them away.
-    pub(super) fn draw_masks(&mut self, limits: Limits) -> Result<()> {
-        let specs = self.network.parameters()?;
-        let config = &self.config.sparsity;
-        let densities = match config.densities {
-            Densities::Weights => None,
-            Densities::Uniform => Some(config.uniform(&specs)),
-            Densities::Snip => Some(self.sensitive_densities(limits)?),
-        };
-        let seed = self.config.seed;
-        let masks = Masks::draw(&self.backend, seed, &specs, &self.parameters, densities.as_ref())?;
-        if densities.is_none() && masks.is_empty() {
-            let reason = "is weights, but of the weights that the run starts from none is zero: give those of a sparse \
-                          network as `weights`, or set sparsity.densities to snip";
-            return Err(TrainError::value("sparsity.densities", reason));
+    /// The gradients that SNIP scores weights by: of the first batch, not mixed, by the plain cross-entropy, as SLaK
+    /// computes them.
+    pub(super) fn first_gradients(&self, limits: Limits) -> Result<BTreeMap<String, B::Tensor>> {
+        match self.loader(0, limits, MixConfig::default())?.next() {
+            Some(batch) => Ok(self.forward_backward(&batch?, 0, &self.parameters, 0.0)?.gradients),
+            None => Ok(BTreeMap::new()),
         }
-        masks.apply(&self.backend, &mut self.parameters, &mut self.optimizer)?;
-        self.masks = Some(masks);
-        Ok(())
-    }
-
-    /// SNIP's densities: of the first batch, unmixed, by the plain cross-entropy, as SLaK computes them.
-    fn sensitive_densities(&self, limits: Limits) -> Result<BTreeMap<String, f64>> {
-        let mut scores = BTreeMap::new();
-        if let Some(batch) = self.loader(0, limits, MixConfig::default())?.next() {
-            let gradients = self.pass(&batch?, 0, &self.parameters, 0.0)?.gradients;
-            for spec in self.network.parameters()?.iter().filter(|spec| spec.role == Role::Weight) {
-                let weights = to_host(&self.backend, self.parameters.get(&self.backend, spec)?)?;
-                let products = match gradients.get(&spec.name) {
-                    Some(gradient) => {
-                        let gradient = to_host(&self.backend, gradient)?;
-                        (&weights * &gradient).iter().map(|product| product.abs()).collect()
-                    }
-                    None => vec![0.0; weights.len()],
-                };
-                scores.insert(spec.name.clone(), products);
-            }
-        }
-        Ok(snip(&scores, 1.0 - self.config.sparsity.sparsity))
     }
 }

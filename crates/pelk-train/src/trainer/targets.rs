@@ -35,13 +35,13 @@ fn mixed(labels: &[u32], mix: &Mix, classes: usize, label_smoothing: f32) -> Vec
 
 /// The labels that have the highest logit, and all that count: those that are neither ignored nor the background, which is no
 /// choice. Of two mixed labels that with the larger share counts.
-pub(super) fn count_right(logits: &[f32], batch: &Batch, background: Option<u32>) -> (usize, usize) {
+pub(super) fn count_correct(logits: &[f32], batch: &Batch, background: Option<u32>) -> (usize, usize) {
     let labels = match &batch.mix {
         Some(mix) if mix.share > 0.5 => &mix.labels,
         _ => &batch.labels,
     };
     let rows = logits.chunks_exact(logits.len() / labels.len().max(1));
-    let (mut right, mut measured) = (0, 0);
+    let (mut correct, mut measured) = (0, 0);
     for (row, &label) in
         rows.zip(labels).filter(|(_, label)| **label != IGNORED && Some(**label) != background)
     {
@@ -49,10 +49,10 @@ pub(super) fn count_right(logits: &[f32], batch: &Batch, background: Option<u32>
             .iter()
             .enumerate()
             .all(|(class, &logit)| logit <= row[label as usize] || Some(class as u32) == background);
-        right += usize::from(highest);
+        correct += usize::from(highest);
         measured += 1;
     }
-    (right, measured)
+    (correct, measured)
 }
 
 #[cfg(test)]
@@ -80,13 +80,13 @@ mod tests {
     #[test]
     fn the_larger_share_is_the_answer() {
         let logits = [1.0, 0.0, 0.0, 1.0];
-        let right =
-            |share| count_right(&logits, &batch(&[0, 0], Some(Mix { labels: vec![1, 1], share })), None);
-        assert_eq!((right(0.4), right(0.6)), ((1, 2), (1, 2)));
-        assert_eq!(count_right(&logits, &batch(&[0, 1], None), None), (2, 2));
-        assert_eq!(count_right(&logits, &batch(&[0, IGNORED], None), None), (1, 1));
-        assert_eq!(count_right(&logits, &batch(&[0, 1], None), Some(0)), (1, 1));
+        let correct =
+            |share| count_correct(&logits, &batch(&[0, 0], Some(Mix { labels: vec![1, 1], share })), None);
+        assert_eq!((correct(0.4), correct(0.6)), ((1, 2), (1, 2)));
+        assert_eq!(count_correct(&logits, &batch(&[0, 1], None), None), (2, 2));
+        assert_eq!(count_correct(&logits, &batch(&[0, IGNORED], None), None), (1, 1));
+        assert_eq!(count_correct(&logits, &batch(&[0, 1], None), Some(0)), (1, 1));
         let mixed = batch(&[0, 0], Some(Mix { labels: vec![0, 1], share: 0.6 }));
-        assert_eq!(count_right(&logits, &mixed, None), (2, 2));
+        assert_eq!(count_correct(&logits, &mixed, None), (2, 2));
     }
 }

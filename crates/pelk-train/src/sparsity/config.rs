@@ -1,0 +1,116 @@
+//! Settings of dynamic sparsity.
+
+use crate::error::{Result, TrainError};
+use serde::{Deserialize, Serialize};
+
+/// Which share of the weights is absent, and how often others take their place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SparsityConfig {
+    /// The share of the weights that is absent, 0.4 in SLaK and PeLK; 0 trains a dense network.
+    pub sparsity: f64,
+    /// How the tensors share it: `snip`, `uniform`, or `weights` as they are.
+    pub densities: Densities,
+    /// Steps from one change of the masks to the next; 0 leaves them as they are.
+    pub update_every: u64,
+    /// The share of the weights present that a change removes, at the beginning; it falls with half a cosine.
+    pub prune_rate: f64,
+    /// The same at the end of the run.
+    pub final_prune_rate: f64,
+}
+
+/// How the tensors share the sparsity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Densities {
+    /// By the sensitivity of the loss to each weight on the first batch (SNIP, Lee et al., 2019): what is present most where it
+    /// matters most.
+    #[default]
+    Snip,
+    /// Alike.
+    Uniform,
+    /// The weights that the run starts from are sparse already: those that are not zero are present. For fine-tuning, with
+    /// `update_every = 0`.
+    Weights,
+}
+
+impl Default for SparsityConfig {
+    fn default() -> SparsityConfig {
+        // SLaK's command line; its tiny model changes half of the weights every 2000 steps instead.
+        SparsityConfig {
+            sparsity: 0.0,
+            densities: Densities::Snip,
+            update_every: 100,
+            prune_rate: 0.3,
+            final_prune_rate: 0.005,
+        }
+    }
+}
+
+impl SparsityConfig {
+    pub(crate) fn validate(&self) -> Result<()> {
+        for (key, share) in [
+            ("sparsity.sparsity", self.sparsity),
+            ("sparsity.prune_rate", self.prune_rate),
+            ("sparsity.final_prune_rate", self.final_prune_rate),
+        ] {
+            if !(0.0..1.0).contains(&share) {
+                return Err(TrainError::value(key, format!("is {share}, must be at least 0 and below 1")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether weights are masked.
+    pub fn is_on(&self) -> bool {
+        self.sparsity > 0.0 || self.densities == Densities::Weights
+    }
+
+    /// Whether the masks change after this many steps.
+    pub(crate) fn updates_after(&self, step: u64) -> bool {
+        self.update_every > 0 && step.is_multiple_of(self.update_every)
+    }
+
+    /// The share of the weights present that a change after `step` of `total` steps removes.
+    pub(crate) fn rate(&self, step: u64, total: u64) -> f64 {
+        let progress = step as f64 / total.max(1) as f64;
+        let fall = 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos());
+        self.final_prune_rate + (self.prune_rate - self.final_prune_rate) * fall
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_falls_from_the_first_to_the_last_value() {
+        let config = SparsityConfig { prune_rate: 0.5, ..SparsityConfig::default() };
+        assert_eq!(config.rate(0, 1000), 0.5);
+        assert!((config.rate(500, 1000) - (0.5 + 0.005) / 2.0).abs() < 1e-12);
+        assert!((config.rate(1000, 1000) - 0.005).abs() < 1e-12);
+        let rates: Vec<f64> = (0..=1000).map(|step| config.rate(step, 1000)).collect();
+        assert!(rates.is_sorted_by(|a, b| a >= b));
+    }
+
+    #[test]
+    fn shares_outside_their_range_are_named() {
+        let base = SparsityConfig::default;
+        for (config, key) in [
+            (SparsityConfig { sparsity: 1.0, ..base() }, "sparsity.sparsity"),
+            (SparsityConfig { prune_rate: -0.1, ..base() }, "sparsity.prune_rate"),
+            (SparsityConfig { final_prune_rate: f64::NAN, ..base() }, "sparsity.final_prune_rate"),
+        ] {
+            assert!(config.validate().unwrap_err().to_string().contains(key));
+        }
+    }
+
+    #[test]
+    fn masks_change_every_so_many_steps_or_never() {
+        let config = SparsityConfig { update_every: 3, ..SparsityConfig::default() };
+        let changes =
+            |config: &SparsityConfig| (1..=9).filter(|&step| config.updates_after(step)).collect::<Vec<_>>();
+        assert_eq!(changes(&config), [3, 6, 9]);
+        assert!(changes(&SparsityConfig { update_every: 0, ..config }).is_empty());
+    }
+}
