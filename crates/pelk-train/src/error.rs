@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// An error of training, evaluation or a run's files.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrainError {
     /// The configuration does not parse.
     #[error("{origin}: {reason}")]
@@ -45,7 +46,27 @@ pub enum TrainError {
         /// The step's learning rate.
         learning_rate: f64,
     },
-    /// A file of the run that cannot be read or written.
+    /// A new run was to be created in a folder that already holds one.
+    #[error("{} already holds a run", folder.display())]
+    RunExists {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A run was to be opened in a folder that does not hold one.
+    #[error("{} holds no run to resume: it has no config.toml", folder.display())]
+    NoRun {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The folder of a new run cannot be created.
+    #[error("cannot create {}: {source}", folder.display())]
+    RunFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// A file of the run cannot be read or written.
     #[error("cannot {action} {path}: {source}{consequence}", path = path.display())]
     Io {
         /// `read`, `write`, `create` or `remove`.

@@ -38,17 +38,10 @@ impl Run {
     /// When the folder holds a run already, or cannot be written.
     pub fn create(folder: &Path, config: &TrainConfig) -> Result<Run> {
         if Run::exists(folder) {
-            return Err(TrainError::Config {
-                origin: folder.display().to_string(),
-                reason: "holds a run already: add --resume to go on with it, or give another --out".into(),
-            });
+            return Err(TrainError::RunExists { folder: folder.to_owned() });
         }
-        std::fs::create_dir_all(folder).map_err(|source| TrainError::Io {
-            action: "create",
-            path: folder.to_owned(),
-            source,
-            consequence: "; give another --out",
-        })?;
+        let refuse = |source| TrainError::RunFolder { folder: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(refuse)?;
         let run = Run::empty(folder, config);
         write_atomically(&run.config(), config.to_toml()?.as_bytes())?;
         Ok(run)
@@ -62,10 +55,7 @@ impl Run {
     pub fn open(folder: &Path) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
         let path = folder.join(CONFIG);
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => TrainError::Config {
-                origin: folder.display().to_string(),
-                reason: "holds no run to resume (there is no config.toml)".into(),
-            },
+            ErrorKind::NotFound | ErrorKind::NotADirectory => TrainError::NoRun { folder: folder.to_owned() },
             _ => TrainError::read(&path, source),
         })?;
         let config = TrainConfig::parse(&path.display().to_string(), &text, &[])?;

@@ -212,7 +212,7 @@ fn a_folder_holds_one_run() {
     assert!(message.contains("no run to resume") && message.contains("deep/run"), "{message}");
     Run::create(&folder, &config(&[])).unwrap();
     let message = message_of(Run::create(&folder, &config(&["seed=2"])));
-    assert!(message.contains("holds a run already") && message.contains("--resume"), "{message}");
+    assert!(message.contains("already holds a run") && message.contains("deep/run"), "{message}");
     let (run, kept, checkpoint) = Run::open(&folder).unwrap();
     assert_eq!(kept, config(&[]), "the first run's configuration is still there");
     assert!(checkpoint.is_none() && run.rows().is_empty());
@@ -279,7 +279,7 @@ fn a_folder_that_cannot_be_written_is_named() {
     std::fs::write(&file, "mine").unwrap();
     for folder in [file.clone(), file.join("below")] {
         let message = message_of(Run::create(&folder, &config(&[])));
-        assert!(message.contains(&*folder.to_string_lossy()) && message.contains("--out"), "{message}");
+        assert!(message.starts_with(&format!("cannot create {}: ", folder.display())), "{message}");
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
     #[cfg(target_os = "linux")]

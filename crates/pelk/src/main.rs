@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod ablation;
+mod advice;
 mod chart;
 mod commands;
 mod dashboard;
@@ -32,6 +33,9 @@ fn main() -> ExitCode {
                 if !message.contains(&cause) {
                     message += &format!("\ncaused by: {cause}");
                 }
+            }
+            if let Some(advice) = advice::advice(&error) {
+                message += &format!("\nhelp: {advice}");
             }
             note!("{message}");
             ExitCode::FAILURE

@@ -112,15 +112,21 @@ fn options_that_do_not_exist_or_exclude_each_other() {
 fn folders_that_cannot_take_a_run() {
     let sandbox = Sandbox::new();
     std::fs::write(sandbox.path("file"), "mine").unwrap();
-    refuse(&mut sandbox.train("file", &[]), &["cannot create file", "another --out"]);
-    refuse(&mut sandbox.train("file/below", &[]), &["cannot create file/below", "another --out"]);
+    refuse(&mut sandbox.train("file", &[]), &["cannot create file", "help: choose another --out"]);
+    refuse(
+        &mut sandbox.train("file/below", &[]),
+        &["cannot create file/below", "help: choose another --out"],
+    );
     assert_eq!(sandbox.read("file"), b"mine");
     if cfg!(target_os = "linux") {
         // Not even the administrator can make a file there.
         refuse(&mut sandbox.train("/proc", &[]), &["cannot write /proc/config.toml"]);
     }
     for out in ["file", "nowhere", "images"] {
-        refuse(&mut sandbox.resume(out, &[]), &[out, "no run to resume"]);
+        refuse(
+            &mut sandbox.resume(out, &[]),
+            &[out, "no run to resume", "help: start a run without --resume"],
+        );
     }
     refuse(&mut sandbox.pelk(["train", "--resume"]), &["no run of preset fashion-mnist to resume", "--out"]);
 }

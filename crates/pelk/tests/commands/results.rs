@@ -180,7 +180,7 @@ fn a_finished_run_has_nothing_left_to_do() {
         assert!(succeed(&mut sandbox.resume("run", more)).contains("Nothing to do"));
     }
     assert!(sandbox.contents("run") == before);
-    refuse(&mut sandbox.train("run", &[]), &["run", "holds a run already", "--resume"]);
+    refuse(&mut sandbox.train("run", &[]), &["run", "already holds a run", "help: add --resume"]);
     assert!(sandbox.contents("run") == before);
 }
 
