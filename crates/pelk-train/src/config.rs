@@ -59,7 +59,11 @@ pub struct DataConfig {
     /// pixel: `long-range` or `scenes`, which are composed of the first, `ade20k`, `coco` or `masks`. Files lie in the folder of
     /// that name in `datasets` unless `--data` gives another.
     pub dataset: String,
-    /// How much of a composed dataset is made.
+    /// Folder of the dataset's files; if absent, they are looked for by the dataset's name. Does not change
+    /// results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// The number of images in a composed dataset.
     #[serde(default)]
     pub canvases: CanvasConfig,
     /// What scenes look like.
@@ -171,6 +175,16 @@ impl TrainConfig {
     }
 
     /// The configuration as TOML, with every value written out.
+    /// Whether the other configuration makes the same run: all is equal but the place of the data.
+    pub(crate) fn is_same_run(&self, other: &TrainConfig) -> bool {
+        let placed = |config: &TrainConfig| {
+            let mut config = config.clone();
+            config.data.folder = None;
+            config
+        };
+        placed(self) == placed(other)
+    }
+
     ///
     /// # Errors
     /// When a value has no place in TOML, which none of these types has.

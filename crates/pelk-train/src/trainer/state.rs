@@ -24,7 +24,7 @@ impl<B: Backend> Trainer<B> {
             let (theirs, ours) = (&description.network.name, &self.network.config().name);
             return Err(refuse(format!("it is of another network ({theirs}) than this run's ({ours})")));
         }
-        if training.config != self.config {
+        if !training.config.is_same_run(&self.config) {
             return Err(refuse("it was made with another configuration than this run's config.toml".into()));
         }
         let train = &self.datasets.train;
