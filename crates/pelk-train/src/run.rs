@@ -1,10 +1,18 @@
 //! The folder of a run.
 //!
-//! `config.toml` (resolved), `metrics.csv` (a row an evaluation), `groups.csv` (a row an evaluation and group of labels,
-//! where the dataset has groups), `curves.svg`, `last.safetensors` (everything needed to
-//! go on), `best.safetensors` (the network with the best accuracy, or mIoU, on the test images), `best-ema.safetensors` (the same of averaged
-//! weights), `checkpoints` (earlier states, where they are kept). Each file is replaced as a whole.
-//! Event files for TensorBoard stand beside them and grow, see [`tensorboard`](crate::tensorboard).
+//! | file | content |
+//! | --- | --- |
+//! | `config.toml` | the configuration, with every value written out |
+//! | `metrics.csv` | one row per evaluation |
+//! | `groups.csv` | one row per evaluation and group of labels, if the dataset has groups |
+//! | `curves.svg` | loss and metric over the run |
+//! | `last.safetensors` | the checkpoint to resume from |
+//! | `best.safetensors` | the network with the best accuracy, or mIoU, on the test images |
+//! | `best-ema.safetensors` | the same for averaged weights |
+//! | `checkpoints` | earlier checkpoints, if they are kept |
+//!
+//! Each file is replaced as a whole. Event files for TensorBoard are in the same folder and grow, see
+//! [`tensorboard`](crate::tensorboard).
 
 use crate::atomic::{remove_unfinished, write_atomically};
 use crate::checkpoint::Checkpoint;
@@ -13,45 +21,95 @@ use crate::curves;
 use crate::error::{Result, TrainError};
 use crate::metrics::{self, GroupRow, Metric, MetricsRow};
 use crate::observer::EvaluationReport;
-use std::io::ErrorKind;
+use crate::tensorboard;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
-/// What the names of earlier states are made of, around the step.
+/// Parts of the names of earlier checkpoints, before and after the step.
 const STEP: &str = "step-";
 const SAFETENSORS: &str = ".safetensors";
 
-/// A run's folder and its tables of metrics.
+/// The folder of a run, with its tables of metrics.
 pub struct Run {
     folder: PathBuf,
     metric: Metric,
     rows: Vec<MetricsRow>,
     groups: Vec<GroupRow>,
-    /// The step of the state in `last.safetensors`.
+    /// The step of `last.safetensors`.
     saved: Option<u64>,
+    /// What was there before the run, if this process created it.
+    before: Option<Before>,
+}
+
+/// The state of the disk before a run.
+struct Before {
+    /// Folders that did not exist, the innermost first.
+    missing: Vec<PathBuf>,
+    /// Names of the files in the run's folder.
+    files: Vec<OsString>,
 }
 
 impl Run {
-    /// Makes a folder for a new run and writes its configuration.
+    /// Creates the folder of a new run and writes its configuration.
     ///
     /// # Errors
-    /// When the folder holds a run already, or cannot be written.
+    /// When the folder already holds a run, or cannot be written.
     pub fn create(folder: &Path, config: &TrainConfig) -> Result<Run> {
         if Run::exists(folder) {
             return Err(TrainError::RunExists { folder: folder.to_owned() });
         }
         let refuse = |source| TrainError::RunFolder { folder: folder.to_owned(), source };
+        let missing = folder.ancestors().take_while(|path| is_missing(path)).map(Path::to_owned).collect();
         std::fs::create_dir_all(folder).map_err(refuse)?;
-        let run = Run::empty(folder, config);
-        write_atomically(&run.config(), config.to_toml()?.as_bytes())?;
-        Ok(run)
+        let entries = std::fs::read_dir(folder).map_err(refuse)?;
+        let files = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>().map_err(refuse)?;
+        let run = Run { before: Some(Before { missing, files }), ..Run::empty(folder, config) };
+        match write_atomically(&run.config(), config.to_toml()?.as_bytes()) {
+            Ok(()) => Ok(run),
+            Err(error) => {
+                // The error of the write is the one to report.
+                let _ = run.remove_if_empty();
+                Err(error)
+            }
+        }
     }
 
-    /// Opens the folder of a run that is to go on: its configuration, and its last checkpoint, if it had come to
-    /// one. Rows of metrics after the checkpoint are dropped, since their epochs run again.
+    /// Removes a new run that has saved neither a checkpoint nor an evaluation: its configuration, its event
+    /// files, and the folders that [`Run::create`] made, unless they have other files. Does nothing for any
+    /// other run.
     ///
     /// # Errors
-    /// When there is no run, or a file of it is damaged.
+    /// When a file or folder cannot be removed.
+    pub fn remove_if_empty(self) -> Result<()> {
+        let Some(Before { missing, files }) = &self.before else { return Ok(()) };
+        if self.saved.is_some() || !self.rows.is_empty() {
+            return Ok(());
+        }
+        let refuse = |source| TrainError::read(&self.folder, source);
+        for entry in std::fs::read_dir(&self.folder).map_err(refuse)? {
+            let name = entry.map_err(refuse)?.file_name();
+            let is_event_file = name.to_string_lossy().starts_with(tensorboard::PREFIX);
+            if !files.contains(&name) && (is_event_file || name == CONFIG) {
+                let path = self.folder.join(name);
+                std::fs::remove_file(&path).map_err(|source| TrainError::io("remove", &path, source))?;
+            }
+        }
+        for folder in missing {
+            match std::fs::remove_dir(folder) {
+                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => break,
+                removed => removed.map_err(|source| TrainError::io("remove", folder, source))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the folder of a run to resume it: its configuration, and its last checkpoint if it has one. Rows
+    /// of metrics after the checkpoint are dropped, since their epochs run again.
+    ///
+    /// # Errors
+    /// When the folder holds no run, or a file of it is damaged.
     pub fn open(folder: &Path) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
         let path = folder.join(CONFIG);
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
@@ -79,6 +137,7 @@ impl Run {
             rows: Vec::new(),
             groups: Vec::new(),
             saved: None,
+            before: None,
         }
     }
 
@@ -87,32 +146,32 @@ impl Run {
         [CONFIG, "last.safetensors", "best.safetensors"].iter().any(|file| folder.join(file).exists())
     }
 
-    /// The folder.
+    /// Path of the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The resolved configuration.
+    /// Path of the configuration.
     pub fn config(&self) -> PathBuf {
         self.folder.join(CONFIG)
     }
 
-    /// The checkpoint to go on from.
+    /// Path of the checkpoint to resume from.
     pub fn last(&self) -> PathBuf {
         self.folder.join("last.safetensors")
     }
 
-    /// The folder of earlier states.
+    /// Path of the folder of earlier checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.folder.join("checkpoints")
     }
 
-    /// Saves the state to go on from as `last.safetensors`. Of those before it the latest are kept as
-    /// `checkpoints/step-NUMBER.safetensors`, so that there are `keep` in all; a copy of one over `last.safetensors` makes the run
-    /// go on from there.
+    /// Saves a checkpoint to resume from as `last.safetensors`. Earlier checkpoints are kept as
+    /// `checkpoints/step-NUMBER.safetensors`, at most `keep` checkpoints in all. To resume from an earlier
+    /// one, copy it over `last.safetensors`.
     ///
     /// # Errors
-    /// When a file cannot be written; what was there before stays.
+    /// When a file cannot be written; the files that were there before stay.
     pub fn save(&mut self, checkpoint: &Checkpoint, keep: usize) -> Result<()> {
         let step = checkpoint.description.step;
         if let Some(before) = self.saved.filter(|before| keep > 1 && *before != step) {
@@ -130,12 +189,12 @@ impl Run {
         Ok(())
     }
 
-    /// Keeps `last.safetensors`, the state after `step`, under a name of its own.
+    /// Keeps `last.safetensors`, the checkpoint after `step`, under another name.
     fn set_aside(&self, step: u64) -> Result<()> {
         let folder = self.checkpoints();
         std::fs::create_dir_all(&folder).map_err(|source| TrainError::io("create", &folder, source))?;
         let path = folder.join(format!("{STEP}{step:08}{SAFETENSORS}"));
-        // A second name costs nothing; the file that comes over the first one is another.
+        // A second link costs nothing, and the next checkpoint replaces only the first one.
         match std::fs::hard_link(self.last(), &path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             Err(_) => {
@@ -147,7 +206,7 @@ impl Run {
         }
     }
 
-    /// The earlier states that were kept, by their steps.
+    /// Steps and paths of the earlier checkpoints, in order.
     fn set_aside_steps(&self) -> Result<Vec<(u64, PathBuf)>> {
         let folder = self.checkpoints();
         let entries = match std::fs::read_dir(&folder) {
@@ -165,27 +224,27 @@ impl Run {
         Ok(steps)
     }
 
-    /// The network with the best accuracy, or mIoU, on the test images.
+    /// Path of the network with the best accuracy, or mIoU, on the test images.
     pub fn best(&self) -> PathBuf {
         self.folder.join("best.safetensors")
     }
 
-    /// The network with the averaged weights that did best on the test images.
+    /// Path of the network with the averaged weights that were best on the test images.
     pub fn best_ema(&self) -> PathBuf {
         self.folder.join("best-ema.safetensors")
     }
 
-    /// The table of evaluations.
+    /// Path of the table of evaluations.
     pub fn metrics(&self) -> PathBuf {
         self.folder.join("metrics.csv")
     }
 
-    /// The table of evaluations by group of labels.
+    /// Path of the table of evaluations by group of labels.
     pub fn group_metrics(&self) -> PathBuf {
         self.folder.join("groups.csv")
     }
 
-    /// The picture of the evaluations.
+    /// Path of the plot of the evaluations.
     pub fn curves(&self) -> PathBuf {
         self.folder.join("curves.svg")
     }
@@ -200,8 +259,8 @@ impl Run {
         &self.groups
     }
 
-    /// Keeps an evaluation: the network, and that of averaged weights, where they are the best so far, the rows of the tables,
-    /// the curves drawn anew.
+    /// Saves an evaluation: the network and the one with averaged weights if they are the best so far, the
+    /// tables and the curves.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -223,4 +282,9 @@ impl Run {
         metrics::write(&self.metrics(), &self.rows)?;
         write_atomically(&self.curves(), curves::draw(self.metric, &self.rows)?.as_bytes())
     }
+}
+
+/// Whether there is nothing at a path; the current folder, an empty path, is always there.
+fn is_missing(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && !path.exists()
 }

@@ -6,7 +6,9 @@ use common::{Recorder, add, config, datasets, images, restored, run_with_rows, t
 use ndarray::ArrayD;
 use pelk_autodiff::CpuBackend;
 use pelk_models::{NetworkConfig, WeightsFile};
-use pelk_train::{Checkpoint, Datasets, Limits, Run, TrainConfig, TrainError, Trainer};
+use pelk_train::tensorboard::PREFIX;
+use pelk_train::{Checkpoint, Datasets, EventLog, Limits, Run, TrainConfig, TrainError, Trainer};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[test]
@@ -291,6 +293,55 @@ fn a_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_new_run_that_saved_nothing_can_be_removed_with_the_folders_made_for_it() {
+    let root = tempfile::tempdir().unwrap();
+    let create = |name: &str| {
+        let folder = root.path().join(name);
+        let run = Run::create(&folder, &config(&[])).unwrap();
+        EventLog::create(&folder, 0).unwrap();
+        (folder, run)
+    };
+    let names = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<BTreeSet<_>>()
+    };
+    let (_, run) = create("deep/er/run");
+    run.remove_if_empty().unwrap();
+    assert!(names(root.path()).is_empty());
+
+    // Files that were there before, and other files, stay.
+    let mine = [format!("{PREFIX}0000000007.mine"), "notes.txt".to_owned()];
+    std::fs::create_dir(root.path().join("mine")).unwrap();
+    mine.iter().for_each(|name| std::fs::write(root.path().join("mine").join(name), "mine").unwrap());
+    let (folder, run) = create("mine");
+    run.remove_if_empty().unwrap();
+    assert_eq!(names(&folder), mine.into());
+    let (folder, run) = create("both/run");
+    std::fs::write(folder.join("notes.txt"), "mine").unwrap();
+    run.remove_if_empty().unwrap();
+    assert_eq!(names(&folder), ["notes.txt".to_owned()].into());
+
+    // So do a run that has saved something, and one that was opened.
+    let (folder, mut run) = create("saved");
+    run.save(&trainer(config(&[])).checkpoint().unwrap(), 1).unwrap();
+    run.remove_if_empty().unwrap();
+    assert!(folder.join("last.safetensors").exists() && folder.join("config.toml").exists());
+    let (folder, _) = create("opened");
+    Run::open(&folder).unwrap().0.remove_if_empty().unwrap();
+    assert!(folder.join("config.toml").exists());
+}
+
+#[test]
+fn a_run_can_resume_although_its_data_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = train(config(&["data.folder=/old"]), folder.path(), 7);
+    let moved = restored(config(&["data.folder=/new"]), &recorder.last()).unwrap();
+    assert_eq!(moved.step(), 7);
+    restored(config(&[]), &recorder.last()).unwrap();
+    assert!(!config(&[]).to_toml().unwrap().contains("folder"), "written as before");
+}
+
+#[test]
 fn a_checkpoint_that_cannot_be_saved_ends_the_run_with_that_error() {
     let root = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(&root.path().join("removed"));
@@ -348,7 +399,8 @@ fn earlier_states_are_kept_and_a_run_can_go_back_to_one() {
 /// Images of which one cannot be read until it is mended.
 struct Unreadable {
     images: std::sync::Arc<pelk_data::ImageDataset>,
-    mended: bool,
+    /// The image.
+    index: Option<usize>,
 }
 
 impl pelk_data::Dataset for Unreadable {
@@ -361,9 +413,9 @@ impl pelk_data::Dataset for Unreadable {
     }
 
     fn sample(&self, index: usize) -> Result<pelk_data::Sample<'_>, pelk_data::DataError> {
-        if index == 30 && !self.mended {
+        if Some(index) == self.index {
             let source = std::io::Error::other("the disk is gone");
-            return Err(pelk_data::DataError::Io { path: "images/30.png".into(), source });
+            return Err(pelk_data::DataError::Io { path: format!("images/{index}.png").into(), source });
         }
         self.images.sample(index)
     }
@@ -371,13 +423,13 @@ impl pelk_data::Dataset for Unreadable {
 
 #[test]
 fn an_image_that_cannot_be_read_ends_the_run_after_a_checkpoint() {
-    let on = |mended| {
-        let train = std::sync::Arc::new(Unreadable { images: images([12, 10], 53, 1), mended });
+    let on = |index| {
+        let train = std::sync::Arc::new(Unreadable { images: images([12, 10], 53, 1), index });
         common::trainer_on(Datasets { train, test: datasets().test }, config(&[]))
     };
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(folder.path());
-    let error = on(false).run(Limits::default(), &mut recorder).unwrap_err();
+    let error = on(Some(30)).run(Limits::default(), &mut recorder).unwrap_err();
     assert!(error.to_string().contains("images/30.png"), "{error}");
     // The state after the last step that was taken, wherever the schedule would have saved.
     let step = recorder.reports.len() as u64;
@@ -385,10 +437,20 @@ fn an_image_that_cannot_be_read_ends_the_run_after_a_checkpoint() {
     assert_eq!(checkpoint.description.step, step);
     assert!(step < common::STEPS);
 
-    let mut trainer = on(true);
+    let mut trainer = on(None);
     trainer.restore(checkpoint, &recorder.last()).unwrap();
     trainer.run(Limits::default(), &mut recorder).unwrap();
     let whole = tempfile::tempdir().unwrap();
     let whole = train(config(&[]), whole.path(), common::STEPS);
     assert!(recorder.bytes()[0] == whole.bytes()[0]);
+
+    // Before the first step there is nothing worth saving.
+    let failures = (0..53).filter(|&index| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::new(folder.path());
+        let at_first = on(Some(index)).run(common::up_to(1), &mut recorder).is_err();
+        assert_eq!(recorder.last().exists(), !at_first, "image {index}");
+        at_first
+    });
+    assert_eq!(failures.count(), 8, "the images of the first step");
 }

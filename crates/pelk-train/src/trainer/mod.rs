@@ -191,8 +191,9 @@ impl<B: Backend> Trainer<B> {
         while self.step < end {
             let start = Instant::now();
             let report = match self.one_step(&mut loader, epoch) {
-                // A file that cannot be read spoils nothing of what was learned: who cures it goes on from here.
-                Err(error @ TrainError::Data(_)) => {
+                // An unreadable file does not harm what was learned: once it is fixed, training can resume
+                // from here.
+                Err(error @ TrainError::Data(_)) if self.step > 0 => {
                     observer.on_checkpoint(&self.checkpoint()?)?;
                     return Err(error);
                 }

@@ -16,7 +16,7 @@ use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
 use files::{Files, StepLog, Waited};
 use pelk_autodiff::Backend;
-use pelk_train::{Checkpoint, EventLog, Limits, Metric, Outcome, Run, TrainConfig, Trainer};
+use pelk_train::{Checkpoint, Datasets, EventLog, Limits, Metric, Outcome, Run, TrainConfig, Trainer};
 use report::{conclude, describe_start, introduce};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -127,7 +127,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
                 introduce(&trainer, &config, &datasets, &device, None)?;
                 return estimate::dry_run(&mut trainer, limits);
             }
-            // Only now, so that a run which cannot start leaves no folder behind.
+            // Only now, so that a run that cannot start leaves no folder.
             Run::create(&folder, &config)?
         }
         Origin::Resumed(run, Some(checkpoint)) => {
@@ -140,8 +140,27 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
             run
         }
     };
-    introduce(&trainer, &config, &datasets, &device, Some(&run))?;
+    let result = go(args, &mut trainer, &config, &datasets, &device, limits, &mut run);
+    if result.is_err() && trainer.step() == 0 {
+        // No step was taken, so there is nothing to keep.
+        if let Err(error) = run.remove_if_empty() {
+            note!("{error}");
+        }
+    }
+    result
+}
 
+/// Trains, and writes the results into the run's folder.
+fn go<B: Backend>(
+    args: &TrainArgs,
+    trainer: &mut Trainer<B>,
+    config: &TrainConfig,
+    datasets: &Datasets,
+    device: &str,
+    limits: Limits,
+    run: &mut Run,
+) -> Result<()> {
+    introduce(trainer, config, datasets, device, Some(run))?;
     let stop = stop_on_ctrl_c()?;
     let total = trainer.total_steps();
     let last = args.max_steps.map_or(total, |max| max.min(total));
@@ -167,7 +186,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     };
     let start = Instant::now();
     let mut observer = Files {
-        run: &mut run,
+        run,
         metric: config.metric(),
         keep: args.keep,
         progress,
@@ -184,12 +203,12 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     let sheet = match (outcome, config.metric()) {
         (Outcome::Finished, Metric::MeanIou) => {
             let path = run.folder().join("predictions.png");
-            predictions::write(&path, &trainer, &config, &*datasets.test)?;
+            predictions::write(&path, trainer, config, &*datasets.test)?;
             Some(path)
         }
         _ => None,
     };
-    conclude(outcome, &run, &trainer, &config, sheet.as_deref(), seconds, waited, args);
+    conclude(outcome, run, trainer, config, sheet.as_deref(), seconds, waited, args);
     if let Some(log) = step_log {
         log.close()?;
     }

@@ -106,3 +106,22 @@ fn a_damaged_picture_ends_a_run_by_name_and_is_left_out_on_request() {
     succeed(&mut sandbox.pelk(["data", "check", "photos", "--exclude"]));
     succeed(&mut train("again"));
 }
+
+#[test]
+fn a_run_whose_first_step_fails_leaves_no_folder() {
+    let sandbox = Sandbox::new();
+    photos(&sandbox);
+    for class in ["red", "blue"] {
+        for entry in std::fs::read_dir(sandbox.path("photos").join(class)).unwrap() {
+            let path = entry.unwrap().path();
+            let whole = std::fs::read(&path).unwrap();
+            std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        }
+    }
+    let settings = SMALL.iter().flat_map(|setting| ["--set", setting]);
+    let train = ["train", "--preset", "folder", "--data", "photos", "--out", "deep/run"];
+    let mut train = sandbox.pelk(train.into_iter().chain(settings));
+    // The estimate of the time, which comes after the folder was made, meets the same.
+    refuse(&mut train, &["no estimate of the time", "photos/"]);
+    assert!(!sandbox.path("deep").exists());
+}
