@@ -58,8 +58,8 @@ impl Confusion {
 
     /// The share of labels whose class was predicted (segmentation's aAcc); 0 where nothing was counted.
     pub fn accuracy(&self) -> f64 {
-        let right: u64 = (0..self.classes).map(|class| self.count(class, class)).sum();
-        right as f64 / self.total().max(1) as f64
+        let correct: u64 = (0..self.classes).map(|class| self.count(class, class)).sum();
+        correct as f64 / self.total().max(1) as f64
     }
 
     /// The share of a class's labels for which it was predicted (segmentation's Acc); none where there is no label.
@@ -139,8 +139,8 @@ mod tests {
             recalls.extend((!labels.is_empty()).then(|| both / labels.len() as f64));
         }
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-        let right = counted.iter().filter(|&&place| truth[place] == Some(predicted[place])).count();
-        [mean(&ious), mean(&recalls), right as f64 / counted.len().max(1) as f64]
+        let correct = counted.iter().filter(|&&place| truth[place] == Some(predicted[place])).count();
+        [mean(&ious), mean(&recalls), correct as f64 / counted.len().max(1) as f64]
     }
 
     #[test]

@@ -30,14 +30,14 @@ pub struct GroupAccuracy {
     pub name: String,
     /// Its labels.
     pub labels: u64,
-    /// Those that have the highest logit.
-    pub right: u64,
+    /// Number of them that have the highest logit.
+    pub correct: u64,
 }
 
 impl GroupAccuracy {
     /// The share that is right; not a number where there is no label.
     pub fn accuracy(&self) -> f64 {
-        self.right as f64 / self.labels as f64
+        self.correct as f64 / self.labels as f64
     }
 }
 
@@ -72,7 +72,7 @@ pub fn evaluate<B: Backend>(
         loss: sum.loss / sum.labels.max(1) as f64,
         top5_accuracy: sum.top5 as f64 / sum.confusion.total().max(1) as f64,
         confusion: sum.confusion,
-        groups: groups.map(|(name, &[labels, right])| GroupAccuracy { name, labels, right }).collect(),
+        groups: groups.map(|(name, &[labels, correct])| GroupAccuracy { name, labels, correct }).collect(),
     })
 }
 

@@ -111,14 +111,16 @@ pub struct GroupRow {
 const HEADER: &str = "epoch,step,learning_rate,train_loss,\
     test_loss,test_accuracy,test_top5_accuracy,test_mean_iou,\
     ema_loss,ema_accuracy,ema_top5_accuracy,ema_mean_iou,nonzeros,images_per_second";
-const GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
+const GROUP_HEADER: &str = "epoch,step,group,labels,correct,accuracy";
+/// As it was in earlier versions.
+const OLD_GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
 
 /// Reads a table of evaluations; a missing file is an empty one.
 ///
 /// # Errors
 /// When the file cannot be read, or a line is not a row of this table.
 pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
-    read_table(path, HEADER, |fields| {
+    read_table(path, &[HEADER], |fields| {
         let &[epoch, step, learning_rate, train_loss, ref scores @ .., nonzeros, speed] = fields else {
             return None;
         };
@@ -146,23 +148,25 @@ pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
 /// # Errors
 /// As [`read`].
 pub fn read_groups(path: &Path) -> Result<Vec<GroupRow>> {
-    read_table(path, GROUP_HEADER, |fields| {
-        let &[epoch, step, name, labels, right, _] = fields else { return None };
+    read_table(path, &[GROUP_HEADER, OLD_GROUP_HEADER], |fields| {
+        let &[epoch, step, name, labels, correct, _] = fields else { return None };
         let name = name.to_owned();
-        let group = GroupAccuracy { name, labels: labels.parse().ok()?, right: right.parse().ok()? };
+        let group = GroupAccuracy { name, labels: labels.parse().ok()?, correct: correct.parse().ok()? };
         Some(GroupRow { epoch: epoch.parse().ok()?, step: step.parse().ok()?, group })
     })
 }
 
-fn read_table<R>(path: &Path, header: &str, parse: impl Fn(&[&str]) -> Option<R>) -> Result<Vec<R>> {
+/// The rows of a table whose first line is one of `headers`.
+fn read_table<R>(path: &Path, headers: &[&str], parse: impl Fn(&[&str]) -> Option<R>) -> Result<Vec<R>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(TrainError::read(path, error)),
     };
     let mut lines = text.lines();
-    if lines.next() != Some(header) {
-        let reason = format!("its first line is not {header:?}; move the file away to go on without it");
+    if lines.next().is_none_or(|header| !headers.contains(&header)) {
+        let header = headers[0];
+        let reason = format!("its first line is not {header:?}; move the file away to continue without it");
         return Err(TrainError::Config { origin: path.display().to_string(), reason });
     }
     let row = |(i, line): (usize, &str)| {
@@ -203,8 +207,8 @@ pub fn write(path: &Path, rows: &[MetricsRow]) -> Result<()> {
 pub fn write_groups(path: &Path, rows: &[GroupRow]) -> Result<()> {
     let mut text = format!("{GROUP_HEADER}\n");
     for GroupRow { epoch, step, group } in rows {
-        let GroupAccuracy { name, labels, right } = group;
-        text += &format!("{epoch},{step},{name},{labels},{right},{:.6}\n", group.accuracy());
+        let GroupAccuracy { name, labels, correct } = group;
+        text += &format!("{epoch},{step},{name},{labels},{correct},{:.6}\n", group.accuracy());
     }
     write_atomically(path, text.as_bytes())
 }
@@ -239,14 +243,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("groups.csv");
         assert_eq!(read_groups(&path).unwrap(), []);
-        let row = |name: &str, right| GroupRow {
+        let row = |name: &str, correct| GroupRow {
             epoch: 2,
             step: 40,
-            group: GroupAccuracy { name: name.into(), labels: 12, right },
+            group: GroupAccuracy { name: name.into(), labels: 12, correct },
         };
         write_groups(&path, &[row("d1", 9), row("d2", 3)]).unwrap();
         assert_eq!(read_groups(&path).unwrap(), [row("d1", 9), row("d2", 3)]);
-        assert!(std::fs::read_to_string(&path).unwrap().contains("2,40,d1,12,9,0.75"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("2,40,d1,12,9,0.75"));
+        std::fs::write(&path, text.replacen(GROUP_HEADER, OLD_GROUP_HEADER, 1)).unwrap();
+        assert_eq!(read_groups(&path).unwrap(), [row("d1", 9), row("d2", 3)], "of an earlier version");
     }
 
     #[test]

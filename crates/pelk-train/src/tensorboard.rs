@@ -260,7 +260,7 @@ mod tests {
             nonzeros: 77,
             images_per_second: 9.0,
         };
-        let groups = vec![GroupAccuracy { name: "far".into(), labels: 4, right: 3 }];
+        let groups = vec![GroupAccuracy { name: "far".into(), labels: 4, correct: 3 }];
         let evaluation = Evaluation { loss: 0.5, top5_accuracy: 1.0, confusion: Confusion::new(2), groups };
         let report = EvaluationReport { row, evaluation: &evaluation, ema: None, best: None, best_ema: None };
         log.evaluation(&report);

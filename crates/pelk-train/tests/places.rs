@@ -76,7 +76,7 @@ fn every_place_is_learned_and_measured_but_the_background() {
     // Of 81 x 4 places a third is black.
     assert_eq!([0, 1, 2].map(|class| last.confusion.labels(class)), [0, 108, 108]);
     let groups: Vec<_> =
-        last.groups.iter().map(|group| (group.name.as_str(), group.labels, group.right)).collect();
+        last.groups.iter().map(|group| (group.name.as_str(), group.labels, group.correct)).collect();
     assert_eq!(groups, [("left", 108, 108), ("right", 108, 108)]);
     assert_eq!(recorder.reports.last().unwrap().accuracy, 1.0);
 }

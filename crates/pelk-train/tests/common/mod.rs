@@ -147,7 +147,7 @@ pub fn restored(config: TrainConfig, path: &Path) -> Result<Trainer<CpuBackend>>
 
 /// An evaluation with one group.
 pub fn evaluation() -> Evaluation {
-    let groups = vec![GroupAccuracy { name: "near".into(), labels: 8, right: 4 }];
+    let groups = vec![GroupAccuracy { name: "near".into(), labels: 8, correct: 4 }];
     Evaluation { loss: 1.0, top5_accuracy: 1.0, confusion: Confusion::new(2), groups }
 }
 
