@@ -74,7 +74,7 @@ pub use loading::Datasets;
 pub use loss_scale::LossScale;
 pub use metrics::{Metric, MetricsRow, Scores};
 pub use observer::{EvaluationReport, Limits, Observer, Outcome, StepReport};
-pub use optimizer::{Algorithm, Optimizer, OptimizerConfig, gradient_norm};
+pub use optimizer::{Algorithm, Optimizer, OptimizerConfig, Update, gradient_norm};
 pub use run::Run;
 pub use schedule::{Decay, ScheduleConfig};
 pub use sparsity::{Densities, SparsityConfig};

@@ -97,6 +97,19 @@ impl OptimizerConfig {
 }
 
 /// The optimizer's state, by parameter.
+/// The numbers of one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Update {
+    /// Number of the step, from 1.
+    pub step: u64,
+    /// Learning rate of the step, before any layer decay.
+    pub learning_rate: f64,
+    /// Factor by which the gradients are too large, because the loss was scaled; 1 if it was not.
+    pub scale: f64,
+    /// [`gradient_norm`] of the gradients, divided by `scale`; for clipping.
+    pub norm: f64,
+}
+
 pub struct Optimizer<B: Backend> {
     config: OptimizerConfig,
     states: BTreeMap<String, State<B::Tensor>>,
@@ -153,8 +166,7 @@ impl<B: Backend> Optimizer<B> {
         Ok(Optimizer { config, states })
     }
 
-    /// One step, number `step` from 1, in place. The gradients are `scale` times as large as they should be; `norm` is their
-    /// [`gradient_norm`] without that, for clipping. A parameter without a gradient stays as it is.
+    /// Updates the parameters in place. A parameter without a gradient does not change.
     ///
     /// # Errors
     /// When the backend refuses.
@@ -163,10 +175,7 @@ impl<B: Backend> Optimizer<B> {
         backend: &B,
         parameters: &mut Parameters<B>,
         mut gradients: BTreeMap<String, B::Tensor>,
-        scale: f64,
-        norm: f64,
-        learning_rate: f64,
-        step: u64,
+        Update { step, learning_rate, scale, norm }: Update,
     ) -> Result<()> {
         let clips = self.config.clip_norm > 0.0 && norm > self.config.clip_norm;
         let factor = if clips { self.config.clip_norm / norm } else { 1.0 } / scale;

@@ -7,7 +7,7 @@ use ndarray::{ArrayD, arr1};
 use pelk_autodiff::{
     CpuBackend, HostParameters, Init, ParameterSpec, Parameters, Role, Shape, Storage, from_host,
 };
-use pelk_train::{Algorithm, Checkpoint, LayerDecay, Optimizer, OptimizerConfig};
+use pelk_train::{Algorithm, Checkpoint, LayerDecay, Optimizer, OptimizerConfig, Update};
 use std::collections::BTreeMap;
 
 const LEARNING_RATE: f64 = 0.5;
@@ -28,7 +28,8 @@ fn only_weights_are_decayed() {
         .collect();
     let settings = OptimizerConfig { weight_decay: DECAY, ..OptimizerConfig::default() };
     let mut optimizer = Optimizer::new(&backend, settings, &specs).unwrap();
-    optimizer.step(&backend, &mut parameters, zeros, 1.0, 0.0, LEARNING_RATE, 1).unwrap();
+    let update = Update { step: 1, learning_rate: LEARNING_RATE, scale: 1.0, norm: 0.0 };
+    optimizer.step(&backend, &mut parameters, zeros, update).unwrap();
 
     let after = parameters.download(&backend).unwrap();
     for spec in &specs {
@@ -59,7 +60,8 @@ fn step(settings: OptimizerConfig) -> [ArrayD<f32>; 2] {
     let gradient = from_host(&backend, &arr1(&[3.0, 4.0])).unwrap();
     let gradients: BTreeMap<_, _> = names.map(|name| (name.to_owned(), gradient.clone())).into();
     let norm = pelk_train::gradient_norm(&backend, &gradients).unwrap();
-    optimizer.step(&backend, &mut parameters, gradients, 1.0, norm, 0.5, 1).unwrap();
+    let update = Update { step: 1, learning_rate: 0.5, scale: 1.0, norm };
+    optimizer.step(&backend, &mut parameters, gradients, update).unwrap();
     let after = parameters.download(&backend).unwrap();
     names.map(|name| after[name].clone())
 }

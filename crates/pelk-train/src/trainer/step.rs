@@ -4,7 +4,7 @@ use super::{Trainer, targets};
 use crate::error::Result;
 use crate::loss_scale::LossScale;
 use crate::observer::{Limits, StepReport};
-use crate::optimizer::gradient_norm;
+use crate::optimizer::{Update, gradient_norm};
 use pelk_autodiff::operators::{Add, ScaleSamples};
 use pelk_autodiff::{Backend, Executor, Parameters, Pass, Shape, Tape, Var, from_host};
 use pelk_data::{Batch, IGNORED, Loader, MixConfig};
@@ -112,7 +112,8 @@ impl<B: Backend> Trainer<B> {
     ) -> Result<()> {
         let step = self.step + 1;
         let (backend, parameters, optimizer) = (&self.backend, &mut self.parameters, &mut self.optimizer);
-        optimizer.step(backend, parameters, gradients, scale, norm, learning_rate, step)?;
+        let numbers = Update { step, learning_rate, scale, norm };
+        optimizer.step(backend, parameters, gradients, numbers)?;
         let sparsity = &self.config.sparsity;
         if let Some(masks) = &mut self.masks {
             masks.apply(backend, parameters, optimizer)?;

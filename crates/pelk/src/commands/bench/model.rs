@@ -14,7 +14,7 @@ use pelk_autodiff::operators::CrossEntropy;
 use pelk_autodiff::{Backend, Executor, HostParameters, Parameters, Shape, Tape, Var, from_host};
 use pelk_models::zoo::Form;
 use pelk_models::{ModelSpec, Network, NetworkConfig, cost, initialize, zoo};
-use pelk_train::{Optimizer, TrainConfig, gradient_norm};
+use pelk_train::{Optimizer, TrainConfig, Update, gradient_norm};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -230,7 +230,8 @@ fn training<B: Backend, T>(
         parameters.replace(backward.buffers);
         let norm = gradient_norm(backend, &backward.gradients)?;
         ensure!(norm.is_finite(), "the gradients are not finite");
-        optimizer.step(backend, &mut parameters, backward.gradients, 1.0, norm, LEARNING_RATE, step)?;
+        let update = Update { step, learning_rate: LEARNING_RATE, scale: 1.0, norm };
+        optimizer.step(backend, &mut parameters, backward.gradients, update)?;
         Ok(())
     })
 }
