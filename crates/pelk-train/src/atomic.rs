@@ -1,11 +1,11 @@
-//! Files that are either old or new, never half of each.
+//! Files that are replaced as a whole or not at all.
 
 use crate::error::{Result, TrainError};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-/// How the names of files start that are being written.
+/// Prefix of the names of files that are being written.
 const UNFINISHED: &str = ".writing-";
 
 /// Removes the unfinished files that a killed process left in a folder.
@@ -19,8 +19,8 @@ pub(crate) fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Writes a file as a whole: beside its place first, then synced to the disk, then moved over the old one. On
-/// any error, a full disk included, what was there before stays as it was.
+/// Writes a file as a whole: under another name in the same folder, then synced to the disk, then moved over
+/// the old file. On any error, including a full disk, the old file stays as it was.
 ///
 /// # Errors
 /// When the folder cannot be written or the disk is full.
@@ -31,14 +31,15 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     };
     let write = || {
         let mut builder = tempfile::Builder::new();
-        // Temporary files are their owner's alone; these are to stay, and the umask decides who reads them.
+        // By default only the owner can read temporary files; these stay, so the umask decides who can.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.prefix(UNFINISHED).tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
-        // The move itself is durable once the folder is; where folders cannot be synced, the system does it in its time.
+        // The move is durable once the folder is synced; where that is not possible, the system does it
+        // later.
         if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
         }
@@ -48,7 +49,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         action: "write",
         path: path.to_owned(),
         source,
-        consequence: if path.exists() { " (the file that was there before is whole)" } else { "" },
+        consequence: if path.exists() { " (the file that was there before is unchanged)" } else { "" },
     })
 }
 

@@ -1,4 +1,4 @@
-//! What is saved of a run: the network with its weights, and what training needs to go on.
+//! Checkpoint files: the network with its weights, and optionally the state of its training.
 
 use crate::atomic::write_atomically;
 use crate::config::{DataConfig, TrainConfig};
@@ -11,46 +11,46 @@ use pelk_models::{HostMasks, NetworkConfig, WeightsFile};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Version of the metadata; readers refuse what they do not know.
+/// Version of the metadata; other versions are refused.
 const FORMAT: u32 = 4;
 
-/// What a checkpoint says about itself.
+/// The metadata of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
     format: u32,
     /// The architecture.
     pub network: NetworkConfig,
-    /// The dataset that it was trained on.
+    /// The dataset of the training.
     pub data: DataConfig,
-    /// Height, width and channels of the images that it was trained on, or of the parts that were cut out of them.
+    /// Height, width and channels of the images in training, after cropping.
     pub image: [usize; 3],
-    /// What was done to pixel values.
+    /// Normalization of pixel values.
     #[serde(alias = "normalisation")]
     pub normalization: Normalization,
     /// Names of the classes.
     pub classes: Vec<String>,
-    /// How it is asked.
+    /// How evaluation runs the network.
     pub inference: InferenceConfig,
     /// Steps taken.
     pub step: u64,
-    /// Where training stood, if the file holds what it needs to go on.
+    /// State of the training, if training can resume from the file.
     pub training: Option<TrainingState>,
 }
 
-/// What a run needs to go on as if it had never stopped, beside the tensors.
+/// The state that a run needs, besides the tensors, to continue as if it had never stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingState {
     /// The run's configuration.
     pub config: TrainConfig,
-    /// Sum of the losses of the steps since the last evaluation.
+    /// Sum of the losses since the last evaluation.
     pub loss_sum: f64,
-    /// The best accuracy, or mIoU, on the test images so far.
+    /// Best values of the run's metric on the test images so far.
     pub best: Best,
-    /// How many parameters have a mask.
+    /// Number of parameters that have a mask.
     pub masked: usize,
-    /// The loss's factor, where activations are 16-bit floats.
+    /// Factor on the loss, if activations are 16-bit floats.
     #[serde(default)]
     pub loss_scale: Option<LossScale>,
 }
@@ -61,23 +61,25 @@ pub struct TrainingState {
 pub struct Best {
     /// Of the network.
     pub network: Option<f64>,
-    /// Of the average of its weights.
+    /// Of its averaged weights.
     pub ema: Option<f64>,
 }
 
-/// A network with its weights, and perhaps the state of its training.
+/// A network with its weights, and optionally the state of its training.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    /// What the tensors are.
+    /// Metadata.
     pub description: Description,
-    /// Parameters and buffers by name; with `training`, also the optimizer's state and the averaged weights.
+    /// Parameters and buffers by name; with a training state, also the optimizer's state and the averaged
+    /// weights.
     pub tensors: HostParameters,
-    /// With `training`, which weights are present, by the parameter's name, where training is sparse. Absent weights are 0.
+    /// With the state of a sparse training, which weights are present, by the parameter's name. Absent
+    /// weights are 0.
     pub masks: HostMasks,
 }
 
 impl Description {
-    /// A description in the current format.
+    /// Metadata in the current format.
     pub fn new(
         network: NetworkConfig,
         data: DataConfig,
@@ -101,18 +103,18 @@ impl Description {
         }
     }
 
-    /// Checks that the parts belong together, so that who uses them need not.
+    /// Checks that the parts fit together, so that users of a checkpoint need not.
     fn validate(&self) -> std::result::Result<(), String> {
         self.network.validate().map_err(|error| error.to_string())?;
         let [height, width, channels] = self.image;
         if channels != self.network.in_channels {
             let wanted = self.network.in_channels;
-            return Err(format!("its images have {channels} channels, but its network wants {wanted}"));
+            return Err(format!("its images have {channels} channels, but its network needs {wanted}"));
         }
         let smallest = self.network.smallest_input();
         if height.min(width) < smallest {
-            let reason = format!("its network wants at least {smallest} pixels a side");
-            return Err(format!("its images are of {height} x {width} pixels, but {reason}"));
+            let reason = format!("its network needs at least {smallest} pixels per side");
+            return Err(format!("its images have {height} x {width} pixels, but {reason}"));
         }
         if self.classes.len() != self.network.classes {
             let (names, classes) = (self.classes.len(), self.network.classes);
@@ -127,7 +129,7 @@ impl Checkpoint {
     /// Writes the file as a whole or not at all.
     ///
     /// # Errors
-    /// When it cannot be written; what was there before stays.
+    /// When it cannot be written; an existing file stays as it was.
     pub fn write(&self, path: &Path) -> Result<()> {
         let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
         let metadata = serde_json::to_string(&self.description).map_err(|error| refuse(error.to_string()))?;
@@ -138,22 +140,19 @@ impl Checkpoint {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, is damaged, contradicts itself, or was not written by this program.
+    /// When it cannot be read, is damaged, contradicts itself, or is not a checkpoint of this crate.
     pub fn read(path: &Path) -> Result<Checkpoint> {
         let file = WeightsFile::read(path)?;
         let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
         let text = file.metadata.ok_or_else(|| {
-            refuse(
-                "it holds tensors but no description of a network; only files that `train` wrote are read"
-                    .into(),
-            )
+            refuse("it has tensors but no description of a network, so it is not a checkpoint of pelk".into())
         })?;
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
         let format = value.get("format").and_then(serde_json::Value::as_u64);
         if format != Some(u64::from(FORMAT)) {
-            let found = format.map_or("none".to_owned(), |format| format.to_string());
-            return Err(refuse(format!("its format is {found}, this program reads {FORMAT}")));
+            let found = format.map_or("missing".to_owned(), |format| format.to_string());
+            return Err(refuse(format!("its format is {found}, but this version reads format {FORMAT}")));
         }
         let description: Description =
             serde_json::from_value(value).map_err(|error| refuse(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! A run's configuration: presets, files and `--set`.
+//! The configuration of a run.
 
 use crate::ema::EmaConfig;
 use crate::error::{Result, TrainError};
@@ -13,51 +13,51 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// Everything that decides the result of a run. Where it runs, on how many threads and how often it saves is not part of it.
+/// Everything that determines the result of a run. The device, the number of threads and how often it saves
+/// are not part of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Keys every random draw of the run.
+    /// Seed of all random numbers; runs with equal seeds give equal bits.
     #[serde(default)]
     pub seed: u64,
-    /// A safetensors file whose weights the backbone starts from, for instance the checkpoint of a classifier; empty starts
-    /// afresh.
+    /// Safetensors file with the backbone's initial weights, for instance a classifier's checkpoint; empty
+    /// for random ones.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub weights: PathBuf,
     /// The network: a model of the zoo with changes.
     pub model: ModelSpec,
-    /// The images.
+    /// The images and their augmentation.
     pub data: DataConfig,
-    /// One step's size.
+    /// The size of a step, and how activations are stored.
     #[serde(default)]
     pub batch: BatchConfig,
     /// The loss.
     #[serde(default)]
     pub loss: LossConfig,
-    /// AdamW or SGD.
+    /// The optimizer.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
-    /// The average of the weights.
+    /// Averaging of weights.
     #[serde(default)]
     pub ema: EmaConfig,
     /// Dynamic sparsity.
     #[serde(default)]
     pub sparsity: SparsityConfig,
-    /// The learning rate over the run.
+    /// The length of the run, its evaluations and its learning rate.
     #[serde(default)]
     pub schedule: ScheduleConfig,
-    /// How the network is asked in evaluations.
+    /// How evaluation runs the network.
     #[serde(default)]
     pub inference: InferenceConfig,
 }
 
-/// Which images, and how they are varied.
+/// Which images, and how they are augmented, mixed and resized.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Images with a class each: `fashion-mnist`, `mnist`, `cifar10`, `cifar100`, `folder` or `imagenet`; with a class a square or a
-    /// pixel: `long-range` or `scenes`, which are composed of the first, `ade20k`, `coco` or `masks`. Files lie in the folder of
-    /// that name in `datasets` unless `--data` gives another.
+    /// Name of the dataset, for instance `fashion-mnist`, `folder` (one folder of images per class) or
+    /// `masks` (one mask per image).
     pub dataset: String,
     /// Folder of the dataset's files; if absent, they are looked for by the dataset's name. Does not change
     /// results.
@@ -66,29 +66,30 @@ pub struct DataConfig {
     /// The number of images in a composed dataset.
     #[serde(default)]
     pub canvases: CanvasConfig,
-    /// What scenes look like.
+    /// What the composed images of `scenes` look like.
     #[serde(default)]
     pub scenes: SceneConfig,
-    /// Random changes to training images.
+    /// Random changes to each training image.
     #[serde(default)]
     pub augmentation: Augmentation,
-    /// How the training images of a batch are mixed with each other.
+    /// Mixing of the training images of a batch with each other.
     #[serde(default)]
     pub mix: MixConfig,
-    /// What makes images to be measured or predicted ones of a single size; none for images as they are.
+    /// Resizing and cropping of images to one size for evaluation and prediction; if absent, they keep their
+    /// size.
     #[serde(default)]
     pub evaluation: Option<EvaluationTransform>,
 }
 
-/// The canvases of a composed dataset.
+/// The images of a composed dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CanvasConfig {
-    /// Keys everything random in them.
+    /// Seed of everything random in the composed images.
     pub seed: u64,
-    /// Number of canvases to learn from.
+    /// Number of training images to compose.
     pub train: usize,
-    /// Number of canvases to measure on.
+    /// Number of test images to compose.
     pub test: usize,
 }
 
@@ -98,26 +99,26 @@ impl Default for CanvasConfig {
     }
 }
 
-/// How many images make a step.
+/// The size of a step, and how activations are stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
-    /// Images in a pass.
+    /// Images per pass (forward and backward).
     pub size: usize,
-    /// Passes whose gradients make one step.
+    /// Passes whose gradients are averaged into one step.
     pub accumulation: usize,
-    /// Images in a pass of evaluation; does not change results. Images of different sizes go one at a time.
+    /// Images per pass in evaluation, where they have one size; does not change results.
     pub evaluation_size: usize,
-    /// Compute the middle of every pixel MLP again for its gradient instead of keeping it, which takes a tenth longer and
-    /// saves most of the memory of a pass; does not change results.
+    /// Recompute the hidden layer of each pixel MLP in the backward pass instead of storing it: a tenth
+    /// slower, with most of a pass's memory saved; does not change results.
     pub recompute: bool,
-    /// Store activations and their gradients as 16-bit floats, in half the memory, and scale the loss so that small gradients survive.
-    /// For GPUs that can; changes results a little.
+    /// Store activations and their gradients as 16-bit floats, in half the memory, with a scaled loss; for
+    /// GPUs that support it, changes results slightly.
     pub float16: bool,
 }
 
 impl BatchConfig {
-    /// Images in a step.
+    /// Images per step.
     pub fn images_per_step(&self) -> usize {
         self.size * self.accumulation
     }
@@ -129,15 +130,15 @@ impl Default for BatchConfig {
     }
 }
 
-/// Cross-entropy's settings.
+/// Settings of the cross-entropy loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossConfig {
-    /// Share of the target spread over all classes.
+    /// Share of the target that is spread evenly over all classes, from 0 to below 1.
     pub label_smoothing: f32,
-    /// How much a place with the background's class counts, where the dataset has one that is not measured; others count 1.
+    /// Weight of labels of the background class, for datasets that have one; other labels have weight 1.
     pub background_weight: f32,
-    /// How much the loss of an auxiliary head counts beside that of the logits.
+    /// Weight of the auxiliary head's loss, added to the main head's.
     pub auxiliary_weight: f32,
 }
 
@@ -169,12 +170,11 @@ impl TrainConfig {
         Ok(config)
     }
 
-    /// What its network is chosen by.
+    /// The metric by which the best network is chosen.
     pub fn metric(&self) -> Metric {
         if self.model.upernet.is_some() { Metric::MeanIou } else { Metric::Accuracy }
     }
 
-    /// The configuration as TOML, with every value written out.
     /// Whether the other configuration makes the same run: all is equal but the place of the data.
     pub(crate) fn is_same_run(&self, other: &TrainConfig) -> bool {
         let placed = |config: &TrainConfig| {
@@ -185,9 +185,10 @@ impl TrainConfig {
         placed(self) == placed(other)
     }
 
+    /// The configuration as TOML, with every value written out.
     ///
     /// # Errors
-    /// When a value has no place in TOML, which none of these types has.
+    /// When a value cannot be written as TOML; none of these types has such values.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|error| TrainError::Config {
             origin: "the configuration".into(),
@@ -231,15 +232,16 @@ impl TrainConfig {
     }
 }
 
-/// More parts than any key has. Tables within tables are walked by recursion, which without a limit ends at that of the stack.
+/// More parts than any key has. Tables within tables are walked by recursion, which without a limit ends at
+/// that of the stack.
 const DEEPEST: usize = 16;
 
 fn is_empty(path: &Path) -> bool {
     path.as_os_str().is_empty()
 }
 
-/// Sets `key.path=value` in a table. The value is TOML; what does not parse as TOML is taken as text, so that quotes are
-/// not needed on the command line. Without a value the key is taken away.
+/// Sets `key.path=value` in a table. The value is TOML; what does not parse as TOML is taken as text, so that
+/// quotes are not needed on the command line. Without a value the key is taken away.
 fn set(table: &mut Table, setting: &str) -> std::result::Result<(), String> {
     let (path, text) = setting.split_once('=').ok_or_else(|| {
         "wants the form key.path=value, for instance optimizer.learning_rate=0.002".to_owned()
@@ -357,7 +359,7 @@ mod tests {
                 && message.contains("Did you mean `learning_rate`?"),
             "{message}"
         );
-        let message = parse(&["optimizer.eps=1"]).unwrap_err().to_string();
+        let message = parse(&["optimzer.eps=1"]).unwrap_err().to_string();
         assert!(message.contains("Did you mean `optimizer`?"), "{message}");
     }
 

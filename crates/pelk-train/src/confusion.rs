@@ -1,15 +1,15 @@
-//! Which classes were taken for which, and what is measured of it.
+//! The confusion matrix of a classifier and the metrics computed from it.
 
 /// Counts of labels by their class and the class that was predicted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
-    /// A row a true class, a column a predicted one.
+    /// One row per true class, one column per predicted class.
     counts: Vec<u64>,
 }
 
 impl Confusion {
-    /// Nothing counted yet.
+    /// An empty matrix.
     pub fn new(classes: usize) -> Confusion {
         Confusion { classes, counts: vec![0; classes * classes] }
     }
@@ -22,13 +22,16 @@ impl Confusion {
     /// Counts a label.
     ///
     /// # Panics
-    /// When a class is not below [`Confusion::classes`], as slices do.
+    /// When a class is not below [`Confusion::classes`].
     pub fn add(&mut self, class: usize, predicted: usize) {
         assert!(predicted < self.classes, "class {predicted} of {}", self.classes);
         self.counts[class * self.classes + predicted] += 1;
     }
 
-    /// Adds the counts of another one of as many classes.
+    /// Adds the counts of another matrix with the same number of classes.
+    ///
+    /// # Panics
+    /// When the numbers of classes differ.
     pub fn merge(&mut self, other: &Confusion) {
         assert_eq!(self.classes, other.classes, "both have the same classes");
         for (sum, count) in self.counts.iter_mut().zip(&other.counts) {
@@ -36,54 +39,55 @@ impl Confusion {
         }
     }
 
-    /// Labels of `class` for which `predicted` was predicted.
+    /// Number of labels of `class` for which `predicted` was predicted.
     pub fn count(&self, class: usize, predicted: usize) -> u64 {
         self.counts[class * self.classes + predicted]
     }
 
-    /// Labels of `class`.
+    /// Number of labels of `class`.
     pub fn labels(&self, class: usize) -> u64 {
         (0..self.classes).map(|predicted| self.count(class, predicted)).sum()
     }
 
-    /// Labels for which `class` was predicted.
+    /// Number of labels for which `class` was predicted.
     pub fn predictions(&self, class: usize) -> u64 {
         (0..self.classes).map(|label| self.count(label, class)).sum()
     }
 
-    /// All labels.
+    /// Number of all labels.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// The share of labels whose class was predicted (segmentation's aAcc); 0 where nothing was counted.
+    /// Share of labels whose class was predicted (aAcc in segmentation); 0 without labels.
     pub fn accuracy(&self) -> f64 {
         let correct: u64 = (0..self.classes).map(|class| self.count(class, class)).sum();
         correct as f64 / self.total().max(1) as f64
     }
 
-    /// The share of a class's labels for which it was predicted (segmentation's Acc); none where there is no label.
+    /// Share of a class's labels for which it was predicted (Acc in segmentation); `None` without labels.
     pub fn recall(&self, class: usize) -> Option<f64> {
         share(self.count(class, class), self.labels(class))
     }
 
-    /// The share of a class's predictions that are right; none where there is no prediction.
+    /// Share of a class's predictions that are correct; `None` without predictions.
     pub fn precision(&self, class: usize) -> Option<f64> {
         share(self.count(class, class), self.predictions(class))
     }
 
-    /// Labels of a class that were predicted, over all that are of it or were taken for it; none where there is no such label.
+    /// Intersection over union of a class: its correct labels, divided by the labels that have the class or
+    /// got it as prediction; `None` without such labels.
     pub fn iou(&self, class: usize) -> Option<f64> {
         let both = self.count(class, class);
         share(both, self.labels(class) + self.predictions(class) - both)
     }
 
-    /// The mean of [`Confusion::recall`] over the classes that have one (mAcc); 0 where none has.
+    /// Mean of [`Confusion::recall`] over the classes that have one (mAcc); 0 if none has.
     pub fn mean_recall(&self) -> f64 {
         mean((0..self.classes).filter_map(|class| self.recall(class)))
     }
 
-    /// The mean of [`Confusion::iou`] over the classes that have one (mIoU); 0 where none has.
+    /// Mean of [`Confusion::iou`] over the classes that have one (mIoU); 0 if none has.
     pub fn mean_iou(&self) -> f64 {
         mean((0..self.classes).filter_map(|class| self.iou(class)))
     }
@@ -105,7 +109,7 @@ mod tests {
     use rand::RngExt;
     use std::collections::BTreeSet;
 
-    /// Two label maps, some of whose places are not to be counted, and some of whose classes do not occur.
+    /// Two label maps with some positions that do not count and some classes that do not occur.
     fn maps(index: u64) -> (usize, Vec<Option<usize>>, Vec<usize>) {
         let mut rng = stream(1, Purpose::Augment, 0, index);
         let classes = rng.random_range(1..12);
@@ -123,7 +127,7 @@ mod tests {
         (classes, truth, predicted)
     }
 
-    /// IoU, accuracy of classes and of places from the sets of places of each class.
+    /// Mean IoU, mean recall and accuracy, computed from the sets of positions of each class.
     fn by_sets(classes: usize, truth: &[Option<usize>], predicted: &[usize]) -> [f64; 3] {
         let counted: Vec<usize> = (0..truth.len()).filter(|&place| truth[place].is_some()).collect();
         let (mut ious, mut recalls) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! The exponential moving average of a network's weights, which is evaluated beside the network itself.
+//! The exponential moving average of a network's weights, evaluated beside the network itself.
 
 use crate::error::{Result, TrainError};
 use pelk_autodiff::{Backend, Parameters};
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmaConfig {
-    /// What is left of the average in a step: 0.9999 in the recipes of ConvNeXt and SLaK, whose runs have 375,000 steps; 0 keeps
-    /// no average. A run of S steps wants about `1 - 20 / S`.
+    /// Decay of the average per step, from 0 (no average) to below 1; about `1 - 20 / S` for a run of S steps
+    /// (0.9999 in ConvNeXt and SLaK).
     pub decay: f64,
 }
 
@@ -35,15 +35,15 @@ pub(crate) struct Ema<B: Backend> {
 }
 
 impl<B: Backend> Ema<B> {
-    /// The average that starts from these values, if the configuration wants one.
+    /// The average that starts from these values, if averaging is on.
     pub fn start(config: &EmaConfig, parameters: &Parameters<B>) -> Option<Ema<B>> {
-        // In double precision, since 1 - 0.9999 in single is off in its fourth digit.
+        // In double precision: 1 - 0.9999 in single precision is wrong in its fourth digit.
         let weight = (1.0 - config.decay) as f32;
         config.is_on().then(|| Ema { weight, average: parameters.clone() })
     }
 
-    /// Takes in the parameters after a step. Where `is_sparse` says so by name, zeros are absent values: the average is zero
-    /// there too, and a weight that has come anew is taken as it is, as in SLaK.
+    /// Adds the parameters after a step to the average. In tensors whose name `is_sparse`, zeros are absent
+    /// values: the average is zero there too, and a weight that was just added is copied, as in SLaK.
     pub fn update(
         &mut self,
         backend: &B,

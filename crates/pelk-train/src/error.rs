@@ -1,4 +1,4 @@
-//! What can end a run.
+//! Errors of training.
 
 use pelk_data::DataError;
 use pelk_models::ModelError;
@@ -8,42 +8,42 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The configuration does not parse.
+    /// A configuration or a table of metrics that does not parse.
     #[error("{origin}: {reason}")]
     Config {
-        /// The file or argument it came from.
+        /// The file or setting that it comes from.
         origin: String,
         /// What is wrong and what would be right.
         reason: String,
     },
-    /// A value that makes no run.
+    /// A configuration value outside its range, or one that does not fit the others or the data.
     #[error("configuration key `{key}`: {reason}")]
     Value {
-        /// The key's dotted path.
+        /// Dotted path of the key.
         key: &'static str,
         /// What is wrong and what would be right.
         reason: String,
     },
-    /// The dataset.
+    /// An error of the dataset.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The network, its weights or its operators.
+    /// An error of the network, its weights or its operators.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The loss, a gradient or a tensor of the state is not a number any more. Nothing of it was saved.
+    /// The loss, a gradient or a tensor of the state became infinite or NaN. The step was not saved.
     #[error(
-        "{what} is not finite at step {step} (epoch {epoch}, learning rate {learning_rate:.3e}); nothing of it was \
-         saved, the last checkpoint is good. Try a lower optimizer.learning_rate, a longer schedule.warmup_epochs or \
-         optimizer.clip_norm"
+        "{what} is not finite at step {step} (epoch {epoch}, learning rate {learning_rate:.3e}). This step \
+         was not saved; the last checkpoint is good. Try a lower optimizer.learning_rate, a longer \
+         schedule.warmup_epochs or optimizer.clip_norm"
     )]
     NotFinite {
-        /// The loss, which gradient or which tensor.
+        /// The loss, or the name of the gradient or tensor.
         what: String,
-        /// The step, from 1.
+        /// Step, from 1.
         step: u64,
-        /// The epoch, from 1.
+        /// Epoch, from 1.
         epoch: u64,
-        /// The step's learning rate.
+        /// Learning rate of the step.
         learning_rate: f64,
     },
     /// A new run was to be created in a folder that already holds one.
@@ -73,20 +73,20 @@ pub enum TrainError {
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
-        /// What this means for what was there before; empty where nothing was.
+        /// The state of what was there before; empty if nothing was.
         consequence: &'static str,
     },
-    /// A checkpoint that is damaged, of another program or of another network.
+    /// A checkpoint is damaged, or belongs to another program, network or run.
     #[error("{path} cannot be used as a checkpoint: {reason}", path = path.display())]
     Checkpoint {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         reason: String,
     },
-    /// A picture of the curves could not be drawn.
+    /// The curves of a run could not be drawn.
     #[error("cannot draw the training curves: {0}")]
     Curves(String),
 }

@@ -10,43 +10,45 @@ use pelk_models::Network;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// How well a network does on a dataset. What counts is every label that is neither ignored nor the background's.
+/// The results of a network on a dataset. All labels count but ignored ones and those of the background
+/// class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Mean cross-entropy over all labels that are not ignored, the background's too, without label smoothing and weights.
+    /// Mean cross-entropy over all labels that are not ignored, including the background, without label
+    /// smoothing or weights.
     pub loss: f64,
-    /// Share of labels among the five highest logits; the background is no choice.
+    /// Share of labels that are among the five highest logits; the background is never predicted.
     pub top5_accuracy: f64,
-    /// Labels by their class and by the one that has the highest logit; the background is no choice.
+    /// Labels by their class and by the class with the highest logit; the background is never predicted.
     pub confusion: Confusion,
-    /// The dataset's groups of labels, each by itself.
+    /// The results of each of the dataset's groups of labels.
     pub groups: Vec<GroupAccuracy>,
 }
 
-/// A group of labels that is measured by itself.
+/// The results of one group of labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupAccuracy {
-    /// Its name.
+    /// Name of the group.
     pub name: String,
-    /// Its labels.
+    /// Number of labels in the group.
     pub labels: u64,
     /// Number of them that have the highest logit.
     pub correct: u64,
 }
 
 impl GroupAccuracy {
-    /// The share that is right; not a number where there is no label.
+    /// The share of correct labels; NaN if the group has no label.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.labels as f64
     }
 }
 
-/// Runs a network in evaluation mode over the batches of a dataset that `loading` makes, for instance
-/// [`LoaderConfig::evaluation`]; `on_batch` hears the number of images done. Neither the size of batches nor the number of
-/// workers changes results.
+/// Runs a network in evaluation mode over a dataset, in batches according to `loading`, for instance
+/// [`LoaderConfig::evaluation`]; calls `on_batch` with the number of images done so far. Neither the batch
+/// size nor the number of workers changes results.
 ///
 /// # Errors
-/// When the data or the network refuses.
+/// When the data cannot be read, or the network or the backend fails.
 pub fn evaluate<B: Backend>(
     backend: &B,
     network: &Network,
@@ -76,14 +78,14 @@ pub fn evaluate<B: Backend>(
     })
 }
 
-/// What is counted of some labels.
+/// The counts of some labels.
 struct Tally {
-    /// Sum over the labels.
+    /// Sum over all labels.
     loss: f64,
     labels: u64,
     top5: u64,
     confusion: Confusion,
-    /// Labels, and those that are right.
+    /// All labels and the correct ones, by group.
     groups: Vec<[u64; 2]>,
 }
 
@@ -115,7 +117,7 @@ struct Judge {
     groups: usize,
 }
 
-/// Labels that are compared in one go, so that the sums do not depend on the number of threads.
+/// Number of labels that one task compares, so that the sums do not depend on the number of threads.
 const PIECE: usize = 1 << 14;
 
 impl Judge {
@@ -155,8 +157,8 @@ impl Judge {
         tally
     }
 
-    /// The class of the highest logit, and how many classes come before `label`. Ties go to the lower class, as in PyTorch's
-    /// argmax.
+    /// The class with the highest logit, and the number of classes that come before `label`. Ties go to the
+    /// lower class, as in PyTorch's argmax.
     fn ranks(&self, row: ArrayView1<'_, f32>, label: usize) -> (usize, usize) {
         let (mut best, mut before) = (None, 0);
         for (class, &logit) in row.iter().enumerate() {
@@ -179,7 +181,7 @@ fn cross_entropy(row: ArrayView1<'_, f32>, label: usize) -> f64 {
     sum.ln() - f64::from(row[label] - highest)
 }
 
-/// The classes from the highest logit down.
+/// The classes, from the highest logit to the lowest.
 pub fn ranked(logits: &[f32]) -> Vec<usize> {
     let mut classes: Vec<usize> = (0..logits.len()).collect();
     classes.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));

@@ -1,4 +1,4 @@
-//! How a trained network is asked: whole images or windows, at one or several sizes, mirrored too.
+//! Running a trained network: on whole images or windows, at one or several sizes, also mirrored.
 
 use crate::error::{Result, TrainError};
 use ndarray::{Array4, ArrayView1, ArrayView4, Axis, Slice};
@@ -8,20 +8,22 @@ use pelk_data::scaled_size;
 use pelk_models::{Head, Network};
 use serde::{Deserialize, Serialize};
 
-/// What is done with an image of which each pixel gets a class. The default asks for the whole image once, as it is.
+/// How evaluation and prediction run a network that classifies pixels. The default runs it once on the whole
+/// image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InferenceConfig {
-    /// The longest and the shortest side, in pixels, that the image is scaled to keeping its ratio, as far as both allow;
-    /// [0, 0] leaves it. The logits are scaled back.
+    /// Longest and shortest side, in pixels, that the image is scaled to fit within, keeping its ratio; [0,
+    /// 0] keeps its size.
     pub fit: [usize; 2],
-    /// Side of windows that are classified one by one and averaged where they overlap; 0 takes the whole image at once.
+    /// Side, in pixels, of windows that are classified separately and averaged where they overlap; 0 uses
+    /// whole images.
     pub window: usize,
-    /// Pixels from one window to the next.
+    /// Pixels from one window to the next, from 1 to `window`.
     pub stride: usize,
-    /// Factors on the image's size; the probabilities of all are averaged.
+    /// Factors on the image's size, each above 0; the probabilities of all sizes are averaged.
     pub scales: Vec<f64>,
-    /// Whether the mirrored image is averaged in too.
+    /// Also run the mirrored image and average its probabilities.
     pub flip: bool,
 }
 
@@ -35,7 +37,7 @@ impl InferenceConfig {
     /// Checks the ranges of the fields.
     ///
     /// # Errors
-    /// Names the key.
+    /// When a value is outside its range; names the key.
     pub fn validate(&self) -> Result<()> {
         let [longest, shortest] = self.fit;
         if self.fit != [0, 0] && (shortest == 0 || longest < shortest) {
@@ -54,13 +56,13 @@ impl InferenceConfig {
     }
 }
 
-/// A network that is asked for the classes of images in one way.
+/// A network that predicts the classes of images.
 pub struct Predictor<'a, B: Backend> {
     backend: &'a B,
     network: &'a Network,
     parameters: &'a Parameters<B>,
     config: InferenceConfig,
-    /// What was recorded, the latest last.
+    /// Recordings, the latest last.
     sessions: Vec<(Recording, Session<B>)>,
 }
 
@@ -68,22 +70,23 @@ pub struct Predictor<'a, B: Backend> {
 const ROWS: Axis = Axis(1);
 const COLUMNS: Axis = Axis(2);
 
-/// Recordings that are kept: those of windows, and of resizing to and fro.
+/// Number of recordings to keep: those of windows, and of resizing back and forth.
 const KEPT: usize = 4;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Recording {
-    /// Logits of images of this shape, which the network sees at this size.
+    /// Logits of images of this shape, resized to `size` for the network.
     Logits { images: Shape, size: Option<[usize; 2]> },
-    /// Maps of this shape in another size.
+    /// Maps of this shape, resized.
     Resized { maps: Shape, size: [usize; 2] },
 }
 
 impl<'a, B: Backend> Predictor<'a, B> {
-    /// The network with these parameters, asked in this way.
+    /// A predictor for a network with these parameters.
     ///
     /// # Errors
-    /// When the configuration is not valid, or the network does not give a class to each pixel and it is not the default.
+    /// When the configuration is not valid, or is not the default for a network that does not classify
+    /// pixels.
     pub fn new(
         backend: &'a B,
         network: &'a Network,
@@ -92,17 +95,17 @@ impl<'a, B: Backend> Predictor<'a, B> {
     ) -> Result<Predictor<'a, B>> {
         config.validate()?;
         if config != InferenceConfig::default() && !matches!(network.config().head, Head::UperNet(_)) {
-            let reason = "is for networks that give a class to each pixel (model.upernet); leave it out";
+            let reason = "is for networks that classify pixels (model.upernet); leave it out";
             return Err(TrainError::value("inference", reason));
         }
         Ok(Predictor { backend, network, parameters, config, sessions: Vec::new() })
     }
 
-    /// Logits of normalized images `[N, H, W, C]`, in the shape that [`Network::logits`] has for them; where several sizes
-    /// or mirrored images are averaged, the logarithms of the mean probabilities.
+    /// Logits of normalized images `[N, H, W, C]`, in the shape of [`Network::logits`]; if several sizes or
+    /// mirrored images are averaged, the logarithms of the mean probabilities.
     ///
     /// # Errors
-    /// When the images do not fit the network, or the backend refuses.
+    /// When the images do not fit the network, or the backend fails.
     pub fn logits(&mut self, images: &Array4<f32>) -> Result<Array4<f32>> {
         let scales = self.config.scales.clone();
         let views = scales.len() * if self.config.flip { 2 } else { 1 };
@@ -132,7 +135,8 @@ impl<'a, B: Backend> Predictor<'a, B> {
         Ok(mean)
     }
 
-    /// The class of each place of each image, row by row: that of the highest logit, of equal ones the lower class.
+    /// The class of each position of each image, row by row: the one with the highest logit, among equal ones
+    /// the lowest.
     ///
     /// # Errors
     /// As [`Predictor::logits`].
@@ -157,7 +161,7 @@ impl<'a, B: Backend> Predictor<'a, B> {
         self.resized(logits.view(), [height, width])
     }
 
-    /// The mean logits of windows over images of the size that the network sees.
+    /// The mean logits of windows over images that have the network's input size.
     fn slide(&mut self, images: ArrayView4<'_, f32>) -> Result<Array4<f32>> {
         let (n, height, width, _) = images.dim();
         let classes = self.network.config().classes;
@@ -191,7 +195,7 @@ impl<'a, B: Backend> Predictor<'a, B> {
         self.run(Recording::Resized { maps: Shape::from(maps.shape()), size }, maps)
     }
 
-    /// Runs what is recorded, or records it first.
+    /// Runs a recording, after recording it if needed.
     fn run(&mut self, recording: Recording, input: ArrayView4<'_, f32>) -> Result<Array4<f32>> {
         let (backend, network) = (self.backend, self.network);
         let position = self.sessions.iter().position(|(known, _)| *known == recording);
@@ -226,11 +230,11 @@ impl<'a, B: Backend> Predictor<'a, B> {
 }
 
 fn unshaped(shape: &Shape) -> TrainError {
-    let reason = format!("gives {shape}, not maps [N, H, W, C]");
+    let reason = format!("returns {shape}, not maps [N, H, W, C]");
     pelk_autodiff::Error::Shape { operator: "the network", reason }.into()
 }
 
-/// Windows of a line of `len` places: the last ends where the line does, so that it overlaps more.
+/// Windows of a line of `len` pixels: the last ends where the line ends, so that it overlaps more.
 fn windows(len: usize, window: usize, stride: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     let count = len.saturating_sub(window).div_ceil(stride) + 1;
     (0..count).map(move |i| {
@@ -239,7 +243,7 @@ fn windows(len: usize, window: usize, stride: usize) -> impl Iterator<Item = std
     })
 }
 
-/// The probabilities of logits, a row a pixel.
+/// Replaces logits by probabilities, pixel by pixel.
 fn softmax(logits: &mut Array4<f32>) {
     for mut row in logits.rows_mut() {
         let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);

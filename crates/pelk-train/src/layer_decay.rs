@@ -4,29 +4,32 @@ use crate::error::{Result, TrainError};
 use pelk_models::families::Place;
 use serde::{Deserialize, Serialize};
 
-/// A factor on the learning rate of the backbone that falls layer by layer towards the image, as in the recipes of ConvNeXt.
+/// A factor on the backbone's learning rate that falls layer by layer toward the image, as in ConvNeXt's
+/// recipes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LayerDecay {
-    /// The factor from one layer to the next; 1 for none.
+    /// Factor on the learning rate from one layer to the one before it, above 0 and at most 1 (no decay).
     pub rate: f64,
-    /// What the recipes call the number of layers: in segmentation 6 for networks of the tiny size and 12 for larger ones, in
+    /// Number of layers: in the recipes for segmentation 6 for tiny networks and 12 for larger ones, for
     /// classification 12.
     pub layers: u32,
-    /// What counts as a layer: `stages`, as in segmentation, or `blocks`, as in classification.
+    /// What counts as a layer: `stages` as in segmentation, or `blocks` as in classification.
     pub groups: LayerGroups,
 }
 
-/// How parameters are numbered by layers; parameter of layer I has the factor `rate ^ (layers + 1 - I)`. What is neither a
-/// stage nor the downsampling before it (heads, norms before them, position embeddings) has the factor 1.
+/// How parameters are assigned to layers. Parameters of layer I have the factor `rate ^ (layers + 1 - I)`.
+/// Everything but the stem, the stages and their downsampling (heads, norms before them, position embeddings)
+/// has the factor 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerGroups {
     /// Stem and downsampling are layer 0, stage S (from 0) is layer S + 1.
     #[default]
     Stages,
-    /// The stem is layer 0; the first and the second stage, each with the downsampling before it, are layers 1 and 2; of the third
-    /// stage every three blocks are a layer, from 3 on, and so is the downsampling before it; the fourth stage is the last.
+    /// The stem is layer 0. The first two stages, each with the downsampling before it, are layers 1 and 2.
+    /// In the third stage every three blocks are a layer, from 3 on; its downsampling belongs to layer 3. The
+    /// fourth stage, with its downsampling, is the last layer.
     Blocks,
 }
 
@@ -51,7 +54,7 @@ impl LayerDecay {
         self.rate.powi((self.layers + 1 - layer) as i32)
     }
 
-    /// The number of the layer that the parameter belongs to, where it is one of the backbone.
+    /// The layer of a parameter of the backbone.
     fn layer(&self, name: &str) -> Option<u32> {
         let layer = match (self.groups, Place::of(name)?) {
             (_, Place::Position) => return None,

@@ -1,7 +1,7 @@
 //! Optimizers, schedules, checkpoints and the training loop.
 //!
-//! A [`TrainConfig`] decides everything that a run's result depends on. A [`Trainer`] holds the network and walks through the
-//! schedule; an [`Observer`] receives what it makes; a [`Run`] is the folder in which that is kept.
+//! A [`TrainConfig`] has everything that determines the result of a run. A [`Trainer`] trains the network
+//! according to it, an [`Observer`] receives the results, and a [`Run`] keeps them in a folder.
 //!
 //! ```
 //! use pelk_autodiff::CpuBackend;
@@ -13,14 +13,16 @@
 //! impl Observer for Losses {
 //!     fn on_step(&mut self, report: &StepReport) -> bool {
 //!         self.0.push(report.loss);
-//!         true // go on
+//!         true // continue
 //!     }
 //! }
 //!
 //! // Two classes of 8 x 8 images: dark and bright.
 //! let labels: Vec<u32> = (0..32).map(|i| i % 2).collect();
-//! let pixels = labels.iter().flat_map(|&label| [(40 + 150 * label) as u8; 64]).enumerate().map(|(i, p)| p + (i % 7) as u8).collect();
-//! let data = Arc::new(ImageDataset::new("example", [8, 8, 1], pixels, labels, vec!["dark".into(), "bright".into()])?);
+//! let brightness = labels.iter().flat_map(|&label| [(40 + 150 * label) as u8; 64]);
+//! let pixels = brightness.enumerate().map(|(i, value)| value + (i % 7) as u8).collect();
+//! let classes = vec!["dark".into(), "bright".into()];
+//! let data = Arc::new(ImageDataset::new("example", [8, 8, 1], pixels, labels, classes)?);
 //!
 //! let text = r#"
 //!     model = { name = "pelk_atto", depths = [1, 1], widths = [8, 16], kernels = [7, 5] }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 /// Training and test images.
 #[derive(Clone)]
 pub struct Datasets {
-    /// Images to learn from.
+    /// Training images.
     pub train: Arc<dyn Dataset>,
-    /// Images to measure on.
+    /// Test images.
     pub test: Arc<dyn Dataset>,
 }
 
 impl DataConfig {
-    /// An epoch's training batches of `batch_size` images, changed and mixed as this says; a last batch that is not full is left
-    /// out. `seed` is the run's, epochs count from 0.
+    /// Loads an epoch's training batches of `batch_size` images, augmented and mixed; without a last batch
+    /// that is not full. Epochs count from 0.
     pub fn training_loading(
         &self,
         dataset: &dyn Dataset,
@@ -27,7 +27,8 @@ impl DataConfig {
         LoaderConfig::new(batch_size, mode, dataset.statistics().clone())
     }
 
-    /// A dataset's images as they are measured, `batch_size` at once where they are alike; `normalization` is that of training.
+    /// Loads a dataset for evaluation, in batches of `batch_size` if its images have one size;
+    /// `normalization` is that of training.
     pub fn evaluation_loading(
         &self,
         dataset: &dyn Dataset,

@@ -1,16 +1,17 @@
 //! Scaling of the loss for 16-bit floats (Micikevicius et al., "Mixed Precision Training", 2018).
 //!
-//! Gradients of activations are often smaller than the least 16-bit float. The loss, and with it every gradient, is multiplied by a power
-//! of two, and the gradients of the parameters, which are float32, are divided by it again. The factor is doubled
-//! after many good steps, and halved when a gradient overflows; the step in which it does changes no parameter.
+//! Gradients of activations are often smaller than the smallest 16-bit float. The loss, and with it each
+//! gradient, is multiplied by a power of two, and the gradients of the parameters, which are float32, are
+//! divided by it again. The factor doubles after many good steps and halves when a gradient overflows; a step
+//! with an overflow changes no parameter.
 
 use serde::{Deserialize, Serialize};
 
-/// Good steps after which the factor is doubled, as in PyTorch.
+/// Number of good steps after which the factor doubles, as in PyTorch.
 const PATIENCE: u32 = 2000;
 const LARGEST: f64 = 16_777_216.0;
 
-/// The factor and how long it has held.
+/// The factor on the loss, and the number of good steps since it last changed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossScale {
@@ -25,12 +26,12 @@ impl Default for LossScale {
 }
 
 impl LossScale {
-    /// What the loss is multiplied by.
+    /// The factor on the loss.
     pub fn factor(&self) -> f64 {
         self.factor
     }
 
-    /// After a step whose gradients were finite.
+    /// To be called after a step with finite gradients.
     pub fn succeeded(&mut self) {
         self.good_steps += 1;
         if self.good_steps >= PATIENCE {
@@ -38,7 +39,8 @@ impl LossScale {
         }
     }
 
-    /// After a step whose gradients were not. Returns whether a smaller factor can help: below 1, it is not the factor.
+    /// To be called after a step with an overflow. Returns whether a smaller factor can help: below 1, the
+    /// factor is not the cause.
     pub fn overflowed(&mut self) -> bool {
         *self = LossScale { factor: self.factor / 2.0, good_steps: 0 };
         self.factor >= 1.0

@@ -1,4 +1,4 @@
-//! The tables of a run's evaluations: one row each, and one for each group of labels.
+//! The tables of a run's evaluations: one row per evaluation, and one per evaluation and group of labels.
 
 use crate::atomic::write_atomically;
 use crate::error::{Result, TrainError};
@@ -6,10 +6,10 @@ use crate::evaluate::{Evaluation, GroupAccuracy};
 use std::path::Path;
 use std::str::FromStr;
 
-/// What a network is chosen and compared by.
+/// The metric by which networks are chosen and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
-    /// The share of labels classified right, for classes of whole images or of coarse places.
+    /// The share of labels classified correctly, for classes of whole images or of coarse squares.
     Accuracy,
     /// The mean intersection over union, for classes of pixels.
     MeanIou,
@@ -32,7 +32,7 @@ impl Metric {
         }
     }
 
-    /// Its value in an evaluation, a share.
+    /// Its value in an evaluation, from 0 to 1.
     pub fn of(self, scores: &Scores) -> f64 {
         match self {
             Metric::Accuracy => scores.accuracy,
@@ -41,21 +41,21 @@ impl Metric {
     }
 }
 
-/// What an evaluation measured.
+/// The results of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scores {
     /// Mean cross-entropy.
     pub loss: f64,
-    /// Share of labels classified right.
+    /// Share of labels classified correctly.
     pub accuracy: f64,
     /// Share of labels among the five highest logits.
     pub top5_accuracy: f64,
-    /// Mean over the classes of their intersection over union.
+    /// Mean intersection over union of the classes.
     pub mean_iou: f64,
 }
 
 impl Scores {
-    /// Those of an evaluation.
+    /// The scores of an evaluation.
     pub fn of(evaluation: &Evaluation) -> Scores {
         Scores {
             loss: evaluation.loss,
@@ -79,32 +79,32 @@ impl Scores {
 /// One evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricsRow {
-    /// The epoch it was made in, from 1.
+    /// Epoch of the evaluation, from 1.
     pub epoch: u64,
-    /// Steps done.
+    /// Steps taken.
     pub step: u64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Mean training loss since the evaluation before, label smoothing included.
+    /// Mean training loss since the previous evaluation, with label smoothing.
     pub train_loss: f64,
-    /// The network on the test images.
+    /// Scores of the network on the test images.
     pub test: Scores,
-    /// The average of its weights on the test images, where one is kept.
+    /// Scores of its averaged weights on the test images, if weights are averaged.
     pub ema: Option<Scores>,
-    /// Trained values that are not masked.
+    /// Number of trained values that are not masked.
     pub nonzeros: u64,
-    /// Training speed, evaluation excluded.
+    /// Training speed, without evaluation.
     pub images_per_second: f64,
 }
 
 /// One group of labels in one evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupRow {
-    /// The epoch it was made in, from 1.
+    /// Epoch of the evaluation, from 1.
     pub epoch: u64,
-    /// Steps done.
+    /// Steps taken.
     pub step: u64,
-    /// The group, and how many of its labels are right.
+    /// Results of the group.
     pub group: GroupAccuracy,
 }
 
@@ -115,7 +115,7 @@ const GROUP_HEADER: &str = "epoch,step,group,labels,correct,accuracy";
 /// As it was in earlier versions.
 const OLD_GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
 
-/// Reads a table of evaluations; a missing file is an empty one.
+/// Reads a table of evaluations; a missing file counts as an empty table.
 ///
 /// # Errors
 /// When the file cannot be read, or a line is not a row of this table.
@@ -143,7 +143,7 @@ pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
     })
 }
 
-/// Reads a table of groups; a missing file is an empty one.
+/// Reads a table of groups; a missing file counts as an empty table.
 ///
 /// # Errors
 /// As [`read`].
@@ -172,7 +172,7 @@ fn read_table<R>(path: &Path, headers: &[&str], parse: impl Fn(&[&str]) -> Optio
     let row = |(i, line): (usize, &str)| {
         parse(&line.split(',').collect::<Vec<_>>()).ok_or_else(|| TrainError::Config {
             origin: path.display().to_string(),
-            reason: format!("line {} is no row of metrics: {line:?}", i + 2),
+            reason: format!("line {} is not a row of metrics: {line:?}", i + 2),
         })
     };
     lines.enumerate().map(row).collect()

@@ -1,4 +1,4 @@
-//! What the training loop tells whoever runs it.
+//! The reports of the training loop, and the limits it is given.
 
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
@@ -6,88 +6,91 @@ use crate::evaluate::Evaluation;
 use crate::metrics::MetricsRow;
 use std::time::Duration;
 
-/// When a run pauses or saves; none of it changes results.
+/// When training stops and saves, and how it loads images; none of it changes results.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
-    /// Stop after this step, with the schedule as it is.
+    /// Last step to take; the schedule stays that of the whole run.
     pub max_steps: Option<u64>,
-    /// Save every so many steps, beside each evaluation.
+    /// Steps between checkpoints, besides those after each evaluation.
     pub checkpoint_every: Option<u64>,
-    /// Threads that read images, and augment those of training; one where it is not given.
+    /// Number of threads that read and augment images; 1 by default.
     pub loaders: Option<usize>,
 }
 
-/// A step, as it is reported.
+/// A report of one step.
 #[derive(Debug, Clone, Copy)]
 pub struct StepReport {
-    /// Steps taken, this one included.
+    /// Steps taken, including this one.
     pub step: u64,
     /// Steps of the whole schedule.
     pub total_steps: u64,
-    /// The epoch, from 1.
+    /// Epoch, from 1.
     pub epoch: u64,
     /// Loss of this step.
     pub loss: f64,
-    /// Norm of the gradients before clipping; not finite where they overflowed, which only 16-bit floats may.
+    /// Norm of the gradients before clipping; not finite if they overflowed, which can happen with 16-bit
+    /// floats only.
     pub gradient_norm: f64,
-    /// Whether the gradients overflowed, so that the step changed no parameter; the next one scales the loss less.
+    /// Whether the gradients overflowed: then the step changed no parameter, and the next one scales the loss
+    /// less.
     pub skipped: bool,
-    /// Share of the labels of the step's training images that were classified right, augmented and in training mode.
+    /// Share of the labels of the step's augmented images that were classified correctly, in training mode.
     pub accuracy: f64,
     /// Learning rate of this step.
     pub learning_rate: f64,
-    /// Images in a step.
+    /// Images per step.
     pub images: usize,
-    /// How long it took.
+    /// Time that the step took.
     pub time: Duration,
-    /// How much of that it waited for images.
+    /// Time of that spent waiting for images.
     pub waited: Duration,
 }
 
-/// An evaluation, as it is reported.
+/// A report of one evaluation.
 #[derive(Debug, Clone, Copy)]
 pub struct EvaluationReport<'a> {
-    /// Its row in the table of metrics.
+    /// Row for the table of metrics.
     pub row: MetricsRow,
-    /// What was measured of the network.
+    /// Results of the network.
     pub evaluation: &'a Evaluation,
-    /// What was measured of the average of its weights, where one is kept.
+    /// Results of its averaged weights, if weights are averaged.
     pub ema: Option<&'a Evaluation>,
-    /// The network alone, where it is the best so far.
+    /// The network without training state, if it is the best so far.
     pub best: Option<&'a Checkpoint>,
-    /// The network with the averaged weights, where it is the best of these so far.
+    /// The network with averaged weights, if it is the best of these so far.
     pub best_ema: Option<&'a Checkpoint>,
 }
 
-/// What happens to the results of training: files, a progress bar, a test's records. What an observer does not ask for is dropped.
+/// Receives the results of training and decides what happens to them: files, a progress bar, a test's
+/// records.
 pub trait Observer {
-    /// A step was taken. Returns whether to go on; if not, a checkpoint is made and the run ends.
+    /// Called after each step. Returns whether to continue; if not, training makes a checkpoint and stops.
     fn on_step(&mut self, report: &StepReport) -> bool;
-    /// Progress of an evaluation: images done of all.
+    /// Called after each batch of an evaluation, with the number of images done and of all images.
     fn on_evaluation_batch(&mut self, _done: usize, _all: usize) {}
-    /// The state that training can go on from.
+    /// Called with a state from which training can resume.
     ///
     /// # Errors
-    /// When it cannot be saved.
+    /// When it cannot be saved; ends training.
     fn on_checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
         Ok(())
     }
-    /// The network was evaluated.
+    /// Called after each evaluation.
     ///
     /// # Errors
-    /// When it cannot be saved.
+    /// When its results cannot be saved; ends training.
     fn on_evaluation(&mut self, _report: &EvaluationReport<'_>) -> Result<()> {
         Ok(())
     }
 }
 
-/// Why a run ended.
+/// Why training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The schedule is done.
+    /// The schedule is complete.
     Finished,
-    /// `max_steps` was reached.
+    /// [`Limits::max_steps`] was reached.
     Limited,
-    /// The observer asked for it.
+    /// The observer stopped it.
     Stopped,
 }

@@ -22,7 +22,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Names of what it keeps of a parameter; in a checkpoint they stand before the parameter's name.
+    /// Names of the tensors that it keeps for each parameter; in a checkpoint they come before the
+    /// parameter's name.
     fn state(self) -> &'static [&'static str] {
         match self {
             Algorithm::AdamW => &["first", "second"],
@@ -31,27 +32,27 @@ impl Algorithm {
     }
 }
 
-/// The optimizer's settings. Tensors of one dimension and position embeddings are not decayed.
+/// The optimizer's settings. Tensors of one dimension and position embeddings have no weight decay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
     /// `adamw` or `sgd`.
     pub algorithm: Algorithm,
-    /// The highest learning rate.
+    /// Highest learning rate of the schedule, 0 or more.
     pub learning_rate: f64,
-    /// Weight decay: decoupled in AdamW, added to the gradient in SGD.
+    /// Weight decay, 0 or more: decoupled in AdamW, added to the gradient in SGD.
     pub weight_decay: f64,
-    /// AdamW: decay of the gradient's running mean.
+    /// AdamW: decay of the running mean of gradients, from 0 to below 1.
     pub beta1: f64,
-    /// AdamW: decay of the squared gradient's running mean.
+    /// AdamW: decay of the running mean of squared gradients, from 0 to below 1.
     pub beta2: f64,
-    /// AdamW: added to the root of the second moment.
+    /// AdamW: added to the root of the second moment, above 0.
     pub eps: f64,
-    /// SGD: decay of the velocity.
+    /// SGD: decay of the velocity, from 0 to below 1.
     pub momentum: f64,
-    /// SGD: whether to look ahead along the velocity (Nesterov).
+    /// SGD: use Nesterov momentum.
     pub nesterov: bool,
-    /// Largest norm of all gradients together; 0 leaves them as they are.
+    /// Largest norm of all gradients together; 0 turns clipping off.
     pub clip_norm: f64,
     /// Lower learning rates for the backbone's early layers.
     pub layer_decay: LayerDecay,
@@ -96,7 +97,6 @@ impl OptimizerConfig {
     }
 }
 
-/// The optimizer's state, by parameter.
 /// The numbers of one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Update {
@@ -110,12 +110,13 @@ pub struct Update {
     pub norm: f64,
 }
 
+/// The optimizer's state, by parameter.
 pub struct Optimizer<B: Backend> {
     config: OptimizerConfig,
     states: BTreeMap<String, State<B::Tensor>>,
 }
 
-/// What is known of one trained parameter.
+/// The settings and tensors of one trained parameter.
 struct State<T> {
     weight_decay: f64,
     /// Factor on the learning rate.
@@ -123,7 +124,7 @@ struct State<T> {
     tensors: StateTensors<T>,
 }
 
-/// What an algorithm keeps of a parameter, in the order of [`Algorithm::state`].
+/// The tensors that an algorithm keeps for a parameter, in the order of [`Algorithm::state`].
 enum StateTensors<T> {
     AdamW([T; 2]),
     Sgd([T; 1]),
@@ -149,7 +150,7 @@ impl<B: Backend> Optimizer<B> {
     /// A state of zeros for every trained parameter.
     ///
     /// # Errors
-    /// When the backend refuses.
+    /// When the backend fails.
     pub fn new(backend: &B, config: OptimizerConfig, specs: &[ParameterSpec]) -> Result<Optimizer<B>> {
         let fresh = |spec: &ParameterSpec| {
             let weight_decay = if spec.role == Role::Weight { config.weight_decay } else { 0.0 };
@@ -169,7 +170,7 @@ impl<B: Backend> Optimizer<B> {
     /// Updates the parameters in place. A parameter without a gradient does not change.
     ///
     /// # Errors
-    /// When the backend refuses.
+    /// When the backend fails.
     pub fn step(
         &mut self,
         backend: &B,
@@ -204,7 +205,7 @@ impl<B: Backend> Optimizer<B> {
         Ok(())
     }
 
-    /// The velocity of a parameter, where the algorithm has one.
+    /// The velocity of a parameter, if the algorithm has one.
     pub(crate) fn velocity_mut(&mut self, name: &str) -> Option<&mut B::Tensor> {
         match self.states.get_mut(name).map(|state| &mut state.tensors) {
             Some(StateTensors::Sgd([velocity])) => Some(velocity),
@@ -215,7 +216,7 @@ impl<B: Backend> Optimizer<B> {
     /// The state by name, for a checkpoint.
     ///
     /// # Errors
-    /// When the backend refuses.
+    /// When the backend fails.
     pub fn download(&self, backend: &B) -> Result<HostParameters> {
         let mut host = HostParameters::new();
         for (name, state) in &self.states {
@@ -243,10 +244,10 @@ impl<B: Backend> Optimizer<B> {
     }
 }
 
-/// The Euclidean norm of all gradients together; not finite where a gradient is not.
+/// The Euclidean norm of all gradients together; not finite if a gradient is not.
 ///
 /// # Errors
-/// When the backend refuses.
+/// When the backend fails.
 pub fn gradient_norm<B: Backend>(backend: &B, gradients: &BTreeMap<String, B::Tensor>) -> Result<f64> {
     Ok(backend.sum_of_squares(&gradients.values().collect::<Vec<_>>())?.sqrt())
 }

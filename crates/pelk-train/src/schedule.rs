@@ -1,4 +1,4 @@
-//! How long a run is, when it is evaluated, and the learning rate over it.
+//! The length of a run, its evaluations and its learning rate.
 
 use crate::error::{Result, TrainError};
 use serde::{Deserialize, Serialize};
@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decay {
-    /// Half a cosine, from the end of the warm-up on.
+    /// Half a cosine, from the end of the warmup on.
     #[default]
     Cosine,
-    /// `(1 - step / steps) ^ power` over the whole run; the warm-up lowers its beginning, as in MMSegmentation.
+    /// `(1 - step / steps) ^ power` over the whole run, multiplied by the warmup, as in MMSegmentation.
     Poly,
 }
 
-/// Linear warm-up and decay, a value a step.
+/// The length of a run, its evaluations and its learning rate: linear warmup, then decay, with one value per
+/// step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
-    /// Passes over the training set.
+    /// Passes over the training set, at least 1.
     pub epochs: u64,
-    /// Length of the run in steps, instead of epochs; 0 leaves it to `epochs`.
+    /// Length of the run in steps; 0 uses `epochs` instead.
     pub steps: u64,
-    /// Steps from one evaluation on the test set to the next; 0 evaluates at the end of each epoch. The end of the run is
-    /// evaluated in any case.
+    /// Steps between evaluations on the test set, besides the one at the end; 0 evaluates after each epoch.
     pub evaluate_every: u64,
-    /// Epochs over which the learning rate rises from 0; may be a fraction.
+    /// Epochs over which the learning rate rises from 0, from 0 to `epochs`; may be a fraction.
     pub warmup_epochs: f64,
-    /// Steps over which it rises, instead of epochs; 0 leaves it to `warmup_epochs`.
+    /// Steps over which the learning rate rises; 0 uses `warmup_epochs` instead.
     pub warmup_steps: u64,
-    /// How it falls: `cosine` or `poly`.
+    /// How the learning rate falls: `cosine` or `poly`.
     pub decay: Decay,
-    /// The exponent of `poly`.
+    /// Exponent of `poly`, above 0.
     pub power: f64,
-    /// Learning rate at the end, as a share of the highest.
+    /// Learning rate at the end, as a share of the highest, from 0 to 1.
     pub final_fraction: f64,
 }
 
@@ -57,7 +57,7 @@ impl ScheduleConfig {
         if self.epochs == 0 {
             return Err(TrainError::value("schedule.epochs", "is 0, must be at least 1"));
         }
-        // Of a run that counts steps, only the data tell how many epochs it has.
+        // The number of epochs of a run that counts steps depends on its data.
         let longest = if self.steps == 0 { self.epochs as f64 } else { f64::MAX };
         if !(0.0..=longest).contains(&self.warmup_epochs) {
             let reason =
@@ -85,7 +85,7 @@ impl ScheduleConfig {
             || step.is_multiple_of(self.evaluation_interval(steps_per_epoch))
     }
 
-    /// Steps since the evaluation before the one that is due at `step` or next after it.
+    /// Steps up to `step` since the last evaluation before it.
     pub fn steps_since_evaluation(&self, step: u64, steps_per_epoch: u64) -> u64 {
         let interval = self.evaluation_interval(steps_per_epoch);
         step - (step.max(1) - 1) / interval * interval
@@ -95,7 +95,7 @@ impl ScheduleConfig {
         if self.evaluate_every > 0 { self.evaluate_every } else { steps_per_epoch }
     }
 
-    /// The factor on the learning rate in `step`, counted from 0.
+    /// The factor on the learning rate in a step, counted from 0.
     pub fn factor(&self, step: u64, steps_per_epoch: u64) -> f64 {
         let total = self.total_steps(steps_per_epoch) as f64;
         let warmup = match self.warmup_steps {
@@ -103,7 +103,7 @@ impl ScheduleConfig {
             steps => steps as f64,
         };
         let (step, warmup) = (step as f64, warmup.min(total));
-        // The first step of a warm-up already moves: its rate is one step's share, not 0.
+        // The first step of a warmup has one step's share of the rate, not 0, so that it changes something.
         let rise = if step + 1.0 < warmup { (step + 1.0) / warmup } else { 1.0 };
         let fall = match self.decay {
             Decay::Cosine => {

@@ -1,8 +1,9 @@
-//! The curves of a run as TensorBoard reads them: an event file beside the tables, one for each start of the run.
+//! The curves of a run for TensorBoard: one event file in the run's folder for each start of the run.
 //!
-//! Each record of a file is an `Event` (`event.proto`, `summary.proto`). A process that is killed may leave half a record at the end of its file, hence a resumed run begins a file of its own, which
-//! sorts behind the others. Steps after its checkpoint are taken again; the `START` at the top of the file says so, and makes
-//! TensorBoard drop what the run before had written of them.
+//! Each record of a file is an `Event` (`event.proto`, `summary.proto`). A killed process may leave half a
+//! record at the end of its file, so a resumed run starts a new file, which sorts after the others. The steps
+//! after its checkpoint are taken again; the `START` at the top of the file makes TensorBoard drop the
+//! earlier records of these steps.
 
 mod records;
 
@@ -15,30 +16,30 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// How the files' names begin, as TensorBoard wants it.
+/// Prefix of the files' names that TensorBoard looks for.
 pub const PREFIX: &str = "events.out.tfevents.";
 
-/// Steps from one record to the next: a week of training stays below some megabytes.
+/// Steps between records: a week of training takes a few megabytes.
 const EVERY: u64 = 50;
 
-/// The event file of a run that is going on.
+/// The event file of a run in progress.
 #[derive(Debug)]
 pub struct EventLog {
     path: PathBuf,
     file: File,
-    /// Bytes of whole records.
+    /// Length of all complete records, in bytes.
     len: u64,
-    /// The first record that could not be written: told at the end, since a log is no reason to stop.
+    /// The first failure to write a record; reported at the end, since a log is not worth stopping for.
     failure: Option<std::io::Error>,
-    /// The step after which the images/s are counted, and when that was.
+    /// The step from which images/s are counted, and its time.
     since: (u64, Instant),
 }
 
 impl EventLog {
-    /// A new file in the run's folder, for a run that goes on after this step.
+    /// Creates a file in the run's folder, for a run that continues after this step.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub fn create(folder: &Path, step: u64) -> Result<EventLog> {
         let refuse = |path: &Path, source| TrainError::Io {
             action: "write",
@@ -46,7 +47,8 @@ impl EventLog {
             source,
             consequence: "",
         };
-        // Files are read in the order of their names, so that a clock which was set back must not count.
+        // TensorBoard reads files in the order of their names, so the name must not depend on a clock that
+        // was set back.
         let newest = newest(folder).map_err(|source| refuse(folder, source))?;
         let mut number = newest.map_or(0, |newest| newest + 1).max(now() as u64);
         let (path, file) = loop {
@@ -61,7 +63,7 @@ impl EventLog {
         let version = Message::default().bytes(field::VERSION, b"brain.Event:2");
         let start = Message::default().varint(field::STATUS, field::START);
         log.add(0, version);
-        // What is of this step or later is dropped.
+        // TensorBoard drops earlier records of this step and later ones.
         log.add(step + 1, Message::default().bytes(field::SESSION_LOG, &start.0));
         match log.failure.take() {
             None => Ok(log),
@@ -69,12 +71,12 @@ impl EventLog {
         }
     }
 
-    /// The file.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A step was taken; some of them are recorded.
+    /// Records a step; only one in 50 is written.
     pub fn step(&mut self, report: &StepReport) {
         let step = report.step;
         if !step.is_multiple_of(EVERY) {
@@ -94,7 +96,7 @@ impl EventLog {
         );
     }
 
-    /// The network was evaluated.
+    /// Records an evaluation.
     pub fn evaluation(&mut self, report: &EvaluationReport<'_>) {
         let row = &report.row;
         let groups: Vec<_> = report
@@ -123,11 +125,11 @@ impl EventLog {
         }
         scalars.extend(groups.iter().map(|(tag, value)| (tag.as_str(), *value)));
         self.scalars(row.step, &scalars);
-        // The time it took is none of training's.
+        // The time of the evaluation does not count toward the speed of training.
         self.since = (row.step, Instant::now());
     }
 
-    /// The first failure, if there was one.
+    /// Reports the first failure, if there was one.
     ///
     /// # Errors
     /// When a record could not be written.
@@ -147,7 +149,7 @@ impl EventLog {
         self.add(step, Message::default().bytes(field::SUMMARY, &summary.0));
     }
 
-    /// Appends a record in one piece, or takes back what was written of it.
+    /// Appends a record as a whole; on failure, removes the part that was written.
     fn add(&mut self, step: u64, what: Message) {
         let event = Message::default().double(field::TIME, now()).varint(field::STEP, step);
         let record = record(&[event.0, what.0].concat());
@@ -156,7 +158,7 @@ impl EventLog {
             Ok(()) => self.len += record.len() as u64,
             Err(error) => {
                 self.failure.get_or_insert(error);
-                // Were this to fail too, readers would stop at the half record, and the run would be as good.
+                // If this fails too, readers stop at the partial record, and the run itself is unharmed.
                 let _ = self.file.set_len(self.len);
             }
         }
@@ -168,7 +170,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
-/// The highest number of an event file in a folder.
+/// The highest number of the event files in a folder.
 fn newest(folder: &Path) -> std::io::Result<Option<u64>> {
     let mut newest = None;
     for entry in std::fs::read_dir(folder)? {
@@ -179,7 +181,7 @@ fn newest(folder: &Path) -> std::io::Result<Option<u64>> {
     Ok(newest)
 }
 
-/// Numbers of fields.
+/// Field numbers of the messages.
 mod field {
     /// Of `Event`.
     pub const TIME: u64 = 1;
@@ -192,7 +194,7 @@ mod field {
     /// Of `Summary.Value`.
     pub const TAG: u64 = 1;
     pub const VALUE: u64 = 2;
-    /// Of `SessionLog`, and its value for a start.
+    /// Of `SessionLog`, and the value that marks a start.
     pub const STATUS: u64 = 1;
     pub const START: u64 = 1;
 }

@@ -1,4 +1,4 @@
-//! A network that starts from the weights of another one, as segmentation does from a classifier.
+//! Starting a network from the weights of another one, for instance segmentation from a classifier.
 
 use crate::error::{Result, TrainError};
 use crate::tensors::{EMA, OPTIMIZER};
@@ -7,37 +7,37 @@ use pelk_models::families::Place;
 use pelk_models::{Network, WeightsFile};
 use std::path::Path;
 
-/// What became of the weights in a file.
+/// The weights that a network took from a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WarmStart {
-    /// Tensors taken over.
+    /// Number of tensors that were taken.
     pub taken: usize,
-    /// Names of the parameters and buffers that start fresh: those of heads.
+    /// Names of the parameters and buffers that keep their random values: those of heads.
     pub fresh: Vec<String>,
-    /// Names of the tensors in the file that the network does not have, or has in another shape.
+    /// Names of the tensors in the file that the network does not have, or has with another shape.
     pub unused: Vec<String>,
 }
 
-/// Replaces fresh values by those in a safetensors file: a checkpoint, or any file with PyTorch's names. Every tensor of the
-/// backbone must be there in its shape; those of heads are taken where they fit.
+/// Replaces random values by those in a safetensors file: a checkpoint, or any file with PyTorch's names. All
+/// tensors of the backbone must be there with their shapes; those of heads are taken if they fit.
 ///
 /// # Errors
-/// When the file cannot be read, or is of another backbone: names the tensor.
+/// When the file cannot be read, or has another backbone: names the tensor.
 pub(crate) fn apply(network: &Network, values: &mut HostParameters, path: &Path) -> Result<WarmStart> {
     let mut file = WeightsFile::read(path)?.tensors;
-    // A checkpoint to go on from holds the optimizer's state and the average too.
+    // A checkpoint with training state also has the optimizer's state and the averaged weights.
     file.retain(|name, _| !name.starts_with(OPTIMIZER) && !name.starts_with(EMA));
     let mut start = WarmStart::default();
     for spec in network.parameters()? {
         let refuse = |found: String| TrainError::Value {
             key: "weights",
             reason: format!(
-                "{} {found} {:?}, which {} has with shape {}: it is of another backbone; \
+                "{} {found} {:?}, which has shape {} in {}: the file is of another backbone; \
                  set model.* to that of the file",
                 path.display(),
                 spec.name,
-                network.config().name,
-                spec.shape
+                spec.shape,
+                network.config().name
             ),
         };
         match file.get(&spec.name) {

@@ -1,4 +1,4 @@
-//! A run is a function of its configuration and data: where it paused and on how many threads it ran leaves no trace.
+//! A run is a function of its configuration and data: pauses and the number of threads do not change it.
 
 mod common;
 
@@ -8,7 +8,8 @@ use pelk_train::{Checkpoint, Datasets, Limits, MetricsRow, Outcome};
 
 #[test]
 fn a_run_that_pauses_ends_in_the_same_bytes_as_one_that_does_not() {
-    // In the middle of the first epoch, of the second, on the boundary, after the first step, before the last.
+    // In the middle of the first epoch and the second, on the boundary, after the first step, before the
+    // last.
     pauses_leave_no_trace(&[], [3, 10, 12, 1, 23]);
 }
 
@@ -90,7 +91,7 @@ fn a_stop_that_the_observer_asks_for_can_be_resumed() {
 
 #[test]
 fn the_number_of_threads_and_of_loaders_changes_no_bit() {
-    // Large enough that every operator shares its work out.
+    // Large enough that every operator uses several threads.
     let datasets = Datasets { train: images([28, 28], 66, 1), test: images([28, 28], 40, 2) };
     let settings = [
         "model.depths=[1, 1, 1]",
@@ -127,8 +128,8 @@ fn the_seed_changes_the_result() {
 
 #[test]
 fn two_accumulated_passes_are_one_pass_of_both_batches() {
-    // ConvNeXt has no BatchNorm, the one place where the images of a pass see each other. A large eps keeps Adam's
-    // division from blowing rounding up where a gradient is almost zero.
+    // ConvNeXt has no BatchNorm, the only operator that mixes the images of a pass. A large eps keeps Adam's
+    // division from magnifying rounding errors of gradients near zero.
     let settings = [
         "model.name=convnext_atto",
         "model.drop_path=0",
@@ -143,7 +144,7 @@ fn two_accumulated_passes_are_one_pass_of_both_batches() {
     ];
     let run = |size: &str, accumulation: &str| {
         let folder = tempfile::tempdir().unwrap();
-        // 53 images: 3 steps an epoch either way.
+        // 53 images: 3 steps per epoch either way.
         let recorder = train(config(&[&settings[..], &[size, accumulation]].concat()), folder.path(), 6);
         Checkpoint::read(&recorder.last()).unwrap().tensors
     };

@@ -1,4 +1,4 @@
-//! What ends a run, and what can be resumed: every refusal names the file and the reason, and nothing is lost.
+//! What ends a run and what can be resumed: every error names the file and the reason, and nothing is lost.
 
 mod common;
 
@@ -36,7 +36,7 @@ fn a_run_that_diverges_ends_before_it_spoils_anything() {
 
 #[test]
 fn a_step_that_overflows_the_parameters_is_never_saved() {
-    // The first step's update is beyond the largest float, and it ends the epoch.
+    // The first step's update exceeds the largest float, and the step ends the epoch.
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(folder.path());
     let settings = [
@@ -51,7 +51,7 @@ fn a_step_that_overflows_the_parameters_is_never_saved() {
     assert!(!recorder.last().exists() && !recorder.best().exists());
 }
 
-/// Writes a checkpoint that `spoil` has changed, and expects that it is refused with these words.
+/// Writes a checkpoint changed by `spoil`, and expects an error with these words.
 fn refused(what: &str, checkpoint: &Checkpoint, spoil: impl FnOnce(&mut Checkpoint), words: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spoilt.safetensors");
@@ -85,7 +85,7 @@ fn what_is_no_state_of_this_run_is_refused() {
     for setting in ["seed=5", "optimizer.learning_rate=0.02", "schedule.epochs=5", "batch.size=8"] {
         refused(setting, &another(&[setting]), |_| (), &["another configuration"]);
     }
-    // A parameter, a buffer, a moment, an average: missing, or of another shape.
+    // A parameter, a buffer, a moment, an average: missing, or with another shape.
     let theta = "stages.0.0.large.weight";
     let moment = format!("optimizer.second.{theta}");
     let average = format!("ema.{theta}");
@@ -99,7 +99,7 @@ fn what_is_no_state_of_this_run_is_refused() {
             &[&format!("{name:?}"), "[2, 9]"],
         );
     }
-    refused("no mask", &good, |c| drop(c.masks.remove(theta)), &["masks, but says"]);
+    refused("no mask", &good, |c| drop(c.masks.remove(theta)), &["masks, but its metadata says"]);
     let other = ArrayD::from_elem(vec![2, 9], true);
     refused("another mask", &good, |c| drop(c.masks.insert(theta.into(), other)), &[theta, "[2, 9]"]);
     refused("too many steps", &good, |c| c.description.step = 25, &["25", "24"]);
@@ -140,7 +140,7 @@ fn files_of_other_programs_are_refused() {
     };
     names("no metadata", &with(None), &path, &["no description"]);
     names("no JSON", &with(Some("hello")), &path, &["cannot be used"]);
-    names("other JSON", &with(Some("{\"format\": \"pt\"}")), &path, &["format is none", "reads 4"]);
+    names("other JSON", &with(Some("{\"format\": \"pt\"}")), &path, &["format is missing", "reads format 4"]);
     names(
         "later format",
         &with(Some(&text.replacen("\"format\":4", "\"format\":5", 1))),
@@ -286,7 +286,7 @@ fn a_folder_that_cannot_be_written_is_named() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
     #[cfg(target_os = "linux")]
     {
-        // A folder in which not even the administrator can make a file.
+        // A folder in which not even root can create a file.
         let message = message_of(Run::create(Path::new("/proc"), &config(&[])));
         assert!(message.contains("cannot write /proc/config.toml"), "{message}");
     }
@@ -391,12 +391,12 @@ fn earlier_states_are_kept_and_a_run_can_go_back_to_one() {
     again.run(common::up_to(5), &mut recorder).unwrap();
     run.save(&again.checkpoint().unwrap(), 3).unwrap();
     assert_eq!(std::fs::read(run.last()).unwrap(), last);
-    // Without earlier states none are kept.
+    // One checkpoint in all means no earlier ones.
     run.save(&again.checkpoint().unwrap(), 1).unwrap();
     assert!(kept().is_empty());
 }
 
-/// Images of which one cannot be read until it is mended.
+/// Images of which one cannot be read.
 struct Unreadable {
     images: std::sync::Arc<pelk_data::ImageDataset>,
     /// The image.
@@ -431,7 +431,7 @@ fn an_image_that_cannot_be_read_ends_the_run_after_a_checkpoint() {
     let mut recorder = Recorder::new(folder.path());
     let error = on(Some(30)).run(Limits::default(), &mut recorder).unwrap_err();
     assert!(error.to_string().contains("images/30.png"), "{error}");
-    // The state after the last step that was taken, wherever the schedule would have saved.
+    // The state after the last step, whether or not a checkpoint was due.
     let step = recorder.reports.len() as u64;
     let checkpoint = Checkpoint::read(&recorder.last()).unwrap();
     assert_eq!(checkpoint.description.step, step);

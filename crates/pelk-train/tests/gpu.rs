@@ -1,5 +1,5 @@
-//! Training on the GPU: along the CPU's losses, to the same bits every time, in memory that does not grow, and with a whole
-//! checkpoint when the device goes away.
+//! Training on the GPU: losses close to the CPU's, the same bits every time, constant memory, and an intact
+//! checkpoint when the device is lost.
 
 mod common;
 
@@ -12,7 +12,7 @@ fn on(gpu: Gpu, config: TrainConfig) -> Trainer<GpuBackend> {
     Trainer::new(GpuBackend::new(gpu), config, datasets()).unwrap()
 }
 
-/// Trains up to `step` on the GPU, from the checkpoint in `recorder`'s folder where there is one.
+/// Trains up to `step` on the GPU, from the checkpoint in `recorder`'s folder if there is one.
 fn go_on(gpu: Gpu, config: TrainConfig, recorder: &mut Recorder, step: u64) {
     let mut trainer = on(gpu, config);
     if recorder.last().exists() {
@@ -30,7 +30,7 @@ fn losses_are_those_of_the_cpu() {
     let Some(gpu) = pelk_testing::gpu() else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut recorders = [Recorder::new(folder.path()), Recorder::new(folder.path())];
-    // A small rate: a network of eight channels on batches of four magnifies rounding soon.
+    // A small rate, since a network of eight channels on batches of four quickly magnifies rounding errors.
     let settings = ["optimizer.learning_rate=0.001"];
     trainer(config(&settings)).run(up_to(STEPS), &mut recorders[0]).unwrap();
     on(gpu, config(&settings)).run(up_to(STEPS), &mut recorders[1]).unwrap();
@@ -100,9 +100,10 @@ fn a_gradient_that_overflows_its_16_bits_costs_a_step_and_no_more() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(folder.path());
-    // Dense and unmixed: the masks that a run draws before its first step change weights too, and mixed batches overflow at will.
+    // Dense and unmixed: masks change weights too, before the first step, and mixed batches overflow at
+    // random.
     let half = || config(&["batch.float16=true", "sparsity.sparsity=0", "data.mix.probability=0"]);
-    // As if the factor had grown as far as it may, where the gradient of the logits is beyond 65,504.
+    // The largest possible factor, with which the gradient of the logits exceeds 65,504.
     let mut checkpoint = on(gpu.clone(), half()).checkpoint().unwrap();
     let scale = r#"{ "factor": 16777216.0, "good_steps": 7 }"#;
     checkpoint.description.training.as_mut().unwrap().loss_scale = Some(serde_json::from_str(scale).unwrap());
@@ -136,7 +137,7 @@ fn memory_does_not_grow() {
     let Some(gpu) = pelk_testing::own_gpu(Options::default()) else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut trainer = on(gpu.clone(), config(&[]));
-    // One epoch, with its evaluation, has asked for all sizes that there are.
+    // One epoch with its evaluation has used buffers of all sizes.
     trainer.run(up_to(6), &mut Recorder::new(folder.path())).unwrap();
     let before = gpu.memory_use();
     trainer.run(up_to(STEPS), &mut Recorder::new(folder.path())).unwrap();
@@ -159,7 +160,8 @@ fn a_run_that_diverges_ends_before_it_spoils_anything() {
 
 #[test]
 fn a_lost_device_ends_the_run_and_the_last_checkpoint_is_whole() {
-    // Between two checkpoints, and in a step whose checkpoint is due: the last one is the epoch's, after step 6.
+    // Between two checkpoints, and in a step whose checkpoint is due: the last one is that of step 6, the
+    // epoch's.
     for after in [7, 8] {
         let Some(gpu) = pelk_testing::own_gpu(Options::default()) else { return };
         let folder = tempfile::tempdir().unwrap();
@@ -176,7 +178,7 @@ fn a_lost_device_ends_the_run_and_the_last_checkpoint_is_whole() {
         for part in ["was lost", "last checkpoint"] {
             assert!(error.to_string().contains(part), "{error} lacks {part}");
         }
-        // Whoever has no other GPU goes on without.
+        // Training resumes on the CPU.
         let mut trainer = restored(config(&[]), &recorder.last()).unwrap();
         assert_eq!(trainer.step(), 6);
         trainer.run(Limits::default(), &mut Recorder::new(folder.path())).unwrap();

@@ -1,5 +1,5 @@
-//! Hundreds of malformed inputs of every kind: each gets an error, or is read as what it then is; none panics, hangs or fills
-//! the memory. One test alone in its process, so that the process's peak memory is its own.
+//! Hundreds of malformed inputs of all kinds: each causes an error, or is read as what it now is; none causes
+//! a panic, hangs or fills the memory. A single test in its own process, to measure its peak memory.
 
 #![expect(clippy::print_stdout, reason = "an abort leaves no other trace")]
 
@@ -13,18 +13,18 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// An input takes milliseconds; this says that it would have gone on, also on a machine with much else to do.
+/// Reading an input takes milliseconds; after this time it hangs, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// What all of it may add to the peak memory: the largest picture that may be announced takes 256 MiB.
+/// Limit on the increase of peak memory: the largest allowed picture takes 256 MiB.
 const MEMORY: u64 = 512 << 20;
 
-/// What reading a file came to.
+/// The result of reading a file.
 type Answer = Result<(), String>;
 
 struct Case {
-    /// What was done to it.
+    /// What was done to the file.
     name: String,
-    /// What the file is called.
+    /// Name of the file.
     file: &'static str,
     bytes: Box<dyn Fn() -> Vec<u8> + Send>,
     read: fn(&Path) -> Answer,
@@ -35,7 +35,7 @@ struct Case {
 #[derive(Default)]
 struct Cases(Vec<Case>);
 
-/// A format: what its files are called, how they are read, and a whole file.
+/// A format: the name of its files, their reader, and an intact file.
 #[derive(Clone, Copy)]
 struct Format<'a> {
     file: &'static str,
@@ -55,7 +55,7 @@ impl Cases {
         self.0.push(Case { name, file: format.file, bytes: Box::new(bytes), read: format.read, maybe_valid });
     }
 
-    /// Files that end somewhere, `count` of them.
+    /// Adds `count` truncated files.
     fn truncate(&mut self, format: Format, count: usize) {
         for number in 0..count {
             let part = format.whole[..format.whole.len() * number / count].to_vec();
@@ -63,7 +63,7 @@ impl Cases {
         }
     }
 
-    /// Files in which one bit is another, in the first `header` bytes or anywhere.
+    /// Adds `count` files with one flipped bit, in the first `header` bytes or anywhere.
     fn flip(&mut self, format: Format, count: usize, header: usize) {
         let mut state = 7_u64;
         for number in 0..count {
@@ -76,7 +76,7 @@ impl Cases {
         }
     }
 
-    /// A file in which these bytes stand at a place.
+    /// Adds a file with these bytes at an offset.
     fn put(&mut self, format: Format, name: &str, place: usize, bytes: &[u8]) {
         let mut whole = format.whole.to_vec();
         whole[place..place + bytes.len()].copy_from_slice(bytes);
@@ -174,7 +174,7 @@ fn picture_cases(cases: &mut Cases) {
             cases.put(format, what, frame + 5, &sizes);
         }
         if ["420.jpg", "progressive.jpg"].contains(&name) {
-            // The data end early, with the mark of the end: gray from there on, as for libjpeg, which only warns of it.
+            // The data end early, with an end marker: the rest is gray, as in libjpeg, which only warns.
             let mut large = whole.clone();
             large[frame + 5..frame + 9].copy_from_slice(&[0x24, 0xf2, 0x24, 0xf2]);
             cases.add(format, "9458 x 9458 pixels, just below what is read", true, move || large.clone());
@@ -189,7 +189,7 @@ fn picture_cases(cases: &mut Cases) {
         let format = Format { file: name, read: picture, whole: &whole };
         cases.flip(format, 24, 64);
         if name.ends_with("png") {
-            // The mark of the end is not waited for.
+            // The end marker is not required.
             cases.truncate(Format { whole: &whole[..whole.len() - 12], ..format }, 12);
             for (side, what) in
                 [(0x7fff_ffff_u32, "2^31 x 2^31 pixels"), (9458, "9458 x 9458"), (0, "no pixels")]
@@ -204,7 +204,11 @@ fn picture_cases(cases: &mut Cases) {
         ("no picture", &b"<html>not found</html>"[..]),
         ("PNM of 2^32 pixels a side", b"P6 4294967295 4294967295 255\n"),
         ("PNM of numbers without an end", b"P2 9 9 255\n999999999999999999999999999999999"),
-        ("BMP of 2^31 pixels a side", b"BM\x36\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\xff\xff\xff\x7f\xff\xff\xff\x7f\x01\0\x18\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        (
+            "BMP of 2^31 pixels a side",
+            b"BM\x36\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\xff\xff\xff\x7f\
+               \xff\xff\xff\x7f\x01\0\x18\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        ),
         ("GIF of 65535 pixels a side", b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x08\0;"),
         ("only the marks of JPEG", b"\xff\xd8\xff\xd9"),
         ("fill without an end", &[[0xff, 0xd8].as_slice(), &[0xff; 4000]].concat()),
@@ -302,14 +306,14 @@ fn checkpoint_cases(cases: &mut Cases, whole: &[u8]) {
     }
 }
 
-/// The most memory that this process has had, in bytes; none where the system does not say.
+/// Peak memory of this process, in bytes; `None` if the system does not report it.
 fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(1024 * line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?)
 }
 
-/// Reads a file on a thread of its own, so that what hangs or panics is told by its name.
+/// Reads a file on its own thread, so that a hang or panic is reported with the name of the case.
 fn read(name: &str, path: PathBuf, read: fn(&Path) -> Answer) -> Answer {
     let (sender, receiver) = mpsc::channel();
     let reader = std::thread::spawn(move || sender.send(read(&path)));
@@ -342,7 +346,7 @@ fn malformed_files_are_errors_and_neither_panic_nor_hang_nor_fill_the_memory() {
     let before = peak_memory();
     let mut wrong = Vec::new();
     for case in &cases.0 {
-        // An abort leaves no message; with --nocapture the last line then tells where.
+        // An abort leaves no message, but with --nocapture the last line is the name of the case.
         println!("{}", case.name);
         let path = folder.path().join(case.file);
         fs::write(&path, (case.bytes)()).unwrap();

@@ -1,4 +1,5 @@
-//! What a step does to parameters: decay, clipping, slower layers, the two algorithms; and the average that follows it.
+//! The effect of a step on parameters (decay, clipping, layer decay, the two algorithms) and on their
+//! average.
 
 mod common;
 
@@ -20,7 +21,7 @@ fn only_weights_are_decayed() {
     let host: HostParameters =
         specs.iter().map(|spec| (spec.name.clone(), ArrayD::from_elem(&spec.shape[..], 2.0))).collect();
     let mut parameters = Parameters::upload(&backend, &host).unwrap();
-    // Gradients of zero leave decay as the only thing that moves a parameter.
+    // With gradients of zero, only decay changes parameters.
     let zeros: BTreeMap<_, _> = specs
         .iter()
         .filter(|spec| spec.role != Role::Buffer)
@@ -36,7 +37,7 @@ fn only_weights_are_decayed() {
         let wanted = if spec.role == Role::Weight { 2.0 * (1.0 - LEARNING_RATE * DECAY) as f32 } else { 2.0 };
         assert!(after[&spec.name].iter().all(|&value| value == wanted), "{} ({:?})", spec.name, spec.role);
     }
-    // What counts as a weight: kernels and matrices, not vectors and not position embeddings.
+    // Weights are kernels and matrices, but not vectors or position embeddings.
     for spec in specs.iter().filter(|spec| spec.role != Role::Buffer) {
         let kernel = spec.shape.len() > 1 && !spec.name.starts_with("positions.");
         assert_eq!(spec.role == Role::Weight, kernel, "{}", spec.name);
@@ -44,7 +45,8 @@ fn only_weights_are_decayed() {
     assert!(specs.iter().any(|spec| spec.name.starts_with("positions.")));
 }
 
-/// One step of a vector of the classifier and one of the first stage, from zero, by the gradient (3, 4) of each.
+/// One step of two vectors from zero, one of the classifier and one of the first stage, each with gradient
+/// (3, 4).
 fn step(settings: OptimizerConfig) -> [ArrayD<f32>; 2] {
     let backend = CpuBackend::new().unwrap();
     let names = ["head.bias", "stages.0.0.gamma"];
@@ -94,7 +96,8 @@ fn gradients_are_clipped_by_the_norm_of_all_together_and_early_layers_are_slow()
 
 #[test]
 fn the_algorithms_differ_as_defined() {
-    // Adam's first step has the length of the learning rate whatever the gradient; Nesterov's looks ahead by the momentum.
+    // Adam's first step has the size of the learning rate for any gradient; Nesterov's looks ahead by the
+    // momentum.
     let [adam, _] = step(OptimizerConfig::default());
     assert_near(&adam, [-0.5, -0.5]);
     let [nesterov, _] = step(OptimizerConfig { algorithm: Algorithm::Sgd, ..OptimizerConfig::default() });
@@ -131,7 +134,7 @@ fn averaged_weights_are_those_of_the_definition() {
         compared += 1;
     }
     assert!(compared > 30, "{compared} tensors");
-    // And it is the average that the second set of scores is of.
+    // The second set of scores is that of the average.
     let row = recorder.rows[0];
     assert_ne!(row.ema.unwrap().loss, row.test.loss);
 }

@@ -1,4 +1,4 @@
-//! Training on images whose places have classes of their own.
+//! Training on images with one class per square.
 
 mod common;
 
@@ -9,7 +9,7 @@ use pelk_train::{Datasets, Limits, TrainConfig, Trainer};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// 8 x 8 images of 2 x 2 places, each black (background), dark (class 1) or bright (class 2).
+/// 8 x 8 images of 2 x 2 squares, each black (background), dark (class 1) or bright (class 2).
 struct Places {
     properties: Properties,
 }
@@ -50,7 +50,12 @@ impl Dataset for Places {
 }
 
 const TEXT: &str = r#"
-    model = { name = "pelk_atto", depths = [1], widths = [16], kernels = [3], stem_stride = 4, position = "none" }
+    model.name = "pelk_atto"
+    model.depths = [1]
+    model.widths = [16]
+    model.kernels = [3]
+    model.stem_stride = 4
+    model.position = "none"
     data.dataset = "places"
     data.augmentation = { crop_padding = 0, flip_probability = 0.0, erasing_probability = 0.0 }
     batch = { size = 9, evaluation_size = 40 }
@@ -73,7 +78,7 @@ fn every_place_is_learned_and_measured_but_the_background() {
     let last = recorder.evaluations.last().unwrap();
     let accuracies = (last.confusion.accuracy(), last.top5_accuracy);
     assert_eq!(accuracies, (1.0, 1.0), "places are told apart by their brightness");
-    // Of 81 x 4 places a third is black.
+    // A third of the 81 x 4 squares is black.
     assert_eq!([0, 1, 2].map(|class| last.confusion.labels(class)), [0, 108, 108]);
     let groups: Vec<_> =
         last.groups.iter().map(|group| (group.name.as_str(), group.labels, group.correct)).collect();
@@ -83,7 +88,7 @@ fn every_place_is_learned_and_measured_but_the_background() {
 
 #[test]
 fn the_background_is_no_choice() {
-    // The network learns to name nothing else, and is measured by what it holds most likely after it.
+    // The network learns to predict nothing else, and is measured by its second choice.
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(folder.path());
     trainer(&["loss.background_weight=1000"]).unwrap().run(Limits::default(), &mut recorder).unwrap();

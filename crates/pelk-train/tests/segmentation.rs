@@ -1,4 +1,4 @@
-//! Training and asking networks that give a class to each pixel.
+//! Training and running networks that classify pixels.
 
 mod common;
 
@@ -12,11 +12,12 @@ use pelk_train::{
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Gray images, dark on the left and bright on the right of an edge, or striped; a column beside the edge has no label.
+/// Gray images, dark to the left of an edge and bright to its right, or striped; a column at the edge has no
+/// label.
 struct Halves {
     /// Whether images differ in size.
     differ: bool,
-    /// Whether nothing at all is labeled.
+    /// Whether nothing is labeled.
     unlabeled: bool,
     properties: Properties,
 }
@@ -59,7 +60,7 @@ impl Dataset for Halves {
 
 const TEXT: &str = r#"
     data.dataset = "halves"
-    data.augmentation = { crop_padding = 0, crop_size = 16, flip_probability = 0.5, erasing_probability = 0.0 }
+    data.augmentation = {crop_padding = 0, crop_size = 16, flip_probability = 0.5, erasing_probability = 0.0}
     batch = { size = 8, evaluation_size = 7 }
     loss.label_smoothing = 0.0
     schedule = { epochs = 12, warmup_epochs = 0.5, decay = "poly" }
@@ -190,7 +191,7 @@ fn sizes_and_mirror_images_are_averaged_as_probabilities() {
     for row in log_probabilities.rows() {
         assert!((row.iter().map(|value| value.exp()).sum::<f32>() - 1.0).abs() < 1e-5);
     }
-    // Who averages over mirror images sees a mirrored image mirrored.
+    // With mirrored images averaged, the result for a mirrored image is mirrored.
     let mirrored = ask(&many, &image.slice(s![.., .., ..;-1, ..]).as_standard_layout().to_owned());
     let back = mirrored.slice(s![.., .., ..;-1, ..]);
     assert!(log_probabilities.iter().zip(back).all(|(a, b)| (a - b).abs() < 1e-4));
@@ -200,7 +201,7 @@ fn sizes_and_mirror_images_are_averaged_as_probabilities() {
         let sum: f32 = logits.iter().map(|logit| logit.exp()).sum();
         assert!(logits.iter().zip(mean).all(|(logit, mean)| (logit - sum.ln() - mean).abs() < 1e-4));
     }
-    // Brought to 9 x 11 pixels and back.
+    // Resized to 9 x 11 pixels and back.
     let fit = InferenceConfig { fit: [11, 9], ..InferenceConfig::default() };
     assert_eq!(ask(&fit, &image).dim(), (1, 18, 22, 3));
     assert_eq!(
@@ -257,7 +258,7 @@ fn what_does_not_fit_is_refused_by_name() {
         TrainConfig::parse("test", TEXT, &["inference.window=9".to_owned()]).unwrap_err().to_string();
     assert!(message.contains("`inference.stride`"), "{message}");
 
-    // A classifier of whole images cannot be asked by windows, and images with one class have no use for UperNet.
+    // A classifier of whole images cannot run on windows, and images with one class have no use for UperNet.
     let classifier = common::trainer(common::config(&["inference={window=8, stride=4}"]));
     assert!(classifier.predictor(InferenceConfig { flip: true, ..InferenceConfig::default() }).is_err());
     let made = Trainer::new(

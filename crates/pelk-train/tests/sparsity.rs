@@ -1,4 +1,4 @@
-//! What holds of the weights all through sparse training.
+//! Properties of the weights during sparse training.
 
 mod common;
 
@@ -45,7 +45,7 @@ fn about_as_many_weights_are_absent_as_asked_for_and_the_table_counts_them() {
     let (weights, others): (usize, usize) = (of(Role::Weight).sum(), of(Role::NoDecay).sum());
     let absent = |mask: &ndarray::ArrayD<bool>| mask.iter().filter(|present| !**present).count();
     let zeros: usize = checkpoint.masks.values().map(absent).sum();
-    // 2,700 weights of which 0.4 are absent, drawn at random: five deviations are 0.05.
+    // 0.4 of 2,700 weights are absent, drawn at random: five standard deviations are 0.05.
     let share = zeros as f64 / weights as f64;
     assert!((share - 0.4).abs() < 0.05, "{share}");
     assert_eq!(recorder.rows[0].nonzeros, (weights + others - zeros) as u64);
@@ -66,7 +66,7 @@ fn masks_change_when_they_are_due_and_stay_otherwise() {
     for (name, mask) in &first {
         let before = mask.iter().filter(|present| **present).count();
         let moved = mask.iter().zip(&changed[name]).filter(|(before, after)| **before && !**after).count();
-        // At most those that were removed; after 4 of 12 steps three quarters of the first rate are left.
+        // At most those that were removed; after 4 of 12 steps three quarters of the initial rate are left.
         let rate = 0.005 + (0.3 - 0.005) * 0.75;
         assert!(moved <= (rate * before as f64).ceil() as usize, "{name}: {moved} of {before}");
     }
@@ -86,7 +86,7 @@ fn weights_that_are_sparse_already_keep_their_zeros() {
     let other = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(other.path());
     let dense = trainer(config(&settings[1..])).run(up_to(1), &mut recorder).unwrap_err().to_string();
-    assert!(dense.contains("`sparsity.densities`") && dense.contains("none is zero"), "{dense}");
+    assert!(dense.contains("`sparsity.densities`") && dense.contains("no initial weight is zero"), "{dense}");
     let mut tuned = trainer(config(&settings));
     tuned.warm_start().unwrap();
     tuned.run(up_to(3), &mut recorder).unwrap();
@@ -99,7 +99,7 @@ fn weights_that_are_sparse_already_keep_their_zeros() {
             "{name}"
         );
     }
-    // And they go on from their own checkpoints.
+    // They also resume from their own checkpoints.
     let mut resumed = restored(config(&settings), &recorder.last()).unwrap();
     resumed.run(Limits::default(), &mut recorder).unwrap();
     assert_eq!(Checkpoint::read(&recorder.last()).unwrap().masks, masks);

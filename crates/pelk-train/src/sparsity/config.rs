@@ -3,40 +3,41 @@
 use crate::error::{Result, TrainError};
 use serde::{Deserialize, Serialize};
 
-/// Which share of the weights is absent, and how often others take their place.
+/// Which share of the weights is absent, and how often the masks change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SparsityConfig {
-    /// The share of the weights that is absent, 0.4 in SLaK and PeLK; 0 trains a dense network.
+    /// Share of the weights that are absent, from 0 (a dense network) to below 1; 0.4 in SLaK and PeLK.
     pub sparsity: f64,
-    /// How the tensors share it: `snip`, `uniform`, or `weights` as they are.
+    /// How sparsity is distributed over tensors: `snip` (by sensitivity), `uniform`, or `weights` (keep the
+    /// zeros of the initial weights).
     pub densities: Densities,
-    /// Steps from one change of the masks to the next; 0 leaves them as they are.
+    /// Steps between changes of the masks; 0 never changes them.
     pub update_every: u64,
-    /// The share of the weights present that a change removes, at the beginning; it falls with half a cosine.
+    /// Share of the present weights that a change removes at the start of the run; falls with half a cosine.
     pub prune_rate: f64,
-    /// The same at the end of the run.
+    /// Share of the present weights that a change removes at the end of the run.
     pub final_prune_rate: f64,
 }
 
-/// How the tensors share the sparsity.
+/// How sparsity is distributed over tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Densities {
-    /// By the sensitivity of the loss to each weight on the first batch (SNIP, Lee et al., 2019): what is present most where it
-    /// matters most.
+    /// By the sensitivity of the loss to each weight on the first batch (SNIP, Lee et al., 2019): tensors
+    /// that matter most are the densest.
     #[default]
     Snip,
-    /// Alike.
+    /// The same density for all tensors.
     Uniform,
-    /// The weights that the run starts from are sparse already: those that are not zero are present. For fine-tuning, with
+    /// The initial weights are sparse already: those that are not zero are present. For fine-tuning, with
     /// `update_every = 0`.
     Weights,
 }
 
 impl Default for SparsityConfig {
     fn default() -> SparsityConfig {
-        // SLaK's command line; its tiny model changes half of the weights every 2000 steps instead.
+        // As in SLaK's command line; its tiny model changes half of the weights every 2000 steps instead.
         SparsityConfig {
             sparsity: 0.0,
             densities: Densities::Snip,
@@ -61,7 +62,7 @@ impl SparsityConfig {
         Ok(())
     }
 
-    /// Whether weights are masked.
+    /// Whether weights are masked at all.
     pub fn is_on(&self) -> bool {
         self.sparsity > 0.0 || self.densities == Densities::Weights
     }
@@ -71,7 +72,7 @@ impl SparsityConfig {
         self.update_every > 0 && step.is_multiple_of(self.update_every)
     }
 
-    /// The share of the weights present that a change after `step` of `total` steps removes.
+    /// The share of the present weights that a change after `step` of `total` steps removes.
     pub(crate) fn rate(&self, step: u64, total: u64) -> f64 {
         let progress = step as f64 / total.max(1) as f64;
         let fall = 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos());

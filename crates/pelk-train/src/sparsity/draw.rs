@@ -7,7 +7,8 @@ use crate::error::{Result, TrainError};
 use pelk_autodiff::{Backend, ParameterSpec, Parameters, to_host};
 use std::collections::BTreeMap;
 
-/// Decides which weights are absent. `gradients` are those of the first batch, computed only where SNIP needs them.
+/// Decides which weights are absent. `gradients` are those of the first batch, computed only where SNIP needs
+/// them.
 ///
 /// # Errors
 /// When the backend refuses, `gradients` fails, or the weights are said to be sparse and are not.
@@ -32,8 +33,8 @@ pub(crate) fn draw<B: Backend>(
     };
     let masks = Masks::draw(backend, seed, specs, parameters, densities.as_ref())?;
     if densities.is_none() && masks.is_empty() {
-        let reason = "is weights, but none of the weights that the run starts from is zero: set `weights` to the \
-                      checkpoint of a sparse network, or sparsity.densities to snip";
+        let reason = "is weights, but no initial weight is zero: set `weights` to the checkpoint of a \
+                      sparse network, or sparsity.densities to snip";
         return Err(TrainError::value("sparsity.densities", reason));
     }
     Ok(masks)

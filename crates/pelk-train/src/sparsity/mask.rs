@@ -2,14 +2,14 @@
 
 use rand::{Rng, RngExt};
 
-/// Each of `len` weights present with probability `density`.
+/// A random mask: each of `len` weights is present with probability `density`.
 pub(crate) fn random(rng: &mut impl Rng, len: usize, density: f64) -> Vec<bool> {
     (0..len).map(|_| rng.random::<f64>() < density).collect()
 }
 
-/// Removes the share `rate` of the weights present, rounded up, those of the smallest magnitude; then lets absent weights,
-/// the removed ones among them, come back, each with the same probability, as many as were removed on average. What is
-/// removed becomes 0, and so does what comes back, to grow from there. Returns how many weights were removed.
+/// Removes the share `rate` of the present weights, rounded up: those of the smallest magnitude. Then adds
+/// absent weights, each with the same probability and possibly one just removed, on average as many as were
+/// removed. Removed weights become 0, and added ones start from 0. Returns the number of removed weights.
 pub(crate) fn prune_and_regrow(
     rng: &mut impl Rng,
     weights: &mut [f32],
@@ -21,7 +21,7 @@ pub(crate) fn prune_and_regrow(
     if removed == 0 {
         return 0;
     }
-    // By place where magnitudes are equal, so that the choice is the same every time.
+    // Equal magnitudes go by index, so that the choice is always the same.
     let order = |a: &usize, b: &usize| weights[*a].abs().total_cmp(&weights[*b].abs()).then(a.cmp(b));
     ranked.select_nth_unstable_by(removed - 1, order);
     for &i in &ranked[..removed] {
@@ -62,7 +62,8 @@ mod tests {
             }
             back += present.iter().filter(|present| **present).count() - 375;
         }
-        // Of 625 absent ones each comes with probability 1/5: 125 on average, with a deviation of 10 in each of 200 trials.
+        // Of 625 absent ones each comes with probability 1/5: 125 on average, with a deviation of 10 in each
+        // of 200 trials.
         let mean = back as f64 / 200.0;
         assert!((mean - 125.0).abs() < 5.0 * 10.0 / 200_f64.sqrt(), "{mean}");
     }

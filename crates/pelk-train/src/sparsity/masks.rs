@@ -10,7 +10,7 @@ use pelk_random::{Purpose, name_hash, stream};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Tensors this dense are left without a mask, as in SLaK.
+/// Tensors of at least this density have no mask, as in SLaK.
 const DENSE: f64 = 0.99;
 
 /// Which weights are present.
@@ -28,13 +28,14 @@ struct Mask<T> {
     factors: T,
 }
 
-/// Whether a parameter is one of those that masks lie over.
+/// Whether a parameter can have a mask.
 pub(crate) fn is_maskable(spec: &ParameterSpec) -> bool {
     spec.role == Role::Weight
 }
 
 impl<B: Backend> Masks<B> {
-    /// Masks drawn at random, by name as dense as `densities` say; those of `weights` as they are where it gives none.
+    /// Masks drawn at random with the given densities, by name; without densities, the nonzero `weights` are
+    /// present.
     pub fn draw(
         backend: &B,
         seed: u64,
@@ -122,8 +123,8 @@ impl<B: Backend> Masks<B> {
         self.unmasked + self.masks.values().map(present).sum::<u64>()
     }
 
-    /// Sets absent weights to 0, which a step has moved; and their velocity, where the optimizer has one. Adam's moments stay, as
-    /// in SLaK.
+    /// Sets absent weights, which a step has changed, back to 0, and with them their velocity, if the
+    /// optimizer has one. Adam's moments stay, as in SLaK.
     pub fn apply(
         &self,
         backend: &B,
@@ -141,7 +142,7 @@ impl<B: Backend> Masks<B> {
         Ok(())
     }
 
-    /// Lets the share `rate` of the weights of each tensor change places, after `step` steps; see [`mask::prune_and_regrow`].
+    /// Replaces the share `rate` of each tensor's weights after `step` steps, see [`mask::prune_and_regrow`].
     pub fn update(
         &mut self,
         backend: &B,

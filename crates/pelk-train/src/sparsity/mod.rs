@@ -1,10 +1,10 @@
-//! Dynamic sparsity as in SLaK (arXiv 2207.03620), whose rules PeLK follows: part of the weights is absent, and which
-//! ones changes during training.
+//! Dynamic sparsity as in SLaK (arXiv 2207.03620), whose rules PeLK follows: part of the weights is absent,
+//! and which ones changes during training.
 //!
-//! Masks cover all weights: kernels and matrices of any number of dimensions, and the parameters of peripheral kernels
-//! (theta) in their shared form; never biases, norms, layer scales or position embeddings. The density of each tensor
-//! is decided once ([`scores`]); which of its weights are present is drawn at random, and part of it again at regular
-//! intervals ([`mask`]).
+//! Masks cover all weights: kernels and matrices of any number of dimensions, and the parameters of
+//! peripheral kernels (theta) in their shared form; never biases, norms, layer scales or position embeddings.
+//! The density of each tensor is decided once ([`scores`]); which of its weights are present is drawn at
+//! random, and part of it again at regular intervals ([`mask`]).
 
 mod config;
 mod draw;

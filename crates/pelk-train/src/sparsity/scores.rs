@@ -1,9 +1,10 @@
-//! How dense each tensor is to be.
+//! The density of each tensor.
 
 use std::collections::BTreeMap;
 
-/// The share of each tensor's weights among the `share` of all weights that the loss is most sensitive to, by `|w dL/dw|`
-/// (SNIP, Lee et al., 2019, Eq. 5 and 6, over all tensors together). The scores are those absolute products, by tensor.
+/// The densities that keep the `share` of all weights to which the loss is most sensitive, by `|w dL/dw|`
+/// (SNIP, Lee et al., 2019, Eq. 5 and 6, over all tensors together). The scores are these absolute products,
+/// by tensor.
 pub(crate) fn snip(scores: &BTreeMap<String, Vec<f32>>, share: f64) -> BTreeMap<String, f64> {
     let mut all: Vec<f32> = scores.values().flatten().copied().collect();
     let kept = (share * all.len() as f64) as usize;
@@ -17,7 +18,7 @@ pub(crate) fn snip(scores: &BTreeMap<String, Vec<f32>>, share: f64) -> BTreeMap<
         return densities(&|_| false);
     }
     let (_, &mut threshold, _) = all.select_nth_unstable_by(kept - 1, |a, b| b.total_cmp(a));
-    // Zeros are no sensitivity, wherever the threshold lies: taps that no pixel reaches get no share.
+    // A score of zero is never kept, even at a threshold of zero: a tap that no pixel reaches has no effect.
     densities(&|score| score >= threshold && score > 0.0)
 }
 

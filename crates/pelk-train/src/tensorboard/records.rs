@@ -1,9 +1,10 @@
-//! Records and messages, as bytes: what an event file is made of.
+//! Records and messages as bytes: the parts of an event file.
 //!
-//! A file is a sequence of records (TensorFlow's `record_writer.h`), each a message in protocol buffers' encoding. Of both only
-//! what scalars need is written here, some dozen lines, where a crate would bring a compiler of protocol buffers along.
+//! A file is a sequence of records (TensorFlow's `record_writer.h`), each a message in protocol buffer
+//! encoding. This is the part that scalars need, a few dozen lines; a crate would bring a protocol buffer
+//! compiler with it.
 
-/// A message of protocol buffers, field by field: the field's number and the form of its value, then the value.
+/// A protocol buffer message, field by field: the field's number and its wire type, then the value.
 #[derive(Debug, Default)]
 pub struct Message(pub Vec<u8>);
 
@@ -33,7 +34,7 @@ impl Message {
         self
     }
 
-    /// Seven bits a byte, the lowest first; the high bit says that more follow.
+    /// Seven bits per byte, the lowest first; the high bit is set if more bytes follow.
     fn number(&mut self, mut value: u64) {
         while value > 0x7f {
             self.0.push(value as u8 | 0x80);
@@ -43,18 +44,18 @@ impl Message {
     }
 }
 
-/// The length and the data, each with its checksum.
+/// A record: the length and the data, each followed by its checksum.
 pub fn record(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
     [&length, &masked(crc32c(&length)).to_le_bytes()[..], data, &masked(crc32c(data)).to_le_bytes()].concat()
 }
 
-/// A checksum as records store it, so that data which hold checksums do not check themselves.
+/// A checksum in the form that records store: a plain CRC is weak on data that contain CRCs.
 fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// CRC-32C (Castagnoli), by bytes.
+/// CRC-32C (Castagnoli), byte by byte.
 fn crc32c(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 256] = {
         let mut table = [0; 256];
@@ -75,9 +76,9 @@ fn crc32c(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 pub mod reading {
-    //! The other way round, written independently.
+    //! A reader of records, written independently.
 
-    /// Bit by bit as the polynomial is defined, highest bit first, on reflected bytes.
+    /// The checksum bit by bit, as the polynomial is defined: highest bit first, on reflected bytes.
     pub fn slow_crc(bytes: &[u8]) -> u32 {
         let mut crc = !0_u32;
         for bit in bytes.iter().flat_map(|byte| (0..8).map(move |bit| u32::from(byte >> bit & 1))) {

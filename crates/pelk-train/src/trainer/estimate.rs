@@ -1,4 +1,4 @@
-//! How long a run will take, before it starts.
+//! An estimate of a run's time before it starts.
 
 use super::Trainer;
 use crate::error::Result;
@@ -9,27 +9,27 @@ use pelk_data::{Loader, LoaderConfig};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The time that the rest of a run will take, from steps and an evaluation's batch that were measured just now.
+/// The time that the rest of a run will take, from measured steps and a measured batch of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// One step: computing, or waiting for images where that takes longer.
+    /// Time of a step: computing, or waiting for images if that takes longer.
     pub step: Duration,
-    /// The part of a step's time that its images take to be read and changed, on the threads that do so.
+    /// Time to read and augment the images of a step, on all loading threads.
     pub loading: Duration,
-    /// Steps that are left.
+    /// Number of steps left.
     pub steps: u64,
-    /// One evaluation: computing, or reading the images where that takes longer.
+    /// Time of an evaluation: computing, or reading the images if that takes longer.
     pub evaluation: Duration,
-    /// Evaluations that are left.
+    /// Number of evaluations left.
     pub evaluations: u64,
 }
 
-/// Measured steps end after this time, or after so many.
+/// Measuring stops after this time, or after this number of steps.
 const ENOUGH: Duration = Duration::from_secs(3);
 const MOST_STEPS: u32 = 5;
 
 impl Estimate {
-    /// All of it.
+    /// Time of all steps and evaluations.
     pub fn total(&self) -> Duration {
         let times = |one: Duration, count: u64| Duration::from_secs_f64(one.as_secs_f64() * count as f64);
         times(self.step, self.steps) + times(self.evaluation, self.evaluations)
@@ -37,14 +37,14 @@ impl Estimate {
 }
 
 impl<B: Backend> Trainer<B> {
-    /// Takes a few steps to measure them, and takes them back.
+    /// Takes a few steps to measure them, and restores the state before them.
     ///
     /// # Errors
-    /// As [`Trainer::run`]; what ends a run at its first steps is found here.
+    /// As [`Trainer::run`]: an error of the first steps occurs here already.
     pub fn estimate(&mut self, limits: Limits) -> Result<Estimate> {
         let before = self.checkpoint()?;
         let measured = self.measure_steps(limits);
-        // Also after an error, so that it leaves no trace but its message.
+        // Also after an error, so that it has no effect but its message.
         self.restore(before, Path::new("the state before measuring"))?;
         let (step, loading) = measured?;
         let last = limits.max_steps.map_or(self.total_steps(), |max| max.min(self.total_steps()));
@@ -61,7 +61,7 @@ impl<B: Backend> Trainer<B> {
         })
     }
 
-    /// The time of a step and of loading its images.
+    /// The time of a step, and of loading its images.
     fn measure_steps(&mut self, limits: Limits) -> Result<(Duration, Duration)> {
         let accumulation = self.config.batch.accumulation as u32;
         self.prepare(limits)?;
@@ -73,7 +73,7 @@ impl<B: Backend> Trainer<B> {
 
         let mut loader = self.loader(epoch, limits, mix)?;
         let left = (self.steps_per_epoch - self.step % self.steps_per_epoch) as u32;
-        // The first step allocates what the others use again.
+        // The first step allocates buffers that the others reuse.
         let start = Instant::now();
         self.one_step(&mut loader, epoch)?;
         let (mut time, mut steps) = (start.elapsed(), 1);
@@ -103,7 +103,7 @@ impl<B: Backend> Trainer<B> {
             return Ok(Duration::ZERO);
         };
         let loading = start.elapsed() / workers;
-        // The first time records the network.
+        // The first run records the network.
         let mut time = Duration::ZERO;
         for _ in 0..2 {
             let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Measuring a network in training, and the average of its weights beside it.
+//! Evaluating a network during training, and its averaged weights with it.
 
 use super::Trainer;
 use crate::checkpoint::Checkpoint;
@@ -50,14 +50,14 @@ impl<B: Backend> Trainer<B> {
         })
     }
 
-    /// The network with these parameters, and how well it does on the test images.
+    /// The network with these parameters, and its results on the test images.
     fn measure(
         &self,
         parameters: &Parameters<B>,
         limits: Limits,
         on_batch: impl FnMut(usize),
     ) -> Result<(Checkpoint, Evaluation)> {
-        // First, so that weights which are not finite are found before they are measured.
+        // First, so that weights that are not finite are found before they are evaluated.
         let network = self.describe(parameters, None)?;
         let evaluation = evaluate(
             &self.backend,
@@ -71,7 +71,7 @@ impl<B: Backend> Trainer<B> {
         Ok((network, evaluation))
     }
 
-    /// How the test images are read.
+    /// How to load the test images.
     pub(super) fn test_loading(&self, limits: Limits) -> LoaderConfig {
         let (config, datasets) = (&self.config, &self.datasets);
         let (batch_size, normalization) = (config.batch.evaluation_size, datasets.train.statistics());
@@ -80,7 +80,7 @@ impl<B: Backend> Trainer<B> {
     }
 }
 
-/// Whether a value is above the best so far, which it then becomes.
+/// Whether a value is above the best so far; if so, it becomes the best.
 fn improves(best: &mut Option<f64>, value: f64) -> bool {
     let improves = best.is_none_or(|best| value > best);
     if improves {

@@ -1,4 +1,4 @@
-//! Whether a configuration suits its data, and what follows from both.
+//! Checks that a configuration fits its data, and derives what follows from both.
 
 use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
@@ -13,12 +13,12 @@ pub(super) struct Fit {
     /// Height, width and channels of the images of a batch.
     pub image: [usize; 3],
     pub steps_per_epoch: u64,
-    /// One a class where the data have a background, else none.
+    /// One per class if the dataset has a background class, else empty.
     pub class_weights: Arc<[f32]>,
 }
 
 impl Fit {
-    /// Checks everything that can be known before the first step.
+    /// Checks everything that can be checked before the first step.
     pub fn new(config: &TrainConfig, datasets: &Datasets) -> Result<Fit> {
         let image = image_of(config, datasets)?;
         let network = network(config, datasets, image)?;
@@ -48,7 +48,7 @@ fn network(
     let smallest = network.config().smallest_input();
     if height.min(width) < smallest {
         let reason = format!(
-            "{} needs images of at least {smallest} pixels, they have {height} x {width}",
+            "{} needs images of at least {smallest} x {smallest} pixels, but they have {height} x {width}",
             config.model.name
         );
         return Err(TrainError::value("model.name", reason));
@@ -57,13 +57,14 @@ fn network(
         && evaluation.size < smallest
     {
         let (size, name) = (evaluation.size, &config.model.name);
-        let reason = format!("is {size}, but {name} needs images of at least {smallest} pixels");
+        let reason = format!("is {size}, but {name} needs images of at least {smallest} x {smallest} pixels");
         return Err(TrainError::value("data.evaluation.size", reason));
     }
     Ok(network)
 }
 
-/// That the network gives as many logits as there are labels, and enough values to normalize.
+/// Checks that the network predicts as many positions as there are labels, and that BatchNorm has enough
+/// values.
 fn check_places(
     config: &TrainConfig,
     datasets: &Datasets,
@@ -75,7 +76,7 @@ fn check_places(
     let labels = labeling.size([height, width]);
     if map != labels {
         let (key, remedy) = match (labeling, &network.config().head) {
-            (Labeling::Image, _) => ("model.upernet", "leave it out, since images have one class each"),
+            (Labeling::Image, _) => ("model.upernet", "leave it out, since each image has one class"),
             (_, Head::UperNet(_)) => ("model.upernet", "leave it out, since labels are coarser than pixels"),
             (Labeling::Places { stride: 1 }, _) => {
                 ("model.upernet", "set it, for instance model.upernet.channels=64")
@@ -83,7 +84,8 @@ fn check_places(
             _ => ("model.stem_stride", "change it or the number of stages"),
         };
         let reason = format!(
-            "the network classifies a map of {map:?} (rows, columns), the images of {} have {labels:?} labels: {remedy}",
+            "the network predicts a map of {map:?} (rows, columns), but images of {} have {labels:?} labels: \
+             {remedy}",
             config.data.dataset
         );
         return Err(TrainError::value(key, reason));
@@ -91,14 +93,14 @@ fn check_places(
     let alone = config.batch.size == 1
         && matches!(&network.config().head, Head::UperNet(head) if head.pools.contains(&1));
     if alone {
-        let reason = "is 1, but UperNet's pool of side 1 has one value a channel of each image, which BatchNorm cannot \
-                      normalize: take 2 or more, or leave 1 out of model.upernet.pools";
+        let reason = "is 1, but UperNet's pool of size 1 has one value per channel of each image, which \
+                      BatchNorm cannot normalize: use 2 or more, or leave 1 out of model.upernet.pools";
         return Err(TrainError::value("batch.size", reason));
     }
     Ok(())
 }
 
-/// Steps of an epoch.
+/// Steps per epoch.
 fn steps(config: &TrainConfig, datasets: &Datasets) -> Result<u64> {
     let passes = steps_per_epoch(datasets.train.len(), config.batch.size, true)?;
     let steps = passes / config.batch.accumulation;
@@ -118,7 +120,8 @@ fn steps(config: &TrainConfig, datasets: &Datasets) -> Result<u64> {
 fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
     let Datasets { train, test } = datasets;
     let differ = |what: &str, train: String, test: String| {
-        let reason = format!("training images have {what} {train}, test images {test}; they must be equal");
+        let reason =
+            format!("training images have {what} {train}, but test images {test}; they must be equal");
         Err(TrainError::value("data.dataset", reason))
     };
     if test.channels() != train.channels() {
@@ -134,7 +137,7 @@ fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
     let any_size = evaluation.is_some() || train.labeling() == (Labeling::Places { stride: 1 });
     if !any_size && test.image_size() != train.image_size() {
         let size = |data: &Arc<dyn Dataset>| {
-            data.image_size().map_or("that differ".into(), |size| format!("{size:?}"))
+            data.image_size().map_or("that vary".into(), |size| format!("{size:?}"))
         };
         return differ("height and width", size(train), size(test));
     }
@@ -145,7 +148,7 @@ fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
     augmentation.validate_for(train.image_size(), train.channels(), train.labeling())?;
     config.data.mix.validate_for(config.batch.size, train.labeling())?;
     let [height, width] = augmentation.output_size(train.image_size()).ok_or_else(|| {
-        let reason = "is 0, but the training images differ in size: cut parts of one size out of them";
+        let reason = "is 0, but the training images differ in size: set the size of a crop";
         TrainError::value("data.augmentation.crop_size", reason)
     })?;
     Ok([height, width, train.channels()])

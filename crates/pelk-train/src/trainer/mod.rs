@@ -30,32 +30,32 @@ pub struct Trainer<B: Backend> {
     backend: B,
     config: TrainConfig,
     network: Network,
-    /// One a class where the data have a background, else none.
+    /// One per class if the dataset has a background class, else empty.
     class_weights: Arc<[f32]>,
     parameters: Parameters<B>,
     optimizer: Optimizer<B>,
-    /// Where weights are averaged; made before the first step.
+    /// The averaged weights, if the run has them; created before the first step.
     ema: Option<Ema<B>>,
-    /// Where weights are absent; drawn before the first step.
+    /// The masks of a sparse run; drawn before the first step.
     masks: Option<Masks<B>>,
     datasets: Datasets,
     steps_per_epoch: u64,
     step: u64,
     loss_sum: f64,
     speed: Speed,
-    /// The best value of the run's metric so far, of the network and of the average.
+    /// Best values of the run's metric so far.
     best: Best,
     /// Height, width and channels of the images of a batch.
     image: [usize; 3],
-    /// Where activations are 16-bit floats.
+    /// Factor on the loss, if activations are 16-bit floats.
     loss_scale: Option<LossScale>,
 }
 
 impl<B: Backend> Trainer<B> {
-    /// A fresh network.
+    /// A trainer for a network with random weights.
     ///
     /// # Errors
-    /// When the configuration makes no network or does not suit the data.
+    /// When the configuration is not that of a network, or does not fit the data or the backend.
     pub fn new(backend: B, config: TrainConfig, datasets: Datasets) -> Result<Trainer<B>> {
         let backend = if config.batch.float16 { backend.storing_float16()? } else { backend };
         let Fit { network, image, steps_per_epoch, class_weights } = Fit::new(&config, &datasets)?;
@@ -82,11 +82,11 @@ impl<B: Backend> Trainer<B> {
         })
     }
 
-    /// Starts from the weights in the file that the configuration names, if any, instead of fresh ones; for a run that has taken
-    /// no step.
+    /// Loads initial weights from the file that the configuration names, if any; for a run that has taken no
+    /// step.
     ///
     /// # Errors
-    /// When the file cannot be read, or is of another backbone.
+    /// When the file cannot be read, or has another backbone.
     pub fn warm_start(&mut self) -> Result<Option<WarmStart>> {
         if self.config.weights.as_os_str().is_empty() {
             return Ok(None);
@@ -97,7 +97,7 @@ impl<B: Backend> Trainer<B> {
         Ok(Some(start))
     }
 
-    /// The network as it is now, to be asked in this way.
+    /// A predictor with the network as it is now.
     ///
     /// # Errors
     /// As [`Predictor::new`].
@@ -120,12 +120,12 @@ impl<B: Backend> Trainer<B> {
         self.config.schedule.total_steps(self.steps_per_epoch)
     }
 
-    /// Steps of one pass over the training images.
+    /// Steps per pass over the training images.
     pub fn steps_per_epoch(&self) -> u64 {
         self.steps_per_epoch
     }
 
-    /// Trained values that are not masked.
+    /// Number of trained values that are not masked.
     ///
     /// # Errors
     /// As [`Network::parameters`].
@@ -136,21 +136,22 @@ impl<B: Backend> Trainer<B> {
         })
     }
 
-    /// The learning rate in this step, counted from 0.
+    /// The learning rate in a step, counted from 0.
     fn learning_rate(&self, step: u64) -> f64 {
         self.config.optimizer.learning_rate * self.config.schedule.factor(step, self.steps_per_epoch)
     }
 
-    /// `what` went wrong in this step, counted from 0.
+    /// The error that `what` is not finite in a step, counted from 0.
     fn not_finite(&self, what: String, step: u64) -> TrainError {
         let epoch = step / self.steps_per_epoch + 1;
         TrainError::NotFinite { what, step: step + 1, epoch, learning_rate: self.learning_rate(step) }
     }
 
-    /// Trains until the schedule ends, a limit is reached or the observer stops it.
+    /// Trains until the schedule ends, a limit is reached, or the observer stops it.
     ///
     /// # Errors
-    /// When the loss or a gradient is not finite, the data cannot be read (after a last checkpoint), or the observer cannot save.
+    /// When the loss or a gradient is not finite, the data cannot be read (after a last checkpoint if steps
+    /// were taken), the backend fails, or the observer cannot save.
     pub fn run(&mut self, limits: Limits, observer: &mut impl Observer) -> Result<Outcome> {
         let last = limits.max_steps.map_or(self.total_steps(), |max| max.min(self.total_steps()));
         if self.step < last {
@@ -164,7 +165,7 @@ impl<B: Backend> Trainer<B> {
         Ok(if self.step < self.total_steps() { Outcome::Limited } else { Outcome::Finished })
     }
 
-    /// What a run decides before its first step: which weights are absent, and where the average starts.
+    /// Draws the masks and starts the average, before the first step.
     fn prepare(&mut self, limits: Limits) -> Result<()> {
         if self.step > 0 {
             return Ok(());
@@ -183,7 +184,8 @@ impl<B: Backend> Trainer<B> {
         Ok(())
     }
 
-    /// Trains to the end of the epoch or of the run; returns an outcome where a limit or the observer ends it before.
+    /// Trains to the end of the epoch or of the run; returns an outcome if a limit or the observer ends it
+    /// earlier.
     fn epoch(&mut self, last: u64, limits: Limits, observer: &mut impl Observer) -> Result<Option<Outcome>> {
         let epoch = self.step / self.steps_per_epoch;
         let end = ((epoch + 1) * self.steps_per_epoch).min(self.total_steps());
@@ -200,26 +202,26 @@ impl<B: Backend> Trainer<B> {
                 report => report?,
             };
             self.speed.add(start.elapsed());
-            let go_on = observer.on_step(&report);
+            let continues = observer.on_step(&report);
             let evaluates = self.config.schedule.evaluates_after(self.step, self.steps_per_epoch);
             if evaluates {
                 self.evaluate(epoch, limits, observer)?;
             }
             let finished = self.step == self.total_steps();
-            let ends = !finished && (!go_on || self.step >= last);
+            let ends = !finished && (!continues || self.step >= last);
             let saves =
                 limits.checkpoint_every.is_some_and(|every| every > 0 && self.step.is_multiple_of(every));
             if evaluates || ends || saves {
                 observer.on_checkpoint(&self.checkpoint()?)?;
             }
             if ends {
-                return Ok(Some(if go_on { Outcome::Limited } else { Outcome::Stopped }));
+                return Ok(Some(if continues { Outcome::Limited } else { Outcome::Stopped }));
             }
         }
         Ok(None)
     }
 
-    /// The batches of an epoch from the next step on.
+    /// The batches of an epoch, starting with those of the next step.
     fn loader(&self, epoch: u64, limits: Limits, mix: MixConfig) -> Result<Loader> {
         let dataset = &self.datasets.train;
         let data = DataConfig { mix, ..self.config.data.clone() };
@@ -230,7 +232,7 @@ impl<B: Backend> Trainer<B> {
     }
 }
 
-/// The time of the steps since the last evaluation; of a resumed run, since then.
+/// Number and time of the steps since the last evaluation, or since the run was resumed.
 #[derive(Default)]
 struct Speed {
     steps: u64,

@@ -1,4 +1,4 @@
-//! What is saved of a run, and going on from it.
+//! Making checkpoints of a run, and resuming from them.
 
 use super::Trainer;
 use crate::checkpoint::{Checkpoint, Description, TrainingState};
@@ -10,16 +10,16 @@ use pelk_autodiff::{Backend, HostParameters, Parameters};
 use std::path::Path;
 
 impl<B: Backend> Trainer<B> {
-    /// The state that the checkpoint at `path` holds; the run goes on as if it had never stopped.
+    /// Restores the state in the checkpoint at `path`; the run continues as if it had never stopped.
     ///
     /// # Errors
-    /// When the checkpoint is of another run's configuration, network or images, or not made to go on from.
+    /// When the checkpoint has another configuration, network or dataset than this run, or no training state.
     pub fn restore(&mut self, checkpoint: Checkpoint, path: &Path) -> Result<()> {
         let refuse = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
         let Checkpoint { description, mut tensors, masks } = checkpoint;
         let training = description
             .training
-            .ok_or_else(|| refuse("it holds a network only; resume from last.safetensors".into()))?;
+            .ok_or_else(|| refuse("it holds the network only; resume from last.safetensors".into()))?;
         if description.network != *self.network.config() {
             let (theirs, ours) = (&description.network.name, &self.network.config().name);
             return Err(refuse(format!("it is of another network ({theirs}) than this run's ({ours})")));
@@ -37,7 +37,7 @@ impl<B: Backend> Trainer<B> {
         }
         if masks.len() != training.masked {
             let (found, expected) = (masks.len(), training.masked);
-            return Err(refuse(format!("it holds {found} masks, but says that there are {expected}")));
+            return Err(refuse(format!("it has {found} masks, but its metadata says {expected}")));
         }
         let specs = self.network.parameters()?;
         self.optimizer.restore(&self.backend, &mut tensors, path)?;
@@ -50,7 +50,7 @@ impl<B: Backend> Trainer<B> {
             Ok(Parameters::upload(&self.backend, &host)?)
         };
         let parameters = network("")?;
-        // A run that has taken no step starts its average, and draws its masks, when it does.
+        // A run that has taken no step starts its average and draws its masks later, before the first step.
         let ema = match self.config.ema.is_on() && description.step > 0 {
             true => Ema::start(&self.config.ema, &network(EMA)?),
             false => None,
@@ -68,10 +68,10 @@ impl<B: Backend> Trainer<B> {
         Ok(())
     }
 
-    /// Everything needed to go on.
+    /// A checkpoint from which training can resume.
     ///
     /// # Errors
-    /// When a value is not finite, or the backend refuses.
+    /// When a value is not finite, or the backend fails.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let masks = self.masks.as_ref().map(Masks::to_host).unwrap_or_default();
         let training = TrainingState {
@@ -115,11 +115,11 @@ impl<B: Backend> Trainer<B> {
         Ok(Checkpoint { description, tensors, masks: Default::default() })
     }
 
-    /// A step can overflow although its gradients were finite; what comes of that must not replace a good checkpoint.
+    /// A step can overflow although its gradients are finite; such values must not replace a good checkpoint.
     fn check_finite(&self, tensors: &HostParameters) -> Result<()> {
         let spoilt = tensors.iter().find(|(_, values)| !values.iter().all(|value| value.is_finite()));
         spoilt.map_or(Ok(()), |(name, _)| {
-            // Tensors are as the last step left them; a fresh network has taken none.
+            // The last step made the values; a new network has taken none.
             let step = self.step.saturating_sub(1);
             Err(self.not_finite(name.clone(), step))
         })

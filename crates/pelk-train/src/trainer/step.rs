@@ -47,7 +47,7 @@ impl<B: Backend> PassResult<B> {
 }
 
 impl<B: Backend> Trainer<B> {
-    /// Takes a step on the next batches of the loader.
+    /// Takes a step, with the next batches of the loader.
     pub(super) fn one_step(&mut self, loader: &mut Loader, epoch: u64) -> Result<StepReport> {
         let learning_rate = self.learning_rate(self.step);
         let start = Instant::now();
@@ -181,8 +181,8 @@ impl<B: Backend> Trainer<B> {
         Ok(PassResult { loss: value, correct, measured, gradients: backward.gradients, parameters })
     }
 
-    /// The gradients that SNIP scores weights by: of the first batch, not mixed, by the plain cross-entropy, as SLaK
-    /// computes them.
+    /// The gradients that SNIP scores weights by: of the first batch, not mixed, by the plain cross-entropy,
+    /// as SLaK computes them.
     pub(super) fn first_gradients(&self, limits: Limits) -> Result<BTreeMap<String, B::Tensor>> {
         match self.loader(0, limits, MixConfig::default())?.next() {
             Some(batch) => Ok(self.forward_backward(&batch?, 0, &self.parameters, 0.0)?.gradients),

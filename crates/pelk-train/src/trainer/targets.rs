@@ -1,4 +1,4 @@
-//! What the logits of a batch should be.
+//! The targets of a batch: its loss, and the count of correct logits.
 
 use pelk_autodiff::operators::{CrossEntropy, Op, SoftCrossEntropy};
 use pelk_data::{Batch, IGNORED, Mix};
@@ -21,7 +21,8 @@ pub(super) fn loss(batch: &Batch, classes: usize, label_smoothing: f32, class_we
     }
 }
 
-/// The distribution of each image with two labels, smoothed as timm's `mixup_target`: a row an image.
+/// The target distribution of each image with two labels, one row per image; smoothed as timm's
+/// `mixup_target`.
 fn mixed(labels: &[u32], mix: &Mix, classes: usize, label_smoothing: f32) -> Vec<f32> {
     let everywhere = label_smoothing / classes as f32;
     let mut targets = vec![everywhere; labels.len() * classes];
@@ -33,8 +34,9 @@ fn mixed(labels: &[u32], mix: &Mix, classes: usize, label_smoothing: f32) -> Vec
     targets
 }
 
-/// The labels that have the highest logit, and all that count: those that are neither ignored nor the background, which is no
-/// choice. Of two mixed labels that with the larger share counts.
+/// The number of labels that have the highest logit, and of all labels that count: those that are neither
+/// ignored nor the background, which is never predicted. Of two mixed labels, the one with the larger share
+/// counts.
 pub(super) fn count_correct(logits: &[f32], batch: &Batch, background: Option<u32>) -> (usize, usize) {
     let labels = match &batch.mix {
         Some(mix) if mix.share > 0.5 => &mix.labels,

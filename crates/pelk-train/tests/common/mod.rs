@@ -1,6 +1,6 @@
-//! A training run that takes a moment: a tiny network on tiny images, with everything random switched on.
+//! A short training run: a tiny network on tiny images, with everything random switched on.
 
-// Each test file is a crate of its own and uses a part of this.
+// Each test file is its own crate and uses a part of this.
 #![allow(dead_code)]
 
 use pelk_autodiff::CpuBackend;
@@ -12,7 +12,7 @@ use pelk_train::{
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// 53 training images in batches of 4, two a step: 6 steps an epoch, and images left over; 4 epochs.
+/// 53 training images in batches of 4, two per step: 6 steps per epoch, with images left over; 4 epochs.
 pub const TEXT: &str = r#"
     model = { name = "pelk_atto", depths = [1, 2], widths = [8, 16], kernels = [7, 5], drop_path = 0.4 }
     data.dataset = "example"
@@ -63,15 +63,15 @@ pub fn trainer_on(datasets: Datasets, config: TrainConfig) -> Trainer<CpuBackend
     Trainer::new(CpuBackend::new().unwrap(), config, datasets).unwrap()
 }
 
-/// Keeps what training makes, as a command would: checkpoints in files, and all reports.
+/// Keeps the results of training: checkpoints in files, and all reports.
 pub struct Recorder {
     pub folder: PathBuf,
     pub reports: Vec<StepReport>,
     pub rows: Vec<MetricsRow>,
     pub evaluations: Vec<Evaluation>,
-    /// The step after which to ask for a stop.
+    /// The step after which to stop.
     pub stop_after: Option<u64>,
-    /// Hears of every step taken.
+    /// Called after each step.
     pub after_step: Box<dyn FnMut(u64) + Send>,
 }
 
@@ -99,7 +99,7 @@ impl Recorder {
         self.folder.join("best-ema.safetensors")
     }
 
-    /// The bytes of all checkpoints that there are.
+    /// The bytes of all checkpoints that exist.
     pub fn bytes(&self) -> [Vec<u8>; 3] {
         [self.last(), self.best(), self.best_ema()].map(|path| std::fs::read(path).unwrap_or_default())
     }
@@ -130,7 +130,7 @@ pub fn up_to(step: u64) -> Limits {
     Limits { max_steps: Some(step), ..Limits::default() }
 }
 
-/// Trains a fresh network up to `step`, in this folder.
+/// Trains a new network up to `step`, in this folder.
 pub fn train(config: TrainConfig, folder: &Path, step: u64) -> Recorder {
     let mut recorder = Recorder::new(folder);
     let outcome = trainer(config).run(up_to(step), &mut recorder).unwrap();
@@ -138,7 +138,7 @@ pub fn train(config: TrainConfig, folder: &Path, step: u64) -> Recorder {
     recorder
 }
 
-/// A new trainer that goes on from the checkpoint in a file.
+/// A new trainer that resumes from the checkpoint in a file.
 pub fn restored(config: TrainConfig, path: &Path) -> Result<Trainer<CpuBackend>> {
     let mut trainer = trainer(config);
     trainer.restore(Checkpoint::read(path)?, path)?;
@@ -151,7 +151,7 @@ pub fn evaluation() -> Evaluation {
     Evaluation { loss: 1.0, top5_accuracy: 1.0, confusion: Confusion::new(2), groups }
 }
 
-/// Keeps an evaluation of this row.
+/// Adds an evaluation with this row to a run.
 pub fn add(run: &mut Run, row: MetricsRow) {
     let evaluation = evaluation();
     run.add(&EvaluationReport { row, evaluation: &evaluation, ema: None, best: None, best_ema: None })

@@ -49,7 +49,7 @@ fn settings_that_make_no_run() {
             "optimizer.learning_rat=1",
             &["--set optimizer.learning_rat=1", "Did you mean `learning_rate`?"][..],
         ),
-        ("optimizer.eps=1", &["Did you mean `optimizer`?"]),
+        ("optimzer.eps=1", &["Did you mean `optimizer`?"]),
         ("model.kernel=5", &["Did you mean `kernels`?"]),
         ("data.augmentation.flip=1", &["flip_probability"]),
         ("batch.size", &["--set batch.size", "key.path=value"]),

@@ -95,7 +95,11 @@ fn a_full_disk_ends_the_run_and_spoils_no_file() {
     let resume = sandbox.resume("run", &["--checkpoint-every", "1", "--max-steps", "20"]);
     refuse(
         &mut with_file_limit(&sandbox, kilobytes, &resume),
-        &["cannot write run/last.safetensors", "File too large", "the file that was there before is whole"],
+        &[
+            "cannot write run/last.safetensors",
+            "File too large",
+            "the file that was there before is unchanged",
+        ],
     );
     assert!(sandbox.contents("run") == before, "the folder is as it was");
     succeed(&mut sandbox.resume("run", &["--max-steps", "20"]));
