@@ -1,96 +1,69 @@
-//! The picture of a run: loss and accuracy by step.
+//! The picture of a run: loss, and accuracy or mIoU, by step.
 
+use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
 use crate::metrics::{Metric, MetricsRow};
-use plotters::coord::Shift;
-use plotters::prelude::*;
+use pelk_report::chart::{Axis, Chart, Point, Series, Style, side_by_side};
 
-const SIZE: (u32, u32) = (960, 400);
-// Hues that stay apart for color-blind readers.
-const TRAIN: RGBColor = RGBColor(0x0b, 0x6e, 0x99);
-const TEST: RGBColor = RGBColor(0xd9, 0x5f, 0x02);
-const EMA: RGBColor = RGBColor(0x4d, 0x4d, 0x4d);
+/// Evaluations up to which each has a marker of its own.
+const MOST_MARKERS: usize = 40;
 
-/// One curve: what it shows, its color, its value in a row.
-type Curve<'a> = (&'static str, RGBColor, &'a dyn Fn(&MetricsRow) -> f64);
-
-/// Draws the curves as SVG.
+/// Draws the curves as SVG: the losses beside the accuracy or the mIoU of the test images.
 ///
 /// # Errors
 /// When the drawing library refuses.
-pub fn draw(metric: Metric, rows: &[MetricsRow]) -> Result<String> {
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        area.fill(&WHITE).map_err(refuse)?;
-        let (left, right) = area.split_horizontally(SIZE.0 / 2);
-        panel(
-            &left,
-            "Loss",
-            rows,
-            &[("training", TRAIN, &|r| r.train_loss), ("test", TEST, &|r| r.test.loss)],
-        )?;
-        let title = format!("Test {} (%)", metric.name());
-        let ema = |r: &MetricsRow| r.ema.map_or(f64::NAN, |scores| 100.0 * metric.of(&scores));
-        let curves: [Curve<'_>; 2] =
-            [("network", TEST, &|r| 100.0 * metric.of(&r.test)), ("average of weights", EMA, &ema)];
-        let averaged = rows.iter().any(|row| row.ema.is_some());
-        panel(&right, &title, rows, &curves[..if averaged { 2 } else { 1 }])?;
-        area.present().map_err(refuse)?;
+pub fn draw(config: &TrainConfig, rows: &[MetricsRow]) -> Result<String> {
+    let metric = config.metric();
+    let curve = |name: &str, value: &dyn Fn(&MetricsRow) -> f64| Series {
+        name: name.to_owned(),
+        points: rows
+            .iter()
+            .map(|row| Point { x: row.step as f64, y: value(row), ..Point::default() })
+            .collect(),
+        style: if rows.len() > MOST_MARKERS { Style::Line } else { Style::Both },
+    };
+    let losses = [curve(&training_loss(config), &|row| row.train_loss), curve("test", &|row| row.test.loss)];
+    let network = |row: &MetricsRow| 100.0 * metric.of(&row.test);
+    let mut scores = vec![curve("network", &network)];
+    if rows.iter().any(|row| row.ema.is_some()) {
+        let lowest = rows.iter().map(network).fold(f64::INFINITY, f64::min);
+        scores.push(curve("average of its weights", &|row| caught_up(row, metric, lowest)));
     }
-    Ok(svg)
+    let name = format!("test {}, %", metric.name());
+    let charts = [chart("Loss", "", losses.into()), chart(&name, "", scores)];
+    side_by_side(&format!("Loss and {name}, by step"), &charts)
+        .map_err(|error| TrainError::Curves(error.to_string()))
 }
 
-fn refuse(error: impl std::fmt::Display) -> TrainError {
-    TrainError::Curves(error.to_string())
+/// What the training loss is, where it is more than the loss of the images as they are.
+fn training_loss(config: &TrainConfig) -> String {
+    let mut parts = Vec::new();
+    if config.data.mix.is_on() {
+        parts.push("mixed images".to_owned());
+    }
+    if config.loss.label_smoothing > 0.0 {
+        parts.push(format!("labels smoothed by {}", config.loss.label_smoothing));
+    }
+    if parts.is_empty() { "training".to_owned() } else { format!("training ({})", parts.join(", ")) }
 }
 
-fn panel(
-    area: &DrawingArea<SVGBackend<'_>, Shift>,
-    title: &str,
-    rows: &[MetricsRow],
-    curves: &[Curve<'_>],
-) -> Result<()> {
-    let values = || curves.iter().flat_map(|(_, _, value)| rows.iter().map(value)).filter(|v| v.is_finite());
-    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-    let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
-    let margin = (0.05 * (high - low)).max(1e-3);
-    let first = rows.first().map_or(0, |row| row.step) as f64;
-    let last = rows.last().map_or(1.0, |row| row.step as f64).max(first + 1.0);
-    let mut chart = ChartBuilder::on(area)
-        .caption(title, ("sans-serif", 18))
-        .margin(12)
-        .x_label_area_size(36)
-        .y_label_area_size(52)
-        .build_cartesian_2d(first..last, low - margin..high + margin)
-        .map_err(refuse)?;
-    chart
-        .configure_mesh()
-        .x_desc("step")
-        .x_label_formatter(&|step| format!("{step:.0}"))
-        .light_line_style(TRANSPARENT)
-        .draw()
-        .map_err(refuse)?;
-    for &(name, color, value) in curves {
-        let points =
-            rows.iter().map(|row| (row.step as f64, value(row))).filter(|(_, value)| value.is_finite());
-        chart
-            .draw_series(LineSeries::new(points, color.stroke_width(2)).point_size(2))
-            .map_err(refuse)?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
+/// The score of averaged weights. In its first epochs an average is mostly the weights that training began with: scores
+/// below every one of the network's would squash the axis and say nothing, so they are not drawn.
+fn caught_up(row: &MetricsRow, metric: Metric, lowest: f64) -> f64 {
+    let score = row.ema.map_or(f64::NAN, |scores| 100.0 * metric.of(&scores));
+    if score < lowest { f64::NAN } else { score }
+}
+
+/// A chart over the steps; it may have no point yet.
+fn chart(title: &str, label: &str, series: Vec<Series>) -> Chart {
+    let nothing = !series.iter().any(|series| series.points.iter().any(|point| point.y.is_finite()));
+    let range = nothing.then_some((0.0, 1.0));
+    Chart {
+        title: title.to_owned(),
+        x: Axis { label: "step".to_owned(), range, ..Axis::default() },
+        y: Axis { label: label.to_owned(), range, ..Axis::default() },
+        series,
     }
-    // One curve is named by the title.
-    if curves.len() < 2 {
-        return Ok(());
-    }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK.mix(0.2))
-        .draw()
-        .map_err(refuse)
 }
 
 #[cfg(test)]
@@ -98,23 +71,53 @@ mod tests {
     use super::*;
     use crate::metrics::Scores;
 
-    #[test]
-    fn draws_an_empty_run_one_epoch_and_values_that_are_not_finite() {
-        let row = MetricsRow {
-            epoch: 1,
-            step: 1,
+    fn config(settings: &[&str]) -> TrainConfig {
+        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        TrainConfig::parse("test", "model.name = \"pelk_atto\"\ndata.dataset = \"scenes\"", &settings)
+            .unwrap()
+    }
+
+    fn row(step: u64, accuracy: f64, ema: Option<f64>) -> MetricsRow {
+        let scores = |accuracy| Scores { loss: f64::NAN, accuracy, top5_accuracy: 1.0, mean_iou: accuracy };
+        MetricsRow {
+            epoch: step,
+            step,
             learning_rate: 1.0,
             train_loss: 0.5,
-            test: Scores { loss: f64::NAN, accuracy: 0.9, top5_accuracy: 1.0, mean_iou: 0.8 },
-            ema: None,
+            test: scores(accuracy),
+            ema: ema.map(scores),
             nonzeros: 1,
             images_per_second: 1.0,
-        };
-        for rows in [vec![], vec![row], vec![row, MetricsRow { step: 2, ema: Some(row.test), ..row }]] {
-            let svg = draw(Metric::MeanIou, &rows).unwrap();
-            assert!(svg.contains("Test mIoU (%)"));
+        }
+    }
+
+    #[test]
+    fn an_empty_run_one_epoch_and_values_that_are_not_finite_are_drawn() {
+        let rows = [row(1, 0.9, None), row(2, 0.8, Some(0.8))];
+        for rows in [&rows[..0], &rows[..1], &rows[..]] {
+            let svg = draw(&config(&["model.upernet={}"]), rows).unwrap();
+            assert!(svg.contains("test mIoU, %"));
             assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
             assert!(!svg.contains("NaN"), "{svg}");
         }
+    }
+
+    #[test]
+    fn an_average_that_has_not_caught_up_does_not_squash_the_axis() {
+        let rows = [row(1, 0.88, Some(0.1)), row(2, 0.90, Some(0.3)), row(3, 0.92, Some(0.93))];
+        let svg = draw(&config(&[]), &rows).unwrap();
+        assert!(svg.contains("average of its weights"));
+        for far in [">20<", ">40<", ">60<"] {
+            assert!(!svg.contains(far), "{far} is marked:\n{svg}");
+        }
+    }
+
+    #[test]
+    fn the_legend_says_what_the_training_loss_is() {
+        let name = |settings: &[&str]| training_loss(&config(settings));
+        assert_eq!(name(&["loss.label_smoothing=0"]), "training");
+        assert_eq!(name(&["loss.label_smoothing=0.1"]), "training (labels smoothed by 0.1)");
+        let mixed = ["loss.label_smoothing=0", "data.mix.mixup_alpha=0.8"];
+        assert_eq!(name(&mixed), "training (mixed images)");
     }
 }

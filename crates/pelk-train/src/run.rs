@@ -19,7 +19,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::TrainConfig;
 use crate::curves;
 use crate::error::{Result, TrainError};
-use crate::metrics::{self, GroupRow, Metric, MetricsRow};
+use crate::metrics::{self, GroupRow, MetricsRow};
 use crate::observer::EvaluationReport;
 use crate::tensorboard;
 use std::ffi::OsString;
@@ -34,7 +34,7 @@ const SAFETENSORS: &str = ".safetensors";
 /// The folder of a run, with its tables of metrics.
 pub struct Run {
     folder: PathBuf,
-    metric: Metric,
+    settings: TrainConfig,
     rows: Vec<MetricsRow>,
     groups: Vec<GroupRow>,
     /// The step of `last.safetensors`.
@@ -133,7 +133,7 @@ impl Run {
     fn empty(folder: &Path, config: &TrainConfig) -> Run {
         Run {
             folder: folder.to_owned(),
-            metric: config.metric(),
+            settings: config.clone(),
             rows: Vec::new(),
             groups: Vec::new(),
             saved: None,
@@ -280,7 +280,7 @@ impl Run {
             metrics::write_groups(&self.group_metrics(), &self.groups)?;
         }
         metrics::write(&self.metrics(), &self.rows)?;
-        write_atomically(&self.curves(), curves::draw(self.metric, &self.rows)?.as_bytes())
+        write_atomically(&self.curves(), curves::draw(&self.settings, &self.rows)?.as_bytes())
     }
 }
 

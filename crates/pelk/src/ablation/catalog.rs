@@ -1,9 +1,9 @@
 //! The studies and tasks that come with the program, as data. To add a study: an entry in `crates/pelk/studies/studies.toml` and its
 //! arms in the file of each task that can answer it. To add a task: a file beside these, and its line in [`TASKS`].
 
-use crate::presets;
 use anyhow::{Context, Result, anyhow, bail};
 use pelk_models::nearest;
+use pelk_train::presets;
 use pelk_train::{Metric, TrainConfig};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -253,7 +253,7 @@ mod tests {
                     // A chart has a line an arm, and one for guessing.
                     let joined = study.arms.iter().filter(|other| other.series == arm.series).count();
                     assert!(
-                        joined < crate::chart::MOST_SERIES,
+                        joined < pelk_report::chart::MOST_SERIES,
                         "{name}: {joined} arms are too many for a chart"
                     );
                 }

@@ -2,11 +2,12 @@
 
 use super::plan::{EVALUATIONS, Plan, PlannedRun};
 use super::sweep::Workers;
+use crate::datasets;
 use crate::device::{Choice, on_device};
 use crate::memory::peak_bytes;
 use crate::output::say;
 use crate::own_process;
-use crate::workspace::{datasets, in_pool};
+use crate::workspace::in_pool;
 use anyhow::{Context, Result};
 use pelk_autodiff::Backend;
 use pelk_data::Loader;
@@ -182,7 +183,7 @@ pub fn answer(data: Option<&Path>, threads: Option<usize>, device: &Choice) -> R
 }
 
 fn measure<B: Backend>(backend: B, mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
-    let datasets = datasets(&config.data, data)?;
+    let datasets = datasets::open_both(&config.data, data)?;
     let [warm_up, timed] = STEPS;
     // Long enough, and not evaluated on the way.
     (config.schedule.steps, config.schedule.evaluate_every) = (warm_up + timed + 1, 0);

@@ -1,8 +1,8 @@
 //! Training the runs of a plan, several at once; each is a normal run's folder.
 
 use super::plan::PlannedRun;
+use crate::datasets;
 use crate::device::{Choice, on_device};
-use crate::workspace::datasets;
 use anyhow::{Context, Result, anyhow, ensure};
 use pelk_autodiff::Backend;
 use pelk_train::{
@@ -156,7 +156,7 @@ impl SharedData {
         if let Some(datasets) = read.get(&key) {
             return Ok(datasets.clone());
         }
-        let datasets = datasets(config, self.folder.as_deref())?;
+        let datasets = datasets::open_both(config, self.folder.as_deref())?;
         read.insert(key, datasets.clone());
         Ok(datasets)
     }

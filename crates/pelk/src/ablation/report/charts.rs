@@ -3,7 +3,7 @@
 use super::view::{ArmView, Line, StudyView};
 use crate::ablation::results::GROUP;
 use crate::ablation::statistics::Summary;
-use crate::chart::{Axis, Chart, Point, Scale, Series};
+use pelk_report::chart::{Axis, Chart, Point, Scale, Series, Style};
 
 fn axis(label: impl Into<String>) -> Axis {
     Axis { label: label.into(), ..Axis::default() }
@@ -25,7 +25,7 @@ pub fn along_axis(view: &StudyView) -> Option<Chart> {
     let label = view.study.axis.clone()?;
     let series = |name: String, steps: u64, line: &Line| {
         let points = line.arms.iter().filter_map(|arm| Some(point(arm.arm.x?, arm.score(steps)?)));
-        Series { name, points: points.collect(), line: true }
+        Series { name, points: points.collect(), style: Style::Both }
     };
     let lines = view.lines();
     let longest = view.longest();
@@ -51,14 +51,14 @@ pub fn against_parameters(view: &StudyView) -> Option<Chart> {
         let budgets = view.budgets.iter().map(|&steps| {
             let label = |arm: &ArmView| (steps == longest).then(|| arm.arm.label.clone());
             let points = line.arms.iter().filter_map(|arm| place(arm, steps, label(arm))).collect();
-            Series { name: format!("{steps} steps"), points, line: false }
+            Series { name: format!("{steps} steps"), points, style: Style::Points }
         });
         (format!("{} against parameters", view.metric.title()), budgets.collect())
     } else {
         let lines = lines.iter().map(|line| {
             let label = |arm: &ArmView| arm.arm.x.map(|x| x.to_string());
             let points = line.arms.iter().filter_map(|arm| place(arm, longest, label(arm))).collect();
-            Series { name: line.name.clone().unwrap_or_default(), points, line: true }
+            Series { name: line.name.clone().unwrap_or_default(), points, style: Style::Both }
         });
         (format!("{} against parameters after {longest} steps", view.metric.title()), lines.collect())
     };
@@ -76,13 +76,13 @@ pub fn by_group(view: &StudyView, line: &Line, steps: u64) -> Option<Chart> {
     let guessing = |xs: &[f64]| Series {
         name: "guessing".into(),
         points: xs.iter().map(|&x| Point { x, y: 100.0 * view.task.chance, ..Point::default() }).collect(),
-        line: true,
+        style: Style::Both,
     };
     let (x, mut series, xs) = if let Some(label) = &view.study.axis {
         let of = |(group, name): (&String, &String)| {
             let points =
                 line.arms.iter().filter_map(|arm| Some(point(arm.arm.x?, arm.summary(steps, group)?)));
-            Series { name: name.clone(), points: points.collect(), line: true }
+            Series { name: name.clone(), points: points.collect(), style: Style::Both }
         };
         let series: Vec<Series> = groups.iter().zip(&names).map(of).collect();
         let xs: Vec<f64> = line.arms.iter().filter_map(|arm| arm.arm.x).collect();
@@ -91,7 +91,7 @@ pub fn by_group(view: &StudyView, line: &Line, steps: u64) -> Option<Chart> {
         let of = |arm: &&ArmView| {
             let points = groups.iter().enumerate();
             let points = points.filter_map(|(i, group)| Some(point(i as f64, arm.summary(steps, group)?)));
-            Series { name: arm.arm.label.clone(), points: points.collect(), line: true }
+            Series { name: arm.arm.label.clone(), points: points.collect(), style: Style::Both }
         };
         let series = line.arms.iter().map(of).collect();
         let xs = (0..groups.len()).map(|i| i as f64).collect();
@@ -109,7 +109,7 @@ pub fn curves(view: &StudyView, line: &Line) -> Option<Chart> {
     let steps = view.longest();
     let of = |arm: &&ArmView| {
         let points = arm.curve(steps).into_iter().map(|(step, summary)| point(step as f64, summary));
-        Series { name: arm.arm.label.clone(), points: points.collect(), line: true }
+        Series { name: arm.arm.label.clone(), points: points.collect(), style: Style::Both }
     };
     let series = line.arms.iter().map(of).collect();
     let title = line.title(&format!("Training for {steps} steps"));

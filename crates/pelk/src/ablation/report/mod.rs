@@ -2,9 +2,6 @@
 
 mod charts;
 mod csv;
-mod document;
-mod html;
-mod markdown;
 mod sentences;
 mod study;
 mod view;
@@ -14,7 +11,7 @@ use super::cost::Costs;
 use super::results::{FinishedRun, Results};
 use super::statistics::Summary;
 use anyhow::{Context, Result};
-use document::{Block, Document, Table};
+use pelk_report::document::{Block, Document, Table, html, markdown};
 use pelk_train::write_atomically;
 use std::path::{Path, PathBuf};
 use view::StudyView;

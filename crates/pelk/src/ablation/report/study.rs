@@ -1,14 +1,14 @@
 //! The part of a report that is about one study on one task: sentences, numbers, charts, pictures of grids.
 
-use super::document::{Block, Document, Figure, Picture, Table};
 use super::sentences::signed;
 use super::view::{ArmView, StudyView};
 use super::{charts, sentences};
 use crate::ablation::catalog::Study;
 use crate::ablation::statistics::Summary;
-use crate::chart::Chart;
-use crate::table::{Table as TextTable, number, text};
 use pelk_models::{MixerConfig, zoo};
+use pelk_report::chart::Chart;
+use pelk_report::document::{Block, Document, Figure, Picture, Table};
+use pelk_report::table::{Table as TextTable, number, text};
 use pelk_train::Metric;
 
 /// One study on one task; returns its sentences.

@@ -2,9 +2,7 @@
 //! how parameters grow with the kernel.
 
 use super::{G, M, scaled};
-use crate::chart::{Axis, Bars, Chart, Point, Row, Series};
 use crate::output::say;
-use crate::table::{Table, number, text};
 use crate::workspace::shown;
 use anyhow::{Context, Result};
 use pelk_grid::SharingGrid;
@@ -13,6 +11,8 @@ use pelk_models::zoo;
 use pelk_models::{
     MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StripeConfig, ThetaScale,
 };
+use pelk_report::chart::{Axis, Bars, Chart, Point, Row, Series, Style};
+use pelk_report::table::{Table, number, text};
 use std::path::Path;
 
 /// Height and width of the images of figure 5, as in segmentation of street scenes.
@@ -188,7 +188,7 @@ fn parameters_chart(parameters: &Parameters) -> Chart {
     let series = Kernel::ALL.into_iter().zip(parameters).map(|(kind, row)| {
         let points = KERNELS.into_iter().zip(row);
         let point = |(kernel, &count)| Point { x: kernel as f64, y: count as f64 / M, ..Point::default() };
-        Series { name: kind.name().to_owned(), points: points.map(point).collect(), line: true }
+        Series { name: kind.name().to_owned(), points: points.map(point).collect(), style: Style::Both }
     });
     let ticks = KERNELS.map(|kernel| (kernel as f64, kernel.to_string()));
     Chart {

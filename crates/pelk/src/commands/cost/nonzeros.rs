@@ -1,12 +1,12 @@
 //! Which values of a trained network are not zero.
 
 use crate::output::say;
-use crate::table::{Table, number, text};
-use crate::trained::network_alone;
 use anyhow::Result;
 use pelk_models::Network;
 use pelk_models::cost::{Part, parts};
+use pelk_report::table::{Table, number, text};
 use pelk_train::Checkpoint;
+use pelk_train::network_alone;
 use std::path::Path;
 
 /// Counts the trained values of the network in a checkpoint, part by part.

@@ -1,8 +1,8 @@
 //! The tables of classes, and the picture of which were taken for which.
 
-use crate::chart::Matrix;
-use crate::table::{Table, number, text};
 use anyhow::Result;
+use pelk_report::chart::Matrix;
+use pelk_report::table::{Table, number, text};
 use pelk_train::Confusion;
 
 /// Rows that fit on a screen; more classes are shown by the worst of them.
@@ -87,7 +87,7 @@ pub fn picture(confusion: &Confusion, classes: &[String], title: String, caption
             .map(move |predicted| share(confusion.count(class, predicted), labels).unwrap_or(0.0))
     };
     let shares = (0..classes.len()).flat_map(row).collect();
-    Matrix { title, caption, names: classes.to_vec(), shares }.svg()
+    Ok(Matrix { title, caption, names: classes.to_vec(), shares }.svg()?)
 }
 
 fn share(count: u64, of: u64) -> Option<f64> {

@@ -1,10 +1,8 @@
 //! A square matrix of shares as a heat map: rows are what is, columns what was taken for it.
 
-use super::canvas::{
-    Area, Drawing, FINE, LINE_HEIGHT, MARGIN, TEXT, WIDTH, line, refuse, text, units, width, write,
-};
+use super::canvas::{Area, Drawing, FINE, LINE_HEIGHT, MARGIN, TEXT, WIDTH, line, text, units, width, write};
 use super::theme::{GRID, GROUND, INK, SERIES};
-use anyhow::{Result, ensure};
+use crate::error::{ReportError, Result};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -42,12 +40,13 @@ impl Matrix {
     fn draw(&self) -> Result<Drawing> {
         let Matrix { title, caption, names, shares } = self;
         let classes = names.len();
-        ensure!(classes > 0, "chart {title:?} has no class to draw");
-        ensure!(
-            shares.len() == classes * classes && shares.iter().all(|share| (0.0..=1.0).contains(share)),
-            "chart {title:?}: the {} shares must be {classes} x {classes} from 0 to 1",
-            shares.len()
-        );
+        if classes == 0 {
+            return Err(ReportError::chart(title, "has no class to draw".to_owned()));
+        }
+        if shares.len() != classes * classes || !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
+            let wanted = format!("it needs {classes} x {classes} of them, each from 0 to 1");
+            return Err(ReportError::chart(title, format!("has {} shares; {wanted}", shares.len())));
+        }
         let labels = Labels::new(names);
         // Below the title, the caption and the axis' name.
         let (head, margin) = (MARGIN + 5.0 * TEXT, MARGIN + 1.5 * TEXT + labels.longest());
@@ -84,7 +83,7 @@ impl Matrix {
             let [[left, top], [right, bottom]] = square.cell(row, column);
             let corners = [(units(left), units(top)), (units(right), units(bottom))];
             let shade = SERIES[0].rgb().mix(strength(share));
-            area.draw(&Rectangle::new(corners, shade.filled())).map_err(refuse)?;
+            area.draw(&Rectangle::new(corners, shade.filled())).map_err(ReportError::drawing)?;
             if square.classes <= MOST_NUMBERS {
                 let ink = if strength(share) > 0.6 { GROUND } else { INK };
                 let middle = [0.5 * (left + right), 0.5 * (top + bottom)];
@@ -208,7 +207,7 @@ fn upright(area: &Area<'_>, words: &str, [x, y]: [f64; 2], anchor: HPos) -> Resu
     let style = font.color(&INK.rgb()).pos(Pos::new(anchor, VPos::Bottom));
     // As in `write`, with the baseline to the right of the middle.
     let baseline = x + 0.35 * TEXT + 0.25 * TEXT;
-    area.draw(&Text::new(words.to_owned(), (units(baseline), units(y)), style)).map_err(refuse)
+    area.draw(&Text::new(words.to_owned(), (units(baseline), units(y)), style)).map_err(ReportError::drawing)
 }
 
 /// What the shades mean.
@@ -217,7 +216,7 @@ fn scale(area: &Area<'_>, top: f64) -> Result<()> {
     for share in [0.01, 0.05, 0.2, 0.5, 1.0] {
         let corners = [(units(x), units(top)), (units(x + 2.0 * TEXT), units(top + TEXT))];
         let shade = SERIES[0].rgb().mix(strength(share));
-        area.draw(&Rectangle::new(corners, shade.filled())).map_err(refuse)?;
+        area.draw(&Rectangle::new(corners, shade.filled())).map_err(ReportError::drawing)?;
         let label = format!("{:.0} %", 100.0 * share);
         write(area, &label, [x + 2.0 * TEXT + 5.0, top + 0.5 * TEXT], HPos::Left, &text(INK))?;
         x += 2.0 * TEXT + 12.0 + width(&label);

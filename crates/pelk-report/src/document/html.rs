@@ -1,9 +1,8 @@
 //! A report as one HTML file that needs no other.
 
-use super::document::{Block, Document, Figure, Picture, Table};
+use super::model::{Block, Document, Figure, Picture, Table};
 use crate::chart;
-use anyhow::Result;
-use std::fmt::Write;
+use crate::error::Result;
 
 /// Of the page; colors are those of the charts.
 const STYLE: &str = "\
@@ -43,12 +42,12 @@ pub fn render(document: &Document) -> Result<String> {
     );
     for block in &document.blocks {
         match block {
-            Block::Heading(level, text) => writeln!(html, "<h{level}>{}</h{level}>", escape(text))?,
-            Block::Text(text) => writeln!(html, "<p>{}</p>", escape(text))?,
+            Block::Heading(level, text) => html += &format!("<h{level}>{}</h{level}>\n", escape(text)),
+            Block::Text(text) => html += &format!("<p>{}</p>\n", escape(text)),
             Block::List(items) => {
                 html += "<ul>\n";
                 for item in items {
-                    writeln!(html, "<li>{}</li>", escape(item))?;
+                    html += &format!("<li>{}</li>\n", escape(item));
                 }
                 html += "</ul>\n";
             }
@@ -84,7 +83,7 @@ fn figures(figures: &[Figure]) -> Result<String> {
             Picture::Chart(chart) => chart.inline()?,
             Picture::Thumbnail(svg) => svg.clone(),
         };
-        writeln!(html, "<figure>{svg}<figcaption>{}</figcaption></figure>", escape(&figure.caption))?;
+        html += &format!("<figure>{svg}<figcaption>{}</figcaption></figure>\n", escape(&figure.caption));
     }
     html += "</div>\n";
     Ok(html)

@@ -1,7 +1,7 @@
 //! What plots and bars draw with: text, markers, a legend, and the frame of the SVG.
 
 use super::theme::{Color, INK, STYLE, themed};
-use anyhow::{Result, anyhow};
+use crate::error::{ReportError, Result};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::Color as _;
@@ -36,14 +36,11 @@ pub(super) fn width(text: &str) -> f64 {
     CHARACTER * text.chars().count() as f64
 }
 
-/// An error of the drawing library.
-pub(super) fn refuse(error: impl std::fmt::Display) -> anyhow::Error {
-    anyhow!("cannot draw the chart: {error}")
-}
-
 /// A finished drawing.
 pub(super) struct Drawing {
+    /// Escaped, as it stands in the file.
     title: String,
+    width: f64,
     height: f64,
     elements: String,
 }
@@ -59,13 +56,13 @@ impl Drawing {
             let bold = bold.into_font().color(&INK.rgb());
             write(&area, title, [MARGIN, MARGIN + 7.0], HPos::Left, &bold)?;
             draw(&area)?;
-            area.present().map_err(refuse)?;
+            area.present().map_err(ReportError::drawing)?;
         }
         // The frame is ours.
         let elements = svg.lines().skip(1).filter(|line| *line != "</svg>");
         let elements =
             elements.map(|line| line.replace(" font-family=\"sans-serif\"", "") + "\n").collect::<String>();
-        Ok(Drawing { title: escaped(title), height, elements: themed(&elements) })
+        Ok(Drawing { title: escaped(title), width: WIDTH, height, elements: themed(&elements) })
     }
 
     /// As a file of its own.
@@ -80,12 +77,24 @@ impl Drawing {
         self.framed("")
     }
 
+    /// Several drawings as one file, from left to right.
+    pub fn beside_each_other(title: &str, drawings: &[Drawing]) -> String {
+        let height = drawings.iter().map(|drawing| drawing.height).fold(0.0, f64::max);
+        let place = |i: usize, drawing: &Drawing| {
+            format!("<g transform=\"translate({} 0)\">\n{}</g>\n", i as i32 * units(WIDTH), drawing.elements)
+        };
+        let elements = drawings.iter().enumerate().map(|(i, drawing)| place(i, drawing)).collect();
+        let sheet = Drawing { title: escaped(title), width: WIDTH * drawings.len() as f64, height, elements };
+        sheet.standalone()
+    }
+
     fn framed(&self, first: &str) -> String {
-        let Drawing { title, height, elements } = self;
-        let (width, height) = (units(WIDTH), units(*height));
+        let Drawing { title, width, height, elements } = self;
+        let (width, height) = (units(*width), units(*height));
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-             aria-label=\"{title}\" font-family=\"system-ui, sans-serif\">\n<title>{title}</title>\n{first}{elements}</svg>\n"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 0 {width} {height}\" \
+             role=\"img\" aria-label=\"{title}\" font-family=\"system-ui, sans-serif\">\n\
+             <title>{title}</title>\n{first}{elements}</svg>\n"
         )
     }
 }
@@ -110,13 +119,14 @@ pub(super) fn write(
     // The vertical place is that of the baseline, a third of the size below the middle: viewers differ in all others.
     let style = style.pos(Pos::new(anchor, VPos::Bottom));
     let baseline = y + 0.35 * TEXT + 0.25 * TEXT;
-    area.draw(&Text::new(text.to_owned(), (units(x), units(baseline)), style)).map_err(refuse)
+    area.draw(&Text::new(text.to_owned(), (units(x), units(baseline)), style)).map_err(ReportError::drawing)
 }
 
 /// A line through these points, so many units wide.
 pub(super) fn line(area: &Area<'_>, points: &[[f64; 2]], color: Color, width: f64) -> Result<()> {
     let points: Vec<_> = points.iter().map(|&[x, y]| (units(x), units(y))).collect();
-    area.draw(&PathElement::new(points, color.rgb().stroke_width(units(width) as u32))).map_err(refuse)
+    area.draw(&PathElement::new(points, color.rgb().stroke_width(units(width) as u32)))
+        .map_err(ReportError::drawing)
 }
 
 /// A filled rectangle between two corners.
@@ -126,7 +136,7 @@ pub(super) fn rectangle(
     color: Color,
 ) -> Result<()> {
     let corners = [(units(left), units(top)), (units(right), units(bottom))];
-    area.draw(&Rectangle::new(corners, color.rgb().filled())).map_err(refuse)
+    area.draw(&Rectangle::new(corners, color.rgb().filled())).map_err(ReportError::drawing)
 }
 
 /// The outlines of the markers, within a circle of radius 1; the first is a circle.
@@ -171,11 +181,11 @@ pub(super) fn marker(area: &Area<'_>, [x, y]: [f64; 2], index: usize, color: Col
     let outline = MARKERS[index % MARKERS.len()];
     if outline.is_empty() {
         let circle = Circle::new((units(x), units(y)), units(RADIUS), color.rgb().filled());
-        return area.draw(&circle).map_err(refuse);
+        return area.draw(&circle).map_err(ReportError::drawing);
     }
     let points: Vec<_> =
         outline.iter().map(|[dx, dy]| (units(x + RADIUS * dx), units(y + RADIUS * dy))).collect();
-    area.draw(&Polygon::new(points, color.rgb().filled())).map_err(refuse)
+    area.draw(&Polygon::new(points, color.rgb().filled())).map_err(ReportError::drawing)
 }
 
 /// Entries of a legend in rows that are no wider than a chart.

@@ -1,4 +1,4 @@
-//! A report as a list of blocks, which is then written as HTML and as Markdown.
+//! A report as a list of blocks.
 
 use crate::chart::Chart;
 

@@ -9,95 +9,14 @@ mod bars;
 mod canvas;
 mod matrix;
 mod plot;
+mod series;
 mod theme;
 
 pub use bars::{Bars, Row};
 pub use matrix::Matrix;
+pub use plot::side_by_side;
+pub use series::{Axis, Chart, MOST_SERIES, Point, Scale, Series, Style};
 pub use theme::STYLE;
-
-use anyhow::Result;
-
-/// A chart of up to [`MOST_SERIES`] series over two axes, 480 units wide.
-#[derive(Debug, Clone)]
-pub struct Chart {
-    /// What it shows; printed above it and read out by screen readers.
-    pub title: String,
-    /// The horizontal axis.
-    pub x: Axis,
-    /// The vertical axis; its label stands above it.
-    pub y: Axis,
-    /// The series, in the order of the legend.
-    pub series: Vec<Series>,
-}
-
-/// As many series and segments have colors that stay apart.
-pub const MOST_SERIES: usize = theme::COLORS;
-
-/// An axis.
-#[derive(Debug, Clone, Default)]
-pub struct Axis {
-    /// What it measures, and the unit.
-    pub label: String,
-    /// It reaches at least from the first to the second value, and always holds all points.
-    pub range: Option<(f64, f64)>,
-    /// How values are placed.
-    pub scale: Scale,
-    /// Marked values and what is written at them; automatic where empty.
-    pub ticks: Vec<(f64, String)>,
-}
-
-/// How values are placed along an axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Scale {
-    /// Evenly.
-    #[default]
-    Linear,
-    /// By their logarithm; values must be above 0.
-    Log,
-}
-
-/// Measurements that belong together: one color, one shape of marker, one entry of the legend.
-#[derive(Debug, Clone)]
-pub struct Series {
-    /// Its name in the legend.
-    pub name: String,
-    /// Its points, in the order in which they are joined. Those whose place is not finite stand for what was not measured:
-    /// they are left out, and the line is broken there.
-    pub points: Vec<Point>,
-    /// Whether the points are joined.
-    pub line: bool,
-}
-
-/// A measurement.
-#[derive(Debug, Clone, Default)]
-pub struct Point {
-    /// Its place along the horizontal axis.
-    pub x: f64,
-    /// Its place along the vertical axis.
-    pub y: f64,
-    /// Half the height of its error bar.
-    pub deviation: Option<f64>,
-    /// What is written beside it.
-    pub label: Option<String>,
-}
-
-impl Chart {
-    /// The chart as a file of its own.
-    ///
-    /// # Errors
-    /// When there are more series than colors, nothing is left to draw, or a value on a logarithmic axis is not above 0.
-    pub fn svg(&self) -> Result<String> {
-        Ok(plot::draw(self)?.standalone())
-    }
-
-    /// The chart as an element of a page that has [`STYLE`] in its style sheet.
-    ///
-    /// # Errors
-    /// As [`Chart::svg`].
-    pub fn inline(&self) -> Result<String> {
-        Ok(plot::draw(self)?.inline())
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -113,7 +32,7 @@ mod tests {
                 .zip(1..)
                 .map(|(y, x)| point(f64::from(x), y))
                 .collect(),
-            line: true,
+            style: Style::Both,
         });
         Chart {
             title: "Up & down".to_owned(),
@@ -172,6 +91,26 @@ mod tests {
         let zero = error(&zero);
         assert!(zero.contains("series <1>") && zero.contains("logarithmic"), "{zero}");
         assert!(error(&chart(0, Scale::Linear)).contains("no point"));
+    }
+
+    #[test]
+    fn charts_stand_beside_each_other_in_one_file() {
+        let mut charts = [chart(2, Scale::Linear), chart(1, Scale::Linear)];
+        charts[1].series[0].style = Style::Line;
+        let svg = side_by_side("a run", &charts).unwrap();
+        assert_eq!((svg.matches("<svg").count(), svg.matches("prefers-color-scheme").count()), (1, 1));
+        assert!(svg.contains("viewBox=\"0 0 3840 ") && svg.contains("translate(1920 0)"), "{svg}");
+        let markers = |svg: &str| svg.lines().filter(|line| line.starts_with("<circle")).count();
+        assert_eq!(markers(&svg), markers(&charts[0].inline().unwrap()), "a line alone has no markers");
+    }
+
+    #[test]
+    fn an_axis_with_a_range_needs_no_points() {
+        let mut empty = chart(1, Scale::Linear);
+        empty.series[0].points.clear();
+        assert!(empty.svg().is_err());
+        (empty.x.range, empty.y.range) = (Some((0.0, 1.0)), Some((0.0, 1.0)));
+        assert!(!empty.svg().unwrap().contains("NaN"));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::axis::Extent;
 use super::canvas::{Area, Drawing, Legend, MARGIN, TEXT, WIDTH, line, marker, text, width, write};
+use super::series::{Chart, MOST_SERIES, Point, Scale, Series};
 use super::theme::{GRID, INK, SERIES};
-use super::{Chart, MOST_SERIES, Point, Scale, Series};
-use anyhow::{Context, Result, ensure};
+use crate::error::{ReportError, Result};
 use plotters::style::text_anchor::HPos;
 
 /// Height of the plot itself.
@@ -12,9 +12,35 @@ const PLOT: f64 = 220.0;
 /// Half the width of an error bar's ends.
 const CAP: f64 = 4.0;
 
-/// Draws the chart.
-pub(super) fn draw(chart: &Chart) -> Result<Drawing> {
-    check(chart).with_context(|| format!("chart {:?}", chart.title))?;
+impl Chart {
+    /// The chart as a file of its own.
+    ///
+    /// # Errors
+    /// When there are more series than colors, nothing is left to draw, or a value on a logarithmic axis is not above 0.
+    pub fn svg(&self) -> Result<String> {
+        Ok(draw(self)?.standalone())
+    }
+
+    /// The chart as an element of a page that has [`STYLE`](super::STYLE) in its style sheet.
+    ///
+    /// # Errors
+    /// As [`Chart::svg`].
+    pub fn inline(&self) -> Result<String> {
+        Ok(draw(self)?.inline())
+    }
+}
+
+/// Charts beside each other, as one file; `title` is read out by screen readers.
+///
+/// # Errors
+/// As [`Chart::svg`].
+pub fn side_by_side(title: &str, charts: &[Chart]) -> Result<String> {
+    let drawings = charts.iter().map(draw).collect::<Result<Vec<_>>>()?;
+    Ok(Drawing::beside_each_other(title, &drawings))
+}
+
+fn draw(chart: &Chart) -> Result<Drawing> {
+    check(chart)?;
     let points = || chart.series.iter().flat_map(|series| series.points.iter().filter(|point| drawn(point)));
     let ends = |point: &Point| {
         let deviation = deviation(point);
@@ -22,7 +48,8 @@ pub(super) fn draw(chart: &Chart) -> Result<Drawing> {
     };
     let x = chart.x.extent(points().map(|point| chart.x.scale.place(point.x)));
     let y = chart.y.extent(points().flat_map(ends));
-    let (x, y) = x.zip(y).with_context(|| format!("chart {:?} has no point to draw", chart.title))?;
+    let nothing = || ReportError::chart(&chart.title, "has no point to draw".to_owned());
+    let (x, y) = x.zip(y).ok_or_else(nothing)?;
 
     let names = chart.series.iter().map(|series| series.name.as_str());
     // What a single series is, the title says.
@@ -45,10 +72,11 @@ pub(super) fn draw(chart: &Chart) -> Result<Drawing> {
             frame.series(area, i, series)?;
         }
         legend.draw(area, below, |i, [x, y]| {
-            if chart.series[i].line {
+            let style = chart.series[i].style;
+            if style.line() {
                 line(area, &[[x - 10.0, y], [x + 10.0, y]], SERIES[i], 2.0)?;
             }
-            marker(area, [x, y], i, SERIES[i])
+            if style.markers() { marker(area, [x, y], i, SERIES[i]) } else { Ok(()) }
         })
     })
 }
@@ -65,17 +93,21 @@ fn deviation(point: &Point) -> f64 {
 
 fn check(chart: &Chart) -> Result<()> {
     let series = chart.series.len();
-    ensure!(series <= MOST_SERIES, "has {series} series, but there are colors for {MOST_SERIES} only");
+    if series > MOST_SERIES {
+        let reason = format!("has {series} series, but there are only {MOST_SERIES} colors");
+        return Err(ReportError::chart(&chart.title, reason));
+    }
     for (axis, value) in [(&chart.x, (|point| point.x) as fn(&Point) -> f64), (&chart.y, |point| point.y)] {
         for series in &chart.series {
             let lowest =
                 series.points.iter().filter(|point| drawn(point)).map(value).fold(f64::INFINITY, f64::min);
-            ensure!(
-                axis.scale == Scale::Linear || lowest > 0.0,
-                "series {:?} has the value {lowest} on the logarithmic axis {:?}; it must be above 0",
-                series.name,
-                axis.label
-            );
+            if axis.scale == Scale::Log && lowest <= 0.0 {
+                let reason = format!(
+                    "has the value {lowest} of series {:?} on the logarithmic axis {:?}; it must be above 0",
+                    series.name, axis.label
+                );
+                return Err(ReportError::chart(&chart.title, reason));
+            }
         }
     }
     Ok(())
@@ -132,7 +164,7 @@ impl Frame<'_> {
 
     fn series(&self, area: &Area<'_>, index: usize, series: &Series) -> Result<()> {
         let color = SERIES[index];
-        if series.line {
+        if series.style.line() {
             for run in series.points.split(|point| !drawn(point)).filter(|run| run.len() > 1) {
                 let places: Vec<_> = run.iter().map(|point| self.at(point.x, point.y)).collect();
                 line(area, &places, color, 2.0)?;
@@ -148,7 +180,9 @@ impl Frame<'_> {
                     line(area, &[[x - CAP, end], [x + CAP, end]], color, 1.25)?;
                 }
             }
-            marker(area, [x, y], index, color)?;
+            if series.style.markers() {
+                marker(area, [x, y], index, color)?;
+            }
             if let Some(label) = &point.label {
                 // Above the line through the point, on the side that has room.
                 let fits = x + 8.0 + width(label) < WIDTH;

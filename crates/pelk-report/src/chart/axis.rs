@@ -1,6 +1,6 @@
 //! Where values stand along an axis, and which are marked.
 
-use super::{Axis, Scale};
+use super::series::{Axis, Scale};
 
 /// About so many ticks an axis.
 const TICKS: f64 = 6.0;
@@ -28,7 +28,7 @@ impl Scale {
 }
 
 impl Axis {
-    /// The extent that holds these places and the range asked for; `None` without any.
+    /// The extent that holds these places and the axis' range; `None` where there are neither.
     pub(super) fn extent(&self, places: impl Iterator<Item = f64>) -> Option<Extent> {
         let bounds = |places: &mut dyn Iterator<Item = f64>| {
             places
@@ -37,16 +37,17 @@ impl Axis {
                     (low.min(place), high.max(place))
                 })
         };
+        let range = || self.range.map(|(from, to)| [from, to].map(|value| self.scale.place(value)));
         let (mut low, mut high) = bounds(&mut { places });
         if low > high {
-            return None;
+            (low, high) = bounds(&mut range()?.into_iter());
         }
         // A single value gets room around it.
         let air = if high > low { AIR * (high - low) } else { (AIR * high.abs()).max(AIR) };
         (low, high) = (low - air, high + air);
-        if let Some((from, to)) = self.range {
+        if let Some(ends) = range() {
             // What the range holds needs no air: it says where the axis is to end.
-            let (from, to) = bounds(&mut [from, to].map(|value| self.scale.place(value)).into_iter());
+            let (from, to) = bounds(&mut ends.into_iter());
             low = if from <= low + air { from } else { low };
             high = if to >= high - air { to } else { high };
         }

@@ -1,8 +1,7 @@
 //! A report as Markdown, with its pictures as files beside it.
 
-use super::document::{Block, Document, Picture, Table};
-use anyhow::Result;
-use std::fmt::Write;
+use super::model::{Block, Document, Picture, Table};
+use crate::error::Result;
 
 /// A picture's file: its name, and what it holds.
 pub type PictureFile = (String, String);
@@ -18,12 +17,12 @@ pub fn render(document: &Document, folder: &str) -> Result<(String, Vec<PictureF
         text.push('\n');
         match block {
             Block::Heading(level, heading) => {
-                writeln!(text, "{} {heading}", "#".repeat(usize::from(*level)))?;
+                text += &format!("{} {heading}\n", "#".repeat(usize::from(*level)));
             }
-            Block::Text(paragraph) => writeln!(text, "{paragraph}")?,
+            Block::Text(paragraph) => text += &format!("{paragraph}\n"),
             Block::List(items) => {
                 for item in items {
-                    writeln!(text, "- {item}")?;
+                    text += &format!("- {item}\n");
                 }
             }
             Block::Table(table) => text += &self::table(table)?,
@@ -35,7 +34,7 @@ pub fn render(document: &Document, folder: &str) -> Result<(String, Vec<PictureF
                         Picture::Chart(chart) => chart.svg()?,
                         Picture::Thumbnail(svg) => svg.replacen("<svg ", "<svg width=\"120\" ", 1),
                     };
-                    writeln!(text, "![{}]({name})", figure.caption.replace(['[', ']'], ""))?;
+                    text += &format!("![{}]({name})\n", figure.caption.replace(['[', ']'], ""));
                     files.push((name, svg));
                 }
             }
@@ -51,7 +50,7 @@ fn table(table: &Table) -> Result<String> {
     };
     let mut text = row(&table.columns);
     let rule: String = (0..table.columns.len()).map(|i| if i == 0 { " --- |" } else { " ---: |" }).collect();
-    writeln!(text, "|{rule}")?;
+    text += &format!("|{rule}\n");
     for cells in &table.rows {
         text += &row(cells);
     }
@@ -60,7 +59,7 @@ fn table(table: &Table) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::Figure;
+    use super::super::model::Figure;
     use super::*;
 
     #[test]

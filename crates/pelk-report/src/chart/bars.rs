@@ -1,9 +1,9 @@
 //! Horizontal stacked bars: what a whole is made of, in several ways of counting it.
 
-use super::MOST_SERIES;
 use super::canvas::{Drawing, Legend, MARGIN, TEXT, WIDTH, rectangle, text, width, write};
+use super::series::MOST_SERIES;
 use super::theme::{GROUND, INK, SERIES};
-use anyhow::{Result, ensure};
+use crate::error::{ReportError, Result};
 use plotters::style::text_anchor::HPos;
 
 /// Height of a bar.
@@ -43,22 +43,24 @@ impl Bars {
     fn check(&self) -> Result<()> {
         let Bars { title, segments, rows } = self;
         let count = segments.len();
-        ensure!(
-            count <= MOST_SERIES,
-            "chart {title:?} has {count} segments, but there are colors for {MOST_SERIES} only"
-        );
-        ensure!(!rows.is_empty(), "chart {title:?} has no bar to draw");
+        let refuse = |reason| Err(ReportError::chart(title, reason));
+        if count > MOST_SERIES {
+            return refuse(format!("has {count} segments, but there are only {MOST_SERIES} colors"));
+        }
+        if rows.is_empty() {
+            return refuse("has no bar to draw".to_owned());
+        }
         for Row { name, amounts } in rows {
-            ensure!(
-                amounts.len() == count,
-                "chart {title:?}: bar {name:?} has {} amounts, but there are {count} segments",
-                amounts.len()
-            );
+            if amounts.len() != count {
+                let reason =
+                    format!("has {} amounts for the {count} segments of bar {name:?}", amounts.len());
+                return refuse(reason);
+            }
             let valid = amounts.iter().all(|amount| amount.is_finite() && *amount >= 0.0);
-            ensure!(
-                valid && amounts.iter().sum::<f64>() > 0.0,
-                "chart {title:?}: the amounts of bar {name:?} must be 0 or more and not all 0, they are {amounts:?}"
-            );
+            if !valid || amounts.iter().sum::<f64>() <= 0.0 {
+                let reason = "must be 0 or more and not all 0";
+                return refuse(format!("has the amounts {amounts:?} in bar {name:?}; they {reason}"));
+            }
         }
         Ok(())
     }
