@@ -108,6 +108,11 @@ pub trait Dataset: Send + Sync {
         None
     }
 
+    /// What its reader decided without being told, a sentence each: files that it left out, for instance.
+    fn remarks(&self) -> &[String] {
+        &[]
+    }
+
     /// [`Properties::image_size`].
     fn image_size(&self) -> Option<[usize; 2]> {
         self.properties().image_size

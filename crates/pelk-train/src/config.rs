@@ -81,6 +81,21 @@ pub struct DataConfig {
     pub evaluation: Option<EvaluationTransform>,
 }
 
+impl DataConfig {
+    /// A dataset as it is: nothing augmented, nothing mixed, images in their own size.
+    pub fn named(dataset: impl Into<String>) -> DataConfig {
+        DataConfig {
+            dataset: dataset.into(),
+            folder: None,
+            canvases: CanvasConfig::default(),
+            scenes: SceneConfig::default(),
+            augmentation: Augmentation::default(),
+            mix: MixConfig::default(),
+            evaluation: None,
+        }
+    }
+}
+
 /// The images of a composed dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -24,6 +24,32 @@ pub enum TrainError {
         /// What is wrong and what would be right.
         reason: String,
     },
+    /// A preset that does not exist.
+    #[error(
+        "there is no preset {name:?}: did you mean {nearest:?}? Known presets: {}",
+        crate::presets::names()
+    )]
+    UnknownPreset {
+        /// The name that was given.
+        name: String,
+        /// The known name that is nearest to it.
+        nearest: String,
+    },
+    /// A dataset that does not exist.
+    #[error("there is no dataset {name:?}; use one of {}", crate::datasets::DATASETS.join(", "))]
+    UnknownDataset {
+        /// The name that was given.
+        name: String,
+    },
+    /// A network that takes neither gray nor color images was given a picture.
+    #[error("the network takes {channels} channels; images have 1 or 3")]
+    ImageChannels {
+        /// Channels that the network takes.
+        channels: usize,
+    },
+    /// A network that gives no single class to an image was used as a classifier.
+    #[error("the network gives a class to places of an image and not to the image")]
+    NotAClassifier,
     /// An error of the dataset.
     #[error(transparent)]
     Data(#[from] DataError),

@@ -3,21 +3,17 @@
 
 mod ablation;
 mod advice;
-mod chart;
 mod commands;
 mod dashboard;
+mod datasets;
 mod device;
-mod images;
 mod interrupt;
 mod invocation;
 mod memory;
 mod output;
 mod own_process;
 mod pictures;
-mod presets;
 mod progress;
-mod table;
-mod trained;
 mod workspace;
 
 use crate::output::note;

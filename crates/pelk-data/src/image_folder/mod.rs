@@ -53,7 +53,7 @@ pub struct ImageFolder {
 ///   as the names of classes.
 ///
 /// Pictures are JPEG, PNG, BMP, GIF, WebP, TIFF and PNM, see [`read_rgb`](crate::read_rgb). What [`EXCLUDED`] in `folder` lists is left
-/// out; this and everything else that the reader decided says [`ImageFolder::remarks`].
+/// out; this and everything else that the reader decided says [`Dataset::remarks`].
 ///
 /// # Errors
 /// [`DataError`] naming the file or folder: nothing is there, a class without pictures, a class in `val` that `train` lacks,
@@ -145,13 +145,6 @@ impl ImageFolder {
         let properties = Properties::new(3, classes, imagenet());
         Ok(ImageFolder { top: top.into(), prefix, files, properties, remarks })
     }
-
-    /// What the reader decided without being asked, a sentence each, for users to see: pictures that are held out, left out
-    /// or passed over, and how many.
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
-    }
-
     /// The path of sample `index` from the folder on, with `/` between its parts, as it would stand in [`EXCLUDED`].
     ///
     /// # Panics
@@ -164,6 +157,10 @@ impl ImageFolder {
 impl Dataset for ImageFolder {
     fn len(&self) -> usize {
         self.files.len()
+    }
+
+    fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     fn properties(&self) -> &Properties {

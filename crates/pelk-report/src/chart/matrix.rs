@@ -295,9 +295,11 @@ mod tests {
     fn what_is_no_square_of_shares_is_refused() {
         let refused = |matrix: Matrix| matrix.svg().unwrap_err().to_string();
         let bad = Matrix { shares: vec![0.5; 3], ..matrix(2, 0.0) };
-        assert!(refused(bad).contains("3 shares must be 2 x 2"));
+        assert!(refused(bad).contains("3 shares; it needs 2 x 2"));
         for share in [f64::NAN, 1.5, -0.1] {
-            assert!(refused(Matrix { shares: vec![share; 4], ..matrix(2, 0.0) }).contains("from 0 to 1"));
+            assert!(
+                refused(Matrix { shares: vec![share; 4], ..matrix(2, 0.0) }).contains("each from 0 to 1")
+            );
         }
         assert!(refused(Matrix { shares: vec![], names: vec![], ..matrix(2, 0.0) }).contains("no class"));
     }

@@ -5,13 +5,13 @@ mod footnotes;
 mod nonzeros;
 
 use crate::output::say;
-use crate::table::{Table, number, text};
 use anyhow::{Context, Result};
 use clap::value_parser;
 use footnotes::{Quantity, footnotes};
 use pelk_models::Network;
 use pelk_models::cost::{NetworkCost, PaperRules, Part, PartCost, count};
 use pelk_models::zoo::{self, Model, PaperNumbers, Task};
+use pelk_report::table::{Table, number, text};
 use serde::Serialize;
 use std::path::PathBuf;
 

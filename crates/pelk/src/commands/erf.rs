@@ -6,13 +6,13 @@ mod heatmap;
 mod subject;
 
 use crate::output::{note, say};
-use crate::table::{Table, number, text};
 use crate::workspace::{RUNS, in_pool, shown};
 use anyhow::{Context, Result, ensure};
 use clap::ArgGroup;
 use clap::builder::RangedU64ValueParser;
 use field::{Field, THRESHOLDS};
 use indicatif::{ProgressBar, ProgressStyle};
+use pelk_report::table::{Table, number, text};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -2,17 +2,17 @@
 
 mod tables;
 
+use crate::datasets;
 use crate::device::{DeviceArgs, on_device};
 use crate::output::say;
 use crate::progress::Evaluating;
-use crate::trained::Trained;
-use crate::workspace::{dataset, in_pool, shown};
+use crate::workspace::{in_pool, shown};
 use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 use pelk_autodiff::Backend;
 use pelk_data::{LoaderConfig, Split};
 use pelk_models::Head;
-use pelk_train::{InferenceConfig, evaluate, write_atomically};
+use pelk_train::{InferenceConfig, Trained, evaluate, write_atomically};
 use std::path::PathBuf;
 use std::time::Instant;
 use tables::{by_class, by_pixels, choose};
@@ -109,7 +109,7 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     let split = if args.train { Split::Train } else { Split::Test };
     let canvases = &mut description.data.canvases;
     canvases.seed = args.canvas_seed.unwrap_or(canvases.seed);
-    let images = dataset(&description.data, args.data.as_deref(), split)?;
+    let images = datasets::open(&description.data, args.data.as_deref(), split)?;
     let count = images.len();
     let inference = args.inference.of(&description.inference);
     let batch = args.batch.unwrap_or(match network.config().head {

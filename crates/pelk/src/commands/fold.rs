@@ -7,15 +7,15 @@ use crate::device::{DeviceArgs, on_device};
 use crate::invocation::Advice;
 use crate::output::say;
 use crate::progress::Evaluating;
-use crate::table::{Table, number, text};
-use crate::trained::{Trained, inference_form, network_alone};
 use crate::workspace::{in_pool, shown};
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::RangedU64ValueParser;
 use compare::{Comparison, compare};
 use pelk_autodiff::Backend;
 use pelk_models::Head;
+use pelk_report::table::{Table, number, text};
 use pelk_train::Checkpoint;
+use pelk_train::{Trained, inference_form, network_alone};
 use samples::samples;
 use std::path::{Path, PathBuf};
 

@@ -3,15 +3,13 @@
 mod segments;
 
 use crate::device::{DeviceArgs, on_device};
-use crate::images;
 use crate::output::say;
-use crate::table::{Table, number, text};
-use crate::trained::Trained;
 use crate::workspace::in_pool;
 use anyhow::{Result, bail};
-use pelk_autodiff::{Backend, Shape};
+use pelk_autodiff::Backend;
 use pelk_models::Head;
-use pelk_train::ranked;
+use pelk_report::table::{Table, number, text};
+use pelk_train::{Trained, open_image};
 use std::path::PathBuf;
 
 /// Say what is on images, or where, with a trained network
@@ -43,6 +41,9 @@ pub struct PredictArgs {
     threads: Option<usize>,
 }
 
+/// Classes that are listed for each image.
+const SHOWN: usize = 5;
+
 /// Runs the command.
 ///
 /// # Errors
@@ -64,50 +65,18 @@ fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
 }
 
 fn classify<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) -> Result<()> {
-    let Trained { description, network, parameters } = trained;
-    let transform = description.data.evaluation.as_ref();
-    let mut session = None;
+    let mut classifier = trained.classifier(backend)?;
     for path in &args.images {
-        let mut image = images::open(path)?;
+        let mut image = open_image(path)?;
         if args.invert {
             image.invert();
         }
-        let (values, [height, width]) =
-            images::evaluated(&image, transform, description.image, &description.normalization)?;
-        // Of one size, whatever the image.
-        let shape = Shape::from([1, height, width, description.image[2]]);
-        let session = match &mut session {
-            Some(session) => session,
-            none => none.insert(network.session(backend, parameters, &shape)?),
-        };
-        let logits = backend.download(&session.run(backend.upload(&shape, &values)?)?)?;
-        say!("{}\n{}", path.display(), top_five(&logits, &description.classes));
+        let mut table = Table::new([text("  class"), number("probability")]);
+        for (class, probability) in classifier.top(&image, SHOWN)? {
+            let name = &trained.description.classes[class];
+            table.row([format!("  {name}"), format!("{:.2} %", 100.0 * probability)]);
+        }
+        say!("{}\n{table}", path.display());
     }
     Ok(())
-}
-
-fn top_five(logits: &[f32], classes: &[String]) -> Table<2> {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weights: Vec<f32> = logits.iter().map(|logit| (logit - highest).exp()).collect();
-    let sum: f32 = weights.iter().sum();
-    let mut table = Table::new([text("  class"), number("probability")]);
-    for class in ranked(logits).into_iter().take(5) {
-        table.row([format!("  {}", classes[class]), format!("{:.2} %", 100.0 * weights[class] / sum)]);
-    }
-    table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn probabilities_are_sorted_and_sum_to_one() {
-        let classes: Vec<String> = ["a", "b", "c"].map(str::to_owned).into();
-        let table = top_five(&[0.0, 2f32.ln(), f32::NEG_INFINITY], &classes).to_string();
-        let lines: Vec<&str> = table.lines().skip(2).map(str::trim).collect();
-        assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["b", "66.67", "%"]);
-        assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["a", "33.33", "%"]);
-        assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["c", "0.00", "%"]);
-    }
 }

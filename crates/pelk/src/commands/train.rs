@@ -6,16 +6,17 @@ mod predictions;
 mod report;
 
 use crate::dashboard::{Dashboard, Headline};
+use crate::datasets;
 use crate::device::{DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::output::{note, say};
-use crate::presets::{self, PRESETS};
 use crate::progress::{Display, Progress};
-use crate::workspace::{RUNS, datasets, in_pool, shown};
+use crate::workspace::{RUNS, in_pool, shown};
 use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
 use files::{Files, StepLog, Waited};
 use pelk_autodiff::Backend;
+use pelk_train::presets::{self, PRESETS};
 use pelk_train::{Checkpoint, Datasets, EventLog, Limits, Metric, Outcome, Run, TrainConfig, Trainer};
 use report::{conclude, describe_start, introduce};
 use std::path::{Path, PathBuf};
@@ -110,7 +111,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         Dashboard::check_terminal()?;
     }
     let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
-    let datasets = datasets(&config.data, args.data.as_deref())?;
+    let datasets = datasets::open_both(&config.data, args.data.as_deref())?;
     let device = backend.name();
     let mut trainer = Trainer::new(backend, config.clone(), datasets.clone())?;
     let limits = Limits {
@@ -132,12 +133,12 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         }
         Origin::Resumed(run, Some(checkpoint)) => {
             trainer.restore(*checkpoint, &run.last())?;
-            run
+            *run
         }
         Origin::Resumed(run, None) => {
             note!("The run had not come to a checkpoint yet: starting it from the beginning.");
             trainer.warm_start()?;
-            run
+            *run
         }
     };
     let result = go(args, &mut trainer, &config, &datasets, &device, limits, &mut run);
@@ -221,7 +222,7 @@ enum Origin {
     /// A new run, in this folder.
     Fresh(PathBuf),
     /// A run that had begun, and its last checkpoint, if it had come to one.
-    Resumed(Run, Option<Box<Checkpoint>>),
+    Resumed(Box<Run>, Option<Box<Checkpoint>>),
 }
 
 fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
@@ -230,7 +231,10 @@ fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
     settings.extend(
         args.weights.iter().map(|path| format!("weights={}", toml::Value::from(path.display().to_string()))),
     );
-    let (name, config) = presets::configuration(args.preset.as_deref(), args.config.as_deref(), &settings)?;
+    let (name, mut config) =
+        presets::configuration(args.preset.as_deref(), args.config.as_deref(), &settings)?;
+    // Remembered, so that resuming and evaluating need not be told again.
+    config.data = datasets::located(&config.data, args.data.as_deref())?;
     let folder = args.out.clone().unwrap_or_else(|| free_folder(&name));
     Ok((config, Origin::Fresh(folder)))
 }
@@ -247,7 +251,7 @@ fn resume(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
         }
     };
     let (run, config, checkpoint) = Run::open(&folder)?;
-    Ok((config, Origin::Resumed(run, checkpoint.map(Box::new))))
+    Ok((config, Origin::Resumed(Box::new(run), checkpoint.map(Box::new))))
 }
 
 /// `runs/NAME`, `runs/NAME-2`, `runs/NAME-3`, and so on.

@@ -63,7 +63,7 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     let step = step_of(&sandbox.path("run"));
     assert!(stdout.contains(&format!("Stopped and saved after step {step} of")), "{stdout}");
     let advice = stdout.lines().find(|line| line.contains("--resume")).unwrap().trim();
-    assert_eq!(advice, "pelk train --resume --out run --data images");
+    assert_eq!(advice, "pelk train --resume --out run");
 
     let last = (step + 5).to_string();
     succeed(&mut sandbox.resume("run", &["--max-steps", &last]));

@@ -3,10 +3,10 @@
 use super::operators::values;
 use super::timing::{Timing, once};
 use crate::output::say;
-use crate::table::{Table, number, text};
 use anyhow::{Context, Result, bail};
 use pelk_cpu::depthwise::{Bias, BoxConv, DISPATCH_SHAPES, DispatchShape, Variant};
 use pelk_cpu::shape::ImageShape;
+use pelk_report::table::{Table, number, text};
 use pelk_simd::Level;
 use serde::Serialize;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 
 use super::cases::Pass;
 use super::timing::Timing;
-use crate::table::{Column, Table, number, text};
+use pelk_report::table::{Column, Table, number, text};
 use serde::{Deserialize, Serialize};
 
 /// One measurement. Scripts read these fields: new ones come at the end. `device` is `cpu`, or a GPU's name; there `simd` is `wgsl` and

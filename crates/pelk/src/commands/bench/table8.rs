@@ -6,8 +6,8 @@ use super::record::Record;
 use super::timing::Timing;
 use crate::device::Choice;
 use crate::output::{note, say};
-use crate::table::{Table, number, text};
 use anyhow::{Result, bail};
+use pelk_report::table::{Table, number, text};
 use std::io::IsTerminal;
 
 /// The networks take turns so often, so that a disturbance of minutes does not fall on one of them.

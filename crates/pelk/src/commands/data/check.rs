@@ -4,12 +4,13 @@ mod recognize;
 mod report;
 mod survey;
 
+use crate::datasets::{self, data_config};
 use crate::output::say;
-use crate::workspace::{DATASETS, data_config, dataset, in_pool, shown};
+use crate::workspace::{in_pool, shown};
 use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 use pelk_data::{Dataset, EXCLUDED, Split};
-use pelk_train::CanvasConfig;
+use pelk_train::{CanvasConfig, DATASETS};
 use recognize::recognize;
 use report::{Part, report};
 use std::io::Write;
@@ -58,7 +59,7 @@ fn check(args: &CheckArgs) -> Result<()> {
     let config = data_config(task, CanvasConfig::default(), &[])?;
     let (mut parts, mut closed) = (Vec::new(), Vec::new());
     for split in [Split::Train, Split::Test] {
-        match dataset(&config, Some(&args.folder), split) {
+        match datasets::open(&config, Some(&args.folder), split) {
             Ok(data) => {
                 let survey = Survey::of(&*data);
                 parts.push(Part { split, data, survey });

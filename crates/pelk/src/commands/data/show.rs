@@ -2,14 +2,15 @@
 
 mod batches;
 
+use crate::datasets::{self, data_config};
 use crate::output::say;
 use crate::pictures::{Sheet, class_color, class_color_name, class_map, picture, save, tile};
-use crate::workspace::{DATASETS, RUNS, data_config, dataset, shown};
+use crate::workspace::{RUNS, shown};
 use anyhow::{Result, bail};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use image::RgbImage;
 use pelk_data::{Dataset, Labeling, Split};
-use pelk_train::CanvasConfig;
+use pelk_train::{CanvasConfig, DATASETS};
 use std::path::{Path, PathBuf};
 
 /// Write a contact sheet of a dataset's images as PNG
@@ -66,7 +67,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
         return batches::run(args, split);
     }
     let canvases = CanvasConfig { seed: args.seed, train: args.count, test: args.count };
-    let data = dataset(&data_config(&args.task, canvases, &args.set)?, args.data.as_deref(), split)?;
+    let data = datasets::open(&data_config(&args.task, canvases, &args.set)?, args.data.as_deref(), split)?;
     let sheet = match data.labeling() {
         Labeling::Image => by_class(&*data, args.count)?,
         Labeling::Places { .. } => beside_labels(&*data, args.count)?,

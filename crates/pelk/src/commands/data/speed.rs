@@ -1,13 +1,13 @@
 //! `pelk data speed`
 
 use crate::commands::bench::{Timing, repeat};
+use crate::datasets;
 use crate::output::say;
-use crate::presets;
-use crate::table::{Table, number, text};
-use crate::workspace::dataset;
 use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 use pelk_data::{Dataset, Loader, LoaderConfig, Split};
+use pelk_report::table::{Table, number, text};
+use pelk_train::presets;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -71,7 +71,7 @@ const RUNS: usize = 5;
 /// When the configuration or the data are unusable.
 pub fn run(args: &SpeedArgs) -> Result<()> {
     let (name, config) = presets::configuration(args.preset.as_deref(), args.config.as_deref(), &args.set)?;
-    let open = |split| dataset(&config.data, args.data.as_deref(), split);
+    let open = |split| datasets::open(&config.data, args.data.as_deref(), split);
     let (train, test) = (open(Split::Train)?, open(Split::Test)?);
     let size = config.batch.size.min(train.len());
     let training = config.data.training_loading(&*train, size, [config.seed, 0]);

@@ -1,10 +1,11 @@
 //! `pelk data write`
 
+use crate::datasets::{data_config, open_scenes};
 use crate::output::say;
-use crate::workspace::{data_config, fashion_mnist, shown};
+use crate::workspace::shown;
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
-use pelk_data::{Scenes, Split, write_ade20k, write_coco};
+use pelk_data::{Split, write_ade20k, write_coco};
 use pelk_train::CanvasConfig;
 use std::path::PathBuf;
 
@@ -52,8 +53,7 @@ pub fn run(args: &WriteArgs) -> Result<()> {
     let canvases = CanvasConfig { seed: args.seed, train: args.train, test: args.test };
     let config = data_config("scenes", canvases, &args.set)?;
     for (split, count) in [(Split::Train, args.train), (Split::Test, args.test)] {
-        let items = fashion_mnist(args.data.as_deref(), split)?;
-        let scenes = Scenes::new(items, split, args.seed, count, config.scenes.clone())?;
+        let scenes = open_scenes(&config, args.data.as_deref(), split)?;
         let quiet = |_done| {};
         match args.layout {
             Layout::Ade20k => write_ade20k(&scenes, &args.out, split, quiet)?,

@@ -2,16 +2,15 @@
 
 use super::field::ScoreMap;
 use super::gradient::input_gradient;
-use crate::images;
-use crate::trained::Trained;
-use crate::workspace::{data_config, dataset};
+use crate::datasets::{self, data_config};
 use anyhow::{Context, Result, bail, ensure};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, RgbImage};
 use pelk_autodiff::{CpuBackend, Parameters, Shape};
 use pelk_data::{Dataset, Normalization, Split};
 use pelk_models::{ModelSpec, Network, fold, initialize, zoo};
-use pelk_train::{CanvasConfig, DataConfig};
+use pelk_train::preprocessing::resized;
+use pelk_train::{CanvasConfig, DataConfig, Trained, open_image};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -144,7 +143,7 @@ impl Subject {
                 self.name()
             );
         };
-        Ok(Images::Dataset(dataset(data, folder, Split::Test)?, count))
+        Ok(Images::Dataset(datasets::open(data, folder, Split::Test)?, count))
     }
 
     fn name(&self) -> &str {
@@ -169,7 +168,7 @@ impl Subject {
         for index in 0..images.len() {
             let image = images.get(index)?;
             let bicubic = FilterType::CatmullRom;
-            let pixels = images::values(&image, [height, width, channels], bicubic, &normalization)?;
+            let pixels = resized(&image, [height, width, channels], bicubic, &normalization)?;
             map.add(&input_gradient(&self.backend, &self.network, &self.parameters, &shape, &pixels)?)?;
             done(index + 1);
         }
@@ -188,7 +187,7 @@ impl Images {
 
     fn get(&self, index: usize) -> Result<DynamicImage> {
         match self {
-            Images::Files(paths) => images::open(&paths[index]),
+            Images::Files(paths) => Ok(open_image(&paths[index])?),
             Images::Dataset(data, _) => {
                 let sample = data.sample(index)?;
                 let ([height, width], pixels) =

@@ -1,10 +1,10 @@
 //! What two forms of one network say of the same images, and how long they take.
 
 use super::samples::Samples;
-use crate::trained::Trained;
 use anyhow::Result;
 use ndarray::{Array4, ArrayView1};
 use pelk_autodiff::Backend;
+use pelk_train::Trained;
 use pelk_train::{InferenceConfig, Predictor};
 use std::time::Instant;
 

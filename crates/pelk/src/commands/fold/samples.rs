@@ -1,14 +1,14 @@
 //! The images that two forms of a network are compared on.
 
-use crate::images;
-use crate::workspace::dataset;
+use crate::datasets;
 use anyhow::{Context, Result, ensure};
 use image::imageops::FilterType;
 use ndarray::Array4;
 use pelk_data::{Dataset, Split};
 use pelk_models::Head;
 use pelk_simd::Level;
-use pelk_train::Description;
+use pelk_train::preprocessing::{evaluated, normalized, resized};
+use pelk_train::{Description, open_image};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub fn samples<'a>(
     if !files.is_empty() {
         return Ok(Samples { origin: "files".to_owned(), description, source: Source::Files(files) });
     }
-    let images = dataset(&description.data, data, Split::Test)?;
+    let images = datasets::open(&description.data, data, Split::Test)?;
     let count = count.min(images.len());
     ensure!(
         count > 0,
@@ -69,16 +69,14 @@ impl Samples<'_> {
         let transform = data.evaluation.as_ref();
         let (values, size) = match &self.source {
             Source::Files(files) => {
-                let image = images::open(&files[index])?;
+                let image = open_image(&files[index])?;
                 match network.head {
                     Head::UperNet(_) => {
                         let size = [image.height() as usize, image.width() as usize];
                         let shape = [size[0], size[1], channels];
-                        (images::values(&image, shape, FilterType::Triangle, normalization)?, size)
+                        (resized(&image, shape, FilterType::Triangle, normalization)?, size)
                     }
-                    Head::Pooled | Head::Dense => {
-                        images::evaluated(&image, transform, *shape, normalization)?
-                    }
+                    Head::Pooled | Head::Dense => evaluated(&image, transform, *shape, normalization)?,
                 }
             }
             Source::Dataset(images, _) => {
@@ -87,9 +85,9 @@ impl Samples<'_> {
                     Some(transform) => {
                         let square =
                             transform.apply(Level::from_env()?, &sample.pixels, sample.size, channels);
-                        (images::normalized(&square, normalization), [transform.size; 2])
+                        (normalized(&square, normalization), [transform.size; 2])
                     }
-                    None => (images::normalized(&sample.pixels, normalization), sample.size),
+                    None => (normalized(&sample.pixels, normalization), sample.size),
                 }
             }
         };

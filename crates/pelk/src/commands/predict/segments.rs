@@ -1,17 +1,16 @@
 //! Which class each pixel of an image has, as a picture with a legend.
 
 use super::PredictArgs;
-use crate::images;
 use crate::output::say;
 use crate::pictures::{Entry, class_color, enlarged, legend, outlined, picture, save, shares, stacked};
-use crate::table::{Table, number, text};
-use crate::trained::Trained;
 use crate::workspace::{RUNS, shown};
 use anyhow::{Context, Result};
 use image::imageops::FilterType;
 use ndarray::Array4;
 use pelk_autodiff::Backend;
-use pelk_train::Predictor;
+use pelk_report::table::{Table, number, text};
+use pelk_train::preprocessing::resized;
+use pelk_train::{Trained, open_image};
 use std::path::Path;
 
 /// Small images are enlarged to at least this side, so that lines and colors can be seen.
@@ -24,18 +23,18 @@ const SMALLEST_SHARE: f64 = 0.0005;
 /// # Errors
 /// When an image is unusable or a picture cannot be written.
 pub fn run<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) -> Result<()> {
-    let Trained { description, network, parameters } = trained;
-    let mut predictor = Predictor::new(backend, network, parameters, description.inference.clone())?;
+    let description = &trained.description;
+    let mut predictor = trained.predictor(backend)?;
     let folder = args.out.clone().unwrap_or_else(|| Path::new(RUNS).join("predict"));
     let channels = description.image[2];
     for path in &args.images {
-        let mut image = images::open(path)?;
+        let mut image = open_image(path)?;
         if args.invert {
             image.invert();
         }
         let [height, width] = [image.height() as usize, image.width() as usize];
         let shape = [height, width, channels];
-        let values = images::values(&image, shape, FilterType::Triangle, &description.normalization)?;
+        let values = resized(&image, shape, FilterType::Triangle, &description.normalization)?;
         let values = Array4::from_shape_vec((1, height, width, channels), values)
             .with_context(|| format!("{} has not the size it says", path.display()))?;
         let classes = predictor

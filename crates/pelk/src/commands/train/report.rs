@@ -4,11 +4,11 @@ use super::TrainArgs;
 use crate::invocation::Advice;
 use crate::output::say;
 use crate::progress::duration;
-use crate::table::{Table, number};
 use crate::workspace::shown;
 use anyhow::Result;
 use pelk_autodiff::Backend;
 use pelk_models::Head;
+use pelk_report::table::{Table, number};
 use pelk_train::{Datasets, Metric, MetricsRow, Outcome, Run, Scores, TrainConfig, Trainer, WarmStart};
 use std::path::Path;
 
@@ -134,7 +134,9 @@ pub fn conclude<B: Backend>(
         (Outcome::Stopped, _) => say!("Stopped and saved after step {step} of {total}."),
         _ => say!("Saved after step {step} of {total}, the limit given."),
     }
-    let again = |advice: Advice| advice.on(args.data.as_deref(), &args.device.device);
+    // A new run remembers its data; one that went on elsewhere does not.
+    let data = args.data.as_deref().filter(|_| args.resume);
+    let again = |advice: Advice| advice.on(data, &args.device.device);
     say!("\nNext:");
     if outcome != Outcome::Finished {
         say!("  {}", again(Advice::new("train").word("--resume").path("--out", run.folder())));

@@ -2,8 +2,8 @@
 
 use super::Shared;
 use super::survey::{Print, Survey};
-use crate::table::{Table, number, text};
 use pelk_data::{Labeling, Split};
+use pelk_report::table::{Table, number, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 

@@ -1,17 +1,18 @@
 //! What a network sees of a dataset: batches after augmentation and mixing.
 
 use super::ShowArgs;
+use crate::datasets;
 use crate::output::say;
 use crate::pictures::{
     Entry, Sheet, captioned, class_color, class_map, legend, picture, save, stacked, tile,
 };
-use crate::presets;
-use crate::workspace::{RUNS, dataset, shown};
+use crate::workspace::{RUNS, shown};
 use anyhow::Result;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use ndarray::Axis;
 use pelk_data::{Batch, Dataset, IGNORED, Labeling, Loader, LoaderConfig, Normalization, Split};
+use pelk_train::presets;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ const MOST: u32 = 224;
 /// When the configuration or the data are unusable, or the picture cannot be written.
 pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
     let (name, config) = presets::configuration(args.preset.as_deref(), args.config.as_deref(), &args.set)?;
-    let data = dataset(&config.data, args.data.as_deref(), split)?;
+    let data = datasets::open(&config.data, args.data.as_deref(), split)?;
     let normalization = data.statistics().clone();
     // As training has it, since partners are mixed across the batch.
     let size = config.batch.size.min(data.len());

@@ -1,9 +1,9 @@
-//! Users' images, in the size and the channels that a network takes.
+//! Pictures in the size, the channels and the range of values that a network takes.
 
-use anyhow::{Context, Result, anyhow};
+use crate::error::{Result, TrainError};
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
-use pelk_data::{EvaluationTransform, Normalization};
+use pelk_data::{DataError, EvaluationTransform, Normalization};
 use pelk_simd::Level;
 use std::path::Path;
 
@@ -11,18 +11,17 @@ use std::path::Path;
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn open(path: &Path) -> Result<DynamicImage> {
-    let cannot = || format!("cannot read image {}", path.display());
-    let ([height, width], pixels) = pelk_data::read_rgb(path).with_context(cannot)?;
-    let image = RgbImage::from_raw(width as u32, height as u32, pixels).with_context(cannot)?;
-    Ok(image.into())
+pub fn open_image(path: &Path) -> Result<DynamicImage> {
+    let ([height, width], pixels) = pelk_data::read_rgb(path)?;
+    let image = RgbImage::from_raw(width as u32, height as u32, pixels);
+    Ok(image.expect("as many bytes as its size says").into())
 }
 
 /// The image resized to `[height, width, channels]` and normalized as in training.
 ///
 /// # Errors
 /// When the network takes neither gray nor color images.
-pub fn values(
+pub fn resized(
     image: &DynamicImage,
     [height, width, channels]: [usize; 3],
     filter: FilterType,
@@ -47,11 +46,12 @@ pub fn evaluated(
     normalization: &Normalization,
 ) -> Result<(Vec<f32>, [usize; 2])> {
     let Some(transform) = transform else {
-        let values = values(image, [height, width, channels], FilterType::Triangle, normalization)?;
+        let values = resized(image, [height, width, channels], FilterType::Triangle, normalization)?;
         return Ok((values, [height, width]));
     };
     let size = [image.height() as usize, image.width() as usize];
-    let square = transform.apply(Level::from_env()?, &bytes(image, channels)?, size, channels);
+    let level = Level::from_env().map_err(DataError::from)?;
+    let square = transform.apply(level, &bytes(image, channels)?, size, channels);
     Ok((normalized(&square, normalization), [transform.size; 2]))
 }
 
@@ -59,7 +59,7 @@ fn bytes(image: &DynamicImage, channels: usize) -> Result<Vec<u8>> {
     match channels {
         1 => Ok(image.to_luma8().into_raw()),
         3 => Ok(image.to_rgb8().into_raw()),
-        other => Err(anyhow!("the network takes {other} channels; images have 1 or 3")),
+        channels => Err(TrainError::ImageChannels { channels }),
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
     fn an_image_becomes_values_of_the_network_s_shape() {
         let image = DynamicImage::from(RgbImage::from_pixel(4, 2, Rgb([51, 102, 255])));
         let normalization = Normalization { mean: vec![0.2, 0.2, 0.2], std: vec![0.2, 0.1, 0.4] };
-        let values = |shape| values(&image, shape, FilterType::CatmullRom, &normalization).unwrap();
+        let values = |shape| resized(&image, shape, FilterType::CatmullRom, &normalization).unwrap();
         for shape in [[2, 4, 3], [3, 2, 3]] {
             let values = values(shape);
             assert_eq!(values.len(), shape.iter().product::<usize>());
@@ -106,10 +106,11 @@ mod tests {
 
     #[test]
     fn a_missing_file_and_odd_channels_are_refused_by_name() {
-        let missing = format!("{:#}", open(Path::new("no-such.png")).unwrap_err());
-        assert!(missing.contains("cannot read image no-such.png"), "{missing}");
+        let missing = open_image(Path::new("no-such.png")).unwrap_err().to_string();
+        assert!(missing.contains("no-such.png"), "{missing}");
         let image = DynamicImage::new_luma8(2, 2);
-        let error = values(&image, [2, 2, 2], FilterType::Triangle, &Normalization::identity(2)).unwrap_err();
+        let error =
+            resized(&image, [2, 2, 2], FilterType::Triangle, &Normalization::identity(2)).unwrap_err();
         assert!(error.to_string().contains("2 channels"), "{error}");
     }
 }

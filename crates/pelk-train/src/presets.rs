@@ -1,7 +1,7 @@
-//! The presets that come with the program, one TOML file each. To add one: a file in `crates/pelk/presets` and its line here.
+//! The presets that come with the crate, one TOML file each. To add one: a file in `presets` and its line here.
 
-use anyhow::{Context, Result, anyhow};
-use pelk_train::TrainConfig;
+use crate::config::TrainConfig;
+use crate::error::{Result, TrainError};
 use std::path::Path;
 
 /// A named configuration.
@@ -38,7 +38,7 @@ pub const PRESETS: &[Preset] = presets![
     "ade20k-pelk-b-101"
 ];
 
-/// The configuration of a preset, the first where none is given, or of a file, with `key.path=value` settings; and its name.
+/// The configuration of a file, or else of a preset, by default the first, with `key.path=value` settings; and its name.
 ///
 /// # Errors
 /// When there is no such preset or file, or a key or value is wrong.
@@ -49,8 +49,7 @@ pub fn configuration(
 ) -> Result<(String, TrainConfig)> {
     let (name, origin, text) = match file {
         Some(path) => {
-            let text =
-                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text = std::fs::read_to_string(path).map_err(|source| TrainError::read(path, source))?;
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             (stem, path.display().to_string(), text)
         }
@@ -76,7 +75,7 @@ pub fn find(name: &str) -> Result<&'static Preset> {
         return Ok(preset);
     }
     let nearest = pelk_models::nearest(name, PRESETS.iter().map(|preset| preset.name)).unwrap_or_default();
-    Err(anyhow!("there is no preset {name:?}: did you mean {nearest:?}? Known presets: {}", names()))
+    Err(TrainError::UnknownPreset { name: name.to_owned(), nearest: nearest.to_owned() })
 }
 
 #[cfg(test)]

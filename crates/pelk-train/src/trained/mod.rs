@@ -1,13 +1,33 @@
-//! A trained network, out of a checkpoint and onto the device.
+//! A trained network, out of a checkpoint and onto a device, ready to run.
 
-use anyhow::Result;
+mod classifier;
+
+pub use classifier::Classifier;
+
+use crate::checkpoint::{Checkpoint, Description};
+use crate::error::Result;
+use crate::inference::Predictor;
 use pelk_autodiff::{Backend, Parameters};
 use pelk_models::{Network, fold};
-use pelk_train::{Checkpoint, Description};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// A network that is ready to run.
+/// A trained network with all that it takes to run it: its weights on a device, the names of its classes, and what is done
+/// to images before it sees them.
+///
+/// ```no_run
+/// use pelk_autodiff::CpuBackend;
+/// use pelk_train::{Trained, open_image};
+/// use std::path::Path;
+///
+/// let backend = CpuBackend::new()?;
+/// let trained = Trained::read(&backend, Path::new("runs/fashion-mnist/best.safetensors"), true)?;
+/// let mut classifier = trained.classifier(&backend)?;
+/// for (class, probability) in classifier.top(&open_image(Path::new("shirt.png"))?, 5)? {
+///     println!("{:<20} {:.2} %", trained.description.classes[class], 100.0 * probability);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Trained<B: Backend> {
     /// What the checkpoint says about itself; its network is the one below.
     pub description: Description,
@@ -18,7 +38,8 @@ pub struct Trained<B: Backend> {
 }
 
 impl<B: Backend> Trained<B> {
-    /// Reads a checkpoint, and folds its network if asked to; its weights go to `backend`.
+    /// Reads a checkpoint and puts its weights on `backend`, in the inference form if `folded`: the same function with
+    /// fewer operators.
     ///
     /// # Errors
     /// When the checkpoint is unusable.
@@ -30,7 +51,7 @@ impl<B: Backend> Trained<B> {
         )
     }
 
-    /// The network of a checkpoint that holds nothing else.
+    /// Puts the network of a checkpoint that holds nothing else on `backend`.
     ///
     /// # Errors
     /// When it makes no network.
@@ -38,6 +59,22 @@ impl<B: Backend> Trained<B> {
         let network = Network::new(description.network.clone())?;
         let parameters = Parameters::upload(backend, &tensors)?;
         Ok(Trained { description, network, parameters })
+    }
+
+    /// The network as a classifier of pictures.
+    ///
+    /// # Errors
+    /// When it gives classes to pixels or places and not to an image.
+    pub fn classifier<'a>(&'a self, backend: &'a B) -> Result<Classifier<'a, B>> {
+        Classifier::new(backend, self)
+    }
+
+    /// The network as it is evaluated: by windows, scales and mirrored, as its configuration says.
+    ///
+    /// # Errors
+    /// When the configuration of inference has a value out of its range.
+    pub fn predictor<'a>(&'a self, backend: &'a B) -> Result<Predictor<'a, B>> {
+        Predictor::new(backend, &self.network, &self.parameters, self.description.inference.clone())
     }
 }
 

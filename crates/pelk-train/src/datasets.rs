@@ -1,0 +1,127 @@
+//! A dataset by its name: the one place that knows them all. To add one: its reader in pelk-data, and its lines here.
+
+use crate::config::{CanvasConfig, DataConfig};
+use crate::error::{Result, TrainError};
+use crate::loading::Datasets;
+use pelk_data::{Dataset, ImageDataset, LongRange, Scenes, Split};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The datasets by name.
+pub const DATASETS: [&str; 11] = [
+    "fashion-mnist",
+    "mnist",
+    "cifar10",
+    "cifar100",
+    "folder",
+    "imagenet",
+    "long-range",
+    "scenes",
+    "ade20k",
+    "coco",
+    "masks",
+];
+
+/// The items of Fashion-MNIST, of which `long-range` and `scenes` are composed.
+const ITEMS: &str = "fashion-mnist";
+
+/// The folder of a dataset's files: the configuration's, or that of the dataset's name in `root`. A composed dataset has the
+/// files of the one that it is composed of.
+pub fn dataset_folder(config: &DataConfig, root: &Path) -> PathBuf {
+    let name = match config.dataset.as_str() {
+        "long-range" | "scenes" => ITEMS,
+        name => name,
+    };
+    config.folder.clone().unwrap_or_else(|| root.join(name))
+}
+
+/// Opens the training or the test images of a dataset, whose files are in [`dataset_folder`].
+///
+/// # Errors
+/// When the dataset is not known, or a file is missing or damaged.
+pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<dyn Dataset>> {
+    let folder = dataset_folder(config, root);
+    Ok(match config.dataset.as_str() {
+        "fashion-mnist" => items(config, root, split)?,
+        "mnist" => Arc::new(pelk_data::mnist(folder, split)?),
+        "cifar10" => Arc::new(pelk_data::cifar10(folder, split)?),
+        "cifar100" => Arc::new(pelk_data::cifar100(folder, split)?),
+        "folder" => Arc::new(pelk_data::image_folder(folder, split)?),
+        "imagenet" => Arc::new(pelk_data::imagenet_1k(folder, split)?),
+        "long-range" => {
+            let (seed, count) = canvases(config, split);
+            Arc::new(LongRange::new(items(config, root, split)?, split, seed, count)?)
+        }
+        "scenes" => Arc::new(open_scenes(config, root, split)?),
+        "ade20k" => Arc::new(pelk_data::ade20k(folder, split)?),
+        "coco" => Arc::new(pelk_data::coco(folder, split)?),
+        "masks" => Arc::new(pelk_data::mask_folder(folder, split)?),
+        other => return Err(TrainError::UnknownDataset { name: other.to_owned() }),
+    })
+}
+
+/// Opens the scenes that a configuration describes, whatever its dataset's name: they know more than a [`Dataset`] shows.
+///
+/// # Errors
+/// When a file of the items is missing or damaged, or the configuration makes no scenes.
+pub fn open_scenes(config: &DataConfig, root: &Path, split: Split) -> Result<Scenes> {
+    let (seed, count) = canvases(config, split);
+    Ok(Scenes::new(items(config, root, split)?, split, seed, count, config.scenes.clone())?)
+}
+
+/// The items that are composed.
+fn items(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<ImageDataset>> {
+    Ok(Arc::new(pelk_data::fashion_mnist(dataset_folder(config, root), split)?))
+}
+
+/// The seed and the number of canvases of a split.
+fn canvases(config: &DataConfig, split: Split) -> (u64, usize) {
+    let CanvasConfig { seed, train, test } = config.canvases;
+    match split {
+        Split::Train => (seed, train),
+        Split::Test => (seed, test),
+    }
+}
+
+impl Datasets {
+    /// The training and the test images of a dataset, as [`open_dataset`] opens them.
+    ///
+    /// # Errors
+    /// Those of [`open_dataset`].
+    pub fn open(config: &DataConfig, root: &Path) -> Result<Datasets> {
+        let of = |split| open_dataset(config, root, split);
+        Ok(Datasets { train: of(Split::Train)?, test: of(Split::Test)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(dataset: &str) -> DataConfig {
+        DataConfig::named(dataset)
+    }
+
+    #[test]
+    fn every_dataset_is_looked_for_in_its_folder() {
+        let root = tempfile::tempdir().unwrap();
+        for name in DATASETS {
+            let folder = dataset_folder(&config(name), root.path());
+            let message = open_dataset(&config(name), root.path(), Split::Train).err().unwrap().to_string();
+            assert!(message.contains(&folder.display().to_string()), "{name}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_its_own_comes_first() {
+        let config = DataConfig { folder: Some("photos".into()), ..config("folder") };
+        assert_eq!(dataset_folder(&config, Path::new("datasets")), Path::new("photos"));
+    }
+
+    #[test]
+    fn an_unknown_dataset_is_refused_with_those_that_there_are() {
+        let message =
+            open_dataset(&config("imagnet"), Path::new("."), Split::Test).err().unwrap().to_string();
+        assert!(message.contains("\"imagnet\"") && message.contains("imagenet, long-range"), "{message}");
+    }
+}

@@ -1,0 +1,75 @@
+//! A trained network that gives a picture its most likely classes.
+
+use super::Trained;
+use crate::error::{Result, TrainError};
+use crate::evaluate::ranked;
+use crate::preprocessing::evaluated;
+use image::DynamicImage;
+use pelk_autodiff::{Backend, Session, Shape};
+use pelk_models::Head;
+
+/// A trained classifier; the network is recorded for the first picture and replayed for all others, which have its size
+/// once they are preprocessed.
+pub struct Classifier<'a, B: Backend> {
+    backend: &'a B,
+    trained: &'a Trained<B>,
+    session: Option<Session<B>>,
+}
+
+impl<'a, B: Backend> Classifier<'a, B> {
+    pub(super) fn new(backend: &'a B, trained: &'a Trained<B>) -> Result<Classifier<'a, B>> {
+        match trained.network.config().head {
+            Head::Pooled => Ok(Classifier { backend, trained, session: None }),
+            _ => Err(TrainError::NotAClassifier),
+        }
+    }
+
+    /// The logits of a picture, one a class, of the picture as the network's evaluations saw it.
+    ///
+    /// # Errors
+    /// When the network takes neither gray nor color images, or the device refuses.
+    pub fn logits(&mut self, image: &DynamicImage) -> Result<Vec<f32>> {
+        let Trained { description, network, parameters } = self.trained;
+        let transform = description.data.evaluation.as_ref();
+        let (values, [height, width]) =
+            evaluated(image, transform, description.image, &description.normalization)?;
+        let shape = Shape::from([1, height, width, description.image[2]]);
+        let session = match &mut self.session {
+            Some(session) => session,
+            none => none.insert(network.session(self.backend, parameters, &shape)?),
+        };
+        let logits = session.run(self.backend.upload(&shape, &values)?)?;
+        Ok(self.backend.download(&logits)?)
+    }
+
+    /// The `count` most likely classes of a picture and their probabilities, the likeliest first.
+    ///
+    /// # Errors
+    /// As [`Classifier::logits`].
+    pub fn top(&mut self, image: &DynamicImage, count: usize) -> Result<Vec<(usize, f32)>> {
+        Ok(likeliest(&self.logits(image)?, count))
+    }
+}
+
+/// The classes of the largest logits, with their shares by softmax.
+fn likeliest(logits: &[f32], count: usize) -> Vec<(usize, f32)> {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weights: Vec<f32> = logits.iter().map(|logit| (logit - highest).exp()).collect();
+    let sum: f32 = weights.iter().sum();
+    ranked(logits).into_iter().take(count).map(|class| (class, weights[class] / sum)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_sorted_and_sum_to_one() {
+        let top = likeliest(&[0.0, 2f32.ln(), f32::NEG_INFINITY], 5);
+        assert_eq!(top.iter().map(|&(class, _)| class).collect::<Vec<_>>(), [1, 0, 2]);
+        for ((_, probability), expected) in top.iter().zip([2.0 / 3.0, 1.0 / 3.0, 0.0]) {
+            assert!((probability - expected).abs() < 1e-6, "{top:?}");
+        }
+        assert_eq!(likeliest(&[1.0, 3.0, 2.0], 2).len(), 2);
+    }
+}
