@@ -10,21 +10,27 @@
 //! unit has its part. Units are what a call is cut between where a tensor is larger than an adapter can bind at once, or the work
 //! more than one dispatch should do. Indices count from the first unit of the part; `p.first` is its number in the whole.
 
+use crate::Gpu;
 use crate::memory::{Buffer, Element};
-use crate::pipeline::Pipeline;
-use crate::stream::SLOT;
-use crate::{Gpu, GpuError, Result};
 
 /// Invocations of a workgroup of items: a multiple of every subgroup, small enough that little is idle at the end.
 pub(crate) const ITEMS: u32 = 128;
-/// Multiply-adds of one dispatch: half of those after which a submission ends.
-const DISPATCH_WORK: u64 = 1 << 33;
 
 /// A number for a shader.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Scalar {
     Unsigned(u32),
     Float(f32),
+}
+
+impl Scalar {
+    /// The 32 bits as they lie in the uniform buffer.
+    pub fn bits(self) -> u32 {
+        match self {
+            Scalar::Unsigned(value) => value,
+            Scalar::Float(value) => value.to_bits(),
+        }
+    }
 }
 
 impl From<usize> for Scalar {
@@ -77,7 +83,7 @@ pub(crate) enum Operand<'a> {
 
 pub(crate) struct Binding<'a> {
     pub name: &'static str,
-    view: View<'a>,
+    pub view: View<'a>,
     pub part: Part,
     pub writes: bool,
 }
@@ -87,7 +93,7 @@ impl Binding<'_> {
         self.view.buffer.element()
     }
 
-    fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.view.buffer.bytes()
     }
 }
@@ -110,16 +116,6 @@ pub(crate) struct Call<'a> {
     pub knows_subgroups: bool,
     pub bindings: Vec<Binding<'a>>,
     pub scalars: Vec<(&'static str, Scalar)>,
-}
-
-/// One dispatch.
-pub(crate) struct Launch<'a> {
-    pub name: &'static str,
-    pub pipeline: &'a wgpu::ComputePipeline,
-    pub bindings: &'a wgpu::BindGroup,
-    pub scalars: &'a [u32],
-    pub workgroups: [u32; 2],
-    pub work: u64,
 }
 
 impl Gpu {
@@ -175,139 +171,12 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// All of them.
+    /// Several operands at once, in their order.
     pub fn operands(self, operands: &[Operand<'a>]) -> Self {
         operands.iter().fold(self, |call, operand| match *operand {
             Operand::Tensor(name, buffer, part) => call.read(name, buffer, part),
             Operand::Output(name, buffer, part) => call.write(name, buffer, part),
             Operand::Number(name, value) => call.scalar(name, value),
         })
-    }
-
-    /// Records the call: `units`, of `per_unit` items or workgroups each, and `work` multiply-adds a unit.
-    pub fn run(self, units: usize, per_unit: usize, work: usize) -> Result<()> {
-        if units == 0 || per_unit == 0 {
-            return Ok(());
-        }
-        let pipeline = self.pipeline()?;
-        let part = self.units_at_once(units, per_unit, work)?;
-        for first in (0..units).step_by(part) {
-            self.dispatch(&pipeline, first, part.min(units - first), per_unit, work)?;
-        }
-        Ok(())
-    }
-
-    /// How many units one dispatch can take.
-    fn units_at_once(&self, units: usize, per_unit: usize, work: usize) -> Result<usize> {
-        let limits = self.gpu.limits();
-        let (limit, alignment) =
-            (limits.max_storage_buffer_binding_size, u64::from(limits.min_storage_buffer_offset_alignment));
-        let too_large = |binding: &Binding<'_>, bytes| GpuError::TooLarge {
-            adapter: self.gpu.name().to_owned(),
-            what: format!("the tensor {} of the operator {}", binding.name, self.name),
-            bytes,
-            limit_name: "maxStorageBufferBindingSize",
-            limit,
-        };
-        let mut most = (u32::MAX as usize / 2 / per_unit).min(DISPATCH_WORK as usize / work.max(1)).max(1);
-        for binding in self.bindings.iter().filter(|binding| binding.bytes() > limit) {
-            let Each(width) = binding.part else {
-                return Err(too_large(binding, binding.bytes()));
-            };
-            let unit = width as u64 * binding.element().bytes();
-            // A part may begin up to an alignment before its first value.
-            match (limit.saturating_sub(alignment)) / unit {
-                0 => return Err(too_large(binding, unit)),
-                fit => most = most.min(fit as usize),
-            }
-        }
-        Ok(most.min(units))
-    }
-
-    fn dispatch(
-        &self,
-        pipeline: &Pipeline,
-        first: usize,
-        units: usize,
-        per_unit: usize,
-        work: usize,
-    ) -> Result<()> {
-        let gpu = self.gpu;
-        let alignment = u64::from(gpu.limits().min_storage_buffer_offset_alignment);
-        let count = units * per_unit;
-        let mut scalars = vec![first as u32, count as u32];
-        let mut entries = vec![wgpu::BindGroupEntry {
-            binding: 0,
-            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer: &gpu.shared().scalar_buffer,
-                offset: 0,
-                size: wgpu::BufferSize::new(SLOT),
-            }),
-        }];
-        for (i, binding) in self.bindings.iter().enumerate() {
-            let Binding { view: View { buffer, begin }, part, .. } = *binding;
-            let bytes = buffer.element().bytes();
-            let (start, end) = match part {
-                Whole => (0, buffer.bytes()),
-                Each(width) => {
-                    let at = |unit: usize| ((begin + unit * width) as u64 * bytes).min(buffer.bytes());
-                    (at(first), at(first + units))
-                }
-            };
-            let offset = start - start % alignment;
-            if matches!(part, Each(_)) {
-                scalars.push(((start - offset) / bytes) as u32);
-            }
-            // Sizes of bindings are multiples of 4; buffers are padded.
-            let size = wgpu::BufferSize::new((end - offset).next_multiple_of(4));
-            entries.push(wgpu::BindGroupEntry {
-                binding: i as u32 + 1,
-                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: &buffer.raw,
-                    offset,
-                    size,
-                }),
-            });
-        }
-        scalars.extend(self.scalars.iter().map(|(_, scalar)| match *scalar {
-            Scalar::Unsigned(value) => value,
-            Scalar::Float(value) => value.to_bits(),
-        }));
-        let bindings = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(self.name),
-            layout: &pipeline.layout,
-            entries: &entries,
-        });
-        let workgroups = match self.grid {
-            Grid::Items => count.div_ceil(ITEMS as usize),
-            Grid::Blocks(_) => count,
-        };
-        gpu.record(&Launch {
-            name: self.name,
-            pipeline: &pipeline.pipeline,
-            bindings: &bindings,
-            scalars: &scalars,
-            workgroups: spread(workgroups as u32, gpu.limits().max_compute_workgroups_per_dimension),
-            work: units as u64 * work as u64,
-        })
-    }
-}
-
-/// So many workgroups, or a few more, on two axes of at most `most`.
-fn spread(workgroups: u32, most: u32) -> [u32; 2] {
-    let rows = workgroups.div_ceil(most);
-    [workgroups.div_ceil(rows), rows]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::spread;
-
-    #[test]
-    fn workgroups_are_spread_over_two_axes() {
-        assert_eq!(spread(7, 65_535), [7, 1]);
-        assert_eq!(spread(65_535, 65_535), [65_535, 1]);
-        let [x, y] = spread(100_001, 65_535);
-        assert!(x <= 65_535 && x * y >= 100_001 && x * y < 100_001 + y, "{x} x {y}");
     }
 }

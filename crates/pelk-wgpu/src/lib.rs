@@ -43,6 +43,7 @@ mod batch_norm;
 mod check;
 mod conv2d;
 pub mod depthwise;
+mod dispatch;
 mod elementwise;
 mod error;
 mod gemm;

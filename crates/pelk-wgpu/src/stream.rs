@@ -1,6 +1,5 @@
 //! Recording: many operators become one submission.
 
-use crate::kernel::Launch;
 use crate::memory::{Buffer, Element};
 use crate::{Gpu, Result};
 use std::collections::BTreeMap;
@@ -20,6 +19,19 @@ const STAGING: u64 = 1 << 20;
 
 /// How long a callback may take that is under way in another thread: never seen to be more than a moment.
 const CALLBACK: Duration = Duration::from_secs(60);
+
+/// One dispatch.
+pub(crate) struct Launch<'a> {
+    pub name: &'static str,
+    pub pipeline: &'a wgpu::ComputePipeline,
+    pub bindings: &'a wgpu::BindGroup,
+    /// The values of the shader's `p`, in their order.
+    pub scalars: &'a [u32],
+    /// Along x and y.
+    pub workgroups: [u32; 2],
+    /// Multiply-adds.
+    pub work: u64,
+}
 
 /// What was recorded and not yet submitted.
 pub(crate) struct Stream {
