@@ -1,19 +1,15 @@
-//! Calls of kernels: a shader's text, the tensors it works on, and how the work is cut.
+//! Calls of kernels: a shader's text, the tensors it works on, and the numbers it knows. What a shader defines and which
+//! names it may use is in the tables of [`pipeline`](crate::pipeline).
 //!
-//! A shader's file holds its arithmetic alone. What every shader has in common is written around it ([`pipeline`](crate::pipeline)): the
-//! bindings, `load_x(i)` and `store_y(i, value)` for tensors `x` and `y`, which convert from and to the type in which they
-//! are stored, the scalars `p.name`, and `main`, which calls
-//! - `item(i)` for every item, or
-//! - `block(g, local)` for every workgroup, by all of its invocations.
-//!
-//! The work of a call is a number of units (rows, images, blocks of rows). A tensor either belongs to the call as a whole, or each
-//! unit has its part. Units are what a call is cut between where a tensor is larger than an adapter can bind at once, or the work
-//! more than one dispatch should do. Indices count from the first unit of the part; `p.first` is its number in the whole.
+//! The work of a call is a number of units (rows, images, blocks of rows). A tensor either belongs to the call as a whole,
+//! or each unit has its part. A call is cut between units where a tensor is larger than an adapter can bind at once, or
+//! the work is more than one dispatch should do ([`dispatch`](crate::dispatch)).
 
 use crate::Gpu;
 use crate::memory::{Buffer, Element};
 
-/// Invocations of a workgroup of items: a multiple of every subgroup, small enough that little is idle at the end.
+/// Invocations of a workgroup of items: a multiple of every subgroup's size, and small enough that few are idle at the
+/// end.
 pub(crate) const ITEMS: u32 = 128;
 
 /// A number for a shader.
@@ -46,12 +42,12 @@ impl From<f32> for Scalar {
     }
 }
 
-/// How much of a tensor belongs to one unit.
+/// Which part of a tensor belongs to one unit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Part {
-    /// All of it to all.
+    /// Every unit sees all of it.
     Whole,
-    /// So many values each, one after another; the last unit may have fewer.
+    /// This number of values for each unit, one unit after another; the last one may have fewer.
     Each(usize),
 }
 pub(crate) use Part::{Each, Whole};
@@ -70,7 +66,7 @@ impl<'a> From<&'a Buffer> for View<'a> {
     }
 }
 
-/// Something that a shader's expression names.
+/// Something that a shader names.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Operand<'a> {
     /// A tensor that is read, `load_NAME(i)`.
@@ -104,15 +100,15 @@ pub(crate) enum Grid {
     Blocks(u32),
 }
 
-/// A call that is being put together.
+/// A call that is being built.
 pub(crate) struct Call<'a> {
     pub gpu: &'a Gpu,
     pub name: &'static str,
-    /// Tells texts of the same name apart.
+    /// Distinguishes texts of the same name.
     pub variant: String,
     pub text: Box<dyn Fn() -> String + 'a>,
     pub grid: Grid,
-    /// Whether the text reads `subgroup`.
+    /// Whether the shader reads `subgroup`.
     pub knows_subgroups: bool,
     pub bindings: Vec<Binding<'a>>,
     pub scalars: Vec<(&'static str, Scalar)>,
@@ -124,7 +120,7 @@ impl Gpu {
         self.generated(name, String::new(), move || text.to_owned())
     }
 
-    /// A call of a shader whose text is made where it is not compiled yet; `variant` decides it.
+    /// A call of a shader whose text is generated when it is first compiled. `name` and `variant` must determine the text.
     pub(crate) fn generated<'a>(
         &'a self,
         name: &'static str,
@@ -138,13 +134,14 @@ impl Gpu {
 }
 
 impl<'a> Call<'a> {
-    /// For every workgroup of `size` invocations instead of every item.
+    /// Runs `block` for every workgroup of `size` invocations, instead of `item` for every item.
     pub fn blocks(mut self, size: u32) -> Self {
         self.grid = Grid::Blocks(size);
         self
     }
 
-    /// Lets the shader know its place in its subgroup: `subgroup.id` of `subgroup.count`, and `subgroup.lane` of `subgroup.lanes`.
+    /// Gives the shader its place in its subgroup: `subgroup.id` of `subgroup.count`, and `subgroup.lane` of
+    /// `subgroup.lanes`.
     pub fn knowing_subgroups(mut self) -> Self {
         self.knows_subgroups = true;
         self

@@ -7,8 +7,6 @@ use crate::memory::{Buffer, Element};
 use crate::reduce::Columns;
 use crate::{Gpu, Result};
 
-const NORMAL: &str = "b * (a - load_mean(column)) * load_inv_std(column)";
-
 impl Gpu {
     /// Normalizes `x`, `[rows, C]`, by the batch's statistics and scales it by `weight` and `bias`; also the renewed running
     /// mean and variance (PyTorch's rule: the variance without bias).
@@ -29,7 +27,7 @@ impl Gpu {
         if rows < 2 {
             return Err(shape_error("batch_norm", "one value a channel has no variance".to_owned()));
         }
-        let [sum] = columns.sum(self, ["a"], &[x], &[])?;
+        let sum = self.column_sum(x, c)?;
         let new = || self.empty(c, Element::F32);
         let [mean, running_mean, inv_std, running_variance] = [new()?, new()?, new()?, new()?];
         self.items("batch_norm_mean", include_str!("mean.wgsl"))
@@ -40,8 +38,8 @@ impl Gpu {
             .scalar("rows", rows as f32)
             .scalar("momentum", momentum)
             .run(c, 1, 1)?;
-        let term = "(a - load_mean(column)) * (a - load_mean(column))";
-        let [squares] = columns.sum(self, [term], &[x], &[Operand::Tensor("mean", &mean, Whole)])?;
+        let operands = [Operand::Tensor("mean", &mean, Whole)];
+        let squares = columns.sum(self, include_str!("squared_difference.wgsl"), &[x], &operands)?;
         self.items("batch_norm_variance", include_str!("variance.wgsl"))
             .read("squares", &squares, Whole)
             .read("running", running[1], Whole)
@@ -89,7 +87,7 @@ impl Gpu {
         let columns = check("batch_norm_backward", x, &[weight, mean, inv_std])?;
         expect_len("batch_norm_backward", "gy", gy.len(), x.len())?;
         let operands = [Operand::Tensor("mean", mean, Whole), Operand::Tensor("inv_std", inv_std, Whole)];
-        let [gweight, gbias] = columns.sum(self, [NORMAL, "b"], &[x, gy], &operands)?;
+        let [gweight, gbias] = columns.sum_two(self, include_str!("gradients.wgsl"), &[x, gy], &operands)?;
         let gx = || {
             let c = columns.columns;
             let gx = self.activation(x.len())?;
@@ -131,8 +129,7 @@ impl Gpu {
         let gx = || {
             let c = columns.columns;
             let gx = self.activation(x.len())?;
-            let text = "fn item(i: u32) { let c = i % p.c; store_gx(i, load_gy(i) * load_weight(c) * load_inv_std(c)); }";
-            self.items("batch_norm_eval_backward", text)
+            self.items("batch_norm_eval_backward", include_str!("eval_backward.wgsl"))
                 .read("gy", gy, Each(c))
                 .read("weight", weight, Whole)
                 .read("inv_std", &inv_std, Whole)
@@ -144,8 +141,7 @@ impl Gpu {
         let gweight = || {
             let operands =
                 [Operand::Tensor("mean", mean, Whole), Operand::Tensor("inv_std", &inv_std, Whole)];
-            let [sum] = columns.sum(self, [NORMAL], &[x, gy], &operands)?;
-            Ok(sum)
+            columns.sum(self, include_str!("weight_gradient.wgsl"), &[x, gy], &operands)
         };
         Ok([
             wanted(needs[0], gx)?,
@@ -156,8 +152,7 @@ impl Gpu {
 
     fn inverse_deviation(&self, variance: &Buffer, eps: f32) -> Result<Buffer> {
         let inv_std = self.empty(variance.len(), Element::F32)?;
-        let text = "fn item(i: u32) { store_inv_std(i, 1.0 / sqrt(load_variance(i) + p.eps)); }";
-        self.items("inverse_deviation", text)
+        self.items("inverse_deviation", include_str!("inverse_deviation.wgsl"))
             .read("variance", variance, Whole)
             .write("inv_std", &inv_std, Whole)
             .scalar("eps", eps)

@@ -62,17 +62,12 @@ impl<'a> Bias<'a> {
         }
     }
 
-    /// The function that writes an output.
+    /// The shader of `finish`, which writes an output.
     fn finish(self) -> &'static str {
         match self {
-            Bias::None => "fn finish(y: u32, x: u32, c: u32, at: u32, value: f32) { store_y(at, value); }",
-            Bias::Channel(_) => {
-                "fn finish(y: u32, x: u32, c: u32, at: u32, value: f32) { store_y(at, value + load_bias(c)); }"
-            }
-            Bias::Map(_) => {
-                "fn finish(y: u32, x: u32, c: u32, at: u32, value: f32) {\n    \
-                 store_y(at, value + load_bias((y * p.w + x) * p.c + c));\n}"
-            }
+            Bias::None => include_str!("store.wgsl"),
+            Bias::Channel(_) => include_str!("store_with_bias.wgsl"),
+            Bias::Map(_) => include_str!("store_with_bias_map.wgsl"),
         }
     }
 }
@@ -243,7 +238,7 @@ impl OnImages<'_> {
         let ImageShape { n, h, w, c } = self.shape;
         let (image, blocks) = (self.image(), w.div_ceil(LANES));
         let variant = format!("{}, {}", self.columns.key(), bias.finish());
-        let text = || format!("{}\n{}", bias.finish(), text::dense_rows(&self.columns));
+        let text = || format!("{}{}", bias.finish(), text::dense_rows(&self.columns));
         self.call("depthwise_dense_rows", variant, text)
             .read("x", x, Each(image))
             .read("theta", theta, Whole)
@@ -284,7 +279,7 @@ impl OnImages<'_> {
         let ImageShape { h, w, c, .. } = self.shape;
         let (image, blocks) = (self.image(), h.div_ceil(LANES));
         let variant = format!("{}, {}, {more}", self.rows.key(), bias.finish());
-        let text = || format!("{}\n{}", bias.finish(), text::sum_planes(&self.rows, more));
+        let text = || format!("{}{}", bias.finish(), text::sum_planes(&self.rows, more));
         self.call("depthwise_sum_planes", variant, text)
             .read("x", planes, Each(self.planes()))
             .write("y", View { buffer: y, begin: images.start * image }, Each(image))
@@ -322,13 +317,13 @@ impl OnImages<'_> {
         for images in self.parts() {
             let planes;
             let (g, g_image, gradient_row) = if dense {
-                (View::from(gy), image, DENSE_GRADIENT_ROW)
+                (View::from(gy), image, include_str!("gradient_row_dense.wgsl"))
             } else {
                 planes = self.column_planes(gy, images.clone())?;
-                (View::from(&planes), self.planes(), PLANE_GRADIENT_ROW)
+                (View::from(&planes), self.planes(), include_str!("gradient_row_planes.wgsl"))
             };
             for part in self.columns.parts(GRADIENT_CELLS[1]) {
-                let text = || format!("{gradient_row}\n{}", text::theta_gradient(&part, GRADIENT_CELLS[0]));
+                let text = || format!("{gradient_row}{}", text::theta_gradient(&part, GRADIENT_CELLS[0]));
                 let view = View { buffer: &partials, begin: images.start * image_parts * cells * c };
                 let work = image * self.rows.count() * part.count();
                 self.call("depthwise_theta_gradient", format!("{}, {gradient_row}", part.key()), text)
@@ -367,15 +362,3 @@ impl OnImages<'_> {
         Ok(planes)
     }
 }
-
-/// The row of the output gradient that meets cell row `a` of a dense kernel at row `y` of the input.
-const DENSE_GRADIENT_ROW: &str = "\
-fn gradient_row(image: u32, a: u32, y: u32) -> u32 {
-    let row = y + p.row_radius - (p.row_begin + a);
-    return select(NONE, image * p.h + row, row < p.h);
-}";
-/// The row of the planes.
-const PLANE_GRADIENT_ROW: &str = "\
-fn gradient_row(image: u32, a: u32, y: u32) -> u32 {
-    return (image * p.row_count + a) * p.h + y;
-}";

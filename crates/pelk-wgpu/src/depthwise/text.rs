@@ -1,15 +1,16 @@
-//! The texts of the kernels: a grid's intervals, written out.
+//! The shaders of a grid: the `.wgsl` files of this folder, and in them the sums over the grid's intervals, unrolled.
 //!
-//! Each invocation has four neighboring outputs, a `vec4`. The sum over an interval, for the four of them, is made of the
-//! values that lie side by side under them, each of which is loaded once. Which values and which sums is known when the
-//! text is made, so they are in registers and nothing is looked up.
+//! Each invocation computes four neighboring outputs, a `vec4`. The sum over an interval, for the four of them, is made of
+//! the values that lie side by side under them, each of which is loaded once. These lines are generated, because WGSL has
+//! no way to unroll a loop: in a loop over intervals the values would be an array that is indexed by a variable, which
+//! GPUs keep in memory, and bounds would be loaded. Generated, they are named values in registers, and constants.
 
 use pelk_grid::SharingGrid;
 use std::fmt::Write;
 
-/// Outputs of an invocation.
+/// Neighboring outputs of an invocation.
 pub(super) const LANES: usize = 4;
-/// Longer sums are loops.
+/// Longer sums are loops, since they would need too many registers.
 const WRITTEN_OUT: usize = 32;
 
 /// Some intervals of a grid, one after another.
@@ -101,7 +102,7 @@ pub(super) struct Lines(String);
 
 impl Lines {
     fn add(&mut self, line: impl AsRef<str>) {
-        let _ = writeln!(self.0, "    {}", line.as_ref()); // strings take all
+        let _ = writeln!(self.0, "    {}", line.as_ref()); // writing to a String cannot fail
     }
 
     /// `sum`: for outputs 0 to 3 the sum over `length` values from `begin` plus the output's number on.
@@ -130,74 +131,34 @@ impl Lines {
     }
 }
 
-/// A line of an image's row, from `left` on: zero outside of the image.
-const ALONG_ROW: &str = "\
-var<private> line: u32;
-var<private> left: u32;
-fn at(j: u32) -> f32 {
-    let x = left + j;
-    if x < p.w { return load_x(line + x * p.c); }
-    return 0.0;
+/// The text of a shader file, in which the comments that begin with `GENERATED` are replaced by generated lines, in order.
+fn filled<const N: usize>(file: &str, generated: [Lines; N]) -> String {
+    let mut generated = generated.into_iter();
+    let mut text = String::new();
+    for line in file.lines() {
+        match line.trim_start().starts_with(GENERATED).then(|| generated.next()).flatten() {
+            Some(Lines(lines)) => text.push_str(&lines),
+            None => text.extend([line, "\n"]),
+        }
+    }
+    text
 }
-";
 
-/// A line of an image's column, from `top` on.
-const ALONG_COLUMN: &str = "\
-var<private> line: u32;
-var<private> top: u32;
-fn at(j: u32) -> f32 {
-    let y = top + j;
-    if y < p.h { return load_x(line + y * p.w * p.c); }
-    return 0.0;
-}
-";
+const GENERATED: &str = "// GENERATED";
+const ALONG_ROW: &str = include_str!("along_row.wgsl");
+const ALONG_COLUMN: &str = include_str!("along_column.wgsl");
 
-/// Which four pixels of a row item `i` is.
-const FOUR_OF_ROW: &str = "    \
-    let c = i % p.c;
-    let block = i / p.c % p.blocks;
-    let row = i / p.c / p.blocks;
-    let y = row % p.h;
-    let image = row / p.h;
-";
-
-/// Which four pixels of a column item `i` is.
-const FOUR_OF_COLUMN: &str = "    \
-    let c = i % p.c;
-    let x = i / p.c % p.w;
-    let block = i / p.c / p.w % p.blocks;
-    let image = i / p.c / p.w / p.blocks;
-";
-
-/// The convolution with a kernel whose rows are all of their own: `x` to `y`. An item is four pixels of a row, in one channel.
+/// The shader `dense_rows.wgsl`.
 pub(super) fn dense_rows(columns: &Intervals) -> String {
     let mut lines = Lines::default();
     columns.sums(&mut lines, |lines, b| {
         lines.add(format!("total += load_theta(theta + {b}u * p.c) * sum;"));
     });
-    let body = lines.0;
-    format!(
-        "{ALONG_ROW}
-fn item(i: u32) {{
-{FOUR_OF_ROW}    left = block * {LANES}u + p.column_begin - p.column_radius;
-    var total = vec4<f32>();
-    for (var a = 0u; a < p.row_count; a++) {{
-        let source = y + p.row_begin + a - p.row_radius;
-        if source >= p.h {{ continue; }}
-        line = (image * p.h + source) * p.w * p.c + c;
-        let theta = ((p.row_first + a) * p.column_cells + p.column_first) * p.c + c;
-{body}    }}
-    for (var lane = 0u; lane < {LANES}u; lane++) {{
-        let x = block * {LANES}u + lane;
-        if x < p.w {{ finish(y, x, c, (row * p.w + x) * p.c + c, total[lane]); }}
-    }}
-}}
-"
-    )
+    let text = filled(include_str!("dense_rows.wgsl"), [lines]);
+    format!("const LANES: u32 = {LANES}u;\n{ALONG_ROW}{text}")
 }
 
-/// The sums over `columns` times theta, for `cells` rows of the kernel: `x` to `planes`. An item is four pixels of a row, in one
-/// channel.
+/// The shader `row_planes.wgsl` for `cells` rows of the kernel.
 pub(super) fn row_planes(columns: &Intervals, cells: usize) -> String {
     let mut lines = Lines::default();
     for a in 0..cells {
@@ -212,83 +173,37 @@ pub(super) fn row_planes(columns: &Intervals, cells: usize) -> String {
     for a in 0..cells {
         lines.add(format!("put(image, p.part_begin + {a}u, y, block, c, total_{a});"));
     }
-    let body = lines.0;
-    format!(
-        "{ALONG_ROW}
-fn put(image: u32, a: u32, y: u32, block: u32, c: u32, total: vec4<f32>) {{
-    let begin = (image * p.row_count + a) * p.h + y;
-    for (var lane = 0u; lane < {LANES}u; lane++) {{
-        let x = block * {LANES}u + lane;
-        if x < p.w {{ store_planes((begin * p.w + x) * p.c + c, total[lane]); }}
-    }}
-}}
-fn item(i: u32) {{
-{FOUR_OF_ROW}    left = block * {LANES}u + p.column_begin - p.column_radius;
-    line = row * p.w * p.c + c;
-    let theta = ((p.row_first + p.part_begin) * p.column_cells + p.column_first) * p.c + c;
-{body}}}
-"
-    )
+    let text = filled(include_str!("row_planes.wgsl"), [lines]);
+    format!("const LANES: u32 = {LANES}u;\n{ALONG_ROW}{text}")
 }
 
-/// The sums over `rows` of the planes: `x` to `y`, or with `more` on top of what is there. An item is four pixels of a column, in one
-/// channel.
+/// The shader `sum_planes.wgsl`; with `more` the sums are added to what is in `y`.
 pub(super) fn sum_planes(rows: &Intervals, more: bool) -> String {
     let mut lines = Lines::default();
     for (a, interval) in rows.parts(1).iter().enumerate() {
         let begin = interval.begin - rows.begin;
         lines.add(format!("line = (image * p.row_count + {a}u) * p.h * p.w * p.c + x * p.c + c;"));
-        lines.add(format!("top = block * {LANES}u + {begin}u + p.row_begin - p.row_radius;"));
+        lines.add(format!("top = block * LANES + {begin}u + p.row_begin - p.row_radius;"));
         lines.add("{");
         interval.sums(&mut lines, |lines, _| lines.add("total += sum;"));
         lines.add("}");
     }
-    let body = lines.0;
-    format!(
-        "{ALONG_COLUMN}
-fn item(i: u32) {{
-{FOUR_OF_COLUMN}    var total = vec4<f32>();
-    for (var lane = 0u; lane < {LANES}u; lane++) {{
-        let y = block * {LANES}u + lane;
-        if {more} && y < p.h {{ total[lane] = load_y(((image * p.h + y) * p.w + x) * p.c + c); }}
-    }}
-{body}    for (var lane = 0u; lane < {LANES}u; lane++) {{
-        let y = block * {LANES}u + lane;
-        if y < p.h {{ finish(y, x, c, ((image * p.h + y) * p.w + x) * p.c + c, total[lane]); }}
-    }}
-}}
-"
-    )
+    let text = filled(include_str!("sum_planes.wgsl"), [lines]);
+    format!("const LANES: u32 = {LANES}u;\nconst MORE: bool = {more};\n{ALONG_COLUMN}{text}")
 }
 
-/// The sums of `x` over rows that are `turned`, a plane each, in the order before that: what each cell of the kernel meets in the
-/// gradient. An item is four pixels of a column, in one channel.
+/// The shader `column_planes.wgsl`.
 pub(super) fn column_planes(turned: &Intervals) -> String {
     let mut lines = Lines::default();
     turned.sums(&mut lines, |lines, i| {
         let a = turned.count() - 1 - i;
         lines.add(format!("put(image, {a}u, block, x * p.c + c, sum);"));
     });
-    let body = lines.0;
-    format!(
-        "{ALONG_COLUMN}
-fn put(image: u32, a: u32, block: u32, place: u32, sum: vec4<f32>) {{
-    let begin = (image * p.row_count + a) * p.h;
-    for (var lane = 0u; lane < {LANES}u; lane++) {{
-        let y = block * {LANES}u + lane;
-        if y < p.h {{ store_planes((begin + y) * p.w * p.c + place, sum[lane]); }}
-    }}
-}}
-fn item(i: u32) {{
-{FOUR_OF_COLUMN}    line = image * p.h * p.w * p.c + x * p.c + c;
-    top = block * {LANES}u + p.turned_begin - p.row_radius;
-{body}}}
-"
-    )
+    let text = filled(include_str!("column_planes.wgsl"), [lines]);
+    format!("const LANES: u32 = {LANES}u;\n{ALONG_COLUMN}{text}")
 }
 
-/// The gradient of theta for some rows and `columns` of the kernel, summed over some rows of an image: `x` and the output gradient's sums
-/// `g` to `partials`. An item is `cells` rows of the kernel, some rows of the image and a channel.
+/// The shader `theta_gradient.wgsl` for `cells` rows of the kernel.
 pub(super) fn theta_gradient(columns: &Intervals, cells: usize) -> String {
     let (mut declarations, mut body, mut stores) = (Lines::default(), Lines::default(), Lines::default());
     let all = || (0..cells).flat_map(|a| (0..columns.count()).map(move |b| (a, b)));
@@ -304,38 +219,8 @@ pub(super) fn theta_gradient(columns: &Intervals, cells: usize) -> String {
             lines.add(format!("total_{a}_{b} += dot(g_{a}, sum);"));
         }
     });
-    let (declarations, body, stores) = (declarations.0, body.0, stores.0);
-    format!(
-        "{ALONG_ROW}
-fn put(group: u32, a: u32, b: u32, c: u32, total: f32) {{
-    if a < p.row_count {{
-        store_partials(((group * p.row_count + a) * p.column_count + p.part_begin + b) * p.c + c, total);
-    }}
-}}
-fn gradient(image: u32, a: u32, y: u32, x0: u32, c: u32) -> vec4<f32> {{
-    var values = vec4<f32>();
-    let begin = gradient_row(image, a, y);
-    if begin == NONE {{ return values; }}
-    for (var lane = 0u; lane < {LANES}u; lane++) {{
-        if x0 + lane < p.w {{ values[lane] = load_g((begin * p.w + x0 + lane) * p.c + c); }}
-    }}
-    return values;
-}}
-fn item(i: u32) {{
-    let c = i % p.c;
-    let a0 = i / p.c % p.row_groups * {cells}u;
-    let group = i / p.c / p.row_groups;
-    let image = group / p.image_parts;
-    let begin = group % p.image_parts * p.part_rows;
-{declarations}    for (var y = begin; y < min(begin + p.part_rows, p.h); y++) {{
-        line = (image * p.h + y) * p.w * p.c + c;
-        for (var x0 = 0u; x0 < p.w; x0 += {LANES}u) {{
-            left = x0 + p.part_tap - p.column_radius;
-{body}        }}
-    }}
-{stores}}}
-"
-    )
+    let text = filled(include_str!("theta_gradient.wgsl"), [declarations, body, stores]);
+    format!("const LANES: u32 = {LANES}u;\nconst CELLS: u32 = {cells}u;\n{ALONG_ROW}{text}")
 }
 
 #[cfg(test)]
@@ -367,6 +252,21 @@ mod tests {
             (14, 1, 12, vec![5, 4, 2, 1, 1, 1, 1, 1, 2, 4, 5]),
         ] {
             assert_eq!(Intervals::meeting(&grid, size), Intervals { first, begin, lengths }, "{size}");
+        }
+    }
+
+    #[test]
+    fn all_generated_lines_have_their_place() {
+        let grid = SharingGrid::exponential(51, 5, 2).unwrap();
+        let all = Intervals::meeting(&grid, 51);
+        for (text, last) in [
+            (dense_rows(&all), "12u * p.c) * sum;"),
+            (row_planes(&all, 3), "total_2);"),
+            (sum_planes(&all, false), "total += sum;"),
+            (column_planes(&all), "put(image, 0u"),
+            (theta_gradient(&all, 2), "total_1_12);"),
+        ] {
+            assert!(!text.contains(GENERATED) && text.contains(last), "{text}");
         }
     }
 

@@ -7,32 +7,33 @@ use crate::reduce::Columns;
 use crate::{Gpu, Result};
 
 impl Gpu {
-    /// `y[i] = expression`, of `operands` at index `i`, which counts from the beginning of a row of `row` values.
+    /// Runs a shader on every value of `y`, whose index counts from the beginning of a row of `row` values, and `operands`.
     fn map(
         &self,
         name: &'static str,
-        expression: &'static str,
+        text: &'static str,
         y: &Buffer,
         row: usize,
         operands: &[Operand<'_>],
     ) -> Result<()> {
-        let text = move || format!("fn item(i: u32) {{ store_y(i, {expression}); }}");
-        self.generated(name, String::new(), text).write("y", y, Each(row)).operands(operands).run(
-            y.len() / row.max(1),
-            row,
-            row,
-        )
+        let rows = y.len() / row.max(1);
+        self.items(name, text).write("y", y, Each(row)).operands(operands).run(rows, row, row)
     }
 
-    fn pointwise(&self, name: &'static str, expression: &'static str, inputs: &[&Buffer]) -> Result<Buffer> {
-        let len = inputs[0].len();
-        for input in inputs {
+    /// A new tensor of the inputs' size, each of whose values the shader makes of theirs at its place.
+    fn pointwise(
+        &self,
+        name: &'static str,
+        text: &'static str,
+        inputs: &[(&'static str, &Buffer)],
+    ) -> Result<Buffer> {
+        let len = inputs[0].1.len();
+        for (_, input) in inputs {
             expect_len(name, "an input", input.len(), len)?;
         }
         let y = self.activation(len)?;
-        let operands =
-            ["a", "b"].into_iter().zip(inputs).map(|(name, input)| Operand::Tensor(name, input, Each(1)));
-        self.map(name, expression, &y, 1, &operands.collect::<Vec<_>>())?;
+        let operands = inputs.iter().map(|&(name, input)| Operand::Tensor(name, input, Each(1)));
+        self.map(name, text, &y, 1, &operands.collect::<Vec<_>>())?;
         Ok(y)
     }
 
@@ -42,7 +43,8 @@ impl Gpu {
     /// When the device has no room or has failed.
     pub fn convert(&self, x: &Buffer, element: Element) -> Result<Buffer> {
         let y = self.empty(x.len(), element)?;
-        self.map("convert", "f32(load_a(i))", &y, 1, &[Operand::Tensor("a", x, Each(1))])?;
+        let operands = [Operand::Tensor("x", x, Each(1))];
+        self.map("convert", include_str!("convert.wgsl"), &y, 1, &operands)?;
         Ok(y)
     }
 
@@ -51,7 +53,7 @@ impl Gpu {
     /// # Errors
     /// When the device has no room or has failed.
     pub fn gelu(&self, x: &Buffer) -> Result<Buffer> {
-        self.pointwise("gelu", "gelu(load_a(i))", &[x])
+        self.pointwise("gelu", include_str!("gelu.wgsl"), &[("x", x)])
     }
 
     /// The gradient of [`Gpu::gelu`].
@@ -59,7 +61,7 @@ impl Gpu {
     /// # Errors
     /// When lengths differ, or the device has no room or has failed.
     pub fn gelu_backward(&self, x: &Buffer, gy: &Buffer) -> Result<Buffer> {
-        self.pointwise("gelu_backward", "load_b(i) * gelu_slope(load_a(i))", &[x, gy])
+        self.pointwise("gelu_backward", include_str!("gelu_backward.wgsl"), &[("x", x), ("gy", gy)])
     }
 
     /// `max(x, 0)`.
@@ -67,7 +69,7 @@ impl Gpu {
     /// # Errors
     /// When the device has no room or has failed.
     pub fn relu(&self, x: &Buffer) -> Result<Buffer> {
-        self.pointwise("relu", "max(load_a(i), 0.0)", &[x])
+        self.pointwise("relu", include_str!("relu.wgsl"), &[("x", x)])
     }
 
     /// The gradient of [`Gpu::relu`].
@@ -75,7 +77,7 @@ impl Gpu {
     /// # Errors
     /// When lengths differ, or the device has no room or has failed.
     pub fn relu_backward(&self, x: &Buffer, gy: &Buffer) -> Result<Buffer> {
-        self.pointwise("relu_backward", "select(0.0, load_b(i), load_a(i) > 0.0)", &[x, gy])
+        self.pointwise("relu_backward", include_str!("relu_backward.wgsl"), &[("x", x), ("gy", gy)])
     }
 
     /// `a + b`.
@@ -83,7 +85,7 @@ impl Gpu {
     /// # Errors
     /// When lengths differ, or the device has no room or has failed.
     pub fn add(&self, a: &Buffer, b: &Buffer) -> Result<Buffer> {
-        self.pointwise("add", "load_a(i) + load_b(i)", &[a, b])
+        self.pointwise("add", include_str!("add.wgsl"), &[("a", a), ("b", b)])
     }
 
     /// `a += b`.
@@ -92,7 +94,7 @@ impl Gpu {
     /// When lengths differ, or the device has failed.
     pub fn add_assign(&self, a: &Buffer, b: &Buffer) -> Result<()> {
         expect_len("add_assign", "the second term", b.len(), a.len())?;
-        self.map("add_assign", "load_y(i) + load_a(i)", a, 1, &[Operand::Tensor("a", b, Each(1))])
+        self.map("add_assign", include_str!("add_assign.wgsl"), a, 1, &[Operand::Tensor("x", b, Each(1))])
     }
 
     /// `x *= factor`.
@@ -100,7 +102,8 @@ impl Gpu {
     /// # Errors
     /// When the device has failed.
     pub fn scale_assign(&self, x: &Buffer, factor: f32) -> Result<()> {
-        self.map("scale_assign", "load_y(i) * p.factor", x, 1, &[Operand::Number("factor", factor.into())])
+        let operands = [Operand::Number("factor", factor.into())];
+        self.map("scale_assign", include_str!("scale_assign.wgsl"), x, 1, &operands)
     }
 
     /// `average += weight (x - average)`: the step of an exponential moving average.
@@ -109,9 +112,8 @@ impl Gpu {
     /// When lengths differ, or the device has failed.
     pub fn lerp_assign(&self, average: &Buffer, x: &Buffer, weight: f32) -> Result<()> {
         expect_len("lerp_assign", "x", x.len(), average.len())?;
-        let expression = "load_y(i) + p.weight * (load_a(i) - load_y(i))";
-        let operands = [Operand::Tensor("a", x, Each(1)), Operand::Number("weight", weight.into())];
-        self.map("lerp_assign", expression, average, 1, &operands)
+        let operands = [Operand::Tensor("x", x, Each(1)), Operand::Number("weight", weight.into())];
+        self.map("lerp_assign", include_str!("lerp_assign.wgsl"), average, 1, &operands)
     }
 
     /// [`Gpu::lerp_assign`] of sparse values; see [`pelk_cpu::elementwise::sparse_lerp_assign`].
@@ -120,9 +122,8 @@ impl Gpu {
     /// When lengths differ, or the device has failed.
     pub fn sparse_lerp_assign(&self, average: &Buffer, x: &Buffer, weight: f32) -> Result<()> {
         expect_len("sparse_lerp_assign", "x", x.len(), average.len())?;
-        let expression = "select(load_y(i) + p.weight * (load_a(i) - load_y(i)), load_a(i), load_y(i) == 0.0 || load_a(i) == 0.0)";
-        let operands = [Operand::Tensor("a", x, Each(1)), Operand::Number("weight", weight.into())];
-        self.map("sparse_lerp_assign", expression, average, 1, &operands)
+        let operands = [Operand::Tensor("x", x, Each(1)), Operand::Number("weight", weight.into())];
+        self.map("sparse_lerp_assign", include_str!("sparse_lerp_assign.wgsl"), average, 1, &operands)
     }
 
     /// `y *= x`.
@@ -131,7 +132,7 @@ impl Gpu {
     /// When lengths differ, or the device has failed.
     pub fn mul_assign(&self, y: &Buffer, x: &Buffer) -> Result<()> {
         expect_len("mul_assign", "the second factor", x.len(), y.len())?;
-        self.map("mul_assign", "load_y(i) * load_a(i)", y, 1, &[Operand::Tensor("a", x, Each(1))])
+        self.map("mul_assign", include_str!("mul_assign.wgsl"), y, 1, &[Operand::Tensor("x", x, Each(1))])
     }
 
     /// `y[r, c] = x[r, c] gamma[c]`.
@@ -143,11 +144,11 @@ impl Gpu {
         rows_of("scale_channels", x.len(), c)?;
         let y = self.activation(x.len())?;
         let operands = [
-            Operand::Tensor("a", x, Each(c)),
-            Operand::Tensor("b", gamma, Whole),
+            Operand::Tensor("x", x, Each(c)),
+            Operand::Tensor("gamma", gamma, Whole),
             Operand::Number("c", c.into()),
         ];
-        self.map("scale_channels", "load_a(i) * load_b(i % p.c)", &y, c, &operands)?;
+        self.map("scale_channels", include_str!("scale_channels.wgsl"), &y, c, &operands)?;
         Ok(y)
     }
 
@@ -158,8 +159,7 @@ impl Gpu {
     pub fn scale_channels_backward_gamma(&self, x: &Buffer, gy: &Buffer, c: usize) -> Result<Buffer> {
         expect_len("scale_channels_backward", "gy", gy.len(), x.len())?;
         let rows = rows_of("scale_channels_backward", x.len(), c)?;
-        let [sum] = Columns { rows, columns: c }.sum(self, ["a * b"], &[x, gy], &[])?;
-        Ok(sum)
+        Columns { rows, columns: c }.sum(self, include_str!("gamma_gradient.wgsl"), &[x, gy], &[])
     }
 
     /// `y[n, ..] = x[n, ..] factors[n]`, or with a factor for each channel of each sample `y[n, .., c] = x[n, .., c] factors[n, c]`.
@@ -172,11 +172,7 @@ impl Gpu {
             [rows_of("scale_samples", x.len(), samples)?, rows_of("scale_samples", factors.len(), samples)?];
         // Stored as x is: it may be a parameter, whose values are too fine for 16 bits.
         let (y, factors) = (self.empty(x.len(), x.element())?, self.upload(factors)?);
-        let text = "fn item(i: u32) {
-            let factor = (p.first + i / p.sample) * p.channels + i % p.channels;
-            store_y(i, load_x(i) * load_factors(factor));
-        }";
-        self.items("scale_samples", text)
+        self.items("scale_samples", include_str!("scale_samples.wgsl"))
             .read("x", x, Each(sample))
             .read("factors", &factors, Whole)
             .write("y", &y, Each(sample))
@@ -196,8 +192,7 @@ impl Gpu {
             return Err(shape_error("take_columns", format!("{from} and {width} more of {columns} columns")));
         }
         let y = self.activation(rows * width)?;
-        let text = "fn item(i: u32) { store_y(i, load_x(i / p.width * p.columns + p.begin + i % p.width)); }";
-        self.items("take_columns", text)
+        self.items("take_columns", include_str!("take_columns.wgsl"))
             .read("x", x, Each(columns))
             .write("y", &y, Each(width))
             .scalar("columns", columns)
@@ -218,12 +213,10 @@ impl Gpu {
         let rows = rows_of("join_columns", first.len(), width)?;
         let columns = parts.iter().map(|(_, width)| width).sum();
         let y = self.activation(rows * columns)?;
-        let text =
-            "fn item(i: u32) { store_y(i / p.width * p.columns + p.begin + i % p.width, load_part(i)); }";
         let mut begin = 0;
         for &(part, width) in parts {
             expect_len("join_columns", "a part", part.len(), rows * width)?;
-            self.items("join_columns", text)
+            self.items("join_columns", include_str!("join_columns.wgsl"))
                 .read("part", part, Each(width))
                 .write("y", &y, Each(columns))
                 .scalar("columns", columns)

@@ -15,19 +15,26 @@ const WORKGROUPS: usize = 512;
 /// The least part of a split sum.
 const SHORTEST: usize = 128;
 
-/// `out[m, n] = finish(sum over k of a[m, k] b[k, n])`.
+/// The shader of an output that is stored as it is.
+const STORE: &str = include_str!("store.wgsl");
+
+/// `finish(m, n, sum over k of a[m, k] b[k, n])`, `[M, N]`.
+///
+/// `a`, `b` and `finish` are shaders that define `operand_a`, `operand_b` and `finish`; the table in
+/// [`pipeline`](crate::pipeline) says what they may use.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'t> {
     pub m: usize,
     pub n: usize,
     pub k: usize,
-    /// The expression of `a[m, k]`; the value itself is `load_a(at)`. Rows count from the first of the part: [`Product::record`] has
-    /// `p.first * ROWS` before row m, [`Product::over_rows`] `p.first * p.k_part` before row k.
+    /// The value `a[m, k]`.
     pub a: &'t str,
-    /// The expression of `b[k, n]`; the value itself is `load_b(at)`.
+    /// The value `b[k, n]`.
     pub b: &'t str,
-    /// What becomes of `value`, the output `at` in row `m` and column `n`.
+    /// What becomes of an output.
     pub finish: &'t str,
+    /// Functions that the other three call.
+    pub helpers: &'t str,
 }
 
 /// How the second operand lies in memory.
@@ -42,7 +49,8 @@ pub(crate) enum Layout {
 impl<'t> Product<'t> {
     /// A product of values as they are, whose output is stored as `y`.
     pub fn plain(m: usize, n: usize, k: usize) -> Product<'t> {
-        Product { m, n, k, a: "load_a(at)", b: "load_b(at)", finish: "store_y(at, value);" }
+        let (a, b) = (include_str!("load_a.wgsl"), include_str!("load_b.wgsl"));
+        Product { m, n, k, a, b, finish: STORE, helpers: "" }
     }
 
     fn columns(self) -> usize {
@@ -60,10 +68,10 @@ impl<'t> Product<'t> {
         operands: &[Operand<'_>],
     ) -> Result<()> {
         let (a, y): (View<'_>, View<'_>) = (a.into(), y.into());
-        let columns = self.columns();
-        let b_index = if layout == Layout::Plain { "k * p.n + n" } else { "n * p.k + k" };
-        let text = move || self.text(false, ["m * p.k + k", b_index], [true, layout == Layout::Plain]);
-        let variant = format!("{columns} {} {} {} {}", layout == Layout::Plain, self.a, self.b, self.finish);
+        let (columns, b_in_rows) = (self.columns(), layout == Layout::Plain);
+        let Product { a: load_a, b: load_b, finish, helpers, .. } = self;
+        let variant = format!("{columns} {b_in_rows} {helpers}{load_a}{load_b}{finish}");
+        let text = move || self.text(false, [true, b_in_rows], finish);
         let call = gpu
             .generated("product", variant, text)
             .blocks((ROWS * columns / 64) as u32)
@@ -96,9 +104,11 @@ impl<'t> Product<'t> {
         let k_part = k.div_ceil(parts);
         let parts = k.div_ceil(k_part);
         let partials = gpu.empty(parts * m * n, Element::F32)?;
-        let text = move || self.text(true, ["k * p.m + m", "k * p.n + n"], [false, true]);
+        let variant = format!("{columns} {}{}{}", self.helpers, self.a, self.b);
+        // A part of the sum is stored as it is.
+        let text = move || self.text(true, [false, true], STORE);
         let call = gpu
-            .generated("product_over_rows", format!("{columns} {} {}", self.a, self.b), text)
+            .generated("product_over_rows", variant, text)
             .blocks((ROWS * columns / 64) as u32)
             .read("a", a, Each(k_part * m))
             .read("b", b, Each(k_part * n))
@@ -112,24 +122,16 @@ impl<'t> Product<'t> {
         Partials { count: parts, width: m * n }.sum(gpu, partials)
     }
 
-    fn text(self, split: bool, [a_index, b_index]: [&str; 2], [a_in_rows, b_in_rows]: [bool; 2]) -> String {
-        let Product { a, b, finish, .. } = self;
+    fn text(self, split: bool, [a_in_rows, b_in_rows]: [bool; 2], finish: &str) -> String {
+        let Product { a, b, helpers, .. } = self;
         let (columns, product) = (self.columns(), include_str!("product.wgsl"));
-        let (part, finish) = if split {
-            ("let at = part * p.m * p.n + m * p.n + n;", "store_y(at, value);")
-        } else {
-            ("let at = m * p.n + n;", finish)
-        };
         format!(
             "const ROWS: u32 = {ROWS}u;\n\
              const COLUMNS: u32 = {columns}u;\n\
              const SPLIT: bool = {split};\n\
              const A_IN_ROWS: bool = {a_in_rows};\n\
              const B_IN_ROWS: bool = {b_in_rows};\n\
-             fn operand_a(m: u32, k: u32) -> f32 {{ let at = {a_index}; return {a}; }}\n\
-             fn operand_b(k: u32, n: u32) -> f32 {{ let at = {b_index}; return {b}; }}\n\
-             fn finish(part: u32, m: u32, n: u32, value: f32) {{ {part} {finish} }}\n\
-             {product}"
+             {helpers}{a}{b}{finish}{product}"
         )
     }
 }
@@ -161,8 +163,7 @@ impl Gpu {
         bias: Option<&Buffer>,
         y: View<'_>,
     ) -> Result<()> {
-        let finish =
-            if bias.is_some() { "store_y(at, value + load_bias(n));" } else { "store_y(at, value);" };
+        let finish = if bias.is_some() { include_str!("store_with_bias.wgsl") } else { STORE };
         let product = Product { finish, ..Product::plain(rows, outputs, inputs) };
         let bias = bias.map(|bias| Operand::Tensor("bias", bias, Whole));
         product.record(self, x, (weight, Layout::Transposed), y, bias.as_slice())

@@ -1,9 +1,7 @@
 // A tile of ROWS x COLUMNS outputs, 8 x 8 for each invocation, from tiles of the operands in workgroup memory.
 //
-// The host sets ROWS, COLUMNS, SPLIT and the order of the operands, and writes the functions
-//   operand_a(m, k), operand_b(k, n): a value of an operand,
-//   finish(part, m, n, value): what becomes of an output,
-// in which rows count from the first of the part.
+// The host sets ROWS, COLUMNS, SPLIT, A_IN_ROWS and B_IN_ROWS. The functions operand_a, operand_b and finish are in
+// files of their own (the table in pipeline.rs): a product is chosen by what it loads and how it ends.
 //
 // The eight columns of an invocation are two times four, half a tile apart, so that neighbors read neighbors.
 
@@ -15,11 +13,27 @@ const HALF: u32 = COLUMNS / 2u;
 var<workgroup> tile_a: array<vec4<f32>, ROWS * DEPTH / 4u>;
 var<workgroup> tile_b: array<vec4<f32>, COLUMNS * DEPTH / 4u>;
 
+// a[m, k], which is stored as [M, K] where A_IN_ROWS, else as [K, M].
+fn value_a(m: u32, k: u32) -> f32 {
+    return operand_a(m, k, select(k * p.m + m, m * p.k + k, A_IN_ROWS));
+}
+
+// b[k, n], which is stored as [K, N] where B_IN_ROWS, else as [N, K].
+fn value_b(k: u32, n: u32) -> f32 {
+    return operand_b(k, n, select(n * p.k + k, k * p.n + n, B_IN_ROWS));
+}
+
+// Output n of the row that begins at `row`.
+fn finish_one(row: u32, m: u32, n: u32, value: f32) {
+    if n < p.n { finish(m, n, row + n, value); }
+}
+
 fn finish_four(part: u32, m: u32, n: u32, values: vec4<f32>) {
-    if n < p.n { finish(part, m, n, values.x); }
-    if n + 1u < p.n { finish(part, m, n + 1u, values.y); }
-    if n + 2u < p.n { finish(part, m, n + 2u, values.z); }
-    if n + 3u < p.n { finish(part, m, n + 3u, values.w); }
+    let row = (part * p.m + m) * p.n;
+    finish_one(row, m, n, values.x);
+    finish_one(row, m, n + 1u, values.y);
+    finish_one(row, m, n + 2u, values.z);
+    finish_one(row, m, n + 3u, values.w);
 }
 
 fn finish_row(part: u32, m: u32, m_end: u32, n: u32, left: vec4<f32>, right: vec4<f32>) {
@@ -71,7 +85,7 @@ fn block(g: u32, local: u32) {
             let k = select(e / ROWS, e % DEPTH, A_IN_ROWS);
             var value = 0.0;
             if m0 + m < m_end && k0 + k < k_end {
-                value = operand_a(m0 + m, k0 + k);
+                value = value_a(m0 + m, k0 + k);
             }
             tile_a[(k * ROWS + m) / 4u][m % 4u] = value;
         }
@@ -80,7 +94,7 @@ fn block(g: u32, local: u32) {
             let k = select(e % DEPTH, e / COLUMNS, B_IN_ROWS);
             var value = 0.0;
             if n0 + n < p.n && k0 + k < k_end {
-                value = operand_b(k0 + k, n0 + n);
+                value = value_b(k0 + k, n0 + n);
             }
             tile_b[(k * COLUMNS + n) / 4u][n % 4u] = value;
         }

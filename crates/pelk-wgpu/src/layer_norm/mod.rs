@@ -79,9 +79,7 @@ impl Gpu {
                 Operand::Tensor("mean", mean, Each(BLOCK)),
                 Operand::Tensor("inv_std", inv_std, Each(BLOCK)),
             ];
-            let [sum] =
-                columns.sum(self, ["b * (a - load_mean(r)) * load_inv_std(r)"], &[x, gy], &operands)?;
-            Ok(sum)
+            columns.sum(self, include_str!("weight_gradient.wgsl"), &[x, gy], &operands)
         };
         Ok([wanted(needs[0], gx)?, wanted(needs[1], gweight)?, wanted(needs[2], || self.column_sum(gy, c))?])
     }

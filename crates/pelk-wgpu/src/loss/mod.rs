@@ -3,7 +3,6 @@
 use crate::check::expect_len;
 use crate::kernel::{Each, Whole};
 use crate::memory::{Buffer, Element};
-use crate::reduce::Columns;
 use crate::rows::{ROWS, run};
 use crate::{Gpu, Result};
 use pelk_cpu::loss::CrossEntropy;
@@ -39,8 +38,7 @@ impl Gpu {
             .scalar("classes", classes)
             .scalar("smoothing", settings.label_smoothing);
         run(call, rows, classes)?;
-        let [loss] = Columns { rows, columns: 1 }.sum(self, ["a"], &[&losses], &[])?;
-        Ok([loss, sums])
+        Ok([self.column_sum(&losses, 1)?, sums])
     }
 
     /// The gradient of [`Gpu::cross_entropy`] by the logits, times `gy`, `[1]`.
@@ -96,8 +94,7 @@ impl Gpu {
             .scalar("classes", classes)
             .scalar("share", 1.0 / rows as f32);
         run(call, rows, classes)?;
-        let [loss] = Columns { rows, columns: 1 }.sum(self, ["a"], &[&losses], &[])?;
-        Ok([loss, sums])
+        Ok([self.column_sum(&losses, 1)?, sums])
     }
 
     /// The gradient of [`Gpu::soft_cross_entropy`] by the logits, times `gy`, `[1]`.

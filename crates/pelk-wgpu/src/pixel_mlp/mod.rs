@@ -11,7 +11,7 @@ use crate::gemm::{Layout, Product, ROWS};
 use crate::kernel::{Each, Operand, Whole};
 use crate::layer_norm::Normalized;
 use crate::memory::{Buffer, Element};
-use crate::reduce::{BLOCK, Columns};
+use crate::reduce::Columns;
 use crate::{Gpu, Result, rows};
 
 /// The sizes of a pixel MLP.
@@ -53,7 +53,7 @@ pub struct Kept<B> {
     pub inv_std: B,
 }
 
-/// The samples' factors on the device, as expressions see them.
+/// The samples' factors on the device, as shaders see them.
 struct Factors {
     values: Option<Buffer>,
     /// Pixels of a sample.
@@ -69,15 +69,25 @@ impl Factors {
         Ok(Factors { values: factors.map(|factors| gpu.upload(factors)).transpose()?, sample })
     }
 
-    /// ` * factor` of a row.
-    fn times(&self, row: &str) -> String {
-        let factor = || format!(" * load_factors(({row}) / p.sample)");
-        self.values.as_ref().map_or_else(String::new, |_| factor())
+    /// The shader of `by_factor`.
+    fn text(&self) -> &'static str {
+        match self.values {
+            Some(_) => include_str!("with_factors.wgsl"),
+            None => include_str!("without_factors.wgsl"),
+        }
     }
 
     fn operands(&self) -> impl Iterator<Item = Operand<'_>> {
         let sample = Operand::Number("sample", self.sample.into());
         self.values.iter().flat_map(move |values| [Operand::Tensor("factors", values, Whole), sample])
+    }
+}
+
+/// The shader of `by_gamma`.
+fn gamma_text(gamma: Option<&Buffer>) -> &'static str {
+    match gamma {
+        Some(_) => include_str!("with_gamma.wgsl"),
+        None => include_str!("without_gamma.wgsl"),
     }
 }
 
@@ -121,26 +131,21 @@ impl PixelMlp {
         let expanded = keep.then(|| gpu.activation(rows * h)).transpose()?;
         let mut operands = vec![Operand::Tensor("bias", expand[1], Whole)];
         operands.extend(expanded.as_ref().map(|buffer| Operand::Output("expanded", buffer, Each(ROWS * h))));
-        let finish = if keep {
-            "let z = value + load_bias(n); store_expanded(at, z); store_y(at, gelu(z));"
-        } else {
-            "store_y(at, gelu(value + load_bias(n)));"
-        };
+        let finish = if keep { include_str!("expand_and_keep.wgsl") } else { include_str!("expand.wgsl") };
         let product = Product { finish, ..Product::plain(rows, h, c) };
         product.record(gpu, &normal, (expand[0], Layout::Transposed), &active, &operands)?;
         drop(normal);
 
         let y = gpu.activation(rows * c)?;
-        let scale = if gamma.is_some() { " * load_gamma(n)" } else { "" };
-        let factor = factors.times("p.first * ROWS + m");
-        let finish = format!("store_y(at, load_shortcut(at) + (value + load_bias(n)){scale}{factor});");
+        let helpers = [gamma_text(gamma), factors.text()].concat();
+        let finish = include_str!("project.wgsl");
         let mut operands = vec![
             Operand::Tensor("bias", project[1], Whole),
             Operand::Tensor("shortcut", shortcut, Each(ROWS * c)),
         ];
         operands.extend(gamma.map(|gamma| Operand::Tensor("gamma", gamma, Whole)));
         operands.extend(factors.operands());
-        let product = Product { finish: &finish, ..Product::plain(rows, c, h) };
+        let product = Product { finish, helpers: &helpers, ..Product::plain(rows, c, h) };
         product.record(gpu, &active, (project[0], Layout::Transposed), &y, &operands)?;
         Ok((y, expanded.map(|expanded| Kept { expanded, mean, inv_std })))
     }
@@ -184,17 +189,15 @@ impl PixelMlp {
 
         // By the middle; on the way, the middle once more.
         let (gexpanded, active) = (gpu.activation(rows * h)?, gpu.activation(rows * h)?);
-        let scale = if gamma.is_some() { " * load_gamma(k)" } else { "" };
-        let a = format!("load_a(at){scale}{}", factors.times("p.first * ROWS + m"));
-        let finish =
-            "let z = load_expanded(at); store_y(at, value * gelu_slope(z)); store_middle(at, gelu(z));";
+        let helpers = [gamma_text(gamma), factors.text()].concat();
+        let (a, finish) = (include_str!("scaled_gy.wgsl"), include_str!("hidden_gradient.wgsl"));
         let mut operands = vec![
             Operand::Tensor("expanded", expanded, Each(ROWS * h)),
-            Operand::Output("middle", &active, Each(ROWS * h)),
+            Operand::Output("activated", &active, Each(ROWS * h)),
         ];
         operands.extend(gamma.map(|gamma| Operand::Tensor("gamma", gamma, Whole)));
         operands.extend(factors.operands());
-        let product = Product { a: &a, finish, ..Product::plain(rows, h, c) };
+        let product = Product { a, finish, helpers: &helpers, ..Product::plain(rows, h, c) };
         product.record(gpu, gy, (project[0], Layout::Plain), &gexpanded, &operands)?;
 
         let second =
@@ -203,8 +206,7 @@ impl PixelMlp {
         let [gproject, gproject_bias, ggamma] = second;
 
         let gexpand = || {
-            let b = "(load_b(at) - load_mean(k)) * load_inv_std(k) * load_weight(n) + load_shift(n)";
-            let product = Product { b, ..Product::plain(h, c, rows) };
+            let product = Product { b: include_str!("normalized_x.wgsl"), ..Product::plain(h, c, rows) };
             product.over_rows(gpu, &gexpanded, x, |k_part| {
                 vec![
                     Operand::Tensor("mean", mean, Each(k_part)),
@@ -241,16 +243,15 @@ impl PixelMlp {
         let Parameters { project, gamma, .. } = *parameters;
         // Before gamma, whose gradient needs both.
         let weight = || {
-            let a = format!("load_a(at){}", factors.times("p.first * p.k_part + k"));
-            let product = Product { a: &a, ..Product::plain(c, h, rows) };
+            let (a, helpers) = (include_str!("gy_by_factor.wgsl"), factors.text());
+            let product = Product { a, helpers, ..Product::plain(c, h, rows) };
             product.over_rows(gpu, gy, active, |_| factors.operands().collect())
         };
         let weight = wanted(needs[0] || needs[2], weight)?;
         let bias = || {
-            let term = format!("a{}", factors.times(&format!("p.first * {BLOCK}u + r")));
+            let term = [factors.text(), include_str!("bias_gradient.wgsl")].concat();
             let operands: Vec<_> = factors.operands().collect();
-            let [sum] = Columns { rows, columns: c }.sum(gpu, [&term], &[gy], &operands)?;
-            Ok(sum)
+            Columns { rows, columns: c }.sum(gpu, &term, &[gy], &operands)
         };
         let bias = wanted(needs[1] || needs[2], bias)?;
         let Some(gamma) = gamma else { return Ok([weight, bias, None]) };
@@ -258,7 +259,7 @@ impl PixelMlp {
             (Some(weight), Some(bias)) if needs[2] => {
                 let ggamma = gpu.empty(c, Element::F32)?;
                 let call = gpu
-                    .rows("pixel_mlp_gamma", c, include_str!("gamma.wgsl"))
+                    .rows("pixel_mlp_gamma", c, include_str!("gamma_gradient.wgsl"))
                     .read("weight", project[0], Each(rows::ROWS * h))
                     .read("gweight", weight, Each(rows::ROWS * h))
                     .read("bias", project[1], Each(rows::ROWS))
@@ -272,14 +273,11 @@ impl PixelMlp {
         };
         let scaled = |buffer: Option<Buffer>, row: usize, needed: bool| -> Result<Option<Buffer>> {
             let Some(buffer) = buffer.filter(|_| needed) else { return Ok(None) };
-            gpu.items(
-                "scale_rows",
-                "fn item(i: u32) { store_y(i, load_y(i) * load_gamma(p.first + i / p.row)); }",
-            )
-            .write("y", &buffer, Each(row))
-            .read("gamma", gamma, Whole)
-            .scalar("row", row)
-            .run(c, row, row)?;
+            gpu.items("scale_rows", include_str!("scale_rows.wgsl"))
+                .write("y", &buffer, Each(row))
+                .read("gamma", gamma, Whole)
+                .scalar("row", row)
+                .run(c, row, row)?;
             Ok(Some(buffer))
         };
         Ok([scaled(weight, h, needs[0])?, scaled(bias, 1, needs[1])?, ggamma])

@@ -7,7 +7,6 @@ use crate::check::rows_of;
 use crate::kernel::{Each, Operand, View, Whole};
 use crate::memory::{Buffer, Element};
 use crate::{Gpu, Result};
-use std::fmt::Write;
 
 /// Rows that one invocation sums: as few as give a GPU enough invocations, as many as keep the sums few.
 pub(crate) const BLOCK: usize = 64;
@@ -20,58 +19,64 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// For each of `terms` the sums over the rows, `[columns]`. A term is an expression of the values `a` and `b` of the
-    /// `matrices` at row `r` and column `column`, and of `operands`: whole ones, or with [`BLOCK`] values each one of each row.
-    pub fn sum<const N: usize>(
+    /// The sums over the rows, `[columns]`, of one term; the shader `term` defines it, of the `matrices`, which it knows as
+    /// `x` and `g`, and the `operands`: whole ones, or with [`BLOCK`] values each one of each row.
+    pub fn sum(
         self,
         gpu: &Gpu,
-        terms: [&str; N],
+        term: &str,
         matrices: &[&Buffer],
         operands: &[Operand<'_>],
-    ) -> Result<[Buffer; N]> {
+    ) -> Result<Buffer> {
+        self.sums(gpu, [include_str!("one_term.wgsl"), term], 1, matrices, operands)
+    }
+
+    /// [`Columns::sum`] of two terms at once, which read the matrices once.
+    pub fn sum_two(
+        self,
+        gpu: &Gpu,
+        terms: &str,
+        matrices: &[&Buffer],
+        operands: &[Operand<'_>],
+    ) -> Result<[Buffer; 2]> {
+        let sums = self.sums(gpu, [include_str!("two_terms.wgsl"), terms], 2, matrices, operands)?;
+        let part = |begin: usize| -> Result<Buffer> {
+            let part = gpu.empty(self.columns, Element::F32)?;
+            gpu.items("take_part", include_str!("take_part.wgsl"))
+                .read("x", &sums, Whole)
+                .write("y", &part, Each(1))
+                .scalar("begin", begin)
+                .run(self.columns, 1, 1)?;
+            Ok(part)
+        };
+        Ok([part(0)?, part(self.columns)?])
+    }
+
+    /// The sums of `count` terms, `[count, columns]`.
+    fn sums(
+        self,
+        gpu: &Gpu,
+        terms: [&str; 2],
+        count: usize,
+        matrices: &[&Buffer],
+        operands: &[Operand<'_>],
+    ) -> Result<Buffer> {
         let Columns { rows, columns } = self;
         let blocks = rows.div_ceil(BLOCK);
-        let partials = gpu.empty(blocks * N * columns, Element::F32)?;
-        let text = || sum_text(&terms, matrices.len());
-        let mut call = gpu.generated("column_sums", terms.join("; "), text);
+        let partials = gpu.empty(blocks * count * columns, Element::F32)?;
+        let terms = terms.concat();
+        let text = || format!("const BLOCK: u32 = {BLOCK}u;\n{terms}{}", include_str!("column_sums.wgsl"));
+        let mut call = gpu.generated("column_sums", terms.clone(), text);
         for (name, matrix) in ["x", "g"].into_iter().zip(matrices) {
             call = call.read(name, *matrix, Each(BLOCK * columns));
         }
         call.operands(operands)
-            .write("partials", &partials, Each(N * columns))
+            .write("partials", &partials, Each(count * columns))
             .scalar("rows", rows)
             .scalar("columns", columns)
-            .run(blocks, columns, BLOCK * columns * N)?;
-        let sums = Partials { count: blocks, width: N * columns }.sum(gpu, partials)?;
-        split(gpu, sums, columns)
+            .run(blocks, columns, BLOCK * columns * count)?;
+        Partials { count: blocks, width: count * columns }.sum(gpu, partials)
     }
-}
-
-fn sum_text(terms: &[&str], matrices: usize) -> String {
-    let mut text = format!("const BLOCK: u32 = {BLOCK}u;\nfn item(i: u32) {{\n");
-    text.push_str(
-        "    let column = i % p.columns;\n    let block = i / p.columns;\n    let begin = block * BLOCK;\n    \
-         let end = min(begin + BLOCK, p.rows - p.first * BLOCK);\n",
-    );
-    let mut line = |line: String| {
-        let _ = writeln!(text, "    {line}"); // strings take all
-    };
-    for i in 0..terms.len() {
-        line(format!("var sum_{i} = 0.0;"));
-    }
-    line("for (var r = begin; r < end; r++) {".to_owned());
-    for (value, matrix) in ["a", "b"].into_iter().zip(["x", "g"]).take(matrices) {
-        line(format!("    let {value} = load_{matrix}(r * p.columns + column);"));
-    }
-    for (i, term) in terms.iter().enumerate() {
-        line(format!("    sum_{i} += {term};"));
-    }
-    line("}".to_owned());
-    for i in 0..terms.len() {
-        line(format!("store_partials((block * {}u + {i}u) * p.columns + column, sum_{i});", terms.len()));
-    }
-    text.push_str("}\n");
-    text
 }
 
 /// Rows of sums that are to be added.
@@ -111,32 +116,13 @@ impl Partials {
         let Partials { count, width } = self;
         let sums = gpu.zeros(count.div_ceil(BLOCK) * width)?;
         for r in 0..count {
-            gpu.items("add_row", "fn item(i: u32) { store_y(i, load_y(i) + load_x(i)); }")
+            gpu.items("add_row", include_str!("add_row.wgsl"))
                 .read("x", View { buffer: partials, begin: r * width }, Each(1))
                 .write("y", View { buffer: &sums, begin: r / BLOCK * width }, Each(1))
                 .run(width, 1, 1)?;
         }
         Ok(sums)
     }
-}
-
-/// A buffer's parts of `len` values.
-pub(crate) fn split<const N: usize>(gpu: &Gpu, buffer: Buffer, len: usize) -> Result<[Buffer; N]> {
-    let mut parts = Vec::with_capacity(N);
-    if N == 1 {
-        parts.push(buffer);
-    } else {
-        for i in 0..N {
-            let part = gpu.empty(len, Element::F32)?;
-            gpu.items("take_part", "fn item(i: u32) { store_y(i, load_x(p.begin + i)); }")
-                .read("x", &buffer, Whole)
-                .write("y", &part, Each(1))
-                .scalar("begin", i * len)
-                .run(len, 1, 1)?;
-            parts.push(part);
-        }
-    }
-    parts.try_into().map_err(|_| gpu.refused("a sum has not as many parts as terms"))
 }
 
 impl Gpu {
@@ -146,8 +132,7 @@ impl Gpu {
     /// When `x` has no whole rows, or the device has no room or has failed.
     pub fn column_sum(&self, x: &Buffer, columns: usize) -> Result<Buffer> {
         let rows = rows_of("column_sum", x.len(), columns)?;
-        let [sum] = Columns { rows, columns }.sum(self, ["a"], &[x], &[])?;
-        Ok(sum)
+        Columns { rows, columns }.sum(self, include_str!("value.wgsl"), &[x], &[])
     }
 
     /// The sum of squares of all values of all buffers, in one download; not finite where a value is not.

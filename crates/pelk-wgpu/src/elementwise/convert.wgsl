@@ -1,0 +1,3 @@
+fn item(i: u32) {
+    store_y(i, f32(load_x(i)));
+}

@@ -1,0 +1,3 @@
+fn terms(at: u32, r: u32, column: u32) -> f32 {
+    return load_g(at) * (load_x(at) - load_mean(r)) * load_inv_std(r);
+}
