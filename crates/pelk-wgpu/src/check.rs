@@ -7,7 +7,7 @@ pub(crate) fn shape_error(operator: &'static str, reason: String) -> GpuError {
     ShapeError::Invalid { operator, reason }.into()
 }
 
-/// An error unless a tensor has the `expected` number of values, which are more than none.
+/// An error unless a tensor has the `expected` number of values, and that is not 0.
 pub(crate) fn expect_len(
     operator: &'static str,
     argument: &'static str,
@@ -23,15 +23,18 @@ pub(crate) fn expect_len(
     Ok(())
 }
 
-/// The number of rows of `row` values that a tensor of `len` values has: whole ones, one at least.
+/// The number of rows of `row` values in a tensor of `len` values.
+///
+/// # Errors
+/// Unless there is at least one row, and the last one is complete.
 pub(crate) fn rows_of(operator: &'static str, len: usize, row: usize) -> Result<usize> {
     if row == 0 || len == 0 || !len.is_multiple_of(row) {
-        return Err(shape_error(operator, format!("{len} values are no rows of {row}")));
+        return Err(shape_error(operator, format!("{len} values do not make whole rows of {row}")));
     }
     Ok(len / row)
 }
 
-/// A gradient, where it is wanted.
+/// Makes a gradient if it is wanted.
 pub(crate) fn wanted(wanted: bool, make: impl FnOnce() -> Result<Buffer>) -> Result<Option<Buffer>> {
     wanted.then(make).transpose()
 }

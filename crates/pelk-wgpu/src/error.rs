@@ -5,71 +5,59 @@ use pelk_cpu::shape::ShapeError;
 
 /// An adapter that is missing or failed, or an operator that does not fit.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum GpuError {
     /// No adapter at all.
-    #[error(
-        "no GPU was found: none of Vulkan, Metal and DX12 has an adapter. Install the vendor's driver (on Debian \
-         mesa-vulkan-drivers, which has a software adapter too), or compute on the processor"
-    )]
+    #[error("no GPU was found: there is no adapter for Vulkan, Metal or DX12, or no driver for it is installed")]
     NoAdapter,
     /// No adapter of this name.
-    #[error("no adapter matches {wanted:?}; there are: {found}")]
+    #[error("no adapter matches {wanted:?}; the adapters of this machine are {found}")]
     NoSuchAdapter {
-        /// What was asked for.
+        /// The name or number that was given.
         wanted: String,
-        /// The names of those that there are.
+        /// The numbers and names of all adapters.
         found: String,
     },
-    /// The adapter is there, but gives no device.
+    /// The adapter exists, but its driver opens no device.
     #[error("{adapter} cannot be opened: {reason}")]
     Open {
         /// The adapter's name.
         adapter: String,
-        /// What the driver said, or what is missing.
+        /// The driver's message, or the feature that is missing.
         reason: String,
     },
     /// The adapter has no 16-bit floats.
-    #[error(
-        "{adapter} cannot store 16-bit floats, since it lacks SHADER_F16: use float32 (batch.float16 = false)"
-    )]
+    #[error("{adapter} cannot store 16-bit floats: it lacks the feature SHADER_F16")]
     NoFloat16 {
         /// The adapter's name.
         adapter: String,
     },
     /// The device went away: the driver reset it, or it was unplugged.
-    #[error(
-        "{adapter} was lost ({reason}); all that was on it is gone. Go on from the last checkpoint; if it happens again, \
-         make batch.size smaller"
-    )]
+    #[error("{adapter} was lost ({reason}), with everything that was on it")]
     Lost {
         /// The adapter's name.
         adapter: String,
-        /// What the driver said.
+        /// The driver's message.
         reason: String,
     },
     /// The device's memory is used up.
-    #[error(
-        "{adapter} has no memory left for {bytes} bytes more, with {in_use} in use: make batch.size smaller (with \
-         batch.accumulation larger for the same result), or set batch.recompute = true"
-    )]
+    #[error("{adapter} has no memory left for {bytes} more bytes, with {in_use} in use")]
     OutOfMemory {
         /// The adapter's name.
         adapter: String,
-        /// The size that was asked for.
+        /// Bytes of the buffer that could not be created.
         bytes: u64,
         /// Bytes of all live buffers.
         in_use: u64,
     },
-    /// A tensor that cannot be cut into parts that the adapter's limits allow.
-    #[error(
-        "{adapter}: {what} needs {bytes} bytes at once, and {limit_name} is {limit}: use smaller images or a smaller batch"
-    )]
+    /// A tensor that cannot be cut into parts that are within the adapter's limits.
+    #[error("{adapter}: {what} needs {bytes} bytes in one piece, but {limit_name} is {limit}")]
     TooLarge {
         /// The adapter's name.
         adapter: String,
-        /// The tensor, and the operator that wants it.
+        /// The tensor and the operator that needs it.
         what: String,
-        /// The bytes that must be in one piece.
+        /// Bytes that must be in one piece.
         bytes: u64,
         /// The limit's name in WebGPU.
         limit_name: &'static str,
@@ -77,11 +65,11 @@ pub enum GpuError {
         limit: u64,
     },
     /// The driver or the API refused a call; a fault of this crate or of the driver.
-    #[error("{adapter} refused: {reason}")]
+    #[error("{adapter} refused a call: {reason}")]
     Refused {
         /// The adapter's name.
         adapter: String,
-        /// What was said.
+        /// The message of the driver or the API.
         reason: String,
     },
     /// Arguments that do not fit together.

@@ -1,20 +1,72 @@
 //! Advice on errors of the libraries, which know neither the options nor the commands of this program.
 
+use pelk_autodiff::Error;
+use pelk_models::ModelError;
 use pelk_train::TrainError;
+use pelk_wgpu::GpuError;
 
 /// What the user can do about an error, if an option or a command helps.
 pub fn advice(error: &anyhow::Error) -> Option<String> {
-    error.chain().find_map(|cause| train(cause.downcast_ref()?))
+    // An error that is shown as the one inside it is not in the chain: what wraps it is.
+    let advice = |cause: &(dyn std::error::Error + 'static)| {
+        if let Some(error) = cause.downcast_ref() {
+            train(error)
+        } else if let Some(error) = cause.downcast_ref() {
+            model(error)
+        } else if let Some(error) = cause.downcast_ref() {
+            operator(error)
+        } else {
+            gpu(cause.downcast_ref()?)
+        }
+    };
+    error.chain().find_map(advice).map(str::to_owned)
 }
 
-fn train(error: &TrainError) -> Option<String> {
-    let text = match error {
-        TrainError::RunExists { .. } => "add --resume to continue this run, or choose another --out folder",
-        TrainError::RunFolder { .. } => "choose another --out folder",
-        TrainError::NoRun { .. } => "start a run without --resume, or name the folder of a run with --out",
-        _ => return None,
-    };
-    Some(text.to_owned())
+fn train(error: &TrainError) -> Option<&'static str> {
+    match error {
+        TrainError::RunExists { .. } => {
+            Some("add --resume to continue this run, or choose another --out folder")
+        }
+        TrainError::RunFolder { .. } => Some("choose another --out folder"),
+        TrainError::NoRun { .. } => {
+            Some("start a run without --resume, or name the folder of a run with --out")
+        }
+        TrainError::Model(error) => model(error),
+        _ => None,
+    }
+}
+
+fn model(error: &ModelError) -> Option<&'static str> {
+    match error {
+        ModelError::Operator(error) => operator(error),
+        _ => None,
+    }
+}
+
+fn operator(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Gpu(error) => gpu(error),
+        _ => None,
+    }
+}
+
+fn gpu(error: &GpuError) -> Option<&'static str> {
+    match error {
+        GpuError::NoAdapter => Some(
+            "install the GPU vendor's driver (on Debian, mesa-vulkan-drivers also has a software adapter), or \
+             add --device cpu",
+        ),
+        GpuError::NoFloat16 { .. } => Some("set batch.float16 = false"),
+        GpuError::Lost { .. } => Some(
+            "continue from the last checkpoint with --resume; if it happens again, make batch.size smaller",
+        ),
+        GpuError::OutOfMemory { .. } => Some(
+            "make batch.size smaller (with batch.accumulation larger for the same result), or set \
+             batch.recompute = true; commands with --batch need a smaller one",
+        ),
+        GpuError::TooLarge { .. } => Some("use smaller images or a smaller batch"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -30,5 +82,19 @@ mod tests {
             assert!(advice(&error).unwrap().contains("--resume"));
         }
         assert_eq!(advice(&anyhow::anyhow!("another")), None);
+    }
+
+    #[test]
+    fn advice_is_found_in_an_error_that_others_wrap() {
+        let error = || GpuError::OutOfMemory { adapter: "card".to_owned(), bytes: 2, in_use: 1 };
+        let model = || ModelError::Operator(Error::Gpu(error()));
+        for error in [
+            error().into(),
+            Error::Gpu(error()).into(),
+            model().into(),
+            anyhow::Error::from(TrainError::Model(model())).context("above"),
+        ] {
+            assert!(advice(&error).unwrap().contains("batch.size"));
+        }
     }
 }

@@ -189,7 +189,7 @@ impl Gpu {
     pub fn take_columns(&self, x: &Buffer, columns: usize, from: usize, width: usize) -> Result<Buffer> {
         let rows = rows_of("take_columns", x.len(), columns)?;
         if width == 0 || from.checked_add(width).is_none_or(|end| end > columns) {
-            return Err(shape_error("take_columns", format!("{from} and {width} more of {columns} columns")));
+            return Err(shape_error("take_columns", format!("columns {from} to {from} + {width} are not all among {columns}")));
         }
         let y = self.activation(rows * width)?;
         self.items("take_columns", include_str!("take_columns.wgsl"))
