@@ -1,10 +1,11 @@
-//! What the tests of several crates need: which backends to test, and the GPU, or a word on why there is none.
+//! What the tests of several crates share: the choice of the backends to test, and the GPU, or the reason why
+//! there is none.
 //!
 //! | variable | meaning |
 //! | --- | --- |
-//! | `PELK_BACKEND` | `cpu` or `gpu`: the tests of the other one do nothing. Without it, both are tested. |
-//! | `PELK_REQUIRE_GPU=1` | A GPU test that finds no adapter fails; otherwise it does nothing and says so. |
-//! | `PELK_NOT_TESTED` | A file to which each test that did nothing adds a line; `cargo xtask test` reads it. |
+//! | `PELK_BACKEND` | `cpu` or `gpu`: the tests of the other one are skipped. By default, both are tested. |
+//! | `PELK_REQUIRE_GPU=1` | A GPU test that finds no adapter fails; otherwise it is skipped and reported. |
+//! | `PELK_NOT_TESTED` | A file to which each skipped test adds a line, for `cargo xtask test`. |
 #![forbid(unsafe_code)]
 
 use pelk_wgpu::{Adapter, Gpu, GpuError, Options};
@@ -13,18 +14,18 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// A test that an adapter is known to fail, through a fault of its driver. It is counted as not tested.
+/// A test that an adapter is known to fail because of a fault in its driver. It counts as not tested.
 #[derive(Debug)]
 pub struct KnownFault {
     /// A part of the adapter's name.
     pub adapter: &'static str,
     /// The end of the test's path, for instance `the_gpu_meets_the_reference`.
     pub test: &'static str,
-    /// What is wrong, and where it was reported.
+    /// The fault, and where it was reported.
     pub reason: &'static str,
 }
 
-/// None so far: lavapipe, of Mesa 22.3, passes all.
+/// Empty so far: lavapipe, of Mesa 22.3, passes all tests.
 pub const KNOWN_FAULTS: &[KnownFault] = &[];
 
 fn is_asked_for(backend: &str) -> bool {
@@ -36,10 +37,10 @@ pub fn cpu() -> bool {
     is_asked_for("cpu")
 }
 
-/// The GPU to test, the same one for all tests of a process, or `None` where there is none.
+/// The GPU to test, the same one for all tests of a process, or `None` if there is none.
 ///
 /// # Panics
-/// Where `PELK_REQUIRE_GPU` is set and there is no GPU, or there is one that cannot be opened.
+/// If `PELK_REQUIRE_GPU` is set and there is no GPU, or if there is one that cannot be opened.
 pub fn gpu() -> Option<Gpu> {
     static GPU: OnceLock<Result<Gpu, GpuError>> = OnceLock::new();
     if !is_asked_for("gpu") {
@@ -65,7 +66,7 @@ pub fn gpu() -> Option<Gpu> {
     }
 }
 
-/// A GPU of a test's own, which it may break, or `None` where there is none.
+/// A device for one test alone, which it may break, or `None` if there is no GPU.
 ///
 /// # Panics
 /// As [`gpu`].
@@ -79,14 +80,14 @@ fn known_fault<'a>(faults: &'a [KnownFault], adapter: &str, test: &str) -> Optio
     faults.iter().find(|fault| adapter.contains(fault.adapter) && test.ends_with(fault.test))
 }
 
-/// Says that `test` did nothing, and why: once, however often it asks.
+/// Reports that `test` was skipped, and why: once, even if it calls this several times.
 #[allow(clippy::print_stderr)] // the harness shows it with the test
 fn not_tested(test: &str, reason: &str) {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     if !SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(test.to_owned()) {
         return;
     }
-    eprintln!("{test} tests nothing: {reason}");
+    eprintln!("{test} is skipped: {reason}");
     let Some(path) = std::env::var_os("PELK_NOT_TESTED") else { return };
     let file = OpenOptions::new().create(true).append(true).open(&path);
     // In one piece, since other tests write to the same file.

@@ -3,7 +3,7 @@
 use crate::{GpuError, Result};
 use std::fmt;
 
-/// What an adapter is; earlier ones are preferred.
+/// The kinds of adapters, the preferred ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AdapterKind {
     /// A card with memory of its own.
@@ -12,9 +12,9 @@ pub enum AdapterKind {
     Integrated,
     /// A GPU lent to a virtual machine.
     Virtual,
-    /// A driver that does not say.
+    /// A driver that does not report it.
     Unknown,
-    /// The processor in the guise of a GPU: for tests.
+    /// A GPU in software, on the processor: for tests.
     Software,
 }
 
@@ -57,18 +57,19 @@ impl Adapter {
         adapters
     }
 
-    /// The adapter that computes fastest, by its kind; a software adapter where there is no other.
+    /// The adapter of the fastest kind; a software adapter if there is no other.
     ///
     /// # Errors
-    /// When there is none.
+    /// When the machine has no adapter.
     pub fn best() -> Result<Adapter> {
         Adapter::all().into_iter().next().ok_or(GpuError::NoAdapter)
     }
 
-    /// The adapter with this number in [`Adapter::all`], or the first whose name holds `wanted`, whatever the case.
+    /// The adapter with this number in [`Adapter::all`], or the first whose name contains `wanted`, ignoring
+    /// case.
     ///
     /// # Errors
-    /// When there is none.
+    /// When no adapter matches, or the machine has none.
     pub fn matching(wanted: &str) -> Result<Adapter> {
         let mut all = Adapter::all();
         if all.is_empty() {
@@ -86,12 +87,12 @@ impl Adapter {
         }
     }
 
-    /// The name that the driver gives.
+    /// The name that the driver reports.
     pub fn name(&self) -> &str {
         &self.info.name
     }
 
-    /// The interface it is reached by: `vulkan`, `metal` or `dx12`.
+    /// The API that reaches it: `vulkan`, `metal` or `dx12`.
     pub fn backend(&self) -> &'static str {
         self.info.backend.to_str()
     }
@@ -106,7 +107,7 @@ impl Adapter {
             .join(", ")
     }
 
-    /// What it is.
+    /// The kind of adapter.
     pub fn kind(&self) -> AdapterKind {
         match self.info.device_type {
             wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
@@ -122,13 +123,14 @@ impl Adapter {
         self.raw.features().contains(wgpu::Features::SHADER_F16)
     }
 
-    /// Whether shaders may add across a subgroup, and how many invocations one has: fewest and most.
+    /// The smallest and largest number of invocations in a subgroup, or `None` if shaders cannot add across
+    /// one.
     pub fn subgroups(&self) -> Option<(u32, u32)> {
         let has = self.raw.features().contains(wgpu::Features::SUBGROUP);
         has.then_some((self.info.subgroup_min_size, self.info.subgroup_max_size))
     }
 
-    /// Whether the device can say how long its work took.
+    /// Whether the device can measure how long its work took.
     pub fn has_timestamps(&self) -> bool {
         self.raw.features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }

@@ -8,7 +8,9 @@ use pelk_cpu::shape::ShapeError;
 #[non_exhaustive]
 pub enum GpuError {
     /// No adapter at all.
-    #[error("no GPU was found: there is no adapter for Vulkan, Metal or DX12, or no driver for it is installed")]
+    #[error(
+        "no GPU was found: there is no adapter for Vulkan, Metal or DX12, or no driver for it is installed"
+    )]
     NoAdapter,
     /// No adapter of this name.
     #[error("no adapter matches {wanted:?}; the adapters of this machine are {found}")]

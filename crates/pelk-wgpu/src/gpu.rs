@@ -7,9 +7,11 @@ use crate::{Adapter, AdapterKind, GpuError, Result};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A device and its queue; a clone is another handle of the same device. Handles may be used by several threads.
+/// A device and its queue; a clone is another handle of the same device. Handles may be used by several
+/// threads.
 ///
-/// Operators are recorded and run later, in their order: [`Gpu::download`] and [`Gpu::finish`] wait for them.
+/// Operators are recorded, and run later in the same order: [`Gpu::download`] and [`Gpu::finish`] wait for
+/// them.
 #[derive(Clone)]
 pub struct Gpu {
     shared: Arc<Shared>,
@@ -35,9 +37,10 @@ pub(crate) struct Shared {
 /// How to open a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Add across subgroups where the adapter can; otherwise through workgroup memory.
+    /// Add across subgroups if the adapter can; otherwise through workgroup memory.
     pub subgroups: bool,
-    /// The most bytes of one tensor that a kernel may see at once; larger tensors are cut. By default what the adapter can.
+    /// The most bytes of one tensor that a kernel may bind at once; larger tensors are processed in parts.
+    /// The default is the adapter's limit.
     pub binding_bytes: Option<u64>,
 }
 
@@ -51,7 +54,7 @@ impl Gpu {
     /// Opens an adapter.
     ///
     /// # Errors
-    /// When the driver gives no device.
+    /// When the driver opens no device.
     pub fn open(adapter: &Adapter, options: Options) -> Result<Gpu> {
         let subgroups = options.subgroups && adapter.subgroups().is_some();
         let wanted = [
@@ -94,10 +97,11 @@ impl Gpu {
         Ok(Gpu { shared: Arc::new(shared), activations: Element::F32 })
     }
 
-    /// The handle whose operators store their outputs as 16-bit floats; parameters, statistics and their gradients stay float32.
+    /// A handle whose operators store their outputs as 16-bit floats; parameters, statistics and their
+    /// gradients stay float32.
     ///
     /// # Errors
-    /// When the adapter cannot.
+    /// When the adapter has no 16-bit floats.
     pub fn storing_float16(self) -> Result<Gpu> {
         if !self.shared.float16 {
             return Err(GpuError::NoFloat16 { adapter: self.name().to_owned() });
@@ -105,7 +109,7 @@ impl Gpu {
         Ok(Gpu { activations: Element::F16, ..self })
     }
 
-    /// How outputs are stored.
+    /// The type in which outputs are stored.
     pub fn activations(&self) -> Element {
         self.activations
     }
@@ -115,25 +119,25 @@ impl Gpu {
         &self.shared.name
     }
 
-    /// What the adapter is.
+    /// The kind of adapter.
     pub fn kind(&self) -> AdapterKind {
         self.shared.kind
     }
 
-    /// Whether sums go across subgroups.
+    /// Whether sums are taken across subgroups.
     pub fn uses_subgroups(&self) -> bool {
         self.shared.subgroups
     }
 
-    /// Whether [`Gpu::timed`] can ask the device.
+    /// Whether [`Gpu::timed`] uses the clock of the device.
     pub fn has_timestamps(&self) -> bool {
         self.shared.timestamps
     }
 
-    /// Ends the device as a driver's reset would: everything after it is an error. For tests of what happens then.
+    /// Destroys the device, as a reset by the driver does: everything after it is an error. For tests.
     pub fn destroy(&self) {
         self.shared.device.destroy();
-        // The callback that says so comes with the next poll.
+        // The callback that reports it comes with the next poll.
         let _ = self.shared.device.poll(wgpu::PollType::Poll);
     }
 
@@ -172,7 +176,7 @@ impl fmt::Debug for Gpu {
     }
 }
 
-/// Keeps the first error of the device: later ones follow from it.
+/// Keeps the first error of the device: later ones are its consequences.
 fn watch(device: &wgpu::Device, name: &str, fault: &Arc<Mutex<Option<GpuError>>>) {
     let keep = |fault: &Mutex<Option<GpuError>>, error| {
         fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);

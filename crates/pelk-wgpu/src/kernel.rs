@@ -1,15 +1,15 @@
-//! Calls of kernels: a shader's text, the tensors it works on, and the numbers it knows. What a shader defines and which
-//! names it may use is in the tables of [`pipeline`](crate::pipeline).
+//! Calls of kernels: a shader's text, the tensors it works on, and the numbers it knows. What a shader
+//! defines and which names it may use is in the tables of [`pipeline`](crate::pipeline).
 //!
-//! The work of a call is a number of units (rows, images, blocks of rows). A tensor either belongs to the call as a whole,
-//! or each unit has its part. A call is cut between units where a tensor is larger than an adapter can bind at once, or
-//! the work is more than one dispatch should do ([`dispatch`](crate::dispatch)).
+//! The work of a call is a number of units (rows, images, blocks of rows). A tensor either belongs to the
+//! call as a whole, or each unit has its part. A call is cut between units where a tensor is larger than an
+//! adapter can bind at once, or the work is more than one dispatch should do ([`dispatch`](crate::dispatch)).
 
 use crate::Gpu;
 use crate::memory::{Buffer, Element};
 
-/// Invocations of a workgroup of items: a multiple of every subgroup's size, and small enough that few are idle at the
-/// end.
+/// Invocations of a workgroup of items: a multiple of every subgroup's size, and small enough that few are
+/// idle at the end.
 pub(crate) const ITEMS: u32 = 128;
 
 /// A number for a shader.
@@ -120,7 +120,8 @@ impl Gpu {
         self.generated(name, String::new(), move || text.to_owned())
     }
 
-    /// A call of a shader whose text is generated when it is first compiled. `name` and `variant` must determine the text.
+    /// A call of a shader whose text is generated when it is first compiled. `name` and `variant` must
+    /// determine the text.
     pub(crate) fn generated<'a>(
         &'a self,
         name: &'static str,

@@ -1,8 +1,10 @@
-//! GPU operators of large-kernel ConvNets, forward and backward, in WGSL: on Vulkan, Metal and DX12, by way of [wgpu](https://wgpu.rs).
+//! GPU operators of large-kernel ConvNets, forward and backward, in WGSL: on Vulkan, Metal and DX12, by way
+//! of [wgpu](https://wgpu.rs).
 //!
-//! The same operators as those of [`pelk_cpu`], on buffers of a device instead of slices. A [`Gpu`] is an open device; its methods, and
-//! [`depthwise::BoxConv`] and [`pixel_mlp::PixelMlp`], record operators and return their outputs at once. What was recorded runs in
-//! its order, many operators a submission; [`Gpu::download`] waits for a result.
+//! The operators of [`pelk_cpu`], on buffers of a device instead of slices. A [`Gpu`] is an open device. Its
+//! methods, and those of [`depthwise::BoxConv`] and [`pixel_mlp::PixelMlp`], record operators and return
+//! their outputs at once. The device runs them in the recorded order, many in one submission;
+//! [`Gpu::download`] waits for a result.
 //!
 //! ```
 //! use pelk_wgpu::{Adapter, Gpu, GpuError, Options};
@@ -18,13 +20,14 @@
 //! # Ok::<(), GpuError>(())
 //! ```
 //!
-//! - Sums are taken in an order that follows from the shape alone, without atomics: a result has the same bits every time on one
-//!   adapter. Another adapter may round otherwise.
-//! - Tensors that are larger than an adapter can bind at once are cut, to the same bits, and so is work that would take a
-//!   driver's patience. What cannot be cut is [`GpuError::TooLarge`].
-//! - Memory is recycled: a loop takes none after its first round ([`Gpu::memory_use`]).
-//! - Activations are stored as float32, or as float16 where the adapter can ([`Gpu::storing_float16`]); arithmetic is float32 always.
-//! - A device that is lost or has no memory left is an error, never a panic, and nothing falls back to the processor.
+//! - Sums are taken in an order that depends only on the shape, without atomics: a result has the same bits
+//!   every time on one adapter. Another adapter may round differently.
+//! - Tensors that are larger than an adapter can bind at once are processed in parts, with the same bits, and
+//!   so is work that a driver would take for a hang. What cannot be divided is [`GpuError::TooLarge`].
+//! - Memory is recycled: a loop allocates nothing after its first round ([`Gpu::memory_use`]).
+//! - Activations are stored as float32, or as float16 if the adapter can ([`Gpu::storing_float16`]);
+//!   arithmetic is always float32.
+//! - A lost device or a full memory is an error, never a panic, and nothing falls back to the processor.
 //!
 //! | folder | kernels |
 //! | --- | --- |
@@ -34,8 +37,8 @@
 //! | `layer_norm`, `batch_norm`, `rows`, `reduce` | normalization, and sums across rows and columns |
 //! | `elementwise`, `resample`, `loss`, `optimizer` | the rest |
 //!
-//! To add a kernel: a folder with its `.wgsl`, which holds arithmetic alone, and its host beside it; `pipeline.rs` says what is written around
-//! a shader.
+//! To add a kernel, make a folder with its `.wgsl`, which holds only arithmetic, and its host code beside it.
+//! The tables in `pipeline.rs` list what a shader may define and use.
 #![forbid(unsafe_code)]
 
 mod adapter;

@@ -1,14 +1,15 @@
 //! Buffers on the device, and their recycling.
 //!
-//! Work runs on the device in the order in which it was recorded. So a buffer may be handed out again as soon as its
-//! owner has dropped it, although what reads it may not have run yet: what overwrites it runs later still.
+//! Work runs on the device in the order in which it was recorded. So a buffer may be handed out again as soon
+//! as its owner has dropped it, although what reads it may not have run yet: what overwrites it runs later
+//! still.
 
 use crate::{Gpu, GpuError, Result};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::PoisonError;
 
-/// How a value is stored. Arithmetic is in float32 always.
+/// The type in which a value is stored. Arithmetic is always float32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Element {
     /// 32-bit float.
@@ -38,7 +39,7 @@ impl Element {
     }
 }
 
-/// Values on the device. Dropping it gives the memory back for the next one of its size.
+/// Values on the device. When it is dropped, its memory is reused for the next buffer of this size.
 pub struct Buffer {
     gpu: Gpu,
     pub(crate) raw: wgpu::Buffer,
@@ -57,7 +58,7 @@ impl Buffer {
         self.len == 0
     }
 
-    /// How values are stored.
+    /// The type in which values are stored.
     pub fn element(&self) -> Element {
         self.element
     }
@@ -79,10 +80,10 @@ impl Drop for Buffer {
     }
 }
 
-/// Sizes are multiples of this, so that they can be copied and bound, and meet again.
+/// Sizes are multiples of this, so that buffers can be copied and bound, and sizes recur.
 const GRANULE: u64 = 256;
 
-/// The bytes in use, and those kept for reuse.
+/// Bytes in use, and bytes kept for reuse.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemoryUse {
     /// Bytes of all buffers in use.
@@ -133,10 +134,10 @@ impl Memory {
 }
 
 impl Gpu {
-    /// Room for `len` values, which may hold anything.
+    /// A buffer of `len` values, which are arbitrary until something is written to it.
     ///
     /// # Errors
-    /// When the device has no room, or its buffers cannot be that large.
+    /// When the device has no memory left, or its buffers cannot be that large.
     pub fn empty(&self, len: usize, element: Element) -> Result<Buffer> {
         let bytes = (len as u64).saturating_mul(element.bytes()).max(1);
         let limit = self.limits().max_buffer_size;
@@ -165,12 +166,12 @@ impl Gpu {
         Ok(Buffer { gpu: self.clone(), raw, len, element })
     }
 
-    /// Room for an operator's output, stored as this handle stores activations.
+    /// A buffer for an operator's output, in the type in which this handle stores activations.
     pub(crate) fn activation(&self, len: usize) -> Result<Buffer> {
         self.empty(len, self.activations())
     }
 
-    /// A buffer, or `None` where the device has no room for it.
+    /// A buffer, or `None` if the device has no memory left for it.
     fn create(&self, bytes: u64) -> Result<Option<wgpu::Buffer>> {
         self.healthy()?;
         let scope = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -183,7 +184,7 @@ impl Gpu {
         Ok((!failed).then_some(buffer))
     }
 
-    /// A second try, once what is kept for reuse has been given back to the device.
+    /// A second try, after the buffers kept for reuse have been freed.
     fn create_after_freeing(&self, bytes: u64) -> Result<wgpu::Buffer> {
         self.memory().free_idle();
         self.finish()?;

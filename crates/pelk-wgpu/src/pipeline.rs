@@ -1,7 +1,8 @@
 //! The whole text of a shader, and its compilation: once for each text and each choice of stored types.
 //!
-//! A `.wgsl` file holds arithmetic only. The rest is written around it here: the bindings, the numbers `p`, how values
-//! are loaded and stored, `common.wgsl`, and `main`. A file defines one or more of these functions:
+//! A `.wgsl` file holds arithmetic only. The rest is written around it here: the bindings, the numbers `p`,
+//! how values are loaded and stored, `common.wgsl`, and `main`. A file defines one or more of these
+//! functions:
 //!
 //! | function | called | by |
 //! | --- | --- | --- |
@@ -13,17 +14,18 @@
 //! | `finish(m, n, at, value)` | for every output, which is `store_y(at, ..)` | `gemm/product.wgsl` |
 //! | `terms(at, r, column)` | for every value of a matrix | `reduce/column_sums.wgsl` |
 //! | `finish(y, x, c, at, value)` | for every output, which is `store_y(at, ..)` | `depthwise/*.wgsl` |
-//! | `gradient_row(image, a, y)` | for every row of the kernel and the image | `depthwise/theta_gradient.wgsl` |
+//! | `gradient_row(image, a, y)` | for each row of kernel and image | `depthwise/theta_gradient.wgsl` |
 //!
-//! - A call needs one of the first three. The others are what a kernel leaves open: each stands in a file of its own, and
-//!   the host chooses one.
-//! - `row`: where `live` is false the row repeats the last one. It must be computed, since all lanes take part in sums,
-//!   but not stored.
-//! - `operand_a` and `operand_b` return the operand's value in row and column; `load_a(at)` and `load_b(at)` are the
-//!   stored ones.
-//! - `terms` returns what row `r` adds to the sum of `column`, as `f32`, or to two sums, as `vec2<f32>`; `load_x(at)` and
-//!   `load_g(at)` are the values of the matrices.
-//! - `gradient_row` returns the row of `g` that row `a` of the kernel meets at row `y` of the input, or `NONE`.
+//! - A call needs one of the first three. The others are what a kernel leaves open: each stands in a file of
+//!   its own, and the host chooses one.
+//! - `row`: where `live` is false the row repeats the last one. It must be computed, since all lanes take
+//!   part in sums, but not stored.
+//! - `operand_a` and `operand_b` return the operand's value in row and column; `load_a(at)` and `load_b(at)`
+//!   are the stored ones.
+//! - `terms` returns what row `r` adds to the sum of `column`, as `f32`, or to two sums, as `vec2<f32>`;
+//!   `load_x(at)` and `load_g(at)` are the values of the matrices.
+//! - `gradient_row` returns the row of `g` that row `a` of the kernel meets at row `y` of the input, or
+//!   `NONE`.
 //!
 //! They may use these names:
 //!
@@ -35,15 +37,16 @@
 //! | `p.count` | items or workgroups of this dispatch |
 //! | `p.first` | the first unit of this dispatch, in the whole call |
 //! | `NONE`, `gelu`, `gelu_slope` | from `common.wgsl` |
-//! | `row_sum(value)`, `row_max(value)` | in `row`: across all lanes, which must all call it and get the same |
+//! | `row_sum(value)`, `row_max(value)` | in `row`: across all lanes, each of which must call it |
 //! | `subgroup.id`, `.count`, `.lane`, `.lanes` | after `Call::knowing_subgroups` |
 //! | `ROWS`, `COLUMNS` | in `gemm`: the size of a tile. In `rows`, `ROWS` alone: rows of a workgroup |
 //! | `BLOCK` | in `reduce`: rows of a unit |
 //! | `LANES` | in `depthwise`: neighboring outputs of an invocation |
 //!
-//! A call may be cut into several dispatches, between units (see [`kernel`](crate::kernel)). `i`, `g`, `r` and `m`, in sums
-//! over rows `k`, and the index of a tensor of which each unit has its part, count from the first unit of the dispatch.
-//! So the row in the whole tensor is `p.first * ROWS + m`, `p.first * p.k_part + k` or `p.first * BLOCK + r`.
+//! A call may be cut into several dispatches, between units (see [`kernel`](crate::kernel)). `i`, `g`, `r`
+//! and `m`, in sums over rows `k`, and the index of a tensor of which each unit has its part, count from the
+//! first unit of the dispatch. So the row in the whole tensor is `p.first * ROWS + m`, `p.first * p.k_part +
+//! k` or `p.first * BLOCK + r`.
 
 use crate::Result;
 use crate::kernel::{Binding, Call, Each, Grid, ITEMS, Scalar, Whole};

@@ -11,13 +11,13 @@ use wgpu::util::StagingBelt;
 pub(crate) const SLOT: u64 = 256;
 /// Launches of one submission.
 const SLOTS: u64 = 1024;
-/// Multiply-adds after which what was recorded is submitted. Drivers reset a device whose submission runs for some
-/// seconds; at a GPU's slowest, some 50 G a second, this is a third of one.
+/// Multiply-adds after which what was recorded is submitted. Drivers reset a device whose submission runs for
+/// some seconds; at a GPU's slowest, some 50 G a second, this is a third of one.
 const SUBMISSION_WORK: u64 = 1 << 34;
 /// Uploads share staging buffers of this size; larger ones have their own, which are reused as well.
 const STAGING: u64 = 1 << 20;
 
-/// How long a callback may take that is under way in another thread: never seen to be more than a moment.
+/// How long to wait for a callback that another thread runs: it has always come within moments.
 const CALLBACK: Duration = Duration::from_secs(60);
 
 /// One dispatch.
@@ -33,7 +33,7 @@ pub(crate) struct Launch<'a> {
     pub work: u64,
 }
 
-/// What was recorded and not yet submitted.
+/// The work that was recorded and not yet submitted.
 pub(crate) struct Stream {
     // The pass ends before its encoder does.
     pass: Option<wgpu::ComputePass<'static>>,
@@ -45,12 +45,12 @@ pub(crate) struct Stream {
     profile: Option<BTreeMap<&'static str, KernelTime>>,
 }
 
-/// What one kernel took.
+/// The time of one kernel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KernelTime {
     /// Dispatches.
     pub calls: usize,
-    /// Their time together, each waited for.
+    /// Total time of the dispatches, each of which was waited for.
     pub time: Duration,
 }
 
@@ -139,21 +139,21 @@ impl Gpu {
         pass.dispatch_workgroups(x, y, 1);
     }
 
-    /// Runs `work` kernel by kernel, and says what each took by this machine's clock: for finding the slow ones. What is fast is
-    /// overstated, since nothing overlaps.
+    /// Runs `work` one kernel at a time, and returns the time of each by the host's clock, to find the slow
+    /// ones. The times of fast kernels are too long, since nothing overlaps.
     pub fn profiled<T>(&self, work: impl FnOnce() -> T) -> (T, BTreeMap<&'static str, KernelTime>) {
         self.stream().profile = Some(BTreeMap::new());
         let result = work();
         (result, self.stream().profile.take().unwrap_or_default())
     }
 
-    /// Hands everything recorded to the device and goes on.
+    /// Submits everything recorded to the device, without waiting.
     ///
     /// # Errors
     /// When the device has failed.
     pub fn submit(&self) -> Result<()> {
         self.stream().submit(self);
-        // Whatever the device has to say (staging buffers that are free, errors) comes by a poll.
+        // A poll brings what the device reports: free staging buffers and errors.
         let polled = self.device().poll(wgpu::PollType::Poll);
         self.healthy()?;
         polled.map(drop).map_err(|error| self.refused(error))
@@ -170,10 +170,10 @@ impl Gpu {
         polled.map(drop).map_err(|error| self.refused(error))
     }
 
-    /// Copies values to the device. The copy takes its place among what is recorded; nothing waits for it.
+    /// Copies values to the device. The copy is recorded like an operator; nothing waits for it.
     ///
     /// # Errors
-    /// When the device has no room or has failed.
+    /// When the device has no memory left or has failed.
     pub fn upload(&self, values: &[f32]) -> Result<Buffer> {
         self.upload_bytes(values.len(), Element::F32, bytemuck::cast_slice(values))
     }
@@ -181,7 +181,7 @@ impl Gpu {
     /// [`Gpu::upload`] of integers.
     ///
     /// # Errors
-    /// When the device has no room or has failed.
+    /// When the device has no memory left or has failed.
     pub fn upload_integers(&self, values: &[i32]) -> Result<Buffer> {
         self.upload_bytes(values.len(), Element::I32, bytemuck::cast_slice(values))
     }
@@ -202,7 +202,7 @@ impl Gpu {
     /// A buffer with the same values.
     ///
     /// # Errors
-    /// When the device has no room or has failed.
+    /// When the device has no memory left or has failed.
     pub fn copy(&self, buffer: &Buffer) -> Result<Buffer> {
         let copy = self.empty(buffer.len(), buffer.element())?;
         let bytes = buffer.raw.size();
@@ -213,14 +213,14 @@ impl Gpu {
     /// A buffer of zeros, in float32.
     ///
     /// # Errors
-    /// When the device has no room or has failed.
+    /// When the device has no memory left or has failed.
     pub fn zeros(&self, len: usize) -> Result<Buffer> {
         let buffer = self.empty(len, Element::F32)?;
         self.stream().encoder(self.device()).clear_buffer(&buffer.raw, 0, None);
         Ok(buffer)
     }
 
-    /// Waits for what `buffer` is made of, and copies it from the device.
+    /// Waits for the operators that `buffer` depends on, and copies its values from the device.
     ///
     /// # Errors
     /// When the device has failed.
@@ -254,7 +254,7 @@ impl Gpu {
             stream.submit(self);
         }
         let (sender, receiver) = mpsc::channel();
-        // A receiver that is gone wants no answer.
+        // If the receiver is gone, nobody needs the answer.
         landing.map_async(wgpu::MapMode::Read, .., move |mapped| drop(sender.send(mapped)));
         self.finish()?;
         // Another thread's poll may have taken the callback from ours, and be about to call it.
@@ -264,8 +264,8 @@ impl Gpu {
         Ok(view.to_vec())
     }
 
-    /// How long the device works on what `work` records: by the device's clock where it has one, else by ours, with the
-    /// time to submit it.
+    /// The time that the device needs for what `work` records: by the clock of the device if it has one,
+    /// otherwise by the host's, which includes the time to submit it.
     ///
     /// # Errors
     /// When `work` fails or the device has failed.

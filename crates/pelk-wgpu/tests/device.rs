@@ -1,5 +1,5 @@
-//! What a device promises, whatever runs on it: values come back, memory is recycled, and what goes wrong is an error. The operators
-//! themselves are tested by the suites of pelk-autodiff and pelk-models.
+//! What a device promises, whatever runs on it: values come back, memory is recycled, and what goes wrong is
+//! an error. The operators themselves are tested by the suites of pelk-autodiff and pelk-models.
 
 use pelk_wgpu::{Adapter, Element, GpuError, Options};
 

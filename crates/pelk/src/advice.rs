@@ -53,8 +53,8 @@ fn operator(error: &Error) -> Option<&'static str> {
 fn gpu(error: &GpuError) -> Option<&'static str> {
     match error {
         GpuError::NoAdapter => Some(
-            "install the GPU vendor's driver (on Debian, mesa-vulkan-drivers also has a software adapter), or \
-             add --device cpu",
+            "install the GPU vendor's driver (on Debian, mesa-vulkan-drivers also has a software adapter), \
+             or add --device cpu",
         ),
         GpuError::NoFloat16 { .. } => Some("set batch.float16 = false"),
         GpuError::Lost { .. } => Some(

@@ -8,11 +8,11 @@ use crate::reduce::Columns;
 use crate::{Gpu, Result};
 
 impl Gpu {
-    /// Normalizes `x`, `[rows, C]`, by the batch's statistics and scales it by `weight` and `bias`; also the renewed running
-    /// mean and variance (PyTorch's rule: the variance without bias).
+    /// Normalizes `x`, `[rows, C]`, by the batch's statistics and scales it by `weight` and `bias`; also the
+    /// renewed running mean and variance (PyTorch's rule: the variance without bias).
     ///
     /// # Errors
-    /// When lengths do not fit, there is one row only, or the device has no room or has failed.
+    /// When lengths do not fit, there is one row only, or the device has no memory left or has failed.
     pub fn batch_norm_train(
         &self,
         x: &Buffer,
@@ -56,7 +56,7 @@ impl Gpu {
     /// Normalizes `x` by the running statistics.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn batch_norm_eval(
         &self,
         x: &Buffer,
@@ -71,10 +71,10 @@ impl Gpu {
         self.normalize(x, weight, bias, mean, &inv_std)
     }
 
-    /// The gradients by x, weight and bias that `needs` asks for, where the batch's statistics were used.
+    /// The gradients by x, weight and bias, where `needs` is true, where the batch's statistics were used.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn batch_norm_train_backward(
         &self,
         x: &Buffer,
@@ -109,10 +109,10 @@ impl Gpu {
         Ok([gx, Some(gweight).filter(|_| needs[1]), Some(gbias).filter(|_| needs[2])])
     }
 
-    /// The gradients by x, weight and bias that `needs` asks for, where the running statistics were used.
+    /// The gradients by x, weight and bias, where `needs` is true, where the running statistics were used.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn batch_norm_eval_backward(
         &self,
         x: &Buffer,

@@ -9,7 +9,7 @@ use pelk_cpu::conv2d::Conv2dShape;
 use pelk_cpu::shape::ImageShape;
 use std::ops::Range;
 
-/// Values of the rows of patches that exist at once; 64 MiB, far more than keeps a GPU busy.
+/// Most values of patches that exist at once: 64 MiB, far more than it takes to keep a GPU busy.
 const PATCHES: usize = 1 << 24;
 
 /// A convolution with what follows from its shape.
@@ -75,7 +75,7 @@ impl Gpu {
     /// The convolution of `x` with `weight`, plus `bias`; see [`pelk_cpu::conv2d::forward`].
     ///
     /// # Errors
-    /// When the shape or lengths do not fit, or the device has no room or has failed.
+    /// When the shape or lengths do not fit, or the device has no memory left or has failed.
     pub fn conv2d(
         &self,
         shape: &Conv2dShape,
@@ -98,10 +98,10 @@ impl Gpu {
         Ok(y)
     }
 
-    /// The gradients of [`Gpu::conv2d`] by x, weight and bias that `needs` asks for.
+    /// The gradients of [`Gpu::conv2d`] by x, weight and bias, where `needs` is true.
     ///
     /// # Errors
-    /// When the shape or lengths do not fit, or the device has no room or has failed.
+    /// When the shape or lengths do not fit, or the device has no memory left or has failed.
     pub fn conv2d_backward(
         &self,
         shape: &Conv2dShape,

@@ -1,4 +1,5 @@
-// Each item is one value of what lies under a kernel: channel, row and column of the kernel, the last fastest, as in the weight.
+// Each item is one value of what lies under a kernel: channel, row and column of the kernel, the last
+// fastest, as in the weight.
 fn item(i: u32) {
     let taps = p.kernel_h * p.kernel_w;
     let values = p.c * taps;

@@ -1,5 +1,5 @@
-// The sums of x over turned row intervals, a plane each, in the order before they were turned: what each cell of the
-// kernel meets in the gradient. An item is four pixels of a column, in one channel.
+// The sums of x over turned row intervals, a plane each, in the order before they were turned: what each cell
+// of the kernel meets in the gradient. An item is four pixels of a column, in one channel.
 fn put(image: u32, a: u32, block: u32, place: u32, sum: vec4<f32>) {
     let begin = (image * p.row_count + a) * p.h;
     for (var lane = 0u; lane < LANES; lane++) {

@@ -2,18 +2,20 @@
 //!
 //! See [`pelk_cpu::depthwise`] for the operator. Here it is done one axis after the other:
 //!
-//! - where each row of the kernel is a cell of its own (dense kernels, stripes), an invocation walks the rows of the kernel, sums
-//!   each image row over the column intervals and multiplies ([`text::dense_rows`]);
-//! - elsewhere the sums over the column intervals are multiplied for all cell rows at once, into a plane for each
-//!   ([`text::row_planes`]), since a sum that is loaded is worth k' multiply-adds; then the planes are summed over the row
-//!   intervals ([`text::sum_planes`]). An output costs k' l' multiply-adds and k + l additions.
+//! - where each row of the kernel is a cell of its own (dense kernels, stripes), an invocation walks the rows
+//!   of the kernel, sums each image row over the column intervals and multiplies ([`text::dense_rows`]);
+//! - elsewhere the sums over the column intervals are multiplied for all cell rows at once, into a plane for
+//!   each ([`text::row_planes`]), since a sum that is loaded is worth k' multiply-adds; then the planes are
+//!   summed over the row intervals ([`text::sum_planes`]). An output costs k' l' multiply-adds and k + l
+//!   additions.
 //!
-//! The gradient of the input is the same with theta turned. That of theta is, for cell (a, b), the product of the sums of the input
-//! over column interval b and of the output gradient over row interval a ([`text::theta_gradient`]).
+//! The gradient of the input is the same with theta turned. That of theta is, for cell (a, b), the product of
+//! the sums of the input over column interval b and of the output gradient over row interval a
+//! ([`text::theta_gradient`]).
 //!
-//! Intervals that never meet an image are left out: of a 47 x 47 kernel 27 x 27 taps remain on 14 x 14 pixels. Planes exist for
-//! some images at a time, so that they need little memory and stay in a cache, and for some rows of the kernel where those of one
-//! image are more than an adapter can bind.
+//! Intervals that never meet an image are left out: of a 47 x 47 kernel 27 x 27 taps remain on 14 x 14
+//! pixels. Planes exist for some images at a time, so that they need little memory and stay in a cache, and
+//! for some rows of the kernel where those of one image are more than an adapter can bind.
 
 mod text;
 
@@ -27,16 +29,17 @@ use pelk_grid::SharingGrid;
 use std::ops::Range;
 use text::{Intervals, LANES};
 
-/// Values of planes that exist at once: 64 MiB, about the second-level cache of a large GPU.
+/// Most values of planes that exist at once: 64 MiB, about the second-level cache of a large GPU.
 const PLANES: usize = 1 << 24;
 /// Rows of the kernel for which an invocation has totals, four each: more would not fit the registers.
 const ROW_CELLS: usize = 17;
 /// Rows and columns of the kernel for which an invocation of theta's gradient has totals.
 const GRADIENT_CELLS: [usize; 2] = [4, 13];
-/// Invocations that theta's gradient is to have, enough for the largest GPUs.
+/// Target number of invocations of theta's gradient: enough for the largest GPUs.
 const GRADIENT_ITEMS: usize = 1 << 16;
 
-/// Depthwise convolution whose kernel is shared on `rows` x `columns`: stride 1, zero padding to the same size.
+/// Depthwise convolution whose kernel is shared on `rows` x `columns`: stride 1, zero padding to the same
+/// size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoxConv {
     rows: SharingGrid,
@@ -90,7 +93,7 @@ impl BoxConv {
     /// The convolution of `x`, `[N, H, W, C]`, with `theta`, `[C, k', l']`, plus `bias`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn forward(
         &self,
         gpu: &Gpu,
@@ -109,10 +112,10 @@ impl BoxConv {
         self.on(gpu, shape).convolve(x, &theta, bias)
     }
 
-    /// The gradients of [`BoxConv::forward`] by x and theta that `needs` asks for.
+    /// The gradients of [`BoxConv::forward`] by x and theta, where `needs` is true.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn backward(
         &self,
         gpu: &Gpu,
@@ -168,7 +171,7 @@ struct OnImages<'a> {
 }
 
 impl OnImages<'_> {
-    /// A call with the numbers that all kernels know.
+    /// A call with the numbers that all kernels use.
     fn call<'a>(&'a self, name: &'static str, variant: String, text: impl Fn() -> String + 'a) -> Call<'a> {
         let numbers = [
             ("h", self.shape.h),
@@ -205,7 +208,8 @@ impl OnImages<'_> {
         (0..n).step_by(part).map(move |first| first..(first + part).min(n))
     }
 
-    /// The same with some of the rows of the kernel, whose planes of an image can be bound together. What they give is added.
+    /// The same with some of the rows of the kernel, whose planes of an image can be bound together. What
+    /// they give is added.
     fn by_rows(&self) -> Vec<OnImages<'_>> {
         let limits = self.gpu.limits();
         let plane = self.image() as u64 * Element::F32.bytes();

@@ -1,5 +1,5 @@
-// The sums over column intervals times theta, for some rows of the kernel: x to planes. An item is four pixels of a row,
-// in one channel.
+// The sums over column intervals times theta, for some rows of the kernel: x to planes. An item is four
+// pixels of a row, in one channel.
 fn put(image: u32, a: u32, y: u32, block: u32, c: u32, total: vec4<f32>) {
     let begin = (image * p.row_count + a) * p.h + y;
     for (var lane = 0u; lane < LANES; lane++) {

@@ -1,9 +1,11 @@
-//! The shaders of a grid: the `.wgsl` files of this folder, and in them the sums over the grid's intervals, unrolled.
+//! The shaders of a grid: the `.wgsl` files of this folder, and in them the sums over the grid's intervals,
+//! unrolled.
 //!
-//! Each invocation computes four neighboring outputs, a `vec4`. The sum over an interval, for the four of them, is made of
-//! the values that lie side by side under them, each of which is loaded once. These lines are generated, because WGSL has
-//! no way to unroll a loop: in a loop over intervals the values would be an array that is indexed by a variable, which
-//! GPUs keep in memory, and bounds would be loaded. Generated, they are named values in registers, and constants.
+//! Each invocation computes four neighboring outputs, a `vec4`. The sum over an interval, for the four of
+//! them, is made of the values that lie side by side under them, each of which is loaded once. These lines
+//! are generated, because WGSL has no way to unroll a loop: in a loop over intervals the values would be an
+//! array that is indexed by a variable, which GPUs keep in memory, and bounds would be loaded. Generated,
+//! they are named values in registers, and constants.
 
 use pelk_grid::SharingGrid;
 use std::fmt::Write;
@@ -25,8 +27,8 @@ pub(super) struct Intervals {
 }
 
 impl Intervals {
-    /// What of a grid's intervals ever meets a line of `size` pixels: a tap that is further from the center than the line is long lies
-    /// outside of the image, whatever the output.
+    /// What of a grid's intervals ever meets a line of `size` pixels: a tap that is further from the center
+    /// than the line is long lies outside of the image, whatever the output.
     pub fn meeting(grid: &SharingGrid, size: usize) -> Intervals {
         let (radius, kernel) = (grid.radius(), grid.kernel());
         let (begin, end) = (radius.saturating_sub(size - 1), kernel.min(radius + size));
@@ -72,8 +74,8 @@ impl Intervals {
         self.lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(" ")
     }
 
-    /// Lines that declare the values under the intervals, `at(0)` being that of the first tap and the first output, and call
-    /// `with_sum(i)` for the lines that use `sum`, the four sums over interval i.
+    /// Lines that declare the values under the intervals, `at(0)` being that of the first tap and the first
+    /// output, and call `with_sum(i)` for the lines that use `sum`, the four sums over interval i.
     fn sums(&self, lines: &mut Lines, mut with_sum: impl FnMut(&mut Lines, usize)) {
         let mut begin = 0;
         let mut declared = 0;
@@ -131,7 +133,8 @@ impl Lines {
     }
 }
 
-/// The text of a shader file, in which the comments that begin with `GENERATED` are replaced by generated lines, in order.
+/// The text of a shader file, in which the comments that begin with `GENERATED` are replaced by generated
+/// lines, in order.
 fn filled<const N: usize>(file: &str, generated: [Lines; N]) -> String {
     let mut generated = generated.into_iter();
     let mut text = String::new();

@@ -1,5 +1,5 @@
-// Each item is a channel and a cell. A cell that is not among these rows is left as it is: those that never meet an image have no
-// gradient.
+// Each item is a channel and a cell. A cell that is not among these rows is left as it is: those that never
+// meet an image have no gradient.
 fn item(i: u32) {
     let place = p.first + i;
     let cell = place % p.cells;

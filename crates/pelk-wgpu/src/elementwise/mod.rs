@@ -7,7 +7,8 @@ use crate::reduce::Columns;
 use crate::{Gpu, Result};
 
 impl Gpu {
-    /// Runs a shader on every value of `y`, whose index counts from the beginning of a row of `row` values, and `operands`.
+    /// Runs a shader on every value of `y`, whose index counts from the beginning of a row of `row` values,
+    /// and `operands`.
     fn map(
         &self,
         name: &'static str,
@@ -40,7 +41,7 @@ impl Gpu {
     /// The values stored as `element`.
     ///
     /// # Errors
-    /// When the device has no room or has failed.
+    /// When the device has no memory left or has failed.
     pub fn convert(&self, x: &Buffer, element: Element) -> Result<Buffer> {
         let y = self.empty(x.len(), element)?;
         let operands = [Operand::Tensor("x", x, Each(1))];
@@ -51,7 +52,7 @@ impl Gpu {
     /// `x Phi(x)`.
     ///
     /// # Errors
-    /// When the device has no room or has failed.
+    /// When the device has no memory left or has failed.
     pub fn gelu(&self, x: &Buffer) -> Result<Buffer> {
         self.pointwise("gelu", include_str!("gelu.wgsl"), &[("x", x)])
     }
@@ -59,7 +60,7 @@ impl Gpu {
     /// The gradient of [`Gpu::gelu`].
     ///
     /// # Errors
-    /// When lengths differ, or the device has no room or has failed.
+    /// When lengths differ, or the device has no memory left or has failed.
     pub fn gelu_backward(&self, x: &Buffer, gy: &Buffer) -> Result<Buffer> {
         self.pointwise("gelu_backward", include_str!("gelu_backward.wgsl"), &[("x", x), ("gy", gy)])
     }
@@ -67,7 +68,7 @@ impl Gpu {
     /// `max(x, 0)`.
     ///
     /// # Errors
-    /// When the device has no room or has failed.
+    /// When the device has no memory left or has failed.
     pub fn relu(&self, x: &Buffer) -> Result<Buffer> {
         self.pointwise("relu", include_str!("relu.wgsl"), &[("x", x)])
     }
@@ -75,7 +76,7 @@ impl Gpu {
     /// The gradient of [`Gpu::relu`].
     ///
     /// # Errors
-    /// When lengths differ, or the device has no room or has failed.
+    /// When lengths differ, or the device has no memory left or has failed.
     pub fn relu_backward(&self, x: &Buffer, gy: &Buffer) -> Result<Buffer> {
         self.pointwise("relu_backward", include_str!("relu_backward.wgsl"), &[("x", x), ("gy", gy)])
     }
@@ -83,7 +84,7 @@ impl Gpu {
     /// `a + b`.
     ///
     /// # Errors
-    /// When lengths differ, or the device has no room or has failed.
+    /// When lengths differ, or the device has no memory left or has failed.
     pub fn add(&self, a: &Buffer, b: &Buffer) -> Result<Buffer> {
         self.pointwise("add", include_str!("add.wgsl"), &[("a", a), ("b", b)])
     }
@@ -138,7 +139,7 @@ impl Gpu {
     /// `y[r, c] = x[r, c] gamma[c]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn scale_channels(&self, x: &Buffer, gamma: &Buffer) -> Result<Buffer> {
         let c = gamma.len();
         rows_of("scale_channels", x.len(), c)?;
@@ -155,17 +156,18 @@ impl Gpu {
     /// The gradient of [`Gpu::scale_channels`] by gamma; that by x is [`Gpu::scale_channels`] of `gy`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn scale_channels_backward_gamma(&self, x: &Buffer, gy: &Buffer, c: usize) -> Result<Buffer> {
         expect_len("scale_channels_backward", "gy", gy.len(), x.len())?;
         let rows = rows_of("scale_channels_backward", x.len(), c)?;
         Columns { rows, columns: c }.sum(self, include_str!("gamma_gradient.wgsl"), &[x, gy], &[])
     }
 
-    /// `y[n, ..] = x[n, ..] factors[n]`, or with a factor for each channel of each sample `y[n, .., c] = x[n, .., c] factors[n, c]`.
+    /// `y[n, ..] = x[n, ..] factors[n]`, or with a factor for each channel of each sample `y[n, .., c] = x[n,
+    /// .., c] factors[n, c]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn scale_samples(&self, samples: usize, x: &Buffer, factors: &[f32]) -> Result<Buffer> {
         rows_of("scale_samples", x.len(), factors.len())?;
         let [sample, channels] =
@@ -185,11 +187,14 @@ impl Gpu {
     /// The columns `from..from + width` of a matrix with `columns` of them.
     ///
     /// # Errors
-    /// When they are not there, or the device has no room or has failed.
+    /// When they are not there, or the device has no memory left or has failed.
     pub fn take_columns(&self, x: &Buffer, columns: usize, from: usize, width: usize) -> Result<Buffer> {
         let rows = rows_of("take_columns", x.len(), columns)?;
         if width == 0 || from.checked_add(width).is_none_or(|end| end > columns) {
-            return Err(shape_error("take_columns", format!("columns {from} to {from} + {width} are not all among {columns}")));
+            return Err(shape_error(
+                "take_columns",
+                format!("columns {from} to {from} + {width} are not all among {columns}"),
+            ));
         }
         let y = self.activation(rows * width)?;
         self.items("take_columns", include_str!("take_columns.wgsl"))
@@ -205,7 +210,7 @@ impl Gpu {
     /// Matrices side by side, `[a | b | ..]`, each given with the number of its columns.
     ///
     /// # Errors
-    /// When they have not the same rows, or the device has no room or has failed.
+    /// When they have not the same rows, or the device has no memory left or has failed.
     pub fn join_columns(&self, parts: &[(&Buffer, usize)]) -> Result<Buffer> {
         let Some(&(first, width)) = parts.first() else {
             return Err(shape_error("join_columns", "there is nothing to join".to_owned()));

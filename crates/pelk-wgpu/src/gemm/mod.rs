@@ -10,9 +10,9 @@ use crate::{Gpu, Result};
 pub(crate) const ROWS: usize = 64;
 /// Columns of a tile: the narrower one where outputs have few.
 const COLUMNS: [usize; 2] = [32, 64];
-/// Workgroups that a split sum is to have, enough for the largest GPUs.
+/// Target number of workgroups of a split sum: enough for the largest GPUs.
 const WORKGROUPS: usize = 512;
-/// The least part of a split sum.
+/// The fewest terms in a part of a split sum.
 const SHORTEST: usize = 128;
 
 /// The shader of an output that is stored as it is.
@@ -57,8 +57,8 @@ impl<'t> Product<'t> {
         if self.n <= COLUMNS[0] { COLUMNS[0] } else { COLUMNS[1] }
     }
 
-    /// Records the product of `a`, `[M, K]`, and `b` to `y`, `[M, N]`, with the `operands` that the expressions name. Units are
-    /// [`ROWS`] rows.
+    /// Records the product of `a`, `[M, K]`, and `b` to `y`, `[M, N]`, with the `operands` that its shaders
+    /// name. Units are [`ROWS`] rows.
     pub fn record<'a>(
         self,
         gpu: &Gpu,
@@ -87,8 +87,8 @@ impl<'t> Product<'t> {
         call.run(self.m.div_ceil(ROWS), tiles, ROWS * self.n * self.k)
     }
 
-    /// The product `[M, N]` of `a`, `[K, M]`, and `b`, `[K, N]`: a sum over the rows of both, which are many. A unit is so many
-    /// rows as `operands` is told.
+    /// The product `[M, N]` of `a`, `[K, M]`, and `b`, `[K, N]`: a sum over their rows, of which there are
+    /// many. A unit is a number of rows, which `operands` is given.
     pub fn over_rows<'a>(
         self,
         gpu: &Gpu,
@@ -140,7 +140,7 @@ impl Gpu {
     /// `y = x W^T + b`: x `[rows, inputs]`, weight `[outputs, inputs]`, bias `[outputs]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn linear(
         &self,
         [rows, inputs, outputs]: [usize; 3],
@@ -169,10 +169,10 @@ impl Gpu {
         product.record(self, x, (weight, Layout::Transposed), y, bias.as_slice())
     }
 
-    /// The gradients of [`Gpu::linear`] by x, weight and bias that `needs` asks for.
+    /// The gradients of [`Gpu::linear`] by x, weight and bias, where `needs` is true.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn linear_backward(
         &self,
         [rows, inputs, outputs]: [usize; 3],

@@ -1,7 +1,8 @@
-// A tile of ROWS x COLUMNS outputs, 8 x 8 for each invocation, from tiles of the operands in workgroup memory.
+// A tile of ROWS x COLUMNS outputs, 8 x 8 for each invocation, from tiles of the operands in workgroup
+// memory.
 //
-// The host sets ROWS, COLUMNS, SPLIT, A_IN_ROWS and B_IN_ROWS. The functions operand_a, operand_b and finish are in
-// files of their own (the table in pipeline.rs): a product is chosen by what it loads and how it ends.
+// The host sets ROWS, COLUMNS, SPLIT, A_IN_ROWS and B_IN_ROWS. The functions operand_a, operand_b and finish
+// are in files of their own (the table in pipeline.rs): a product is chosen by what it loads and how it ends.
 //
 // The eight columns of an invocation are two times four, half a tile apart, so that neighbors read neighbors.
 

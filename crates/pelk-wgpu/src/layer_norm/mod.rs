@@ -22,7 +22,7 @@ impl Gpu {
     /// Normalizes the rows of `x`, `[rows, C]`, and scales them by `weight` and `bias`, `[C]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn layer_norm(&self, x: &Buffer, weight: &Buffer, bias: &Buffer, eps: f32) -> Result<Normalized> {
         let (rows, c) = check("layer_norm", x, weight)?;
         expect_len("layer_norm", "bias", bias.len(), c)?;
@@ -42,10 +42,10 @@ impl Gpu {
         Ok(Normalized { y, mean, inv_std })
     }
 
-    /// The gradients of [`Gpu::layer_norm`] by x, weight and bias that `needs` asks for.
+    /// The gradients of [`Gpu::layer_norm`] by x, weight and bias, where `needs` is true.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn layer_norm_backward(
         &self,
         x: &Buffer,

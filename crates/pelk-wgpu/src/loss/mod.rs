@@ -7,7 +7,7 @@ use crate::rows::{ROWS, run};
 use crate::{Gpu, Result};
 use pelk_cpu::loss::CrossEntropy;
 
-/// What a row of labels counts, on the device.
+/// Labels and the weights of their rows, on the device.
 struct Targets {
     labels: Buffer,
     /// The share of each row in the mean.
@@ -18,7 +18,7 @@ impl Gpu {
     /// The loss `[1]` and the log-sum-exp of each row; see [`pelk_cpu::loss::cross_entropy`].
     ///
     /// # Errors
-    /// When labels or lengths do not fit, or the device has no room or has failed.
+    /// When labels or lengths do not fit, or the device has no memory left or has failed.
     pub fn cross_entropy(
         &self,
         logits: &Buffer,
@@ -44,7 +44,7 @@ impl Gpu {
     /// The gradient of [`Gpu::cross_entropy`] by the logits, times `gy`, `[1]`.
     ///
     /// # Errors
-    /// When labels or lengths do not fit, or the device has no room or has failed.
+    /// When labels or lengths do not fit, or the device has no memory left or has failed.
     pub fn cross_entropy_backward(
         &self,
         logits: &Buffer,
@@ -74,7 +74,7 @@ impl Gpu {
     /// The loss `[1]` and the log-sum-exp of each row; see [`pelk_cpu::loss::soft_cross_entropy`].
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn soft_cross_entropy(
         &self,
         logits: &Buffer,
@@ -100,7 +100,7 @@ impl Gpu {
     /// The gradient of [`Gpu::soft_cross_entropy`] by the logits, times `gy`, `[1]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn soft_cross_entropy_backward(
         &self,
         logits: &Buffer,

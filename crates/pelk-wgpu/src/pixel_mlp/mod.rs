@@ -1,10 +1,11 @@
 //! The pixel MLP of a block with its normalization, scale and residual:
 //! `y = shortcut + factor gamma project(GELU(expand(LayerNorm(x))))`.
 //!
-//! Two matrix products, which do the rest on the way: bias and GELU at the end of the first, bias, scale and residual at the end of
-//! the second. The gradient takes four: by the middle, by x, and by either weight. What is multiplied by gamma and by
-//! the samples' factors is multiplied while it is loaded. The gradient of gamma needs no product of its own, since the sum of
-//! `gy z` over the pixels, z being what gamma scales, is that of the second weight times its gradient.
+//! Two matrix products, which do the rest on the way: bias and GELU at the end of the first, bias, scale and
+//! residual at the end of the second. The gradient takes four: by the middle, by x, and by either weight.
+//! What is multiplied by gamma and by the samples' factors is multiplied while it is loaded. The gradient of
+//! gamma needs no product of its own, since the sum of `gy z` over the pixels, z being what gamma scales, is
+//! that of the second weight times its gradient.
 
 use crate::check::{expect_len, wanted};
 use crate::gemm::{Layout, Product, ROWS};
@@ -111,7 +112,7 @@ impl PixelMlp {
     /// y, and with `keep` what spares the gradient a product.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn forward(
         &self,
         gpu: &Gpu,
@@ -159,11 +160,11 @@ impl PixelMlp {
         Ok(Kept { expanded, mean, inv_std })
     }
 
-    /// The gradients by x, by the weights and biases in the order of [`Parameters`], and by gamma, that `needs` asks for; that by
-    /// the shortcut is `gy`.
+    /// The gradients by x, by the weights and biases in the order of [`Parameters`], and by gamma, that
+    /// `needs` asks for; that by the shortcut is `gy`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn backward(
         &self,
         gpu: &Gpu,

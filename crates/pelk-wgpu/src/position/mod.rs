@@ -1,7 +1,8 @@
 //! The position embedding of peripheral convolution (Eq. 3), as a bias.
 //!
-//! With `E[y, x, (a, b)]` the sum of the embedding over the taps of region (a, b) that lie inside the image at (y, x), the bias is
-//! a product of matrices, `bias = E theta^T`, and so are its gradients. No channel has a table of its own.
+//! With `E[y, x, (a, b)]` the sum of the embedding over the taps of region (a, b) that lie inside the image
+//! at (y, x), the bias is a product of matrices, `bias = E theta^T`, and so are its gradients. No channel has
+//! a table of its own.
 
 use crate::check::{expect_len, wanted};
 use crate::gemm::{Layout, Product};
@@ -74,11 +75,11 @@ impl<'a> Problem<'a> {
 }
 
 impl Gpu {
-    /// The bias of the embedding `position`, `[k, k]`, under the kernel `theta`, `[C, k', k']`: a map `[H, W, C]` of `size`, or
-    /// `[C]` in the literal form; plus `bias`, `[C]`.
+    /// The bias of the embedding `position`, `[k, k]`, under the kernel `theta`, `[C, k', k']`: a map `[H, W,
+    /// C]` of `size`, or `[C]` in the literal form; plus `bias`, `[C]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn position_bias(
         &self,
         grid: &SharingGrid,
@@ -105,10 +106,10 @@ impl Gpu {
         Ok(map)
     }
 
-    /// The gradients of [`Gpu::position_bias`] by theta and the embedding that `needs` asks for.
+    /// The gradients of [`Gpu::position_bias`] by theta and the embedding, where `needs` is true.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no room or has failed.
+    /// When lengths do not fit, or the device has no memory left or has failed.
     pub fn position_bias_backward(
         &self,
         grid: &SharingGrid,

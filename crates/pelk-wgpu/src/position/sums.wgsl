@@ -1,5 +1,5 @@
-// Each item is a position of the image and a region of the kernel: the sum of the embedding over the region's taps that
-// lie inside the image.
+// Each item is a position of the image and a region of the kernel: the sum of the embedding over the region's
+// taps that lie inside the image.
 
 // The taps of a kernel that are inside at `at`, of an image of `size`.
 fn inside(at: u32, size: u32) -> vec2<u32> {

@@ -1,7 +1,7 @@
 //! Sums over the rows of matrices: gradients of biases and norms, statistics.
 //!
-//! A block of rows is summed by one invocation a column, in the order of the rows; then blocks of those sums, until one
-//! row is left. The order depends on the shape alone, so sums have the same bits every time.
+//! A block of rows is summed by one invocation a column, in the order of the rows; then blocks of those sums,
+//! until one row is left. The order depends on the shape alone, so sums have the same bits every time.
 
 use crate::check::rows_of;
 use crate::kernel::{Each, Operand, View, Whole};
@@ -19,8 +19,9 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// The sums over the rows, `[columns]`, of one term; the shader `term` defines it, of the `matrices`, which it knows as
-    /// `x` and `g`, and the `operands`: whole ones, or with [`BLOCK`] values each one of each row.
+    /// The sums over the rows, `[columns]`, of one term; the shader `term` defines it, of the `matrices`,
+    /// which it knows as `x` and `g`, and the `operands`: whole ones, or with [`BLOCK`] values each one of
+    /// each row.
     pub fn sum(
         self,
         gpu: &Gpu,
@@ -129,7 +130,7 @@ impl Gpu {
     /// The sums of `x`, rows of `columns` values, over the rows.
     ///
     /// # Errors
-    /// When `x` has no whole rows, or the device has no room or has failed.
+    /// When `x` has no whole rows, or the device has no memory left or has failed.
     pub fn column_sum(&self, x: &Buffer, columns: usize) -> Result<Buffer> {
         let rows = rows_of("column_sum", x.len(), columns)?;
         Columns { rows, columns }.sum(self, include_str!("value.wgsl"), &[x], &[])
@@ -138,7 +139,7 @@ impl Gpu {
     /// The sum of squares of all values of all buffers, in one download; not finite where a value is not.
     ///
     /// # Errors
-    /// When the device has no room or has failed.
+    /// When the device has no memory left or has failed.
     pub fn sum_of_squares(&self, buffers: &[&Buffer]) -> Result<f64> {
         const STRIDE: usize = 4096;
         let blocks: Vec<usize> = buffers.iter().map(|buffer| buffer.len().div_ceil(STRIDE)).collect();
