@@ -1,5 +1,6 @@
 //! Advice on errors of the libraries, which know neither the options nor the commands of this program.
 
+use pelk_ablation::AblationError;
 use pelk_autodiff::Error;
 use pelk_models::ModelError;
 use pelk_train::TrainError;
@@ -15,6 +16,8 @@ pub fn advice(error: &anyhow::Error) -> Option<String> {
             model(error)
         } else if let Some(error) = cause.downcast_ref() {
             operator(error)
+        } else if let Some(error) = cause.downcast_ref() {
+            ablation(error)
         } else {
             gpu(cause.downcast_ref()?)
         }
@@ -65,6 +68,17 @@ fn gpu(error: &GpuError) -> Option<&'static str> {
              batch.recompute = true; commands with --batch need a smaller one",
         ),
         GpuError::TooLarge { .. } => Some("use smaller images or a smaller batch"),
+        _ => None,
+    }
+}
+
+fn ablation(error: &AblationError) -> Option<&'static str> {
+    match error {
+        AblationError::OtherSweep { .. } => {
+            Some("choose another --out folder, or add --resume to continue the sweep that is there")
+        }
+        AblationError::NoArms { .. } => Some("choose one of these tasks with --task"),
+        AblationError::Run { source, .. } | AblationError::Train(source) => train(source),
         _ => None,
     }
 }

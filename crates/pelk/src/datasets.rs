@@ -1,7 +1,7 @@
 //! The datasets of a command: where they are looked for, and what their readers have to say.
 
 use crate::output::note;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pelk_data::{Dataset, Scenes, Split};
 use pelk_train::{CanvasConfig, DataConfig, Datasets, TrainConfig, open_dataset};
 use std::collections::BTreeSet;
@@ -16,16 +16,9 @@ fn root() -> PathBuf {
 
 /// `config` with its files in the folder that `--data` names, if it does. The path is made absolute, so that a run which
 /// remembers it can go on from any folder.
-///
-/// # Errors
-/// When there is no current folder.
-pub fn located(config: &DataConfig, data: Option<&Path>) -> Result<DataConfig> {
-    let mut config = config.clone();
-    if let Some(folder) = data {
-        let absolute = std::path::absolute(folder);
-        config.folder = Some(absolute.with_context(|| format!("cannot find {}", folder.display()))?);
-    }
-    Ok(config)
+pub fn located(config: &DataConfig, data: Option<&Path>) -> DataConfig {
+    let folder = data.map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()));
+    DataConfig { folder: folder.or_else(|| config.folder.clone()), ..config.clone() }
 }
 
 /// Opens a dataset, in the folder that `--data` names if it does.
@@ -33,7 +26,7 @@ pub fn located(config: &DataConfig, data: Option<&Path>) -> Result<DataConfig> {
 /// # Errors
 /// When the dataset is not known, or a file is missing or damaged.
 pub fn open(config: &DataConfig, data: Option<&Path>, split: Split) -> Result<Arc<dyn Dataset>> {
-    let dataset = open_dataset(&located(config, data)?, &root(), split)?;
+    let dataset = open_dataset(&located(config, data), &root(), split)?;
     for remark in dataset.remarks() {
         note!("{remark}");
     }
@@ -45,15 +38,15 @@ pub fn open(config: &DataConfig, data: Option<&Path>, split: Split) -> Result<Ar
 /// # Errors
 /// When a file is missing or damaged, or the configuration makes no scenes.
 pub fn open_scenes(config: &DataConfig, data: Option<&Path>, split: Split) -> Result<Scenes> {
-    Ok(pelk_train::open_scenes(&located(config, data)?, &root(), split)?)
+    Ok(pelk_train::open_scenes(&located(config, data), &root(), split)?)
 }
 
 /// Opens the training and the test images of a dataset, as [`open`] does; what both readers have to say is said once.
 ///
 /// # Errors
 /// Those of [`open`].
-pub fn open_both(config: &DataConfig, data: Option<&Path>) -> Result<Datasets> {
-    let datasets = Datasets::open(&located(config, data)?, &root())?;
+pub fn open_both(config: &DataConfig, data: Option<&Path>) -> pelk_train::Result<Datasets> {
+    let datasets = Datasets::open(&located(config, data), &root())?;
     let mut said = BTreeSet::new();
     for remark in datasets.train.remarks().iter().chain(datasets.test.remarks()) {
         if said.insert(remark) {

@@ -1,7 +1,6 @@
 //! The command `pelk`; `pelk --help` lists what it does.
 #![forbid(unsafe_code)]
 
-mod ablation;
 mod advice;
 mod commands;
 mod dashboard;

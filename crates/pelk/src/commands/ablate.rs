@@ -1,19 +1,22 @@
 //! `pelk ablate`
 
+mod measure;
 mod progress;
 
-use crate::ablation::cost::{self, Costs};
-use crate::ablation::plan::{Plan, PlannedRun};
-use crate::ablation::results::{Results, sweeps_in};
-use crate::ablation::sweep::{Ending, Workers, train};
-use crate::ablation::{catalog, report};
-use crate::device::{Choice, DeviceArgs};
+use crate::datasets;
+use crate::device::{Choice, DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::invocation::Advice;
 use crate::output::{note, say};
 use crate::progress::duration;
 use crate::workspace::{RUNS, shown};
 use anyhow::{Context, Result, bail, ensure};
+use pelk_ablation::cost::Costs;
+use pelk_ablation::plan::{Plan, PlannedRun};
+use pelk_ablation::results::{Results, sweeps_in};
+use pelk_ablation::sweep::{Ending, Workers, train};
+use pelk_ablation::{catalog, report};
+use pelk_train::DataConfig;
 use progress::SweepProgress;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -131,7 +134,7 @@ fn positive(text: &str) -> Result<usize, String> {
 /// When the arguments or a folder are unusable, or a run fails.
 pub fn run(args: &AblateArgs) -> Result<()> {
     if args.measure {
-        return cost::answer(args.data.as_deref(), args.threads, &args.device.device);
+        return measure::answer(args.data.as_deref(), args.threads, &args.device.device);
     }
     if let Some(folder) = &args.collect {
         let folders = sweeps_in(folder)?;
@@ -143,17 +146,20 @@ pub fn run(args: &AblateArgs) -> Result<()> {
 fn sweep(args: &AblateArgs) -> Result<()> {
     let start = Instant::now();
     let folder = folder(args)?;
-    let workers = workers(args);
+    let jobs = jobs(args);
     let plan = if args.resume { Plan::read(&folder)? } else { plan(args)? };
     // Before any work: a name that is not known, or a setting that makes no network.
     plan.runs()?;
-    let (plan, costs) = with_costs(plan, args, &folder, &workers)?;
+    let (plan, costs) = with_costs(plan, args, &folder, &jobs)?;
     let runs = part_of(plan.runs()?, args.shard)?;
-    introduce(&plan, &runs, &costs, &workers, &folder, args.shard)?;
+    introduce(&plan, &runs, &costs, &jobs.workers, &folder, args.shard)?;
 
     let stop = stop_on_ctrl_c()?;
     let progress = SweepProgress::new(&runs);
-    let ending = train(&runs, &folder, &workers, &stop, &progress);
+    let open = |config: &DataConfig| datasets::open_both(config, jobs.data.as_deref());
+    let ending = on_device!(jobs.device.open()?, backend => {
+        train(&backend, &runs, &folder, &jobs.workers, &open, &stop, &progress)
+    });
     progress.finish();
     let resume = || resume_command(args, &folder);
     let ending =
@@ -170,14 +176,24 @@ fn sweep(args: &AblateArgs) -> Result<()> {
     conclude(std::slice::from_ref(&folder), &folder)
 }
 
+/// How the runs of a sweep are trained, and on what.
+struct Jobs {
+    workers: Workers,
+    /// What they compute on; all share one.
+    device: Choice,
+    /// Folder of the dataset's files, if `--data` names one.
+    data: Option<PathBuf>,
+}
+
 /// Several runs at once with few threads each: small networks do not keep many threads busy.
-fn workers(args: &AblateArgs) -> Workers {
+fn jobs(args: &AblateArgs) -> Jobs {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let device = args.device.device.clone();
     let usual = if device == Choice::Cpu { cores } else { 1 };
     let jobs = args.jobs.unwrap_or_else(|| args.threads.map_or(usual, |threads| usual / threads).max(1));
     let threads = args.threads.unwrap_or_else(|| (cores / jobs).max(1));
-    Workers { jobs, threads, device, data: args.data.clone(), checkpoint_every: args.checkpoint_every }
+    let workers = Workers { jobs, threads, checkpoint_every: args.checkpoint_every };
+    Jobs { workers, device, data: args.data.clone() }
 }
 
 /// The runs of a shard.
@@ -259,14 +275,14 @@ fn plan(args: &AblateArgs) -> Result<Plan> {
 const USABLE: f64 = 0.9;
 
 /// The plan with its lengths fixed, written into the sweep's folder beside what its arms cost.
-fn with_costs(plan: Plan, args: &AblateArgs, folder: &Path, workers: &Workers) -> Result<(Plan, Costs)> {
-    let measure = || {
+fn with_costs(plan: Plan, args: &AblateArgs, folder: &Path, jobs: &Jobs) -> Result<(Plan, Costs)> {
+    let measured = || {
         note!("Measuring what each arm costs ...");
-        Costs::measure(&plan, workers)
+        measure::costs(&plan, jobs)
     };
     if let Some(minutes) = args.budget {
-        let costs = measure()?;
-        let plan = fitting(&plan, &costs, 60.0 * minutes, workers.jobs)?;
+        let costs = measured()?;
+        let plan = fitting(&plan, &costs, 60.0 * minutes, jobs.workers.jobs)?;
         plan.write(folder)?;
         costs.write(folder)?;
         return Ok((plan, costs));
@@ -274,7 +290,7 @@ fn with_costs(plan: Plan, args: &AblateArgs, folder: &Path, workers: &Workers) -
     plan.write(folder)?;
     let mut costs = Costs::read(folder)?;
     if costs.estimate(&plan.runs()?).is_none() {
-        costs = measure()?;
+        costs = measured()?;
         costs.write(folder)?;
     }
     Ok((plan, costs))

@@ -1,10 +1,10 @@
 //! Progress of a sweep: a bar on a terminal, and a line for each run that is done.
 
-use crate::ablation::plan::PlannedRun;
-use crate::ablation::sweep::Watcher;
 use crate::output::note;
 use crate::progress::duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pelk_ablation::plan::PlannedRun;
+use pelk_ablation::sweep::Watcher;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;

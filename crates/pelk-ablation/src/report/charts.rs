@@ -1,8 +1,8 @@
 //! The charts of a study.
 
 use super::view::{ArmView, Line, StudyView};
-use crate::ablation::results::GROUP;
-use crate::ablation::statistics::Summary;
+use crate::results::GROUP;
+use crate::statistics::Summary;
 use pelk_report::chart::{Axis, Chart, Point, Scale, Series, Style};
 
 fn axis(label: impl Into<String>) -> Axis {

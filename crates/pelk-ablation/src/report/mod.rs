@@ -6,11 +6,11 @@ mod sentences;
 mod study;
 mod view;
 
-use super::catalog::{Study, Task};
-use super::cost::Costs;
-use super::results::{FinishedRun, Results};
-use super::statistics::Summary;
-use anyhow::{Context, Result};
+use crate::catalog::{Study, Task};
+use crate::cost::Costs;
+use crate::error::{AblationError, Result};
+use crate::results::{FinishedRun, Results};
+use crate::statistics::Summary;
 use pelk_report::document::{Block, Document, Table, html, markdown};
 use pelk_train::write_atomically;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ const FIGURES: &str = "figures";
 pub fn write(results: &Results, costs: &Costs, out: &Path) -> Result<Written> {
     let (document, summary) = compose(results, costs)?;
     let figures = out.join(FIGURES);
-    std::fs::create_dir_all(&figures).with_context(|| format!("cannot create {}", figures.display()))?;
+    std::fs::create_dir_all(&figures).map_err(|error| AblationError::io("create", &figures, error))?;
     let (text, files) = markdown::render(&document, FIGURES)?;
     for (name, svg) in files {
         write_atomically(&out.join(name), svg.as_bytes())?;

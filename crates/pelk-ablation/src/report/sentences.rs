@@ -1,6 +1,6 @@
 //! What differences say, in plain sentences that follow from the numbers alone.
 
-use crate::ablation::statistics::{Difference, Verdict};
+use crate::statistics::{Difference, Verdict};
 
 /// A group whose mean accuracy is less than this above that of guessing counts as guessed.
 pub const AT_CHANCE: f64 = 0.03;

@@ -1,7 +1,7 @@
 //! What the runs of a sweep's folder measured.
 
-use super::plan::{Plan, PlannedRun};
-use anyhow::{Context, Result, bail};
+use crate::error::{AblationError, Result};
+use crate::plan::{Plan, PlannedRun};
 use pelk_train::{MetricsRow, Run, metrics};
 use std::path::{Path, PathBuf};
 
@@ -70,10 +70,10 @@ impl Results {
     /// # Errors
     /// When a folder holds no sweep or another one, or a run's file is damaged.
     pub fn read(folders: &[PathBuf]) -> Result<Results> {
-        let (first, others) = folders.split_first().context("there is no folder to read")?;
+        let Some((first, others)) = folders.split_first() else { return Err(AblationError::NoRuns) };
         let plan = Plan::read(first)?;
         if let Some(other) = others.iter().find(|other| Plan::read(other).ok().as_ref() != Some(&plan)) {
-            bail!("{} and {} hold different sweeps", first.display(), other.display());
+            return Err(AblationError::DifferentSweeps { first: first.clone(), second: other.clone() });
         }
         let runs = plan.runs()?;
         let planned = runs.len();
@@ -103,14 +103,14 @@ pub fn sweeps_in(folder: &Path) -> Result<Vec<PathBuf>> {
     if Plan::file(folder).exists() {
         return Ok(vec![folder.to_owned()]);
     }
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let entries = std::fs::read_dir(folder).map_err(|error| AblationError::io("read", folder, error))?;
     let mut found: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| Plan::file(path).exists())
         .collect();
     found.sort();
     if found.is_empty() {
-        bail!("{} holds no sweep, and no folder in it does (a sweep has a sweep.toml)", folder.display());
+        return Err(AblationError::NoSweep { folder: folder.to_owned() });
     }
     Ok(found)
 }

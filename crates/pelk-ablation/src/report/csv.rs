@@ -1,9 +1,8 @@
 //! The numbers of a report: a row a study, arm, seed, length of training and metric.
 
-use crate::ablation::cost::Costs;
-use crate::ablation::results::Results;
-use anyhow::Result;
-use std::fmt::Write;
+use crate::cost::Costs;
+use crate::error::Result;
+use crate::results::Results;
 
 const HEADER: &str = "study,task,arm,seed,steps,metric,value,parameters,seconds,peak_bytes";
 
@@ -23,16 +22,15 @@ pub fn render(results: &Results, costs: &Costs) -> Result<String> {
                 let runs = results.finished.iter();
                 for run in runs.filter(|run| run.plan.task.name == task.name && run.plan.arm == arm.arm) {
                     for (metric, value) in run.values() {
-                        writeln!(
-                            text,
-                            "{},{},{},{},{},{metric},{value:.6},{parameters},{:.2},{peak}",
+                        text += &format!(
+                            "{},{},{},{},{},{metric},{value:.6},{parameters},{:.2},{peak}\n",
                             study.name,
                             task.name,
                             quoted(&arm.label),
                             run.plan.seed,
                             run.plan.steps,
                             run.seconds(),
-                        )?;
+                        );
                     }
                 }
             }

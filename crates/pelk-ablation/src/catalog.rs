@@ -1,7 +1,8 @@
-//! The studies and tasks that come with the program, as data. To add a study: an entry in `crates/pelk/studies/studies.toml` and its
-//! arms in the file of each task that can answer it. To add a task: a file beside these, and its line in [`TASKS`].
+//! The studies and tasks that come with the crate, as data. To add a study: an entry in `studies/studies.toml` and
+//! its arms in the file of each task that can answer it. To add a task: a file beside these, and its line in
+//! [`TASKS`].
 
-use anyhow::{Context, Result, anyhow, bail};
+use crate::error::{AblationError, Result};
 use pelk_models::nearest;
 use pelk_train::presets;
 use pelk_train::{Metric, TrainConfig};
@@ -125,7 +126,7 @@ impl Task {
         self.studies.get(name).ok_or_else(|| {
             let able = TASKS.iter().filter(|task| task.studies.contains_key(name)).map(|task| task.name);
             let able = able.collect::<Vec<_>>().join(", ");
-            anyhow!("study {name} has no arms on task {}; use --task with one of {able}", self.name)
+            AblationError::NoArms { study: name.to_owned(), task: self.name, able }
         })
     }
 
@@ -134,7 +135,8 @@ impl Task {
     /// # Errors
     /// When there is no such arm.
     pub fn settings_of(&self, arm: &str) -> Result<Vec<String>> {
-        let own = self.arms.get(arm).ok_or_else(|| anyhow!("task {} has no arm {arm:?}", self.name))?;
+        let missing = || AblationError::NoArm { task: self.name, arm: arm.to_owned() };
+        let own = self.arms.get(arm).ok_or_else(missing)?;
         Ok(self.settings.iter().chain(own).cloned().collect())
     }
 }
@@ -146,16 +148,16 @@ pub static STUDIES: LazyLock<Vec<Study>> = LazyLock::new(|| {
     struct File {
         studies: Vec<Study>,
     }
-    let file: File = toml::from_str(include_str!("../../studies/studies.toml")).expect(OWN_FILE);
+    let file: File = toml::from_str(include_str!("../studies/studies.toml")).expect(OWN_FILE);
     file.studies
 });
 
 /// The tasks; the first is the default.
 pub static TASKS: LazyLock<Vec<Task>> = LazyLock::new(|| {
     let files = [
-        ("long-range", include_str!("../../studies/long-range.toml")),
-        ("fashion-mnist", include_str!("../../studies/fashion-mnist.toml")),
-        ("scenes", include_str!("../../studies/scenes.toml")),
+        ("long-range", include_str!("../studies/long-range.toml")),
+        ("fashion-mnist", include_str!("../studies/fashion-mnist.toml")),
+        ("scenes", include_str!("../studies/scenes.toml")),
     ];
     files.into_iter().map(|(name, text)| Task { name, ..toml::from_str(text).expect(OWN_FILE) }).collect()
 });
@@ -169,10 +171,8 @@ const OWN_FILE: &str = "the program's own files are read by its tests";
 /// Names the nearest study when there is none.
 pub fn study(name: &str) -> Result<&'static Study> {
     let names = || STUDIES.iter().map(|study| study.name.as_str());
-    match STUDIES.iter().find(|study| study.name == name) {
-        Some(study) => Ok(study),
-        None => bail!("{}", unknown("study", name, &names().collect::<Vec<_>>())),
-    }
+    let unknown = || unknown("study", name, &names().collect::<Vec<_>>());
+    STUDIES.iter().find(|study| study.name == name).ok_or_else(unknown)
 }
 
 /// The task called `name`.
@@ -180,15 +180,13 @@ pub fn study(name: &str) -> Result<&'static Study> {
 /// # Errors
 /// Names the nearest task when there is none.
 pub fn task(name: &str) -> Result<&'static Task> {
-    match TASKS.iter().find(|task| task.name == name) {
-        Some(task) => Ok(task),
-        None => bail!("{}", unknown("task", name, &TASKS.iter().map(|task| task.name).collect::<Vec<_>>())),
-    }
+    let unknown = || unknown("task", name, &TASKS.iter().map(|task| task.name).collect::<Vec<_>>());
+    TASKS.iter().find(|task| task.name == name).ok_or_else(unknown)
 }
 
-fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    let nearest = nearest(name, known.iter().copied()).unwrap_or_default();
-    format!("there is no {what} {name:?}: did you mean {nearest:?}? Known: {}", known.join(", "))
+fn unknown(what: &'static str, name: &str, known: &[&str]) -> AblationError {
+    let nearest = nearest(name, known.iter().copied()).unwrap_or_default().to_owned();
+    AblationError::Unknown { what, name: name.to_owned(), nearest, known: known.join(", ") }
 }
 
 impl Task {
@@ -209,8 +207,9 @@ impl Task {
         let preset = presets::find(&self.preset)?;
         let mut settings = self.settings_of(arm)?;
         settings.extend_from_slice(further);
+        let run = || format!("arm {arm:?} of task {}", self.name);
         TrainConfig::parse(&format!("preset {}", preset.name), preset.text, &settings)
-            .with_context(|| format!("arm {arm:?} of task {}", self.name))
+            .map_err(|source| AblationError::Run { run: run(), source })
     }
 }
 

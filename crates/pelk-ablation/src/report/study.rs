@@ -3,8 +3,8 @@
 use super::sentences::signed;
 use super::view::{ArmView, StudyView};
 use super::{charts, sentences};
-use crate::ablation::catalog::Study;
-use crate::ablation::statistics::Summary;
+use crate::catalog::Study;
+use crate::statistics::Summary;
 use pelk_models::{MixerConfig, zoo};
 use pelk_report::chart::Chart;
 use pelk_report::document::{Block, Document, Figure, Picture, Table};

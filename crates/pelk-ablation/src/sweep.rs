@@ -1,15 +1,13 @@
 //! Training the runs of a plan, several at once; each is a normal run's folder.
 
-use super::plan::PlannedRun;
-use crate::datasets;
-use crate::device::{Choice, on_device};
-use anyhow::{Context, Result, anyhow, ensure};
+use crate::error::{AblationError, Result};
+use crate::plan::PlannedRun;
 use pelk_autodiff::Backend;
 use pelk_train::{
-    Checkpoint, Datasets, EvaluationReport, Limits, Observer, Outcome, Run, StepReport, Trainer,
+    Checkpoint, DataConfig, Datasets, EvaluationReport, Limits, Observer, Outcome, Run, StepReport, Trainer,
 };
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -23,20 +21,19 @@ pub trait Watcher: Sync {
     fn on_end(&self, run: &PlannedRun, value: f64);
 }
 
-/// How runs are trained. None of it changes results, but for the rounding of the device.
-#[derive(Debug, Clone)]
+/// How runs are trained. None of it changes results.
+#[derive(Debug, Clone, Copy)]
 pub struct Workers {
     /// Runs at once.
     pub jobs: usize,
-    /// Threads of each.
+    /// Threads of each run.
     pub threads: usize,
-    /// What they compute on; all share one.
-    pub device: Choice,
-    /// Folder of the dataset's files, instead of the workspace's.
-    pub data: Option<PathBuf>,
     /// Steps between the checkpoints of a run.
     pub checkpoint_every: u64,
 }
+
+/// Opens the images of a run; runs on the same data share them.
+pub type OpenDatasets<'a> = &'a (dyn Fn(&DataConfig) -> pelk_train::Result<Datasets> + Sync);
 
 /// How a sweep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,23 +44,25 @@ pub enum Ending {
     Stopped,
 }
 
-/// Trains all `runs` into `folder`; runs that are done stay as they are, others go on from their checkpoints. A failed run
-/// ends the sweep; the others save first.
+/// Trains all `runs` into `folder` on `backend`. Finished runs stay as they are, others go on from their checkpoints.
+/// A failed run ends the sweep; the others save first.
 ///
 /// # Errors
 /// When a run fails, or its folder holds another one.
-pub fn train(
+pub fn train<B: Backend>(
+    backend: &B,
     runs: &[PlannedRun],
     folder: &Path,
     workers: &Workers,
+    open: OpenDatasets<'_>,
     stop: &AtomicBool,
     watcher: &impl Watcher,
 ) -> Result<Ending> {
-    let device = workers.device.open()?;
     let next = AtomicUsize::new(0);
-    let failure: Mutex<Option<anyhow::Error>> = Mutex::new(None);
+    let failure: Mutex<Option<AblationError>> = Mutex::new(None);
     let failed = AtomicBool::new(false);
-    let data = SharedData { folder: workers.data.clone(), read: Mutex::default() };
+    let data = SharedData { open, read: Mutex::default() };
+    let sweep = Sweep { folder, workers, data: &data };
     let work = || -> Result<()> {
         // The threads of this job; runs of other jobs have their own, so that none waits for another.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(workers.threads).build()?;
@@ -71,11 +70,12 @@ pub fn train(
             let i = next.fetch_add(1, Ordering::Relaxed);
             let stopping = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
             let Some(run) = runs.get(i).filter(|_| !stopping()) else { return Ok(()) };
-            let place = Place { sweep: folder, workers, data: &data };
-            pool.install(
-                || on_device!(device.clone(), backend => train_one(backend, run, place, &stopping, watcher)),
-            )
-            .with_context(|| format!("the run failed: {}", run.describe()))?;
+            pool.install(|| train_one(backend.clone(), run, sweep, &stopping, watcher)).map_err(|error| {
+                match error {
+                    AblationError::Train(source) => AblationError::Run { run: run.describe(), source },
+                    other => other,
+                }
+            })?;
         }
     };
     std::thread::scope(|scope| {
@@ -97,57 +97,61 @@ pub fn train(
 
 /// What the runs of a sweep have in common.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    sweep: &'a Path,
+struct Sweep<'a> {
+    folder: &'a Path,
     workers: &'a Workers,
-    data: &'a SharedData,
+    data: &'a SharedData<'a>,
 }
 
 fn train_one<B: Backend>(
     backend: B,
     run: &PlannedRun,
-    Place { sweep, workers, data }: Place<'_>,
+    sweep: Sweep<'_>,
     stopping: &(impl Fn() -> bool + Sync),
     watcher: &impl Watcher,
 ) -> Result<()> {
-    let folder = sweep.join(run.folder());
+    let folder = sweep.folder.join(run.folder());
     let (mut files, checkpoint) = match Run::exists(&folder) {
         false => (Run::create(&folder, &run.config)?, None),
         true => {
             let (files, config, checkpoint) = Run::open(&folder)?;
-            let place = folder.display();
-            ensure!(config == run.config, "{place} holds a run of another configuration: move it away");
+            if config != run.config {
+                return Err(AblationError::RunFolder {
+                    folder,
+                    reason: "holds a run of another configuration",
+                });
+            }
             (files, checkpoint)
         }
     };
     let done = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.description.step);
     watcher.on_start(run, done);
     if done < run.steps {
-        let mut trainer = Trainer::new(backend, run.config.clone(), data.of(run)?)?;
+        let mut trainer = Trainer::new(backend, run.config.clone(), sweep.data.of(run)?)?;
         match checkpoint {
             Some(checkpoint) => trainer.restore(checkpoint, &files.last())?,
             None => _ = trainer.warm_start()?,
         }
         let mut observer = Files { run, files: &mut files, stopping, watcher };
-        let limits = Limits { checkpoint_every: Some(workers.checkpoint_every), ..Limits::default() };
+        let limits = Limits { checkpoint_every: Some(sweep.workers.checkpoint_every), ..Limits::default() };
         if trainer.run(limits, &mut observer)? != Outcome::Finished {
             return Ok(());
         }
     }
     let metric = run.config.metric();
     let value = files.rows().last().map(|row| metric.of(&row.test));
-    let missing = || anyhow!("{} has no rows: remove the folder and resume", files.metrics().display());
+    let missing = || AblationError::RunFolder { folder, reason: "holds a finished run without evaluations" };
     watcher.on_end(run, value.ok_or_else(missing)?);
     Ok(())
 }
 
 /// Datasets that runs share while any of them uses them.
-struct SharedData {
-    folder: Option<PathBuf>,
+struct SharedData<'a> {
+    open: OpenDatasets<'a>,
     read: Mutex<HashMap<String, Datasets>>,
 }
 
-impl SharedData {
+impl SharedData<'_> {
     fn of(&self, run: &PlannedRun) -> Result<Datasets> {
         let config = &run.config.data;
         let key = format!("{} {:?} {:?}", config.dataset, config.canvases, config.scenes);
@@ -156,7 +160,7 @@ impl SharedData {
         if let Some(datasets) = read.get(&key) {
             return Ok(datasets.clone());
         }
-        let datasets = datasets::open_both(config, self.folder.as_deref())?;
+        let datasets = (self.open)(config)?;
         read.insert(key, datasets.clone());
         Ok(datasets)
     }

@@ -1,10 +1,10 @@
 //! What a report looks at: the results of one study on one task.
 
-use crate::ablation::catalog::{StudyArm, Task, TaskStudy};
-use crate::ablation::cost::{ArmCost, Costs};
-use crate::ablation::results::{FinishedRun, GROUP, Results};
-use crate::ablation::statistics::{Difference, Summary};
-use anyhow::Result;
+use crate::catalog::{StudyArm, Task, TaskStudy};
+use crate::cost::{ArmCost, Costs};
+use crate::error::Result;
+use crate::results::{FinishedRun, GROUP, Results};
+use crate::statistics::{Difference, Summary};
 use pelk_train::Metric;
 
 /// A study on a task.

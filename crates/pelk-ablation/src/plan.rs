@@ -1,7 +1,7 @@
 //! What a sweep trains: the runs that its studies, budgets and seeds ask for.
 
-use super::catalog::{self, Study, Task};
-use anyhow::{Context, Result, bail, ensure};
+use crate::catalog::{self, Study, Task};
+use crate::error::{AblationError, Result};
 use pelk_train::{TrainConfig, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,10 +68,11 @@ impl Plan {
     /// When there is none, or the file is damaged.
     pub fn read(folder: &Path) -> Result<Plan> {
         let path = Plan::file(folder);
-        let text = std::fs::read_to_string(&path).with_context(|| {
-            format!("{} holds no sweep: cannot read {}", folder.display(), path.display())
-        })?;
-        toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))
+        if !path.exists() {
+            return Err(AblationError::NoSweep { folder: folder.to_owned() });
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| AblationError::io("read", &path, error))?;
+        toml::from_str(&text).map_err(|error| AblationError::damaged(&path, error))
     }
 
     /// Writes the plan into a sweep's folder, which is made.
@@ -81,14 +82,12 @@ impl Plan {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let path = Plan::file(folder);
         if path.exists() {
-            ensure!(
-                Plan::read(folder)? == *self,
-                "{} holds another sweep: give another --out, or go on with that one by --resume",
-                folder.display()
-            );
-            return Ok(());
+            return match Plan::read(folder)? == *self {
+                true => Ok(()),
+                false => Err(AblationError::OtherSweep { folder: folder.to_owned() }),
+            };
         }
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        std::fs::create_dir_all(folder).map_err(|error| AblationError::io("create", folder, error))?;
         Ok(write_atomically(&path, toml::to_string(self)?.as_bytes())?)
     }
 
@@ -137,7 +136,7 @@ impl Plan {
             }
         }
         if runs.is_empty() {
-            bail!("the sweep has no runs: ask for a study, a task, a seed and a budget at least");
+            return Err(AblationError::NoRuns);
         }
         Ok(runs)
     }
@@ -240,11 +239,11 @@ mod tests {
     fn a_folder_keeps_one_plan() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("sweep");
-        assert!(Plan::read(&folder).unwrap_err().to_string().contains("holds no sweep"));
+        assert!(Plan::read(&folder).unwrap_err().to_string().contains("does not hold a sweep"));
         plan().write(&folder).unwrap();
         assert_eq!(Plan::read(&folder).unwrap(), plan());
         plan().write(&folder).unwrap();
         let other = Plan { seeds: 4, ..plan() };
-        assert!(other.write(&folder).unwrap_err().to_string().contains("--resume"));
+        assert!(other.write(&folder).unwrap_err().to_string().contains("holds another sweep"));
     }
 }

@@ -1,0 +1,139 @@
+//! Measuring what arms cost, each in a process of its own, so that its peak memory is the arm's, and as many at once as
+//! runs will be.
+
+use super::Jobs;
+use crate::device::{Choice, on_device};
+use crate::memory::peak_bytes;
+use crate::output::say;
+use crate::workspace::in_pool;
+use crate::{datasets, own_process};
+use anyhow::{Context, Result};
+use pelk_ablation::cost::{ArmCost, Costs, Measured};
+use pelk_ablation::plan::Plan;
+use pelk_autodiff::Backend;
+use pelk_data::Loader;
+use pelk_train::{Datasets, Limits, Observer, StepReport, TrainConfig, Trainer};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Instant;
+
+/// Steps to warm up, and steps that are timed.
+const STEPS: [u64; 2] = [3, 10];
+
+/// Measures all arms of a plan.
+///
+/// # Errors
+/// When an arm cannot be trained.
+pub fn costs(plan: &Plan, jobs: &Jobs) -> Result<Costs> {
+    let threads = jobs.workers.threads;
+    let mut arms = Vec::new();
+    for (task, budgets) in plan.tasks()? {
+        let steps = budgets.last().copied().unwrap_or(1);
+        for arm in plan.arms(task)? {
+            arms.push((task.name, plan.configure(task, &arm, steps, 0)?, arm));
+        }
+    }
+    let mut costs = Vec::new();
+    for several in arms.chunks(jobs.workers.jobs) {
+        let started = several.iter().map(|(_, config, _)| start(config, jobs));
+        // All start before the first is waited for.
+        let children: Vec<_> = started.collect();
+        for ((task, _, arm), child) in several.iter().zip(children) {
+            let what = || format!("cannot measure arm {arm:?} of task {task}");
+            let measured = child.and_then(own_process::answer).with_context(what)?;
+            let (task, arm) = ((*task).to_owned(), arm.clone());
+            costs.push(ArmCost { task, arm, threads, measured });
+        }
+    }
+    Ok(Costs::new(costs))
+}
+
+/// Starts a process that measures one configuration.
+fn start(config: &TrainConfig, jobs: &Jobs) -> Result<Child> {
+    let (threads, device) = (jobs.workers.threads.to_string(), jobs.device.to_string());
+    let mut command =
+        own_process::command(["ablate", "--measure", "--threads", &threads, "--device", &device])?;
+    if let Some(data) = &jobs.data {
+        command.arg("--data").arg(data);
+    }
+    let mut child = command.stdin(Stdio::piped()).spawn().context("cannot start this program once more")?;
+    let mut input = child.stdin.take().context("the process takes no input")?;
+    input.write_all(config.to_toml()?.as_bytes()).context("the process ended early")?;
+    Ok(child)
+}
+
+/// The measuring process: reads a configuration from the standard input, answers with a line of JSON.
+///
+/// # Errors
+/// When the configuration cannot be trained.
+pub fn answer(data: Option<&Path>, threads: Option<usize>, device: &Choice) -> Result<()> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).context("cannot read the configuration")?;
+    let config = TrainConfig::parse("standard input", &text, &[])?;
+    let measured =
+        in_pool(threads, || on_device!(device.open()?, backend => measure(backend, config, data)))?;
+    say!("{}", serde_json::to_string(&measured)?);
+    Ok(())
+}
+
+fn measure<B: Backend>(backend: B, mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
+    let datasets = datasets::open_both(&config.data, data)?;
+    let [warm_up, timed] = STEPS;
+    // Long enough, and not evaluated on the way.
+    (config.schedule.steps, config.schedule.evaluate_every) = (warm_up + timed + 1, 0);
+    (config.schedule.warmup_epochs, config.schedule.warmup_steps) = (0.0, 0);
+    let images = config.batch.images_per_step() as f64;
+    let mut trainer = Trainer::new(backend.clone(), config.clone(), datasets.clone())?;
+    let mut clock = Clock(vec![Instant::now()]);
+    trainer.run(Limits { max_steps: Some(warm_up + timed), ..Limits::default() }, &mut clock)?;
+    let ends = clock.0.get(warm_up as usize..).unwrap_or_default();
+    let mut seconds: Vec<f64> = ends.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+    seconds.sort_by(f64::total_cmp);
+    let step = seconds.get(seconds.len() / 2).copied().context("training ended at once")?;
+    let inference_images_per_second = inference(&backend, &trainer, &config, &datasets)?;
+    Ok(Measured {
+        parameters: trainer.nonzeros()? as usize,
+        training_images_per_second: images / step,
+        inference_images_per_second,
+        test_images: datasets.test.len(),
+        peak_bytes: peak_bytes(),
+    })
+}
+
+/// Images per second of evaluation: the best of some runs of one batch, after a first.
+fn inference<B: Backend>(
+    backend: &B,
+    trainer: &Trainer<B>,
+    config: &TrainConfig,
+    datasets: &Datasets,
+) -> Result<f64> {
+    use pelk_autodiff::{Parameters, from_host};
+    const BATCHES: usize = 3;
+    let parameters = Parameters::upload(backend, &pelk_models::initialize(trainer.network(), 0)?)?;
+    let (test, size) = (&datasets.test, config.batch.evaluation_size);
+    let loading = config.data.evaluation_loading(&**test, size, datasets.train.statistics());
+    let batch = Loader::new(test.clone(), loading)?.next().context("there are no test images")??;
+    let input = from_host(backend, &batch.images)?;
+    let mut session = trainer.network().session(backend, &parameters, backend.shape(&input))?;
+    session.run(input)?;
+    let mut shortest = f64::INFINITY;
+    for _ in 0..BATCHES {
+        let input = from_host(backend, &batch.images)?;
+        let start = Instant::now();
+        let logits = session.run(input)?;
+        backend.download(&logits)?;
+        shortest = shortest.min(start.elapsed().as_secs_f64());
+    }
+    Ok(batch.indices.len() as f64 / shortest)
+}
+
+/// When each step ended.
+struct Clock(Vec<Instant>);
+
+impl Observer for Clock {
+    fn on_step(&mut self, _: &StepReport) -> bool {
+        self.0.push(Instant::now());
+        true
+    }
+}
