@@ -191,7 +191,7 @@ impl TrainConfig {
     }
 
     /// Whether the other configuration makes the same run: all is equal but the place of the data.
-    pub(crate) fn is_same_run(&self, other: &TrainConfig) -> bool {
+    pub fn is_same_run(&self, other: &TrainConfig) -> bool {
         let placed = |config: &TrainConfig| {
             let mut config = config.clone();
             config.data.folder = None;

@@ -91,3 +91,7 @@ pub use trained::{Classifier, Trained, inference_form, network_alone};
 pub use trainer::Trainer;
 pub use trainer::estimate::Estimate;
 pub use warm_start::WarmStart;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,6 @@
 //! The masks of a network in training, on the host and on the device.
 
-use super::mask;
+use super::mask::{prune_and_regrow, random};
 use crate::error::{Result, TrainError};
 use crate::optimizer::Optimizer;
 use ndarray::{ArrayD, IxDyn};
@@ -60,7 +60,7 @@ impl<B: Backend> Masks<B> {
                         continue;
                     }
                     let mut rng = stream(seed, Purpose::Sparsity, 0, name_hash(&spec.name));
-                    mask::random(&mut rng, spec.shape.elements(), density)
+                    random(&mut rng, spec.shape.elements(), density)
                 }
             };
             host.insert(spec.name.clone(), shaped(&spec.shape, present)?);
@@ -142,7 +142,7 @@ impl<B: Backend> Masks<B> {
         Ok(())
     }
 
-    /// Replaces the share `rate` of each tensor's weights after `step` steps, see [`mask::prune_and_regrow`].
+    /// Replaces the share `rate` of each tensor's weights after `step` steps, see [`prune_and_regrow`].
     pub fn update(
         &mut self,
         backend: &B,
@@ -157,7 +157,7 @@ impl<B: Backend> Masks<B> {
                 continue;
             };
             let mut rng = stream(self.seed, Purpose::Sparsity, step, name_hash(name));
-            mask::prune_and_regrow(&mut rng, values, present, rate);
+            prune_and_regrow(&mut rng, values, present, rate);
             mask.factors = backend.upload(backend.shape(&mask.factors), &factors(&mask.present))?;
             *weights = from_host(backend, &host)?;
         }
