@@ -115,7 +115,7 @@ fn train_one<B: Backend>(
         false => (Run::create(&folder, &run.config)?, None),
         true => {
             let (files, config, checkpoint) = Run::open(&folder)?;
-            if config != run.config {
+            if !config.is_same_run(&run.config) {
                 return Err(AblationError::RunFolder {
                     folder,
                     reason: "holds a run of another configuration",
