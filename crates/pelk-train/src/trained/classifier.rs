@@ -16,14 +16,20 @@ pub struct Classifier<'a, B: Backend> {
     session: Option<Session<B>>,
 }
 
-impl<'a, B: Backend> Classifier<'a, B> {
-    pub(super) fn new(backend: &'a B, trained: &'a Trained<B>) -> Result<Classifier<'a, B>> {
-        match trained.network.config().head {
-            Head::Pooled => Ok(Classifier { backend, trained, session: None }),
+impl<B: Backend> Trained<B> {
+    /// The network as a classifier of pictures.
+    ///
+    /// # Errors
+    /// When it classifies pixels or squares instead of whole images.
+    pub fn classifier<'a>(&'a self, backend: &'a B) -> Result<Classifier<'a, B>> {
+        match self.network.config().head {
+            Head::Pooled => Ok(Classifier { backend, trained: self, session: None }),
             _ => Err(TrainError::NotAClassifier),
         }
     }
+}
 
+impl<B: Backend> Classifier<'_, B> {
     /// The logits of a picture, one a class, of the picture as the network's evaluations saw it.
     ///
     /// # Errors

@@ -1,8 +1,6 @@
 //! A trained network, out of a checkpoint and onto a device, ready to run.
 
-mod classifier;
-
-pub use classifier::Classifier;
+pub(crate) mod classifier;
 
 use crate::checkpoint::{Checkpoint, Description};
 use crate::error::Result;
@@ -59,14 +57,6 @@ impl<B: Backend> Trained<B> {
         let network = Network::new(description.network.clone())?;
         let parameters = Parameters::upload(backend, &tensors)?;
         Ok(Trained { description, network, parameters })
-    }
-
-    /// The network as a classifier of pictures.
-    ///
-    /// # Errors
-    /// When it gives classes to pixels or places and not to an image.
-    pub fn classifier<'a>(&'a self, backend: &'a B) -> Result<Classifier<'a, B>> {
-        Classifier::new(backend, self)
     }
 
     /// The network as it is evaluated: by windows, scales and mirrored, as its configuration says.
