@@ -10,6 +10,7 @@ use thiserror::Error;
 ///
 /// The text names the file, the offending value and what would be right; the cause, if any, is the error's source.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum DataError {
     /// None of the names under which a file is known is in the folder.
     #[error("no file {} in {}: put one of them there", names.join(" or "), folder.display())]
@@ -20,13 +21,21 @@ pub enum DataError {
         names: Vec<String>,
     },
 
-    /// The folder's name does not say which dataset its files are.
+    /// No dataset has this name.
+    #[error("{found:?} is not the name of a dataset: use one of {}", known.join(", "))]
+    UnknownDataset {
+        /// The name in question.
+        found: String,
+        /// The names there are.
+        known: Vec<&'static str>,
+    },
+
+    /// The folder's name does not tell which dataset its IDX files are.
     #[error(
-        "cannot tell from its name which dataset {} holds: call it `mnist` or `fashion-mnist`, \
-         or name the dataset in the call",
+        "{} holds IDX files, but its name does not tell whether they are MNIST or Fashion-MNIST",
         folder.display()
     )]
-    UnknownFolder {
+    AmbiguousIdx {
         /// The folder in question.
         folder: PathBuf,
     },
@@ -211,12 +220,8 @@ pub enum DataError {
     #[error(transparent)]
     Level(#[from] LevelError),
 
-    /// A picture is damaged or of an unknown format.
-    #[error(
-        "{} is damaged or no picture of a known format: fetch it again or convert it to PNG; \
-         `cargo xtask data check` finds all such files",
-        path.display()
-    )]
+    /// An image file is damaged or of an unknown format.
+    #[error("{} is damaged or not an image of a known format: download it again or convert it to PNG", path.display())]
     Picture {
         /// The file in question.
         path: PathBuf,

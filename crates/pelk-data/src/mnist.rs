@@ -9,8 +9,6 @@ use crate::{DataError, ImageDataset};
 /// Height and width of the images of both datasets.
 const SIZE: [usize; 2] = [28, 28];
 
-const MNIST: &str = "mnist";
-
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 #[rustfmt::skip]
@@ -55,39 +53,6 @@ pub fn mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataEr
 /// As [`mnist`].
 pub fn fashion_mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
     read(dir.as_ref(), split, &FASHION)
-}
-
-/// Loads the dataset that the folder's name says: `mnist` or `fashion-mnist`.
-///
-/// Case and punctuation do not matter, and a folder `raw` goes by the one around it, so torchvision's
-/// `FashionMNIST/raw` is recognized. Other members of the family (EMNIST, KMNIST) have other classes and are not.
-///
-/// # Errors
-/// [`DataError::UnknownFolder`], or as [`mnist`].
-pub fn load(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
-    let dir = dir.as_ref();
-    match family(dir)? {
-        Some(MNIST) => mnist(dir, split),
-        Some(_) => fashion_mnist(dir, split),
-        None => Err(DataError::UnknownFolder { folder: dir.into() }),
-    }
-}
-
-/// Which of `mnist` and `fashion-mnist` the folder's name says, as [`load`] reads it; none if neither.
-///
-/// # Errors
-/// [`DataError::Io`] when the current folder, from which a relative path goes, is gone.
-pub fn family(dir: impl AsRef<Path>) -> Result<Option<&'static str>, DataError> {
-    let dir = dir.as_ref();
-    let absolute = std::path::absolute(dir).map_err(|source| DataError::Io { path: dir.into(), source })?;
-    let named = if absolute.ends_with("raw") { absolute.parent() } else { Some(absolute.as_path()) };
-    let name = named.and_then(Path::file_name).map(|name| name.to_string_lossy().to_lowercase());
-    let letters: String = name.iter().flat_map(|name| name.chars()).filter(|c| c.is_alphanumeric()).collect();
-    Ok(match letters.as_str() {
-        "mnist" => Some(MNIST),
-        "fashionmnist" => Some("fashion-mnist"),
-        _ => None,
-    })
 }
 
 fn read(dir: &Path, split: Split, classes: &[&str]) -> Result<ImageDataset, DataError> {
@@ -141,19 +106,11 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_names_the_classes() {
-        for (name, class) in [
-            ("mnist", "0"),
-            ("MNIST/raw", "0"),
-            ("fashion-mnist", "T-shirt/top"),
-            ("FashionMNIST/raw", "T-shirt/top"),
-        ] {
-            let (_root, dir) = folder(name, 10, [28, 28], 10);
-            assert_eq!(load(&dir, Split::Test).unwrap().classes()[0], class);
-        }
+    fn the_classes_are_the_readers() {
         let (_root, dir) = folder("KMNIST", 10, [28, 28], 10);
-        assert!(matches!(load(&dir, Split::Test), Err(DataError::UnknownFolder { .. })));
-        assert_eq!(mnist(&dir, Split::Test).unwrap().label(9), 9);
+        let digits = mnist(&dir, Split::Test).unwrap();
+        assert_eq!((digits.classes()[0].as_str(), digits.label(9)), ("0", 9));
+        assert_eq!(fashion_mnist(&dir, Split::Test).unwrap().classes()[0], "T-shirt/top");
     }
 
     #[test]

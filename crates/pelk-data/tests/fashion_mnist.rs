@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pelk_data::{Dataset, Loader, LoaderConfig, Mode, SceneConfig, Scenes, Split, fashion_mnist, load};
+use pelk_data::{
+    Dataset, DatasetName, Loader, LoaderConfig, Mode, SceneConfig, Scenes, Split, fashion_mnist, recognize,
+};
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "..", "datasets", "fashion-mnist"].iter().collect()
@@ -11,8 +13,9 @@ fn folder() -> PathBuf {
 
 #[test]
 fn both_splits_are_complete_and_balanced() {
+    assert_eq!(recognize(folder()).unwrap(), DatasetName::FashionMnist);
     for (split, len) in [(Split::Train, 60_000), (Split::Test, 10_000)] {
-        let dataset = load(folder(), split).unwrap();
+        let dataset = fashion_mnist(folder(), split).unwrap();
         assert_eq!((dataset.len(), dataset.shape(), dataset.classes().len()), (len, [28, 28, 1], 10));
         let mut counts = [0; 10];
         for index in 0..len {

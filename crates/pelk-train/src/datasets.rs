@@ -1,37 +1,17 @@
-//! A dataset by its name: the one place that knows them all. To add one: its reader in pelk-data, and its lines here.
+//! Opens a dataset by its name, for every name in [`DatasetName`].
 
 use crate::config::{CanvasConfig, DataConfig};
-use crate::error::{Result, TrainError};
+use crate::error::Result;
 use crate::loading::Datasets;
-use pelk_data::{Dataset, ImageDataset, LongRange, Scenes, Split};
+use pelk_data::{Dataset, DatasetName, ImageDataset, LongRange, Scenes, Split};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The datasets by name.
-pub const DATASETS: [&str; 11] = [
-    "fashion-mnist",
-    "mnist",
-    "cifar10",
-    "cifar100",
-    "folder",
-    "imagenet",
-    "long-range",
-    "scenes",
-    "ade20k",
-    "coco",
-    "masks",
-];
-
-/// The items of Fashion-MNIST, of which `long-range` and `scenes` are composed.
-const ITEMS: &str = "fashion-mnist";
 
 /// The folder of a dataset's files: the configuration's, or that of the dataset's name in `root`. A composed dataset has the
 /// files of the one that it is composed of.
 pub fn dataset_folder(config: &DataConfig, root: &Path) -> PathBuf {
-    let name = match config.dataset.as_str() {
-        "long-range" | "scenes" => ITEMS,
-        name => name,
-    };
+    let composed = config.dataset.parse::<DatasetName>().is_ok_and(DatasetName::is_composed);
+    let name = if composed { DatasetName::FashionMnist.name() } else { config.dataset.as_str() };
     config.folder.clone().unwrap_or_else(|| root.join(name))
 }
 
@@ -41,22 +21,21 @@ pub fn dataset_folder(config: &DataConfig, root: &Path) -> PathBuf {
 /// When the dataset is not known, or a file is missing or damaged.
 pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<dyn Dataset>> {
     let folder = dataset_folder(config, root);
-    Ok(match config.dataset.as_str() {
-        "fashion-mnist" => items(config, root, split)?,
-        "mnist" => Arc::new(pelk_data::mnist(folder, split)?),
-        "cifar10" => Arc::new(pelk_data::cifar10(folder, split)?),
-        "cifar100" => Arc::new(pelk_data::cifar100(folder, split)?),
-        "folder" => Arc::new(pelk_data::image_folder(folder, split)?),
-        "imagenet" => Arc::new(pelk_data::imagenet_1k(folder, split)?),
-        "long-range" => {
+    Ok(match config.dataset.parse::<DatasetName>()? {
+        DatasetName::FashionMnist => items(config, root, split)?,
+        DatasetName::Mnist => Arc::new(pelk_data::mnist(folder, split)?),
+        DatasetName::Cifar10 => Arc::new(pelk_data::cifar10(folder, split)?),
+        DatasetName::Cifar100 => Arc::new(pelk_data::cifar100(folder, split)?),
+        DatasetName::Folder => Arc::new(pelk_data::image_folder(folder, split)?),
+        DatasetName::Imagenet => Arc::new(pelk_data::imagenet_1k(folder, split)?),
+        DatasetName::LongRange => {
             let (seed, count) = canvases(config, split);
             Arc::new(LongRange::new(items(config, root, split)?, split, seed, count)?)
         }
-        "scenes" => Arc::new(open_scenes(config, root, split)?),
-        "ade20k" => Arc::new(pelk_data::ade20k(folder, split)?),
-        "coco" => Arc::new(pelk_data::coco(folder, split)?),
-        "masks" => Arc::new(pelk_data::mask_folder(folder, split)?),
-        other => return Err(TrainError::UnknownDataset { name: other.to_owned() }),
+        DatasetName::Scenes => Arc::new(open_scenes(config, root, split)?),
+        DatasetName::Ade20k => Arc::new(pelk_data::ade20k(folder, split)?),
+        DatasetName::Coco => Arc::new(pelk_data::coco(folder, split)?),
+        DatasetName::Masks => Arc::new(pelk_data::mask_folder(folder, split)?),
     })
 }
 
@@ -105,7 +84,7 @@ mod tests {
     #[test]
     fn every_dataset_is_looked_for_in_its_folder() {
         let root = tempfile::tempdir().unwrap();
-        for name in DATASETS {
+        for name in DatasetName::ALL.map(DatasetName::name) {
             let folder = dataset_folder(&config(name), root.path());
             let message = open_dataset(&config(name), root.path(), Split::Train).err().unwrap().to_string();
             assert!(message.contains(&folder.display().to_string()), "{name}: {message}");

@@ -35,12 +35,6 @@ pub enum TrainError {
         /// The known name that is nearest to it.
         nearest: String,
     },
-    /// A dataset that does not exist.
-    #[error("there is no dataset {name:?}; use one of {}", crate::datasets::DATASETS.join(", "))]
-    UnknownDataset {
-        /// The name that was given.
-        name: String,
-    },
     /// A network that takes neither gray nor color images was given a picture.
     #[error("the network takes {channels} channels; images have 1 or 3")]
     ImageChannels {

@@ -71,7 +71,7 @@ pub use atomic::write_atomically;
 pub use checkpoint::{Best, Checkpoint, Description, TrainingState};
 pub use config::{BatchConfig, CanvasConfig, DataConfig, LossConfig, TrainConfig};
 pub use confusion::Confusion;
-pub use datasets::{DATASETS, dataset_folder, open_dataset, open_scenes};
+pub use datasets::{dataset_folder, open_dataset, open_scenes};
 pub use ema::EmaConfig;
 pub use error::{Result, TrainError};
 pub use evaluate::{Evaluation, GroupAccuracy, evaluate, ranked};

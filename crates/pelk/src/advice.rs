@@ -2,6 +2,7 @@
 
 use pelk_ablation::AblationError;
 use pelk_autodiff::Error;
+use pelk_data::DataError;
 use pelk_models::ModelError;
 use pelk_train::TrainError;
 use pelk_wgpu::GpuError;
@@ -18,6 +19,8 @@ pub fn advice(error: &anyhow::Error) -> Option<String> {
             operator(error)
         } else if let Some(error) = cause.downcast_ref() {
             ablation(error)
+        } else if let Some(error) = cause.downcast_ref() {
+            data(error)
         } else {
             gpu(cause.downcast_ref()?)
         }
@@ -35,6 +38,7 @@ fn train(error: &TrainError) -> Option<&'static str> {
             Some("start a run without --resume, or name the folder of a run with --out")
         }
         TrainError::Model(error) => model(error),
+        TrainError::Data(error) => data(error),
         _ => None,
     }
 }
@@ -83,6 +87,15 @@ fn ablation(error: &AblationError) -> Option<&'static str> {
     }
 }
 
+fn data(error: &DataError) -> Option<&'static str> {
+    match error {
+        DataError::Picture { .. } => Some("`pelk data check DIR` lists all such files"),
+        DataError::UnknownDataset { .. } => Some("the configuration key is data.dataset"),
+        DataError::AmbiguousIdx { .. } => Some("use --task mnist or --task fashion-mnist"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +122,14 @@ mod tests {
             anyhow::Error::from(TrainError::Model(model())).context("above"),
         ] {
             assert!(advice(&error).unwrap().contains("batch.size"));
+        }
+    }
+
+    #[test]
+    fn advice_on_data_is_found_behind_training() {
+        let error = || DataError::AmbiguousIdx { folder: "x".into() };
+        for error in [error().into(), TrainError::from(error()).into()] {
+            assert_eq!(advice(&error).unwrap(), "use --task mnist or --task fashion-mnist");
         }
     }
 }

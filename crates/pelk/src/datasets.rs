@@ -2,7 +2,8 @@
 
 use crate::output::note;
 use anyhow::Result;
-use pelk_data::{Dataset, Scenes, Split};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use pelk_data::{Dataset, DatasetName, Scenes, Split};
 use pelk_train::{CanvasConfig, DataConfig, Datasets, TrainConfig, open_dataset};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,11 @@ use std::sync::Arc;
 fn root() -> PathBuf {
     let named = std::env::var_os("PELK_DATASETS").filter(|folder| !folder.is_empty());
     named.unwrap_or_else(|| "datasets".into()).into()
+}
+
+/// Reads the name of a dataset from the command line.
+pub fn names() -> impl TypedValueParser<Value = DatasetName> {
+    PossibleValuesParser::new(DatasetName::ALL.map(DatasetName::name)).try_map(|name| name.parse())
 }
 
 /// `config` with its files in the folder that `--data` names, if it does. The path is made absolute, so that a run which

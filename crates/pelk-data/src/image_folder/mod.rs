@@ -17,8 +17,7 @@ use crate::picture::read_rgb;
 use crate::{DataError, Dataset, Properties, Sample, Split};
 use files::{Files, Found, folders, pictures_below, pictures_in};
 
-/// A list of pictures that are left out: their paths from the folder on, one a line. `cargo xtask data check --exclude`
-/// writes it.
+/// The file that lists images to leave out: one path per line, relative to the dataset's folder.
 pub const EXCLUDED: &str = "excluded.txt";
 
 /// Where the training pictures of ImageNet may lie below the folder that one unpacks it in.
@@ -81,7 +80,7 @@ pub fn imagenet_1k(folder: impl AsRef<Path>, split: Split) -> Result<ImageFolder
 impl ImageFolder {
     fn open(top: &Path, split: Split) -> Result<ImageFolder, DataError> {
         if !top.is_dir() {
-            return Err(DataError::layout(top, "is no folder", LAYOUT));
+            return Err(DataError::layout(top, "is not a folder", LAYOUT));
         }
         let mut remarks = Vec::new();
         let root = ROOTS.into_iter().find(|root| top.join(root).join("train").is_dir());

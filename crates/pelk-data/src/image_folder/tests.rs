@@ -192,7 +192,7 @@ fn folders_that_are_no_set_say_what_they_lack() {
         let error = error(set.path(), split);
         assert!(error.contains(expected), "{expected}: {error}");
     }
-    assert!(error(Path::new("no/where"), Split::Train).contains("no/where is no folder"));
+    assert!(error(Path::new("no/where"), Split::Train).contains("no/where is not a folder"));
     let set = flat("", &[SOLUTION]);
     let error = imagenet_1k(set.path(), Split::Train).unwrap_err().to_string();
     assert!(error.contains("holds 2 classes, ImageNet-1K has 1000"), "{error}");
@@ -225,8 +225,5 @@ fn a_damaged_picture_is_an_error_of_its_sample_alone() {
     let set = image_folder(root.path(), Split::Train).unwrap();
     assert!(set.sample(0).is_ok());
     let error = set.sample(1).unwrap_err().to_string();
-    assert!(
-        error.contains("train/b/2.png is damaged") && error.contains("cargo xtask data check"),
-        "{error}"
-    );
+    assert!(error.contains("train/b/2.png is damaged"), "{error}");
 }

@@ -162,7 +162,7 @@ mod tests {
         assert!(error(0).contains("row 1, column 0 (from 0) has the value 2"), "{}", error(0));
         assert!(error(1).contains("row 0, column 0 (from 0) has the color 0 0 255"), "{}", error(1));
         fs::write(folder.path().join("images/train/b.bmp"), "no picture").unwrap();
-        assert!(error(1).contains("b.bmp is damaged or no picture"), "{}", error(1));
+        assert!(error(1).contains("b.bmp is damaged or not an image"), "{}", error(1));
     }
 
     #[test]

@@ -129,8 +129,8 @@ fn other_layouts_are_recognized_and_their_errors_shown() {
         &mut sandbox.pelk(["data", "check", "images", "--task", "mnist"]),
         &["the test set cannot be opened", "t10k-labels", "ends after 2"],
     );
-    refuse(&mut sandbox.pelk(["data", "check", "nowhere"]), &["nowhere is no folder"]);
-    refuse(&mut sandbox.pelk(["data", "check", "run"]), &["run is no folder"]);
+    refuse(&mut sandbox.pelk(["data", "check", "nowhere"]), &["nowhere is not a folder"]);
+    refuse(&mut sandbox.pelk(["data", "check", "run"]), &["run is not a folder"]);
     photos(&sandbox);
     save(&sandbox, "photos/val/horse/1.png", [5, 5], 1);
     refuse(

@@ -1,17 +1,14 @@
 //! `pelk data check`
 
-mod recognize;
 mod report;
 mod survey;
 
-use crate::datasets::{self, data_config};
+use crate::datasets::{self, data_config, names};
 use crate::output::say;
 use crate::workspace::{in_pool, shown};
 use anyhow::{Context, Result, bail};
-use clap::builder::PossibleValuesParser;
-use pelk_data::{Dataset, EXCLUDED, Split};
-use pelk_train::{CanvasConfig, DATASETS};
-use recognize::recognize;
+use pelk_data::{Dataset, DatasetName, EXCLUDED, Split, recognize};
+use pelk_train::CanvasConfig;
 use report::{Part, report};
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
@@ -29,8 +26,8 @@ pub struct CheckArgs {
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// The dataset [default: what the files in the folder look like]
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(DATASETS))]
-    task: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = names())]
+    task: Option<DatasetName>,
     /// Write the pictures that cannot be read into DIR/excluded.txt, so that training leaves them out; for folders of pictures
     #[arg(long)]
     exclude: bool,
@@ -48,15 +45,18 @@ pub fn run(args: &CheckArgs) -> Result<()> {
 }
 
 fn check(args: &CheckArgs) -> Result<()> {
-    let task = args.task.as_deref().map_or_else(|| recognize(&args.folder), Ok)?;
-    if args.exclude && !["folder", "imagenet"].contains(&task) {
+    let task = match args.task {
+        Some(task) => task,
+        None => recognize(&args.folder)?,
+    };
+    if args.exclude && !task.is_image_folder() {
         bail!(
             "--exclude is for folders of pictures, but {} is {task}: repair the files",
             args.folder.display()
         );
     }
     say!("{}: {task}\n", shown(&args.folder));
-    let config = data_config(task, CanvasConfig::default(), &[])?;
+    let config = data_config(task.name(), CanvasConfig::default(), &[])?;
     let (mut parts, mut closed) = (Vec::new(), Vec::new());
     for split in [Split::Train, Split::Test] {
         match datasets::open(&config, Some(&args.folder), split) {
@@ -83,9 +83,9 @@ fn check(args: &CheckArgs) -> Result<()> {
         say!("\n{} leaves out {broken} of {all} images that cannot be read", shown(&path));
         return Ok(());
     }
-    let remedy = match task {
-        "folder" | "imagenet" => "repair or remove them, or have them left out with --exclude",
-        _ => "repair them",
+    let remedy = match task.is_image_folder() {
+        true => "repair or remove them, or have them left out with --exclude",
+        false => "repair them",
     };
     bail!("{broken} of {all} images cannot be read: {remedy}")
 }

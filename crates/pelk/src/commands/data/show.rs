@@ -2,15 +2,15 @@
 
 mod batches;
 
-use crate::datasets::{self, data_config};
+use crate::datasets::{self, data_config, names};
 use crate::output::say;
 use crate::pictures::{Sheet, class_color, class_color_name, class_map, picture, save, tile};
 use crate::workspace::{RUNS, shown};
 use anyhow::{Result, bail};
-use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use clap::builder::RangedU64ValueParser;
 use image::RgbImage;
-use pelk_data::{Dataset, Labeling, Split};
-use pelk_train::{CanvasConfig, DATASETS};
+use pelk_data::{Dataset, DatasetName, Labeling, Split};
+use pelk_train::CanvasConfig;
 use std::path::{Path, PathBuf};
 
 /// Write a contact sheet of a dataset's images as PNG
@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
   pelk data show --preset fashion-mnist-long --set data.mix.mixup_alpha=0.8")]
 pub struct ShowArgs {
     /// The dataset
-    #[arg(long, value_name = "NAME", default_value = DATASETS[0], value_parser = PossibleValuesParser::new(DATASETS))]
-    task: String,
+    #[arg(long, value_name = "NAME", default_value_t = DatasetName::FashionMnist, value_parser = names())]
+    task: DatasetName,
     /// Show the batches of a preset
     #[arg(long, value_name = "NAME", conflicts_with_all = ["task", "config"])]
     preset: Option<String>,
@@ -67,7 +67,8 @@ pub fn run(args: &ShowArgs) -> Result<()> {
         return batches::run(args, split);
     }
     let canvases = CanvasConfig { seed: args.seed, train: args.count, test: args.count };
-    let data = datasets::open(&data_config(&args.task, canvases, &args.set)?, args.data.as_deref(), split)?;
+    let config = data_config(args.task.name(), canvases, &args.set)?;
+    let data = datasets::open(&config, args.data.as_deref(), split)?;
     let sheet = match data.labeling() {
         Labeling::Image => by_class(&*data, args.count)?,
         Labeling::Places { .. } => beside_labels(&*data, args.count)?,

@@ -1,7 +1,7 @@
 //! Every sample of a split, read once, and what it was.
 
 use crate::progress::Evaluating;
-use pelk_data::{Colors, DataError, Dataset, IGNORED, PictureKind};
+use pelk_data::{Colors, Dataset, IGNORED, PictureKind};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -33,16 +33,6 @@ pub struct Print {
     pub labels: u64,
 }
 
-/// Why a sample cannot be read. For a damaged picture without the advice to run the command that is running.
-fn reason(error: DataError) -> String {
-    match error {
-        DataError::Picture { path, source } => {
-            format!("{} is damaged or no picture of a known format: {source}", path.display())
-        }
-        other => format!("{:#}", anyhow::Error::from(other)),
-    }
-}
-
 fn hash(what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);
@@ -72,7 +62,7 @@ impl Survey {
         let sample = match data.sample(index) {
             Ok(sample) => sample,
             Err(error) => {
-                self.broken.push((index, reason(error)));
+                self.broken.push((index, format!("{:#}", anyhow::Error::from(error))));
                 return;
             }
         };
