@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-/// Which run lengths to sum over, and of which two shorter runs each is made.
+/// The run lengths to sum over, and the two shorter runs that make up each.
 ///
-/// A kernel that is constant on regions is a sum of boxes, so the operator needs sums of the input over runs of
-/// every interval length. A run of 9 is a run of 8 and one of 1 next to it, a run of 8 is two of 4, and so on:
-/// one addition a pixel and length. Sums of neighbors only, no differences of long prefix sums, so nothing
-/// cancels.
+/// A kernel that is constant on regions is a sum of boxes, so the operator needs sums of the input over runs
+/// of every interval length. A run of 9 is a run of 8 and an adjacent run of 1, a run of 8 is two of 4, and
+/// so on: one addition per pixel and length. These are sums of neighbors, not differences of long prefix
+/// sums, so nothing cancels.
 ///
 /// ```
 /// let plan = pelk_grid::SharingGrid::exponential(51, 5, 2)?.box_plan();
@@ -33,14 +33,15 @@ impl BoxPlan {
         Self { sizes, parts, size_index }
     }
 
-    /// Ascending run lengths to build. The first is 1, the input itself; every interval of the grid is there,
-    /// and intermediate lengths where an interval is not the sum of two others.
+    /// The run lengths to build, ascending. The first is 1, the input itself; the others are the intervals of
+    /// the grid, and intermediate lengths if an interval is not the sum of two others.
     pub fn sizes(&self) -> &[usize] {
         &self.sizes
     }
 
-    /// For each length but the first, the indices `(p, q)`, both smaller than its own, of the two lengths that
-    /// add up to it: `run_i[x] = run_p[x] + run_q[x + sizes[p]]`. The first entry is `(0, 0)` and has no meaning.
+    /// For each length except the first, the indices `(p, q)`, both smaller than its own, of the two lengths
+    /// that add up to it: `run_i[x] = run_p[x] + run_q[x + sizes[p]]`. The first entry is `(0, 0)` and has no
+    /// meaning.
     pub fn parts(&self) -> &[(usize, usize)] {
         &self.parts
     }
@@ -51,10 +52,10 @@ impl BoxPlan {
     }
 }
 
-/// The lengths, 1, and the helpers that make each of them the sum of two shorter ones; ascending.
+/// The lengths, 1, and intermediate lengths that make each the sum of two shorter ones; ascending.
 ///
-/// From the longest down, a length that is no such sum gets one new helper, at most half as long or one
-/// shorter, so the helpers of a length are at most twice its binary logarithm.
+/// From the longest down, a length that is not such a sum gets one intermediate length, at most half as long
+/// or one shorter, so a length needs at most twice its binary logarithm of them.
 fn completed(lengths: &[usize]) -> Vec<usize> {
     let mut sizes: BTreeSet<usize> = lengths.iter().copied().chain([1]).collect();
     let mut next = sizes.last().copied();
@@ -67,7 +68,7 @@ fn completed(lengths: &[usize]) -> Vec<usize> {
             } else if size.is_multiple_of(2) {
                 size / 2
             } else {
-                size - 1 // and the 1 that is always there
+                size - 1 // the other part, 1, always exists
             });
         }
         next = sizes.range(..size).next_back().copied();
@@ -75,8 +76,8 @@ fn completed(lengths: &[usize]) -> Vec<usize> {
     sizes.into_iter().collect()
 }
 
-/// The indices, longer part first, of two of the ascending `sizes` with this sum: of several such pairs the most
-/// equal one, which rounds least.
+/// The indices, longer part first, of two of the ascending `sizes` with this sum. Of several pairs it is the
+/// most balanced one, which rounds least.
 fn balanced_pair(sizes: &[usize], sum: usize) -> Option<(usize, usize)> {
     let mut longer = sizes.iter().enumerate().filter(|&(_, &size)| 2 * size >= sum && size < sum);
     longer.find_map(|(index, &size)| Some((index, sizes.binary_search(&(sum - size)).ok()?)))

@@ -1,14 +1,15 @@
-//! From shared parameters to dense kernels and, for gradients, back.
+//! Conversion of shared parameters to dense kernels and, for gradients, back.
 
 use std::iter::repeat_n;
 use std::ops::AddAssign;
 
 use crate::{GridError, SharingGrid};
 
-/// Writes every parameter to all taps of its region (Eq. 1): `[C, k', l']` becomes `[C, k, l]`, both row-major.
+/// Copies every parameter to all taps of its region (Eq. 1): `[C, k', l']` becomes `[C, k, l]`, both
+/// row-major.
 ///
 /// # Errors
-/// If `theta` does not hold a whole number of k' x l' channels, or C * k * l values do not fit in memory.
+/// If the length of `theta` is not a multiple of k' * l', or C * k * l values do not fit into memory.
 pub fn expand<T: Copy>(rows: &SharingGrid, columns: &SharingGrid, theta: &[T]) -> Result<Vec<T>, GridError> {
     let channels = count_channels(theta.len(), rows.cells(), columns.cells())?;
     let (height, width) = (rows.kernel(), columns.kernel());
@@ -29,13 +30,13 @@ pub fn expand<T: Copy>(rows: &SharingGrid, columns: &SharingGrid, theta: &[T]) -
     Ok(dense)
 }
 
-/// Adds up the taps of every region: `[C, k, l]` becomes `[C, k', l']`, both row-major.
+/// Sums the taps of every region: `[C, k, l]` becomes `[C, k', l']`, both row-major.
 ///
-/// This is the transpose of [`expand`], so it takes the gradient of a dense kernel to that of its parameters.
+/// This is the transpose of [`expand`]: it turns the gradient of a dense kernel into that of its parameters.
 /// Taps are added row by row in a fixed order.
 ///
 /// # Errors
-/// If `dense` does not hold a whole number of k x l channels.
+/// If the length of `dense` is not a multiple of k * l.
 pub fn reduce<T: Copy + Default + AddAssign>(
     rows: &SharingGrid,
     columns: &SharingGrid,

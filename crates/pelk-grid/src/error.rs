@@ -1,79 +1,92 @@
-//! What can be wrong with a grid or with a slice laid out by one.
+//! Errors in grids, and in slices with the layout of a grid.
 
-use crate::MAX_KERNEL;
+/// The largest kernel side, 4095 taps.
+///
+/// Such a kernel reaches 2047 pixels to each side, and one dense channel of it takes 64 MiB in `f32`. The
+/// limit keeps a mistyped size from using all memory.
+pub const MAX_KERNEL: usize = 4095;
 
-/// Why a grid cannot be made, or why a slice does not fit one.
+/// Why a grid is invalid, or why a slice does not fit a grid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GridError {
     /// An even kernel has no center tap.
-    #[error("a kernel of {kernel} taps a side has no center tap; use an odd size such as {}", odd_neighbors(*kernel))]
+    #[error(
+        "a kernel of {kernel} taps per side has no center tap; use an odd size such as {}",
+        odd_neighbors(*kernel)
+    )]
     EvenKernel {
         /// Side of the kernel.
         kernel: usize,
     },
-    /// The kernel is beyond [`MAX_KERNEL`].
-    #[error("a kernel of {kernel} taps a side is too large; at most {MAX_KERNEL} are supported")]
+    /// The kernel is larger than [`MAX_KERNEL`].
+    #[error("a kernel of {kernel} taps per side is too large; the limit is {MAX_KERNEL}")]
     KernelTooLarge {
-        /// Side of the kernel (`usize::MAX` where the sum of the intervals does not fit).
+        /// Side of the kernel (`usize::MAX` if the sum of the intervals overflows).
         kernel: usize,
     },
-    /// A square of even side cannot lie around the center tap.
-    #[error("a fine center of {center} taps a side has no middle; use an odd size such as {}", odd_neighbors(*center))]
+    /// A square of even side cannot be centered on the center tap.
+    #[error(
+        "a fine center of {center} taps per side has no middle; use an odd size such as {}",
+        odd_neighbors(*center)
+    )]
     EvenCenter {
         /// Side of the fine center.
         center: usize,
     },
-    /// The fine center sticks out of the kernel.
-    #[error("a fine center of {center} taps a side does not fit a kernel of {kernel}; use at most {kernel}")]
+    /// The fine center is larger than the kernel.
+    #[error(
+        "a fine center of {center} taps per side does not fit into a kernel of {kernel}; use at most {kernel}"
+    )]
     CenterTooLarge {
         /// Side of the fine center.
         center: usize,
         /// Side of the kernel.
         kernel: usize,
     },
-    /// Intervals must grow outwards, so they need a factor of at least 2.
+    /// Intervals must grow toward the edges, by a factor of at least 2.
     #[error(
-        "base {base} does not make intervals grow; use 2 (the paper's) or more, or a dense grid for no sharing"
+        "intervals do not grow with base {base}; use 2 (as in the paper) or more, or a dense grid for no \
+         sharing"
     )]
     Base {
         /// Growth factor from one interval to the next.
         base: usize,
     },
-    /// There is nothing to make a grid of.
-    #[error("no intervals given; a grid needs at least one, the center")]
+    /// The list of intervals is empty.
+    #[error("no intervals; a grid needs at least one, the center")]
     NoIntervals,
-    /// An interval without taps.
-    #[error("an interval of 0 taps; every interval must cover at least 1")]
+    /// An interval has no taps.
+    #[error("an interval has 0 taps; every interval needs at least 1")]
     ZeroInterval,
-    /// A symmetric axis has a middle interval, hence an odd number of them.
-    #[error("{count} intervals have no middle one; give an odd number, the same on both sides of the center")]
+    /// A symmetric axis has a middle interval, so their number is odd.
+    #[error("{count} intervals have no middle one; use an odd number, the same on both sides of the center")]
     EvenCount {
         /// Number of intervals.
         count: usize,
     },
     /// The two halves of an axis differ.
     #[error(
-        "intervals must be symmetric, but number {position} is {left} from the left and {right} from the right \
-         (if this was meant as one half, outer edge to center, it must be read as a half grid)"
+        "intervals must be symmetric, but number {position} is {left} from the left and {right} from the \
+         right (a list from the outer edge to the center is a half grid)"
     )]
     NotSymmetric {
-        /// Place in the list, counted from 1.
+        /// Position in the list, counted from 1.
         position: usize,
-        /// Length at that place counted from the left.
+        /// Length at that position, counted from the left.
         left: usize,
-        /// Length at that place counted from the right.
+        /// Length at that position, counted from the right.
         right: usize,
     },
     /// The text is not a list of numbers.
     #[error(
-        "\"{item}\" is not a number of taps; give whole numbers separated by commas, such as 9,8,4,2,1,1,1"
+        "\"{item}\" is not a number of taps; use whole numbers separated by commas, such as 9,8,4,2,1,1,1"
     )]
     Parse {
         /// The item that could not be read.
         item: String,
     },
-    /// A slice does not hold whole channels.
+    /// The length of a slice is not a multiple of a channel.
     #[error("{len} values are not a whole number of channels of {height} x {width}")]
     Length {
         /// Length of the slice.
@@ -83,8 +96,8 @@ pub enum GridError {
         /// Columns of one channel.
         width: usize,
     },
-    /// The dense kernel has more taps than can be counted.
-    #[error("{channels} channels of {height} x {width} taps are more than memory can address")]
+    /// The dense kernel does not fit into memory.
+    #[error("{channels} channels of {height} x {width} taps do not fit into memory")]
     OutputTooLarge {
         /// Number of channels.
         channels: usize,
@@ -105,8 +118,7 @@ fn odd_neighbors(even: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::GridError;
-    use crate::MAX_KERNEL;
+    use super::{GridError, MAX_KERNEL};
 
     #[test]
     fn texts_say_what_would_be_right() {

@@ -1,38 +1,35 @@
-//! The sharing grid of one axis: how it is made and what it says about itself.
+//! The sharing grid of one axis: constructors and accessors.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{BoxPlan, GridError, Region, regions};
+use crate::{BoxPlan, GridError, MAX_KERNEL};
 
-/// The largest kernel side, 4095 taps.
+/// How the k taps of one axis are divided into k' intervals, symmetric about the center tap (Eq. 1 of the
+/// paper).
 ///
-/// Such a kernel reaches 2047 pixels to each side, and one dense channel of it takes 64 MiB in `f32`. The bound
-/// keeps a mistyped size from asking for all memory.
-pub const MAX_KERNEL: usize = 4095;
-
-/// How the k taps of one axis are cut into k' intervals, symmetric about the center tap (Eq. 1 of the paper).
-///
-/// Used for both axes it cuts a k x k kernel into k' x k' rectangles, each of which has one parameter a channel.
+/// Used for both axes, it divides a k x k kernel into k' x k' rectangles with one parameter per channel each.
 /// `Display` writes all intervals, `2,2,1,1,1,1,1,2,2`, and `FromStr` reads them back;
 /// [`from_half_text`](Self::from_half_text) reads the half grids that the paper prints.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SharingGrid {
-    /// From the outer edge to the center interval, the latter included. Everything else follows from it.
+    /// From the outer edge to the center interval, inclusive. Everything else follows from it.
     half: Vec<usize>,
     intervals: Vec<usize>,
     offsets: Vec<usize>,
 }
 
 impl SharingGrid {
-    /// The paper's grid (Eq. 2): a fine center of `center` taps, then intervals of `base`, `base`^2, ... taps.
+    /// The paper's grid (Eq. 2): a fine center of `center` taps, then intervals of `base`, `base`^2, ...
+    /// taps.
     ///
-    /// The paper prints no rule for what does not fit; all grids it prints agree with clipping the outermost
-    /// interval to what is left, and so does this: 51 taps with a center of 5 end in 9 where 16 would follow.
+    /// The paper has no rule for a last interval that does not fit; all grids it prints agree with clipping
+    /// the outermost interval to the remaining taps, as here: 51 taps with a center of 5 end in 9 instead of
+    /// 16.
     ///
     /// # Errors
-    /// If `kernel` or `center` is even, `center` is larger than `kernel`, `kernel` is larger than [`MAX_KERNEL`],
-    /// or `base` is below 2.
+    /// If `kernel` or `center` is even, `center` is larger than `kernel`, `kernel` is larger than
+    /// [`MAX_KERNEL`], or `base` is below 2.
     pub fn exponential(kernel: usize, center: usize, base: usize) -> Result<Self, GridError> {
         if base < 2 {
             return Err(GridError::Base { base });
@@ -40,7 +37,8 @@ impl SharingGrid {
         Self::around_center(kernel, center, |ring| base.saturating_pow(ring))
     }
 
-    /// Intervals of one size around a fine center of `center` taps (Table 5, rows 2 and 3), outermost clipped.
+    /// Intervals of one size around a fine center of `center` taps (Table 5, rows 2 and 3); the outermost is
+    /// clipped.
     ///
     /// # Errors
     /// As [`exponential`](Self::exponential), and if `interval` is 0.
@@ -64,7 +62,8 @@ impl SharingGrid {
     /// The last one is the center interval and is not mirrored: `[7, 4, 2, 1, 1, 1]` is a kernel of 31 taps.
     ///
     /// # Errors
-    /// If there is no interval, one is 0, the center one is even, or they add up to more than [`MAX_KERNEL`].
+    /// If the list is empty, an interval is 0, the center one is even, or the kernel is larger than
+    /// [`MAX_KERNEL`].
     pub fn from_half(half: &[usize]) -> Result<Self, GridError> {
         let (&center, side) = half.split_last().ok_or(GridError::NoIntervals)?;
         if half.contains(&0) {
@@ -84,10 +83,10 @@ impl SharingGrid {
         Self::from_half(&parse_list(text)?)
     }
 
-    /// The grid with these k' intervals, all of them from the first tap to the last.
+    /// The grid with these k' intervals, from the first tap to the last.
     ///
     /// # Errors
-    /// If the number of intervals is even, they are not symmetric, and as [`from_half`](Self::from_half).
+    /// If their number is even, they are not symmetric, and as [`from_half`](Self::from_half).
     pub fn from_intervals(intervals: &[usize]) -> Result<Self, GridError> {
         let count = intervals.len();
         if count == 0 {
@@ -104,7 +103,7 @@ impl SharingGrid {
         Self::from_half(&intervals[..=count / 2])
     }
 
-    /// The grid turned inside out: coarse inside, fine outside, the center interval kept in its place.
+    /// The grid turned inside out: coarse inside, fine outside; the center interval stays.
     ///
     /// Half grid `8,4,2,1,1,1` becomes `1,1,2,4,8,1` (Table 5, row 6).
     pub fn reversed(&self) -> Self {
@@ -129,7 +128,7 @@ impl SharingGrid {
         self.kernel() / 2
     }
 
-    /// Side of the square in the middle in which every tap has a parameter of its own.
+    /// Side of the square in the middle in which every tap has its own parameter.
     ///
     /// It is k for a dense grid, and 0 if the center interval has more than 1 tap.
     pub fn center(&self) -> usize {
@@ -164,22 +163,17 @@ impl SharingGrid {
         self.cells() * self.cells()
     }
 
-    /// The k'^2 regions of a k x k kernel with this grid on both axes, row by row.
-    pub fn regions(&self) -> impl Iterator<Item = Region> {
-        regions(self, self)
-    }
-
     /// The interval in which a tap lies, or `None` if `tap` is not below k.
     pub fn interval_of_tap(&self, tap: usize) -> Option<usize> {
         (tap < self.kernel()).then(|| self.offsets.partition_point(|&first| first <= tap) - 1)
     }
 
-    /// The order in which to build sums over runs of all the lengths that occur in this grid.
+    /// The order in which to build sums over runs of all interval lengths of this grid.
     pub fn box_plan(&self) -> BoxPlan {
         BoxPlan::new(&self.intervals)
     }
 
-    /// The grid with this half, which has been checked.
+    /// The grid with this half, which is already checked.
     fn mirrored(half: Vec<usize>) -> Self {
         let intervals: Vec<usize> = half.iter().chain(half.iter().rev().skip(1)).copied().collect();
         let offsets = intervals.iter().scan(0, |sum, &taps| {

@@ -26,6 +26,13 @@ impl Region {
     }
 }
 
+impl SharingGrid {
+    /// The k'^2 regions of a k x k kernel with this grid on both axes, row by row.
+    pub fn regions(&self) -> impl Iterator<Item = Region> {
+        regions(self, self)
+    }
+}
+
 /// The k' * l' regions of a kernel with these grids on its rows and columns, row by row.
 ///
 /// They cover each of the k x l taps exactly once.

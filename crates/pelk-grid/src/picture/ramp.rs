@@ -1,4 +1,4 @@
-//! The colors of regions: a ramp that is even to the eye.
+//! The colors of regions: a perceptually uniform ramp.
 
 use crate::SharingGrid;
 
@@ -11,10 +11,10 @@ pub(super) fn most_taps(grid: &SharingGrid) -> usize {
     longest * longest
 }
 
-/// Dark where a parameter serves one tap, light where it serves the `most`, evenly spaced in the logarithm.
+/// Dark for a parameter of one tap, light for one of `most` taps, evenly spaced in the logarithm.
 ///
-/// The ramp is piecewise straight in Oklab with lightness linear throughout, so equal ratios of taps look equally
-/// far apart (Björn Ottosson, "A perceptual color space for image processing", 2020, for the space).
+/// The ramp is piecewise linear in Oklab (Björn Ottosson, "A perceptual color space for image processing",
+/// 2020), with lightness linear throughout, so equal ratios of taps look equally far apart.
 pub(super) fn color(taps: usize, most: usize) -> String {
     // Lightness, green to red, blue to yellow.
     const DARK: [f64; 3] = [0.36, 0.02, -0.15];

@@ -1,10 +1,10 @@
-//! The page picture: regions as colored rectangles, with rulers and a legend.
+//! The drawing for a page: regions as colored rectangles, with rulers and a legend.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::caption::{headline, subtitle};
 use super::ramp::{HIGHLIGHT, color, most_taps};
-use super::{headline, subtitle};
 use crate::SharingGrid;
 
 /// Side of the square of taps, in pixels.
@@ -19,11 +19,11 @@ const LEGEND: f64 = 664.0;
 const WIDTH: f64 = 880.0;
 /// Height of the card.
 const HEIGHT: f64 = 712.0;
-/// Most lines of the legend; grids with more sizes of regions list some of them.
+/// The largest number of lines of the legend; grids with more sizes of regions list some of them.
 const LEGEND_LINES: usize = 16;
-/// Single taps are drawn where they are at least this wide, in pixels.
+/// Single taps are drawn if they are at least this wide, in pixels.
 const VISIBLE_TAP: f64 = 4.0;
-/// Width of a digit of the rulers, with air around it.
+/// Width of a digit of the rulers, with space around it, in pixels.
 const DIGIT: f64 = 7.5;
 
 const INK: &str = "#1f2430";
@@ -39,9 +39,11 @@ impl fmt::Display for Picture<'_> {
             f,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
              viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
-             font-family=\"system-ui, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif\" fill=\"{INK}\">\n\
+             font-family=\"system-ui, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif\" \
+             fill=\"{INK}\">\n\
              <title>{headline}</title>\n\
-             <rect x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"12\" fill=\"#ffffff\" stroke=\"#d5d9e0\"/>\n\
+             <rect x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"12\" fill=\"#ffffff\" \
+             stroke=\"#d5d9e0\"/>\n\
              <text x=\"{LEFT}\" y=\"44\" font-size=\"18\" font-weight=\"600\">{headline}</text>\n\
              <text x=\"{LEFT}\" y=\"68\" font-size=\"13\" fill=\"{FAINT_INK}\">{subtitle}</text>",
             WIDTH - 1.0,
@@ -154,7 +156,8 @@ fn write_legend(f: &mut fmt::Formatter<'_>, grid: &SharingGrid) -> fmt::Result {
             f,
             "<rect x=\"{LEGEND}\" y=\"{}\" width=\"18\" height=\"18\" rx=\"3\" fill=\"{}\" \
              stroke=\"#00000026\"/>\
-             <text x=\"{shared_by}\" y=\"{y}\">{taps}</text><text x=\"{parameters}\" y=\"{y}\">{count}</text>",
+             <text x=\"{shared_by}\" y=\"{y}\">{taps}</text>\
+             <text x=\"{parameters}\" y=\"{y}\">{count}</text>",
             y - 14.0,
             color(taps, most),
         )?;
@@ -173,8 +176,9 @@ fn write_legend(f: &mut fmt::Formatter<'_>, grid: &SharingGrid) -> fmt::Result {
         y += 34.0;
         writeln!(
             f,
-            "<rect x=\"{}\" y=\"{}\" width=\"16\" height=\"16\" rx=\"2\" fill=\"none\" stroke=\"{HIGHLIGHT}\" \
-             stroke-width=\"2.5\"/><text x=\"{}\" y=\"{y}\" font-size=\"13\">fine center, {side} x {side}</text>",
+            "<rect x=\"{}\" y=\"{}\" width=\"16\" height=\"16\" rx=\"2\" fill=\"none\" \
+             stroke=\"{HIGHLIGHT}\" stroke-width=\"2.5\"/>\
+             <text x=\"{}\" y=\"{y}\" font-size=\"13\">fine center, {side} x {side}</text>",
             LEGEND + 1.0,
             y - 13.0,
             LEGEND + 30.0,

@@ -1,8 +1,8 @@
-//! The terminal picture: regions as a chessboard of half-block characters.
+//! The drawing for a terminal: regions as a checkerboard of half-block characters.
 
 use std::fmt;
 
-use super::{headline, subtitle};
+use super::caption::{headline, subtitle};
 use crate::SharingGrid;
 
 /// Widest line, in characters.
@@ -33,24 +33,24 @@ impl fmt::Display for Picture<'_> {
     }
 }
 
-/// As many intervals as fit, the same number left out at both ends.
+/// The intervals in the middle that fit; the same number is left out at both ends.
 fn middle(intervals: &[usize]) -> &[usize] {
     let skip = intervals.len().saturating_sub(COLUMNS).div_ceil(2);
     &intervals[skip..intervals.len() - skip]
 }
 
-/// Width of the picture when `divisor` taps are drawn as one.
+/// Width of the drawing if `divisor` taps are drawn as one.
 fn width(intervals: &[usize], divisor: usize) -> usize {
     intervals.iter().map(|taps| taps.div_ceil(divisor)).sum()
 }
 
-/// For each drawn tap of an axis, whether the number of its interval is odd.
+/// For each drawn tap of an axis, whether the index of its interval is odd.
 fn pixels(intervals: &[usize], divisor: usize) -> Vec<bool> {
     let runs = intervals.iter().enumerate();
     runs.flat_map(|(index, taps)| std::iter::repeat_n(index % 2 == 1, taps.div_ceil(divisor))).collect()
 }
 
-/// The lengths of the intervals above their columns, where there is room.
+/// The lengths of the intervals above their columns, if they fit.
 fn ruler(intervals: &[usize], divisor: usize) -> String {
     let labels = intervals.iter().map(|taps| {
         let (label, room) = (taps.to_string(), taps.div_ceil(divisor));

@@ -1,4 +1,4 @@
-//! The small picture: regions without rulers and legend, for tables and lists.
+//! The small drawing: regions without rulers and legend, for tables and lists.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ impl fmt::Display for Picture<'_> {
              <rect width=\"{side}\" height=\"{side}\" fill=\"{}\"/>",
             color(1, most)
         )?;
-        // Regions of one tap are the ground, so that a dense kernel is not thousands of elements.
+        // Regions of one tap are the background, so that a dense kernel does not take thousands of elements.
         for region in grid.regions().filter(|region| region.taps() > 1) {
             let color = color(region.taps(), most);
             let [x, y, width, height] = [region.x, region.y, region.width, region.height];
