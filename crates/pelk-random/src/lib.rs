@@ -1,8 +1,8 @@
 //! Random streams keyed by (seed, purpose, epoch, index).
 //!
-//! Whatever is random in training draws from a stream of its own, named by what it is for: the shuffle of an
-//! epoch, the augmentation of one image, the initial values of one parameter. No generator is handed on from
-//! one draw to the next, so results depend neither on the number of workers nor on where a run was resumed.
+//! Everything random in training draws from its own stream, named by its purpose: the shuffle of an epoch,
+//! the augmentation of one image, the initial values of one parameter. No generator is passed from one draw
+//! to the next, so results depend neither on the number of workers nor on where a run was resumed.
 //!
 //! ```
 //! use pelk_random::{Purpose, shuffled, stream};
@@ -20,23 +20,24 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// What a stream is drawn for. Streams of different purposes are independent.
+/// The purpose of a stream. Streams of different purposes are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Purpose {
     /// The order of the samples in an epoch.
     Shuffle = 1,
-    /// The augmentation of one sample; the index is the sample's.
+    /// The augmentation of one sample; the index is that of the sample.
     Augment = 2,
     /// The initial values of one parameter; the index is a hash of its name.
     Init = 3,
     /// Which residual branches are dropped; the index counts forward passes.
     DropPath = 4,
-    /// The composition of one canvas; the index is the canvas's.
+    /// The composition of one canvas; the index is that of the canvas.
     Compose = 5,
-    /// How the images of one batch are mixed; the index is the batch's in its epoch.
+    /// How the images of one batch are mixed; the index is that of the batch in its epoch.
     Mix = 6,
-    /// Which weights of one tensor are present in dynamic sparsity; the epoch counts steps, the index is a hash of its name.
+    /// Which weights of one tensor are present in dynamic sparsity; the epoch counts steps, the index is a
+    /// hash of the tensor's name.
     Sparsity = 7,
     /// Which files are held out as a test set; the index is a hash of a file's name.
     HoldOut = 8,
@@ -51,7 +52,7 @@ pub fn stream(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng
     ChaCha8Rng::from_seed(key)
 }
 
-/// The numbers `0..len` in the order of this epoch.
+/// The numbers `0..len` in the random order of this epoch.
 pub fn shuffled(seed: u64, epoch: u64, len: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..len).collect();
     order.shuffle(&mut stream(seed, Purpose::Shuffle, epoch, 0));
@@ -65,8 +66,8 @@ pub fn name_hash(name: &str) -> u64 {
     })
 }
 
-/// A draw from the normal distribution of mean 0 and deviation `std`, cut off at -2 and +2 as timm's
-/// initializer does (in absolute value, not in deviations).
+/// A draw from the normal distribution of mean 0 and standard deviation `std`, truncated at -2 and +2 as in
+/// timm's initializer (absolute values, not standard deviations).
 pub fn truncated_normal(rng: &mut impl Rng, std: f32) -> f32 {
     loop {
         let draw: f32 = StandardNormal.sample(rng);
