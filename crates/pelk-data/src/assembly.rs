@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn growing(config: LoaderConfig) -> Result<Vec<Result<Batch, DataError>>, DataError> {
-        let labeling = Labeling::Places { stride: 1 };
+        let labeling = Labeling::Pixels { stride: 1 };
         let growing = Growing(Properties { labeling, ..properties() });
         Ok(Loader::new(Arc::new(growing), config)?.collect())
     }

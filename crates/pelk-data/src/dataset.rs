@@ -32,7 +32,7 @@ pub enum Labeling {
     Image,
     /// Each square of an image, from the top left on; sides that are no multiple of the stride end in places without
     /// a label.
-    Places {
+    Pixels {
         /// The side of a square, in pixels, at least 1.
         stride: usize,
     },
@@ -43,7 +43,7 @@ impl Labeling {
     pub fn size(self, [height, width]: [usize; 2]) -> [usize; 2] {
         match self {
             Self::Image => [1, 1],
-            Self::Places { stride } => [height / stride, width / stride],
+            Self::Pixels { stride } => [height / stride, width / stride],
         }
     }
 }
@@ -268,8 +268,8 @@ mod tests {
     #[test]
     fn a_stride_divides_an_image_into_places() {
         assert_eq!(Labeling::Image.size([7, 9]), [1, 1]);
-        assert_eq!(Labeling::Places { stride: 1 }.size([7, 9]), [7, 9]);
-        assert_eq!(Labeling::Places { stride: 4 }.size([8, 15]), [2, 3]);
+        assert_eq!(Labeling::Pixels { stride: 1 }.size([7, 9]), [7, 9]);
+        assert_eq!(Labeling::Pixels { stride: 4 }.size([8, 15]), [2, 3]);
     }
 
     #[test]

@@ -125,7 +125,7 @@ mod tests {
             assert!(text(224, ratio, 3, image).starts_with("evaluation.crop_ratio is"));
         }
         assert!(text(224, 0.875, 5, image).contains("left out for images of 5 channels"));
-        assert!(text(224, 0.875, 3, Labeling::Places { stride: 1 }).contains("left out for this dataset"));
+        assert!(text(224, 0.875, 3, Labeling::Pixels { stride: 1 }).contains("left out for this dataset"));
         assert!(EvaluationTransform::default().validate_for(1, image).is_ok());
     }
 

@@ -29,7 +29,7 @@ pub fn write_ade20k(
     mut on_done: impl FnMut(usize),
 ) -> Result<(), DataError> {
     let folder = folder.as_ref();
-    if dataset.labeling() != (Labeling::Places { stride: 1 }) {
+    if dataset.labeling() != (Labeling::Pixels { stride: 1 }) {
         return Err(DataError::config("labeling", dataset.labeling(), "a label for each pixel"));
     }
     let classes = dataset.classes();
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_the_layout_cannot_hold_is_refused() {
-        let (pixels, names) = (Labeling::Places { stride: 1 }, |count| vec!["a".to_owned(); count]);
+        let (pixels, names) = (Labeling::Pixels { stride: 1 }, |count| vec!["a".to_owned(); count]);
         let write = |labels, classes, labeling| {
             let image_size = Some([1, 2]);
             let properties = Properties::new(1, classes, Normalization::identity(1));

@@ -52,7 +52,7 @@
 //! # let items = Arc::new(ImageDataset::new("an example", [8, 8, 1], vec![200; 640], labels, classes)?);
 //!
 //! let scenes = Arc::new(Scenes::new(items, Split::Train, 1, 100, SceneConfig::default())?);
-//! assert_eq!((scenes.image_size(), scenes.labeling()), (Some([96, 96]), Labeling::Places { stride: 1 }));
+//! assert_eq!((scenes.image_size(), scenes.labeling()), (Some([96, 96]), Labeling::Pixels { stride: 1 }));
 //!
 //! let augmentation = Augmentation { scale: [0.5, 2.0], crop_size: 80, ..Augmentation::none() };
 //! let augmentation = Some(augmentation);

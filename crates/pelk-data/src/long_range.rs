@@ -105,7 +105,7 @@ impl LongRange {
         let statistics = Normalization { mean: vec![0.45; 3], std: vec![0.25; 3] };
         let properties = Properties {
             image_size: Some([SIDE, SIDE]),
-            labeling: Labeling::Places { stride: CELL },
+            labeling: Labeling::Pixels { stride: CELL },
             background: Some(0),
             groups,
             ..Properties::new(3, classes, statistics)

@@ -183,7 +183,7 @@ mod tests {
             let error = text(config, 2, Labeling::Image);
             assert!(error.starts_with(expected) && error.contains("must be"), "{error}");
         }
-        let pixels = Labeling::Places { stride: 1 };
+        let pixels = Labeling::Pixels { stride: 1 };
         assert!(text(BOTH, 2, pixels).starts_with("mixup_alpha is 0.8, but must be 0 for this dataset"));
         let cutmix = MixConfig { mixup_alpha: 0.0, ..BOTH };
         assert!(text(cutmix, 2, pixels).starts_with("cutmix_alpha is 1.0, but must be 0 for this dataset"));

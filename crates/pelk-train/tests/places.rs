@@ -20,7 +20,7 @@ impl Places {
         let statistics = Normalization { mean: vec![0.4], std: vec![0.3] };
         let properties = Properties {
             image_size: Some([8, 8]),
-            labeling: Labeling::Places { stride: 4 },
+            labeling: Labeling::Pixels { stride: 4 },
             background: Some(0),
             groups: ["left", "right"].map(str::to_owned).to_vec(),
             ..Properties::new(1, classes, statistics)

@@ -28,7 +28,7 @@ impl Halves {
         let statistics = Normalization { mean: vec![0.4], std: vec![0.3] };
         let properties = Properties {
             image_size: (!differ).then_some([16, 20]),
-            labeling: Labeling::Places { stride: 1 },
+            labeling: Labeling::Pixels { stride: 1 },
             ..Properties::new(1, classes, statistics)
         };
         Arc::new(Halves { differ, unlabeled, properties })

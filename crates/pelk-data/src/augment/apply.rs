@@ -65,7 +65,7 @@ impl Augmentation {
 
         let mut pixels = Pixels::seen(&view, &sample.pixels, channels);
         let (mut labels, mut groups) = match labeling {
-            Labeling::Places { stride: 1 } => {
+            Labeling::Pixels { stride: 1 } => {
                 let groups = &sample.groups;
                 (view.nearest(&sample.labels), if groups.is_empty() { vec![] } else { view.nearest(groups) })
             }
@@ -278,7 +278,7 @@ mod tests {
             let all = (0..500).filter(|&index| {
                 let mut rng = stream(0, Purpose::Augment, 0, index);
                 let normalization = Normalization::identity(1);
-                let labeling = Labeling::Places { stride: 1 };
+                let labeling = Labeling::Pixels { stride: 1 };
                 is_mixed(
                     &augmentation.apply(Level::best(), &mut rng, &sample, labeling, &normalization).labels,
                     0.75,
@@ -343,7 +343,7 @@ mod tests {
         ) {
             let mut rng = stream(seed, Purpose::Augment, 0, 0);
             let sample = mosaic(&mut rng, size);
-            let labeling = Labeling::Places { stride: 1 };
+            let labeling = Labeling::Pixels { stride: 1 };
             prop_assert!(augmentation.validate_for(Some(size), 3, labeling).is_ok());
             let out = augmentation.apply(Level::best(), &mut rng, &sample, labeling, &Normalization::identity(3));
             prop_assert_eq!(Some(out.size), augmentation.output_size(Some(size)));
@@ -367,7 +367,7 @@ mod tests {
             let normalization = Normalization::identity(3);
             let apply = |augmentation: Augmentation| {
                 let mut rng = stream(seed, Purpose::Augment, 0, 1);
-                augmentation.apply(Level::best(), &mut rng, &sample, Labeling::Places { stride: 1 }, &normalization)
+                augmentation.apply(Level::best(), &mut rng, &sample, Labeling::Pixels { stride: 1 }, &normalization)
             };
             let base = Augmentation { crop_size: 32, flip_probability: 0.5, ..Augmentation::none() };
             let plain = apply(base.clone());
@@ -387,7 +387,7 @@ mod tests {
             let groups: Vec<u8> = (0..12).collect();
             let squares = Sample { labels: labels.into(), groups: groups.into(), ..sample };
             let flip = Augmentation { flip_probability: 1.0, ..Augmentation::none() };
-            let labeling = Labeling::Places { stride: 2 };
+            let labeling = Labeling::Pixels { stride: 2 };
             let mut rng = stream(seed, Purpose::Augment, 0, 1);
             let out = flip.apply(Level::best(), &mut rng, &squares, labeling, &Normalization::identity(3));
             prop_assert_eq!(&out.labels, &[3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8]);

@@ -105,7 +105,7 @@ impl Augmentation {
         labeling: Labeling,
     ) -> Result<(), DataError> {
         self.validate()?;
-        if let Labeling::Places { stride } = labeling
+        if let Labeling::Pixels { stride } = labeling
             && stride != 1
         {
             self.validate_stride(stride, image_size)?;
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     const SIZE: Option<[usize; 2]> = Some([6, 5]);
-    const PIXELS: Labeling = Labeling::Places { stride: 1 };
+    const PIXELS: Labeling = Labeling::Pixels { stride: 1 };
 
     #[test]
     fn fields_out_of_range_are_named() {
@@ -234,7 +234,7 @@ mod tests {
         let small = Augmentation { fit: [8, 4], crop_padding: 4, ..none() };
         assert!(text(small, Some([200, 300]), 3, PIXELS).ends_with("images, 4 x 6"));
 
-        let cells = Labeling::Places { stride: 2 };
+        let cells = Labeling::Pixels { stride: 2 };
         for (augmentation, expected) in [
             (Augmentation { fit: [8, 8], ..none() }, "fit is [8, 8], but must be [0, 0]"),
             (Augmentation { scale: [0.5, 1.0], crop_size: 4, ..none() }, "scale is [0.5, 1.0]"),

@@ -162,7 +162,7 @@ impl Coco {
             }
             picture.shapes.push((label, annotation.segmentation));
         }
-        let labeling = Labeling::Places { stride: 1 };
+        let labeling = Labeling::Pixels { stride: 1 };
         let properties = Properties { labeling, ..Properties::new(3, classes, imagenet()) };
         Ok(Coco { path, pictures, properties })
     }

@@ -58,7 +58,7 @@ impl MaskFolder {
             let problem = format!("has no picture of the same name in {}", pictures.display());
             return Err(DataError::layout(mask, problem, "add it, or take the mask away"));
         }
-        let labeling = Labeling::Places { stride: 1 };
+        let labeling = Labeling::Pixels { stride: 1 };
         let properties = Properties { labeling, ..Properties::new(3, classes, imagenet()) };
         Ok(MaskFolder { pairs, coding, properties })
     }

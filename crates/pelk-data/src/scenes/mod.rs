@@ -178,7 +178,7 @@ impl Scenes {
         let statistics = Normalization { mean: vec![0.45; 3], std: vec![0.2; 3] };
         let properties = Properties {
             image_size: Some(config.size),
-            labeling: Labeling::Places { stride: 1 },
+            labeling: Labeling::Pixels { stride: 1 },
             ..Properties::new(3, classes, statistics)
         };
         Ok(Scenes { items, by_class, config, split, seed, len, properties })

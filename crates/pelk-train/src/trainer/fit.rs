@@ -78,7 +78,7 @@ fn check_places(
         let (key, remedy) = match (labeling, &network.config().head) {
             (Labeling::Image, _) => ("model.upernet", "leave it out, since each image has one class"),
             (_, Head::UperNet(_)) => ("model.upernet", "leave it out, since labels are coarser than pixels"),
-            (Labeling::Places { stride: 1 }, _) => {
+            (Labeling::Pixels { stride: 1 }, _) => {
                 ("model.upernet", "set it, for instance model.upernet.channels=64")
             }
             _ => ("model.stem_stride", "change it or the number of stages"),
@@ -134,7 +134,7 @@ fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
     if let Some(evaluation) = evaluation {
         evaluation.validate_for(test.channels(), test.labeling())?;
     }
-    let any_size = evaluation.is_some() || train.labeling() == (Labeling::Places { stride: 1 });
+    let any_size = evaluation.is_some() || train.labeling() == (Labeling::Pixels { stride: 1 });
     if !any_size && test.image_size() != train.image_size() {
         let size = |data: &Arc<dyn Dataset>| {
             data.image_size().map_or("that vary".into(), |size| format!("{size:?}"))

@@ -71,7 +71,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     let data = datasets::open(&config, args.data.as_deref(), split)?;
     let sheet = match data.labeling() {
         Labeling::Image => by_class(&*data, args.count)?,
-        Labeling::Places { .. } => beside_labels(&*data, args.count)?,
+        Labeling::Pixels { .. } => beside_labels(&*data, args.count)?,
     };
     let default = || Path::new(RUNS).join("data").join(format!("{}-{split}.png", args.task));
     let path = args.out.clone().unwrap_or_else(default);

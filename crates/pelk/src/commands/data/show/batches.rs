@@ -85,7 +85,7 @@ fn row(batch: &Batch, count: usize, data: &dyn Dataset, normalization: &Normaliz
         let labels = &batch.labels[i * places..][..places];
         match data.labeling() {
             Labeling::Image => tiles.push(captioned(&shown, &caption(batch, i, data.classes()))),
-            labeling @ Labeling::Places { .. } => {
+            labeling @ Labeling::Pixels { .. } => {
                 let map = class_map(labeling.size([height, width]), labels);
                 let map = resize(&map, shown.width(), shown.height(), FilterType::Nearest);
                 tiles.extend([shown, map]);
