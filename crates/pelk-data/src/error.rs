@@ -222,7 +222,7 @@ pub enum DataError {
 
     /// An image file is damaged or of an unknown format.
     #[error("{} is damaged or not an image of a known format: download it again or convert it to PNG", path.display())]
-    Picture {
+    DamagedImage {
         /// The file in question.
         path: PathBuf,
         /// The decoder's answer.

@@ -110,7 +110,7 @@ pub use mix::{Mix, MixConfig};
 pub use mnist::{Split, fashion_mnist, mnist};
 pub use name::DatasetName;
 pub use normalize::Normalization;
-pub use picture::{Colors, PictureKind, read_rgb};
+pub use picture::{Colors, ImageKind, read_rgb};
 pub use recognize::recognize;
 pub use rectangle::Rectangle;
 pub use resize::scaled_size;

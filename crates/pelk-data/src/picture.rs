@@ -37,9 +37,9 @@ struct Header {
     bits: u8,
 }
 
-/// What kind of file a picture is, see [`PictureKind::of`].
+/// What kind of file a picture is, see [`ImageKind::of`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PictureKind {
+pub struct ImageKind {
     /// Its format, by content: `JPEG`, `PNG` and so on.
     pub format: &'static str,
     /// What its colors are made of.
@@ -52,7 +52,7 @@ pub struct PictureKind {
     pub named_otherwise: bool,
 }
 
-impl PictureKind {
+impl ImageKind {
     /// Reads what the file says before its pixels.
     ///
     /// # Errors
@@ -170,9 +170,9 @@ fn name(format: ImageFormat) -> &'static str {
     }
 }
 
-/// A [`DataError::Picture`].
+/// A [`DataError::DamagedImage`].
 pub(crate) fn damaged(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> DataError {
-    DataError::Picture { path: path.into(), source: source.into() }
+    DataError::DamagedImage { path: path.into(), source: source.into() }
 }
 
 /// Writes bytes, height x width x channels (1 for gray, 3 for RGB), as a PNG.
@@ -236,7 +236,7 @@ mod tests {
             let path = folder.path().join("cut.png");
             fs::write(&path, &bytes[..len]).unwrap();
             let error = read_rgb(&path).unwrap_err();
-            assert!(matches!(error, DataError::Picture { .. }), "{len}: {error}");
+            assert!(matches!(error, DataError::DamagedImage { .. }), "{len}: {error}");
             assert!(error.to_string().contains("cut.png is damaged"), "{error}");
         }
         assert!(matches!(read_rgb(&folder.path().join("none.png")), Err(DataError::Io { .. })));
@@ -290,10 +290,10 @@ mod tests {
     #[test]
     fn the_kind_of_a_picture_is_told_from_its_header() {
         for (name, _, format, colors, alpha, bits) in GOLDEN {
-            let kind = PictureKind { format, colors, alpha, bits, named_otherwise: false };
-            assert_eq!(PictureKind::of(&fixture(name)).unwrap(), kind, "{name}");
+            let kind = ImageKind { format, colors, alpha, bits, named_otherwise: false };
+            assert_eq!(ImageKind::of(&fixture(name)).unwrap(), kind, "{name}");
         }
-        let kind = PictureKind::of(&fixture("png-in-truth.jpg")).unwrap();
+        let kind = ImageKind::of(&fixture("png-in-truth.jpg")).unwrap();
         assert!(kind.format == "PNG" && kind.named_otherwise);
     }
 
@@ -304,7 +304,7 @@ mod tests {
             let bytes = fs::read(fixture(name)).unwrap();
             for len in 0..bytes.len() {
                 let error = decode(path, &bytes[..len]).unwrap_err();
-                assert!(matches!(error, DataError::Picture { .. }), "{name} {len}: {error}");
+                assert!(matches!(error, DataError::DamagedImage { .. }), "{name} {len}: {error}");
             }
             let more = [&bytes, &[0; 100][..]].concat();
             assert!(decode(path, &more).is_ok(), "what follows the end is nobody's business");

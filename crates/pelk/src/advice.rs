@@ -89,7 +89,7 @@ fn ablation(error: &AblationError) -> Option<&'static str> {
 
 fn data(error: &DataError) -> Option<&'static str> {
     match error {
-        DataError::Picture { .. } => Some("`pelk data check DIR` lists all such files"),
+        DataError::DamagedImage { .. } => Some("`pelk data check DIR` lists all such files"),
         DataError::UnknownDataset { .. } => Some("the configuration key is data.dataset"),
         DataError::AmbiguousIdx { .. } => Some("use --task mnist or --task fashion-mnist"),
         _ => None,

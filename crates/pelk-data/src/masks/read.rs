@@ -199,7 +199,7 @@ mod tests {
             fs::write(&path, &bytes[..len]).unwrap();
             let error = read(&path, [2, 2]).unwrap_err();
             assert!(
-                matches!(&error, DataError::Picture { path: named, .. } if *named == path),
+                matches!(&error, DataError::DamagedImage { path: named, .. } if *named == path),
                 "{len}: {error}"
             );
         }

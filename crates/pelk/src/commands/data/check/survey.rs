@@ -1,7 +1,7 @@
 //! Every sample of a split, read once, and what it was.
 
 use crate::progress::Evaluating;
-use pelk_data::{Colors, Dataset, IGNORED, PictureKind};
+use pelk_data::{Colors, Dataset, IGNORED, ImageKind};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -78,13 +78,13 @@ impl Survey {
         let (pixels, labels) = (hash((sample.size, &sample.pixels)), hash(&sample.labels));
         self.prints.push(Print { pixels, index, labels });
         // What could be read has a kind.
-        if let Some(Ok(kind)) = data.file(index).map(|path| PictureKind::of(&path)) {
+        if let Some(Ok(kind)) = data.file(index).map(|path| ImageKind::of(&path)) {
             self.add_kind(kind);
         }
     }
 
-    fn add_kind(&mut self, kind: PictureKind) {
-        let PictureKind { format, colors, alpha, bits, named_otherwise } = kind;
+    fn add_kind(&mut self, kind: ImageKind) {
+        let ImageKind { format, colors, alpha, bits, named_otherwise } = kind;
         let traits = [
             (true, format),
             (colors == Colors::Gray, "gray"),
