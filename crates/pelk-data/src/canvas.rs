@@ -1,11 +1,11 @@
-//! Pictures composed of the items of another dataset: backgrounds and pasted items.
+//! Images composed of items of another dataset: backgrounds and pasted items.
 
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::resize::{Source, sources};
 
-/// An RGB picture in the making: values on the scale of bytes, row-major.
+/// An RGB image that is being composed: values in 0..255, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Canvas {
     /// Height and width.
@@ -13,18 +13,19 @@ pub(crate) struct Canvas {
     pixels: Vec<[f32; 3]>,
 }
 
-/// A square gray picture that is pasted into a canvas: its brightness, and how much it covers what is behind it.
+/// A square gray image to paste into a canvas; its brightness decides how much it covers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sprite {
     side: usize,
     pixels: Vec<f32>,
 }
 
-/// Sides of the cells of a texture's octaves, in pixels.
+/// Cell sizes of a texture's octaves, in pixels.
 const OCTAVES: [usize; 4] = [48, 24, 12, 6];
 
 impl Canvas {
-    /// A square background of square blocks of random gray with `noise` on it, a deviation on the scale of bytes.
+    /// A square background of blocks of random gray, with noise of this standard deviation on the scale 0 to
+    /// 255.
     pub fn blocks(rng: &mut impl Rng, side: usize, block: usize, noise: f32) -> Canvas {
         let blocks = side.div_ceil(block);
         let gray: Vec<f32> = (0..blocks * blocks).map(|_| 40.0 + 50.0 * rng.random::<f32>()).collect();
@@ -39,9 +40,9 @@ impl Canvas {
         Canvas { size: [side, side], pixels: pixels.collect() }
     }
 
-    /// A background of a random color, 40 to 190, with smooth textures on it: one of random values at the corners of
-    /// square cells for each of [`OCTAVES`], in a color of its own, the finer the weaker. `texture` is the largest
-    /// change of a value by the coarsest, on the scale of bytes.
+    /// A background of a random color, 40 to 190, with smooth textures: for each of [`OCTAVES`] random values
+    /// at the corners of square cells, in a color of its own; finer ones are weaker. `texture` is the largest
+    /// change of a value by the coarsest octave, on the scale 0 to 255.
     pub fn textured(rng: &mut impl Rng, size: [usize; 2], texture: f32) -> Canvas {
         let base = [(); 3].map(|()| 40.0 + 150.0 * rng.random::<f32>());
         let mut pixels = vec![base; size[0] * size[1]];
@@ -51,7 +52,7 @@ impl Canvas {
             let corners = size.map(|side| side.div_ceil(cell) + 1);
             let values: Vec<f32> =
                 (0..corners[0] * corners[1]).map(|_| 2.0 * rng.random::<f32>() - 1.0).collect();
-            // Smooth steps from a corner to the next, without slope at either.
+            // Smooth steps from corner to corner, with slope 0 at both.
             let steps: Vec<f32> = (0..cell)
                 .map(|at| (at as f32 + 0.5) / cell as f32)
                 .map(|part| part * part * (3.0 - 2.0 * part))
@@ -74,7 +75,7 @@ impl Canvas {
         Canvas { size, pixels }
     }
 
-    /// Adds independent noise of the normal distribution with this deviation, on the scale of bytes.
+    /// Adds independent normal noise of this standard deviation, on the scale 0 to 255.
     pub fn add_noise(&mut self, rng: &mut impl Rng, deviation: f32) {
         for value in self.pixels.as_flattened_mut() {
             let normal: f32 = StandardNormal.sample(rng);
@@ -82,8 +83,8 @@ impl Canvas {
         }
     }
 
-    /// Lays a sprite over the canvas with its top left pixel at `corner` (row, column), which may lie outside. Each color
-    /// of it is its brightness, dimmed to three quarters and lifted by 64 so that it stands out from the background, times
+    /// Pastes a sprite with its top left pixel at `corner` (row, column), which may lie outside. Each color
+    /// is the brightness, dimmed to three quarters and raised by 64 to stand out from the background, times
     /// `tint`.
     pub fn paste(&mut self, sprite: &Sprite, corner: [isize; 2], tint: [f32; 3]) {
         for (place, brightness) in sprite.within(corner, self.size) {
@@ -94,14 +95,14 @@ impl Canvas {
         }
     }
 
-    /// The picture as bytes, height x width x 3.
+    /// The image as bytes, height x width x 3.
     pub fn into_bytes(self) -> Vec<u8> {
         self.pixels.as_flattened().iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect()
     }
 }
 
 impl Sprite {
-    /// A square gray image, resized to `side` pixels (bilinear, half-pixel centers) and perhaps mirrored.
+    /// A square gray image, resized to `side` pixels (bilinear, half-pixel centers) and optionally mirrored.
     pub fn new(image: &[u8], size: usize, side: usize, mirrored: bool) -> Sprite {
         let sources: Vec<Source> = sources(size, side, 0..side).collect();
         let mut pixels = Vec::with_capacity(side * side);
@@ -120,7 +121,7 @@ impl Sprite {
         Sprite { side, pixels }
     }
 
-    /// How much a pixel of this brightness covers: the images are black around their item.
+    /// How much a pixel of this brightness covers, 0 to 1: the images are black around their item.
     pub fn cover(brightness: f32) -> f32 {
         (brightness / 40.0).min(1.0)
     }
@@ -135,8 +136,8 @@ impl Sprite {
         &self.pixels
     }
 
-    /// Those of its pixels that lie in a picture of `size` if its top left pixel lies at `corner` (row, column, which may
-    /// lie outside): their place in the picture, row-major, and their brightness.
+    /// Its pixels inside an image of `size`, with its top left pixel at `corner` (row, column), which may lie
+    /// outside: the index of each in the image, row-major, and its brightness.
     pub fn within(
         &self,
         [top, left]: [isize; 2],
@@ -155,8 +156,8 @@ impl Sprite {
         })
     }
 
-    /// The mean cover of the pixels of the `cell` x `cell` square whose first pixel is `corner` (row, column, which may lie
-    /// outside); outside the sprite nothing is covered.
+    /// The mean cover of a `cell` x `cell` square whose first pixel is `corner` (row, column), which may lie
+    /// outside; pixels outside the sprite count as 0.
     pub fn cover_of(&self, [top, left]: [isize; 2], cell: usize) -> f32 {
         let inside = |from: isize| {
             (from.max(0) as usize)..((from + cell as isize).clamp(0, self.side as isize) as usize)
@@ -228,13 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn a_texture_is_smooth_and_as_strong_as_it_is_asked_for() {
+    fn a_texture_is_smooth_and_has_the_given_strength() {
         let make = |texture| Canvas::textured(&mut stream(2, Purpose::Compose, 0, 0), [70, 50], texture);
         let flat = make(0.0).pixels;
         assert!(flat.iter().all(|pixel| *pixel == flat[0]));
         let smooth = make(100.0).pixels;
         let change = |a: &[f32; 3], b: &[f32; 3]| (0..3).map(|i| (a[i] - b[i]).abs()).fold(0.0, f32::max);
-        // The steepest step of a cell of s pixels is 1.5 / s of twice its strength, 100 and 0.7 times less each.
+        // The steepest step of a cell of s pixels is 1.5 / s of twice its strength, 100 and 0.7 times less
+        // each.
         let steepest = 300.0 * (1.0 / 48.0 + 0.7 / 24.0 + 0.49 / 12.0 + 0.343 / 6.0);
         for (place, pixel) in smooth.iter().enumerate() {
             assert!(change(pixel, &flat[0]) <= 100.0 + 70.0 + 49.0 + 34.3);

@@ -1,9 +1,10 @@
-//! A task whose answer lies at a controlled distance, to see how far a network sees ("cue broadcast").
+//! A task whose answer lies at a controlled distance, to test how far a network sees ("cue broadcast").
 //!
-//! A canvas shows eight items of Fashion-MNIST in eight of its 4 x 4 slots. One of them, the cue, is tinted red. The class
-//! of *every* item's cells is that of the cue: an item's own class does not matter, so that the answer must travel from the
-//! cue to the item. Items are measured apart by their distance to the cue in slots (the larger of rows and columns), six
-//! cells each. A network that sees no further than an item's own slot is right by chance, once in four.
+//! A canvas shows eight items of Fashion-MNIST in eight of its 4 x 4 slots. One of them, the cue, is tinted
+//! red. The class of *every* item's cells is that of the cue: an item's own class does not matter, so the
+//! answer must travel from the cue to the item. Items are measured separately by their distance to the cue in
+//! slots (the larger of rows and columns), six cells each. A network that sees only an item's own slot is
+//! right by chance, one time in four.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ const SLOTS: usize = 4;
 const SLOT: usize = 24;
 /// Side of the canvas, in pixels.
 const SIDE: usize = SLOTS * SLOT;
-/// Side of a cell, which has one label, in pixels: the stride of a network's stem.
+/// Side of a cell, in pixels; each cell has one label. It is the stride of a network's stem.
 const CELL: usize = 4;
 /// Cells in a row and in a column.
 const CELLS: usize = SIDE / CELL;
@@ -30,19 +31,19 @@ const ITEMS: usize = 8;
 const SIZES: std::ops::RangeInclusive<usize> = 18..=22;
 /// Side of the background's blocks, in pixels.
 const BLOCK: usize = 12;
-/// Deviation of the background's noise, on the scale of bytes.
+/// Standard deviation of the background's noise, on the scale 0 to 255.
 const NOISE: f32 = 12.0;
-/// What the cue's colors are multiplied by.
+/// Factors on the cue's colors.
 const TINT: [f32; 3] = [1.15, 0.25, 0.25];
-/// Mean cover from which on a cell is an item's.
+/// The mean cover from which on a cell belongs to an item.
 const COVERED: f32 = 0.5;
-/// The classes of items that are told apart well: T-shirt, trouser, sneaker, bag.
+/// Classes that are easy to tell apart: T-shirt, trouser, sneaker, bag.
 const CLASSES: [u32; 4] = [0, 1, 7, 8];
 
-/// Canvases of the long-range task, composed when asked for: 96 x 96 x 3 pixels, 24 x 24 labels.
+/// Canvases of the long-range task, composed on request: 96 x 96 x 3 pixels, 24 x 24 labels.
 ///
-/// Label 0 is background, the others are the four classes. Groups are distances from the cue, `d1` to `d3`; the cue's own
-/// cells and the background are measured in none.
+/// Label 0 is background, the others are the four classes. Groups are distances from the cue, `d1` to `d3`;
+/// the cue's own cells and the background belong to no group.
 #[derive(Debug)]
 pub struct LongRange {
     items: Arc<ImageDataset>,
@@ -54,7 +55,7 @@ pub struct LongRange {
     properties: Properties,
 }
 
-/// An item and its place on the canvas.
+/// An item and its position on the canvas.
 struct Placed {
     sprite: Sprite,
     /// Row and column of the slot.
@@ -70,11 +71,12 @@ struct Layout {
 }
 
 impl LongRange {
-    /// `len` canvases of the items of Fashion-MNIST's `split`. Equal seeds give equal canvases; those for training and for
-    /// testing have neither items nor random draws in common.
+    /// `len` canvases of the items of Fashion-MNIST's `split`. Equal seeds give equal canvases; training and
+    /// test canvases share neither items nor random draws.
     ///
     /// # Errors
-    /// [`DataError::Config`] where `len` is 0, or the items are not Fashion-MNIST's: square, gray, some of each class.
+    /// [`DataError::Config`] if `len` is 0, or the items are not Fashion-MNIST's: square, gray, some of each
+    /// class.
     pub fn new(
         items: Arc<ImageDataset>,
         split: Split,
@@ -101,7 +103,7 @@ impl LongRange {
         let names = CLASSES.iter().map(|&class| items.classes()[class as usize].clone());
         let classes = std::iter::once("background".to_owned()).chain(names).collect();
         let groups = (1..SLOTS).map(|distance| format!("d{distance}")).collect();
-        // The same for every seed, so that networks of different runs see the same.
+        // The same for every seed, so that runs are comparable.
         let statistics = Normalization { mean: vec![0.45; 3], std: vec![0.25; 3] };
         let properties = Properties {
             image_size: Some([SIDE, SIDE]),
@@ -125,7 +127,7 @@ impl LongRange {
             let side = rng.random_range(SIZES);
             let mirrored = rng.random();
             let room = SLOT - side;
-            // The cue lies in the middle of its slot, so that distances to it vary less.
+            // The cue is centered in its slot, so that distances to it vary less.
             let offset = match i {
                 0 => [room / 2; 2],
                 _ => [rng.random_range(0..=room), rng.random_range(0..=room)],

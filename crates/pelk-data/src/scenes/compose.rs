@@ -1,4 +1,4 @@
-//! Where the items of a scene lie, and what is seen of them.
+//! Where the items of a scene lie, and which of their pixels are visible.
 
 use std::ops::Range;
 
@@ -7,51 +7,51 @@ use rand::{Rng, RngExt};
 use crate::Rectangle;
 use crate::canvas::Sprite;
 
-/// Cover from which on a pixel is an item's.
+/// The cover from which on a pixel belongs to an item.
 const COVERED: f32 = 0.5;
-/// The least share of an item's pixels that lies in the picture.
+/// The smallest share of an item's pixels that must lie in the image.
 const INSIDE: f64 = 0.6;
-/// The least share of its square that an item covers: a few are too dark to be seen.
+/// The smallest share of its square that an item must cover: a few items are too dark to be seen.
 const VISIBLE: f64 = 0.1;
-/// Places tried for an item before it is left out.
+/// Positions tried for an item before it is left out.
 const ATTEMPTS: usize = 10;
 
-/// What is seen of one item of a scene.
+/// The visible part of one item of a scene.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
-    /// Its class, a place in the dataset's list.
+    /// Its class, an index into the dataset's list.
     pub class: u32,
-    /// Whether each pixel of the scene is this item's, height x width, row-major: covered by it, by half or more, and by
-    /// no later one.
+    /// Whether each pixel of the scene belongs to this item, height x width, row-major: at least half covered
+    /// by it, and by no later item.
     pub mask: Vec<bool>,
-    /// The smallest rectangle that holds these pixels.
+    /// The bounding box of these pixels.
     pub bounds: Rectangle,
 }
 
-/// An item as it looks.
+/// The look of an item.
 pub(crate) struct Item {
     pub sprite: Sprite,
     pub class: u32,
-    /// A factor of each color.
+    /// A factor on each color.
     pub tint: [f32; 3],
 }
 
-/// An item and its place.
+/// An item and its position.
 pub(crate) struct Placed {
     pub item: Item,
     /// Row and column of its first pixel, which may lie outside.
     pub corner: [isize; 2],
-    /// How many pixels of the picture it covers.
+    /// The number of pixels of the image that it covers.
     covered: usize,
-    /// How many of them later items hide.
+    /// The number of these that later items hide.
     hidden: usize,
 }
 
-/// The items of a scene, from the back to the front.
+/// The items of a scene, from back to front.
 pub(crate) struct Layout {
     size: [usize; 2],
     pub placed: Vec<Placed>,
-    /// The last item that covers each pixel.
+    /// The last item that covers each pixel, by its index in `placed`.
     owners: Vec<Option<usize>>,
 }
 
@@ -61,9 +61,9 @@ impl Layout {
         Layout { size, placed: Vec::new(), owners: vec![None; size[0] * size[1]] }
     }
 
-    /// Lays an item before the others, at the first of ten random places where enough of it is inside and it leaves each
-    /// of the others all but `occlusion` of its pixels; or nowhere. Its square lies between the rows of `shelf`, which
-    /// have room for it, or anywhere.
+    /// Places an item in front of the others, at the first of ten random positions where enough of it is
+    /// inside and where at most a share of `occlusion` of any other item is hidden; or not at all. Its square
+    /// lies within the rows of `shelf`, which are enough for it, or anywhere.
     pub fn place(&mut self, rng: &mut impl Rng, item: Item, shelf: Option<&Range<usize>>, occlusion: f64) {
         let (sprite, side) = (&item.sprite, item.sprite.side());
         let whole =
@@ -71,7 +71,7 @@ impl Layout {
         if (whole as f64) < VISIBLE * (side * side) as f64 {
             return;
         }
-        // As far outside as an item that fills its square may be.
+        // As far outside as an item may lie that fills its square.
         let outside = ((1.0 - INSIDE) * side as f64) as i64;
         let anywhere = |length: usize| -outside..=length as i64 + outside - side as i64;
         for _ in 0..ATTEMPTS {
@@ -109,12 +109,12 @@ impl Layout {
         }
     }
 
-    /// The class of the item that each pixel shows, or 0.
+    /// The class of the item that each pixel shows, or 0 for background.
     pub fn labels(&self) -> Vec<u32> {
         self.owners.iter().map(|owner| owner.map_or(0, |number| self.placed[number].item.class)).collect()
     }
 
-    /// What is seen of each item of which anything is seen.
+    /// The visible parts of all items that are not hidden.
     pub fn instances(&self) -> Vec<Instance> {
         let [height, width] = self.size;
         let instances = self.placed.iter().enumerate().filter(|(_, placed)| placed.hidden < placed.covered);
