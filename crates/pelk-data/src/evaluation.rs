@@ -1,22 +1,23 @@
-//! What happens to an image before a trained network sees it.
+//! How images are prepared for evaluation.
 
 use pelk_simd::Level;
 use serde::{Deserialize, Serialize};
 
-use crate::augment::LONGEST;
 use crate::resample::{CHANNELS, bicubic};
+use crate::resize::LONGEST;
 use crate::{DataError, Labeling, Sample};
 
-/// An image of any size as a square: resized with its ratio kept (bicubic, as PIL), and cut out of the middle.
+/// Makes a square of an image of any size: a resize that keeps the aspect ratio (bicubic, as PIL) and a
+/// center crop.
 ///
-/// It is timm's and torchvision's evaluation, `Resize(int(size / crop_ratio))` and `CenterCrop(size)`.
+/// As timm and torchvision evaluate: `Resize(int(size / crop_ratio))` and `CenterCrop(size)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationTransform {
-    /// The side of the square, in pixels. Default 224.
+    /// Side of the square, in pixels, 1 to 32768. Default 224.
     pub size: usize,
-    /// The square's side as a share of the resized image's shorter one, above 0 and up to 1. With 1 nothing is cut off:
-    /// the whole image is squeezed into the square, as ConvNeXt's recipe does from 384 pixels on. Default 0.875.
+    /// Side of the square as a share of the resized image's shorter side, above 0 and up to 1; 1 squeezes the
+    /// whole image into the square, as ConvNeXt's recipe does from 384 pixels on. Default 0.875.
     pub crop_ratio: f64,
 }
 
@@ -27,10 +28,10 @@ impl Default for EvaluationTransform {
 }
 
 impl EvaluationTransform {
-    /// Checks the ranges of the fields, without regard to any dataset.
+    /// Checks the ranges of the fields, for any dataset.
     ///
     /// # Errors
-    /// [`DataError::Config`] naming the field.
+    /// [`DataError::Config`] with the field.
     pub fn validate(&self) -> Result<(), DataError> {
         if !(1..=LONGEST).contains(&self.size) {
             return Err(DataError::config("evaluation.size", self.size, format!("1 to {LONGEST} pixels")));
@@ -46,32 +47,32 @@ impl EvaluationTransform {
     /// Checks the fields for a dataset of these channels and this labeling.
     ///
     /// # Errors
-    /// [`DataError::Config`] naming the field.
+    /// [`DataError::Config`] with the field.
     pub fn validate_for(&self, channels: usize, labeling: Labeling) -> Result<(), DataError> {
         self.validate()?;
         if labeling != Labeling::Image {
-            let expected = "left out for this dataset, whose labels have places: see `inference` for those";
+            let expected = "left out for this dataset, which has labels per pixel: they would not move along";
             return Err(DataError::config("evaluation", self, expected));
         }
         if !CHANNELS.contains(&channels) {
-            let expected = format!("left out for images of {channels} channels: it knows {CHANNELS:?}");
+            let expected = format!("left out for images of {channels} channels: it supports {CHANNELS:?}");
             return Err(DataError::config("evaluation", self, expected));
         }
         Ok(())
     }
 
-    /// A sample with one class, as [`EvaluationTransform::apply`] makes its image.
+    /// A sample with one class, its image changed by [`EvaluationTransform::apply`].
     pub(crate) fn sample<'a>(&self, level: Level, sample: &Sample<'a>, channels: usize) -> Sample<'a> {
         let pixels = self.apply(level, &sample.pixels, sample.size, channels).into();
         Sample { size: [self.size; 2], pixels, labels: sample.labels.clone(), groups: sample.groups.clone() }
     }
 
-    /// An image of bytes, `size` (height, width) x channels, as bytes of the square, side x side x channels; the same ones on
-    /// every `level`.
+    /// Turns an image of bytes, `size` (height, width) x channels, into the square, side x side x channels.
+    /// The bytes do not depend on `level`.
     ///
     /// # Panics
-    /// When a side is 0, or the length does not fit, or for other channels than [`EvaluationTransform::validate_for`]
-    /// accepts.
+    /// If a side is 0, the length does not fit, or [`EvaluationTransform::validate_for`] refuses the
+    /// channels.
     pub fn apply(&self, level: Level, image: &[u8], size: [usize; 2], channels: usize) -> Vec<u8> {
         assert_eq!(image.len(), size[0] * size[1] * channels, "bytes of an image of {size:?}");
         let whole = size.map(|side| side as f64);
@@ -81,9 +82,9 @@ impl EvaluationTransform {
                 let short = (self.size as f64 / ratio).floor();
                 let shortest = whole[0].min(whole[1]);
                 let resized = whole.map(|side| (short * side / shortest).floor());
-                // Python's rounding: halves go to the even number.
+                // Python's rounding: ties go to the even number.
                 let at = resized.map(|side| ((side - self.size as f64) / 2.0).round_ties_even());
-                // Only what the square shows is computed.
+                // Only the pixels of the square are computed.
                 let scale = [whole[0] / resized[0], whole[1] / resized[1]];
                 let length =
                     |axis: usize| (self.size as f64 * scale[axis]).min(whole[axis] - at[axis] * scale[axis]);
@@ -132,11 +133,13 @@ mod tests {
     proptest! {
         #[test]
         fn images_of_every_size_become_squares(
-            size in [1..60_usize, 1..60_usize], side in 1..40_usize, ratio in 0.05..1.0_f64, channels in 1..5_usize,
+            size in [1..60_usize, 1..60_usize], side in 1..40_usize, ratio in 0.05..1.0_f64,
+            channels in 1..5_usize,
         ) {
             let flat = vec![77; size[0] * size[1] * channels];
             for crop_ratio in [ratio, 1.0] {
-                let out = EvaluationTransform { size: side, crop_ratio }.apply(Level::best(), &flat, size, channels);
+                let transform = EvaluationTransform { size: side, crop_ratio };
+                let out = transform.apply(Level::best(), &flat, size, channels);
                 prop_assert_eq!(out, vec![77; side * side * channels]);
             }
         }

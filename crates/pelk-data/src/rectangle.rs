@@ -1,4 +1,4 @@
-//! Parts of an image, and how random ones are drawn.
+//! Rectangles of an image, and random ones.
 
 use std::ops::Range;
 
@@ -17,27 +17,27 @@ pub struct Rectangle {
     pub width: usize,
 }
 
-/// Rectangles tried for erasing before the image is left alone, timm's number; and crops tried before the last one is
-/// taken, MMSegmentation's.
+/// Draws of a rectangle to erase before the image is left alone, as in timm; and of a crop before the last
+/// one is taken, as in MMSegmentation.
 const ATTEMPTS: usize = 10;
 
 impl Rectangle {
-    /// The whole of an image of this height and width.
+    /// A whole image of this height and width.
     pub fn whole([height, width]: [usize; 2]) -> Self {
         Self { top: 0, left: 0, height, width }
     }
 
-    /// The numbers of its rows.
+    /// Its rows.
     pub fn rows(&self) -> Range<usize> {
         self.top..self.top + self.height
     }
 
-    /// The numbers of its columns.
+    /// Its columns.
     pub fn columns(&self) -> Range<usize> {
         self.left..self.left + self.width
     }
 
-    /// What it holds of an image of rows of `width` pixels of some channels.
+    /// This part of an image that is `width` pixels wide.
     pub(crate) fn cut(&self, image: &[u8], width: usize, channels: usize) -> Vec<u8> {
         let mut part = Vec::with_capacity(self.height * self.width * channels);
         for row in image.chunks_exact(width * channels).skip(self.top).take(self.height) {
@@ -46,11 +46,12 @@ impl Rectangle {
         part
     }
 
-    /// A random rectangle smaller than the image in both directions, or none if [`ATTEMPTS`] draws did not fit.
+    /// A random rectangle smaller than the image in both directions, or `None` if [`ATTEMPTS`] draws did not
+    /// fit.
     ///
-    /// Its share of the image is uniform in `area`, and the logarithm of its height over width uniform between
-    /// those of `min_aspect` and `1 / min_aspect` (Zhong et al., Random Erasing Data Augmentation, algorithm 1,
-    /// with timm's logarithm).
+    /// Its share of the image is uniform in `area`, and the logarithm of its height over width is uniform
+    /// between those of `min_aspect` and `1 / min_aspect` (Zhong et al., Random Erasing Data Augmentation,
+    /// algorithm 1, with timm's logarithm).
     pub(crate) fn draw(
         rng: &mut impl Rng,
         [height, width]: [usize; 2],
@@ -71,8 +72,8 @@ impl Rectangle {
         None
     }
 
-    /// A square of `side` at a random place of the image, or as much of it as the image is high and wide: the first of
-    /// [`ATTEMPTS`] draws that `accept` takes, or else the last.
+    /// A square of `side` at a random position, clipped to the size of the image: the first of [`ATTEMPTS`]
+    /// draws that `accept` takes, else the last.
     pub(crate) fn draw_square(
         rng: &mut impl Rng,
         size: [usize; 2],
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn areas_are_uniform_and_aspects_in_their_logarithm() {
-        // timm's numbers, where all draws fit.
+        // timm's numbers, with an image in which all draws fit.
         let mut rng = stream(0, Purpose::Augment, 0, 0);
         const DRAWS: usize = 4000;
         let (mut areas, mut aspects) = ([0.0; 2], [0.0; 2]);

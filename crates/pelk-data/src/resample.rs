@@ -1,29 +1,29 @@
-//! Images in another size, smoothed as they shrink: the bicubic filter of PIL, to the bit, which classification's recipes resize
-//! with.
+//! Resizing with smoothing: the bicubic filter of PIL, to the bit, with which classification recipes resize.
 //!
-//! Own code, since only what a part needs is computed, and since the library for this (`fast_image_resize` 6.1) subtracts with
-//! overflow, and then reads outside of its buffers, for some parts with fractional bounds, as evaluation cuts them.
+//! Our own code, because it computes only what a part needs, and because the library for this
+//! (`fast_image_resize` 6.1) subtracts with overflow, and then reads outside its buffers, for some parts with
+//! fractional bounds, as evaluation cuts them.
 
 use std::ops::{Range, RangeInclusive};
 
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 
-/// The channels that [`bicubic`] knows.
+/// The numbers of channels that [`bicubic`] supports.
 pub(crate) const CHANNELS: RangeInclusive<usize> = 1..=4;
 
-/// A part of an image, in pixels and parts of them: \[top, left, height, width\].
+/// A part of an image, in fractional pixels: \[top, left, height, width\].
 pub(crate) type Part = [f64; 4];
 
-/// Bits after the point of weights: with 8 of a value and 2 for sums beyond the range, they fill an `i32`.
+/// Fractional bits of weights: with 8 bits of a value and 2 for sums beyond the range, they fill an `i32`.
 const PRECISION: u32 = 32 - 8 - 2;
-/// Pixels on either side of a place that the filter sees, where the image does not shrink.
+/// Radius of the filter, in pixels, if the image does not shrink.
 const REACH: f64 = 2.0;
 
-/// A `part` of an image of bytes, `size` x channels, resized to `to` x channels. What lies in the image outside the part is
-/// seen by the filter at the part's border. The bytes are the same on every level.
+/// A `part` of an image of bytes, `size` x channels, resized to `to` x channels. At the part's border, the
+/// filter sees the pixels of the image outside the part. The bytes do not depend on `level`.
 ///
 /// # Panics
-/// When a side is 0, the channels are not of [`CHANNELS`], or the image is not of its size.
+/// If a side is 0, the channels are not in [`CHANNELS`], or the image's length does not fit its size.
 pub(crate) fn bicubic(
     level: Level,
     image: &[u8],
@@ -50,7 +50,7 @@ fn resized<const CHANNELS: usize>(
     dispatch(level, Resize { image: image.as_chunks::<CHANNELS>().0, width, rows, columns })
 }
 
-/// Plain loops over whole numbers, which the compiler turns into each level's vectors.
+/// Plain loops over integers, which the compiler vectorizes for each level.
 struct Resize<'a, const CHANNELS: usize> {
     image: &'a [[u8; CHANNELS]],
     width: usize,
@@ -61,7 +61,7 @@ struct Resize<'a, const CHANNELS: usize> {
 impl<const CHANNELS: usize> Kernel for Resize<'_, CHANNELS> {
     type Output = Vec<u8>;
 
-    /// Along the rows first, whose values are rounded to bytes, then along the columns.
+    /// Along the rows first, with results rounded to bytes, then along the columns.
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> Vec<u8> {
         let Resize { image, width, rows, columns } = self;
@@ -91,9 +91,11 @@ impl<const CHANNELS: usize> Kernel for Resize<'_, CHANNELS> {
     }
 }
 
-/// Rows that are resized at once, so that pixels below each other make vectors; with AVX-512 on an AMD EPYC, 16 take a tenth longer.
+/// Rows that are resized together, so that pixels in a column form vectors; with AVX-512 on an AMD EPYC, 16
+/// rows take a tenth longer.
 const STRIP: usize = 8;
-/// A column of a strip: its values of the first channel, then of the second and so on, with room for all [`CHANNELS`].
+/// A column of a strip: the values of the first channel, then of the second and so on, with room for all
+/// [`CHANNELS`].
 type Column = [u8; 4 * STRIP];
 
 /// Up to [`STRIP`] rows in their new width, `length` bytes each; `strip` is room for their columns.
@@ -131,7 +133,7 @@ fn along_rows<const CHANNELS: usize>(
     }
 }
 
-/// What sums start from, so that cutting off rounds.
+/// The start of sums, so that truncation rounds.
 const HALF: i32 = 1 << (PRECISION - 1);
 
 #[inline(always)]
@@ -139,17 +141,18 @@ fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
 
-/// Where the values of a resized line come from.
+/// The sources of the values of a resized line.
 struct Taps {
-    /// For each value the first one that it is a sum of, ascending.
+    /// For each value its first source, ascending.
     first: Vec<usize>,
-    /// How many weights each value has, and all weights one after the other, as whole numbers of [`PRECISION`].
+    /// The number of weights of each value, and all weights one after the other, with [`PRECISION`]
+    /// fractional bits.
     counts: Vec<usize>,
     weights: Vec<i32>,
 }
 
 impl Taps {
-    /// Those of the part \[begin, length\] of a line of `from` values that becomes `to` values.
+    /// The sources of the part \[begin, length\] of a line of `from` values that is resized to `to` values.
     fn new(from: usize, [begin, length]: [f64; 2], to: usize) -> Taps {
         let mut taps =
             Taps { first: Vec::with_capacity(to), counts: Vec::with_capacity(to), weights: vec![] };
@@ -177,7 +180,7 @@ impl Taps {
         taps
     }
 
-    /// All sources.
+    /// The range of all sources.
     fn seen(&self) -> Range<usize> {
         let ends = self.first.iter().zip(&self.counts).map(|(first, count)| first + count);
         self.first.first().copied().unwrap_or(0)..ends.max().unwrap_or(0)
@@ -194,7 +197,7 @@ impl Taps {
     }
 }
 
-/// The cubic of Keys (1981) with the parameter -1/2, also known as that of Catmull and Rom.
+/// The cubic of Keys (1981) with the parameter -1/2, also known as Catmull-Rom.
 fn cubic(distance: f64) -> f64 {
     const A: f64 = -0.5;
     match distance.abs() {
@@ -218,8 +221,9 @@ mod tests {
     }
 
     #[test]
-    fn a_ramp_stays_one() {
-        // Far from the border a cubic keeps what is linear: here the pixel at 8 + (x + 1/2) / 4 has 10 times its place.
+    fn a_ramp_stays_a_ramp() {
+        // Far from the border a cubic keeps linear ramps: the pixel at 8 + (x + 1/2) / 4 has 10 times its
+        // position.
         let ramp: Vec<u8> = (0..24).map(|x| 10 * x).collect();
         let out = bicubic(Level::best(), &ramp, [1, 24], 1, [0.0, 8.0, 1.0, 4.0], [1, 16]);
         for (x, value) in out.into_iter().enumerate() {
@@ -231,7 +235,8 @@ mod tests {
     proptest! {
         #[test]
         fn all_levels_give_the_same_bytes(
-            from in [1..40_usize, 1..40_usize], to in [1..30_usize, 1..30_usize], channels in 1..5_usize, seed: u8,
+            from in [1..40_usize, 1..40_usize], to in [1..30_usize, 1..30_usize],
+            channels in 1..5_usize, seed: u8,
         ) {
             let image: Vec<u8> =
                 (0..from[0] * from[1] * channels).map(|i| (i * 97 + usize::from(seed)) as u8).collect();
@@ -244,18 +249,20 @@ mod tests {
 
         #[test]
         fn a_part_is_cut_out_of_the_whole(
-            from in [1..40_usize, 1..40_usize], to in [2..30_usize, 2..30_usize], channels in 1..5_usize, seed: u8,
+            from in [1..40_usize, 1..40_usize], to in [2..30_usize, 2..30_usize],
+            channels in 1..5_usize, seed: u8,
         ) {
             let image: Vec<u8> =
                 (0..from[0] * from[1] * channels).map(|i| (i * 97 + usize::from(seed)) as u8).collect();
-            let whole = bicubic(Level::best(), &image, from, channels, [0.0, 0.0, from[0] as f64, from[1] as f64], to);
+            let resized = |part, to| bicubic(Level::best(), &image, from, channels, part, to);
+            let whole = resized([0.0, 0.0, from[0] as f64, from[1] as f64], to);
             // All rows and columns but the first.
             let scale = [0, 1].map(|axis| from[axis] as f64 / to[axis] as f64);
             let rest = [0, 1].map(|axis| from[axis] as f64 - scale[axis]);
-            let part = bicubic(Level::best(), &image, from, channels, [scale[0], scale[1], rest[0], rest[1]], [to[0] - 1, to[1] - 1]);
+            let part = resized([scale[0], scale[1], rest[0], rest[1]], [to[0] - 1, to[1] - 1]);
             let rows = whole.chunks_exact(to[1] * channels).skip(1);
             let expected: Vec<u8> = rows.flat_map(|row| row[channels..].to_vec()).collect();
-            // Places that are equal but for the last bit of a float may be rounded apart.
+            // Positions that differ in the last bit of a float may round differently.
             prop_assert!(part.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 1));
             let differ = part.iter().zip(&expected).filter(|(a, b)| a != b).count();
             prop_assert!(differ * 100 <= 5 * part.len() + 100, "{} of {}", differ, part.len());

@@ -1,38 +1,42 @@
-//! Images and maps of classes in another size, or a part of them.
+//! Resizing of images (bilinear) and of label maps (nearest), or of a part of them.
 //!
-//! Own code, since only the part that a crop shows is computed, and since libraries smooth what they shrink, which the
-//! resizing that published recipes were tuned with does not.
+//! Our own code, because it computes only the part that a crop shows, and because libraries smooth what they
+//! shrink, unlike the resizing that published recipes were tuned with.
 
 use std::ops::Range;
 
 use crate::Rectangle;
 
-/// Where a value of a resized line comes from.
+/// The longest side that images may be scaled to, in pixels, so that sizes of buffers cannot overflow.
+pub(crate) const LONGEST: usize = 1 << 15;
+
+/// The source of a value of a resized line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Source {
-    /// The two values that it lies between.
+    /// The two values to interpolate between.
     pub between: [usize; 2],
-    /// The share of the second one.
+    /// The weight of the second value.
     pub share: f32,
 }
 
-/// Height and width of an image of `size`, scaled with its ratio kept as far as `factor` times `fit`, the longest and the
-/// shortest side in pixels, allows; with `fit` \[0, 0\] to `factor` times its own size. Rounded as in MMSegmentation.
+/// Height and width of an image of `size`, scaled with its aspect ratio kept to the largest size within
+/// `factor` times `fit`, the limits of the longer and the shorter side in pixels; for `fit` \[0, 0\] to
+/// `factor` times its own size. Rounded as in MMSegmentation.
 pub fn scaled_size(size: [usize; 2], fit: [usize; 2], factor: f64) -> [usize; 2] {
     let sides = [size[0].max(size[1]), size[0].min(size[1])];
     let fit = if fit == [0, 0] { sides } else { fit };
-    // A float's conversion to a whole number cuts off.
+    // Conversion to an integer truncates.
     let ratio = |i: usize| (fit[i] as f64 * factor).trunc().max(1.0) / sides[i] as f64;
     let ratio = ratio(0).min(ratio(1));
     size.map(|side| ((side as f64 * ratio + 0.5) as usize).max(1))
 }
 
-/// The sources of the values `part` of a line of `from` values that is resized to `to` values: linear, with half-pixel
-/// centers, and the border's value beyond it.
+/// The sources of values `part` of a line of `from` values that is resized to `to` values: linear
+/// interpolation with half-pixel centers; the border is repeated.
 pub(crate) fn sources(from: usize, to: usize, part: Range<usize>) -> impl Iterator<Item = Source> {
     part.map(move |at| {
         let place = ((at as f32 + 0.5) * from as f32 / to as f32 - 0.5).clamp(0.0, (from - 1) as f32);
-        // The same size is the same values, also where the place is too large for the rounding of `f32`.
+        // The same size keeps all values, even if positions are too large for the precision of `f32`.
         let first = if from == to { at } else { place as usize };
         let share = if from == to { 0.0 } else { place - first as f32 };
         Source { between: [first, (first + 1).min(from - 1)], share }
@@ -46,12 +50,12 @@ pub(crate) struct View {
     pub from: [usize; 2],
     /// Height and width that the image is resized to, at least 1.
     pub to: [usize; 2],
-    /// The part of the resized image that is seen, within it.
+    /// The visible part of the resized image.
     pub part: Rectangle,
 }
 
 impl View {
-    /// The part seen of an image of bytes, part's height x part's width x channels on the scale 0 to 1.
+    /// The visible part of an image of bytes, height x width x channels, in 0..1.
     pub fn bilinear(&self, image: &[u8], channels: usize) -> Vec<f32> {
         let part = self.part;
         let length = self.from[1] * channels;
@@ -74,7 +78,7 @@ impl View {
         out
     }
 
-    /// The part seen of a map of one value a pixel, part's height x part's width: the value that the middle of each
+    /// The visible part of a map with one value per pixel, height x width: the value that the center of each
     /// pixel falls on.
     pub fn nearest<T: Copy>(&self, map: &[T]) -> Vec<T> {
         let source = |at: usize, axis: usize| (2 * at + 1) * self.from[axis] / (2 * self.to[axis]);

@@ -6,33 +6,22 @@ use pelk_simd::Level;
 use rand::{Rng, RngExt};
 
 use super::color_jitter::jitter;
+use super::config::Augmentation;
+use super::photometric;
 use super::pixels::{Pixels, to_bytes};
-use super::steps::{erase, extend, flip, shift};
-use super::{Augmentation, happens, photometric};
+use super::steps::{erase, happens};
+use super::working::{Augmented, Working};
 use crate::resize::View;
-use crate::{IGNORED, Labeling, NO_GROUP, Normalization, Rectangle, Sample};
-
-/// A sample as a network sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Augmented {
-    /// Height and width of the image, in pixels.
-    pub size: [usize; 2],
-    /// The normalized pixels, height x width x channels, row-major.
-    pub pixels: Vec<f32>,
-    /// The class of each place of [`Labeling::size`], row-major, or [`IGNORED`].
-    pub labels: Vec<u32>,
-    /// The group of each label, where the dataset has groups, or [`NO_GROUP`].
-    pub groups: Vec<u8>,
-}
+use crate::{IGNORED, Labeling, Normalization, Rectangle, Sample};
 
 impl Augmentation {
     /// The changed and normalized sample, of [`Augmentation::output_size`].
     ///
-    /// The sample has as many channels as `normalization`. Results do not depend on `level`. All that is random comes from `rng`, in the loader the
-    /// stream of this sample in this epoch.
+    /// The sample has as many channels as `normalization`. All random numbers come from `rng`, in the loader
+    /// the stream of this sample in this epoch. Results do not depend on `level`.
     ///
     /// # Panics
-    /// When the sample has no pixels, its lengths do not fit its size and `labeling`, or
+    /// If the sample has no pixels, its lengths do not fit its size and `labeling`, or
     /// [`Augmentation::validate_for`] refuses them.
     pub fn apply(
         &self,
@@ -48,95 +37,92 @@ impl Augmentation {
         let square = self.resized_crop.as_ref().map(|crop| crop.apply(level, rng, sample, channels));
         let sample = square.as_ref().unwrap_or(sample);
 
+        let view = self.draw_view(rng, sample);
+        let mut image = Working::seen(&view, sample, labeling, channels);
+        self.shift(rng, &mut image);
+        if happens(rng, self.flip_probability) {
+            image.flip();
+        }
+        image.pixels = self.recolored(level, rng, image.shape(), image.pixels, &normalization.mean);
+        let size = if self.crop_size > 0 { [self.crop_size; 2] } else { image.size };
+        let mut augmented = image.finish(normalization, size);
+        self.erase(rng, channels, &mut augmented);
+        augmented
+    }
+
+    /// The part of the scaled image to show: a random scale, then a random crop.
+    fn draw_view(&self, rng: &mut impl Rng, sample: &Sample<'_>) -> View {
         let factor = match self.scale {
             [1.0, 1.0] => 1.0,
             [least, largest] => least + (largest - least) * rng.random::<f64>(),
         };
         let scaled = self.scaled(sample.size, factor);
-        let mut view = View { from: sample.size, to: scaled, part: Rectangle::whole(scaled) };
-        if self.crop_size > 0 {
-            let accept = |part| {
-                self.crop_max_share >= 1.0
-                    || is_mixed(&View { part, ..view }.nearest(&sample.labels), self.crop_max_share)
-            };
-            view.part = Rectangle::draw_square(rng, scaled, self.crop_size, accept);
+        let whole = View { from: sample.size, to: scaled, part: Rectangle::whole(scaled) };
+        if self.crop_size == 0 {
+            return whole;
         }
-        let size = [view.part.height, view.part.width];
-
-        let mut pixels = Pixels::seen(&view, &sample.pixels, channels);
-        let (mut labels, mut groups) = match labeling {
-            Labeling::Pixels { stride: 1 } => {
-                let groups = &sample.groups;
-                (view.nearest(&sample.labels), if groups.is_empty() { vec![] } else { view.nearest(groups) })
-            }
-            // Nothing moves but by a flip.
-            _ => (sample.labels.to_vec(), sample.groups.to_vec()),
+        let accept = |part| {
+            self.crop_max_share >= 1.0
+                || is_mixed(&View { part, ..whole }.nearest(&sample.labels), self.crop_max_share)
         };
-        let shape = |[height, width]: [usize; 2], channels| [height, width, channels];
+        View { part: Rectangle::draw_square(rng, scaled, self.crop_size, accept), ..whole }
+    }
+
+    /// Takes a random window of the padded image.
+    fn shift(&self, rng: &mut impl Rng, image: &mut Working) {
+        // Drawn in any case, so that the draws that follow do not depend on it.
         let corner = [(); 2].map(|()| rng.random_range(0..=2 * self.crop_padding));
         if self.crop_padding > 0 {
-            let (padding, pad) = (self.padding, self.crop_padding);
-            pixels = pixels.shifted(shape(size, channels), padding, pad, corner);
-            if labeling != Labeling::Image {
-                labels = shift(&labels, shape(size, 1), padding, pad, corner, IGNORED);
-                if !groups.is_empty() {
-                    groups = shift(&groups, shape(size, 1), padding, pad, corner, NO_GROUP);
-                }
-            }
+            image.shift(self.padding, self.crop_padding, corner);
         }
-        if happens(rng, self.flip_probability) {
-            pixels.flip(shape(size, channels));
-            let places = shape(labeling.size(size), 1);
-            flip(places, &mut labels);
-            flip(places, &mut groups);
-        }
+    }
+
+    /// Changes the colors. RandAugment and color jitter are defined on bytes, the photometric distortion is
+    /// not.
+    fn recolored(
+        &self,
+        level: Level,
+        rng: &mut impl Rng,
+        shape: [usize; 3],
+        mut pixels: Pixels,
+        mean: &[f32],
+    ) -> Pixels {
         if self.photometric {
             let mut values = pixels.into_values();
-            photometric::distort(rng, channels, &mut values);
+            photometric::distort(rng, shape[2], &mut values);
             pixels = Pixels::Values(values);
         }
-        if self.rand_augment.is_some() || self.color_jitter > 0.0 {
-            // These are defined on bytes.
-            let mut bytes = pixels.into_bytes();
-            if let Some(rand_augment) = &self.rand_augment {
-                rand_augment.apply(
-                    level,
-                    rng,
-                    shape(size, channels),
-                    &mut bytes,
-                    &to_bytes(&normalization.mean),
-                );
-            }
-            if self.color_jitter > 0.0 {
-                jitter(level, rng, self.color_jitter, shape(size, channels), &mut bytes);
-            }
-            pixels = Pixels::Bytes(bytes);
+        if self.rand_augment.is_none() && self.color_jitter == 0.0 {
+            return pixels;
         }
-        let mut pixels = pixels.normalized(normalization);
+        let mut bytes = pixels.into_bytes();
+        if let Some(rand_augment) = &self.rand_augment {
+            rand_augment.apply(level, rng, shape, &mut bytes, &to_bytes(mean));
+        }
+        if self.color_jitter > 0.0 {
+            jitter(level, rng, self.color_jitter, shape, &mut bytes);
+        }
+        Pixels::Bytes(bytes)
+    }
 
-        // On normalized pixels:
-        let whole = if self.crop_size > 0 { [self.crop_size; 2] } else { size };
-        pixels = extend(pixels, shape(size, channels), whole, 0.0);
-        if labeling != Labeling::Image && whole != size {
-            labels = extend(labels, shape(size, 1), whole, IGNORED);
-            if !groups.is_empty() {
-                groups = extend(groups, shape(size, 1), whole, NO_GROUP);
-            }
+    /// Erases a random rectangle of normalized pixels.
+    fn erase(&self, rng: &mut impl Rng, channels: usize, image: &mut Augmented) {
+        if !happens(rng, self.erasing_probability) {
+            return;
         }
-        if happens(rng, self.erasing_probability) {
-            let drawn = Rectangle::draw(rng, whole, self.erasing_area, self.erasing_min_aspect);
-            if let Some(rectangle) = drawn {
-                erase(rng, shape(whole, channels), rectangle, self.erasing_fill, &mut pixels);
-            }
+        let drawn = Rectangle::draw(rng, image.size, self.erasing_area, self.erasing_min_aspect);
+        if let Some(rectangle) = drawn {
+            let shape = [image.size[0], image.size[1], channels];
+            erase(rng, shape, rectangle, self.erasing_fill, &mut image.pixels);
         }
-        Augmented { size: whole, pixels, labels, groups }
     }
 }
 
-/// Whether there are at least two classes, none of which has more than `max_share` of the labels that are not ignored.
+/// Whether there are at least two classes, none with more than `max_share` of the labels that are not
+/// ignored.
 fn is_mixed(labels: &[u32], max_share: f64) -> bool {
     let mut counts = BTreeMap::new();
-    // Neighbors mostly have the same label, so that counting runs is faster than counting labels.
+    // Neighbors mostly have the same label, so counting runs is faster than counting labels.
     for run in labels.chunk_by(|a, b| a == b).filter(|run| run[0] != IGNORED) {
         *counts.entry(run[0]).or_insert(0) += run.len();
     }
@@ -153,6 +139,7 @@ mod tests {
 
     use super::super::{Fill, Padding, RandAugment, ResizedCrop};
     use super::*;
+    use crate::NO_GROUP;
 
     /// An image of 6 x 5 x 2 with one class.
     fn image() -> Sample<'static> {
@@ -209,7 +196,8 @@ mod tests {
         let flips = share(Augmentation { flip_probability: 0.3, ..Augmentation::none() });
         let erasures = share(Augmentation { erasing_probability: 0.3, ..Augmentation::none() });
         let crops = share(Augmentation { crop_padding: 1, ..Augmentation::none() });
-        // Five standard deviations of 2000 draws are 0.05; of the nine places of the crop one is the image itself.
+        // Five standard deviations of 2000 draws are 0.05; of the nine places of the crop one is the image
+        // itself.
         assert!((flips - 0.3).abs() < 0.05, "{flips}");
         assert!((erasures - 0.3).abs() < 0.05, "{erasures}");
         assert!((crops - 8.0 / 9.0).abs() < 0.05, "{crops}");
@@ -286,7 +274,7 @@ mod tests {
             });
             all.count()
         };
-        // 6 of 81 places are accepted: 7% of the first draws, 54% within ten.
+        // 6 of 81 positions are accepted: 7% of the first draws, 54% within ten.
         let counts = (mixed(1.0), mixed(0.75));
         assert!(counts.0 < 70 && (220..320).contains(&counts.1), "{counts:?}");
     }
@@ -296,8 +284,8 @@ mod tests {
         [40 + 30 * label as u8, 250 - 40 * label as u8, 30 + 110 * (label % 3) as u8]
     }
 
-    /// An image of flat rectangles of 6 classes, four to nine pixels wide and high, whose colors say their class; the
-    /// group is the class, too.
+    /// An image of flat rectangles of 6 classes, four to nine pixels wide and high, whose color stands for
+    /// the class; the group is the class, too.
     fn mosaic(rng: &mut impl Rng, size: [usize; 2]) -> Sample<'static> {
         let cells = size.map(|_| rng.random_range(4..10_usize));
         let classes: Vec<u32> = (0..400).map(|_| rng.random_range(0..6)).collect();
@@ -308,8 +296,7 @@ mod tests {
         Sample { size, pixels: pixels.into(), labels: labels.into(), groups: groups.into() }
     }
 
-    /// Pixels whose label or place says that their color is not a single class's: those beside another class or at the
-    /// border.
+    /// Whether the color of a pixel may mix several classes: it lies beside another class or at the border.
     fn is_blended(labels: &[u32], [height, width]: [usize; 2], place: usize, reach: usize) -> bool {
         let (y, x) = (place / width, place % width);
         if y < reach || x < reach || y + reach >= height || x + reach >= width {
@@ -345,16 +332,18 @@ mod tests {
             let sample = mosaic(&mut rng, size);
             let labeling = Labeling::Pixels { stride: 1 };
             prop_assert!(augmentation.validate_for(Some(size), 3, labeling).is_ok());
-            let out = augmentation.apply(Level::best(), &mut rng, &sample, labeling, &Normalization::identity(3));
+            let normalization = Normalization::identity(3);
+            let out = augmentation.apply(Level::best(), &mut rng, &sample, labeling, &normalization);
             prop_assert_eq!(Some(out.size), augmentation.output_size(Some(size)));
             for (place, (&label, pixel)) in out.labels.iter().zip(out.pixels.as_chunks::<3>().0).enumerate() {
                 prop_assert_eq!(pixel == &[0.0; 3], label == IGNORED, "ignored where it is padded");
                 let group = if label == IGNORED { NO_GROUP } else { label as u8 };
                 prop_assert_eq!(out.groups[place], group);
-                // An image is enlarged less than threefold: what lies between two of its pixels is that wide.
+                // Images are enlarged less than threefold, so a blend of two pixels is at most that wide.
                 if label != IGNORED && !is_blended(&out.labels, out.size, place, 3) {
                     for (value, byte) in pixel.iter().zip(color(label)) {
-                        prop_assert!((value * 255.0 - f32::from(byte)).abs() < 0.01, "{label} at {place}: {pixel:?}");
+                        let difference = (value * 255.0 - f32::from(byte)).abs();
+                        prop_assert!(difference < 0.01, "{label} at {place}: {pixel:?}");
                     }
                 }
             }
@@ -367,7 +356,8 @@ mod tests {
             let normalization = Normalization::identity(3);
             let apply = |augmentation: Augmentation| {
                 let mut rng = stream(seed, Purpose::Augment, 0, 1);
-                augmentation.apply(Level::best(), &mut rng, &sample, Labeling::Pixels { stride: 1 }, &normalization)
+                let labeling = Labeling::Pixels { stride: 1 };
+                augmentation.apply(Level::best(), &mut rng, &sample, labeling, &normalization)
             };
             let base = Augmentation { crop_size: 32, flip_probability: 0.5, ..Augmentation::none() };
             let plain = apply(base.clone());
@@ -391,7 +381,8 @@ mod tests {
             let mut rng = stream(seed, Purpose::Augment, 0, 1);
             let out = flip.apply(Level::best(), &mut rng, &squares, labeling, &Normalization::identity(3));
             prop_assert_eq!(&out.labels, &[3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8]);
-            prop_assert!(out.groups.iter().zip(&out.labels).all(|(&group, &label)| u32::from(group) == label));
+            let groups: Vec<u32> = out.groups.iter().map(|&group| u32::from(group)).collect();
+            prop_assert_eq!(groups, out.labels);
         }
     }
 }

@@ -6,8 +6,9 @@ use rand::{Rng, RngExt};
 
 use super::operations::Operation;
 
-/// Changes brightness, contrast and saturation of an image of bytes, `[height, width, channels]` with 1 or 3 channels, in random
-/// order, each by a factor that is uniform in `1 - strength` to `1 + strength`: torchvision's `ColorJitter` without hue.
+/// Changes brightness, contrast and saturation of an image of bytes, `[height, width, channels]` with 1 or 3
+/// channels, in random order, each by a uniform factor of `1 - strength` to `1 + strength`: torchvision's
+/// `ColorJitter` without hue.
 pub(super) fn jitter(
     level: Level,
     rng: &mut impl Rng,
@@ -45,7 +46,7 @@ mod tests {
             range = [range[0].min(out[0]), range[1].max(out[0])];
             sum += f64::from(out[0]) / 4000.0;
         }
-        // Uniform in 60..140, cut off to whole numbers.
+        // Uniform in 60..140, truncated to integers.
         assert!(range[0] <= 61 && range[0] >= 59 && (138..=140).contains(&range[1]), "{range:?}");
         assert!((sum - 99.5).abs() < 1.5, "{sum}");
         assert_eq!(jittered(1, 0.0, &[1, 50, 200], 1), [1, 50, 200]);
@@ -53,7 +54,7 @@ mod tests {
 
     #[test]
     fn the_order_matters_and_changes() {
-        // What is cut off at 255 is lost to the changes that follow.
+        // Values clipped at 255 are lost to later changes.
         let image = [250, 250, 250, 10, 20, 200, 128, 5, 60];
         let outcomes: std::collections::BTreeSet<_> =
             (0..50).map(|seed| jittered(seed, 1.0, &image, 3)).collect();

@@ -1,25 +1,25 @@
-//! The changes that RandAugment and color jitter draw from: those of PIL, on bytes, to the bit.
+//! The operations of RandAugment and color jitter, on bytes, equal to PIL's to the bit.
 
 use pelk_simd::Level;
 
 use super::warp::{Affine, bicubic};
 
-/// A change of an image of bytes, gray or RGB.
+/// An operation on an image of bytes, gray or RGB.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Operation {
-    /// Each channel's values stretched to the whole range.
+    /// Stretches each channel's values to the whole range.
     AutoContrast,
-    /// Each channel's values spread so that all are about as frequent.
+    /// Equalizes each channel's histogram.
     Equalize,
-    /// Light and dark swapped.
+    /// Swaps light and dark.
     Invert,
-    /// Turned about the middle, counter-clockwise, by degrees.
+    /// Rotates about the center, counterclockwise, in degrees.
     Rotate(f64),
-    /// So many of the highest bits kept.
+    /// Keeps this number of high bits.
     Posterize(u32),
-    /// Values from this one on inverted.
+    /// Inverts values from this one on.
     Solarize(u16),
-    /// This much added to values below 128.
+    /// Adds this to values below 128.
     SolarizeAdd(u8),
     /// Saturation: 0 is gray, 1 the image. Leaves a gray image alone.
     Color(f64),
@@ -29,18 +29,19 @@ pub(super) enum Operation {
     Brightness(f64),
     /// Sharpness: 0 is a smoothed image, 1 the image.
     Sharpness(f64),
-    /// Row `y` moved to the left by this times `y`.
+    /// Moves row `y` to the left by this times `y`.
     ShearX(f64),
-    /// Column `x` moved up by this times `x`.
+    /// Moves column `x` up by this times `x`.
     ShearY(f64),
-    /// Moved to the left by this share of the width.
+    /// Moves to the left by this share of the width.
     TranslateX(f64),
-    /// Moved up by this share of the height.
+    /// Moves up by this share of the height.
     TranslateY(f64),
 }
 
 impl Operation {
-    /// Changes an image, `[height, width, channels]` with 1 or 3 channels; `fill` is shown where nothing is left, a value a channel.
+    /// Changes an image, `[height, width, channels]` with 1 or 3 channels; uncovered pixels show `fill`, one
+    /// value per channel.
     pub(super) fn apply(self, level: Level, shape: [usize; 3], pixels: &mut Vec<u8>, fill: &[u8]) {
         let [height, width, channels] = shape;
         let mut warp = |map: Affine| *pixels = bicubic(level, pixels, shape, map, fill);
@@ -93,13 +94,13 @@ impl Operation {
     }
 }
 
-/// The way from `from` (0) to `to` (1), and on beyond; cut off and not rounded, in `f32` as PIL.
+/// Interpolates from `from` (0) to `to` (1), and extrapolates; truncated, not rounded, in `f32` as PIL.
 fn blend(from: u8, to: u8, factor: f64) -> u8 {
     let (from, to) = (f32::from(from), f32::from(to));
     (from + factor as f32 * (to - from)) as u8
 }
 
-/// The brightness of a pixel, in PIL's whole numbers.
+/// The brightness of a pixel, in PIL's integer arithmetic.
 fn luma(pixel: &[u8]) -> u8 {
     match *pixel {
         [red, green, blue] => {
@@ -110,7 +111,7 @@ fn luma(pixel: &[u8]) -> u8 {
     }
 }
 
-/// Replaces the values of each channel by those of a table, made from how often each value occurs.
+/// Maps the values of each channel by a table, which is made from the channel's histogram.
 fn by_channel(channels: usize, pixels: &mut [u8], table: impl Fn(&[u64; 256]) -> [u8; 256]) {
     for channel in 0..channels {
         let mut counts = [0; 256];
@@ -139,7 +140,7 @@ fn stretched(counts: &[u64; 256]) -> [u8; 256] {
     }
 }
 
-/// Spreads the values by their rank. As in PIL, the step leaves out the pixels of the largest value.
+/// Maps values to their rank. As in PIL, the step leaves out the pixels of the largest value.
 fn equalized(counts: &[u64; 256]) -> [u8; 256] {
     let largest = counts.iter().rev().find(|count| **count > 0).copied().unwrap_or(0);
     let step = (counts.iter().sum::<u64>() - largest) / 255;
@@ -154,7 +155,7 @@ fn equalized(counts: &[u64; 256]) -> [u8; 256] {
     })
 }
 
-/// PIL's `SMOOTH`: a pixel's weight is 5/13, that of its eight neighbors 1/13 each. The border stays.
+/// PIL's `SMOOTH`: weight 5/13 for the pixel and 1/13 for each of its eight neighbors. The border stays.
 fn smoothed([height, width, channels]: [usize; 3], pixels: &[u8]) -> Vec<u8> {
     let mut out = pixels.to_vec();
     let row = width * channels;
@@ -162,7 +163,7 @@ fn smoothed([height, width, channels]: [usize; 3], pixels: &[u8]) -> Vec<u8> {
         for at in y * row + channels..((y + 1) * row).saturating_sub(channels) {
             let line = |at: usize| [at - channels, at, at + channels].map(|at| u32::from(pixels[at]));
             let sum: u32 = [at - row, at, at + row].map(line).as_flattened().iter().sum();
-            // Rounded; thirteenths have no halves.
+            // Rounds; thirteenths have no ties.
             out[at] = ((2 * (sum + 4 * u32::from(pixels[at])) + 13) / 26) as u8;
         }
     }

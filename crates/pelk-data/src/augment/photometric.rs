@@ -1,21 +1,21 @@
-//! Random changes of brightness and color, as MMSegmentation's `PhotoMetricDistortion`, without rounding to bytes in
+//! Random brightness and color, as MMSegmentation's `PhotoMetricDistortion` but without rounding to bytes in
 //! between.
 
 use rand::{Rng, RngExt};
 
-use super::happens;
+use super::steps::happens;
 
 /// The probability of each of the four changes.
 const PROBABILITY: f64 = 0.5;
 /// The largest change of brightness up or down, on the scale 0 to 1.
 const BRIGHTNESS: f32 = 32.0 / 255.0;
-/// The least and the largest factor of contrast and of saturation.
+/// The smallest and the largest factor of contrast and of saturation.
 const FACTOR: [f32; 2] = [0.5, 1.5];
 /// The largest turn of the hue to either side, in turns.
 const HUE: f32 = 18.0 / 180.0;
 
-/// Changes the brightness, the contrast, the saturation and the hue of pixels in 0..1, of 1 channel (the first two) or 3.
-/// The contrast changes before the color or after it.
+/// Changes the brightness, contrast, saturation and hue of pixels in 0..1 of 3 channels, or the first two for
+/// other numbers of channels. The contrast changes before the color or after it.
 pub(crate) fn distort(rng: &mut impl Rng, channels: usize, pixels: &mut [f32]) {
     if happens(rng, PROBABILITY) {
         let change = uniform(rng, [-BRIGHTNESS, BRIGHTNESS]);
@@ -51,7 +51,7 @@ fn uniform(rng: &mut impl Rng, [least, largest]: [f32; 2]) -> f32 {
     least + (largest - least) * rng.random::<f32>()
 }
 
-/// Hue in turns, saturation and value of red, green and blue, all in 0..1.
+/// Hue (in turns), saturation and value of an RGB color, all in 0..1.
 fn hsv([r, g, b]: [f32; 3]) -> [f32; 3] {
     let value = r.max(g).max(b);
     let range = value - r.min(g).min(b);
@@ -68,7 +68,7 @@ fn hsv([r, g, b]: [f32; 3]) -> [f32; 3] {
     [sixths / 6.0, range / value, value]
 }
 
-/// The inverse of [`hsv`], for a hue of any number of turns.
+/// The inverse of [`hsv`]; the hue may be any number of turns.
 fn rgb([hue, saturation, value]: [f32; 3]) -> [f32; 3] {
     [5.0, 3.0, 1.0].map(|offset| {
         let place = (offset + hue * 6.0_f32).rem_euclid(6.0);
@@ -140,7 +140,9 @@ mod tests {
         }
 
         #[test]
-        fn pixels_stay_in_range_and_equal_ones_stay_equal(seed: u64, color in [0.0..=1.0_f32, 0.0..=1.0, 0.0..=1.0]) {
+        fn pixels_stay_in_range_and_equal_ones_stay_equal(
+            seed: u64, color in [0.0..=1.0_f32, 0.0..=1.0, 0.0..=1.0],
+        ) {
             let out = distorted(seed, &[color, [0.5, 0.25, 0.0], color].concat(), 3);
             prop_assert!(out.iter().all(|value| (0.0..=1.0).contains(value)), "{out:?}");
             prop_assert_eq!(&out[..3], &out[6..]);

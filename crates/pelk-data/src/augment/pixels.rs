@@ -1,10 +1,10 @@
-//! The values of an image on its way through an augmentation.
+//! The pixels of an image on its way through an augmentation.
 
 use super::steps::{Padding, flip, shift};
 use crate::Normalization;
 use crate::resize::View;
 
-/// Bytes as long as nothing makes fractions of them, which is a quarter of the memory to move.
+/// Bytes until a step needs fractions: they take a quarter of the memory.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Pixels {
     /// As they were stored.
@@ -14,7 +14,7 @@ pub(super) enum Pixels {
 }
 
 impl Pixels {
-    /// What `view` shows of an image of bytes.
+    /// The part of an image of bytes that `view` shows.
     pub(super) fn seen(view: &View, image: &[u8], channels: usize) -> Pixels {
         if view.from == view.to {
             Pixels::Bytes(view.part.cut(image, view.from[1], channels))
@@ -61,11 +61,11 @@ impl Pixels {
         }
     }
 
-    /// Values that are centered and scaled.
+    /// Normalized values.
     pub(super) fn normalized(self, normalization: &Normalization) -> Vec<f32> {
         match self {
             Pixels::Bytes(bytes) => {
-                // One value after the other: 256 are less to compute than an image.
+                // By table: 256 values per channel are less to compute than an image.
                 let channels = normalization.mean.len();
                 let mut table: Vec<f32> =
                     (0..256 * channels).map(|i| to_value((i / channels) as u8)).collect();
@@ -92,7 +92,7 @@ fn to_value(byte: u8) -> f32 {
 
 /// Values in 0..1 as bytes, rounded.
 pub(super) fn to_bytes(values: &[f32]) -> Vec<u8> {
-    // A float's conversion to a byte cuts off, and is done for many at once, which `round` is not.
+    // Conversion to a byte truncates, and is vectorized, which `round` is not.
     values.iter().map(|value| (255.0 * value + 0.5) as u8).collect()
 }
 

@@ -1,29 +1,29 @@
-//! RandAugment: a few random changes of random strength.
+//! RandAugment: a few random operations of random strength.
 
 use pelk_simd::Level;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
-use super::happens;
 use super::operations::Operation;
+use super::steps::happens;
 use crate::DataError;
 
-/// Random changes out of fifteen (Cubuk et al., 2020) with timm's strengths. The default is timm's `rand-m9-mstd0.5-inc1`, of
-/// ConvNeXt's recipe.
+/// Random operations out of fifteen (Cubuk et al., 2020) with timm's strengths. The default is timm's
+/// `rand-m9-mstd0.5-inc1`, as in ConvNeXt's recipe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandAugment {
-    /// The mean strength of a change, 0 to 10. Default 9.
+    /// Mean strength of an operation, 0 to 10. Default 9.
     pub magnitude: f64,
-    /// The deviation of the strength, which is normally distributed and cut off at 0 and 10. Default 0.5.
+    /// Standard deviation of the strength, 0 to 10; strengths are clipped to 0 to 10. Default 0.5.
     pub deviation: f64,
-    /// How many changes are drawn for an image. Default 2.
+    /// Number of operations drawn per image, 0 to 10. Default 2.
     pub layers: usize,
-    /// Whether all changes grow with the strength. Otherwise posterizing and solarizing grow weaker with it, and color,
-    /// contrast, brightness and sharpness go from 0.1 to 1.9 times those of the image. Default yes.
+    /// Whether all operations grow with the strength; if not, posterizing and solarizing weaken with it, and
+    /// color, contrast, brightness and sharpness go from 0.1 to 1.9 times the image's own. Default true.
     pub increasing: bool,
-    /// The probability that a drawn change is made, 0 to 1. Default 0.5.
+    /// Probability that a drawn operation is applied, 0 to 1. Default 0.5.
     pub probability: f64,
 }
 
@@ -35,10 +35,10 @@ impl Default for RandAugment {
 
 /// The largest strength, timm's denominator.
 const STRONGEST: f64 = 10.0;
-/// The most changes: what is left of an image after ten is not worth the time.
+/// The largest number of operations: after ten, too little is left of an image.
 const MOST_LAYERS: usize = 10;
 
-/// The kinds of changes, in timm's order.
+/// The kinds of operations, in timm's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     AutoContrast,
@@ -97,7 +97,7 @@ impl RandAugment {
         Ok(())
     }
 
-    /// Changes an image, `[height, width, channels]` with 1 or 3 channels; `fill` is shown where nothing is left.
+    /// Changes an image, `[height, width, channels]` with 1 or 3 channels; uncovered pixels show `fill`.
     pub(super) fn apply(
         &self,
         level: Level,
@@ -113,7 +113,7 @@ impl RandAugment {
         }
     }
 
-    /// One layer's change, if it is made.
+    /// The operation of one layer, if one is applied.
     fn draw(&self, rng: &mut impl Rng) -> Option<Operation> {
         let kind = KINDS[rng.random_range(0..KINDS.len())];
         if !happens(rng, self.probability) {
@@ -124,7 +124,7 @@ impl RandAugment {
         Some(self.operation(kind, level, happens(rng, 0.5)))
     }
 
-    /// The change of a kind at this level; `negative` is whether those that go both ways go the other way.
+    /// The operation of a kind at this level; `negative` reverses operations that have two directions.
     fn operation(&self, kind: Kind, level: f64, negative: bool) -> Operation {
         let share = level / STRONGEST;
         let signed = |value: f64| if negative { -value } else { value };
@@ -132,7 +132,7 @@ impl RandAugment {
             true => (1.0 + signed(share * 0.9)).max(0.1),
             false => share * 1.8 + 0.1,
         };
-        // Conversions to whole numbers cut off.
+        // Conversions to integers truncate.
         match kind {
             Kind::AutoContrast => Operation::AutoContrast,
             Kind::Equalize => Operation::Equalize,
@@ -242,7 +242,7 @@ mod tests {
             (0..500).filter(|&seed| differs(seed)).count()
         };
         assert_eq!((changed(0, 1.0), changed(2, 0.0)), (0, 0));
-        // One layer is made half of the time, one of two three quarters.
+        // One layer is applied half of the time; at least one of two, three quarters of the time.
         let counts = (changed(1, 0.5), changed(2, 0.5), changed(1, 1.0));
         assert!(
             (200..290).contains(&counts.0) && (320..410).contains(&counts.1) && counts.2 > 450,
@@ -253,14 +253,16 @@ mod tests {
     proptest! {
         #[test]
         fn images_of_every_size_survive_every_operation(
-            height in 1..8_usize, width in 1..8_usize, gray: bool, level in 0.0..=10.0_f64, negative: bool, seed: u64,
+            height in 1..8_usize, width in 1..8_usize, gray: bool, level in 0.0..=10.0_f64, negative: bool,
+            seed: u64,
         ) {
             let shape = [height, width, if gray { 1 } else { 3 }];
             let mut rng = stream(seed, Purpose::Augment, 0, 0);
             let image: Vec<u8> = (0..shape.iter().product()).map(|_| rng.random()).collect();
             for kind in KINDS {
                 for increasing in [false, true] {
-                    let operation = RandAugment { increasing, ..RandAugment::default() }.operation(kind, level, negative);
+                    let rand_augment = RandAugment { increasing, ..RandAugment::default() };
+                    let operation = rand_augment.operation(kind, level, negative);
                     let mut pixels = image.clone();
                     operation.apply(Level::best(), shape, &mut pixels, &FILL[..shape[2]]);
                     prop_assert_eq!(pixels.len(), image.len());

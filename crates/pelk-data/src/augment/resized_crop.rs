@@ -4,19 +4,21 @@ use pelk_simd::Level;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::LONGEST;
 use crate::resample::bicubic;
+use crate::resize::LONGEST;
 use crate::{DataError, Rectangle, Sample};
 
 /// A random part of an image, resized to a square (bicubic, as PIL): torchvision's `RandomResizedCrop`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResizedCrop {
-    /// The side of the square, in pixels. Default 224.
+    /// Side of the square, in pixels, 1 to 32768. Default 224.
     pub size: usize,
-    /// The least and the largest share of the image's area that the part has, above 0 and up to 1. Default 0.08 and 1.
+    /// Smallest and largest share of the image's area that the part covers, above 0 and up to 1. Default 0.08
+    /// and 1.
     pub scale: [f64; 2],
-    /// The least and the largest width over height of the part, of which the logarithm is uniform. Default 3/4 and 4/3.
+    /// Smallest and largest width over height of the part, 1/100 to 100; its logarithm is uniform. Default
+    /// 3/4 and 4/3.
     pub ratio: [f64; 2],
 }
 
@@ -26,9 +28,9 @@ impl Default for ResizedCrop {
     }
 }
 
-/// Parts tried before a central one is taken, torchvision's number.
+/// Draws before a central part is taken, as in torchvision.
 const ATTEMPTS: usize = 10;
-/// The most that a part may be wider than high or higher than wide.
+/// The largest aspect ratio of a part, in either direction.
 const LARGEST_RATIO: f64 = 100.0;
 
 impl ResizedCrop {
@@ -38,18 +40,19 @@ impl ResizedCrop {
         }
         let [least, largest] = self.scale;
         if !(least > 0.0 && least <= largest && largest <= 1.0) {
-            let expected = "two shares of the image, above 0 and up to 1, the smaller first";
+            let expected = "two shares of the image, the smaller first, above 0 and up to 1";
             return Err(DataError::config("resized_crop.scale", self.scale, expected));
         }
         let [least, largest] = self.ratio;
         if !(1.0 / LARGEST_RATIO <= least && least <= largest && largest <= LARGEST_RATIO) {
-            let expected = format!("two ratios from 1/{LARGEST_RATIO} to {LARGEST_RATIO}, the smaller first");
+            let expected =
+                format!("two ratios, the smaller first, from 1/{LARGEST_RATIO} to {LARGEST_RATIO}");
             return Err(DataError::config("resized_crop.ratio", self.ratio, expected));
         }
         Ok(())
     }
 
-    /// A sample with one class, of another size.
+    /// A random part of a sample with one class, resized.
     pub(super) fn apply<'a>(
         &self,
         level: Level,
@@ -61,7 +64,7 @@ impl ResizedCrop {
     }
 
     fn resized<'a>(&self, level: Level, part: Rectangle, sample: &Sample<'a>, channels: usize) -> Sample<'a> {
-        // What lies outside the part is cut off before it is resized, and not seen by the filter.
+        // Cut first, so that the filter does not see pixels outside the part.
         let cut = part.cut(&sample.pixels, sample.size[1], channels);
         let whole = [0.0, 0.0, part.height as f64, part.width as f64];
         let size = [self.size; 2];
@@ -69,11 +72,12 @@ impl ResizedCrop {
         Sample { size, pixels, labels: sample.labels.clone(), groups: sample.groups.clone() }
     }
 
-    /// The first of [`ATTEMPTS`] draws that the image holds, or else as much of its middle as the ratios allow.
+    /// The first of [`ATTEMPTS`] draws that fits into the image, else the largest central part that the
+    /// ratios allow.
     fn draw(&self, rng: &mut impl Rng, [height, width]: [usize; 2]) -> Rectangle {
         let uniform = |rng: &mut dyn Rng, [a, b]: [f64; 2]| a + (b - a) * rng.random::<f64>();
         let logarithms = self.ratio.map(f64::ln);
-        // Python's rounding: halves go to the even number.
+        // Python's rounding: ties go to the even number.
         let side = |length: f64| length.round_ties_even() as usize;
         for _ in 0..ATTEMPTS {
             let area = (height * width) as f64 * uniform(rng, self.scale);
@@ -148,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn what_no_part_fits_gets_its_middle() {
+    fn an_image_that_no_part_fits_into_gives_its_middle() {
         let whole = ResizedCrop { scale: [1.0, 1.0], ..ResizedCrop::default() };
         let draw = |size| whole.draw(&mut stream(0, Purpose::Augment, 0, 0), size);
-        // All parts of so long an image would be higher, or wider, than it is.
+        // Every part of such a long image would be higher, or wider, than the image.
         assert_eq!(draw([100, 1000]), Rectangle { top: 0, left: 433, height: 100, width: 133 });
         assert_eq!(draw([1000, 90]), Rectangle { top: 440, left: 0, height: 120, width: 90 });
         assert_eq!(draw([1, 9]), Rectangle { top: 0, left: 4, height: 1, width: 1 });
@@ -168,7 +172,8 @@ mod tests {
             prop_assert!(part.height > 0 && part.width > 0);
             prop_assert!(part.rows().end <= size[0] && part.columns().end <= size[1]);
             let pixels = vec![9; size[0] * size[1] * channels];
-            let sample = Sample { size, pixels: pixels.into(), labels: vec![3].into(), groups: vec![].into() };
+            let (labels, groups) = (vec![3].into(), vec![].into());
+            let sample = Sample { size, pixels: pixels.into(), labels, groups };
             let out = crop.apply(Level::best(), &mut rng, &sample, channels);
             prop_assert_eq!((out.size, &*out.labels), ([side; 2], &[3][..]));
             prop_assert_eq!(&*out.pixels, &vec![9; side * side * channels][..]);

@@ -1,7 +1,7 @@
 //! The steps of an augmentation, each on the values of one image: height x width x channels, row-major.
 //!
-//! What is random is drawn by [`Augmentation`](crate::Augmentation) or by the erasure; the steps that move values take
-//! the draws as arguments, so that pixels, labels and groups move alike.
+//! [`Augmentation`](crate::Augmentation) draws the random numbers, except the noise of an erasure; the steps
+//! that move values take the draws as arguments, so that pixels, labels and groups move alike.
 
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -9,18 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::Rectangle;
 
-/// What lies outside an image.
+/// Whether an event of this probability happens; always one draw.
+pub(super) fn happens(rng: &mut impl Rng, probability: f64) -> bool {
+    rng.random::<f64>() < probability
+}
+
+/// What is outside an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
     /// Black: the value 0 before normalization, and ignored labels.
     Zero,
-    /// The image mirrored at its border pixels, which are not repeated.
+    /// The image, mirrored at its border pixels, which are not repeated.
     Reflect,
 }
 
 impl Padding {
-    /// Where the value at `at` of a line of `len` pixels padded by `pad < len` on both sides comes from.
+    /// The source of the value at `at` of a line of `len` pixels padded by `pad < len` on both sides.
     fn source(self, at: usize, pad: usize, len: usize) -> Option<usize> {
         match self {
             _ if (pad..pad + len).contains(&at) => Some(at - pad),
@@ -31,8 +36,8 @@ impl Padding {
     }
 }
 
-/// The window of the image's size that starts at `corner` (top, left) of the image padded by `pad` on all sides;
-/// `outside` is what zero padding shows.
+/// The window of the image's size that starts at `corner` (top, left) of the image padded by `pad` on all
+/// sides; zero padding shows `outside`.
 pub(crate) fn shift<T: Copy>(
     image: &[T],
     [height, width, channels]: [usize; 3],
@@ -66,7 +71,8 @@ pub(crate) fn flip<T: Copy>([_, width, channels]: [usize; 3], values: &mut [T]) 
     }
 }
 
-/// The image with `outside` below and to the right of it, so that it has the size `to` (rows, columns), not smaller.
+/// The image padded with `outside` below and on the right to the size `to` (rows, columns), which is not
+/// smaller.
 pub(crate) fn extend<T: Copy>(
     image: Vec<T>,
     [height, width, channels]: [usize; 3],
@@ -89,9 +95,9 @@ pub(crate) fn extend<T: Copy>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fill {
-    /// 0 after normalization, hence the dataset's mean color; timm's `const`.
+    /// 0 after normalization: the dataset's mean color; timm's `const`.
     Constant,
-    /// Noise of the standard normal distribution, drawn for each value; timm's `pixel`.
+    /// Standard normal noise, drawn for each value; timm's `pixel`.
     Pixel,
 }
 

@@ -1,24 +1,23 @@
-//! Which augmentations make sense, and for which data.
+//! Which augmentations make sense, and for which datasets.
 
-use super::Augmentation;
+use super::config::Augmentation;
 use crate::resample::CHANNELS;
+use crate::resize::LONGEST;
 use crate::{DataError, Labeling};
 
-/// The longest side that images may be scaled to, in pixels, so that the sizes of what is allocated cannot overflow.
-pub(crate) const LONGEST: usize = 1 << 15;
 /// The largest factor by which images may be scaled.
 const LARGEST_SCALE: f64 = 16.0;
 
 impl Augmentation {
-    /// Checks the ranges of the fields, without regard to any dataset.
+    /// Checks the ranges of the fields, for any dataset.
     ///
     /// # Errors
-    /// [`DataError::Config`] naming the field.
+    /// [`DataError::Config`] with the field.
     pub fn validate(&self) -> Result<(), DataError> {
         if let Some(crop) = &self.resized_crop {
             crop.validate()?;
             let why =
-                |off: &str| format!("{off} with `resized_crop`, which takes parts of every size already");
+                |off: &str| format!("{off} with `resized_crop`, which already varies size and position");
             if self.fit != [0, 0] {
                 return Err(DataError::config("fit", self.fit, why("[0, 0]")));
             }
@@ -33,19 +32,19 @@ impl Augmentation {
         }
         let [long, short] = self.fit;
         if self.fit != [0, 0] && !(1 <= short && short <= long && long <= LONGEST) {
-            let expected = format!("two sides, the longest first, from 1 to {LONGEST} pixels, or [0, 0]");
+            let expected = format!("two sides, the longer first, from 1 to {LONGEST} pixels, or [0, 0]");
             return Err(DataError::config("fit", self.fit, expected));
         }
         let [least, largest] = self.scale;
         if !(least > 0.0 && least <= largest && largest <= LARGEST_SCALE) {
-            let expected = format!("two factors above 0 and up to {LARGEST_SCALE}, the smaller first");
+            let expected = format!("two factors, the smaller first, above 0 and up to {LARGEST_SCALE}");
             return Err(DataError::config("scale", self.scale, expected));
         }
         if self.crop_size > LONGEST {
             return Err(DataError::config("crop_size", self.crop_size, format!("at most {LONGEST}")));
         }
         if self.scale != [1.0, 1.0] && self.crop_size == 0 {
-            let expected = "at least 1 with `scale`: the images of a batch have one size";
+            let expected = "at least 1 with `scale`: the images of a batch must have one size";
             return Err(DataError::config("crop_size", self.crop_size, expected));
         }
         if !(self.crop_max_share > 0.0 && self.crop_max_share <= 1.0) {
@@ -53,11 +52,11 @@ impl Augmentation {
             return Err(DataError::config("crop_max_share", self.crop_max_share, expected));
         }
         if self.crop_max_share < 1.0 && self.crop_size == 0 {
-            let expected = "1 without `crop_size`, which it chooses among";
+            let expected = "1 without `crop_size`: it selects crops";
             return Err(DataError::config("crop_max_share", self.crop_max_share, expected));
         }
         if self.crop_size > 0 && self.crop_padding > 0 {
-            let expected = "0 with `crop_size`, which moves the image already";
+            let expected = "0 with `crop_size`, which already moves the image";
             return Err(DataError::config("crop_padding", self.crop_padding, expected));
         }
         for (field, probability) in
@@ -77,13 +76,13 @@ impl Augmentation {
         {
             if on && self.color_jitter > 0.0 {
                 let expected =
-                    format!("0 with `{field}`, which changes colors already; timm ignores it there");
+                    format!("0 with `{field}`, which already changes colors; timm ignores it there");
                 return Err(DataError::config("color_jitter", self.color_jitter, expected));
             }
         }
         let [least, largest] = self.erasing_area;
         if !(least > 0.0 && least <= largest && largest <= 1.0) {
-            let expected = "two shares of the image, above 0 and up to 1, the smaller first";
+            let expected = "two shares of the image, the smaller first, above 0 and up to 1";
             return Err(DataError::config("erasing_area", self.erasing_area, expected));
         }
         if !(self.erasing_min_aspect > 0.0 && self.erasing_min_aspect <= 1.0) {
@@ -93,11 +92,11 @@ impl Augmentation {
         Ok(())
     }
 
-    /// Checks the fields for the training images of a dataset, of this height and width (none where images differ in
-    /// them), channels and labeling.
+    /// Checks the fields for training images of this height and width (`None` if they differ in size),
+    /// channels and labeling.
     ///
     /// # Errors
-    /// [`DataError::Config`] naming the field.
+    /// [`DataError::Config`] with the field.
     pub fn validate_for(
         &self,
         image_size: Option<[usize; 2]>,
@@ -115,7 +114,7 @@ impl Augmentation {
             return Err(DataError::config("crop_max_share", self.crop_max_share, expected));
         }
         if labeling != Labeling::Image {
-            let expected = "left out for this dataset, whose labels have places: they would not move along";
+            let expected = "left out for this dataset, which has labels per pixel: they would not move along";
             if let Some(crop) = &self.resized_crop {
                 return Err(DataError::config("resized_crop", crop, expected));
             }
@@ -126,11 +125,11 @@ impl Augmentation {
         if let Some(crop) = &self.resized_crop
             && !CHANNELS.contains(&channels)
         {
-            let expected = format!("left out for images of {channels} channels: it knows {CHANNELS:?}");
+            let expected = format!("left out for images of {channels} channels: it supports {CHANNELS:?}");
             return Err(DataError::config("resized_crop", crop, expected));
         }
         let colors =
-            |off: &str| format!("{off} for images of {channels} channels: it knows gray and color, 1 or 3");
+            |off: &str| format!("{off} for images of {channels} channels: it supports 1 (gray) and 3 (RGB)");
         if let Some(changes) = &self.rand_augment
             && channels != 1
             && channels != 3
@@ -144,8 +143,8 @@ impl Augmentation {
             return Err(DataError::config("photometric", self.photometric, colors("false")));
         }
         let Some([height, width]) = self.output_size(image_size) else {
-            let expected = "at least 1, or `resized_crop` set: the images of this dataset differ in size, those of a batch must \
-                            not";
+            let expected = "at least 1, or `resized_crop` set: images of this dataset differ in size, and \
+                            those of a batch must not";
             return Err(DataError::config("crop_size", self.crop_size, expected));
         };
         if self.crop_padding >= height.min(width) {
@@ -155,10 +154,10 @@ impl Augmentation {
         Ok(())
     }
 
-    /// Refuses what would move pixels to other places than the labels of squares of `stride` pixels.
+    /// Refuses what would move pixels away from the labels of their squares of `stride` pixels.
     fn validate_stride(&self, stride: usize, image_size: Option<[usize; 2]>) -> Result<(), DataError> {
         let why = |off: &str| {
-            format!("{off} for this dataset: it would move pixels away from the labels of their places")
+            format!("{off} for this dataset: it would move pixels away from the labels of their squares")
         };
         if self.fit != [0, 0] {
             return Err(DataError::config("fit", self.fit, why("[0, 0]")));
@@ -243,7 +242,7 @@ mod tests {
             (Augmentation { flip_probability: 0.5, ..none() }, "flip_probability is 0.5, but must be 0"),
         ] {
             let error = text(augmentation, SIZE, 3, cells);
-            assert!(error.starts_with(expected) && error.contains("labels of their places"), "{error}");
+            assert!(error.starts_with(expected) && error.contains("labels of their squares"), "{error}");
         }
         let flip = Augmentation { flip_probability: 0.5, erasing_probability: 1.0, ..none() };
         assert!(flip.validate_for(Some([6, 4]), 3, cells).is_ok(), "columns of whole squares");
@@ -299,7 +298,7 @@ mod tests {
         assert!(text(base(), 2, Labeling::Image).starts_with("rand_augment is"));
         assert!(text(base(), 5, Labeling::Image).starts_with("resized_crop is"));
         let jitter = Augmentation { color_jitter: 0.4, ..Augmentation::none() };
-        assert!(jitter.validate_for(SIZE, 3, PIXELS).is_ok(), "colors may change where labels have places");
+        assert!(jitter.validate_for(SIZE, 3, PIXELS).is_ok(), "colors may change if pixels have labels");
         assert!(
             text(jitter.clone(), 4, PIXELS).starts_with("color_jitter is 0.4, but must be 0 for images of 4")
         );

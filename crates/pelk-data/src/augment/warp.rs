@@ -1,15 +1,16 @@
-//! Images whose pixels move by an affine map, interpolated as PIL's bicubic `transform`.
+//! Affine warps, interpolated as PIL's bicubic `transform`.
 
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 
-/// The place in the source of the pixel at (x, y), both at pixel centers: `a x + b y + c` and `d x + e y + f`.
+/// The source position of the pixel at (x, y), both at pixel centers: `a x + b y + c` and `d x + e y + f`.
 pub(super) type Affine = [f64; 6];
 
-/// The image whose pixels lie at those places of `image`, `[height, width, channels]`; outside it is `fill`, one value a channel.
+/// `image`, `[height, width, channels]`, sampled at the mapped positions; outside it shows `fill`, one value
+/// per channel.
 ///
-/// Interpolates between 4 x 4 pixels by cubics with the slope of the neighbors' difference (the parameter -1, unlike the -1/2
-/// with which PIL resizes); pixels beyond the border repeat it. Values are cut off, not rounded.
-/// The bytes are the same on every level.
+/// Interpolates between 4 x 4 pixels by cubics with the slope of the neighbors' difference (parameter -1,
+/// unlike the -1/2 with which PIL resizes); the border is repeated. Values are truncated, not rounded. The
+/// bytes do not depend on `level`.
 pub(super) fn bicubic(
     level: Level,
     image: &[u8],
@@ -24,7 +25,7 @@ pub(super) fn bicubic(
     }
 }
 
-/// Bytes of a pixel while it is moved, so that its channels make a vector.
+/// Bytes per pixel during the warp: with padding, the channels fill a vector.
 const SLOT: usize = 4;
 
 fn warped<const CHANNELS: usize>(
@@ -41,7 +42,7 @@ fn warped<const CHANNELS: usize>(
     dispatch(level, Warp::<CHANNELS> { image: &pixels, size, map, fill })
 }
 
-/// Plain loops, which the compiler turns into each level's vectors.
+/// Plain loops, which the compiler vectorizes for each level.
 struct Warp<'a, const CHANNELS: usize> {
     image: &'a [[u8; SLOT]],
     size: [usize; 2],
@@ -77,7 +78,7 @@ impl<const CHANNELS: usize> Kernel for Warp<'_, CHANNELS> {
                     }
                 };
                 for (out, value) in out.iter_mut().zip(value) {
-                    // A float's conversion to a byte cuts off, and keeps to the range.
+                    // Conversion to a byte truncates and saturates.
                     *out = value as u8;
                 }
             }
@@ -86,7 +87,8 @@ impl<const CHANNELS: usize> Kernel for Warp<'_, CHANNELS> {
     }
 }
 
-/// The four pixels around a place on a line whose pixels lie `stride` apart, and how far it lies from the second to the third.
+/// The four pixels around a position on a line whose pixels are `stride` apart, and its fraction of the way
+/// from the second to the third.
 #[inline(always)]
 fn neighbors(at: f64, length: usize, stride: usize) -> ([usize; 4], f64) {
     let at = at - 0.5;
@@ -96,8 +98,8 @@ fn neighbors(at: f64, length: usize, stride: usize) -> ([usize; 4], f64) {
     ([pixel(-1), pixel(0), pixel(1), pixel(2)], at - first)
 }
 
-/// The value between four pixels of the row that begins at `row`. Where the place lies on the second, this alone is the same to
-/// the bit: in all shears and shifts along one of the axes.
+/// The value between four pixels of the row that begins at `row`. A position on the second pixel needs only
+/// that one, with the same bits: the case of all shears and shifts along one axis.
 #[inline(always)]
 fn line(image: &[[u8; SLOT]], row: usize, [a, b, c, d]: [usize; 4], at: f64) -> [f64; SLOT] {
     match at {
@@ -139,12 +141,14 @@ mod tests {
     proptest! {
         #[test]
         fn all_levels_give_the_same_bytes(
-            height in 1..20_usize, width in 1..20_usize, gray: bool, map in [-1.5..1.5_f64, -1.5..1.5, -9.0..9.0, -1.5..1.5, -1.5..1.5, -9.0..9.0],
+            height in 1..20_usize, width in 1..20_usize, gray: bool,
+            map in [-1.5..1.5_f64, -1.5..1.5, -9.0..9.0, -1.5..1.5, -1.5..1.5, -9.0..9.0],
             along: bool, seed: u8,
         ) {
             let shape = [height, width, if gray { 1 } else { 3 }];
-            let image: Vec<u8> = (0..shape.iter().product()).map(|i| (i * 97 + usize::from(seed)) as u8).collect();
-            // A map along a row is one of those that need one row alone.
+            let pixels = 0..shape.iter().product();
+            let image: Vec<u8> = pixels.map(|i: usize| (i * 97 + usize::from(seed)) as u8).collect();
+            // A map along a row needs one row only.
             let map = if along { [map[0], map[1], map[2], 0.0, 1.0, 0.0] } else { map };
             let warped = |level| bicubic(level, &image, shape, map, &[1, 2, 3][..shape[2]]);
             let expected = warped(Level::PORTABLE);
