@@ -1,4 +1,5 @@
-//! A photo of ImageNet's usual size on its way into a batch: decoded, cut for a test, changed as ImageNet's recipe does.
+//! A photo of ImageNet's usual size on its way into a batch: decoded, cut for a test, changed as ImageNet's
+//! recipe does.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use image::RgbImage;

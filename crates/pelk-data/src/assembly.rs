@@ -1,4 +1,4 @@
-//! A batch put together from samples.
+//! How a batch is put together from samples.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use pelk_simd::Level;
 
 use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalization, Sample};
 
-/// All that a batch depends on besides its samples' numbers.
+/// Everything that a batch depends on besides the indices of its samples.
 pub(crate) struct Assembly {
     pub level: Level,
     pub dataset: Arc<dyn Dataset>,
     pub normalization: Normalization,
-    /// What comes before the augmentation.
+    /// Runs before the augmentation.
     pub transform: Option<EvaluationTransform>,
     pub augmentation: Augmentation,
     pub mix: MixConfig,
     /// The seed of the run.
     pub seed: u64,
-    /// The epoch, from 0.
+    /// The epoch, counted from 0.
     pub epoch: u64,
 }
 
 impl Assembly {
-    /// Batch `number` of the epoch, of these samples.
+    /// Batch `number` of the epoch, made of these samples.
     pub fn batch(&self, number: usize, indices: &[usize]) -> Result<Batch, DataError> {
         let labeling = self.dataset.labeling();
         let mut size = [0, 0];
@@ -58,7 +58,7 @@ impl Assembly {
     }
 }
 
-/// That the sample is what its dataset says.
+/// Checks that a sample agrees with the properties of its dataset.
 pub(crate) fn check(dataset: &dyn Dataset, index: usize, sample: &Sample<'_>) -> Result<(), DataError> {
     let found = sample.size;
     if found.contains(&0) {
@@ -96,7 +96,7 @@ mod tests {
         Properties::new(1, vec!["only".to_owned()], Normalization::identity(1))
     }
 
-    /// Images that cannot be had: sample 2 is too short, sample 5 panics, sample 6 is too wide.
+    /// A dataset with faults: sample 2 is too short, sample 5 panics, sample 6 is too wide.
     struct Broken(Properties);
 
     impl Dataset for Broken {
@@ -125,7 +125,7 @@ mod tests {
         for (start_batch, step, text) in [
             (0, 2, "sample 2 has 0 values"),
             (3, 5, "batch 5 panicked: sample 5 is cursed"),
-            (6, 6, "sample 6 has 1 x 2 pixels, its dataset says 1 x 1"),
+            (6, 6, "sample 6 has 1 x 2 pixels, but its dataset says 1 x 1"),
         ] {
             let image_size = Some([1, 1]);
             let broken = Broken(Properties { image_size, ..properties() });
@@ -216,7 +216,7 @@ mod tests {
             assert!(image.iter().zip(expected).all(|(value, byte)| *value == f32::from(byte) / 255.0));
         }
         let error = growing(config).unwrap_err().to_string();
-        assert!(error.starts_with("evaluation is") && error.contains("labels have places"), "{error}");
+        assert!(error.starts_with("evaluation is") && error.contains("labels per pixel"), "{error}");
     }
 
     #[test]

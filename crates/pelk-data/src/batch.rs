@@ -1,30 +1,31 @@
-//! Batches, and which samples go into which.
+//! Batches, and which samples each one has.
 
 use ndarray::Array4;
 use pelk_random::shuffled;
 
 use crate::{DataError, Mix};
 
-/// Samples that are processed at once.
+/// Samples that are processed together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// The normalized images, n x height x width x channels, contiguous in this order.
+    /// The normalized images, `[N, H, W, C]`, contiguous in this order.
     pub images: Array4<f32>,
-    /// The classes of the images one after the other, for each of the n images a row-major map of
-    /// [`Labeling::size`](crate::Labeling::size); [`IGNORED`](crate::IGNORED) is neither learned nor measured.
+    /// The labels of the N images one after the other, for each a row-major map of
+    /// [`Labeling::size`](crate::Labeling::size); [`IGNORED`](crate::IGNORED) is neither learned nor
+    /// measured.
     pub labels: Vec<u32>,
-    /// The group of each label, where the dataset has groups.
+    /// The group of each label, if the dataset has groups.
     pub groups: Vec<u8>,
-    /// The `n` numbers of the samples in their dataset.
+    /// The N indices of the samples in their dataset.
     pub indices: Vec<usize>,
-    /// The second labels of the images, where they are mixed.
+    /// The second labels of the images, if they are mixed.
     pub mix: Option<Mix>,
 }
 
 /// The number of batches in an epoch.
 ///
 /// # Errors
-/// [`DataError::Config`] when `batch_size` is 0, or when it exceeds `len` and `drop_last` leaves no batch.
+/// [`DataError::Config`] if `batch_size` is 0, or if it exceeds `len` and `drop_last` leaves no batch.
 pub fn steps_per_epoch(len: usize, batch_size: usize, drop_last: bool) -> Result<usize, DataError> {
     if batch_size == 0 {
         return Err(DataError::config("batch_size", batch_size, "at least 1"));
@@ -47,7 +48,7 @@ pub struct Plan {
 impl Plan {
     /// All of `len` samples in the random order of this `epoch` of the run with this `seed`.
     ///
-    /// The last batch holds what is left, unless `drop_last` leaves out a batch that is not full.
+    /// The last batch may be smaller, unless `drop_last` leaves it out.
     ///
     /// # Errors
     /// As [`steps_per_epoch`].
@@ -62,7 +63,7 @@ impl Plan {
         Ok(Self { order: shuffled(seed, epoch, len), batch_size, steps })
     }
 
-    /// All of `len` samples in their own order; the last batch holds what is left.
+    /// All of `len` samples in their own order; the last batch may be smaller.
     ///
     /// # Errors
     /// As [`steps_per_epoch`].
@@ -76,10 +77,10 @@ impl Plan {
         self.steps
     }
 
-    /// The numbers of the samples in batch `step`, counted from 0.
+    /// The indices of the samples in batch `step`, counted from 0.
     ///
     /// # Panics
-    /// When `step` is not below [`Plan::steps`], as slices do.
+    /// If `step` is not below [`Plan::steps`].
     pub fn indices(&self, step: usize) -> &[usize] {
         assert!(step < self.steps, "batch {step} of {}", self.steps);
         let rest = &self.order[step * self.batch_size..];
@@ -104,7 +105,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_plan_has_every_sample_once(len in 1..300_usize, batch_size in 1..40_usize, seed: u64) {
-            let all = |plan: &Plan| (0..plan.steps()).flat_map(|step| plan.indices(step).to_vec()).collect::<Vec<_>>();
+            let all = |plan: &Plan| -> Vec<_> {
+                (0..plan.steps()).flat_map(|step| plan.indices(step).to_vec()).collect()
+            };
             let ordered: Vec<_> = (0..len).collect();
             prop_assert_eq!(&all(&Plan::sequential(len, batch_size).unwrap()), &ordered);
 

@@ -1,4 +1,4 @@
-//! CIFAR-10 and CIFAR-100 in their binary version: records of labels and three planes of color.
+//! CIFAR-10 and CIFAR-100 in their binary version: records of labels and three color planes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,17 +11,17 @@ const SIDE: usize = 32;
 /// Bytes of an image: the red, the green and the blue plane, row-major.
 const IMAGE: usize = 3 * SIDE * SIDE;
 
-/// What tells the two sets apart.
+/// How the two datasets differ.
 struct Format {
     /// The folder in the published archive.
     folder: &'static str,
     train: &'static [&'static str],
     test: &'static str,
-    /// The file with the classes' names, one a line.
+    /// The file with the names of the classes, one per line.
     names: &'static str,
-    /// How many values the labels of a record have; the last one is the class.
+    /// The number of values of each label of a record; the last label is the class.
     labels: &'static [u32],
-    /// Images in each file of the training set, and in that of the test set.
+    /// Images per file of the training set, and of the test set.
     images: [usize; 2],
     layout: &'static str,
 }
@@ -52,20 +52,22 @@ const HUNDRED: Format = Format {
     layout: "unpack https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz there, the binary version",
 };
 
-/// Loads CIFAR-10 (Krizhevsky, Learning Multiple Layers of Features from Tiny Images; 32 x 32, RGB, 10 classes, 50,000 and
-/// 10,000 images) from the binary version in `folder`, or in `cifar-10-batches-bin` below it.
+/// Loads CIFAR-10 (Krizhevsky, Learning Multiple Layers of Features from Tiny Images; 32 x 32, RGB, 10
+/// classes, 50,000 and 10,000 images) from the binary version in `folder`, or in `cifar-10-batches-bin` below
+/// it.
 ///
-/// The files are `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin`, and `batches.meta.txt` with the classes' names.
+/// The files are `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin`, and `batches.meta.txt` with the
+/// names of the classes.
 ///
 /// # Errors
-/// [`DataError`] naming the file when one is missing, shorter or longer than published, or has a label or a list of names
-/// that does not fit.
+/// [`DataError`] with the file if one is missing, shorter or longer than published, or has a label or a list
+/// of names that does not fit.
 pub fn cifar10(folder: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
     read(folder.as_ref(), split, &TEN)
 }
 
-/// Loads CIFAR-100 (100 classes, otherwise as [`cifar10`]) from the binary version in `folder`, or in `cifar-100-binary`
-/// below it.
+/// Loads CIFAR-100 (100 classes, otherwise as [`cifar10`]) from the binary version in `folder`, or in
+/// `cifar-100-binary` below it.
 ///
 /// The files are `train.bin`, `test.bin`, and `fine_label_names.txt`; labels are the fine ones.
 ///
@@ -87,7 +89,7 @@ fn read(folder: &Path, split: Split, format: &Format) -> Result<ImageDataset, Da
     for file in files {
         let path = folder.join(file);
         let records = records(&path, images, format)?;
-        // Room for what is known to be there, so that the pixels of a set are in memory once.
+        // Reserve the known size, so that no copy of the pixels is made.
         pixels.reserve_exact(files.len() * images * IMAGE - pixels.len());
         for (index, record) in records.chunks_exact(format.labels.len() + IMAGE).enumerate() {
             let (values, planes) = record.split_at(format.labels.len());
@@ -108,7 +110,7 @@ fn read(folder: &Path, split: Split, format: &Format) -> Result<ImageDataset, Da
     ImageDataset::new(&origin, [SIDE, SIDE, 3], pixels, labels, classes)
 }
 
-/// What the system says of a file, or that it is missing and where to get it.
+/// The error of a file that cannot be read; for a missing one, where to get it.
 fn io_error(path: &Path, source: io::Error, format: &Format) -> DataError {
     match source.kind() {
         io::ErrorKind::NotFound => DataError::layout(path, "is missing", format.layout),
@@ -116,7 +118,8 @@ fn io_error(path: &Path, source: io::Error, format: &Format) -> DataError {
     }
 }
 
-/// A file of this many records, the whole of it. Its format has no header: only its length says that it is whole.
+/// Reads a whole file of this many records. The format has no header: only the length tells whether it is
+/// complete.
 fn records(path: &Path, images: usize, format: &Format) -> Result<Vec<u8>, DataError> {
     let expected = (images * (format.labels.len() + IMAGE)) as u64;
     let file = File::open(path).map_err(|source| io_error(path, source, format))?;
@@ -130,7 +133,7 @@ fn records(path: &Path, images: usize, format: &Format) -> Result<Vec<u8>, DataE
     }
 }
 
-/// The names of the classes, one a line; empty lines do not count.
+/// The names of the classes, one per line; empty lines do not count.
 fn classes(path: &Path, format: &Format) -> Result<Vec<String>, DataError> {
     // The names of 100 classes have about 1000 bytes.
     const LONGEST: u64 = 1 << 16;
@@ -154,7 +157,7 @@ mod tests {
     use super::*;
     use crate::Dataset;
 
-    /// The format with two images a file.
+    /// The format with two images per file.
     fn small(format: &Format) -> Format {
         Format { images: [2, 2], ..*format }
     }
@@ -164,7 +167,8 @@ mod tests {
         (image * 100 + plane * 50 + pixel) as u8
     }
 
-    /// A folder with all files of a small set, whose images are numbered over all files, class `n` for image `n`.
+    /// A folder with all files of a small set, whose images are numbered over all files, class `n` for image
+    /// `n`.
     fn folder(format: &Format) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join(format.folder);
@@ -261,7 +265,7 @@ mod tests {
         fs::remove_file(inside.join("data_batch_4.bin")).unwrap();
         let error = read(root.path(), Split::Train, &format).unwrap_err().to_string();
         assert!(error.contains("data_batch_4.bin is missing: unpack"), "{error}");
-        // The published number of images is insisted on.
+        // The published number of images is required.
         let error = cifar10(root.path(), Split::Test).unwrap_err();
         assert!(matches!(error, DataError::Truncated { expected: 30_730_000, .. }), "{error}");
     }

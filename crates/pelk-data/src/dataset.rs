@@ -1,4 +1,4 @@
-//! What a labeled set of images is, and the one that lies in memory.
+//! Labeled images: what a dataset is, and one that is kept in memory.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -12,34 +12,34 @@ pub struct Sample<'a> {
     pub size: [usize; 2],
     /// The pixels, height x width x channels, row-major.
     pub pixels: Cow<'a, [u8]>,
-    /// The class of each place of [`Labeling::size`], row-major, or [`IGNORED`]: one for a whole image.
+    /// The labels, a map of [`Labeling::size`], row-major: each a class or [`IGNORED`].
     pub labels: Cow<'a, [u32]>,
-    /// For each label the number in [`Dataset::groups`] of the group that it is measured in, or [`NO_GROUP`]; empty
-    /// where the set has no groups.
+    /// The group that each label is measured in, an index into [`Dataset::groups`], or [`NO_GROUP`]; empty if
+    /// the dataset has no groups.
     pub groups: Cow<'a, [u8]>,
 }
 
-/// The label of a place that is neither learned nor measured.
+/// The label of a pixel that is neither learned nor measured.
 pub const IGNORED: u32 = u32::MAX;
 
-/// The group of a label that is measured in none.
+/// The group of a label that belongs to no group.
 pub const NO_GROUP: u8 = u8::MAX;
 
-/// What a label is the class of.
+/// What has a label: an image, a square or a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Labeling {
-    /// A whole image.
+    /// The whole image has one.
     Image,
-    /// Each square of an image, from the top left on; sides that are no multiple of the stride end in places without
-    /// a label.
+    /// Every pixel, or every square of `stride` x `stride` pixels, counted from the top left. Pixels beyond
+    /// the last whole square have no label.
     Pixels {
-        /// The side of a square, in pixels, at least 1.
+        /// The side of a square, in pixels, at least 1; 1 for a label per pixel.
         stride: usize,
     },
 }
 
 impl Labeling {
-    /// Rows and columns of the labels of an image of this height and width: 1 x 1 where it has one class.
+    /// Rows and columns of the labels of an image of this height and width; 1 x 1 for [`Labeling::Image`].
     pub fn size(self, [height, width]: [usize; 2]) -> [usize; 2] {
         match self {
             Self::Image => [1, 1],
@@ -51,24 +51,24 @@ impl Labeling {
 /// What all samples of a dataset have in common.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Properties {
-    /// Height and width of every image, in pixels; none where images differ in them.
+    /// Height and width of every image, in pixels; `None` if images differ in size.
     pub image_size: Option<[usize; 2]>,
     /// The channels of every image: 1 for gray, 3 for red, green and blue.
     pub channels: usize,
-    /// What a label is the class of.
+    /// What has a label.
     pub labeling: Labeling,
-    /// The names of the classes, at least 1; a label is a place in this list.
+    /// The names of the classes, at least 1; a label is an index into this list.
     pub classes: Vec<String>,
-    /// The class of places that show nothing to be found: it is learned, but not measured.
+    /// The class of pixels that show no object: it is learned, but not measured.
     pub background: Option<u32>,
-    /// Names of the groups of labels that are measured apart, fewer than [`NO_GROUP`].
+    /// Names of the groups of labels that are measured separately, fewer than [`NO_GROUP`].
     pub groups: Vec<String>,
-    /// Mean and deviation of each channel, to normalize images with.
+    /// Mean and standard deviation of each channel, to normalize images with.
     pub statistics: Normalization,
 }
 
 impl Properties {
-    /// Those of images of these channels that differ in size, each of one of these `classes`, without a background or groups.
+    /// Images of any size with one of `classes` each, without background or groups.
     pub fn new(channels: usize, classes: Vec<String>, statistics: Normalization) -> Self {
         Self {
             image_size: None,
@@ -84,7 +84,7 @@ impl Properties {
 
 /// Labeled images, numbered from 0: what a [`Loader`](crate::Loader) reads, from several threads.
 ///
-/// A set that decodes its images when asked implements this beside [`ImageDataset`].
+/// [`ImageDataset`] keeps its images in memory; others decode or compose them in [`Dataset::sample`].
 pub trait Dataset: Send + Sync {
     /// The number of samples, at least 1.
     fn len(&self) -> usize;
@@ -97,18 +97,18 @@ pub trait Dataset: Send + Sync {
     /// What all samples have in common.
     fn properties(&self) -> &Properties;
 
-    /// Sample `index`, which is below [`Dataset::len`]; always the same one.
+    /// Sample `index`, which is below [`Dataset::len`]; the same one in every call.
     ///
     /// # Errors
-    /// Whatever keeps the sample from being read; the loader hands it on.
+    /// Whatever prevents reading the sample; the loader passes it on.
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError>;
 
-    /// The file that holds the picture of sample `index`, where each has one of its own.
+    /// The file of the image of sample `index`, if each has its own.
     fn file(&self, _index: usize) -> Option<PathBuf> {
         None
     }
 
-    /// What its reader decided without being told, a sentence each: files that it left out, for instance.
+    /// Decisions of the reader that users should know, a sentence each: for instance, files that it left out.
     fn remarks(&self) -> &[String] {
         &[]
     }
@@ -161,8 +161,8 @@ pub struct ImageDataset {
 impl ImageDataset {
     /// The images `pixels` (labels.len() x height x width x channels, row-major) with their labels.
     ///
-    /// `origin` says in errors where the data come from; `shape` is height, width and channels; label `i` means
-    /// `classes[i]`.
+    /// `origin` tells in errors where the data come from; `shape` is height, width and channels; label `i`
+    /// means `classes[i]`.
     ///
     /// # Errors
     /// [`DataError::Empty`], [`DataError::CountMismatch`] or [`DataError::LabelOutsideClasses`].
@@ -206,7 +206,7 @@ impl ImageDataset {
     /// Image `index`: height x width x channels bytes, row-major.
     ///
     /// # Panics
-    /// When `index` is not below [`ImageDataset::len`], as slices do.
+    /// If `index` is not below [`ImageDataset::len`].
     pub fn image(&self, index: usize) -> &[u8] {
         let size = self.shape.iter().product::<usize>();
         &self.pixels[index * size..][..size]
@@ -215,7 +215,7 @@ impl ImageDataset {
     /// The class of image `index`.
     ///
     /// # Panics
-    /// When `index` is not below [`ImageDataset::len`], as slices do.
+    /// If `index` is not below [`ImageDataset::len`].
     pub fn label(&self, index: usize) -> u32 {
         self.labels[index]
     }
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stride_divides_an_image_into_places() {
+    fn a_stride_divides_an_image_into_squares() {
         assert_eq!(Labeling::Image.size([7, 9]), [1, 1]);
         assert_eq!(Labeling::Pixels { stride: 1 }.size([7, 9]), [7, 9]);
         assert_eq!(Labeling::Pixels { stride: 4 }.size([8, 15]), [2, 3]);

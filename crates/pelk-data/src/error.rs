@@ -1,4 +1,4 @@
-//! What can go wrong with data, and what to do about it.
+//! Errors in data: what is wrong, and what would be right.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,16 +8,17 @@ use thiserror::Error;
 
 /// An error in a dataset, in the configuration of its loading, or in a worker that loads it.
 ///
-/// The text names the file, the offending value and what would be right; the cause, if any, is the error's source.
+/// The text names the file, the wrong value and what would be right; the cause, if any, is the error's
+/// source.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// None of the names under which a file is known is in the folder.
+    /// A file is missing from the folder under all of its known names.
     #[error("no file {} in {}: put one of them there", names.join(" or "), folder.display())]
     MissingFile {
         /// The folder that was searched.
         folder: PathBuf,
-        /// The names that were looked for.
+        /// The names under which the file is known.
         names: Vec<String>,
     },
 
@@ -26,7 +27,7 @@ pub enum DataError {
     UnknownDataset {
         /// The name in question.
         found: String,
-        /// The names there are.
+        /// All names.
         known: Vec<&'static str>,
     },
 
@@ -45,23 +46,23 @@ pub enum DataError {
     Io {
         /// The file in question.
         path: PathBuf,
-        /// The operating system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
 
-    /// The compressed stream is cut short, its checksum is wrong or something follows it.
-    #[error("{} is damaged gzip: fetch the file again", path.display())]
+    /// The gzip stream is truncated, its checksum is wrong or something follows it.
+    #[error("{} is a damaged gzip file: download it again", path.display())]
     Gzip {
         /// The file in question.
         path: PathBuf,
-        /// The decoder's answer.
+        /// The decoder's error.
         source: io::Error,
     },
 
-    /// The file starts with other bytes than its format.
+    /// The first bytes of the file are not those of its format.
     #[error(
-        "{} starts with the bytes {found:02x?}, an IDX file of unsigned bytes and rank {} with {expected:02x?}: \
-         put the right file there",
+        "{} starts with the bytes {found:02x?}, but an IDX file of unsigned bytes and rank {} with \
+         {expected:02x?}: put the right file there",
         path.display(), expected[3]
     )]
     BadMagic {
@@ -73,44 +74,44 @@ pub enum DataError {
         expected: [u8; 4],
     },
 
-    /// The file ends before its header or its format says.
-    #[error("{} ends after {found} of {expected} bytes: fetch the file again", path.display())]
+    /// The file is shorter than its header or its format says.
+    #[error("{} ends after {found} of {expected} bytes: download it again", path.display())]
     Truncated {
         /// The file in question.
         path: PathBuf,
-        /// The bytes that it should have, header included and uncompressed.
+        /// The bytes it should have, uncompressed, with the header.
         expected: u64,
         /// The bytes present.
         found: u64,
     },
 
-    /// The file goes on after the end that its header announces or its format fixes.
-    #[error("{} goes on after byte {expected}, where it should end: fetch the file again", path.display())]
+    /// The file is longer than its header or its format says.
+    #[error("{} continues after byte {expected}, where it should end: download it again", path.display())]
     TrailingBytes {
         /// The file in question.
         path: PathBuf,
-        /// The bytes that it should have, header included and uncompressed.
+        /// The bytes it should have, uncompressed, with the header.
         expected: u64,
     },
 
-    /// The header announces more than any dataset of this format holds.
+    /// The header announces more than any dataset of this format has.
     #[error(
-        "the header of {} announces the sizes {sizes:?}, more than the {limit} bytes an IDX file may hold here: \
-         fetch the file again or split it",
+        "the header of {} announces the sizes {sizes:?}, more than the limit of {limit} bytes for an IDX \
+         file: download it again or split it",
         path.display()
     )]
     TooLarge {
         /// The file in question.
         path: PathBuf,
-        /// The sizes announced.
+        /// The announced sizes.
         sizes: Vec<u32>,
         /// The largest number of values that is accepted.
         limit: u64,
     },
 
-    /// The images of a file are not of the dataset's size.
+    /// The images of a file do not have the dataset's size.
     #[error(
-        "{} holds images of {} x {} pixels, this dataset has {} x {}: put the right file there",
+        "{} has images of {} x {} pixels, but this dataset has {} x {}: put the right file there",
         path.display(), found[0], found[1], expected[0], expected[1]
     )]
     WrongDimensions {
@@ -122,7 +123,7 @@ pub enum DataError {
         expected: [usize; 2],
     },
 
-    /// A dataset without images, or of images without pixels.
+    /// A dataset has no images, or images without pixels.
     #[error("{origin} has {images} images of height, width, channels {shape:?}: each must be at least 1")]
     Empty {
         /// Where the dataset comes from.
@@ -135,8 +136,8 @@ pub enum DataError {
 
     /// The number of pixel values is not images x height x width x channels.
     #[error(
-        "{origin} has {found} pixel values, but {images} labels and thus images of height, width, channels {shape:?}: \
-         use the images and the labels of the same set"
+        "{origin} has {found} pixel values, but {images} labels and thus images of height, width, channels \
+         {shape:?}: use the images and the labels of the same set"
     )]
     CountMismatch {
         /// Where the dataset comes from.
@@ -149,7 +150,7 @@ pub enum DataError {
         shape: [usize; 3],
     },
 
-    /// A label names no class.
+    /// A label is not the number of a class.
     #[error(
         "{origin}: the label of image {index} is {label}, but the {classes} classes are numbered from 0: \
          correct the label or name the missing classes"
@@ -165,22 +166,24 @@ pub enum DataError {
         classes: usize,
     },
 
-    /// A sample does not have as many values, labels or groups as its dataset says.
-    #[error("sample {index} has {found} {what}, its dataset says {expected}: correct the dataset's `sample`")]
+    /// A sample has more or fewer values, labels or groups than its dataset says.
+    #[error(
+        "sample {index} has {found} {what}, but its dataset says {expected}: correct the dataset's `sample`"
+    )]
     SampleSize {
         /// The sample in question.
         index: usize,
         /// What was counted: values of pixels, labels or groups.
         what: &'static str,
-        /// How many it has.
+        /// Their number.
         found: usize,
-        /// How many follow from the sample's size and the dataset's channels, labeling and groups.
+        /// The number that follows from the sample's size and the dataset's channels, labeling and groups.
         expected: usize,
     },
 
-    /// A sample is not of the size that its dataset says, or has no pixels.
+    /// A sample does not have the size that its dataset says, or has no pixels.
     #[error(
-        "sample {index} has {} x {} pixels, its dataset says {expected}: correct the dataset's `sample`",
+        "sample {index} has {} x {} pixels, but its dataset says {expected}: correct the dataset's `sample`",
         found[0], found[1]
     )]
     SampleDimensions {
@@ -194,8 +197,8 @@ pub enum DataError {
 
     /// The images of a batch differ in size.
     #[error(
-        "sample {} has {} x {} pixels, sample {} of the same batch {} x {}: set `crop_size` or `resized_crop` of \
-         the augmentation for training, and a batch size of 1 or `evaluation` for evaluation",
+        "sample {} has {} x {} pixels, sample {} of the same batch {} x {}: for training set `crop_size` or \
+         `resized_crop` of the augmentation, for evaluation a batch size of 1 or an evaluation transform",
         indices[0], sizes[0][0], sizes[0][1], indices[1], sizes[1][0], sizes[1][1]
     )]
     MixedSizes {
@@ -205,7 +208,7 @@ pub enum DataError {
         sizes: [[usize; 2]; 2],
     },
 
-    /// A file or folder of a dataset is missing, empty, without its partner, or in the way.
+    /// A file or folder of a dataset is missing, empty, without its counterpart, or in the way.
     #[error("{} {problem}: {remedy}", path.display())]
     Layout {
         /// The file or folder in question.
@@ -221,28 +224,31 @@ pub enum DataError {
     Level(#[from] LevelError),
 
     /// An image file is damaged or of an unknown format.
-    #[error("{} is damaged or not an image of a known format: download it again or convert it to PNG", path.display())]
+    #[error(
+        "{} is damaged or not an image of a known format: download it again or convert it to PNG",
+        path.display()
+    )]
     DamagedImage {
         /// The file in question.
         path: PathBuf,
-        /// The decoder's answer.
+        /// The decoder's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// A mask whose values are not numbers of classes.
+    /// The pixel format of a mask cannot stand for classes.
     #[error("{} is a PNG of {found}: convert it to {expected}", path.display())]
     MaskFormat {
         /// The file in question.
         path: PathBuf,
-        /// What its pixels are.
+        /// Its pixel format.
         found: String,
-        /// What they may be.
+        /// The formats that are accepted.
         expected: &'static str,
     },
 
-    /// A file does not have the size of what it belongs to.
+    /// A file does not have the size of its counterpart.
     #[error(
-        "{} has {} x {} pixels, but {partner} says {} x {}: put files of the same picture there",
+        "{} has {} x {} pixels, but {partner} says {} x {}: put files of the same image there",
         path.display(), found[0], found[1], expected[0], expected[1]
     )]
     PartnerSize {
@@ -250,15 +256,16 @@ pub enum DataError {
         path: PathBuf,
         /// Its height and width.
         found: [usize; 2],
-        /// What it belongs to.
+        /// Its counterpart.
         partner: String,
-        /// The height and width of that.
+        /// The height and width of the counterpart.
         expected: [usize; 2],
     },
 
-    /// A pixel of a mask names no class.
+    /// A pixel of a mask does not stand for a class.
     #[error(
-        "{}: the pixel in row {}, column {} (from 0) has {found}, {expected}: correct the mask or name the class",
+        "{}: the pixel in row {}, column {} (from 0) has {found}, {expected}: correct the mask or name the \
+         class",
         path.display(), at[0], at[1]
     )]
     MaskValue {
@@ -268,11 +275,11 @@ pub enum DataError {
         at: [usize; 2],
         /// Its value or color.
         found: String,
-        /// Which ones there are.
+        /// Which values are known.
         expected: String,
     },
 
-    /// A line of a text file is not of its form.
+    /// A line of a text file has the wrong form.
     #[error("line {line} of {} is `{found}`, but must be {expected}", path.display())]
     Line {
         /// The file in question.
@@ -286,24 +293,27 @@ pub enum DataError {
     },
 
     /// A JSON file cannot be read as annotations.
-    #[error("{} is damaged or holds no annotations of instances in COCO's form: fetch it again", path.display())]
+    #[error(
+        "{} is damaged or has no instance annotations in COCO's format: download it again",
+        path.display()
+    )]
     Json {
         /// The file in question.
         path: PathBuf,
-        /// The reader's answer, with line and column.
+        /// The parser's error, with line and column.
         source: serde_json::Error,
     },
 
-    /// An entry of a file of annotations contradicts another or itself.
+    /// An entry of an annotation file contradicts another or itself.
     #[error("{}: {what} {id} {problem}", path.display())]
     Annotation {
         /// The file in question.
         path: PathBuf,
-        /// What kind of entry it is: annotation, image or category.
+        /// The kind of entry: annotation, image or category.
         what: &'static str,
         /// The entry's id.
         id: u64,
-        /// What is wrong with it, and what would be right.
+        /// What is wrong, and what would be right.
         problem: String,
     },
 
@@ -312,7 +322,7 @@ pub enum DataError {
     Write {
         /// The file in question.
         path: PathBuf,
-        /// The operating system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
 
@@ -323,18 +333,18 @@ pub enum DataError {
         field: &'static str,
         /// Its value.
         found: String,
-        /// What it may be.
+        /// The values that are accepted.
         expected: String,
     },
 
     /// The operating system did not start a worker thread.
-    #[error("cannot start a loader thread: ask for fewer workers")]
+    #[error("cannot start a loader thread: use fewer workers")]
     Spawn {
-        /// The operating system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
 
-    /// A worker thread panicked; the batches before it were delivered.
+    /// A worker thread panicked; the batches before this one were delivered.
     #[error("the loader's worker for batch {batch} panicked: {message}")]
     WorkerPanic {
         /// The batch, counted from the start of the epoch.

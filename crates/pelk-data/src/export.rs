@@ -1,4 +1,4 @@
-//! Datasets written to files that other programs read.
+//! Datasets written to files for other programs.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -12,16 +12,16 @@ use crate::masks::{Folders, INFO};
 use crate::picture::write_png;
 use crate::{DataError, Dataset, IGNORED, Labeling, Scenes, Split};
 
-/// Writes a set with a label for each pixel in the layout that [`ade20k`](crate::ade20k) reads: pictures and annotations
-/// as PNG, named by their numbers, and the table of classes, which has no numbers but the first column's. Both splits may
-/// go into one folder, one after the other.
+/// Writes a dataset with a label per pixel in the layout that [`ade20k`](crate::ade20k()) reads: images and
+/// annotations as PNG, named by their indices, and the table of classes, in which only the first and the last
+/// column are filled in. Both splits can be written into one folder, one after the other.
 ///
-/// `on_done` is told after each sample how many are written.
+/// Calls `on_done` after each sample with the number of samples written.
 ///
 /// # Errors
-/// [`DataError::Layout`] where the folder holds such files already; [`DataError::Config`] where the set's labels are not
-/// of single pixels, its images neither gray nor RGB, or its classes more than 255 or of names that the table cannot
-/// hold; [`DataError::Write`]; and what the set's samples give.
+/// [`DataError::Layout`] if the folder already has such files; [`DataError::Config`] if labels are not per
+/// pixel, images are neither gray nor RGB, or there are more than 255 classes or names that the table cannot
+/// store; [`DataError::Write`]; and the errors of the dataset's samples.
 pub fn write_ade20k(
     dataset: &dyn Dataset,
     folder: impl AsRef<Path>,
@@ -30,22 +30,22 @@ pub fn write_ade20k(
 ) -> Result<(), DataError> {
     let folder = folder.as_ref();
     if dataset.labeling() != (Labeling::Pixels { stride: 1 }) {
-        return Err(DataError::config("labeling", dataset.labeling(), "a label for each pixel"));
+        return Err(DataError::config("labeling", dataset.labeling(), "a label per pixel"));
     }
     let classes = dataset.classes();
     if classes.len() > 255 {
         return Err(DataError::config(
             "classes",
             classes.len(),
-            "at most 255, one for each value of a byte but 0",
+            "at most 255, one for each value of a byte except 0",
         ));
     }
-    // What `ade20k` takes for the end of a name, or passes over.
+    // What `ade20k` takes for the end of a name, or trims.
     if let Some(name) = classes
         .iter()
         .find(|name| name.contains([',', '\t', '\n', '\r']) || name.trim() != **name || name.is_empty())
     {
-        let expected = "names without commas, tabs, line breaks and outer blanks";
+        let expected = "names without commas, tabs, line breaks and outer spaces";
         return Err(DataError::config("classes", name, expected));
     }
     let rows = (1..).zip(classes).map(|(number, name)| format!("{number}\t-\t-\t-\t-\t{name}\n"));
@@ -54,7 +54,7 @@ pub fn write_ade20k(
     if info.exists() && fs::read_to_string(&info).is_ok_and(|present| present != table) {
         return Err(DataError::layout(
             info,
-            "is there already, with other classes",
+            "already exists, with other classes",
             "write into another folder",
         ));
     }
@@ -70,7 +70,7 @@ pub fn write_ade20k(
             IGNORED => Ok(0),
             label if (label as usize) < classes.len() => Ok(label as u8 + 1),
             label => {
-                let origin = "the set to be written".to_owned();
+                let origin = "the dataset to be written".to_owned();
                 Err(DataError::LabelOutsideClasses { origin, index, label, classes: classes.len() })
             }
         });
@@ -82,7 +82,7 @@ pub fn write_ade20k(
     Ok(())
 }
 
-/// An annotation as COCO's own tools want it.
+/// An annotation as COCO's own tools expect it.
 #[derive(Serialize)]
 struct Instance {
     id: u64,
@@ -102,14 +102,15 @@ struct Instances {
     categories: Vec<Category>,
 }
 
-/// Writes scenes with their instances in the layout that [`coco`](crate::coco) reads: pictures as PNG, named by their
-/// numbers, in `train` or `val`, and what is seen of each item as run lengths in `annotations`. The categories are the
-/// classes but background. Both splits may go into one folder, one after the other.
+/// Writes scenes with their instances in the layout that [`coco`](crate::coco()) reads: images as PNG, named
+/// by their indices, in `train` or `val`, and the visible part of each item as run lengths in `annotations`.
+/// The categories are the classes without background. Both splits can be written into one folder, one after
+/// the other.
 ///
-/// `on_done` is told after each scene how many are written; the annotations come last.
+/// Calls `on_done` after each scene with the number of scenes written; the annotations are written last.
 ///
 /// # Errors
-/// [`DataError::Layout`] where the folder holds such files already, or [`DataError::Write`].
+/// [`DataError::Layout`] if the folder already has such files, or [`DataError::Write`].
 pub fn write_coco(
     scenes: &Scenes,
     folder: impl AsRef<Path>,
@@ -120,11 +121,7 @@ pub fn write_coco(
     let (pictures, annotations) = (folder.join(split), folder.join("annotations"));
     let path = annotations.join(format!("instances_{split}.json"));
     if path.exists() {
-        return Err(DataError::layout(
-            path,
-            "is there already",
-            "write into another folder, or take it away",
-        ));
+        return Err(DataError::layout(path, "already exists", "write into another folder, or remove it"));
     }
     empty_folder(&pictures)?;
     let error = |source| DataError::Write { path: path.clone(), source };
@@ -158,12 +155,12 @@ pub fn write_coco(
     writer.flush().map_err(error)
 }
 
-/// The name of a sample's files; names are in the order of the numbers.
+/// The name of a sample's files; names sort in the order of indices.
 fn name(index: usize) -> String {
     format!("{index:08}.png")
 }
 
-/// Makes the folder, or sees that there is nothing in it.
+/// Creates the folder, or checks that it is empty.
 fn empty_folder(path: &Path) -> Result<(), DataError> {
     let error = |source| DataError::Write { path: PathBuf::from(path), source };
     fs::create_dir_all(path).map_err(error)?;
@@ -171,7 +168,7 @@ fn empty_folder(path: &Path) -> Result<(), DataError> {
         return Err(DataError::layout(
             path,
             "is not empty",
-            "write into another folder, or take its files away",
+            "write into another folder, or remove its files",
         ));
     }
     Ok(())
@@ -240,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_over() {
+    fn nothing_is_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let text = |result: Result<(), DataError>| result.unwrap_err().to_string();
@@ -249,10 +246,10 @@ mod tests {
         assert!(again.contains("images/training is not empty: write into another folder"), "{again}");
         let classes = ["x", "y", "z"].map(str::to_owned).to_vec();
         let other = text(write_ade20k(&scenes_of(classes, Split::Test, 1), path, Split::Test, |_| {}));
-        assert!(other.contains("objectInfo150.txt is there already, with other classes"), "{other}");
+        assert!(other.contains("objectInfo150.txt already exists, with other classes"), "{other}");
         write_coco(&scenes(Split::Train, 1), path, Split::Train, |_| {}).unwrap();
         let again = text(write_coco(&scenes(Split::Train, 1), path, Split::Train, |_| {}));
-        assert!(again.contains("instances_train.json is there already"), "{again}");
+        assert!(again.contains("instances_train.json already exists"), "{again}");
     }
 
     /// One image of 1 x 2 pixels with these labels.

@@ -17,7 +17,7 @@ impl Golden {
         self.name.split('/').collect()
     }
 
-    /// The largest difference between its bytes and these, and the share of those that differ.
+    /// The largest difference between its bytes and these, and the share of bytes that differ.
     pub fn difference(&self, bytes: &[u8]) -> (u8, f64) {
         assert_eq!(self.bytes.len(), bytes.len(), "{}", self.name);
         let differences = self.bytes.iter().zip(bytes).map(|(a, b)| a.abs_diff(*b));
@@ -26,7 +26,7 @@ impl Golden {
     }
 }
 
-/// Those whose names start so; at least one.
+/// The images whose names start with `prefix`, at least one.
 pub(crate) fn golden(prefix: &str) -> Vec<Golden> {
     let file = SafeTensors::deserialize(FILE).expect("the file in the repository");
     let all: Vec<Golden> = file
@@ -42,7 +42,7 @@ pub(crate) fn golden(prefix: &str) -> Vec<Golden> {
     all
 }
 
-/// The one of this name.
+/// The image of this name.
 pub(crate) fn input(name: &str) -> Golden {
     golden(name).into_iter().find(|image| image.name == name).expect("an input")
 }

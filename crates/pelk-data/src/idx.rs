@@ -1,4 +1,4 @@
-//! The IDX format of MNIST and its descendants: a header of sizes, then bytes; plain or in gzip.
+//! The IDX format of MNIST and its descendants: a header with sizes, then bytes; plain or in gzip.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -8,10 +8,11 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::DataError;
 
-/// The most values that a file may announce: 2 GiB. EMNIST ByClass, the largest set we know in this format, has 0.55.
+/// The largest number of values in a file: 2 GiB. EMNIST ByClass, the largest known dataset in this format,
+/// has 0.55.
 pub const MAX_VALUES: u64 = 1 << 31;
 
-/// What gzip files start with.
+/// The first bytes of gzip files.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// A row-major array of bytes and its sizes, outermost first.
@@ -19,22 +20,23 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 pub struct IdxArray<const RANK: usize> {
     /// The sizes: `[n, height, width]` for images, `[n]` for labels.
     pub sizes: [usize; RANK],
-    /// The product of `sizes` many values.
+    /// The values, row-major; their number is the product of `sizes`.
     pub values: Vec<u8>,
 }
 
-/// Reads an IDX file of unsigned bytes with `RANK` sizes (1 to 255), plain or in gzip, whatever its name.
+/// Reads an IDX file of unsigned bytes with `RANK` sizes (1 to 255), plain or in gzip; its name does not
+/// matter.
 ///
-/// Memory grows with what the file really holds, so a header that lies costs nothing.
+/// Memory grows with what the file really has, so a header that lies costs nothing.
 ///
 /// # Errors
-/// [`DataError`] with the path when the file cannot be read, is damaged, cut short or too long, is not of this
+/// [`DataError`] with the path if the file cannot be read, is damaged, truncated or too long, is not of this
 /// format and rank, or announces more than [`MAX_VALUES`].
 pub fn read_idx<const RANK: usize>(path: &Path) -> Result<IdxArray<RANK>, DataError> {
     let io_error = |source| DataError::Io { path: path.into(), source };
     let mut file = BufReader::new(File::open(path).map_err(io_error)?);
     if file.fill_buf().map_err(io_error)?.starts_with(&GZIP_MAGIC) {
-        // The multi-member decoder, since the plain one passes over whatever follows the first member.
+        // The multi-member decoder, because the plain one ignores data after the first member.
         parse(MultiGzDecoder::new(file), path)
     } else {
         parse(file, path)
@@ -65,7 +67,8 @@ fn parse<const RANK: usize>(mut reader: impl Read, path: &Path) -> Result<IdxArr
         return Err(DataError::TooLarge { path: path.into(), sizes, limit: MAX_VALUES });
     };
 
-    // One more than announced, to see that the file ends there; reaching its end also checks gzip's checksum.
+    // One more than announced, to check that the file ends there; reaching its end also checks gzip's
+    // checksum.
     let mut values = read(count + 1)?;
     let (expected, found) = (header_len + count, header_len + values.len() as u64);
     if found < expected {
@@ -84,7 +87,7 @@ fn read_at_most(reader: &mut impl Read, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Tells damage, which only the gzip decoder reports and which a new copy of the file cures, from a failing disk.
+/// Distinguishes damage, which only the gzip decoder reports and a new download repairs, from a failing disk.
 fn read_error(path: &Path, source: io::Error) -> DataError {
     use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     match source.kind() {
@@ -138,9 +141,8 @@ mod tests {
         let (plain, packed) = (plain(), gzip(&plain()));
         for len in 0..plain.len() {
             let error = read::<3>(&plain[..len]).unwrap_err();
-            assert!(
-                matches!(error, DataError::Truncated { found, expected, .. } if found == len as u64 && expected > found)
-            );
+            let DataError::Truncated { found, expected, .. } = error else { panic!("{error}") };
+            assert!(found == len as u64 && expected > found);
         }
         for len in 2..packed.len() {
             assert!(matches!(read::<3>(&packed[..len]), Err(DataError::Gzip { .. })), "{len}");
@@ -172,13 +174,13 @@ mod tests {
         for bit in 10 * 8..packed.len() * 8 {
             let mut bytes = packed.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            // The bits that fill up the last byte of the compressed stream mean nothing.
+            // The padding bits in the last byte of the compressed stream have no meaning.
             assert!(read(&bytes).map_or(true, |read| read == values), "bit {bit}");
         }
     }
 
     #[test]
-    fn whatever_follows_the_end_is_an_error() {
+    fn data_after_the_end_is_an_error() {
         let longer = [plain(), vec![0]].concat();
         assert!(matches!(read::<3>(&longer), Err(DataError::TrailingBytes { expected: 28, .. })));
         assert!(matches!(read::<3>(&gzip(&longer)), Err(DataError::TrailingBytes { .. })));
@@ -193,7 +195,7 @@ mod tests {
         assert!(matches!(read::<3>(&header([1 << 31, 2, 1])), Err(DataError::TooLarge { .. })));
         let error = read::<3>(&header([1 << 31, 1, 1])).unwrap_err();
         assert!(matches!(error, DataError::Truncated { found: 16, .. }), "{error}");
-        // Memory follows what is there, not what is asked for.
+        // Memory follows the data, not the limit.
         let bytes = read_at_most(&mut io::repeat(7).take(1000), MAX_VALUES).unwrap();
         assert!(bytes.len() == 1000 && bytes.capacity() < 1 << 16);
     }
@@ -209,7 +211,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_read_or_fail_without_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..64), format in 0..3) {
+        fn any_bytes_read_or_fail_without_panic(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..64), format in 0..3,
+        ) {
             let start: &[u8] = [&[], &[0, 0, 8, 3][..], &GZIP_MAGIC][format as usize];
             bytes.splice(..start.len().min(bytes.len()), start.iter().copied());
             let _ = read::<3>(&bytes);

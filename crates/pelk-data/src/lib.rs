@@ -1,21 +1,23 @@
 //! Dataset formats, augmentation and a deterministic prefetching loader.
 //!
-//! A dataset is a numbered set of labeled images, as bytes, with a class for the whole image, for each square of it or
-//! for each pixel: see [`Labeling`]. Other sources implement [`Dataset`].
+//! A dataset is a numbered set of labeled images, as bytes, with one class per image, per square or per
+//! pixel: see [`Labeling`]. Other sources implement [`Dataset`].
 //!
-//! | Labels of | Source |
-//! | --- | --- |
-//! | images | [`ImageDataset`] holds them in memory, [`fashion_mnist`] and [`mnist`] read one from IDX files, [`cifar10`] and [`cifar100`] from records; [`image_folder`] and [`imagenet_1k`] decode files |
-//! | squares | [`LongRange`] composes canvases whose answer lies at a known distance |
-//! | pixels | [`Scenes`] composes pictures of several items; [`ade20k`], [`coco`], [`mask_folder`] read files |
+//! - Labels of images: [`ImageDataset`] keeps them in memory; [`fashion_mnist`] and [`mnist`] read IDX files,
+//!   [`cifar10`] and [`cifar100`] binary records; [`image_folder`] and [`imagenet_1k`] decode image files.
+//! - Labels of squares: [`LongRange`] composes canvases whose answer lies at a known distance.
+//! - Labels of pixels: [`Scenes`] composes images of several items; [`ade20k`](ade20k()), [`coco`](coco())
+//!   and [`mask_folder`] read files.
 //!
-//! A [`Loader`] turns it into batches of normalized `f32` images, N, H, W, C in memory, for training (shuffled, with an
-//! [`Augmentation`] that moves the labels of pixels along, perhaps mixed with each other, see [`MixConfig`]) or for evaluation
-//! (perhaps cut to one size by an [`EvaluationTransform`]). [`write_ade20k`] and [`write_coco`] write
-//! sets for other programs.
+//! [`DatasetName`] lists them by name, and [`recognize`] tells which one a folder holds.
 //!
-//! What a batch holds depends on the seed, the epoch and the batch's number, and neither on the number of threads nor
-//! on where an epoch was resumed: every random draw comes from a stream of its own, see [`pelk_random`].
+//! A [`Loader`] turns a dataset into batches of normalized `f32` images, `[N, H, W, C]`: for training
+//! (shuffled, changed by an [`Augmentation`] that moves labels along with pixels, and optionally mixed by a
+//! [`MixConfig`]) or for evaluation (optionally cut to one size by an [`EvaluationTransform`]).
+//! [`write_ade20k`] and [`write_coco`] write datasets for other programs.
+//!
+//! A batch depends on the seed, the epoch and its number, and neither on the number of threads nor on where
+//! an epoch was resumed: every random draw comes from a stream of its own, see [`pelk_random`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -41,7 +43,7 @@
 //! # Ok::<(), pelk_data::DataError>(())
 //! ```
 //!
-//! Pixels with a class each, cropped with their labels:
+//! A class per pixel; labels are cropped with their pixels:
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -85,7 +87,7 @@ mod masks;
 mod mix;
 mod mnist;
 mod name;
-mod normalize;
+mod normalization;
 mod picture;
 mod prefetch;
 mod recognize;
@@ -109,7 +111,7 @@ pub use masks::{MaskFolder, ade20k, mask_folder};
 pub use mix::{Mix, MixConfig};
 pub use mnist::{Split, fashion_mnist, mnist};
 pub use name::DatasetName;
-pub use normalize::Normalization;
+pub use normalization::Normalization;
 pub use picture::{Colors, ImageKind, read_rgb};
 pub use recognize::recognize;
 pub use rectangle::Rectangle;

@@ -1,4 +1,4 @@
-//! The loader: batches in a fixed order, made ahead on background threads.
+//! The loader: batches in a fixed order, prepared by background threads.
 
 use std::sync::Arc;
 
@@ -8,55 +8,55 @@ use crate::assembly::Assembly;
 use crate::prefetch::Prefetch;
 use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalization, Plan};
 
-/// What the batches are for, which decides order and treatment.
+/// What the batches are for; it decides their order and how images are changed.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one an epoch")]
+#[expect(clippy::large_enum_variant, reason = "there is one per epoch")]
 pub enum Mode {
-    /// The random order of an epoch, augmented.
+    /// Random order, augmented.
     Training {
         /// The seed of the run.
         seed: u64,
-        /// The epoch, from 0: each has its own order and its own augmentations.
+        /// The epoch, counted from 0: each has its own order and its own augmentations.
         epoch: u64,
         /// The random changes to the images, if any.
         augmentation: Option<Augmentation>,
-        /// How the augmented images of a batch are mixed with each other.
+        /// How the augmented images of a batch are mixed.
         mix: MixConfig,
-        /// Whether a last batch that is not full is left out.
+        /// Whether to leave out a last batch that is not full.
         drop_last: bool,
     },
-    /// The dataset's own order, to the last sample.
+    /// The dataset's own order, every sample.
     Evaluation {
-        /// What makes images of any size ones of a single size; none for images as they are.
+        /// How images of any size become images of one size; `None` leaves them as they are.
         transform: Option<EvaluationTransform>,
     },
 }
 
-/// What a [`Loader`] does; start from [`LoaderConfig::new`] and change fields.
+/// Configuration of a [`Loader`]; start from [`LoaderConfig::new`] and change fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoaderConfig {
-    /// Samples in a batch, at least 1.
+    /// Samples per batch, at least 1.
     pub batch_size: usize,
     /// Training or evaluation.
     pub mode: Mode,
-    /// Mean and deviation of each of the dataset's channels.
+    /// Mean and standard deviation of each of the dataset's channels.
     pub normalization: Normalization,
-    /// The first batch to deliver, so that an epoch can be resumed; at most the number of batches.
+    /// The first batch to deliver, to resume an epoch; at most the number of batches.
     pub start_batch: usize,
-    /// The number of background threads, at least 1; it does not change the batches.
+    /// The number of background threads, at least 1; batches do not depend on it.
     pub workers: usize,
-    /// The number of finished batches that may wait for each worker, at least 1.
+    /// The number of finished batches that each worker may have waiting, at least 1.
     pub prefetch: usize,
 }
 
 impl LoaderConfig {
-    /// A whole epoch with one worker and two batches ahead, enough while loading is faster than a training step.
+    /// A whole epoch with one worker and two batches ahead: enough if loading is faster than a training step.
     pub fn new(batch_size: usize, mode: Mode, normalization: Normalization) -> Self {
         Self { batch_size, mode, normalization, start_batch: 0, workers: 1, prefetch: 2 }
     }
 
-    /// A whole dataset in its own order. Images of different sizes that no `transform` makes alike go one at a time, others
-    /// `batch_size` at once.
+    /// A whole dataset in its own order: `batch_size` images at a time if all have one size or `transform`
+    /// gives them one, else one at a time.
     pub fn evaluation(
         dataset: &dyn Dataset,
         transform: Option<EvaluationTransform>,
@@ -67,10 +67,10 @@ impl LoaderConfig {
         Self::new(if alike { batch_size } else { 1 }, Mode::Evaluation { transform }, normalization)
     }
 
-    /// The order of an epoch of `len` samples, without loading any.
+    /// The order of an epoch of `len` samples; loads nothing.
     ///
     /// # Errors
-    /// [`DataError::Config`] when `batch_size` does not suit `len`.
+    /// [`DataError::Config`] if `batch_size` does not suit `len`.
     pub fn plan(&self, len: usize) -> Result<Plan, DataError> {
         match self.mode {
             Mode::Training { seed, epoch, drop_last, .. } => {
@@ -83,9 +83,9 @@ impl LoaderConfig {
 
 /// The batches of one epoch, in the order of its [`Plan`].
 ///
-/// Each batch depends on the dataset, the configuration and its own number only: neither on the number of workers nor
-/// on the batch that the epoch was resumed at. An error, or a panic of a worker, arrives in place of its batch and is
-/// the last item. Dropping a loader stops its threads.
+/// A batch depends only on the dataset, the configuration and its own number: neither on the number of
+/// workers nor on the batch that the epoch was resumed at. An error, or a panic of a worker, arrives in place
+/// of its batch and is the last item. Dropping a loader stops its threads.
 #[derive(Debug)]
 pub struct Loader {
     plan: Arc<Plan>,
@@ -96,7 +96,7 @@ impl Loader {
     /// Starts loading, with the vector instructions of [`Level::from_env`].
     ///
     /// # Errors
-    /// [`DataError::Config`] naming the field that does not suit the dataset, [`DataError::Level`] or
+    /// [`DataError::Config`] with the field that does not suit the dataset, [`DataError::Level`] or
     /// [`DataError::Spawn`].
     pub fn new(dataset: Arc<dyn Dataset>, config: LoaderConfig) -> Result<Self, DataError> {
         let plan = Arc::new(config.plan(dataset.len())?);
@@ -140,7 +140,7 @@ impl Loader {
         Ok(Self { plan, batches: Prefetch::new(range, config.workers, config.prefetch, make)? })
     }
 
-    /// The order of the whole epoch, whatever batch this loader started at.
+    /// The order of the whole epoch, wherever this loader started.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }

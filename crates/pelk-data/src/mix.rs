@@ -1,4 +1,4 @@
-//! Images of a batch mixed with each other: mixup and CutMix.
+//! Mixup and CutMix: images of a batch mixed with each other.
 
 use ndarray::{Array4, Axis, Slice, Zip};
 use pelk_random::{Purpose, stream};
@@ -8,21 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DataError, Labeling, Rectangle};
 
-/// How often and how strongly the images of a batch are mixed, as timm's `Mixup` in batch mode: one draw for the whole batch,
-/// in which image `i` of `n` is mixed with image `n - 1 - i`. The default mixes none.
+/// How often and how strongly the images of a batch are mixed, as timm's `Mixup` in batch mode: one draw for
+/// the whole batch, in which image `i` of `n` is mixed with image `n - 1 - i`. Off by default.
 ///
-/// Mixup (Zhang et al., 2018) adds the two images with the weights of their labels; CutMix (Yun et al., 2019) shows a
-/// rectangle of the second in the first, and weighs the labels by area.
+/// Mixup (Zhang et al., 2018) is the weighted sum of the two images, with the weights of their labels; CutMix
+/// (Yun et al., 2019) pastes a rectangle of the second image into the first, and weights the labels by area.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MixConfig {
-    /// Mixup's share of the first image is drawn from Beta(alpha, alpha): 0.8 in ConvNeXt's recipe, 0 for no mixup. Default 0.
+    /// Mixup draws the share of the first image from Beta(alpha, alpha), alpha 0 to 1000; 0 for no mixup, 0.8
+    /// in ConvNeXt's recipe. Default 0.
     pub mixup_alpha: f64,
-    /// The same of CutMix: 1 in ConvNeXt's recipe, 0 for no CutMix. Default 0.
+    /// The same for CutMix, 0 to 1000; 0 for no CutMix, 1 in ConvNeXt's recipe. Default 0.
     pub cutmix_alpha: f64,
-    /// The probability that a batch is mixed, 0 to 1. Default 1.
+    /// Probability that a batch is mixed, 0 to 1. Default 1.
     pub probability: f64,
-    /// The probability of CutMix rather than mixup where neither alpha is 0, 0 to 1. Default 0.5.
+    /// Probability of CutMix instead of mixup if both are on, 0 to 1. Default 0.5.
     pub switch_probability: f64,
 }
 
@@ -31,11 +32,11 @@ pub struct MixConfig {
 pub struct Mix {
     /// The second label of each image of the batch.
     pub labels: Vec<u32>,
-    /// Its share of the target, above 0 and up to 1; that of the first label is `1 - share`.
+    /// Share of the second label in the target, above 0 and up to 1; the first label has `1 - share`.
     pub share: f32,
 }
 
-/// The largest alpha: already Beta(1000, 1000) hardly leaves 1/2.
+/// The largest alpha: Beta(1000, 1000) is already close to constant 1/2.
 const LARGEST_ALPHA: f64 = 1000.0;
 
 impl Default for MixConfig {
@@ -50,10 +51,10 @@ impl MixConfig {
         self.probability > 0.0 && (self.mixup_alpha > 0.0 || self.cutmix_alpha > 0.0)
     }
 
-    /// Checks the ranges of the fields, without regard to any dataset.
+    /// Checks the ranges of the fields, for any dataset.
     ///
     /// # Errors
-    /// [`DataError::Config`] naming the field.
+    /// [`DataError::Config`] with the field.
     pub fn validate(&self) -> Result<(), DataError> {
         for (field, alpha) in [("mixup_alpha", self.mixup_alpha), ("cutmix_alpha", self.cutmix_alpha)] {
             if !(0.0..=LARGEST_ALPHA).contains(&alpha) {
@@ -71,10 +72,10 @@ impl MixConfig {
         Ok(())
     }
 
-    /// Checks the fields for batches of this size of a dataset with this labeling.
+    /// Checks the fields for a batch size and a labeling.
     ///
     /// # Errors
-    /// [`DataError::Config`] naming the field.
+    /// [`DataError::Config`] with the field.
     pub fn validate_for(&self, batch_size: usize, labeling: Labeling) -> Result<(), DataError> {
         self.validate()?;
         if !self.is_on() {
@@ -87,15 +88,14 @@ impl MixConfig {
             return Err(DataError::config(field, alpha, expected));
         }
         if !batch_size.is_multiple_of(2) {
-            let expected =
-                "even where images are mixed (`mix`), or the one in the middle has no other to be mixed with";
+            let expected = "even if images are mixed (`mix`), or the image in the middle has no partner";
             return Err(DataError::config("batch_size", batch_size, expected));
         }
         Ok(())
     }
 
-    /// Mixes the images of batch `number` of an epoch, n x height x width x channels and normalized, or leaves them alone
-    /// and returns none. Of an odd number the middle one stays as it is.
+    /// Mixes the normalized images, `[N, H, W, C]`, of batch `number` of an epoch, or leaves them alone and
+    /// returns `None`. If N is odd, the image in the middle stays as it is.
     pub(crate) fn apply(
         &self,
         [seed, epoch, number]: [u64; 3],
@@ -127,8 +127,8 @@ impl MixConfig {
     }
 }
 
-/// CutMix's rectangle: the image's shape with a share of `1 - first` of its area, around a uniform center, as far as it lies
-/// in the image. Lengths are cut off as in timm, so that the area is that or less.
+/// CutMix's rectangle: a share of `1 - first` of the image's area in the image's aspect ratio, around a
+/// uniform center, clipped to the image. Lengths are truncated as in timm, so the area is that or less.
 fn draw(rng: &mut impl Rng, [height, width]: [usize; 2], first: f64) -> Rectangle {
     let ratio = (1.0 - first).sqrt();
     let mut range = |length: usize| {
@@ -140,7 +140,7 @@ fn draw(rng: &mut impl Rng, [height, width]: [usize; 2], first: f64) -> Rectangl
     Rectangle { top, left, height: bottom - top, width: right - left }
 }
 
-/// Replaces each value in `part` of an image and its partner's value at the same place by what `change` makes of the two.
+/// Applies `change` to each pair of values at the same position of an image and its partner, within `part`.
 fn change(images: &mut Array4<f32>, part: Rectangle, change: impl Fn(f32, f32) -> [f32; 2]) {
     let count = images.dim().0;
     let (mut first, rest) = images.view_mut().split_at(Axis(0), count / 2);
@@ -162,7 +162,7 @@ mod tests {
     const BOTH: MixConfig =
         MixConfig { mixup_alpha: 0.8, cutmix_alpha: 1.0, probability: 1.0, switch_probability: 0.5 };
 
-    /// Images whose values say image and place, and their labels.
+    /// Images whose values encode image and position, and their labels.
     fn batch(count: usize, [height, width]: [usize; 2]) -> (Array4<f32>, Vec<u32>) {
         let value = |(n, y, x, c)| (1000 * n + 100 * y + 10 * x + c) as f32;
         let labels = (0..count as u32).map(|label| 7 * label).collect();
@@ -235,8 +235,8 @@ mod tests {
 
     #[test]
     fn a_rectangle_has_a_uniform_center_and_ends_at_the_border() {
-        // Of a side of share r, r - r^2 / 4 is left on average. The mean of (r - r^2 / 4)^2 over r^2 uniform in 0..1, as
-        // with alpha 1, is 1/2 - 1/5 + 1/48.
+        // Of a side of share r, r - r^2 / 4 is left on average. The mean of (r - r^2 / 4)^2 over r^2 uniform
+        // in 0..1, as with alpha 1, is 1/2 - 1/5 + 1/48.
         let mut rng = stream(0, Purpose::Mix, 0, 0);
         let mut areas = 0.0;
         let mut ends = [usize::MAX, 0];
@@ -268,7 +268,8 @@ mod tests {
             for (n, label) in seconds.into_iter().enumerate() {
                 let partner = count - 1 - n;
                 prop_assert_eq!(label, labels[partner]);
-                for ((place, &now), &was) in images.index_axis(Axis(0), n).indexed_iter().zip(before.index_axis(Axis(0), n)) {
+                let (images, before_n) = (images.index_axis(Axis(0), n), before.index_axis(Axis(0), n));
+                for ((place, &now), &was) in images.indexed_iter().zip(before_n) {
                     let other = before[(partner, place.0, place.1, place.2)];
                     if cuts {
                         prop_assert!(now == was || now == other);

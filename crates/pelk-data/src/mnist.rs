@@ -1,4 +1,4 @@
-//! MNIST and Fashion-MNIST: the same four IDX files, told apart only by the names of their classes.
+//! MNIST and Fashion-MNIST: the same four IDX files, which differ only in the names of their classes.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,12 +16,12 @@ const FASHION: [&str; 10] = [
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 ];
 
-/// Which half of a dataset.
+/// The part of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Split {
-    /// The images to learn from.
+    /// Training images.
     Train,
-    /// The images to measure with.
+    /// Test images.
     Test,
 }
 
@@ -36,11 +36,11 @@ impl fmt::Display for Split {
 
 /// Loads MNIST's digits (28 x 28, one channel, 10 classes) from the IDX files in `dir`.
 ///
-/// The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k`, with or without
-/// `.gz`; `train-images.idx3-ubyte`, as some archives spell it, is found too.
+/// The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k`, with or
+/// without `.gz`; the spelling `train-images.idx3-ubyte` of some archives is accepted, too.
 ///
 /// # Errors
-/// [`DataError`] when a file is missing, damaged, of other dimensions, or does not fit its companion.
+/// [`DataError`] if a file is missing, damaged, of other dimensions, or does not fit its counterpart.
 pub fn mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
     read(dir.as_ref(), split, &DIGITS)
 }
@@ -75,7 +75,7 @@ fn read(dir: &Path, split: Split, classes: &[&str]) -> Result<ImageDataset, Data
     )
 }
 
-/// The first file in `dir` that bears one of the spellings of its name.
+/// The file in `dir`, under the first of its spellings that exists.
 fn find(dir: &Path, stem: &str, kind: &str) -> Result<PathBuf, DataError> {
     let names: Vec<String> = ["-", "."]
         .iter()
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_classes_are_the_readers() {
+    fn the_function_decides_on_the_classes() {
         let (_root, dir) = folder("KMNIST", 10, [28, 28], 10);
         let digits = mnist(&dir, Split::Test).unwrap();
         assert_eq!((digits.classes()[0].as_str(), digits.label(9)), ("0", 9));
@@ -114,13 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_said() {
+    fn files_that_do_not_fit_are_refused() {
         let text = |dir: &Path, split| fashion_mnist(dir, split).unwrap_err().to_string();
         let (_root, dir) = folder("x", 2, [28, 28], 2);
         let missing = text(&dir, Split::Train);
         assert!(missing.contains("train-images-idx3-ubyte.gz") && missing.contains(&*dir.to_string_lossy()));
         let (_root, dir) = folder("x", 2, [32, 28], 2);
-        assert!(text(&dir, Split::Test).contains("images of 32 x 28 pixels, this dataset has 28 x 28"));
+        assert!(text(&dir, Split::Test).contains("images of 32 x 28 pixels, but this dataset has 28 x 28"));
         let (_root, dir) = folder("x", 2, [28, 28], 3);
         assert!(text(&dir, Split::Test).contains("1568 pixel values, but 3 labels"));
         let (_root, dir) = folder("x", 11, [28, 28], 11);

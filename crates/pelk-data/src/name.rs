@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use crate::DataError;
 
-/// The name of a dataset: [`recognize`](crate::recognize) finds it from a folder's files, [`FromStr`] reads it.
+/// The name of a dataset: [`recognize`](crate::recognize) finds it from a folder's files, [`FromStr`] reads
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DatasetName {
     /// [`fashion_mnist`](crate::fashion_mnist)
@@ -63,8 +64,8 @@ impl DatasetName {
         matches!(self, Self::LongRange | Self::Scenes)
     }
 
-    /// Whether the dataset is a folder of image files with one class each, which [`EXCLUDED`](crate::EXCLUDED) can
-    /// leave out.
+    /// Whether the dataset is a folder of image files with one class each, which
+    /// [`EXCLUDED`](crate::EXCLUDED) can leave out.
     pub const fn is_image_folder(self) -> bool {
         matches!(self, Self::Folder | Self::Imagenet)
     }

@@ -1,5 +1,6 @@
-//! Files with pictures: any common format in, PNG out.
+//! Image files: reads any common format, writes PNG.
 
+mod header;
 mod jpeg;
 
 use std::fs::File;
@@ -9,54 +10,37 @@ use std::path::Path;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use crate::DataError;
+use header::Header;
 use jpeg::Jpeg;
 
-/// The most pixels that a picture may have: as RGB a quarter of a GiB, where Pillow, too, starts to suspect a file that is
-/// small and unpacks to fill the memory.
+pub use header::Colors;
+
+/// The largest number of pixels of an image: a quarter of a GiB as RGB, where Pillow, too, starts to suspect
+/// a small file that unpacks to fill the memory.
 const MAX_PIXELS: u64 = 89_478_485;
-/// The most bytes that a file may have: so many pixels hardly compressed at all, as 16-bit RGB.
+/// The largest number of bytes of a file: that many pixels as 16-bit RGB, uncompressed.
 const MAX_BYTES: u64 = 6 * MAX_PIXELS;
 
-/// What the colors of a picture are made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colors {
-    /// Shades of gray.
-    Gray,
-    /// Red, green and blue, directly or by a palette.
-    Rgb,
-    /// Inks.
-    Cmyk,
-}
-
-/// What a picture's file says before its pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Header {
-    size: [usize; 2],
-    colors: Colors,
-    alpha: bool,
-    bits: u8,
-}
-
-/// What kind of file a picture is, see [`ImageKind::of`].
+/// The kind of an image file, see [`ImageKind::of`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageKind {
-    /// Its format, by content: `JPEG`, `PNG` and so on.
+    /// Its format, judged by content: `JPEG`, `PNG` and so on.
     pub format: &'static str,
-    /// What its colors are made of.
+    /// Its color space.
     pub colors: Colors,
-    /// Whether pixels have an opacity.
+    /// Whether it has an alpha channel.
     pub alpha: bool,
-    /// The bits of a channel: 8, also where the file has fewer, 16 or 32.
+    /// Bits per channel: 8 (also if the file has fewer), 16 or 32.
     pub bits: u8,
-    /// Whether the ending of its name says another format, or none.
+    /// Whether its file name ends as another format's, or as none.
     pub named_otherwise: bool,
 }
 
 impl ImageKind {
-    /// Reads what the file says before its pixels.
+    /// Reads the file's header.
     ///
     /// # Errors
-    /// As [`read_rgb`], as far as it looks.
+    /// As [`read_rgb`], except for damage behind the header.
     pub fn of(path: &Path) -> Result<Self, DataError> {
         let bytes = read(path)?;
         let format = format(path, &bytes)?;
@@ -64,22 +48,22 @@ impl ImageKind {
             ImageFormat::Jpeg => Jpeg::new(&bytes).map_err(|source| damaged(path, source))?.header,
             _ => header(&other(path, format, &bytes)?),
         };
-        // Anymap's four endings are one format.
+        // PNM's four endings are one format.
         let named_otherwise = ImageFormat::from_path(path).ok() != Some(format);
         Ok(Self { format: name(format), colors, alpha, bits, named_otherwise })
     }
 }
 
-/// A picture's height and width, and its pixels as RGB bytes, height x width x 3.
+/// Reads an image: its height and width, and its pixels as RGB bytes, height x width x 3.
 ///
-/// JPEG, PNG, BMP, GIF, WebP, TIFF and PNM are read, the first picture of several; the content says which it is, the name
-/// need not. As Pillow's `convert("RGB")` has it, and so torchvision: gray and CMYK become color, opacity is dropped (what is
-/// transparent shows its color), of 16 bits the upper 8 stay (of gray, too, which Pillow cuts off at 255 instead), and the
-/// orientation that a camera may have noted in EXIF is passed over.
+/// Reads JPEG, PNG, BMP, GIF, WebP, TIFF and PNM, the first image if there are several; the content decides
+/// on the format, not the name. As Pillow's `convert("RGB")`, and so torchvision: gray and CMYK become RGB,
+/// alpha is dropped (transparent pixels show their color), 16 bits keep the upper 8 (gray, too, which Pillow
+/// clips at 255 instead), and EXIF orientation is ignored.
 ///
 /// # Errors
-/// [`DataError`] naming the file when it cannot be read, is damaged, cut short or of another format, or has more than 89
-/// million pixels, which is seen before memory is asked for.
+/// [`DataError`] with the file if it cannot be read, is damaged, truncated or of another format, or has more
+/// than 89 million pixels; that is checked before memory is allocated.
 pub fn read_rgb(path: &Path) -> Result<([usize; 2], Vec<u8>), DataError> {
     decode(path, &read(path)?)
 }
@@ -113,20 +97,19 @@ fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     let file = File::open(path).map_err(io_error)?;
     let length = file.metadata().map_err(io_error)?.len();
     let mut bytes = Vec::with_capacity(length.min(MAX_BYTES) as usize);
-    // Something that is no plain file may hold more than it says.
+    // Something other than a plain file may have more than its length.
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io_error)?;
     if bytes.len() as u64 > MAX_BYTES {
-        let problem = format!("has more than the {MAX_BYTES} bytes that a picture may have");
-        return Err(DataError::layout(path, problem, "take it away, or scale it down if it is a picture"));
+        let problem = format!("has more than {MAX_BYTES} bytes, the limit for an image file");
+        return Err(DataError::layout(path, problem, "remove it, or scale it down if it is an image"));
     }
     Ok(bytes)
 }
 
 fn check_size(path: &Path, [height, width]: [usize; 2]) -> Result<(), DataError> {
     if (height as u64).saturating_mul(width as u64) > MAX_PIXELS {
-        let problem =
-            format!("announces {height} x {width} pixels, more than the {MAX_PIXELS} that are read");
-        return Err(DataError::layout(path, problem, "scale it down, or take it away"));
+        let problem = format!("announces {height} x {width} pixels, more than the limit of {MAX_PIXELS}");
+        return Err(DataError::layout(path, problem, "scale it down, or remove it"));
     }
     Ok(())
 }
@@ -135,7 +118,7 @@ fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
     image::guess_format(bytes).map_err(|source| damaged(path, source))
 }
 
-/// The decoder of what is not JPEG; it refuses to take much more memory than [`MAX_PIXELS`] need.
+/// The decoder of all formats but JPEG; it refuses to use much more memory than [`MAX_PIXELS`] need.
 fn other<'a>(
     path: &Path,
     format: ImageFormat,
@@ -188,7 +171,7 @@ pub(crate) fn write_png(
         (3, [Ok(height), Ok(width)]) => (png::ColorType::Rgb, [height, width]),
         _ => {
             let found = format!("{height} x {width} x {channels}");
-            return Err(DataError::config("pixels", found, "gray or RGB, at most 2^32 high and wide"));
+            return Err(DataError::config("pixels", found, "gray or RGB, less than 2^32 high and wide"));
         }
     };
     let mut encoder =
@@ -213,7 +196,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let pixels: Vec<u8> = (0..2 * 3 * 3).map(|i| i * 14).collect();
-        // The name does not say the format.
+        // The name does not match the format.
         let path = folder.path().join("color.jpg");
         write_png(&path, [2, 3], 3, &pixels).unwrap();
         assert_eq!(read_rgb(&path).unwrap(), ([2, 3], pixels.clone()));
@@ -231,7 +214,7 @@ mod tests {
         let path = folder.path().join("whole.png");
         write_png(&path, [2, 3], 3, &[9; 18]).unwrap();
         let bytes = fs::read(&path).unwrap();
-        // What follows the last pixel's checksum is the mark of the end, 12 bytes, which not every decoder waits for.
+        // The last 12 bytes are the end marker, which not every decoder waits for.
         for len in 0..bytes.len() - 12 {
             let path = folder.path().join("cut.png");
             fs::write(&path, &bytes[..len]).unwrap();
@@ -242,13 +225,13 @@ mod tests {
         assert!(matches!(read_rgb(&folder.path().join("none.png")), Err(DataError::Io { .. })));
     }
 
-    /// The pictures that `tests/fixtures/generate/pictures.py` made, of 14 x 21 pixels.
+    /// The images that `tests/fixtures/generate/pictures.py` made, of 14 x 21 pixels.
     fn fixture(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures").join(name)
     }
 
-    /// What Pillow reads, and how far values may be from that: JPEG's transform and colors are rounded in other places, and
-    /// color that was stored at half the size is scaled up by another filter.
+    /// Files that Pillow reads, and by how much values may differ: JPEG's transform and colors are rounded
+    /// elsewhere, and color stored at half the size is scaled up by another filter.
     const GOLDEN: [(&str, u8, &str, Colors, bool, u8); 22] = [
         ("420.jpg", 2, "JPEG", Colors::Rgb, false, 8),
         ("444.jpg", 2, "JPEG", Colors::Rgb, false, 8),
@@ -307,12 +290,12 @@ mod tests {
                 assert!(matches!(error, DataError::DamagedImage { .. }), "{name} {len}: {error}");
             }
             let more = [&bytes, &[0; 100][..]].concat();
-            assert!(decode(path, &more).is_ok(), "what follows the end is nobody's business");
+            assert!(decode(path, &more).is_ok(), "bytes after the end are ignored");
         }
     }
 
     #[test]
-    fn sizes_that_lie_are_refused_before_memory_is_asked_for() {
+    fn sizes_that_lie_are_refused_before_memory_is_allocated() {
         let mut jpeg = fs::read(fixture("420.jpg")).unwrap();
         let frame = jpeg.windows(2).position(|mark| mark == [0xff, 0xc0]).unwrap();
         jpeg[frame + 5..frame + 9].fill(0xff);

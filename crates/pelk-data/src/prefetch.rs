@@ -1,4 +1,4 @@
-//! Items made ahead on background threads and delivered in order.
+//! Items made in advance by background threads and delivered in order.
 
 use std::any::Any;
 use std::ops::Range;
@@ -8,12 +8,12 @@ use std::thread::{self, JoinHandle};
 
 use crate::DataError;
 
-/// Runs `make` for every number of a range on worker threads and yields the results in the range's order.
+/// Runs `make` for every number of a range on worker threads and yields the results in order.
 ///
-/// Worker `k` of `n` makes the items `k, k + n, k + 2 n...` and puts them into a queue of its own, which holds a fixed
-/// number; the consumer takes from the queues in turn. So order and content do not depend on `n`, nothing needs
-/// sorting, and memory is bounded. The first error, or panic, is the last item. Dropping the iterator closes the
-/// queues, and with them ends the workers after the item that each is making; the drop waits for that.
+/// Worker `k` of `n` makes the items `k, k + n, k + 2 n...` and puts them into its own queue of fixed length;
+/// the consumer takes from the queues in turn. So order and content do not depend on `n`, nothing needs
+/// sorting, and memory is bounded. The first error or panic is the last item. Dropping the iterator closes
+/// the queues; each worker then stops after its current item, and the drop waits for that.
 #[derive(Debug)]
 pub(crate) struct Prefetch<T> {
     workers: Vec<Worker<T>>,
@@ -28,7 +28,7 @@ struct Worker<T> {
 }
 
 impl<T: Send + 'static> Prefetch<T> {
-    /// `depth` is the number of finished items that may wait for each of the `workers`, both at least 1.
+    /// `depth` is the number of finished items that each of the `workers` may have waiting, both at least 1.
     pub(crate) fn new(
         range: Range<usize>,
         workers: usize,
@@ -41,7 +41,7 @@ impl<T: Send + 'static> Prefetch<T> {
             }
         }
         let make = Arc::new(make);
-        // No more threads or places than there are items to fill them.
+        // No more threads or queue slots than items.
         let workers = workers.min(range.len());
         let mut prefetch = Self { workers: Vec::with_capacity(workers), next: 0, rest: range.clone() };
         for k in 0..workers {
@@ -51,7 +51,7 @@ impl<T: Send + 'static> Prefetch<T> {
                 for item in items {
                     let made = make(item);
                     let failed = made.is_err();
-                    // The send fails when the consumer is gone.
+                    // The send fails if the consumer is gone.
                     if sender.send(made).is_err() || failed {
                         return;
                     }
@@ -66,9 +66,9 @@ impl<T: Send + 'static> Prefetch<T> {
 }
 
 impl<T> Prefetch<T> {
-    /// Ends all workers and returns what the `index`th one panicked with.
+    /// Stops all workers and returns the panic of worker `index`, if any.
     fn stop(&mut self, index: usize) -> Option<Box<dyn Any + Send>> {
-        // All queues are closed before any thread is waited for, so that all end at the same time.
+        // All queues close before the first join, so that all threads stop at the same time.
         let (queues, threads): (Vec<_>, Vec<_>) =
             self.workers.drain(..).map(|worker| (worker.queue, worker.thread)).unzip();
         drop(queues);
@@ -93,7 +93,7 @@ impl<T> Iterator for Prefetch<T> {
                 Some(Ok(made))
             }
             Ok(Err(error)) => self.fail(error),
-            // Only a panic ends a worker before its last item.
+            // Only a panic stops a worker before its last item.
             Err(_) => {
                 let panic = self.stop(self.next);
                 self.fail(DataError::WorkerPanic { batch: item, message: message(panic.as_deref()) })
@@ -114,7 +114,7 @@ impl<T> Drop for Prefetch<T> {
     }
 }
 
-/// The text of a panic, which is a string unless someone panicked with another value.
+/// The text of a panic, if it was raised with one.
 fn message(panic: Option<&(dyn Any + Send)>) -> String {
     let text = panic.and_then(|panic| {
         panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref().cloned())

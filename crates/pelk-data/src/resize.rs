@@ -20,7 +20,7 @@ pub(crate) struct Source {
 }
 
 /// Height and width of an image of `size`, scaled with its aspect ratio kept to the largest size within
-/// `factor` times `fit`, the limits of the longer and the shorter side in pixels; for `fit` \[0, 0\] to
+/// `factor` times `fit`, the limits of the longer and the shorter side in pixels; for `fit` `[0, 0]` to
 /// `factor` times its own size. Rounded as in MMSegmentation.
 pub fn scaled_size(size: [usize; 2], fit: [usize; 2], factor: f64) -> [usize; 2] {
     let sides = [size[0].max(size[1]), size[0].min(size[1])];

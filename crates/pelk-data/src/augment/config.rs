@@ -22,10 +22,10 @@ pub struct Augmentation {
     /// `scale`, `crop_size` and `crop_padding`. Default none.
     pub resized_crop: Option<ResizedCrop>,
     /// Limits of the longer and the shorter side, in pixels: the image is scaled, keeping its aspect ratio,
-    /// to the largest size within both; \[0, 0\] for no scaling. Default \[0, 0\].
+    /// to the largest size within both; `[0, 0]` for no scaling. Default `[0, 0]`.
     pub fit: [usize; 2],
     /// Smallest and largest random factor on `fit`, or without it on the image's own size, above 0 and up to
-    /// 16; other than \[1, 1\] it needs `crop_size`. Default \[1, 1\].
+    /// 16; other than `[1, 1]` it needs `crop_size`. Default `[1, 1]`.
     pub scale: [f64; 2],
     /// Side of the square crop at a random position, in pixels; smaller images are padded below and on the
     /// right with the mean color and ignored labels; 0 for the whole image. Default 0.

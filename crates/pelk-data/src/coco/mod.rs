@@ -1,4 +1,4 @@
-//! The instances of COCO as classes of pixels.
+//! COCO's instance annotations as labels of pixels.
 
 mod shapes;
 
@@ -10,16 +10,16 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::masks::imagenet;
 use crate::picture::read_rgb;
-use crate::{DataError, Dataset, Labeling, Properties, Sample, Split};
+use crate::{DataError, Dataset, Labeling, Normalization, Properties, Sample, Split};
 
 pub(crate) use shapes::{Runs, Segmentation};
 
-const LAYOUT: &str = "unpack pictures and annotations from https://cocodataset.org/#download there, or use their layout: \
-                      annotations/instances_train.json, train/NAME, the same with val, each with or without 2017";
+const LAYOUT: &str = "unpack images and annotations from https://cocodataset.org/#download there, or use \
+                      their layout: annotations/instances_train.json, train/NAME, the same with val, each with or \
+                      without 2017";
 
-/// The parts of a file of annotations that are read.
+/// The fields of an annotation file that are used.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Annotations {
     pub images: Vec<Image>,
@@ -57,11 +57,11 @@ pub(crate) fn split_name(split: Split) -> &'static str {
     }
 }
 
-/// Pictures of any size whose annotated instances say the class of each pixel, decoded when asked for: RGB, with a label
-/// for each pixel. [`coco`] opens one.
+/// Images of any size with COCO's instance annotations, decoded on request: RGB, with a label per pixel.
+/// [`coco`] opens one.
 ///
-/// Samples are in the file's order. Label 0 is background, which is measured like the others; these are the categories in
-/// the order of their ids.
+/// Samples are in the file's order. Label 0 is background, which is measured like the others; the others are
+/// the categories in the order of their ids.
 #[derive(Debug)]
 pub struct Coco {
     path: PathBuf,
@@ -73,22 +73,23 @@ pub struct Coco {
 struct Picture {
     path: PathBuf,
     size: [usize; 2],
-    /// Labels and pixels of its annotations, from the back to the front.
+    /// Labels and pixels of its annotations, from back to front.
     shapes: Vec<(u32, Segmentation)>,
 }
 
-/// Opens the training or the validation set of COCO's instances (Lin et al., Microsoft COCO), or another set in its
-/// layout: `annotations/instances_train2017.json` and pictures in `train2017` or `images/train2017`, the same with `val`;
-/// all names with or without `2017`, the one without first.
+/// Opens the training or the validation set of COCO's instances (Lin et al., Microsoft COCO), or another
+/// dataset in its layout: `annotations/instances_train2017.json` and images in `train2017` or
+/// `images/train2017`, the same with `val`; all names with or without `2017`, those without first.
 ///
-/// An annotation's pixels are those whose middles lie in one of its polygons by the even-odd rule, or those of its run
-/// lengths (numbers, not packed); COCO's own tools draw the outlines of polygons on a finer grid and so differ by single
-/// pixels along them. Where annotations overlap, the later one counts; crowds are as others.
+/// An annotation's pixels are those whose centers lie in one of its polygons by the even-odd rule, or those
+/// of its run lengths (numbers, not packed). COCO's own tools draw polygons on a finer grid and so differ in
+/// single pixels along the outlines. The later of overlapping annotations counts; crowds are treated like
+/// other instances.
 ///
 /// # Errors
-/// [`DataError`] naming the file, and the id, where a file is missing, an annotation's picture or category is unknown, an id
-/// is there twice, or run lengths or polygons do not fit their picture; when a sample is read, also where a picture has
-/// another size than the annotations say.
+/// [`DataError`] with the file, and the id, if a file is missing, an annotation's image or category is
+/// unknown, an id occurs twice, or run lengths or polygons do not fit their image; when a sample is read,
+/// also if an image has another size than the annotations say.
 pub fn coco(folder: impl AsRef<Path>, split: Split) -> Result<Coco, DataError> {
     let (folder, name) = (folder.as_ref(), split_name(split));
     let file = |year: &str| folder.join("annotations").join(format!("instances_{name}{year}.json"));
@@ -119,7 +120,7 @@ impl Coco {
         categories.sort_by_key(|category| category.id);
         for category in categories {
             if labels.insert(category.id, classes.len() as u32).is_some() {
-                return Err(error("category", category.id, "is there twice: give each an id of its own"));
+                return Err(error("category", category.id, "occurs twice: ids must be unique"));
             }
             classes.push(category.name);
         }
@@ -127,11 +128,12 @@ impl Coco {
         let (mut pictures, mut places) = (Vec::new(), BTreeMap::new());
         for image in file.images {
             if places.insert(image.id, pictures.len()).is_some() {
-                return Err(error("image", image.id, "is there twice: give each an id of its own"));
+                return Err(error("image", image.id, "occurs twice: ids must be unique"));
             }
             let name = Path::new(&image.file_name);
             if !name.components().all(|part| matches!(part, Component::Normal(_))) {
-                let problem = format!("is {:?}: give a name in the folder of pictures", image.file_name);
+                let problem =
+                    format!("is {:?}: use the name of a file in the folder of images", image.file_name);
                 return Err(error("image", image.id, &problem));
             }
             let path = folder.join(name);
@@ -154,7 +156,7 @@ impl Coco {
             };
             let Some(&label) = labels.get(&annotation.category_id) else {
                 let id = annotation.category_id;
-                return Err(error(&format!("is of category {id}, which the file does not name: add it")));
+                return Err(error(&format!("is of category {id}, which the file does not have: add it")));
             };
             let picture: &mut Picture = &mut pictures[place];
             if let Some(problem) = annotation.segmentation.problem(picture.size) {
@@ -163,7 +165,7 @@ impl Coco {
             picture.shapes.push((label, annotation.segmentation));
         }
         let labeling = Labeling::Pixels { stride: 1 };
-        let properties = Properties { labeling, ..Properties::new(3, classes, imagenet()) };
+        let properties = Properties { labeling, ..Properties::new(3, classes, Normalization::imagenet()) };
         Ok(Coco { path, pictures, properties })
     }
 }
@@ -211,7 +213,7 @@ mod tests {
     const CATEGORIES: &str =
         r#"{"id": 9, "name": "dog"}, {"id": 3, "name": "cat", "supercategory": "animal"}"#;
 
-    /// A folder with a picture of 2 x 3 pixels and these entries for training.
+    /// A folder with an image of 2 x 3 pixels and these entries for training.
     fn folder(images: &str, annotations: &str, categories: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -219,7 +221,8 @@ mod tests {
         fs::create_dir_all(path("images/train2017")).unwrap();
         write_png(&path("images/train2017/a.png"), [2, 3], 3, &[5; 18]).unwrap();
         let text = format!(
-            r#"{{"info": {{}}, "images": [{images}], "annotations": [{annotations}], "categories": [{categories}]}}"#
+            r#"{{"info": {{}}, "images": [{images}], "annotations": [{annotations}],
+                "categories": [{categories}]}}"#
         );
         fs::write(path("annotations/instances_train2017.json"), text).unwrap();
         folder
@@ -269,12 +272,12 @@ mod tests {
                 CATEGORIES,
                 "annotation 6 has run lengths that do not add up",
             ),
-            (&twice(IMAGES), String::new(), CATEGORIES, "image 7 is there twice"),
-            (IMAGES, String::new(), &twice(r#"{"id": 1, "name": "x"}"#), "category 1 is there twice"),
+            (&twice(IMAGES), String::new(), CATEGORIES, "image 7 occurs twice"),
+            (IMAGES, String::new(), &twice(r#"{"id": 1, "name": "x"}"#), "category 1 occurs twice"),
             (&outside, String::new(), CATEGORIES, "image 7 is \"../a.png\""),
             (&absent, String::new(), CATEGORIES, "b.png is missing: it is image 7 of the annotations"),
             ("", String::new(), CATEGORIES, "names no images"),
-            (IMAGES, "5".into(), CATEGORIES, "is damaged or holds no annotations"),
+            (IMAGES, "5".into(), CATEGORIES, "is damaged or has no instance annotations"),
         ] {
             let folder = folder(images, &annotation, categories);
             let error = coco(folder.path(), Split::Train).unwrap_err().to_string();
@@ -296,6 +299,6 @@ mod tests {
             "{error}"
         );
         let error = coco(set.path(), Split::Test).unwrap_err().to_string();
-        assert!(error.contains("instances_val.json is missing: unpack pictures"), "{error}");
+        assert!(error.contains("instances_val.json is missing: unpack images"), "{error}");
     }
 }

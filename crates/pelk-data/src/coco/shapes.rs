@@ -2,31 +2,32 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which pixels an annotation covers, as COCO's files spell it.
+/// The pixels that an annotation covers, in COCO's format.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Segmentation {
-    /// Polygons, each x, y, x, y... of its corners in pixels from the picture's top left corner.
+    /// Polygons, each as x, y, x, y... of its corners, in pixels from the image's top left corner.
     Polygons(Vec<Vec<f64>>),
     /// Run lengths.
     Runs(Runs),
-    /// Run lengths packed into text, which is not read.
+    /// Run lengths packed into text, which are not supported.
     Packed {
         /// The text.
         counts: String,
     },
 }
 
-/// The lengths of runs of pixels that are outside and inside in turn, column by column from the left, each from the top.
+/// The lengths of runs of pixels, alternately outside and inside: column by column from the left, each from
+/// the top.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Runs {
     pub counts: Vec<usize>,
-    /// Height and width of the picture.
+    /// Height and width of the image.
     pub size: [usize; 2],
 }
 
 impl Segmentation {
-    /// What is wrong with it for a picture of this size, if anything.
+    /// What is wrong with it for an image of this size, if anything.
     pub fn problem(&self, size @ [height, width]: [usize; 2]) -> Option<String> {
         match self {
             Self::Polygons(polygons) if polygons.is_empty() => Some("has no polygon: add one".into()),
@@ -40,7 +41,7 @@ impl Segmentation {
             Self::Runs(runs) if runs.size != size => {
                 let [rows, columns] = runs.size;
                 Some(format!(
-                    "is for {rows} x {columns} pixels, its picture has {height} x {width}: correct either"
+                    "is for {rows} x {columns} pixels, but its image has {height} x {width}: correct either"
                 ))
             }
             Self::Runs(runs) => {
@@ -48,7 +49,7 @@ impl Segmentation {
                 let expected = height.checked_mul(width);
                 (sum.is_none() || sum != expected).then(|| {
                     format!(
-                        "has run lengths that do not add up to the {height} x {width} pixels of its picture"
+                        "has run lengths that do not add up to the {height} x {width} pixels of its image"
                     )
                 })
             }
@@ -58,7 +59,8 @@ impl Segmentation {
         }
     }
 
-    /// Calls `mark` for each pixel covered, by its place in a picture of this size, row-major; some perhaps twice.
+    /// Calls `mark` with the row-major index of each covered pixel in an image of this size; possibly more
+    /// than once.
     pub fn for_each(&self, size: [usize; 2], mut mark: impl FnMut(usize)) {
         match self {
             Self::Polygons(polygons) => {
@@ -72,10 +74,10 @@ impl Segmentation {
     }
 }
 
-/// Marks the pixels whose middles lie inside a polygon by the even-odd rule.
+/// Marks the pixels whose centers lie inside a polygon by the even-odd rule.
 fn fill(polygon: &[f64], [height, width]: [usize; 2], mark: &mut impl FnMut(usize)) {
     let (corners, _) = polygon.as_chunks::<2>();
-    // The number of middles before a place: those at 0.5, 1.5, 2.5...
+    // The number of pixel centers (0.5, 1.5, 2.5...) before a coordinate.
     let before = |place: f64, limit: usize| ((place - 0.5).ceil().max(0.0) as usize).min(limit);
     let edge =
         |fold: fn(f64, f64) -> f64, start| corners.iter().fold(start, |edge, corner| fold(edge, corner[1]));
@@ -111,7 +113,7 @@ impl Runs {
         Runs { counts, size }
     }
 
-    /// Calls `mark` for each pixel covered, by its place, row-major.
+    /// Calls `mark` with the row-major index of each covered pixel.
     fn for_each(&self, mut mark: impl FnMut(usize)) {
         let [height, width] = self.size;
         let mut at = 0;
@@ -145,11 +147,15 @@ mod tests {
     }
 
     #[test]
-    fn a_polygon_holds_the_pixels_whose_middles_it_holds() {
+    fn a_polygon_covers_the_pixels_whose_centers_it_contains() {
         let square = Segmentation::Polygons(vec![vec![1.0, 0.6, 3.0, 0.6, 3.0, 2.4, 1.0, 2.4]]);
         assert_eq!(mask(&square, [3, 4]), [0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
         let triangle = Segmentation::Polygons(vec![vec![0.0, 0.0, 4.0, 4.0, 0.0, 4.0]]);
-        assert_eq!(mask(&triangle, [4, 4]).iter().sum::<u8>(), 6, "the diagonal's middles lie on the edge");
+        assert_eq!(
+            mask(&triangle, [4, 4]).iter().sum::<u8>(),
+            6,
+            "the centers on the diagonal lie on the edge"
+        );
         let beyond = Segmentation::Polygons(vec![vec![-9.0, -9.0, 9.0, -9.0, 9.0, 9.0, -9.0, 9.0]]);
         assert_eq!(mask(&beyond, [2, 3]), [1; 6]);
         // A ring crosses itself; two polygons are one instance.
@@ -172,7 +178,7 @@ mod tests {
             ("[[0, 0, 1, 1, 2, 0], [1, 2, 3, 4, 5, 6, 7]]", "a polygon of 7 numbers"),
             (r#"{"counts": [1, 2], "size": [2, 3]}"#, "do not add up to the 2 x 3 pixels"),
             (r#"{"counts": [18446744073709551615, 7], "size": [2, 3]}"#, "do not add up"),
-            (r#"{"counts": [6], "size": [3, 2]}"#, "is for 3 x 2 pixels, its picture has 2 x 3"),
+            (r#"{"counts": [6], "size": [3, 2]}"#, "is for 3 x 2 pixels, but its image has 2 x 3"),
             (r#"{"counts": "PaX0", "size": [2, 3]}"#, "packed into text"),
         ] {
             let problem = read(text).problem([2, 3]).unwrap();

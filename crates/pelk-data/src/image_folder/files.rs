@@ -1,18 +1,21 @@
-//! Names of a million files with their labels, close together.
+//! The names of up to millions of files with their labels, stored compactly.
 
 use std::fs;
 use std::path::Path;
 
-use super::EXCLUDED;
 use crate::DataError;
 
-/// Endings of pictures' names, those of torchvision's `ImageFolder` among them. What a file is in truth its content says.
+/// The file that lists images to leave out: one path per line, relative to the dataset's folder.
+pub const EXCLUDED: &str = "excluded.txt";
+
+/// Endings of image files, including those of torchvision's `ImageFolder`. The content decides on the format.
 const ENDINGS: [&str; 12] =
     ["jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
-/// Folders within folders beyond this are a loop of links.
+/// The largest depth of nested folders: beyond it, links form a loop.
 const DEEPEST: usize = 16;
 
-/// Paths of files below one folder, parts separated by `/`, and a label for each: about 50 MB for ImageNet's 1.28 million.
+/// Paths of files below one folder, parts separated by `/`, and a label for each: about 50 MB for ImageNet's
+/// 1.28 million files.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     names: String,
@@ -40,7 +43,7 @@ impl Files {
         &self.labels[index]
     }
 
-    /// Those files for whose index, name and label this holds.
+    /// The files for whose index, name and label `keep` returns true.
     pub fn filtered(self, mut keep: impl FnMut(usize, &str, u32) -> bool) -> Files {
         let mut kept = Files::default();
         for index in 0..self.len() {
@@ -53,16 +56,16 @@ impl Files {
     }
 }
 
-/// What lies below a folder.
+/// The files below a folder.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Paths of pictures, sorted, parts separated by `/`.
+    /// Paths of images, sorted, parts separated by `/`.
     pub pictures: Vec<String>,
-    /// The number of files whose ending is no picture's, but for the reader's own list.
+    /// The number of other files, without [`EXCLUDED`].
     pub others: usize,
 }
 
-/// Names of the folders in a folder, sorted; those that start with a dot are the system's.
+/// The sorted names of the folders in a folder; names that start with a dot are skipped as the system's.
 pub(super) fn folders(folder: &Path) -> Result<Vec<String>, DataError> {
     let mut names = Vec::new();
     entries(folder, |name, is_folder| {
@@ -74,7 +77,7 @@ pub(super) fn folders(folder: &Path) -> Result<Vec<String>, DataError> {
     Ok(names)
 }
 
-/// The pictures directly in a folder.
+/// The images directly in a folder.
 pub(super) fn pictures_in(folder: &Path) -> Result<Found, DataError> {
     let mut found = Found::default();
     collect(folder, "", &mut found)?;
@@ -82,19 +85,15 @@ pub(super) fn pictures_in(folder: &Path) -> Result<Found, DataError> {
     Ok(found)
 }
 
-/// The pictures in a folder and in those below it.
+/// The images in a folder and its subfolders.
 pub(super) fn pictures_below(folder: &Path) -> Result<Found, DataError> {
     let mut found = Found::default();
     let mut left = vec![(String::new(), 0)];
     while let Some((prefix, depth)) = left.pop() {
         let path = folder.join(&prefix);
         if depth > DEEPEST {
-            let problem = "lies deeper than pictures are looked for";
-            return Err(DataError::layout(
-                path,
-                problem,
-                "take it away, or the link that leads around to it",
-            ));
+            let problem = format!("is nested more than {DEEPEST} folders deep");
+            return Err(DataError::layout(path, problem, "remove it, or the link that forms a loop"));
         }
         let below = collect(&path, &prefix, &mut found)?;
         left.extend(below.into_iter().map(|name| (format!("{prefix}{name}/"), depth + 1)));
@@ -103,7 +102,7 @@ pub(super) fn pictures_below(folder: &Path) -> Result<Found, DataError> {
     Ok(found)
 }
 
-/// Adds what is directly in a folder, and returns the names of the folders there.
+/// Adds the files directly in a folder, and returns the names of its subfolders.
 fn collect(folder: &Path, prefix: &str, found: &mut Found) -> Result<Vec<String>, DataError> {
     let mut below = Vec::new();
     entries(folder, |name, is_folder| {
@@ -122,8 +121,8 @@ fn is_picture(ending: &str) -> bool {
     ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending))
 }
 
-/// Calls `each` with the name of every entry that is not hidden, and whether it is a folder. Links count as what they lead
-/// to; other entries are not looked at, since a million times that takes minutes.
+/// Calls `each` with the name of every entry that is not hidden, and whether it is a folder. Only links are
+/// resolved: doing so for a million plain entries takes minutes.
 fn entries(folder: &Path, mut each: impl FnMut(String, bool)) -> Result<(), DataError> {
     let error = |source| DataError::Io { path: folder.into(), source };
     for entry in fs::read_dir(folder).map_err(error)? {
@@ -184,6 +183,6 @@ mod tests {
         assert_eq!(folders(root.path()).unwrap(), ["linked", "real"]);
         assert_eq!(pictures_below(root.path()).unwrap().pictures, ["linked/1.jpg", "real/1.jpg"]);
         std::os::unix::fs::symlink("..", root.path().join("real/around")).unwrap();
-        assert!(pictures_below(root.path()).unwrap_err().to_string().contains("link that leads around"));
+        assert!(pictures_below(root.path()).unwrap_err().to_string().contains("link that forms a loop"));
     }
 }

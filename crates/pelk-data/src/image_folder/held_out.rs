@@ -1,4 +1,4 @@
-//! A test set for who has none: a fifth of each class.
+//! A test set for datasets that have none: a fifth of each class.
 
 use std::ops::Range;
 
@@ -8,11 +8,12 @@ use rand::Rng;
 use super::files::Files;
 use crate::Split;
 
-/// One in so many pictures of a class is held out.
+/// One in this many images of a class is held out.
 const SHARE: usize = 5;
 
-/// The files of a split. Within each class (files of one are next to each other) files are ranked by a number drawn for
-/// their name, and the first fifth, rounded, is the test set; so whoever adds or removes one moves at most one other.
+/// The files of a split. Within each class (its files are adjacent), files are ranked by a number drawn for
+/// their name, and the first fifth, rounded, is the test set; so adding or removing a file moves at most one
+/// other.
 pub(super) fn part(files: Files, split: Split) -> Files {
     let mut test = vec![false; files.len()];
     let mut start = 0;
@@ -58,7 +59,7 @@ mod tests {
         assert!(train.is_disjoint(&test) && train.len() + test.len() == sizes.iter().sum::<usize>());
         let of = |class: usize| test.iter().filter(|name| name.starts_with(&format!("{class}/"))).count();
         assert_eq!([0, 1, 2, 3, 4, 5, 6].map(of), [0, 0, 1, 1, 2, 2, 20]);
-        // Neighbors in the alphabet, such as pictures of one series, are not held out together.
+        // Alphabetical neighbors, such as images of one series, are not held out together.
         let neighbors = (0..99)
             .filter(|i| [*i, i + 1].iter().all(|number| test.contains(&format!("6/IMG_{number:04}.jpg"))));
         assert!(neighbors.count() <= 9);

@@ -1,4 +1,4 @@
-//! Lists that come with ImageNet: which class a validation picture has, and what classes are called.
+//! Lists that come with ImageNet: the classes of validation images, and the names of classes.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,15 +10,15 @@ use crate::DataError;
 
 /// Kaggle's list: `ImageId,PredictionString`, then a name without its ending, a class folder, and boxes.
 const SOLUTION: &str = "LOC_val_solution.csv";
-/// A class folder for each picture in the order of their names, as many archives have it.
+/// A class folder for each image in the order of the images' names, as in many archives.
 const SYNSETS: &str = "imagenet_2012_validation_synset_labels.txt";
-/// Caffe's list: a name, and the number of the class among the sorted folders, from 0.
+/// Caffe's list: a name, and the index of the class among the sorted folders, from 0.
 const NUMBERS: &str = "val.txt";
 /// Files with lines `n01440764 tench, Tinca tinca`.
 const WORDS: [&str; 2] = ["LOC_synset_mapping.txt", "synset_words.txt"];
 
-const REMEDY: &str = "put LOC_val_solution.csv (of Kaggle), imagenet_2012_validation_synset_labels.txt or Caffe's val.txt into \
-                      the folder, or move the pictures into class folders as train has them";
+const REMEDY: &str = "put LOC_val_solution.csv (from Kaggle), imagenet_2012_validation_synset_labels.txt or \
+                      Caffe's val.txt into the folder, or move the images into class folders as in train";
 
 /// A text file.
 struct Text {
@@ -27,7 +27,7 @@ struct Text {
 }
 
 impl Text {
-    /// The first of these files that is in one of the folders.
+    /// The first of these files that exists in one of the folders.
     fn find(folders: &[&Path], names: &[&str]) -> Result<Option<Text>, DataError> {
         for path in names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))) {
             match fs::read_to_string(&path) {
@@ -39,7 +39,7 @@ impl Text {
         Ok(None)
     }
 
-    /// The lines with something on them, and their numbers from 1.
+    /// The lines that are not empty, with their numbers from 1.
     fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         (1..).zip(self.text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty())
     }
@@ -49,12 +49,16 @@ impl Text {
     }
 
     fn layout(&self, problem: String) -> DataError {
-        DataError::layout(&self.path, problem, "use the list and the pictures of the same set, whole")
+        DataError::layout(
+            &self.path,
+            problem,
+            "use the complete list and the complete images of the same set",
+        )
     }
 }
 
-/// Labels of the pictures of a flat folder, `names` sorted, from a list in one of `folders`. `classes` are the folders'
-/// names of the classes.
+/// The images of a flat folder, `names` sorted, with their labels from a list in one of `folders`; `classes`
+/// are the names of the class folders.
 pub(super) fn label(
     flat: &Path,
     names: &[String],
@@ -64,7 +68,7 @@ pub(super) fn label(
     let numbers: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
     let mut labels: Vec<Option<u32>> = vec![None; names.len()];
     let class = |text: &Text, line: usize, found: &str, name: &str| {
-        let expected = || format!("a name and one of the {} classes that train has", classes.len());
+        let expected = || format!("a name and one of the {} classes of train", classes.len());
         numbers.get(name).copied().ok_or_else(|| text.error(line, found, expected()))
     };
     let places = |stems: bool| -> HashMap<&str, usize> {
@@ -72,7 +76,7 @@ pub(super) fn label(
         names.iter().map(|name| if stems { stem(name) } else { name.as_str() }).zip(0..).collect()
     };
     let missing = |text: &Text, line: usize, found: &str| {
-        text.error(line, found, format!("a name of a picture in {}", flat.display()))
+        text.error(line, found, format!("a name of an image in {}", flat.display()))
     };
 
     let text = if let Some(text) = Text::find(folders, &[SOLUTION])? {
@@ -86,7 +90,7 @@ pub(super) fn label(
     } else if let Some(text) = Text::find(folders, &[SYNSETS])? {
         let count = text.lines().count();
         if count != names.len() {
-            let found = format!("has {count} lines, but {} has {} pictures", flat.display(), names.len());
+            let found = format!("has {count} lines, but {} has {} images", flat.display(), names.len());
             return Err(text.layout(found));
         }
         for (place, (line, found)) in text.lines().enumerate() {
@@ -100,29 +104,30 @@ pub(super) fn label(
             let place = *places.get(name.trim_end()).ok_or_else(|| missing(&text, line, found))?;
             let number = number.parse().ok().filter(|&number: &u32| (number as usize) < classes.len());
             let expected =
-                || format!("a name and a number below {}, the classes that train has", classes.len());
+                || format!("a name and a number below {}, the number of classes of train", classes.len());
             labels[place] = Some(number.ok_or_else(|| text.error(line, found, expected()))?);
         }
         text
     } else {
         return Err(DataError::layout(
             flat,
-            "holds pictures without class folders, and no list says their classes",
+            "has images without class folders, and no list of their classes",
             REMEDY,
         ));
     };
 
     let mut files = Files::default();
     for (name, label) in names.iter().zip(labels) {
-        let label = label
-            .ok_or_else(|| text.layout(format!("does not say the class of {}", flat.join(name).display())))?;
+        let label = label.ok_or_else(|| {
+            text.layout(format!("does not have the class of {}", flat.join(name).display()))
+        })?;
         files.push(name, label);
     }
     Ok(files)
 }
 
-/// What the classes are called: by a list in one of `folders`, up to the first comma, or as their folders are. Two classes
-/// that a list calls alike keep their folders' names beside it.
+/// The names of the classes: from a list in one of `folders`, up to the first comma, else those of their
+/// folders. Classes with equal names in the list get their folders' names added.
 pub(super) fn class_names(folders: &[&Path], classes: Vec<String>) -> Result<Vec<String>, DataError> {
     let Some(text) = Text::find(folders, &WORDS)? else { return Ok(classes) };
     let mut words = HashMap::new();
@@ -130,7 +135,7 @@ pub(super) fn class_names(folders: &[&Path], classes: Vec<String>) -> Result<Vec
         let name = found.split_once(char::is_whitespace);
         let name = name.map(|(class, names)| (class, names.split(',').next().unwrap_or("").trim()));
         let Some((class, name)) = name.filter(|(_, name)| !name.is_empty()) else {
-            return Err(text.error(line, found, "a class folder's name and words for it"));
+            return Err(text.error(line, found, "a class folder and its name in words"));
         };
         words.insert(class, name);
     }

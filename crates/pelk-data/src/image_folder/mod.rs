@@ -1,4 +1,4 @@
-//! Pictures in class folders, ImageNet's too, decoded when asked for.
+//! Images in class folders, including ImageNet's, decoded on request.
 
 mod files;
 mod held_out;
@@ -12,27 +12,27 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::masks::imagenet;
 use crate::picture::read_rgb;
-use crate::{DataError, Dataset, Properties, Sample, Split};
+use crate::{DataError, Dataset, Normalization, Properties, Sample, Split};
 use files::{Files, Found, folders, pictures_below, pictures_in};
 
-/// The file that lists images to leave out: one path per line, relative to the dataset's folder.
-pub const EXCLUDED: &str = "excluded.txt";
+pub use files::EXCLUDED;
 
-/// Where the training pictures of ImageNet may lie below the folder that one unpacks it in.
+/// Where ImageNet's training folder may be below the folder in which it was unpacked.
 const ROOTS: [&str; 3] = ["", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC"];
-/// What the folder of test pictures may be called, first the one that is taken where there are several: ImageNet's `test`
-/// has no labels.
+/// Names of the folder of test images, in the order of preference: ImageNet's `test` has no labels.
 const TESTS: [&str; 3] = ["val", "validation", "test"];
-const LAYOUT: &str = "it must hold train/CLASS/*.jpg and val/CLASS/*.jpg, or just CLASS/*.jpg, of which a fifth is then held out";
+const LAYOUT: &str =
+    "it must have train/CLASS/*.jpg and val/CLASS/*.jpg, or just CLASS/*.jpg, of which a fifth is held out";
 
-/// Pictures of any size in a folder for each class, decoded when asked for: RGB, one label each, ImageNet's statistics.
+/// Images of any size in one folder per class, decoded on request: RGB, one label each, ImageNet's
+/// statistics.
 ///
-/// [`image_folder`] and [`imagenet_1k`] open one. Samples are in the order of the classes and of the files' names.
+/// [`image_folder`] and [`imagenet_1k`] open one. Samples are in the order of classes and file names.
 #[derive(Debug)]
 pub struct ImageFolder {
-    /// The folder that was asked for, and the path from there to the pictures of this split, with `/` at its end or empty.
+    /// The folder that was opened, and the path from there to the images of this split, which ends in `/` or
+    /// is empty.
     top: PathBuf,
     prefix: String,
     files: Files,
@@ -40,38 +40,41 @@ pub struct ImageFolder {
     remarks: Vec<String>,
 }
 
-/// Opens the training or the test pictures in `folder`.
+/// Opens the training or the test images in `folder`, in one of these layouts:
 ///
-/// - `train/CLASS/NAME` and `val/CLASS/NAME` (or `validation`, or `test`, the first that is there), with folders within class
-///   folders if one likes. Classes are numbered in the order of the names of train's folders, as torchvision does.
-/// - `CLASS/NAME` alone: about a fifth of each class is held out as the test set, chosen by the files' names alone
-///   (two of 8 to 12 files, none of 2). Another file changes the place of at most one.
-/// - ImageNet's `ILSVRC/Data/CLS-LOC` as Kaggle has it, or `train` and a flat `val`, whose classes a list says:
-///   `LOC_val_solution.csv`, `imagenet_2012_validation_synset_labels.txt` (a folder's name for each picture in the order of
-///   their names), or Caffe's `val.txt` (`NAME NUMBER`); and `LOC_synset_mapping.txt` or `synset_words.txt` for words
-///   as the names of classes.
+/// - `train/CLASS/NAME` and `val/CLASS/NAME` (or `validation`, or `test`: the first that exists); class
+///   folders may have subfolders. Classes are numbered in the order of the names of train's folders, as in
+///   torchvision.
+/// - `CLASS/NAME` only: about a fifth of each class is held out as the test set, chosen by file names (two of
+///   8 to 12 files, none of 2). A new file moves at most one other file between the sets.
+/// - ImageNet's `ILSVRC/Data/CLS-LOC` as on Kaggle, or `train` and a flat `val` with a list of its classes:
+///   `LOC_val_solution.csv`, `imagenet_2012_validation_synset_labels.txt` (a folder's name for each image, in
+///   the order of the images' names), or Caffe's `val.txt` (`NAME NUMBER`); `LOC_synset_mapping.txt` or
+///   `synset_words.txt` name the classes in words.
 ///
-/// Pictures are JPEG, PNG, BMP, GIF, WebP, TIFF and PNM, see [`read_rgb`](crate::read_rgb). What [`EXCLUDED`] in `folder` lists is left
-/// out; this and everything else that the reader decided says [`Dataset::remarks`].
+/// Images are JPEG, PNG, BMP, GIF, WebP, TIFF and PNM, see [`read_rgb`](crate::read_rgb). Files listed in
+/// [`EXCLUDED`] in `folder` are left out. [`Dataset::remarks`] tells this and all other decisions of the
+/// reader.
 ///
 /// # Errors
-/// [`DataError`] naming the file or folder: nothing is there, a class without pictures, a class in `val` that `train` lacks,
-/// pictures that lie beside class folders, a list that does not fit. A damaged picture is one when its sample is read.
+/// [`DataError`] with the file or folder: nothing is there, a class has no images, `val` has a class that
+/// `train` does not have, images lie beside class folders, or a list does not fit. A damaged image is an
+/// error of its sample.
 pub fn image_folder(folder: impl AsRef<Path>, split: Split) -> Result<ImageFolder, DataError> {
     ImageFolder::open(folder.as_ref(), split)
 }
 
-/// Opens ImageNet-1K (Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge; 1,281,167 and 50,000 pictures)
-/// as [`image_folder`] does, and insists on its 1000 classes.
+/// Opens ImageNet-1K (Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge; 1,281,167 and
+/// 50,000 images) as [`image_folder`] does, and checks that it has 1000 classes.
 ///
 /// # Errors
-/// As [`image_folder`], and [`DataError::Layout`] where there are not 1000 classes.
+/// As [`image_folder`], and [`DataError::Layout`] if there are not 1000 classes.
 pub fn imagenet_1k(folder: impl AsRef<Path>, split: Split) -> Result<ImageFolder, DataError> {
     let set = ImageFolder::open(folder.as_ref(), split)?;
     match set.classes().len() {
         1000 => Ok(set),
         classes => {
-            let problem = format!("holds {classes} classes, ImageNet-1K has 1000");
+            let problem = format!("has {classes} classes, but ImageNet-1K has 1000");
             Err(DataError::layout(folder.as_ref(), problem, "unpack the whole set, or read it as `folder`"))
         }
     }
@@ -103,13 +106,17 @@ impl ImageFolder {
             (Some(_), None) => {
                 let train = root_path.join("train");
                 let remedy = format!(
-                    "put pictures to measure with into it, or give {} as the folder, of which a fifth is then held out",
+                    "put test images into it, or give {} as the folder, so that a fifth of it is held out",
                     train.display()
                 );
                 return Err(DataError::layout(root_path.join(TESTS[0]), "is missing", remedy));
             }
             (None, Some(test)) => {
-                return Err(DataError::layout(top, format!("holds {test}, but no folder train"), LAYOUT));
+                return Err(DataError::layout(
+                    top,
+                    format!("has a folder {test}, but no folder train"),
+                    LAYOUT,
+                ));
             }
             (None, None) => {
                 let classes = class_folders(top)?;
@@ -117,37 +124,40 @@ impl ImageFolder {
                 let all = files.len();
                 let files = held_out::part(files, split);
                 if split == Split::Test && files.len() == 0 {
-                    let problem = "has too few pictures to hold some out: no class has three";
-                    return Err(DataError::layout(top, problem, "add pictures"));
+                    let problem = "has too few images to hold some out: no class has three";
+                    return Err(DataError::layout(top, problem, "add images"));
                 }
                 remarks.push(format!(
-                    "{} has no folders train and val: {} of its {all} pictures make the {split} set, of each class about \
-                     {}, chosen by the files' names",
+                    "{} has no folders train and val: the {split} set is {} of its {all} images, about {} of \
+                     each class, chosen by file name",
                     top.display(),
                     files.len(),
-                    if split == Split::Train { "four in five" } else { "one in five" },
+                    if split == Split::Train { "four fifths" } else { "a fifth" },
                 ));
                 (classes, String::new(), files, others)
             }
         };
         if others > 0 {
             remarks.push(format!(
-                "{others} files in {} are passed over: their endings are no pictures'",
-                top.join(&prefix).display()
+                "{}: skipping {} without the name of an image file",
+                top.join(&prefix).display(),
+                counted(others, "file", "files"),
             ));
         }
         let files = without_excluded(files, top, &prefix, &mut remarks)?;
         if files.len() == 0 {
-            return Err(DataError::layout(top.join(&prefix), "holds no pictures", LAYOUT));
+            return Err(DataError::layout(top.join(&prefix), "has no images", LAYOUT));
         }
         let classes = lists::class_names(&[top, &root_path], classes)?;
-        let properties = Properties::new(3, classes, imagenet());
+        let properties = Properties::new(3, classes, Normalization::imagenet());
         Ok(ImageFolder { top: top.into(), prefix, files, properties, remarks })
     }
-    /// The path of sample `index` from the folder on, with `/` between its parts, as it would stand in [`EXCLUDED`].
+
+    /// The path of sample `index` relative to the folder, with `/` between its parts, as [`EXCLUDED`] lists
+    /// it.
     ///
     /// # Panics
-    /// When `index` is not below [`Dataset::len`], as slices do.
+    /// If `index` is not below [`Dataset::len`].
     pub fn name(&self, index: usize) -> String {
         format!("{}{}", self.prefix, self.files.name(index))
     }
@@ -177,7 +187,7 @@ impl Dataset for ImageFolder {
     }
 }
 
-/// Pictures with labels, and how many other files lie between them.
+/// Images with labels, and the number of other files in their folders.
 struct Labeled {
     files: Files,
     others: usize,
@@ -187,20 +197,20 @@ struct Labeled {
 fn class_folders(folder: &Path) -> Result<Vec<String>, DataError> {
     let classes = folders(folder)?;
     match classes.len() {
-        0 => Err(DataError::layout(folder, "holds no class folders", LAYOUT)),
+        0 => Err(DataError::layout(folder, "has no class folders", LAYOUT)),
         1 => {
-            let problem = format!("holds one class folder only, {}", classes[0]);
-            Err(DataError::layout(folder, problem, "add one for each class that is to be told apart"))
+            let problem = format!("has only one class folder, {}", classes[0]);
+            Err(DataError::layout(folder, problem, "add a folder for each class"))
         }
         _ => Ok(classes),
     }
 }
 
-/// The pictures in the folders of these classes; every class must have some if `all`.
+/// The images in the folders of these classes; if `all`, every class must have some.
 fn in_class_folders(folder: &Path, classes: &[String], all: bool) -> Result<Labeled, DataError> {
     let strays = pictures_in(folder)?;
     if let Some(name) = strays.pictures.first() {
-        let problem = format!("is one of {} pictures beside class folders", strays.pictures.len());
+        let problem = format!("lies beside class folders (images there: {})", strays.pictures.len());
         return Err(DataError::layout(folder.join(name), problem, "move each into the folder of its class"));
     }
     let (mut files, mut others, mut empty) = (Files::default(), strays.others, Vec::new());
@@ -219,19 +229,20 @@ fn in_class_folders(folder: &Path, classes: &[String], all: bool) -> Result<Labe
         }
     }
     if !empty.is_empty() {
-        let problem = format!("has {} class folders without pictures: {}", empty.len(), some(&empty));
-        return Err(DataError::layout(folder, problem, "add pictures to them, or take them away"));
+        let count = counted(empty.len(), "class folder", "class folders");
+        let problem = format!("has {count} without images: {}", some(&empty));
+        return Err(DataError::layout(folder, problem, "add images to them, or remove them"));
     }
     Ok(Labeled { files, others })
 }
 
-/// The test pictures, in class folders or flat with a list in one of `lists`.
+/// The test images, in class folders or flat with a list in one of `lists`.
 fn of_test(folder: &Path, lists: &[&Path], classes: &[String]) -> Result<Labeled, DataError> {
     let theirs = folders(folder)?;
     if theirs.is_empty() {
         let Found { pictures, others } = pictures_in(folder)?;
         if pictures.is_empty() {
-            return Err(DataError::layout(folder, "holds no pictures", LAYOUT));
+            return Err(DataError::layout(folder, "has no images", LAYOUT));
         }
         let lists = [lists, &[folder]].concat();
         return Ok(Labeled { files: lists::label(folder, &pictures, &lists, classes)?, others });
@@ -239,13 +250,14 @@ fn of_test(folder: &Path, lists: &[&Path], classes: &[String]) -> Result<Labeled
     let unknown: Vec<&str> =
         theirs.iter().filter(|name| classes.binary_search(name).is_err()).map(String::as_str).collect();
     if !unknown.is_empty() {
-        let problem = format!("has {} classes that train lacks: {}", unknown.len(), some(&unknown));
-        return Err(DataError::layout(folder, problem, "name class folders alike in both"));
+        let count = counted(unknown.len(), "class", "classes");
+        let problem = format!("has {count} that train does not have: {}", some(&unknown));
+        return Err(DataError::layout(folder, problem, "use the same names for class folders in both"));
     }
     in_class_folders(folder, classes, false)
 }
 
-/// The files without those that the list at the top of the folder names, and a remark on how many they are.
+/// The files except for those listed in [`EXCLUDED`] at the top of the folder, and a remark on their number.
 fn without_excluded(
     files: Files,
     top: &Path,
@@ -263,14 +275,19 @@ fn without_excluded(
     let all = files.len();
     let files = files.filtered(|_, name, _| !excluded.contains(name));
     if files.len() < all {
-        let (left, folder) = (all - files.len(), top.join(prefix));
         remarks.push(format!(
-            "{left} pictures in {} are left out: {} names them",
-            folder.display(),
+            "{}: leaving out {} listed in {}",
+            top.join(prefix).display(),
+            counted(all - files.len(), "image", "images"),
             path.display()
         ));
     }
     Ok(files)
+}
+
+/// A number of things, in words.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The first few of these names.

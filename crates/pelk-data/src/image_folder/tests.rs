@@ -1,11 +1,11 @@
-//! Layouts on small folders whose pictures are one pixel each, red what their label should be.
+//! Layouts in small folders of images with one pixel each, whose red is the expected label.
 
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::picture::write_png;
 
-/// A folder with these files; those with a picture's ending become PNG files with `red`, others hold the text.
+/// A folder with these files: PNG files with this red, and text files.
 fn folder(files: &[(&str, u8)], texts: &[(&str, &str)]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (name, red) in files {
@@ -21,7 +21,7 @@ fn folder(files: &[(&str, u8)], texts: &[(&str, &str)]) -> tempfile::TempDir {
     root
 }
 
-/// The names of a set's samples and their labels, which must be what their pictures say.
+/// The names of a set's samples and their labels, which must be those of their images.
 fn samples(set: &ImageFolder) -> Vec<(String, u32)> {
     let sample = |index| {
         let sample = set.sample(index).unwrap();
@@ -65,12 +65,12 @@ fn class_folders_are_numbered_as_train_has_them() {
         ];
         assert_eq!(samples(&train), expected.map(|(name, label)| (name.to_owned(), label)));
         assert_eq!(train.file(2).unwrap(), root.path().join("train/dog/b.jpg"));
-        // A test set may lack a class; the others keep their numbers.
+        // A test set may have fewer classes; the others keep their numbers.
         let test = image_folder(root.path(), Split::Test).unwrap();
         assert_eq!((test.classes(), names(&test)), (train.classes(), names_of_test.to_vec()));
         assert!(train.remarks().is_empty() && test.remarks().is_empty());
         assert_eq!((train.channels(), train.image_size()), (3, None));
-        assert_eq!(*train.statistics(), imagenet());
+        assert_eq!(*train.statistics(), Normalization::imagenet());
     }
 }
 
@@ -87,12 +87,9 @@ fn class_folders_alone_are_divided_and_that_is_said() {
     both.sort();
     assert_eq!(both, all);
     let remark = &test.remarks()[0];
-    assert!(
-        remark.contains("4 of its 20 pictures make the test set, of each class about one in five"),
-        "{remark}"
-    );
+    assert!(remark.contains("the test set is 4 of its 20 images, about a fifth of each class"), "{remark}");
     let small = folder(&[("a/1.png", 0), ("b/1.png", 1)], &[]);
-    assert!(error(small.path(), Split::Test).contains("too few pictures to hold some out"));
+    assert!(error(small.path(), Split::Test).contains("too few images to hold some out"));
 }
 
 /// ImageNet in small: two classes, and a flat validation folder.
@@ -131,7 +128,7 @@ fn a_flat_validation_folder_goes_by_its_list() {
 }
 
 #[test]
-fn classes_that_are_called_alike_keep_their_folders_names() {
+fn classes_with_equal_names_keep_their_folders_names() {
     let set = flat("", &[SOLUTION, ("synset_words.txt", "n01 crane, bird\nn02 crane\n")]);
     assert_eq!(image_folder(set.path(), Split::Train).unwrap().classes(), ["crane (n01)", "crane (n02)"]);
 }
@@ -140,15 +137,15 @@ fn classes_that_are_called_alike_keep_their_folders_names() {
 fn lists_that_do_not_fit_are_named_with_their_line() {
     for (name, text, expected) in [
         ("LOC_val_solution.csv", "ImageId\nv_1,n09 1", "line 2 of"),
-        ("LOC_val_solution.csv", "ImageId\nv_1,n09 1", "one of the 2 classes that train has"),
+        ("LOC_val_solution.csv", "ImageId\nv_1,n09 1", "one of the 2 classes of train"),
         ("LOC_val_solution.csv", "ImageId\n\nv_9,n01 1", "line 3 of"),
-        ("LOC_val_solution.csv", "ImageId\nv_1,n01\n", "does not say the class of"),
+        ("LOC_val_solution.csv", "ImageId\nv_1,n01\n", "does not have the class of"),
         ("imagenet_2012_validation_synset_labels.txt", "n01\nn01\n", "has 2 lines, but"),
         ("imagenet_2012_validation_synset_labels.txt", "n01\nn01\nn3", "line 3 of"),
         ("val.txt", "v_1.JPEG 2", "a number below 2"),
         ("val.txt", "v_1.JPEG -1", "a number below 2"),
-        ("val.txt", "v_1 0", "a name of a picture in"),
-        ("README", "", "no list says their classes: put LOC_val_solution.csv"),
+        ("val.txt", "v_1 0", "a name of an image in"),
+        ("README", "", "no list of their classes: put LOC_val_solution.csv"),
     ] {
         let set = flat("", &[(name, text)]);
         let error = error(set.path(), Split::Test);
@@ -163,30 +160,30 @@ fn folders_that_are_no_set_say_what_they_lack() {
     let a = ("train/a/1.png", 0);
     let b = ("train/b/1.png", 1);
     for (split, files, texts, expected) in [
-        (Split::Train, &[][..], &[][..], "holds no class folders: it must hold train/CLASS"),
-        (Split::Train, &[("a/1.png", 0)], &[], "one class folder only, a"),
-        (Split::Train, &[a, b], &[], "val is missing: put pictures"),
-        (Split::Train, &[("val/a/1.png", 0)], &[], "holds val, but no folder train"),
+        (Split::Train, &[][..], &[][..], "has no class folders: it must have train/CLASS"),
+        (Split::Train, &[("a/1.png", 0)], &[], "has only one class folder, a"),
+        (Split::Train, &[a, b], &[], "val is missing: put test images"),
+        (Split::Train, &[("val/a/1.png", 0)], &[], "has a folder val, but no folder train"),
         (
             Split::Train,
             &[a, b, ("train/1.png", 0), ("val/a/1.png", 0)],
             &[],
-            "is one of 1 pictures beside class folders",
+            "train/1.png lies beside class folders (images there: 1)",
         ),
         (
             Split::Train,
             &[a, b, ("val/a/1.png", 0)],
             &[("train/c/x", "")],
-            "has 1 class folders without pictures: c",
+            "has 1 class folder without images: c",
         ),
         (
             Split::Test,
             &[a, b, ("val/a/1.png", 0), ("val/c/1.png", 0)],
             &[],
-            "has 1 classes that train lacks: c",
+            "has 1 class that train does not have: c",
         ),
-        (Split::Test, &[a, b], &[("val/x", "")], "val holds no pictures"),
-        (Split::Test, &[a, b], &[("val/a/x", "")], "val/ holds no pictures"),
+        (Split::Test, &[a, b], &[("val/x", "")], "val has no images"),
+        (Split::Test, &[a, b], &[("val/a/x", "")], "val/ has no images"),
     ] {
         let set = folder(files, texts);
         let error = error(set.path(), split);
@@ -195,7 +192,7 @@ fn folders_that_are_no_set_say_what_they_lack() {
     assert!(error(Path::new("no/where"), Split::Train).contains("no/where is not a folder"));
     let set = flat("", &[SOLUTION]);
     let error = imagenet_1k(set.path(), Split::Train).unwrap_err().to_string();
-    assert!(error.contains("holds 2 classes, ImageNet-1K has 1000"), "{error}");
+    assert!(error.contains("has 2 classes, but ImageNet-1K has 1000"), "{error}");
 }
 
 #[test]
@@ -210,11 +207,8 @@ fn excluded_pictures_are_left_out_and_counted() {
     assert_eq!((train.len(), names(&test)), (6, vec!["val/a/1.png".to_owned()]));
     assert!(names(&train).iter().all(|name| name != "train/a/0.png" && name != "train/b/3.png"));
     let [others, excluded] = train.remarks() else { panic!("{:?}", train.remarks()) };
-    assert!(others.starts_with("1 files in") && others.contains("passed over"), "{others}");
-    assert!(
-        excluded.starts_with("2 pictures in") && excluded.contains("excluded.txt names them"),
-        "{excluded}"
-    );
+    assert!(others.contains("train/: skipping 1 file without the name of an image file"), "{others}");
+    assert!(excluded.contains("train/: leaving out 2 images listed in"), "{excluded}");
     assert_eq!(test.remarks().len(), 1);
 }
 

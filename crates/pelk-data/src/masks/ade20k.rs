@@ -1,4 +1,4 @@
-//! ADE20K, and other sets in the layout of its scene parsing benchmark.
+//! ADE20K, and other datasets in the layout of its scene parsing benchmark.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,9 @@ use crate::{DataError, IGNORED, Split};
 pub(crate) const INFO: &str = "objectInfo150.txt";
 /// The folder at the top of the published archive.
 const TOP: &str = "ADEChallengeData2016";
-const LAYOUT: &str = "unpack http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip there, or use its layout: \
-                      objectInfo150.txt, images/training/NAME.jpg, annotations/training/NAME.png, the same with validation";
+const LAYOUT: &str = "unpack http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip there, \
+                      or use its layout: objectInfo150.txt, images/training/NAME.jpg, \
+                      annotations/training/NAME.png, the same with validation";
 
 /// The folders of a split in this layout.
 pub(crate) struct Folders {
@@ -31,18 +32,18 @@ impl Folders {
     }
 }
 
-/// Opens the training or the validation set of ADE20K's scene parsing benchmark (Zhou et al., Scene Parsing through
-/// ADE20K Dataset; 20210 and 2000 pictures, 150 classes) from `folder`, which is that of the unpacked
-/// [archive](http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip) or holds it.
+/// Opens the training or the validation set of ADE20K's scene parsing benchmark (Zhou et al., Scene Parsing
+/// through ADE20K Dataset; 20210 and 2000 images, 150 classes) from `folder`, which is that of the unpacked
+/// [archive](http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip) or contains it.
 ///
-/// Other sets in this layout do as well: `images/training/NAME.jpg` (or PNG and others), `annotations/training/NAME.png`
-/// in gray, the same with `validation`, and `objectInfo150.txt` with a row for each class: columns separated by tabs,
-/// `Idx` first, from 1, and one called `Name`, of which the part before the first comma is taken. The value 0 is
-/// [`IGNORED`], any other `Idx` of a class.
+/// Other datasets in this layout work as well: `images/training/NAME.jpg` (or PNG and others),
+/// `annotations/training/NAME.png` in gray, the same with `validation`, and `objectInfo150.txt` with a row
+/// per class: columns separated by tabs, `Idx` first, counted from 1, and one called `Name`, of which the
+/// part before the first comma counts. The value 0 is [`IGNORED`], any other the `Idx` of a class.
 ///
 /// # Errors
-/// [`DataError`] naming the file where one is missing or without a partner, or a row is not as above; when a sample is
-/// read, also where an annotation has another size than its picture, or a value beyond the classes.
+/// [`DataError`] with the file if one is missing or without its counterpart, or a row is not as above; when a
+/// sample is read, also if an annotation has another size than its image, or a value beyond the classes.
 pub fn ade20k(folder: impl AsRef<Path>, split: Split) -> Result<MaskFolder, DataError> {
     let folder = folder.as_ref();
     let inside = folder.join(TOP);
@@ -83,7 +84,7 @@ fn classes(path: &Path) -> Result<Vec<String>, DataError> {
         classes.push(name.to_owned());
     }
     if classes.is_empty() {
-        return Err(error(lines.len() + 1, "", "class 1 and its name: there is none".into()));
+        return Err(error(lines.len() + 1, "", "class 1 and its name: there are no classes".into()));
     }
     Ok(classes)
 }
@@ -99,7 +100,7 @@ mod tests {
     const TABLE: &str =
         "Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t0.2\t9\t1\t1\twall\n2 \t0.1\t6\t1\t0\tdoor, gate \n";
 
-    /// A folder with this table and a validation picture.
+    /// A folder with this table and a validation image.
     fn folder(table: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(TOP).join(name);
@@ -131,7 +132,8 @@ mod tests {
         let shorter = folder("Idx\tName\n1\twall\n");
         let error = ade20k(shorter.path(), Split::Test).unwrap().sample(0).unwrap_err().to_string();
         assert!(
-            error.contains("row 0, column 2 (from 0) has the value 2, which is none of the 1 classes'"),
+            error
+                .contains("row 0, column 2 (from 0) has the value 2, which stands for none of the 1 classes"),
             "{error}"
         );
     }

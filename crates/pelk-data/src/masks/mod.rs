@@ -1,4 +1,4 @@
-//! Folders of pictures and masks, read when asked for.
+//! Folders of images and masks, read on request.
 
 mod ade20k;
 mod palette;
@@ -19,7 +19,7 @@ pub use ade20k::ade20k;
 pub(crate) use ade20k::{Folders, INFO};
 pub use palette::mask_folder;
 
-/// Pictures of any size with a mask each, decoded when asked for: RGB, with a label for each pixel.
+/// Images of any size with a mask each, decoded on request: RGB, with a label per pixel.
 ///
 /// [`ade20k`] and [`mask_folder`] open one. Samples are in the order of their files' names.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ struct Pair {
 }
 
 impl MaskFolder {
-    /// The pictures of a folder and the masks of another, paired by their names without the ending. `layout` says in
-    /// errors what should be where.
+    /// Pairs the images of one folder and the masks of another by their names without the ending. `layout` is
+    /// the expected layout, for errors.
     fn open(
         [pictures, masks]: [&Path; 2],
         classes: Vec<String>,
@@ -50,37 +50,31 @@ impl MaskFolder {
         for (stem, picture) in found {
             let Some(mask) = partners.remove(&stem) else {
                 let problem = format!("has no mask of the same name in {}", masks.display());
-                return Err(DataError::layout(picture, problem, "add it, or take the picture away"));
+                return Err(DataError::layout(picture, problem, "add it, or remove the image"));
             };
             pairs.push(Pair { picture, mask });
         }
         if let Some((_, mask)) = partners.pop_first() {
-            let problem = format!("has no picture of the same name in {}", pictures.display());
-            return Err(DataError::layout(mask, problem, "add it, or take the mask away"));
+            let problem = format!("has no image of the same name in {}", pictures.display());
+            return Err(DataError::layout(mask, problem, "add it, or remove the mask"));
         }
         let labeling = Labeling::Pixels { stride: 1 };
-        let properties = Properties { labeling, ..Properties::new(3, classes, imagenet()) };
+        let properties = Properties { labeling, ..Properties::new(3, classes, Normalization::imagenet()) };
         Ok(MaskFolder { pairs, coding, properties })
     }
 
-    /// The files of the picture and of the mask of sample `index`.
+    /// The files of the image and of the mask of sample `index`.
     ///
     /// # Panics
-    /// When `index` is not below [`Dataset::len`], as slices do.
+    /// If `index` is not below [`Dataset::len`].
     pub fn files(&self, index: usize) -> [&Path; 2] {
         let Pair { picture, mask } = &self.pairs[index];
         [picture, mask]
     }
 }
 
-/// Mean and deviation of ImageNet's colors, which networks for photographs are trained with.
-pub(crate) fn imagenet() -> Normalization {
-    let unit = |values: [f32; 3]| values.map(|value| value / 255.0).to_vec();
-    Normalization { mean: unit([123.675, 116.28, 103.53]), std: unit([58.395, 57.12, 57.375]) }
-}
-
-/// The files of a folder by their names without the ending; those whose name starts with a dot are the system's. At
-/// least one.
+/// The files of a folder by their names without the ending, at least one; names that start with a dot are
+/// skipped as the system's.
 fn list(folder: &Path, layout: &str) -> Result<BTreeMap<OsString, PathBuf>, DataError> {
     let io_error = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => DataError::layout(folder, "is missing", layout),
@@ -102,7 +96,7 @@ fn list(folder: &Path, layout: &str) -> Result<BTreeMap<OsString, PathBuf>, Data
     Ok(files)
 }
 
-/// The lines of a text file with their numbers from 1.
+/// The lines of a text file, numbered from 1.
 fn lines(path: &Path, layout: &str) -> Result<Vec<(usize, String)>, DataError> {
     let text = fs::read_to_string(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => DataError::layout(path, "is missing", layout),

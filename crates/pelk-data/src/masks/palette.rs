@@ -1,4 +1,4 @@
-//! A folder of pictures and masks of anyone's own making.
+//! A folder of your own images and masks.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,22 +7,23 @@ use super::read::Coding;
 use super::{MaskFolder, lines};
 use crate::{DataError, IGNORED, Split};
 
-const LAYOUT: &str = "the folder holds images/train/NAME.jpg (or another ending), masks/train/NAME.png, the same with test, \
-                      and palette.txt with a line `red green blue name` for each class";
-/// The name of what is neither learned nor measured.
+const LAYOUT: &str = "the folder needs images/train/NAME.jpg (or another ending), masks/train/NAME.png, the \
+                      same with test, and palette.txt with a line `red green blue name` for each class";
+/// The name of the color that is neither learned nor measured.
 const IGNORED_NAME: &str = "ignored";
 
-/// Opens a set of pictures with masks: `images/train/NAME.*` (JPEG, PNG, BMP and others), `masks/train/NAME.png`, the same
-/// with `test`, and `palette.txt`.
+/// Opens a dataset of images with masks: `images/train/NAME.*` (JPEG, PNG, BMP and others),
+/// `masks/train/NAME.png`, the same with `test`, and `palette.txt`.
 ///
-/// The palette has a line `red green blue name` for each class, colors from 0 to 255; empty lines and those that start
-/// with `#` are passed over, and the name `ignored` is [`IGNORED`]. A pixel of a colored mask shows the color of its
-/// line, opacity does not matter; that of a gray or indexed mask is the line's number, counted from 0 and whatever the
-/// mask's own palette.
+/// The palette has a line `red green blue name` per class, with colors from 0 to 255; empty lines and those
+/// that start with `#` are skipped, and the name `ignored` is [`IGNORED`]. A pixel of a colored mask has the
+/// color of its line, alpha is ignored; a pixel of a gray or indexed mask has the number of its line, counted
+/// from 0, and the mask's own palette is ignored.
 ///
 /// # Errors
-/// [`DataError`] naming the file where one is missing or without a partner, or a line of the palette is not as above; when
-/// a sample is read, also where a mask has another size than its picture, or shows what is not in the palette.
+/// [`DataError`] with the file if one is missing or without its counterpart, or a line of the palette is not
+/// as above; when a sample is read, also if a mask has another size than its image, or a value that is not in
+/// the palette.
 pub fn mask_folder(folder: impl AsRef<Path>, split: Split) -> Result<MaskFolder, DataError> {
     let folder = folder.as_ref();
     let (classes, coding) = palette(&folder.join("palette.txt"))?;
@@ -57,11 +58,11 @@ fn palette(path: &Path) -> Result<(Vec<String>, Coding), DataError> {
         };
         coding.values.push(label);
         if coding.colors.insert(color, label).is_some() {
-            return Err(error("of another color than the lines before"));
+            return Err(error("of a color that no earlier line has"));
         }
     }
     if classes.is_empty() {
-        let expected = "a class: there is none";
+        let expected = "a class: there are no classes";
         return Err(DataError::Line {
             path: path.into(),
             line: end,
@@ -72,7 +73,7 @@ fn palette(path: &Path) -> Result<(Vec<String>, Coding), DataError> {
     Ok((classes, coding))
 }
 
-/// The parts of a line of the palette.
+/// The color and the name of a line of the palette.
 fn color_and_name(line: &str) -> Option<([u8; 3], &str)> {
     let mut rest = line;
     let mut color = [0; 3];
@@ -136,7 +137,7 @@ mod tests {
         let folder = folder(PALETTE);
         let path = |name: &str| folder.path().join(name);
         let error = text(folder.path(), Split::Test);
-        assert!(error.contains("images/test is empty: the folder holds images/train/NAME.jpg"), "{error}");
+        assert!(error.contains("images/test is empty: the folder needs images/train/NAME.jpg"), "{error}");
         fs::remove_file(path("masks/train/a.png")).unwrap();
         let error = text(folder.path(), Split::Train);
         assert!(error.contains("a.png has no mask of the same name in"), "{error}");
@@ -146,7 +147,7 @@ mod tests {
         fs::remove_file(path("images/train/b.png")).unwrap();
         write_png(&path("masks/train/c.png"), [1, 1], 1, &[0]).unwrap();
         let error = text(folder.path(), Split::Train);
-        assert!(error.contains("c.png has no picture of the same name in"), "{error}");
+        assert!(error.contains("c.png has no image of the same name in"), "{error}");
         fs::remove_dir_all(path("masks/train")).unwrap();
         let error = text(folder.path(), Split::Train);
         assert!(error.contains("masks/train is missing: the folder holds"), "{error}");
@@ -161,7 +162,7 @@ mod tests {
         let error = |index| set.sample(index).unwrap_err().to_string();
         assert!(error(0).contains("row 1, column 0 (from 0) has the value 2"), "{}", error(0));
         assert!(error(1).contains("row 0, column 0 (from 0) has the color 0 0 255"), "{}", error(1));
-        fs::write(folder.path().join("images/train/b.bmp"), "no picture").unwrap();
+        fs::write(folder.path().join("images/train/b.bmp"), "no image").unwrap();
         assert!(error(1).contains("b.bmp is damaged or not an image"), "{}", error(1));
     }
 
@@ -172,9 +173,9 @@ mod tests {
             ("0 0 0", "`0 0 0`, but must be `red green blue name`"),
             ("0, 0, 0, a", "must be `red green blue name`"),
             ("0 0 0 a\n#\n0 0 0 b", "line 3 of"),
-            ("0 0 0 a\n0 0 0 b", "another color than the lines before"),
+            ("0 0 0 a\n0 0 0 b", "a color that no earlier line has"),
             ("9 9 9 ignored\n", "line 2 of"),
-            ("", "must be a class: there is none"),
+            ("", "must be a class: there are no classes"),
         ] {
             let error = text(folder(palette).path(), Split::Train);
             assert!(error.contains(expected) && error.contains("palette.txt"), "{error}");

@@ -1,4 +1,4 @@
-//! Masks: PNG files whose pixels say classes.
+//! Masks: PNG files whose pixels stand for classes.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,16 +10,16 @@ use png::{BitDepth, ColorType, Transformations};
 use crate::picture::damaged;
 use crate::{DataError, IGNORED};
 
-/// What the pixels of a mask mean.
+/// What the pixels of a mask stand for.
 #[derive(Debug)]
 pub(crate) struct Coding {
     /// The label of each value of gray and indexed masks.
     pub values: Vec<u32>,
-    /// The label of each color of colored masks; empty where there are none.
+    /// The label of each color of colored masks; empty if there are no colored masks.
     pub colors: BTreeMap<[u8; 3], u32>,
 }
 
-/// The labels of a mask of the picture `picture`, which has the height and width `size`: height x width.
+/// The labels of a mask, height x width; it belongs to the image `picture` of height and width `size`.
 pub(crate) fn read_mask(
     path: &Path,
     coding: &Coding,
@@ -28,7 +28,7 @@ pub(crate) fn read_mask(
 ) -> Result<Vec<u32>, DataError> {
     let file = File::open(path).map_err(|source| DataError::Io { path: path.into(), source })?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
-    // The numbers in the file: neither colors of a palette nor grays scaled to bytes.
+    // The raw numbers: neither colors of a palette nor grays scaled to bytes.
     decoder.set_transformations(Transformations::IDENTITY);
     let mut reader = decoder.read_info().map_err(|source| damaged(path, source))?;
     let (height, width) = (reader.info().height as usize, reader.info().width as usize);
@@ -42,18 +42,18 @@ pub(crate) fn read_mask(
             expected: size,
         });
     }
-    // A picture of this size was decoded, so it does not ask for more memory than that.
+    // An image of this size was decoded, so it does not ask for more memory than that.
     let length = reader.output_buffer_size().ok_or_else(|| damaged(path, "it is too large"))?;
     let mut bytes = vec![0; length];
     let frame = reader.next_frame(&mut bytes).map_err(|source| damaged(path, source))?;
     if [frame.height as usize, frame.width as usize] != size {
-        return Err(damaged(path, "its first frame is smaller than the picture"));
+        return Err(damaged(path, "its first frame is smaller than the image"));
     }
     let rows = bytes.chunks_exact(frame.line_size).take(height);
     let label = |place: usize, label: Option<u32>, found: &dyn Fn() -> String| {
         label.ok_or_else(|| {
             let classes = coding.values.iter().filter(|label| **label != IGNORED).count();
-            let expected = format!("which is none of the {classes} classes'");
+            let expected = format!("which stands for none of the {classes} classes");
             DataError::MaskValue {
                 path: path.into(),
                 at: [place / width, place % width],
@@ -128,7 +128,7 @@ mod tests {
 
     fn read(path: &Path, size: [usize; 2]) -> Result<Vec<u32>, DataError> {
         let colors = BTreeMap::from([([0, 0, 0], 0), ([255, 0, 9], 1)]);
-        read_mask(path, &Coding { values: vec![0, 1, IGNORED, 2], colors }, Path::new("the picture"), size)
+        read_mask(path, &Coding { values: vec![0, 1, IGNORED, 2], colors }, Path::new("the image"), size)
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
     fn a_value_beyond_the_classes_is_named_with_its_place() {
         let (_folder, path) = file(ColorType::Grayscale, BitDepth::Eight, [2, 2], &[0, 1, 3, 4]);
         let error = read(&path, [2, 2]).unwrap_err().to_string();
-        let expected = "row 1, column 1 (from 0) has the value 4, which is none of the 3 classes'";
+        let expected = "row 1, column 1 (from 0) has the value 4, which stands for none of the 3 classes";
         assert!(error.contains(expected), "{error}");
     }
 
@@ -175,7 +175,7 @@ mod tests {
     fn other_sizes_and_formats_are_refused() {
         let (_folder, path) = file(ColorType::Grayscale, BitDepth::Eight, [2, 2], &[0; 4]);
         let error = read(&path, [2, 3]).unwrap_err().to_string();
-        assert!(error.contains("mask.png has 2 x 2 pixels, but the picture says 2 x 3"), "{error}");
+        assert!(error.contains("mask.png has 2 x 2 pixels, but the image says 2 x 3"), "{error}");
         for (color, depth, bytes, text) in [
             (ColorType::Grayscale, BitDepth::Sixteen, 2, "Grayscale pixels with 16 bits"),
             (ColorType::GrayscaleAlpha, BitDepth::Eight, 2, "GrayscaleAlpha pixels with 8 bits"),

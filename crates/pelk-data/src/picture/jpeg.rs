@@ -1,13 +1,13 @@
-//! JPEG: decoded whole or not at all.
+//! JPEG, decoded completely or not at all.
 
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
-use super::{Colors, Header};
+use super::header::{Colors, Header};
 
-/// Why a decoder refused.
+/// Why the decoder refused a file.
 type Refusal = Box<dyn std::error::Error + Send + Sync>;
 
 /// A decoder that has read the header.
@@ -19,7 +19,7 @@ pub(super) struct Jpeg<'a> {
 
 impl<'a> Jpeg<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Self, Refusal> {
-        // Otherwise damage is painted gray: a wrong picture that looks right to a program.
+        // Otherwise damaged areas become gray: a wrong image that a program takes for a right one.
         let options = DecoderOptions::default()
             .set_strict_mode(true)
             .set_max_width(usize::from(u16::MAX))
@@ -37,27 +37,28 @@ impl<'a> Jpeg<'a> {
         Ok(Self { bytes, decoder, header })
     }
 
-    /// The pixels as RGB; those of CMYK as Pillow has them, `(255 - C) (255 - K) / 255` and so on, with the inverted values
-    /// that Adobe writes, as all such files in the wild have them.
+    /// The pixels as RGB; CMYK is converted as in Pillow, `(255 - C) (255 - K) / 255` and so on, with the
+    /// inverted values that Adobe writes, as all such files in the wild have.
     pub fn decode(mut self) -> Result<Vec<u8>, Refusal> {
         let pixels = self.decoder.decode()?;
-        // The decoder looks for the end of the data at each row of blocks, so that a cut in the last one escapes it.
+        // The decoder checks for the end of the data at each row of blocks, so it misses a truncation in the
+        // last one.
         if !ends(self.bytes) {
-            return Err("it ends without the mark of the end".into());
+            return Err("it has no end marker".into());
         }
         Ok(pixels)
     }
 }
 
-/// Whether the mark of the end, FF D9, follows the first scan's start. Coded data cannot contain it, but the segments
-/// before may: that of EXIF with the thumbnail.
+/// Whether the end marker, FF D9, follows the start of the first scan. Coded data cannot contain it, but
+/// earlier segments can: EXIF with a thumbnail.
 fn ends(bytes: &[u8]) -> bool {
     scan(bytes).is_some_and(|data| data.windows(2).any(|mark| mark == [0xff, 0xd9]))
 }
 
-/// What follows the head of the first scan.
+/// The data after the header of the first scan.
 fn scan(bytes: &[u8]) -> Option<&[u8]> {
-    // After FF D8 segments follow: FF (any number of them), a kind, and a length that counts itself.
+    // After FF D8 come segments: FF (one or more), a kind, and a length that includes itself.
     let mut rest = bytes.get(2..)?;
     loop {
         let start = rest.iter().position(|&byte| byte == 0xff)?;

@@ -101,10 +101,7 @@ fn what_cannot_be_read_is_named_and_can_be_left_out() {
     let output = check.output().unwrap();
     assert!(output.status.success());
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        said.contains("1 pictures in photos/train/ are left out: photos/excluded.txt names them"),
-        "{said}"
-    );
+    assert!(said.contains("photos/train/: leaving out 1 image listed in photos/excluded.txt"), "{said}");
     std::fs::write(sandbox.path("photos/train/dog/1.jpg"), &whole[..20]).unwrap();
     succeed(&mut sandbox.pelk(["data", "check", "photos", "--exclude"]));
     let list = String::from_utf8(sandbox.read("photos/excluded.txt")).unwrap();
@@ -135,7 +132,7 @@ fn other_layouts_are_recognized_and_their_errors_shown() {
     save(&sandbox, "photos/val/horse/1.png", [5, 5], 1);
     refuse(
         &mut sandbox.pelk(["data", "check", "photos"]),
-        &["the test set", "1 classes that train lacks: horse"],
+        &["the test set", "has 1 class that train does not have: horse"],
     );
     // Places with labels: a picture and its mask.
     save(&sandbox, "masks/images/train/1.png", [2, 3], 9);

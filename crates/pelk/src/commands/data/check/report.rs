@@ -60,7 +60,7 @@ fn classes(parts: &[Part]) -> String {
     let Some(first) = parts.first() else { return String::new() };
     let unit = match first.data.labeling() {
         Labeling::Image => "images",
-        Labeling::Pixels { .. } => "labeled places",
+        Labeling::Pixels { .. } => "labeled pixels or squares",
     };
     let names = first.data.classes();
     let mut order: Vec<usize> = (0..names.len()).collect();

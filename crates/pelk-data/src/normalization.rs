@@ -1,16 +1,16 @@
-//! The mean and the deviation of each channel, to center and scale images with.
+//! The mean and standard deviation of each channel, to normalize images with.
 
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
 
-/// Mean and standard deviation of each channel, of pixels scaled to 0..1: a pixel becomes `(pixel - mean) / std`.
+/// Mean and standard deviation of each channel of pixels in 0..1: a pixel becomes `(pixel - mean) / std`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalization {
     /// The mean of each channel.
     pub mean: Vec<f32>,
-    /// The standard deviation of each channel, above 0 where it is used.
+    /// The standard deviation of each channel, above 0 when it is used.
     pub std: Vec<f32>,
 }
 
@@ -20,10 +20,16 @@ impl Normalization {
         Self { mean: vec![0.0; channels], std: vec![1.0; channels] }
     }
 
-    /// The mean and the (population) deviation of bytes whose innermost dimension are the channels.
+    /// The mean and deviation of ImageNet's colors, which networks for photographs are trained with.
+    pub fn imagenet() -> Self {
+        let unit = |values: [f32; 3]| values.map(|value| value / 255.0).to_vec();
+        Self { mean: unit([123.675, 116.28, 103.53]), std: unit([58.395, 57.12, 57.375]) }
+    }
+
+    /// The mean and (population) standard deviation of bytes; channels are the innermost dimension.
     ///
-    /// The sums are exact, in whole numbers, so the result does not depend on how they are added up. A channel of
-    /// a single value has deviation 0, which [`Normalization::validate`] rejects.
+    /// The sums are exact integers, so the result does not depend on their order. A channel with a single
+    /// value has deviation 0, which [`Normalization::validate`] rejects.
     pub(crate) fn of_pixels(pixels: &[u8], channels: usize) -> Self {
         let mut sums = vec![(0_u64, 0_u64); channels];
         for pixel in pixels.chunks_exact(channels) {
@@ -42,10 +48,10 @@ impl Normalization {
         Self { mean, std }
     }
 
-    /// Checks that there is one usable mean and deviation for each of `channels`.
+    /// Checks that each of `channels` has a finite mean and a standard deviation above 0.
     ///
     /// # Errors
-    /// [`DataError::Config`] naming `mean` or `std`.
+    /// [`DataError::Config`] with the field `mean` or `std`.
     pub fn validate(&self, channels: usize) -> Result<(), DataError> {
         let expected = |what: &str| format!("{what} for each of {channels} channels");
         if self.mean.len() != channels || !self.mean.iter().all(|mean| mean.is_finite()) {
@@ -57,7 +63,7 @@ impl Normalization {
         Ok(())
     }
 
-    /// Normalizes pixels in 0..1 in place; the channels are innermost.
+    /// Normalizes pixels in 0..1 in place; channels are the innermost dimension.
     pub fn apply(&self, pixels: &mut [f32]) {
         for pixel in pixels.chunks_exact_mut(self.mean.len()) {
             for ((value, mean), std) in pixel.iter_mut().zip(&self.mean).zip(&self.std) {

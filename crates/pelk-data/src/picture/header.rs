@@ -1,0 +1,21 @@
+//! What the header of an image file says.
+
+/// The color space of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colors {
+    /// Gray.
+    Gray,
+    /// Red, green and blue, also by a palette.
+    Rgb,
+    /// Four inks: cyan, magenta, yellow, black.
+    Cmyk,
+}
+
+/// Size and pixel format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub size: [usize; 2],
+    pub colors: Colors,
+    pub alpha: bool,
+    pub bits: u8,
+}
