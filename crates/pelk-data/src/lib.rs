@@ -117,3 +117,8 @@ pub use recognize::recognize;
 pub use rectangle::Rectangle;
 pub use resize::scaled_size;
 pub use scenes::{Instance, Scene, SceneConfig, Scenes};
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -47,3 +47,8 @@ pub use convert::{expand, reduce};
 pub use error::{GridError, MAX_KERNEL};
 pub use grid::SharingGrid;
 pub use region::{Region, regions};
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -77,6 +77,11 @@ pub fn truncated_normal(rng: &mut impl Rng, std: f32) -> f32 {
     }
 }
 
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(test)]
 mod tests {
     use super::*;
