@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::{BoxPlan, GridError, MAX_KERNEL};
 
@@ -10,13 +11,13 @@ use crate::{BoxPlan, GridError, MAX_KERNEL};
 ///
 /// Used for both axes, it divides a k x k kernel into k' x k' rectangles with one parameter per channel each.
 /// `Display` writes all intervals, `2,2,1,1,1,1,1,2,2`, and `FromStr` reads them back;
-/// [`from_half_text`](Self::from_half_text) reads the half grids that the paper prints.
+/// [`from_half_text`](Self::from_half_text) reads the half grids that the paper prints. Clones share their memory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SharingGrid {
     /// From the outer edge to the center interval, inclusive. Everything else follows from it.
-    half: Vec<usize>,
-    intervals: Vec<usize>,
-    offsets: Vec<usize>,
+    half: Arc<[usize]>,
+    intervals: Arc<[usize]>,
+    offsets: Arc<[usize]>,
 }
 
 impl SharingGrid {
@@ -107,7 +108,7 @@ impl SharingGrid {
     ///
     /// Half grid `8,4,2,1,1,1` becomes `1,1,2,4,8,1` (Table 5, row 6).
     pub fn reversed(&self) -> Self {
-        let mut half = self.half.clone();
+        let mut half = self.half.to_vec();
         let center = half.len() - 1;
         half[..center].reverse();
         Self::mirrored(half)
@@ -175,12 +176,12 @@ impl SharingGrid {
 
     /// The grid with this half, which is already checked.
     fn mirrored(half: Vec<usize>) -> Self {
-        let intervals: Vec<usize> = half.iter().chain(half.iter().rev().skip(1)).copied().collect();
+        let intervals: Arc<[usize]> = half.iter().chain(half.iter().rev().skip(1)).copied().collect();
         let offsets = intervals.iter().scan(0, |sum, &taps| {
             *sum += taps;
             Some(*sum - taps)
         });
-        Self { offsets: offsets.collect(), half, intervals }
+        Self { offsets: offsets.collect(), half: half.into(), intervals }
     }
 
     /// A fine center and, from it outwards, rings of `size(1)`, `size(2)`, ... taps, the last clipped.

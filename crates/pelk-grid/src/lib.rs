@@ -9,6 +9,7 @@
 //!
 //! - [`SharingGrid`]: rules for grids (Eq. 2 of the paper, its ablations, or your own intervals);
 //! - [`expand`] and [`reduce`]: from shared to dense kernels, and back for gradients;
+//! - [`Intervals`]: which of a grid's intervals meet a line of pixels;
 //! - [`BoxPlan`]: the order in which to build the box sums that make the operator fast;
 //! - [`picture`]: drawings of a grid, for a terminal or as SVG.
 //!
@@ -38,6 +39,7 @@ mod boxes;
 mod convert;
 mod error;
 mod grid;
+mod intervals;
 mod region;
 
 pub mod picture;
@@ -46,6 +48,7 @@ pub use boxes::BoxPlan;
 pub use convert::{expand, reduce};
 pub use error::{GridError, MAX_KERNEL};
 pub use grid::SharingGrid;
+pub use intervals::Intervals;
 pub use region::{Region, regions};
 
 /// Runs the example of the README.
