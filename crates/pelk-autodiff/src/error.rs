@@ -59,10 +59,10 @@ pub enum Error {
     },
     /// The CPU kernels refused the call.
     #[error(transparent)]
-    Cpu(#[from] pelk_cpu::shape::ShapeError),
+    Cpu(#[from] pelk_ops::ShapeError),
     /// The loss has no value for these labels.
     #[error(transparent)]
-    Loss(#[from] pelk_cpu::loss::LossError),
+    Loss(#[from] pelk_ops::LossError),
     /// The GPU failed, or refused the call.
     #[cfg(feature = "gpu")]
     #[error(transparent)]

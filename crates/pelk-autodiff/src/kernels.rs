@@ -1,12 +1,9 @@
-//! What pelk-cpu's functions ask for, in the words of this crate: shared by the backends that call them.
+//! Shapes of tensors as the descriptions of pelk-ops, for the backends that call kernels.
 
-use crate::operators::{Conv2d, CrossEntropy};
 use crate::{Error, Result, Shape};
-use pelk_cpu::conv2d::Conv2dShape;
-use pelk_cpu::loss;
-use pelk_cpu::shape::ImageShape;
+use pelk_ops::{Conv2d, Conv2dShape, ImageShape, PixelMlp, PixelMlpShape};
 
-/// The image that a tensor `[N, H, W, C]` is.
+/// The image in a tensor `[N, H, W, C]`.
 pub(crate) fn image(operator: &'static str, shape: &Shape) -> Result<ImageShape> {
     match shape[..] {
         [n, h, w, c] => Ok(ImageShape::checked(operator, n, h, w, c)?),
@@ -26,11 +23,7 @@ pub(crate) fn conv2d(op: Conv2d, x: &Shape, weight: &Shape) -> Result<Conv2dShap
     Ok(Conv2dShape { image, out_channels: outputs, kernel: [kh, kw], stride: op.stride, padding: op.padding })
 }
 
-/// The settings of a loss.
-pub(crate) fn cross_entropy(op: &CrossEntropy) -> loss::CrossEntropy<'_> {
-    loss::CrossEntropy {
-        ignore_index: op.ignore_index,
-        label_smoothing: op.label_smoothing,
-        class_weights: &op.class_weights,
-    }
+/// The sizes of a pixel MLP on `x` `[.., C]` with a first bias `[H]`.
+pub(crate) fn pixel_mlp(op: &PixelMlp, x: &Shape, bias: &Shape) -> PixelMlpShape {
+    PixelMlpShape { rows: x.rows(), channels: x.channels(), hidden: bias.channels(), eps: op.eps }
 }

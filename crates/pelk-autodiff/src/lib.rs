@@ -50,7 +50,7 @@ mod session;
 mod shape;
 mod tape;
 
-pub use backend::{Backend, BatchNormalized, Gradients, Normalized, Storage};
+pub use backend::{Backend, Gradients, Storage};
 pub use cpu::{CpuBackend, CpuTensor};
 pub use eager::Eager;
 pub use error::{Error, Result};
@@ -59,7 +59,7 @@ pub use executor::{Executor, Init, ParameterSpec, Role};
 pub use gpu::{GpuBackend, GpuTensor};
 pub use operators::{Cost, Op, Operator};
 pub use parameters::{HostParameters, Parameters, from_host, to_host};
-pub use pelk_cpu::optimizer::{AdamW, Sgd};
+pub use pelk_ops::{AdamW, Sgd};
 pub use reference::{ReferenceBackend, ReferenceTensor};
 pub use session::{Recorded, Recorder, Session};
 pub use shape::Shape;

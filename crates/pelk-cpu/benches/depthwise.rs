@@ -4,9 +4,10 @@ mod common;
 
 use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
-use pelk_cpu::depthwise::{Bias, BoxConv};
+use pelk_cpu::depthwise;
 use pelk_cpu::shape::ImageShape;
 use pelk_grid::SharingGrid;
+use pelk_ops::{Bias, DepthwiseConv};
 use pelk_simd::Level;
 
 fn depthwise(c: &mut Criterion) {
@@ -24,16 +25,17 @@ fn depthwise(c: &mut Criterion) {
     let mut group = c.benchmark_group("depthwise");
     for (name, channels, map, grid) in cases {
         let shape = ImageShape::checked("bench", 1, map, map, channels).unwrap();
-        let conv = BoxConv::square(grid);
+        let conv = DepthwiseConv::square(grid);
         let x = values(shape.len());
-        let theta = values(channels * conv.rows().cells() * conv.columns().cells());
+        let theta = values(channels * conv.cells());
         let (mut y, mut gtheta) = (vec![0.0; x.len()], vec![0.0; theta.len()]);
         let name = format!("{name} on {map} x {map} x {channels}");
         bench(&mut group, format!("{name}, forward"), x.len(), || {
-            conv.forward(level, shape, &x, &theta, Bias::None, &mut y).unwrap();
+            depthwise::forward(level, &conv, shape, &x, &theta, Bias::None, &mut y).unwrap();
         });
         bench(&mut group, format!("{name}, backward"), x.len(), || {
-            conv.backward(level, shape, &x, &theta, &x, Some(&mut y), Some(&mut gtheta)).unwrap();
+            depthwise::backward(level, &conv, shape, &x, &theta, &x, [Some(&mut y), Some(&mut gtheta)])
+                .unwrap();
         });
     }
 }

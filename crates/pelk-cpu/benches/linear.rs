@@ -5,7 +5,8 @@ mod common;
 use common::{STAGES, bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pelk_cpu::linear;
-use pelk_cpu::pixel_mlp::{Gradients, Parameters, PixelMlp};
+use pelk_cpu::pixel_mlp::{self, Gradients};
+use pelk_ops::{PixelMlpParameters, PixelMlpShape};
 use pelk_simd::Level;
 
 fn widening_and_narrowing(c: &mut Criterion) {
@@ -37,10 +38,10 @@ fn pixel_mlp(c: &mut Criterion) {
     let mut group = c.benchmark_group("pixel_mlp");
     for (rows, channels) in STAGES {
         let hidden = 4 * channels;
-        let mlp = PixelMlp { rows, channels, hidden, eps: 1e-6 };
+        let mlp = PixelMlpShape { rows, channels, hidden, eps: 1e-6 };
         let (x, vector, middle) = (values(rows * channels), values(channels), values(hidden));
         let weight = values(channels * hidden);
-        let parameters = Parameters {
+        let parameters = PixelMlpParameters::<[f32]> {
             norm: [&vector, &vector],
             expand: [&weight, &middle],
             project: [&weight, &vector],
@@ -53,7 +54,7 @@ fn pixel_mlp(c: &mut Criterion) {
         let work = 2 * rows * channels * hidden;
         let name = format!("{rows} x {channels}");
         bench(&mut group, format!("{name}, forward"), work, || {
-            mlp.forward(level, &x, &x, &parameters, &mut y, None).unwrap();
+            pixel_mlp::forward(level, &mlp, &x, &x, &parameters, &mut y, None).unwrap();
         });
         bench(&mut group, format!("{name}, backward that computes the middle again"), 2 * work, || {
             let ([norm_weight, norm_bias, bias, gamma], [expand, project]) = (&mut gvectors, &mut gweights);
@@ -63,7 +64,7 @@ fn pixel_mlp(c: &mut Criterion) {
                 project: [project, bias],
                 gamma: Some(gamma),
             };
-            mlp.backward(level, &x, &parameters, None, &x, &mut gx, Some(gradients)).unwrap();
+            pixel_mlp::backward(level, &mlp, &x, &parameters, None, &x, &mut gx, Some(gradients)).unwrap();
         });
     }
 }

@@ -9,20 +9,19 @@ use pelk_simd::Level;
 
 fn loss(c: &mut Criterion) {
     let level = Level::best();
-    let settings = CrossEntropy { label_smoothing: 0.1, ..CrossEntropy::default() };
     let mut group = c.benchmark_group("cross_entropy");
     for (rows, classes) in [(128, 10), (128, 1000), (128 * 128, 150)] {
         let logits = values(rows * classes);
-        let target: Vec<i64> = (0..rows).map(|row| (row % classes) as i64).collect();
+        let labels = (0..rows).map(|row| (row % classes) as i64).collect();
+        let op = CrossEntropy { labels, label_smoothing: 0.1, ..CrossEntropy::default() };
         let (mut saved, mut glogits) = (vec![0.0; rows], vec![0.0; logits.len()]);
         let name = format!("{rows} x {classes}");
         bench(&mut group, format!("{name}, forward"), logits.len(), || {
-            cross_entropy(level, rows, classes, &logits, &target, &settings, &mut saved).unwrap();
+            cross_entropy(level, classes, &logits, &op, &mut saved).unwrap();
         });
         bench(&mut group, format!("{name}, backward"), logits.len(), || {
             let (saved, glogits) = (&saved, &mut glogits);
-            cross_entropy_backward(level, rows, classes, &logits, &target, &settings, saved, 1.0, glogits)
-                .unwrap();
+            cross_entropy_backward(level, classes, &logits, &op, saved, 1.0, glogits).unwrap();
         });
     }
 }

@@ -5,10 +5,10 @@
 //! ```
 #![allow(clippy::print_stdout)] // an example prints
 
-use pelk_cpu::depthwise::{Bias, BoxConv};
+use pelk_cpu::depthwise;
 use pelk_cpu::reference::depthwise::peripheral_forward;
-use pelk_cpu::shape::ImageShape;
 use pelk_grid::SharingGrid;
+use pelk_ops::{Bias, DepthwiseConv, ImageShape};
 use pelk_simd::Level;
 use std::time::Instant;
 
@@ -19,16 +19,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let x: Vec<f32> = (0..shape.len()).map(|i| (i as f32 * 0.37).sin()).collect();
     let theta: Vec<f32> = (0..shape.c * grid.params_per_channel()).map(|i| (i as f32 * 0.11).cos()).collect();
 
-    let conv = BoxConv::square(grid.clone());
+    let conv = DepthwiseConv::square(grid.clone());
     let mut y = vec![0.0; shape.len()];
     let start = Instant::now();
-    conv.forward(level, shape, &x, &theta, Bias::None, &mut y)?;
+    depthwise::forward(level, &conv, shape, &x, &theta, Bias::None, &mut y)?;
     println!("forward: {:.2} ms with {level} instructions", 1e3 * start.elapsed().as_secs_f64());
 
     // The gradients of the sum of y: by the image, and by the shared parameters.
     let (gy, mut gx, mut gtheta) = (vec![1.0; y.len()], vec![0.0; x.len()], vec![0.0; theta.len()]);
     let start = Instant::now();
-    conv.backward(level, shape, &x, &theta, &gy, Some(&mut gx), Some(&mut gtheta))?;
+    depthwise::backward(level, &conv, shape, &x, &theta, &gy, [Some(&mut gx), Some(&mut gtheta)])?;
     println!("backward: {:.2} ms", 1e3 * start.elapsed().as_secs_f64());
 
     let double = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();

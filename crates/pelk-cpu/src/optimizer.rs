@@ -2,86 +2,9 @@
 
 use crate::rowwise::CHUNK;
 use crate::shape::{ShapeError, checked_len, expect_len};
+pub use pelk_ops::optimizer::{AdamW, AdamWFactors, Sgd};
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
-
-/// The settings of a step of AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamW {
-    /// The learning rate.
-    pub learning_rate: f64,
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the root of the second moment.
-    pub eps: f64,
-    /// The decoupled weight decay: the parameter is scaled by `1 - learning_rate weight_decay`.
-    pub weight_decay: f64,
-    /// The number of this step, from 1.
-    pub step: u64,
-}
-
-impl AdamW {
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// When `step` is zero, or a setting is out of its range.
-    pub fn check(&self) -> Result<(), ShapeError> {
-        const NAME: &str = "adamw_step";
-        let AdamW { learning_rate, beta1, beta2, eps, weight_decay, step } = *self;
-        let not_negative = |x: f64| x >= 0.0 && x.is_finite();
-        require(NAME, "the step is 0: steps are counted from 1", step > 0)?;
-        require(NAME, "betas must be at least 0 and below 1", (0.0..1.0).contains(&beta1))?;
-        require(NAME, "betas must be at least 0 and below 1", (0.0..1.0).contains(&beta2))?;
-        let settings_fit = [learning_rate, eps, weight_decay].into_iter().all(not_negative);
-        require(NAME, "learning_rate, eps and weight_decay must be finite and not negative", settings_fit)
-    }
-
-    /// The numbers of a step, which are the same for all values of a parameter.
-    ///
-    /// # Errors
-    /// As [`AdamW::check`].
-    pub fn factors(&self) -> Result<AdamWFactors, ShapeError> {
-        self.check()?;
-        let AdamW { learning_rate, beta1, beta2, eps, weight_decay, step } = *self;
-        let steps = step as f64;
-        Ok(AdamWFactors {
-            keep: (1.0 - learning_rate * weight_decay) as f32,
-            beta2: beta2 as f32,
-            to_gradient: (1.0 - beta1) as f32,
-            to_square: (1.0 - beta2) as f32,
-            step_size: (learning_rate / (1.0 - beta1.powf(steps))) as f32,
-            inverse_root: (1.0 / (1.0 - beta2.powf(steps)).sqrt()) as f32,
-            eps: eps as f32,
-        })
-    }
-}
-
-/// What a step does to each value `p` of a parameter with gradient `g` and moments `m` and `v`:
-///
-/// ```text
-/// m += to_gradient (g - m)
-/// v = beta2 v + to_square g^2
-/// p = keep p - step_size m / (sqrt(v) inverse_root + eps)
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamWFactors {
-    /// What weight decay leaves of the parameter.
-    pub keep: f32,
-    /// What is left of the second moment.
-    pub beta2: f32,
-    /// The gradient's share of the first moment.
-    pub to_gradient: f32,
-    /// The squared gradient's share of the second moment.
-    pub to_square: f32,
-    /// The learning rate, with the first moment's correction for its start at zero.
-    pub step_size: f32,
-    /// The second moment's correction.
-    pub inverse_root: f32,
-    /// Added to the root.
-    pub eps: f32,
-}
 
 /// A step of AdamW in the order of PyTorch's `AdamW`; `m` and `v` are the moments, zero before step 1.
 ///
@@ -129,33 +52,6 @@ pub fn adamw_step(
     Ok(())
 }
 
-/// The settings of a step of stochastic gradient descent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sgd {
-    /// The learning rate.
-    pub learning_rate: f64,
-    /// Decay of the velocity.
-    pub momentum: f64,
-    /// Weight decay, added to the gradient times the parameter.
-    pub weight_decay: f64,
-    /// Whether to look ahead along the velocity (Nesterov).
-    pub nesterov: bool,
-}
-
-impl Sgd {
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// When a setting is negative or not finite.
-    pub fn check(&self) -> Result<(), ShapeError> {
-        let Sgd { learning_rate, momentum, weight_decay, .. } = *self;
-        let not_negative = |x: f64| x >= 0.0 && x.is_finite();
-        let settings_fit = [learning_rate, momentum, weight_decay].into_iter().all(not_negative);
-        let reason = "learning_rate, momentum and weight_decay must be finite and not negative";
-        require("sgd_step", reason, settings_fit)
-    }
-}
-
 /// A step of SGD with momentum in the order of PyTorch's `SGD`; `velocity` is zero before the first step.
 ///
 /// ```text
@@ -187,10 +83,6 @@ pub fn sgd_step(
             dispatch(level, SgdKernel { settings, parameter, gradient, velocity });
         });
     Ok(())
-}
-
-fn require(operator: &'static str, reason: &str, holds: bool) -> Result<(), ShapeError> {
-    if holds { Ok(()) } else { Err(ShapeError::Invalid { operator, reason: reason.to_owned() }) }
 }
 
 // Plain loops: inside a kernel the compiler vectorizes them with the level's instructions, square root included.

@@ -1,7 +1,8 @@
 //! Adaptive average pooling, with PyTorch's bins.
 
-use crate::separable::{Axis, check, resample};
+use crate::separable::{check, resample};
 use crate::shape::{ImageShape, ShapeError};
+use pelk_ops::resample::bins;
 use pelk_simd::Level;
 
 /// Averages the images of `x` over a grid of `size` (height, width) bins to `y`, `[n, size[0], size[1], c]`.
@@ -50,15 +51,6 @@ pub fn adaptive_average_backward(
     let (rows, columns) = (bins(shape.h, size[0]).transposed(), bins(shape.w, size[1]).transposed());
     resample(level, shape, &rows, &columns, gy, gx);
     Ok(())
-}
-
-/// The averages of `outputs` bins over `inputs` positions.
-pub fn bins(inputs: usize, outputs: usize) -> Axis {
-    Axis::new(inputs, outputs, |i| {
-        let bin = i * inputs / outputs..((i + 1) * inputs).div_ceil(outputs);
-        let weight = 1.0 / bin.len() as f32;
-        bin.map(move |input| (input, weight))
-    })
 }
 
 #[cfg(test)]

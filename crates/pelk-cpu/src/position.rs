@@ -19,18 +19,9 @@ use pelk_grid::{SharingGrid, expand};
 use rayon::prelude::*;
 
 use crate::shape::{ShapeError, checked_len, expect_len};
+pub use pelk_ops::PositionForm;
 
 const OPERATOR: &str = "position embedding";
-
-/// Where a tap of the embedding counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PositionForm {
-    /// Only where it lies inside the image: the bias is a map `[H, W, C]`, which varies with the position.
-    InBounds,
-    /// Everywhere, zero padding included, as Eq. 3 reads: the bias is one constant a channel, `[C]`, which a BatchNorm
-    /// after the convolution removes.
-    Literal,
-}
 
 /// Sums over the rectangles of a grid of numbers.
 struct SummedArea {

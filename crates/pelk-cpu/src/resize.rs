@@ -1,7 +1,8 @@
 //! Bilinear resizing with pixel centers at half integers (PyTorch's `align_corners=False`).
 
-use crate::separable::{Axis, check, resample};
+use crate::separable::{check, resample};
 use crate::shape::{ImageShape, ShapeError};
+use pelk_ops::resample::neighbors;
 use pelk_simd::Level;
 
 /// Resizes the images of `x` to `size` (height, width): `y` is `[n, size[0], size[1], c]`.
@@ -51,17 +52,6 @@ pub fn bilinear_backward(
         (neighbors(shape.h, size[0]).transposed(), neighbors(shape.w, size[1]).transposed());
     resample(level, shape, &rows, &columns, gy, gx);
     Ok(())
-}
-
-/// The two neighbors of each of `outputs` positions among `inputs` positions.
-pub fn neighbors(inputs: usize, outputs: usize) -> Axis {
-    let step = inputs as f64 / outputs as f64;
-    Axis::new(inputs, outputs, |i| {
-        let position = ((i as f64 + 0.5) * step - 0.5).max(0.0);
-        let first = (position as usize).min(inputs - 1);
-        let weight = (position - first as f64) as f32;
-        [(first, 1.0 - weight), ((first + 1).min(inputs - 1), weight)]
-    })
 }
 
 #[cfg(test)]

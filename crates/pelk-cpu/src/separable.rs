@@ -2,57 +2,9 @@
 //! interpolation and subsampling, whose gradients are such maps too.
 
 use crate::shape::{ImageShape, ShapeError, expect_len};
+pub use pelk_ops::resample::Axis;
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
-
-/// A sparse linear map along one axis: each output position is a weighted sum of input positions.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Axis {
-    /// Positions of the input.
-    inputs: usize,
-    /// For each output position, the input positions it reads and their weights, in order.
-    taps: Vec<Vec<(usize, f32)>>,
-}
-
-impl Axis {
-    /// A map from `inputs` to `outputs` positions, where `taps(i)` lists what output `i` reads.
-    pub(crate) fn new<T: IntoIterator<Item = (usize, f32)>>(
-        inputs: usize,
-        outputs: usize,
-        taps: impl Fn(usize) -> T,
-    ) -> Self {
-        let taps: Vec<Vec<_>> = (0..outputs).map(|i| taps(i).into_iter().collect()).collect();
-        debug_assert!(taps.iter().flatten().all(|(input, _)| *input < inputs));
-        Self { inputs, taps }
-    }
-
-    /// The transposed map, from outputs to inputs: that of the gradient.
-    #[must_use]
-    pub fn transposed(&self) -> Self {
-        let mut taps = vec![Vec::new(); self.inputs];
-        for (output, reads) in self.taps.iter().enumerate() {
-            for &(input, weight) in reads {
-                taps[input].push((output, weight));
-            }
-        }
-        Self { inputs: self.taps.len(), taps }
-    }
-
-    /// Positions of the input.
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// Positions of the output.
-    pub fn outputs(&self) -> usize {
-        self.taps.len()
-    }
-
-    /// For each output position, the input positions it reads and their weights, in order.
-    pub fn taps(&self) -> &[Vec<(usize, f32)>] {
-        &self.taps
-    }
-}
 
 /// Checks the lengths of the two tensors of an operator that brings images of `shape` to `size`, which are given
 /// with their names: first the images of `shape`, then those of `size`.
@@ -79,11 +31,11 @@ pub(crate) fn resample(
     x: &[f32],
     y: &mut [f32],
 ) {
-    let image = rows.inputs * columns.inputs * shape.c;
+    let image = rows.inputs() * columns.inputs() * shape.c;
     assert!(x.len() == shape.n * image && y.len() == shape.n * rows.outputs() * columns.outputs() * shape.c);
     y.par_chunks_mut(columns.outputs() * shape.c).enumerate().for_each(|(row, y)| {
         let x = &x[row / rows.outputs() * image..][..image];
-        let taps = &rows.taps[row % rows.outputs()];
+        let taps = &rows.taps()[row % rows.outputs()];
         dispatch(level, ResampleRow { channels: shape.c, rows: taps, columns, x, y });
     });
 }
@@ -103,14 +55,14 @@ impl Kernel for ResampleRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let c = self.channels;
-        for (columns, y) in self.columns.taps.iter().zip(self.y.chunks_exact_mut(c)) {
+        for (columns, y) in self.columns.taps().iter().zip(self.y.chunks_exact_mut(c)) {
             for (i, y) in y.chunks_mut(S::LANES).enumerate() {
                 let mut sum = simd.zero();
                 for &(row, row_weight) in self.rows {
                     // Each row is summed by itself, so that large windows add numbers of like size.
                     let mut row_sum = simd.zero();
                     for &(column, weight) in columns {
-                        let at = (row * self.columns.inputs + column) * c + i * S::LANES;
+                        let at = (row * self.columns.inputs() + column) * c + i * S::LANES;
                         let x = simd.load_partial(&self.x[at..at + y.len()]);
                         row_sum = simd.mul_add(x, simd.splat(weight), row_sum);
                     }
@@ -139,7 +91,7 @@ mod tests {
             assert_eq!(y, [4.0, 40.0, 6.0, 60.0], "{level}");
         }
         let transposed = columns.transposed();
-        assert_eq!(transposed.taps, [[(0, 1.0), (1, 10.0)], [(2, 1.0), (3, 10.0)]]);
+        assert_eq!(transposed.taps(), [[(0, 1.0), (1, 10.0)], [(2, 1.0), (3, 10.0)]]);
         assert_eq!(transposed.transposed(), columns);
     }
 }

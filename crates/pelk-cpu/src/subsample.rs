@@ -1,22 +1,10 @@
 //! Subsampling: every so many pixels, as a convolution with a stride keeps them.
 
-use crate::separable::{Axis, check, resample};
+use crate::separable::{check, resample};
 use crate::shape::{ImageShape, ShapeError};
+use pelk_ops::resample::every;
+pub use pelk_ops::resample::subsampled as size;
 use pelk_simd::Level;
-
-/// Height and width of what is kept of images of `shape`: `ceil(size / step)`.
-///
-/// # Errors
-/// When a dimension or the step is zero.
-pub fn size(shape: ImageShape, step: usize) -> Result<[usize; 2], ShapeError> {
-    const NAME: &str = "subsample";
-    shape.check(NAME)?;
-    if step == 0 {
-        let reason = "the step is 0, and must be at least 1".to_owned();
-        return Err(ShapeError::Invalid { operator: NAME, reason });
-    }
-    Ok([shape.h.div_ceil(step), shape.w.div_ceil(step)])
-}
 
 /// Writes every `step`-th row and column of the images of `x` to `y`, from the first on.
 ///
@@ -59,11 +47,6 @@ pub fn backward(
     let (rows, columns) = (every(shape.h, step).transposed(), every(shape.w, step).transposed());
     resample(level, shape, &rows, &columns, gy, gx);
     Ok(())
-}
-
-/// Every `step`-th of `inputs` positions.
-pub fn every(inputs: usize, step: usize) -> Axis {
-    Axis::new(inputs, inputs.div_ceil(step), |i| [(i * step, 1.0)])
 }
 
 #[cfg(test)]

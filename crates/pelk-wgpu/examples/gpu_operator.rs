@@ -4,11 +4,10 @@
 //! cargo run --release -p pelk-wgpu --example gpu_operator
 //! ```
 
-use pelk_cpu::shape::ImageShape;
-use pelk_cpu::{depthwise, depthwise::Bias as CpuBias};
+use pelk_cpu::depthwise;
 use pelk_grid::SharingGrid;
+use pelk_ops::{Bias, DepthwiseConv, ImageShape};
 use pelk_simd::Level;
-use pelk_wgpu::depthwise::{Bias, BoxConv};
 use pelk_wgpu::{Adapter, Gpu, Options};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,15 +18,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let theta: Vec<f32> = (0..36 * grid.params_per_channel()).map(|i| (i as f32 * 0.11).cos()).collect();
 
     let (on_gpu, parameters) = (gpu.upload(&x)?, gpu.upload(&theta)?);
-    let conv = BoxConv::square(grid.clone());
-    let run = || conv.forward(&gpu, shape, &on_gpu, &parameters, Bias::None);
+    let conv = DepthwiseConv::square(grid);
+    let run = || gpu.depthwise_conv(&conv, shape, &on_gpu, &parameters, Bias::None);
     run()?; // compiles the kernels
     let (time, y) = gpu.timed(run)?;
     let y = gpu.download(&y)?;
 
     let mut expected = vec![0.0; shape.len()];
     let level = Level::best();
-    depthwise::BoxConv::square(grid).forward(level, shape, &x, &theta, CpuBias::None, &mut expected)?;
+    depthwise::forward(level, &conv, shape, &x, &theta, Bias::None, &mut expected)?;
     let largest = expected.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
     let apart = y.iter().zip(&expected).fold(0.0, |most: f32, (y, e)| most.max((y - e).abs()));
     #[allow(clippy::print_stdout)] // an example answers

@@ -1,7 +1,7 @@
 //! Checks of arguments.
 
 use crate::{Buffer, GpuError, Result};
-use pelk_cpu::shape::ShapeError;
+use pelk_ops::ShapeError;
 
 pub(crate) fn shape_error(operator: &'static str, reason: String) -> GpuError {
     ShapeError::Invalid { operator, reason }.into()

@@ -1,7 +1,6 @@
 //! What can go wrong on a GPU.
 
-use pelk_cpu::loss::LossError;
-use pelk_cpu::shape::ShapeError;
+use pelk_ops::{LossError, ShapeError};
 
 /// An adapter that is missing or failed, or an operator that does not fit.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -1,9 +1,8 @@
 //! GPU operators of large-kernel ConvNets, forward and backward, in WGSL: on Vulkan, Metal and DX12, by way
 //! of [wgpu](https://wgpu.rs).
 //!
-//! The operators of [`pelk_cpu`], on buffers of a device instead of slices. A [`Gpu`] is an open device. Its
-//! methods, and those of [`depthwise::BoxConv`] and [`pixel_mlp::PixelMlp`], record operators and return
-//! their outputs at once. The device runs them in the recorded order, many in one submission;
+//! The operators that [`pelk_ops`] describes, on buffers of a device. A [`Gpu`] is an open device. Its methods
+//! record operators and return their outputs at once. The device runs them in the recorded order, many in one submission;
 //! [`Gpu::download`] waits for a result.
 //!
 //! ```
@@ -31,9 +30,9 @@
 //!
 //! | folder | kernels |
 //! | --- | --- |
-//! | [`depthwise`], `position` | peripheral and depthwise convolution, position embedding |
+//! | `depthwise`, `position` | peripheral and depthwise convolution, position embedding |
 //! | `gemm`, `conv2d` | matrix products in tiles, with what comes before and after them; dense convolution |
-//! | [`pixel_mlp`] | LayerNorm, linear, GELU, linear, scale and residual |
+//! | `pixel_mlp` | LayerNorm, linear, GELU, linear, scale and residual |
 //! | `layer_norm`, `batch_norm`, `rows`, `reduce` | normalization, and sums across rows and columns |
 //! | `elementwise`, `resample`, `loss`, `optimizer` | the rest |
 //!
@@ -45,7 +44,7 @@ mod adapter;
 mod batch_norm;
 mod check;
 mod conv2d;
-pub mod depthwise;
+mod depthwise;
 mod dispatch;
 mod elementwise;
 mod error;
@@ -57,7 +56,7 @@ mod loss;
 mod memory;
 mod optimizer;
 mod pipeline;
-pub mod pixel_mlp;
+mod pixel_mlp;
 mod position;
 mod reduce;
 mod resample;
@@ -67,6 +66,6 @@ mod stream;
 pub use adapter::{Adapter, AdapterKind};
 pub use error::{GpuError, Result};
 pub use gpu::{Gpu, Options};
-pub use layer_norm::Normalized;
 pub use memory::{Buffer, Element, MemoryUse};
+pub use pixel_mlp::Kept;
 pub use stream::KernelTime;

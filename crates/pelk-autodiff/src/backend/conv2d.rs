@@ -2,7 +2,7 @@
 
 use super::{Gradients, Storage, T};
 use crate::Result;
-use crate::operators::Conv2d;
+use pelk_ops::Conv2d;
 
 /// Dense convolution.
 pub trait Conv2dOps: Storage {

@@ -2,7 +2,7 @@
 
 use super::{Gradients, Storage, T};
 use crate::Result;
-use crate::operators::DepthwiseConv;
+use pelk_ops::DepthwiseConv;
 
 /// Depthwise convolution on sharing grids.
 pub trait DepthwiseOps: Storage {

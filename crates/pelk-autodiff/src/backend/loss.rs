@@ -2,7 +2,7 @@
 
 use super::{Storage, T};
 use crate::Result;
-use crate::operators::{CrossEntropy, SoftCrossEntropy};
+use pelk_ops::{CrossEntropy, SoftCrossEntropy};
 
 /// Losses.
 pub trait LossOps: Storage {

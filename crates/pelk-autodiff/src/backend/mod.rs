@@ -24,7 +24,6 @@ pub use depthwise::DepthwiseOps;
 pub use linear::LinearOps;
 pub use loss::LossOps;
 pub use normalization::NormalizationOps;
-pub use normalization::{BatchNormalized, Normalized};
 pub use optimizer::OptimizerOps;
 pub use pixel_mlp::{PixelMlpOps, compose, compose_backward};
 pub use position::PositionOps;

@@ -2,24 +2,7 @@
 
 use super::{Gradients, Storage, T};
 use crate::Result;
-
-/// A normalized tensor and the statistics that its gradient needs.
-pub struct Normalized<T> {
-    /// The output.
-    pub y: T,
-    /// The mean of each row (LayerNorm) or channel (BatchNorm).
-    pub mean: T,
-    /// `1 / sqrt(variance + eps)` of each row or channel.
-    pub inv_std: T,
-}
-
-/// What BatchNorm makes in training.
-pub struct BatchNormalized<T> {
-    /// The output and the batch's statistics.
-    pub normalized: Normalized<T>,
-    /// The renewed running mean and variance, each `[C]`.
-    pub running: [T; 2],
-}
+use pelk_ops::{BatchNormalized, Normalized};
 
 /// Normalizations.
 pub trait NormalizationOps: Storage {

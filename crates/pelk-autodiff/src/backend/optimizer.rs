@@ -2,7 +2,7 @@
 
 use super::{Storage, T};
 use crate::Result;
-use pelk_cpu::optimizer::{AdamW, Sgd};
+use pelk_ops::{AdamW, Sgd};
 
 /// Steps of the optimizers.
 pub trait OptimizerOps: Storage {

@@ -1,20 +1,20 @@
 //! The pixel MLP as one operator.
 
-use super::{ActivationOps, Gradients, LinearOps, NormalizationOps, Normalized, ResidualOps, T};
-use crate::operators::{Forward, PixelMlp, PixelMlpParameters};
-use crate::{Error, Operator, Result};
+use super::{ActivationOps, Gradients, LinearOps, NormalizationOps, ResidualOps, T};
+use crate::{Error, Result};
+use pelk_ops::{Normalized, PixelMlp, PixelMlpParameters};
 
 /// The pixel MLP as one operator.
 pub trait PixelMlpOps: LinearOps + NormalizationOps + ActivationOps + ResidualOps {
     /// See [`PixelMlp`]. By default a composition of the operators above; a backend that can do better overrides it
-    /// together with its gradient. What is saved besides the inputs comes back to the gradient as `kept`.
+    /// together with its gradient. Returns the output and the tensors to keep for the gradient besides the inputs.
     fn pixel_mlp(
         &self,
         op: &PixelMlp,
         x: &T<Self>,
         shortcut: &T<Self>,
         parameters: &PixelMlpParameters<'_, T<Self>>,
-    ) -> Result<Forward<T<Self>>> {
+    ) -> Result<(T<Self>, Vec<T<Self>>)> {
         compose(self, op, x, shortcut, parameters)
     }
 
@@ -35,25 +35,25 @@ pub trait PixelMlpOps: LinearOps + NormalizationOps + ActivationOps + ResidualOp
 }
 
 /// What leads from x to the sum of the second layer.
-struct Middle<T> {
+struct Hidden<T> {
     normalized: Normalized<T>,
     expanded: T,
     active: T,
     projected: T,
 }
 
-fn middle<B: LinearOps + NormalizationOps + ActivationOps + ResidualOps>(
+fn hidden<B: LinearOps + NormalizationOps + ActivationOps + ResidualOps>(
     backend: &B,
     op: &PixelMlp,
     x: &T<B>,
     parameters: &PixelMlpParameters<'_, T<B>>,
-) -> Result<Middle<T<B>>> {
+) -> Result<Hidden<T<B>>> {
     let PixelMlpParameters { norm, expand, project, .. } = parameters;
     let normalized = backend.layer_norm(x, norm[0], norm[1], op.eps)?;
     let expanded = backend.linear(&normalized.y, expand[0], Some(expand[1]))?;
     let active = backend.gelu(&expanded)?;
     let projected = backend.linear(&active, project[0], Some(project[1]))?;
-    Ok(Middle { normalized, expanded, active, projected })
+    Ok(Hidden { normalized, expanded, active, projected })
 }
 
 /// The operator as a composition of simpler ones, which keeps nothing.
@@ -66,15 +66,15 @@ pub fn compose<B: LinearOps + NormalizationOps + ActivationOps + ResidualOps>(
     x: &T<B>,
     shortcut: &T<B>,
     parameters: &PixelMlpParameters<'_, T<B>>,
-) -> Result<Forward<T<B>>> {
-    let mut y = middle(backend, op, x, parameters)?.projected;
+) -> Result<(T<B>, Vec<T<B>>)> {
+    let mut y = hidden(backend, op, x, parameters)?.projected;
     if let Some(gamma) = parameters.gamma {
         y = backend.scale_channels(&y, gamma)?;
     }
     if let Some(factors) = &op.factors {
         y = backend.scale_samples(&y, factors)?;
     }
-    Ok(Forward::one(backend.add(&y, shortcut)?, Vec::new()))
+    Ok((backend.add(&y, shortcut)?, Vec::new()))
 }
 
 /// The gradients of [`compose`] by x, the parameters in the order of the inputs, and gamma.
@@ -89,7 +89,7 @@ pub fn compose_backward<B: LinearOps + NormalizationOps + ActivationOps + Residu
     gy: &T<B>,
     needs: [bool; 8],
 ) -> Result<Gradients<T<B>, 8>> {
-    let PixelMlpParameters { norm, expand, project, gamma } = parameters;
+    let PixelMlpParameters { norm, expand, project, gamma, .. } = parameters;
     let [
         x_wanted,
         norm_weight,
@@ -100,7 +100,7 @@ pub fn compose_backward<B: LinearOps + NormalizationOps + ActivationOps + Residu
         project_bias,
         gamma_wanted,
     ] = needs;
-    let Middle { normalized, expanded, active, projected } = middle(backend, op, x, parameters)?;
+    let Hidden { normalized, expanded, active, projected } = hidden(backend, op, x, parameters)?;
     let mut g = match &op.factors {
         Some(factors) => backend.scale_samples(gy, factors)?,
         None => gy.clone(),
@@ -109,23 +109,23 @@ pub fn compose_backward<B: LinearOps + NormalizationOps + ActivationOps + Residu
     if let Some(gamma) = gamma {
         let [scaled, gradient] =
             backend.scale_channels_backward(&projected, gamma, &g, [true, gamma_wanted])?;
-        (g, ggamma) = (expect(op, scaled)?, gradient);
+        (g, ggamma) = (expect(scaled)?, gradient);
     }
     let [g, project_weight, project_bias] =
         backend.linear_backward(&active, project[0], &g, [true, project_weight, project_bias])?;
-    let g = backend.gelu_backward(&expanded, &expect(op, g)?)?;
+    let g = backend.gelu_backward(&expanded, &expect(g)?)?;
     let [g, expand_weight, expand_bias] =
         backend.linear_backward(&normalized.y, expand[0], &g, [true, expand_weight, expand_bias])?;
     let Normalized { mean, inv_std, .. } = &normalized;
-    let g = expect(op, g)?;
+    let g = expect(g)?;
     let [gx, norm_weight, norm_bias] =
         backend.layer_norm_backward(x, norm[0], mean, inv_std, &g, [x_wanted, norm_weight, norm_bias])?;
     Ok([gx, norm_weight, norm_bias, expand_weight, expand_bias, project_weight, project_bias, ggamma])
 }
 
-fn expect<T>(op: &PixelMlp, gradient: Option<T>) -> Result<T> {
+fn expect<T>(gradient: Option<T>) -> Result<T> {
     gradient.ok_or_else(|| Error::Shape {
-        operator: op.name(),
+        operator: "pixel_mlp",
         reason: "the backend gave no gradient where one was asked for".to_owned(),
     })
 }

@@ -2,7 +2,7 @@
 
 use super::{Gradients, Storage, T};
 use crate::Result;
-use crate::operators::PositionBias;
+use pelk_ops::PositionBias;
 
 /// The position embedding as a bias.
 pub trait PositionOps: Storage {

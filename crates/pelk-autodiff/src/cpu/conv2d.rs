@@ -3,9 +3,9 @@
 use super::{CpuBackend, CpuTensor};
 use crate::backend::{Conv2dOps, Gradients};
 use crate::kernels;
-use crate::operators::Conv2d;
 use crate::{Result, Shape};
 use pelk_cpu::conv2d;
+use pelk_ops::Conv2d;
 
 impl Conv2dOps for CpuBackend {
     fn conv2d(

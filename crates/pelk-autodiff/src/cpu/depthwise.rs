@@ -3,13 +3,9 @@
 use super::{CpuBackend, CpuTensor};
 use crate::backend::{DepthwiseOps, Gradients};
 use crate::kernels;
-use crate::operators::DepthwiseConv;
 use crate::{Operator, Result};
-use pelk_cpu::depthwise::{Bias, BoxConv};
-
-fn box_conv(op: &DepthwiseConv) -> BoxConv {
-    BoxConv::new(op.rows.clone(), op.columns.clone())
-}
+use pelk_cpu::depthwise;
+use pelk_ops::{Bias, DepthwiseConv};
 
 impl DepthwiseOps for CpuBackend {
     fn depthwise_conv(
@@ -20,13 +16,9 @@ impl DepthwiseOps for CpuBackend {
         bias: Option<&CpuTensor>,
     ) -> Result<CpuTensor> {
         let shape = kernels::image(op.name(), &x.shape)?;
-        let bias = match bias {
-            None => Bias::None,
-            Some(bias) if bias.shape.len() == 1 => Bias::Channel(&bias.values),
-            Some(bias) => Bias::Map(&bias.values),
-        };
+        let bias = Bias::of_rank(bias.map(|bias| (bias.shape.len(), &bias.values[..])));
         self.make(x.shape.clone(), |y| {
-            box_conv(op).forward(self.level, shape, &x.values, &theta.values, bias, y)
+            depthwise::forward(self.level, op, shape, &x.values, &theta.values, bias, y)
         })
     }
 
@@ -41,7 +33,7 @@ impl DepthwiseOps for CpuBackend {
         let shape = kernels::image(op.name(), &x.shape)?;
         let (mut gx, mut gtheta) = (self.room(needs[0], x), self.room(needs[1], theta));
         let (x, theta, gy) = (&x.values, &theta.values, &gy.values);
-        box_conv(op).backward(self.level, shape, x, theta, gy, gx.slice(), gtheta.slice())?;
+        depthwise::backward(self.level, op, shape, x, theta, gy, [gx.slice(), gtheta.slice()])?;
         Ok([gx.done(), gtheta.done()])
     }
 }

@@ -2,24 +2,15 @@
 
 use super::{CpuBackend, CpuTensor};
 use crate::backend::LossOps;
-use crate::kernels;
-use crate::operators::{CrossEntropy, SoftCrossEntropy};
 use crate::{Result, Shape};
 use pelk_cpu::loss;
+use pelk_ops::{CrossEntropy, SoftCrossEntropy};
 
 impl LossOps for CpuBackend {
     fn cross_entropy(&self, op: &CrossEntropy, logits: &CpuTensor) -> Result<(CpuTensor, CpuTensor)> {
         let (rows, classes) = (logits.shape.rows(), logits.shape.channels());
         let mut sums = self.pool.take(rows);
-        let loss = loss::cross_entropy(
-            self.level,
-            rows,
-            classes,
-            &logits.values,
-            &op.labels,
-            &kernels::cross_entropy(op),
-            &mut sums,
-        )?;
+        let loss = loss::cross_entropy(self.level, classes, &logits.values, op, &mut sums)?;
         Ok((self.copy_of(Shape::from([1]), &[loss]), CpuTensor::new(&Shape::from([rows]), sums)))
     }
 
@@ -30,21 +21,10 @@ impl LossOps for CpuBackend {
         log_sum_exp: &CpuTensor,
         gy: &CpuTensor,
     ) -> Result<CpuTensor> {
-        let (rows, classes) = (logits.shape.rows(), logits.shape.channels());
+        let classes = logits.shape.channels();
         let (sums, gy) = (&log_sum_exp.values, gy.values[0]);
         self.make(logits.shape.clone(), |g| {
-            let (values, labels) = (&logits.values, &op.labels);
-            loss::cross_entropy_backward(
-                self.level,
-                rows,
-                classes,
-                values,
-                labels,
-                &kernels::cross_entropy(op),
-                sums,
-                gy,
-                g,
-            )
+            loss::cross_entropy_backward(self.level, classes, &logits.values, op, sums, gy, g)
         })
     }
 

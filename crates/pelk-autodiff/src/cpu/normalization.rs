@@ -1,9 +1,10 @@
 //! Normalizations.
 
 use super::{CpuBackend, CpuTensor};
-use crate::backend::{BatchNormalized, Gradients, NormalizationOps, Normalized};
+use crate::backend::{Gradients, NormalizationOps};
 use crate::{Result, Shape};
 use pelk_cpu::{batch_norm, layer_norm};
+use pelk_ops::{BatchNormalized, Normalized};
 
 impl NormalizationOps for CpuBackend {
     fn layer_norm(

@@ -3,7 +3,8 @@
 use super::{CpuBackend, CpuTensor};
 use crate::Result;
 use crate::backend::OptimizerOps;
-use pelk_cpu::optimizer::{AdamW, Sgd, adamw_step, sgd_step};
+use pelk_cpu::optimizer::{adamw_step, sgd_step};
+use pelk_ops::{AdamW, Sgd};
 
 impl OptimizerOps for CpuBackend {
     fn adamw(

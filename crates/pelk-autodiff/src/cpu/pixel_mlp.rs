@@ -2,29 +2,9 @@
 
 use super::{CpuBackend, CpuTensor, Room};
 use crate::backend::{Gradients, PixelMlpOps};
-use crate::operators::{Forward, PixelMlp, PixelMlpParameters};
-use crate::{Result, Shape};
+use crate::{Result, Shape, kernels};
 use pelk_cpu::pixel_mlp;
-
-/// The kernel's view of an operator and its parameters.
-fn pixel_mlp<'a>(
-    op: &'a PixelMlp,
-    x: &CpuTensor,
-    parameters: &PixelMlpParameters<'a, CpuTensor>,
-) -> (pixel_mlp::PixelMlp, pixel_mlp::Parameters<'a>) {
-    let hidden = parameters.expand[1].shape.channels();
-    let sizes =
-        pixel_mlp::PixelMlp { rows: x.shape.rows(), channels: x.shape.channels(), hidden, eps: op.eps };
-    let values = |pair: [&'a CpuTensor; 2]| pair.map(|tensor| &tensor.values[..]);
-    let parameters = pixel_mlp::Parameters {
-        norm: values(parameters.norm),
-        expand: values(parameters.expand),
-        project: values(parameters.project),
-        gamma: parameters.gamma.map(|gamma| &gamma.values[..]),
-        factors: op.factors.as_deref(),
-    };
-    (sizes, parameters)
-}
+use pelk_ops::{PixelMlp, PixelMlpParameters};
 
 impl PixelMlpOps for CpuBackend {
     fn pixel_mlp(
@@ -33,20 +13,21 @@ impl PixelMlpOps for CpuBackend {
         x: &CpuTensor,
         shortcut: &CpuTensor,
         parameters: &PixelMlpParameters<'_, CpuTensor>,
-    ) -> Result<Forward<CpuTensor>> {
-        let (sizes, parameters) = pixel_mlp(op, x, parameters);
-        let middle = Shape::from([sizes.rows, sizes.hidden]);
+    ) -> Result<(CpuTensor, Vec<CpuTensor>)> {
+        let shape = kernels::pixel_mlp(op, &x.shape, &parameters.expand[1].shape);
+        let parameters = parameters.map(|tensor: &CpuTensor| &tensor.values[..]);
+        let hidden = Shape::from([shape.rows, shape.hidden]);
         let [mut active, mut slope] =
-            [(); 2].map(|()| op.keep.then(|| self.pool.take(sizes.rows * sizes.hidden)));
+            [(); 2].map(|()| op.keep.then(|| self.pool.take(shape.rows * shape.hidden)));
         let keep = match (&mut active, &mut slope) {
             (Some(active), Some(slope)) => Some(pixel_mlp::Middle { active: &mut active[..], slope }),
             _ => None,
         };
         let y = self.make(x.shape.clone(), |y| {
-            sizes.forward(self.level, &x.values, &shortcut.values, &parameters, y, keep)
+            pixel_mlp::forward(self.level, &shape, &x.values, &shortcut.values, &parameters, y, keep)
         })?;
-        let kept = [active, slope].into_iter().flatten().map(|values| CpuTensor::new(&middle, values));
-        Ok(Forward::one(y, kept.collect()))
+        let kept = [active, slope].into_iter().flatten().map(|values| CpuTensor::new(&hidden, values));
+        Ok((y, kept.collect()))
     }
 
     fn pixel_mlp_backward(
@@ -58,7 +39,7 @@ impl PixelMlpOps for CpuBackend {
         gy: &CpuTensor,
         needs: [bool; 8],
     ) -> Result<Gradients<CpuTensor, 8>> {
-        let PixelMlpParameters { norm, expand, project, gamma } = parameters;
+        let PixelMlpParameters { norm, expand, project, gamma, .. } = parameters;
         // One walk gives all of them, so it is all or none.
         let any = needs[1..].contains(&true);
         let mut gx = self.pool.take(x.values.len());
@@ -66,7 +47,8 @@ impl PixelMlpOps for CpuBackend {
         let [mut c, mut d] = expand.map(|tensor| self.room(any, tensor));
         let [mut e, mut f] = project.map(|tensor| self.room(any, tensor));
         let mut g = self.room(any && gamma.is_some(), gamma.unwrap_or(norm[0]));
-        let (sizes, parameters) = pixel_mlp(op, x, parameters);
+        let shape = kernels::pixel_mlp(op, &x.shape, &parameters.expand[1].shape);
+        let parameters = parameters.map(|tensor: &CpuTensor| &tensor.values[..]);
         {
             let gradients = match (a.slice(), b.slice(), c.slice(), d.slice(), e.slice(), f.slice()) {
                 (Some(a), Some(b), Some(c), Some(d), Some(e), Some(f)) => Some(pixel_mlp::Gradients {
@@ -83,7 +65,16 @@ impl PixelMlpOps for CpuBackend {
                 }
                 _ => None,
             };
-            sizes.backward(self.level, &x.values, &parameters, kept, &gy.values, &mut gx, gradients)?;
+            pixel_mlp::backward(
+                self.level,
+                &shape,
+                &x.values,
+                &parameters,
+                kept,
+                &gy.values,
+                &mut gx,
+                gradients,
+            )?;
         }
         let gx = Some(CpuTensor::new(&x.shape, gx));
         let [a, b, c, d, e, f, g] = [a, b, c, d, e, f, g].map(Room::done);

@@ -2,9 +2,9 @@
 
 use super::{CpuBackend, CpuTensor};
 use crate::backend::{Gradients, PositionOps};
-use crate::operators::{PositionBias, PositionForm};
 use crate::{Result, Shape};
 use pelk_cpu::{elementwise, position};
+use pelk_ops::{PositionBias, PositionForm};
 
 impl PositionOps for CpuBackend {
     fn position_bias(

@@ -4,8 +4,8 @@ use super::{CpuBackend, CpuTensor};
 use crate::backend::ResampleOps;
 use crate::kernels;
 use crate::{Result, Shape};
-use pelk_cpu::shape::ImageShape;
 use pelk_cpu::{pool, resize, subsample};
+use pelk_ops::ImageShape;
 
 impl ResampleOps for CpuBackend {
     fn adaptive_avg_pool(&self, x: &CpuTensor, size: [usize; 2]) -> Result<CpuTensor> {

@@ -5,7 +5,7 @@ use super::{GpuBackend, GpuTensor};
 use crate::Result;
 use crate::backend::{Conv2dOps, Gradients};
 use crate::kernels;
-use crate::operators::Conv2d;
+use pelk_ops::Conv2d;
 
 impl Conv2dOps for GpuBackend {
     fn conv2d(

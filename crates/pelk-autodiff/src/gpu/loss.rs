@@ -4,8 +4,7 @@ use super::tensors::{like, vector};
 use super::{GpuBackend, GpuTensor};
 use crate::Result;
 use crate::backend::LossOps;
-use crate::kernels;
-use crate::operators::{CrossEntropy, SoftCrossEntropy};
+use pelk_ops::{CrossEntropy, SoftCrossEntropy};
 use pelk_wgpu::Buffer;
 
 /// A loss and the log-sum-exps of its rows.
@@ -16,7 +15,7 @@ fn loss([loss, sums]: [Buffer; 2]) -> (GpuTensor, GpuTensor) {
 
 impl LossOps for GpuBackend {
     fn cross_entropy(&self, op: &CrossEntropy, logits: &GpuTensor) -> Result<(GpuTensor, GpuTensor)> {
-        Ok(loss(self.gpu.cross_entropy(&logits.values, &op.labels, &kernels::cross_entropy(op))?))
+        Ok(loss(self.gpu.cross_entropy(&logits.values, op)?))
     }
 
     fn cross_entropy_backward(
@@ -27,8 +26,7 @@ impl LossOps for GpuBackend {
         gy: &GpuTensor,
     ) -> Result<GpuTensor> {
         let (values, sums, gy) = (&logits.values, &log_sum_exp.values, &gy.values);
-        let settings = kernels::cross_entropy(op);
-        Ok(like(logits, self.gpu.cross_entropy_backward(values, &op.labels, &settings, sums, gy)?))
+        Ok(like(logits, self.gpu.cross_entropy_backward(values, op, sums, gy)?))
     }
 
     fn soft_cross_entropy(

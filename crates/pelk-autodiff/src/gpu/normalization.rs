@@ -3,7 +3,8 @@
 use super::tensors::{gradients, like, vector};
 use super::{GpuBackend, GpuTensor};
 use crate::Result;
-use crate::backend::{BatchNormalized, Gradients, NormalizationOps, Normalized};
+use crate::backend::{Gradients, NormalizationOps};
+use pelk_ops::{BatchNormalized, Normalized};
 
 impl NormalizationOps for GpuBackend {
     fn layer_norm(
@@ -48,13 +49,14 @@ impl NormalizationOps for GpuBackend {
     ) -> Result<BatchNormalized<GpuTensor>> {
         let running = running.map(|tensor| &*tensor.values);
         let (x_values, w, b) = (&x.values, &weight.values, &bias.values);
-        let (normalized, renewed) = self.gpu.batch_norm_train(x_values, w, b, running, eps, momentum)?;
+        let BatchNormalized { normalized, running } =
+            self.gpu.batch_norm_train(x_values, w, b, running, eps, momentum)?;
         let normalized = Normalized {
             y: like(x, normalized.y),
             mean: like(weight, normalized.mean),
             inv_std: like(weight, normalized.inv_std),
         };
-        Ok(BatchNormalized { normalized, running: renewed.map(|values| like(weight, values)) })
+        Ok(BatchNormalized { normalized, running: running.map(|values| like(weight, values)) })
     }
 
     fn batch_norm_train_backward(

@@ -3,7 +3,7 @@
 use super::{GpuBackend, GpuTensor, expect_shape};
 use crate::Result;
 use crate::backend::OptimizerOps;
-use pelk_cpu::optimizer::{AdamW, Sgd};
+use pelk_ops::{AdamW, Sgd};
 
 impl OptimizerOps for GpuBackend {
     fn adamw(

@@ -3,30 +3,9 @@
 use super::tensors::{gradients, like, vector};
 use super::{GpuBackend, GpuTensor};
 use crate::backend::{Gradients, PixelMlpOps};
-use crate::operators::{Forward, PixelMlp, PixelMlpParameters};
-use crate::{Result, Shape};
-use pelk_wgpu::pixel_mlp;
-use pelk_wgpu::pixel_mlp::Kept;
-
-/// The kernel's view of an operator and its parameters.
-fn pixel_mlp<'a>(
-    op: &'a PixelMlp,
-    x: &GpuTensor,
-    parameters: &PixelMlpParameters<'a, GpuTensor>,
-) -> (pixel_mlp::PixelMlp, pixel_mlp::Parameters<'a>) {
-    let hidden = parameters.expand[1].shape.channels();
-    let sizes =
-        pixel_mlp::PixelMlp { rows: x.shape.rows(), channels: x.shape.channels(), hidden, eps: op.eps };
-    let values = |pair: [&'a GpuTensor; 2]| pair.map(|tensor| &*tensor.values);
-    let parameters = pixel_mlp::Parameters {
-        norm: values(parameters.norm),
-        expand: values(parameters.expand),
-        project: values(parameters.project),
-        gamma: parameters.gamma.map(|gamma| &*gamma.values),
-        factors: op.factors.as_deref(),
-    };
-    (sizes, parameters)
-}
+use crate::{Result, Shape, kernels};
+use pelk_ops::{PixelMlp, PixelMlpParameters};
+use pelk_wgpu::Kept;
 
 impl PixelMlpOps for GpuBackend {
     fn pixel_mlp(
@@ -35,18 +14,19 @@ impl PixelMlpOps for GpuBackend {
         x: &GpuTensor,
         shortcut: &GpuTensor,
         parameters: &PixelMlpParameters<'_, GpuTensor>,
-    ) -> Result<Forward<GpuTensor>> {
-        let (sizes, parameters) = pixel_mlp(op, x, parameters);
-        let (y, kept) = sizes.forward(&self.gpu, &x.values, &shortcut.values, &parameters, op.keep)?;
+    ) -> Result<(GpuTensor, Vec<GpuTensor>)> {
+        let shape = kernels::pixel_mlp(op, &x.shape, &parameters.expand[1].shape);
+        let parameters = parameters.map(|tensor: &GpuTensor| &*tensor.values);
+        let (y, kept) = self.gpu.pixel_mlp(&shape, &x.values, &shortcut.values, &parameters, op.keep)?;
         let kept = kept.map(|Kept { expanded, mean, inv_std }| {
-            let rows = vector(sizes.rows);
+            let rows = vector(shape.rows);
             vec![
-                GpuTensor::new(&Shape::from([sizes.rows, sizes.hidden]), expanded),
+                GpuTensor::new(&Shape::from([shape.rows, shape.hidden]), expanded),
                 GpuTensor::new(&rows, mean),
                 GpuTensor::new(&rows, inv_std),
             ]
         });
-        Ok(Forward::one(like(x, y), kept.unwrap_or_default()))
+        Ok((like(x, y), kept.unwrap_or_default()))
     }
 
     fn pixel_mlp_backward(
@@ -58,7 +38,7 @@ impl PixelMlpOps for GpuBackend {
         gy: &GpuTensor,
         needs: [bool; 8],
     ) -> Result<Gradients<GpuTensor, 8>> {
-        let PixelMlpParameters { norm, expand, project, gamma } = parameters;
+        let PixelMlpParameters { norm, expand, project, gamma, .. } = parameters;
         let shapes = [
             &x.shape,
             &norm[0].shape,
@@ -69,7 +49,8 @@ impl PixelMlpOps for GpuBackend {
             &project[1].shape,
             &gamma.unwrap_or(norm[0]).shape,
         ];
-        let (sizes, parameters) = pixel_mlp(op, x, parameters);
+        let shape = kernels::pixel_mlp(op, &x.shape, &parameters.expand[1].shape);
+        let parameters = parameters.map(|tensor: &GpuTensor| &*tensor.values);
         let kept = match kept {
             [expanded, mean, inv_std] => {
                 let [expanded, mean, inv_std] = [expanded, mean, inv_std].map(|tensor| &*tensor.values);
@@ -77,6 +58,9 @@ impl PixelMlpOps for GpuBackend {
             }
             _ => None,
         };
-        Ok(gradients(sizes.backward(&self.gpu, &x.values, &parameters, kept, &gy.values, needs)?, shapes))
+        Ok(gradients(
+            self.gpu.pixel_mlp_backward(&shape, &x.values, &parameters, kept, &gy.values, needs)?,
+            shapes,
+        ))
     }
 }

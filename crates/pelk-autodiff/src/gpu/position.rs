@@ -3,8 +3,8 @@
 use super::tensors::{gradients, vector};
 use super::{GpuBackend, GpuTensor};
 use crate::backend::{Gradients, PositionOps};
-use crate::operators::{PositionBias, PositionForm};
 use crate::{Result, Shape};
+use pelk_ops::{PositionBias, PositionForm};
 
 impl PositionOps for GpuBackend {
     fn position_bias(

@@ -5,7 +5,8 @@ use super::{GpuBackend, GpuTensor};
 use crate::Result;
 use crate::backend::ResampleOps;
 use crate::kernels;
-use pelk_cpu::shape::ImageShape;
+use pelk_ops::ImageShape;
+use pelk_ops::resample::subsampled;
 
 /// The image that `tensor` is, and `input` by `input` pixels of it.
 fn resampled(operator: &'static str, gy: &GpuTensor, input: [usize; 2]) -> Result<(ImageShape, [usize; 2])> {
@@ -36,7 +37,7 @@ impl ResampleOps for GpuBackend {
 
     fn subsample(&self, x: &GpuTensor, step: usize) -> Result<GpuTensor> {
         let shape = kernels::image("subsample", &x.shape)?;
-        let size = pelk_cpu::subsample::size(shape, step)?;
+        let size = subsampled(shape, step)?;
         Ok(image_tensor(shape, size, self.gpu.subsample(shape, step, &x.values)?))
     }
 

@@ -3,7 +3,7 @@
 use super::GpuTensor;
 use crate::Shape;
 use crate::backend::Gradients;
-use pelk_cpu::shape::ImageShape;
+use pelk_ops::ImageShape;
 use pelk_wgpu::Buffer;
 
 /// Gradients with the shapes of what they belong to.

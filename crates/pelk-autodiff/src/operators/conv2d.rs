@@ -5,16 +5,7 @@ use super::{
     output_gradient, with_optional,
 };
 use crate::{Backend, Result, Shape};
-
-/// Two-dimensional convolution with zero padding. Inputs: x `[N, H, W, I]`, weight `[O, I, kh, kw]`, optionally
-/// bias `[O]`. Output: `[N, H', W', O]`, `H' = (H + 2 padding - kh) / stride + 1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conv2d {
-    /// Step between outputs, in both directions.
-    pub stride: usize,
-    /// Zeros added on each side.
-    pub padding: usize,
-}
+use pelk_ops::Conv2d;
 
 impl Operator for Conv2d {
     fn name(&self) -> &'static str {

@@ -5,43 +5,7 @@ use super::{
     with_optional,
 };
 use crate::{Backend, Result, Shape};
-use pelk_grid::SharingGrid;
-
-/// Depthwise convolution, padded with half a kernel of zeros. Inputs: x `[N, H, W, C]`, theta `[C, k', l']`
-/// (or `[C, 1, k', l']`, as PyTorch stores depthwise weights), optionally a bias, `[C]` or a map `[H, W, C]`.
-/// Output: `[N, H', W', C]`, `H' = ceil(H / stride)`.
-///
-/// The kernel of k x l taps is constant on the regions of the two grids (Eq. 1 of the paper). On dense grids this is the
-/// ordinary depthwise convolution.
-///
-/// With a stride it is a composite: the convolution at every pixel, of which only some are kept. Box sums and spectra are
-/// shared between neighbors, so that leaving out pixels would not spare them; strides are for a few small kernels between stages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DepthwiseConv {
-    /// The grid of the kernel's rows: k taps, k' cells.
-    pub rows: SharingGrid,
-    /// The grid of the kernel's columns: l taps, l' cells.
-    pub columns: SharingGrid,
-    /// Step between outputs, in both directions.
-    pub stride: usize,
-}
-
-impl DepthwiseConv {
-    /// An output at every pixel.
-    pub fn new(rows: SharingGrid, columns: SharingGrid) -> DepthwiseConv {
-        DepthwiseConv { rows, columns, stride: 1 }
-    }
-
-    /// The same grid in both directions, as in the paper.
-    pub fn square(grid: SharingGrid) -> DepthwiseConv {
-        DepthwiseConv::new(grid.clone(), grid)
-    }
-
-    /// The convolution that a stride takes pixels of.
-    fn at_every_pixel(&self) -> DepthwiseConv {
-        DepthwiseConv { stride: 1, ..self.clone() }
-    }
-}
+use pelk_ops::DepthwiseConv;
 
 impl Operator for DepthwiseConv {
     fn name(&self) -> &'static str {

@@ -18,13 +18,12 @@ mod residual;
 pub use activation::{Gelu, Relu};
 pub use channels::{ConcatChannels, SplitChannels};
 pub(crate) use channels::{expect_widths, joined};
-pub use conv2d::Conv2d;
-pub use depthwise::DepthwiseConv;
 pub use linear::Linear;
-pub use loss::{CrossEntropy, SoftCrossEntropy};
 pub use normalization::{BatchNorm, LayerNorm};
-pub use pixel_mlp::{PixelMlp, PixelMlpParameters};
-pub use position::{PositionBias, PositionForm};
+pub use pelk_ops::{
+    Conv2d, CrossEntropy, DepthwiseConv, PixelMlp, PixelMlpParameters, PositionBias, PositionForm,
+    SoftCrossEntropy,
+};
 pub use resample::{AdaptiveAvgPool, BilinearResize};
 pub use residual::{Add, ScaleChannels, ScaleSamples};
 

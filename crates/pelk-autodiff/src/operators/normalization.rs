@@ -3,7 +3,8 @@
 use super::{
     Context, Forward, InputGradients, Operator, exactly, expect_shape, misfit, needs, output_gradient,
 };
-use crate::{Backend, BatchNormalized, Result, Shape};
+use crate::{Backend, Result, Shape};
+use pelk_ops::BatchNormalized;
 
 /// Normalizes each row over the last axis. Inputs: x `[.., C]`, weight `[C]`, bias `[C]`. Output: `[.., C]`.
 #[derive(Debug, Clone, Copy)]

@@ -1,60 +1,35 @@
 //! The pixel MLP of a block with its normalization, scale and residual, as one operator.
+//!
+//! A composite: every backend has it through simpler operators ([`compose`](crate::backend::compose),
+//! [`compose_backward`](crate::backend::compose_backward)), and may override it. Its gradient needs `x` alone, from which
+//! the rest is recomputed, or what the backend kept of it.
 
 use super::{
     Context, Cost, Forward, InputGradients, Operator, expect_shape, misfit, needs, output_gradient,
     with_optional,
 };
 use crate::{Backend, Result, Shape};
-use std::sync::Arc;
-
-/// `y = shortcut + factor gamma project(GELU(expand(LayerNorm(x))))`.
-///
-/// Inputs: x `[.., C]`, shortcut `[.., C]`, LayerNorm's weight `[C]` and bias `[C]`, the first layer's weight `[H, C]`
-/// and bias `[H]`, the second layer's weight `[C, H]` and bias `[C]`, optionally the layer scale gamma `[C]`. Output: `[.., C]`.
-///
-/// A composite: every backend has it by way of simpler operators ([`compose`](crate::backend::compose),
-/// [`compose_backward`](crate::backend::compose_backward)), and may override it. Its gradient needs `x` alone, from which the rest is computed again, or what the backend kept of it.
-#[derive(Debug, Clone)]
-pub struct PixelMlp {
-    /// Let the backend keep for the gradient what lies between the layers, H channels, if it can: faster, for more memory.
-    pub keep: bool,
-    /// Added to the variance in LayerNorm.
-    pub eps: f32,
-    /// Stochastic depth: one factor a sample, the first axis of x; `None` is 1.
-    pub factors: Option<Arc<[f32]>>,
-}
-
-/// The parameters of a [`PixelMlp`], a weight and a bias each.
-#[derive(Debug)]
-pub struct PixelMlpParameters<'a, T> {
-    /// LayerNorm.
-    pub norm: [&'a T; 2],
-    /// The first layer.
-    pub expand: [&'a T; 2],
-    /// The second layer.
-    pub project: [&'a T; 2],
-    /// Layer scale.
-    pub gamma: Option<&'a T>,
-}
-
-impl<'a, T> PixelMlpParameters<'a, T> {
-    /// From the inputs after x and the shortcut.
-    fn new(operator: &'static str, inputs: &[&'a T]) -> Result<Self> {
-        let ([a, b, c, d, e, f], gamma) = with_optional(operator, inputs)?;
-        Ok(Self { norm: [a, b], expand: [c, d], project: [e, f], gamma })
-    }
-}
+use pelk_ops::{PixelMlp, PixelMlpParameters};
 
 /// Index of the first parameter among the inputs.
 const PARAMETERS: usize = 2;
 
-impl PixelMlp {
-    fn parts<'a, T>(&self, inputs: &[&'a T]) -> Result<([&'a T; PARAMETERS], PixelMlpParameters<'a, T>)> {
-        let Some((&[x, shortcut], parameters)) = inputs.split_first_chunk() else {
-            return Err(misfit(self.name(), format!("takes 8 or 9 inputs, was given {}", inputs.len())));
-        };
-        Ok(([x, shortcut], PixelMlpParameters::new(self.name(), parameters)?))
-    }
+/// x and the shortcut, and the parameters after them.
+fn parts<'a, T>(
+    op: &'a PixelMlp,
+    inputs: &[&'a T],
+) -> Result<([&'a T; PARAMETERS], PixelMlpParameters<'a, T>)> {
+    let Some((&[x, shortcut], rest)) = inputs.split_first_chunk() else {
+        return Err(misfit(op.name(), format!("takes 8 or 9 inputs, was given {}", inputs.len())));
+    };
+    Ok(([x, shortcut], parameters(op, rest)?))
+}
+
+/// The parameters, from the inputs after x and the shortcut.
+fn parameters<'a, T>(op: &'a PixelMlp, inputs: &[&'a T]) -> Result<PixelMlpParameters<'a, T>> {
+    let ([a, b, c, d, e, f], gamma) = with_optional(op.name(), inputs)?;
+    let factors = op.factors.as_deref();
+    Ok(PixelMlpParameters { norm: [a, b], expand: [c, d], project: [e, f], gamma, factors })
 }
 
 impl Operator for PixelMlp {
@@ -63,8 +38,8 @@ impl Operator for PixelMlp {
     }
 
     fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>> {
-        let ([x, shortcut], parameters) = self.parts(inputs)?;
-        let PixelMlpParameters { norm, expand, project, gamma } = parameters;
+        let ([x, shortcut], parameters) = parts(self, inputs)?;
+        let PixelMlpParameters { norm, expand, project, gamma, .. } = parameters;
         let c = if x.is_empty() { 0 } else { x.channels() };
         let &[h, _] = &expand[0][..] else {
             let reason = format!("the first weight has shape {}, wanted [H, {c}]", expand[0]);
@@ -92,10 +67,10 @@ impl Operator for PixelMlp {
     }
 
     fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
-        let ([x, shortcut], parameters) = self.parts(inputs)?;
-        let Forward { outputs, saved: kept } = backend.pixel_mlp(self, x, shortcut, &parameters)?;
+        let ([x, shortcut], parameters) = parts(self, inputs)?;
+        let (y, kept) = backend.pixel_mlp(self, x, shortcut, &parameters)?;
         let saved = [x].into_iter().chain(inputs[PARAMETERS..].iter().copied()).cloned();
-        Ok(Forward { outputs, saved: saved.chain(kept).collect() })
+        Ok(Forward::one(y, saved.chain(kept).collect()))
     }
 
     fn backward<B: Backend>(
@@ -110,7 +85,7 @@ impl Operator for PixelMlp {
             return Err(misfit(self.name(), "its inputs were not saved"));
         };
         let inputs: Vec<&B::Tensor> = inputs.iter().collect();
-        let (x, parameters) = (inputs[0], PixelMlpParameters::new(self.name(), &inputs[1..])?);
+        let (x, parameters) = (inputs[0], parameters(self, &inputs[1..])?);
         let [x_wanted, shortcut_wanted, a, b, c, d, e, f, g]: [bool; 9] = needs(context);
         let wanted = [x_wanted, a, b, c, d, e, f, g];
         let mut gradients: Vec<_> =

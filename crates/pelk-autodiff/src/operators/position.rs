@@ -8,20 +8,7 @@ use super::{
     with_optional,
 };
 use crate::{Backend, Result, Shape};
-pub use pelk_cpu::position::PositionForm;
-use pelk_grid::SharingGrid;
-
-/// The position term of a peripheral convolution. Inputs: theta `[C, k', k']`, h `[1, k, k]`, optionally a bias `[C]` to
-/// be added. Output: the convolution's bias, `[H, W, C]` in bounds, `[C]` literally.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PositionBias {
-    /// The kernel's sharing grid.
-    pub grid: SharingGrid,
-    /// In bounds or literal.
-    pub form: PositionForm,
-    /// Height and width of the image that the convolution works on.
-    pub size: [usize; 2],
-}
+use pelk_ops::{PositionBias, PositionForm};
 
 impl Operator for PositionBias {
     fn name(&self) -> &'static str {

@@ -4,7 +4,6 @@ use super::checks::{expect_gradient, output};
 use super::tensors::widen;
 use super::{ReferenceBackend, Tensor};
 use crate::backend::LossOps;
-use crate::kernels;
 use crate::operators::{CrossEntropy, SoftCrossEntropy};
 use crate::{Result, Shape};
 use pelk_cpu::reference::loss;
@@ -18,9 +17,9 @@ fn loss_of(value: f64, logits: &Tensor) -> (Tensor, Tensor) {
 impl LossOps for ReferenceBackend {
     fn cross_entropy(&self, op: &CrossEntropy, logits: &Tensor) -> Result<(Tensor, Tensor)> {
         output(op.clone(), [logits])?;
-        let (classes, settings) = (logits.shape.channels(), kernels::cross_entropy(op));
-        settings.total_weight(classes, &op.labels)?;
-        Ok(loss_of(loss::cross_entropy(classes, &logits.values, &op.labels, &settings), logits))
+        let classes = logits.shape.channels();
+        op.total_weight(classes)?;
+        Ok(loss_of(loss::cross_entropy(classes, &logits.values, op), logits))
     }
 
     fn cross_entropy_backward(
@@ -31,9 +30,9 @@ impl LossOps for ReferenceBackend {
         gy: &Tensor,
     ) -> Result<Tensor> {
         expect_gradient(op.clone(), [logits], gy)?;
-        let (classes, settings) = (logits.shape.channels(), kernels::cross_entropy(op));
-        settings.total_weight(classes, &op.labels)?;
-        let g = loss::cross_entropy_backward(classes, &logits.values, &op.labels, &settings, gy.values[0]);
+        let classes = logits.shape.channels();
+        op.total_weight(classes)?;
+        let g = loss::cross_entropy_backward(classes, &logits.values, op, gy.values[0]);
         Ok(logits.with(g))
     }
 

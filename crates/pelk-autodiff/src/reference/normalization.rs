@@ -3,10 +3,11 @@
 use super::checks::{expect_gradient, expect_shape, output};
 use super::tensors::layer;
 use super::{ReferenceBackend, Tensor};
-use crate::backend::{BatchNormalized, Gradients, NormalizationOps, Normalized};
+use crate::backend::{Gradients, NormalizationOps};
 use crate::operators::{BatchNorm, LayerNorm};
 use crate::{Result, Shape};
 use pelk_cpu::reference::{batch_norm, layer_norm};
+use pelk_ops::{BatchNormalized, Normalized};
 
 /// What the gradient of a normalization needs.
 fn saved(y: Tensor, statistics: Shape, mean: Vec<f64>, inv_std: Vec<f64>) -> Normalized<Tensor> {

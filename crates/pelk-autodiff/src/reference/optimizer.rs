@@ -4,8 +4,8 @@ use super::checks::expect_shape;
 use super::{ReferenceBackend, Tensor};
 use crate::Result;
 use crate::backend::OptimizerOps;
-use pelk_cpu::optimizer::{AdamW, Sgd};
 use pelk_cpu::reference::optimizer;
+use pelk_ops::{AdamW, Sgd};
 
 impl OptimizerOps for ReferenceBackend {
     fn adamw(

@@ -7,7 +7,8 @@ use crate::kernels;
 use crate::operators::{AdaptiveAvgPool, BilinearResize};
 use crate::{Error, Result, Shape};
 use pelk_cpu::reference::{pool, resize, subsample};
-use pelk_cpu::shape::ImageShape;
+use pelk_ops::ImageShape;
+use pelk_ops::resample::subsampled;
 
 /// Height and width of the image `gy`, and the shape of an image of height and width `input` otherwise like it.
 fn resampled(operator: &'static str, gy: &Tensor, [h, w]: [usize; 2]) -> Result<([usize; 2], ImageShape)> {
@@ -44,13 +45,13 @@ impl ResampleOps for ReferenceBackend {
 
     fn subsample(&self, x: &Tensor, step: usize) -> Result<Tensor> {
         let shape = kernels::image("subsample", &x.shape)?;
-        let [h, w] = pelk_cpu::subsample::size(shape, step)?;
+        let [h, w] = subsampled(shape, step)?;
         Ok(image_tensor(ImageShape { h, w, ..shape }, subsample::forward(shape, step, &x.values)))
     }
 
     fn subsample_backward(&self, gy: &Tensor, step: usize, input: [usize; 2]) -> Result<Tensor> {
         let (size, shape) = resampled("subsample", gy, input)?;
-        if pelk_cpu::subsample::size(shape, step)? != size {
+        if subsampled(shape, step)? != size {
             let reason = format!("every {step} pixels of {input:?} are not those of {}", gy.shape);
             return Err(Error::Shape { operator: "subsample", reason });
         }

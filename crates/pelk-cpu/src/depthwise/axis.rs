@@ -40,8 +40,8 @@ impl Axis {
             let begin = last_taps.partition_point(|&tap| output + tap < 0);
             begin..taps.partition_point(|&tap| output + tap <= last)
         };
-        // Intervals slide to the right with the output, so those on the left meet the last one if any.
-        let cells = meeting(last).start..meeting(0).end;
+        let met = grid.meeting(extent);
+        let cells = met.first..met.first + met.count();
         let cells_at =
             (0..=last).map(meeting).map(|at| at.start - cells.start..at.end - cells.start).collect();
 
@@ -170,7 +170,8 @@ mod tests {
                     let first = output as isize + axis.taps[cell];
                     first < extent as isize && output as isize + axis.last_tap(cell) >= 0
                 };
-                let count = (0..extent).map(|y| (0..axis.len()).filter(|&a| meets(y, a)).count()).sum();
+                let count: usize =
+                    (0..extent).map(|y| (0..axis.len()).filter(|&a| meets(y, a)).count()).sum();
                 assert_eq!(axis.meetings(), count, "{grid} on {extent}");
                 for cell in 0..axis.len() {
                     let outputs: Vec<usize> = (0..extent).filter(|&output| meets(output, cell)).collect();

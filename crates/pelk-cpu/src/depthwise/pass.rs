@@ -30,7 +30,7 @@ pub(super) struct Convolve<'a> {
     pub theta: &'a [f32],
     /// Turn the kernel by 180 degrees.
     pub flipped: bool,
-    pub bias: Bias<'a>,
+    pub bias: Bias<&'a [f32]>,
     /// N, H, W, C.
     pub output: Shared<'a>,
 }

@@ -1,3 +1,4 @@
+use pelk_grid::SharingGrid;
 use proptest::prelude::*;
 
 use super::*;
@@ -8,8 +9,8 @@ use crate::testing::{assert_close, assert_thread_count_free, stale, values, wide
 const TOLERANCE: f64 = 1e-5;
 
 /// Forward and both gradients on every level against the float64 tap loop.
-fn compare(conv: &BoxConv, shape: ImageShape, seed: u64) {
-    let (rows, columns) = (conv.rows(), conv.columns());
+fn compare(conv: &DepthwiseConv, shape: ImageShape, seed: u64) {
+    let (rows, columns) = (&conv.rows, &conv.columns);
     let what = format!("{rows} x {columns} on {shape:?}");
     let x = values(seed, shape.len());
     let gy = values(seed + 1, shape.len());
@@ -21,19 +22,19 @@ fn compare(conv: &BoxConv, shape: ImageShape, seed: u64) {
     }
     let (gx, gtheta) =
         reference::peripheral_backward(shape, rows, columns, &widen(&x), &widen(&theta), &widen(&gy));
-    for variant in Level::available().into_iter().flat_map(|level| conv.variants(level, shape)) {
+    for variant in Level::available().into_iter().flat_map(|level| variants(level, shape)) {
         let mut out = stale(shape.len());
-        conv.forward_with(variant, shape, &x, &theta, Bias::Map(&map), &mut out).unwrap();
+        forward_with(variant, conv, shape, &x, &theta, Bias::Map(&map), &mut out).unwrap();
         assert_close(format!("{variant}: y, {what}"), &out, &y, TOLERANCE);
         let (mut dx, mut dtheta) = (stale(shape.len()), stale(theta.len()));
-        conv.backward_with(variant, shape, &x, &theta, &gy, Some(&mut dx), Some(&mut dtheta)).unwrap();
+        backward_with(variant, conv, shape, &x, &theta, &gy, [Some(&mut dx), Some(&mut dtheta)]).unwrap();
         assert_close(format!("{variant}: gx, {what}"), &dx, &gx, TOLERANCE);
         assert_close(format!("{variant}: gtheta, {what}"), &dtheta, &gtheta, TOLERANCE);
 
         // Each gradient alone is the same.
         let (mut dx_alone, mut dtheta_alone) = (stale(shape.len()), stale(theta.len()));
-        conv.backward_with(variant, shape, &x, &theta, &gy, Some(&mut dx_alone), None).unwrap();
-        conv.backward_with(variant, shape, &x, &theta, &gy, None, Some(&mut dtheta_alone)).unwrap();
+        backward_with(variant, conv, shape, &x, &theta, &gy, [Some(&mut dx_alone), None]).unwrap();
+        backward_with(variant, conv, shape, &x, &theta, &gy, [None, Some(&mut dtheta_alone)]).unwrap();
         assert!(dx == dx_alone && dtheta == dtheta_alone, "{variant}: {what}");
     }
 }
@@ -56,12 +57,12 @@ proptest! {
         (n, h, w, c) in (1usize..3, 1usize..12, 1usize..20, 1usize..21),
         seed in any::<u32>(),
     ) {
-        compare(&BoxConv::new(rows, columns), ImageShape { n, h, w, c }, u64::from(seed));
+        compare(&DepthwiseConv::new(rows, columns), ImageShape { n, h, w, c }, u64::from(seed));
     }
 }
 
-fn square(kernel: usize) -> BoxConv {
-    BoxConv::square(SharingGrid::exponential(kernel, 5, 2).unwrap())
+fn square(kernel: usize) -> DepthwiseConv {
+    DepthwiseConv::square(SharingGrid::exponential(kernel, 5, 2).unwrap())
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn wide_images() {
     compare(&square(51), ImageShape { n: 1, h: 3, w: 128, c: 3 }, 14);
     compare(&square(101), ImageShape { n: 2, h: 4, w: 151, c: 9 }, 15);
     compare(
-        &BoxConv::new(square(13).rows, SharingGrid::dense(31).unwrap()),
+        &DepthwiseConv::new(square(13).rows, SharingGrid::dense(31).unwrap()),
         ImageShape { n: 1, h: 9, w: 130, c: 2 },
         16,
     );
@@ -90,7 +91,7 @@ fn kernels_larger_than_the_map() {
     compare(&square(101), ImageShape { n: 1, h: 9, w: 1, c: 17 }, 6);
     compare(&square(51), ImageShape { n: 1, h: 1, w: 1, c: 1 }, 7);
     compare(
-        &BoxConv::square(SharingGrid::from_half(&[31]).unwrap()),
+        &DepthwiseConv::square(SharingGrid::from_half(&[31]).unwrap()),
         ImageShape { n: 1, h: 5, w: 7, c: 9 },
         8,
     );
@@ -105,11 +106,11 @@ fn equal_sizes_of_all_axes() {
 fn dense_kernels_and_stripes() {
     let dense = |k| SharingGrid::dense(k).unwrap();
     for kernel in [1, 3, 5, 7] {
-        compare(&BoxConv::square(dense(kernel)), ImageShape { n: 2, h: 14, w: 15, c: 20 }, 10);
+        compare(&DepthwiseConv::square(dense(kernel)), ImageShape { n: 2, h: 14, w: 15, c: 20 }, 10);
     }
-    compare(&BoxConv::new(dense(51), dense(5)), ImageShape { n: 1, h: 20, w: 20, c: 8 }, 11);
-    compare(&BoxConv::new(dense(5), dense(51)), ImageShape { n: 1, h: 20, w: 20, c: 8 }, 12);
-    compare(&BoxConv::new(square(51).rows, dense(3)), ImageShape { n: 1, h: 30, w: 20, c: 8 }, 13);
+    compare(&DepthwiseConv::new(dense(51), dense(5)), ImageShape { n: 1, h: 20, w: 20, c: 8 }, 11);
+    compare(&DepthwiseConv::new(dense(5), dense(51)), ImageShape { n: 1, h: 20, w: 20, c: 8 }, 12);
+    compare(&DepthwiseConv::new(square(51).rows, dense(3)), ImageShape { n: 1, h: 30, w: 20, c: 8 }, 13);
 }
 
 #[test]
@@ -118,13 +119,13 @@ fn the_thread_count_changes_no_bit() {
     let wide = (square(13), ImageShape { n: 3, h: 7, w: 150, c: 17 });
     for (conv, shape) in [narrow, wide] {
         let (x, gy) = (values(1, shape.len()), values(2, shape.len()));
-        let theta = values(3, shape.c * conv.rows().cells() * conv.columns().cells());
-        for variant in Level::available().into_iter().flat_map(|level| conv.variants(level, shape)) {
+        let theta = values(3, shape.c * conv.cells());
+        for variant in Level::available().into_iter().flat_map(|level| variants(level, shape)) {
             assert_thread_count_free(format!("{variant}: box convolution"), || {
                 let (mut y, mut gx) = (stale(shape.len()), stale(shape.len()));
                 let mut gtheta = stale(theta.len());
-                conv.forward_with(variant, shape, &x, &theta, Bias::None, &mut y).unwrap();
-                conv.backward_with(variant, shape, &x, &theta, &gy, Some(&mut gx), Some(&mut gtheta))
+                forward_with(variant, &conv, shape, &x, &theta, Bias::None, &mut y).unwrap();
+                backward_with(variant, &conv, shape, &x, &theta, &gy, [Some(&mut gx), Some(&mut gtheta)])
                     .unwrap();
                 [y, gx, gtheta].concat()
             });
@@ -136,11 +137,11 @@ fn the_thread_count_changes_no_bit() {
 fn biases_are_added() {
     let (conv, shape) = (square(13), ImageShape { n: 2, h: 4, w: 5, c: 19 });
     let (x, bias) = (values(1, shape.len()), values(2, shape.c));
-    let theta = values(3, shape.c * conv.rows().cells() * conv.columns().cells());
+    let theta = values(3, shape.c * conv.cells());
     for level in Level::available() {
         let (mut plain, mut biased) = (stale(shape.len()), stale(shape.len()));
-        conv.forward(level, shape, &x, &theta, Bias::None, &mut plain).unwrap();
-        conv.forward(level, shape, &x, &theta, Bias::Channel(&bias), &mut biased).unwrap();
+        forward(level, &conv, shape, &x, &theta, Bias::None, &mut plain).unwrap();
+        forward(level, &conv, shape, &x, &theta, Bias::Channel(&bias), &mut biased).unwrap();
         for (pixel, (plain, biased)) in plain.chunks(shape.c).zip(biased.chunks(shape.c)).enumerate() {
             for channel in 0..shape.c {
                 assert_eq!(biased[channel], plain[channel] + bias[channel], "{level}, pixel {pixel}");
@@ -154,8 +155,8 @@ fn bad_shapes_and_lengths_are_errors() {
     let (conv, level) = (square(13), Level::best());
     let shape = ImageShape { n: 1, h: 3, w: 4, c: 2 };
     let (image, theta) = (vec![0.0; 24], vec![0.0; 2 * 81]);
-    let forward = |shape, x: &[f32], theta: &[f32], bias: Bias<'_>, len| {
-        conv.forward(level, shape, x, theta, bias, &mut vec![0.0; len]).map_err(|error| error.to_string())
+    let forward = |shape, x: &[f32], theta: &[f32], bias: Bias<&[f32]>, len| {
+        forward(level, &conv, shape, x, theta, bias, &mut vec![0.0; len]).map_err(|error| error.to_string())
     };
     assert_eq!(forward(shape, &image, &theta, Bias::None, 24), Ok(()));
     let error = forward(ImageShape { h: 0, ..shape }, &image, &theta, Bias::None, 24).unwrap_err();
@@ -171,19 +172,24 @@ fn bad_shapes_and_lengths_are_errors() {
 
     let backward = |gy: &[f32], gx, gtheta| {
         let (mut gx, mut gtheta) = (vec![0.0; gx], vec![0.0; gtheta]);
-        conv.backward(level, shape, &image, &theta, gy, Some(&mut gx), Some(&mut gtheta))
+        backward(level, &conv, shape, &image, &theta, gy, [Some(&mut gx), Some(&mut gtheta)])
     };
     assert_eq!(backward(&image, 24, 162), Ok(()));
     assert!(backward(&image[1..], 24, 162).is_err());
     assert!(backward(&image, 23, 162).is_err());
     assert!(backward(&image, 24, 161).is_err());
+
+    let strided = DepthwiseConv { stride: 2, ..square(13) };
+    let error =
+        super::forward(level, &strided, shape, &image, &theta, Bias::None, &mut [0.0; 24]).unwrap_err();
+    assert!(error.to_string().contains("the stride is 2"), "{error}");
 }
 
 #[test]
 fn multiply_adds_leave_out_the_padding() {
     // Kernel 51 (13 x 13 parameters) on 36 channels of 56 x 56: 19.1 million with all padding.
-    let counted = square(51).multiply_adds(ImageShape { n: 1, h: 56, w: 56, c: 36 });
+    let counted = multiply_adds(&square(51), ImageShape { n: 1, h: 56, w: 56, c: 36 });
     assert!((15_300_000..15_500_000).contains(&counted), "{counted}");
-    let dense = BoxConv::square(SharingGrid::dense(3).unwrap());
-    assert_eq!(dense.multiply_adds(ImageShape { n: 2, h: 2, w: 2, c: 5 }), 2 * 5 * 16);
+    let dense = DepthwiseConv::square(SharingGrid::dense(3).unwrap());
+    assert_eq!(multiply_adds(&dense, ImageShape { n: 2, h: 2, w: 2, c: 5 }), 2 * 5 * 16);
 }

@@ -3,15 +3,15 @@
 use std::fmt;
 
 use pelk_grid::SharingGrid;
+use pelk_ops::DepthwiseConv;
 
-use super::BoxConv;
 use super::narrow::WIDEST;
 use super::pack::narrower;
 use super::spectral::Lines;
 use crate::shape::ImageShape;
 use pelk_simd::Level;
 
-/// One way to compute a [`BoxConv`] on one level: [`BoxConv::variants`] lists them.
+/// One way to compute a [`DepthwiseConv`] on one level: [`variants`] lists them.
 ///
 /// All give the same results up to the rounding of float32, and each the same bits with any number of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,30 +52,28 @@ const METHODS: [Method; 4] = [
     Method::Spectra { lines: Lines::Columns },
 ];
 
-impl BoxConv {
-    /// Every variant for images of this shape on this level, the plainest first.
-    pub fn variants(&self, level: Level, shape: ImageShape) -> Vec<Variant> {
-        let levels = [Some(level), narrower(level)].into_iter().flatten();
-        let methods = METHODS.into_iter().filter(|method| *method != Method::Narrow || shape.w <= WIDEST);
-        levels.flat_map(|level| methods.clone().map(move |method| Variant { level, method })).collect()
-    }
+/// Every variant for images of this shape on this level, the plainest first.
+pub fn variants(level: Level, shape: ImageShape) -> Vec<Variant> {
+    let levels = [Some(level), narrower(level)].into_iter().flatten();
+    let methods = METHODS.into_iter().filter(|method| *method != Method::Narrow || shape.w <= WIDEST);
+    levels.flat_map(|level| methods.clone().map(move |method| Variant { level, method })).collect()
+}
 
-    /// The variant that [`forward`](Self::forward) and [`backward`](Self::backward) take: one of
-    /// [`variants`](Self::variants), by the level and the shape alone. Tuned on [`DISPATCH_SHAPES`], with AVX2 on a
-    /// Zen 3 core.
-    pub fn choose(&self, level: Level, shape: ImageShape) -> Variant {
-        let (rows, columns) = (self.rows.cells(), self.columns.cells());
-        let method = if shape.w <= WIDEST {
-            Method::Narrow
-        } else if rows.max(columns) <= 5 && shape.w > 28 {
-            Method::Boxes
-        } else if rows > 2 * columns {
-            Method::Spectra { lines: Lines::Columns }
-        } else {
-            Method::Spectra { lines: Lines::Rows }
-        };
-        Variant { level, method }
-    }
+/// The variant that [`forward`](forward) and [`backward`](backward) take: one of
+/// [`variants`](variants), by the level and the shape alone. Tuned on [`DISPATCH_SHAPES`], with AVX2 on a
+/// Zen 3 core.
+pub fn choose(level: Level, conv: &DepthwiseConv, shape: ImageShape) -> Variant {
+    let (rows, columns) = (conv.rows.cells(), conv.columns.cells());
+    let method = if shape.w <= WIDEST {
+        Method::Narrow
+    } else if rows.max(columns) <= 5 && shape.w > 28 {
+        Method::Boxes
+    } else if rows > 2 * columns {
+        Method::Spectra { lines: Lines::Columns }
+    } else {
+        Method::Spectra { lines: Lines::Rows }
+    };
+    Variant { level, method }
 }
 
 /// One side of a kernel: an exponential grid of base 2, or a dense one where the center is all of it.
@@ -119,8 +117,8 @@ pub struct DispatchShape {
 
 impl DispatchShape {
     /// The convolution.
-    pub fn conv(&self) -> BoxConv {
-        BoxConv::new(self.rows.grid(), self.columns.grid())
+    pub fn conv(&self) -> DepthwiseConv {
+        DepthwiseConv::new(self.rows.grid(), self.columns.grid())
     }
 
     /// The shape of the images.
@@ -152,7 +150,7 @@ const fn square(channels: usize, map: usize, side: Side) -> DispatchShape {
     entry(channels, map, side, side)
 }
 
-/// What [`BoxConv::choose`] is tuned and checked on: maps of 7 to 256, kernels of 5 to 151, shared, dense and
+/// What [`choose`] is tuned and checked on: maps of 7 to 256, kernels of 5 to 151, shared, dense and
 /// stripes. The first four are the stages of PeLK-T on 224 x 224 pixels; no more channels than time needs.
 pub const DISPATCH_SHAPES: &[DispatchShape] = &[
     square(36, 56, shared(51, 5)),
@@ -195,9 +193,9 @@ mod tests {
         for shape in DISPATCH_SHAPES {
             let conv = shape.conv();
             for level in Level::available() {
-                let variants = conv.variants(level, shape.shape());
-                assert_eq!(variants[0].to_string(), format!("{level}, boxes"));
-                assert!(variants.contains(&conv.choose(level, shape.shape())), "{shape}");
+                let found = variants(level, shape.shape());
+                assert_eq!(found[0].to_string(), format!("{level}, boxes"));
+                assert!(found.contains(&choose(level, &conv, shape.shape())), "{shape}");
             }
         }
     }
@@ -208,10 +206,10 @@ mod tests {
         assert_eq!(shape.to_string(), "1 x 36 x 56 x 56, kernel 51/5 x 51/5");
         let stripe = entry(8, 14, dense(13), shared(51, 5));
         assert_eq!(stripe.to_string(), "1 x 8 x 14 x 14, kernel 13 dense x 51/5");
-        assert_eq!(stripe.conv().rows(), &SharingGrid::dense(13).unwrap());
+        assert_eq!(stripe.conv().rows, SharingGrid::dense(13).unwrap());
         let names = |w| {
-            let variants = stripe.conv().variants(Level::PORTABLE, ImageShape { w, ..stripe.shape() });
-            variants.iter().map(Variant::to_string).collect::<Vec<_>>()
+            let found = variants(Level::PORTABLE, ImageShape { w, ..stripe.shape() });
+            found.iter().map(Variant::to_string).collect::<Vec<_>>()
         };
         let spectra = ["portable, spectra of rows", "portable, spectra of columns"];
         assert_eq!(names(9), ["portable, boxes", spectra[0], spectra[1]]);

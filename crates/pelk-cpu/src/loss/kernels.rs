@@ -37,8 +37,8 @@ impl Kernel for LogSumExp<'_> {
 pub(super) struct Hard<'a> {
     pub(super) classes: usize,
     pub(super) logits: &'a [f32],
-    pub(super) target: &'a [i64],
-    pub(super) settings: &'a CrossEntropy<'a>,
+    pub(super) labels: &'a [i64],
+    pub(super) op: &'a CrossEntropy,
     pub(super) log_sum_exp: &'a [f32],
 }
 
@@ -46,8 +46,7 @@ impl Hard<'_> {
     /// The label of a row that counts. Labels have been checked.
     #[inline(always)]
     fn label(&self, row: usize) -> Option<usize> {
-        let label = self.target[row];
-        if Some(label) == self.settings.ignore_index { None } else { usize::try_from(label).ok() }
+        self.op.class(self.labels[row])
     }
 }
 
@@ -55,12 +54,12 @@ impl Kernel for Hard<'_> {
     type Output = f64;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f64 {
-        let smoothing = f64::from(self.settings.label_smoothing);
+        let smoothing = f64::from(self.op.label_smoothing);
         let mut loss = 0.0;
         for (row, logits) in self.logits.chunks_exact(self.classes).enumerate() {
             let Some(label) = self.label(row) else { continue };
             let log_sum_exp = f64::from(self.log_sum_exp[row]);
-            let weight = f64::from(self.settings.weight(label));
+            let weight = f64::from(self.op.weight(label));
             loss += weight * (1.0 - smoothing) * (log_sum_exp - f64::from(logits[label]));
             if smoothing > 0.0 {
                 let mut sum = simd.zero();
@@ -86,7 +85,7 @@ impl Kernel for HardBackward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let classes = self.rows.classes;
-        let smoothing = self.rows.settings.label_smoothing;
+        let smoothing = self.rows.op.label_smoothing;
         let spread = simd.splat(smoothing / classes as f32);
         let rows = self.rows.logits.chunks_exact(classes).zip(self.glogits.chunks_exact_mut(classes));
         for (row, (logits, glogits)) in rows.enumerate() {
@@ -95,7 +94,7 @@ impl Kernel for HardBackward<'_> {
                 continue;
             };
             let log_sum_exp = simd.splat(self.rows.log_sum_exp[row]);
-            let row_factor = self.factor * self.rows.settings.weight(label);
+            let row_factor = self.factor * self.rows.op.weight(label);
             let factor = simd.splat(row_factor);
             for (x, g) in logits.chunks(S::LANES).zip(glogits.chunks_mut(S::LANES)) {
                 let softmax = simd.exp(simd.sub(simd.load_partial(x), log_sum_exp));

@@ -8,85 +8,11 @@ mod kernels;
 use crate::rowwise::CHUNK;
 use crate::shape::{ShapeError, checked_len, expect_len};
 use kernels::{Hard, HardBackward, LogSumExp, Soft, SoftBackward};
+pub use pelk_ops::loss::{CrossEntropy, LossError};
 use pelk_simd::{Level, dispatch};
 use rayon::prelude::*;
 
-/// Arguments that a loss cannot work with.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LossError {
-    /// Dimensions, lengths or settings do not fit.
-    #[error(transparent)]
-    Shape(#[from] ShapeError),
-    /// A label names no class.
-    #[error("cross_entropy: row {row} has label {label}, and labels are 0..{classes} or the ignored one")]
-    Label {
-        /// The row.
-        row: usize,
-        /// Its label.
-        label: i64,
-        /// The number of classes.
-        classes: usize,
-    },
-    /// Every row is ignored or weighs nothing, and the average over none is not a number.
-    #[error("cross_entropy: all {rows} rows have an ignored label, so there is nothing to average")]
-    NothingCounted {
-        /// The number of rows.
-        rows: usize,
-    },
-}
-
-/// Settings of [`cross_entropy`]; by default every row counts alike and labels are not smoothed.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct CrossEntropy<'a> {
-    /// Rows with this label are left out of the average. It may be a class or any other number.
-    pub ignore_index: Option<i64>,
-    /// Probability that is taken from the label and spread evenly over all classes, 0..=1.
-    pub label_smoothing: f32,
-    /// How much a row counts in the average, by its label: one weight a class, or none where all count alike.
-    /// (PyTorch's weights are the same without smoothing; with it, PyTorch weighs what is spread by its own class.)
-    pub class_weights: &'a [f32],
-}
-
-impl CrossEntropy<'_> {
-    /// What a row with this label counts.
-    pub fn weight(&self, label: usize) -> f32 {
-        self.class_weights.get(label).copied().unwrap_or(1.0)
-    }
-
-    /// The sum of the weights of the labels in `target` that count: their number where no weights are given.
-    ///
-    /// # Errors
-    /// When the smoothing is not in 0..=1, the weights are not one a class, finite and not negative, a label is neither
-    /// one of `classes` nor ignored, or none counts.
-    pub fn total_weight(&self, classes: usize, target: &[i64]) -> Result<f64, LossError> {
-        if !(0.0..=1.0).contains(&self.label_smoothing) {
-            let reason = format!("label_smoothing is {}, and must be in 0..=1", self.label_smoothing);
-            return Err(ShapeError::Invalid { operator: "cross_entropy", reason }.into());
-        }
-        let weights = self.class_weights;
-        if !weights.is_empty() && weights.len() != classes {
-            let reason = format!("there are {} class weights for {classes} classes", weights.len());
-            return Err(ShapeError::Invalid { operator: "cross_entropy", reason }.into());
-        }
-        if let Some(weight) = weights.iter().find(|weight| !(weight.is_finite() && **weight >= 0.0)) {
-            let reason = format!("a class weight is {weight}, and must be finite and not negative");
-            return Err(ShapeError::Invalid { operator: "cross_entropy", reason }.into());
-        }
-        let mut total = 0.0;
-        for (row, &label) in target.iter().enumerate() {
-            if Some(label) == self.ignore_index {
-                continue;
-            }
-            match usize::try_from(label) {
-                Ok(label) if label < classes => total += f64::from(self.weight(label)),
-                _ => return Err(LossError::Label { row, label, classes }),
-            }
-        }
-        if total > 0.0 { Ok(total) } else { Err(LossError::NothingCounted { rows: target.len() }) }
-    }
-}
-
-/// The mean of `-log softmax(logits[r])[target[r]]` over the rows that are not ignored.
+/// The mean of `-log softmax(logits[r])[labels[r]]` over the rows that are not ignored.
 ///
 /// `logits` is `[rows, classes]`. `log_sum_exp`, `[rows]`, is an output that [`cross_entropy_backward`] needs.
 /// With smoothing `s` the target is `(1 - s)` at the label plus `s / classes` everywhere, as in PyTorch. With class weights
@@ -96,8 +22,8 @@ impl CrossEntropy<'_> {
 /// use pelk_cpu::loss::{CrossEntropy, cross_entropy};
 /// use pelk_simd::Level;
 /// let mut saved = [0.0; 2];
-/// let settings = CrossEntropy { ignore_index: Some(255), ..CrossEntropy::default() };
-/// let loss = cross_entropy(Level::best(), 2, 2, &[1.0, 1.0, 9.0, 0.0], &[0, 255], &settings, &mut saved)?;
+/// let op = CrossEntropy { labels: [0, 255].into(), ignore_index: Some(255), ..CrossEntropy::default() };
+/// let loss = cross_entropy(Level::best(), 2, &[1.0, 1.0, 9.0, 0.0], &op, &mut saved)?;
 /// assert!((loss - 2.0f32.ln()).abs() < 1e-6); // two equal logits: the second row does not count
 /// # Ok::<(), pelk_cpu::loss::LossError>(())
 /// ```
@@ -107,22 +33,20 @@ impl CrossEntropy<'_> {
 /// class nor ignored, weights do not fit, or all rows are ignored.
 pub fn cross_entropy(
     level: Level,
-    rows: usize,
     classes: usize,
     logits: &[f32],
-    target: &[i64],
-    settings: &CrossEntropy<'_>,
+    op: &CrossEntropy,
     log_sum_exp: &mut [f32],
 ) -> Result<f32, LossError> {
     const NAME: &str = "cross_entropy";
-    let total = check(NAME, rows, classes, logits.len(), target, settings, log_sum_exp.len())?;
+    let total = check(NAME, classes, logits.len(), op, log_sum_exp.len())?;
     let task = task_rows(classes);
     let sums: Vec<f64> = logits
         .par_chunks(task * classes)
-        .zip(target.par_chunks(task).zip(log_sum_exp.par_chunks_mut(task)))
-        .map(|(logits, (target, log_sum_exp))| {
+        .zip(op.labels.par_chunks(task).zip(log_sum_exp.par_chunks_mut(task)))
+        .map(|(logits, (labels, log_sum_exp))| {
             dispatch(level, LogSumExp { classes, logits, log_sum_exp });
-            dispatch(level, Hard { classes, logits, target, settings, log_sum_exp })
+            dispatch(level, Hard { classes, logits, labels, op, log_sum_exp })
         })
         .collect();
     Ok((sums.iter().sum::<f64>() / total) as f32)
@@ -135,26 +59,24 @@ pub fn cross_entropy(
 /// As [`cross_entropy`].
 pub fn cross_entropy_backward(
     level: Level,
-    rows: usize,
     classes: usize,
     logits: &[f32],
-    target: &[i64],
-    settings: &CrossEntropy<'_>,
+    op: &CrossEntropy,
     log_sum_exp: &[f32],
     gy: f32,
     glogits: &mut [f32],
 ) -> Result<(), LossError> {
     const NAME: &str = "cross_entropy backward";
-    let total = check(NAME, rows, classes, logits.len(), target, settings, log_sum_exp.len())?;
+    let total = check(NAME, classes, logits.len(), op, log_sum_exp.len())?;
     expect_len(NAME, "glogits", glogits.len(), logits.len())?;
     let factor = gy / total as f32;
     let task = task_rows(classes);
     glogits
         .par_chunks_mut(task * classes)
         .zip(logits.par_chunks(task * classes))
-        .zip(target.par_chunks(task).zip(log_sum_exp.par_chunks(task)))
-        .for_each(|((glogits, logits), (target, log_sum_exp))| {
-            let rows = Hard { classes, logits, target, settings, log_sum_exp };
+        .zip(op.labels.par_chunks(task).zip(log_sum_exp.par_chunks(task)))
+        .for_each(|((glogits, logits), (labels, log_sum_exp))| {
+            let rows = Hard { classes, logits, labels, op, log_sum_exp };
             dispatch(level, HardBackward { rows, factor, glogits });
         });
     Ok(())
@@ -223,17 +145,15 @@ pub fn soft_cross_entropy_backward(
 /// The weight of all rows that count.
 fn check(
     operator: &'static str,
-    rows: usize,
     classes: usize,
     logits: usize,
-    target: &[i64],
-    settings: &CrossEntropy<'_>,
+    op: &CrossEntropy,
     log_sum_exp: usize,
 ) -> Result<f64, LossError> {
+    let rows = op.labels.len();
     expect_len(operator, "logits", logits, checked_len(operator, &[("rows", rows), ("classes", classes)])?)?;
-    expect_len(operator, "target", target.len(), rows)?;
     expect_len(operator, "log_sum_exp", log_sum_exp, rows)?;
-    settings.total_weight(classes, target)
+    op.total_weight(classes)
 }
 
 fn check_soft(
@@ -274,8 +194,7 @@ mod tests {
                 for (ignore_index, label_smoothing, weighted) in
                     [(None, 0.0, false), (Some(-100), 0.1, false), (Some(3), 1.0, true), (None, 0.0, true)]
                 {
-                    let class_weights = if weighted { &weights[..] } else { &[] };
-                    let settings = CrossEntropy { ignore_index, label_smoothing, class_weights };
+                    let class_weights = if weighted { weights[..].into() } else { [].into() };
                     let what = format!(
                         "{level}: {r} x {k}, {ignore_index:?}, {label_smoothing}, weighted {weighted}"
                     );
@@ -284,20 +203,15 @@ mod tests {
                     if let (Some(ignored), true) = (ignore_index, r > 2) {
                         target[1] = ignored;
                     }
+                    let op =
+                        CrossEntropy { labels: target.into(), ignore_index, label_smoothing, class_weights };
                     let (mut saved, mut g) = (stale(r), stale(r * k));
-                    let loss = cross_entropy(level, r, k, &logits, &target, &settings, &mut saved).unwrap();
-                    cross_entropy_backward(level, r, k, &logits, &target, &settings, &saved, -0.7, &mut g)
-                        .unwrap();
+                    let loss = cross_entropy(level, k, &logits, &op, &mut saved).unwrap();
+                    cross_entropy_backward(level, k, &logits, &op, &saved, -0.7, &mut g).unwrap();
                     let logits = widen(&logits);
-                    let want = reference::loss::cross_entropy(k, &logits, &target, &settings);
+                    let want = reference::loss::cross_entropy(k, &logits, &op);
                     assert_close(&what, &[loss], &[want], 1e-6);
-                    let want = reference::loss::cross_entropy_backward(
-                        k,
-                        &logits,
-                        &target,
-                        &settings,
-                        f64::from(-0.7f32),
-                    );
+                    let want = reference::loss::cross_entropy_backward(k, &logits, &op, f64::from(-0.7f32));
                     assert_close(format!("{what}, gradient"), &g, &want, 1e-5);
                 }
             }
@@ -330,10 +244,10 @@ mod tests {
     #[test]
     fn large_logits_do_not_overflow_and_not_a_number_is_seen() {
         for level in Level::available() {
-            let (settings, mut saved) = (CrossEntropy::default(), [0.0]);
-            let mut loss = |logits: &[f32]| {
-                cross_entropy(level, 1, logits.len(), logits, &[0], &settings, &mut saved).unwrap()
-            };
+            let op = CrossEntropy { labels: [0].into(), ..CrossEntropy::default() };
+            let mut saved = [0.0];
+            let mut loss =
+                |logits: &[f32]| cross_entropy(level, logits.len(), logits, &op, &mut saved).unwrap();
             assert_eq!(loss(&[-1e4, 1e4]), 2e4, "{level}");
             assert_eq!(loss(&[1e4, -1e4]), 0.0, "{level}");
             for at in [0, 3, 20] {
@@ -349,11 +263,11 @@ mod tests {
         let (r, k) = (5000, 21);
         let (logits, target) = (values(1, r * k), labels(r, k));
         assert_thread_count_free("cross_entropy", || {
-            let settings = CrossEntropy { label_smoothing: 0.1, ..CrossEntropy::default() };
+            let labels = target.clone().into();
+            let op = CrossEntropy { labels, label_smoothing: 0.1, ..CrossEntropy::default() };
             let (mut saved, mut g) = (stale(r), stale(r * k));
-            let loss = cross_entropy(Level::best(), r, k, &logits, &target, &settings, &mut saved).unwrap();
-            cross_entropy_backward(Level::best(), r, k, &logits, &target, &settings, &saved, 1.0, &mut g)
-                .unwrap();
+            let loss = cross_entropy(Level::best(), k, &logits, &op, &mut saved).unwrap();
+            cross_entropy_backward(Level::best(), k, &logits, &op, &saved, 1.0, &mut g).unwrap();
             [vec![loss], saved, g].concat()
         });
     }
@@ -362,8 +276,9 @@ mod tests {
     fn bad_arguments_are_errors() {
         let (level, mut saved) = (Level::PORTABLE, [0.0; 2]);
         let mut run = |target: &[i64], ignore_index, label_smoothing, classes| {
-            let settings = CrossEntropy { ignore_index, label_smoothing, class_weights: &[] };
-            cross_entropy(level, 2, classes, &[0.0; 6], target, &settings, &mut saved)
+            let class_weights = [].into();
+            let op = CrossEntropy { labels: target.into(), ignore_index, label_smoothing, class_weights };
+            cross_entropy(level, classes, &[0.0; 6], &op, &mut saved)
         };
         assert!(run(&[0, 2], None, 0.0, 3).is_ok());
         let error = run(&[0, 3], None, 0.0, 3).unwrap_err();
@@ -382,8 +297,9 @@ mod tests {
             (&[1.0, f32::NAN, 1.0], "a class weight is NaN"),
             (&[0.0, 0.0, 1.0], "nothing to average"),
         ] {
-            let settings = CrossEntropy { class_weights, ..CrossEntropy::default() };
-            let error = cross_entropy(level, 2, 3, &[0.0; 6], &[0, 1], &settings, &mut saved).unwrap_err();
+            let (labels, class_weights) = ([0, 1].into(), class_weights.into());
+            let op = CrossEntropy { labels, class_weights, ..CrossEntropy::default() };
+            let error = cross_entropy(level, 3, &[0.0; 6], &op, &mut saved).unwrap_err();
             assert!(error.to_string().contains(text), "{error}");
         }
         assert!(soft_cross_entropy(level, 2, 3, &[0.0; 6], &[0.0; 5], &mut saved).is_err());

@@ -22,6 +22,7 @@ use crate::layer_norm;
 use crate::scratch;
 use crate::shape::{ShapeError, checked_len, expect_len};
 use finish::{Factors, Gelu, GeluAndSlope, Residual, Times};
+use pelk_ops::{PixelMlpParameters, PixelMlpShape};
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -31,33 +32,7 @@ const PIECE: usize = 1 << 20;
 /// Fewest pixels of a piece, however wide the middle: below, the weights would be packed too often.
 const LEAST_ROWS: usize = 480;
 
-/// The sizes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PixelMlp {
-    /// Pixels of all samples.
-    pub rows: usize,
-    /// Channels of `x`, `shortcut` and `y`.
-    pub channels: usize,
-    /// Channels of the middle.
-    pub hidden: usize,
-    /// Added to the variance in LayerNorm.
-    pub eps: f32,
-}
-
-/// The parameters.
-#[derive(Debug, Clone, Copy)]
-pub struct Parameters<'a> {
-    /// LayerNorm's weight and bias, `[C]` each.
-    pub norm: [&'a [f32]; 2],
-    /// Weight `[H, C]` and bias `[H]` of the first layer.
-    pub expand: [&'a [f32]; 2],
-    /// Weight `[C, H]` and bias `[C]` of the second layer.
-    pub project: [&'a [f32]; 2],
-    /// Layer scale, `[C]`.
-    pub gamma: Option<&'a [f32]>,
-    /// The factor of each sample; samples have equally many rows.
-    pub factors: Option<&'a [f32]>,
-}
+type Parameters<'a> = PixelMlpParameters<'a, [f32]>;
 
 /// Room for the gradients of the parameters, of the same shapes.
 #[derive(Debug)]
@@ -81,244 +56,245 @@ pub struct Middle<T> {
     pub slope: T,
 }
 
-impl PixelMlp {
-    /// Computes `y` from `x` and `shortcut`, `[rows, channels]` each, and the middle if there is room for it.
-    ///
-    /// # Errors
-    /// When a dimension is zero, a slice has the wrong length, or the samples do not divide the rows.
-    pub fn forward(
-        &self,
-        level: Level,
-        x: &[f32],
-        shortcut: &[f32],
-        parameters: &Parameters<'_>,
-        y: &mut [f32],
-        mut keep: Option<Middle<&mut [f32]>>,
-    ) -> Result<(), ShapeError> {
-        const NAME: &str = "pixel_mlp";
-        self.check(NAME, parameters, &[("x", x.len()), ("shortcut", shortcut.len()), ("y", y.len())])?;
-        self.check_middle(NAME, keep.as_ref().map(|keep| [keep.active.len(), keep.slope.len()]))?;
-        let (c, h) = (self.channels, self.hidden);
-        let expand = Matrix::new(parameters.expand[0], h, c).transposed();
-        let project = Matrix::new(parameters.project[0], c, h).transposed();
-        let most = self.piece_rows();
-        let scratch = if keep.is_some() { 0 } else { most * h };
-        scratch::with_parts([most * c, scratch, 2 * most], |[normed, scratch, statistics]| {
-            for piece in self.pieces() {
-                let rows = piece.len();
-                let values = piece.start * c..piece.end * c;
-                let normed = &mut normed[..rows * c];
-                self.normalize(level, &x[values.clone()], parameters, normed, &mut statistics[..2 * rows])?;
-                let (normed, bias) = (Matrix::new(normed, rows, c), parameters.expand[1]);
-                let middle = match &mut keep {
-                    Some(Middle { active, slope }) => {
-                        let hidden = piece.start * h..piece.end * h;
-                        let (active, slope) = (&mut active[hidden.clone()], &mut slope[hidden]);
-                        let finish = GeluAndSlope { bias, slope: Output::new(slope, h) };
-                        multiply(level, normed, expand, Start::Zero, finish, active);
-                        &*active
-                    }
-                    None => {
-                        let middle = &mut scratch[..rows * h];
-                        multiply(level, normed, expand, Start::Zero, Gelu { bias }, middle);
-                        &*middle
-                    }
-                };
-                let residual = Residual {
-                    bias: parameters.project[1],
-                    gamma: parameters.gamma,
-                    shortcut: &shortcut[values.clone()],
-                    factors: self.factors(parameters, piece.start),
-                };
-                let middle = Matrix::new(middle, rows, h);
-                multiply(level, middle, project, Start::Zero, residual, &mut y[values]);
-            }
-            Ok(())
-        })
-    }
-
-    /// The gradients from `gy`, that of `y`: `gx`, and those of the parameters where they are asked for. The
-    /// shortcut's is `gy` itself. Without what the forward kept, the middle is computed again.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward), and when a gradient has not its parameter's length.
-    pub fn backward(
-        &self,
-        level: Level,
-        x: &[f32],
-        parameters: &Parameters<'_>,
-        kept: Option<Middle<&[f32]>>,
-        gy: &[f32],
-        gx: &mut [f32],
-        mut gradients: Option<Gradients<'_>>,
-    ) -> Result<(), ShapeError> {
-        const NAME: &str = "pixel_mlp backward";
-        self.check(NAME, parameters, &[("x", x.len()), ("gy", gy.len()), ("gx", gx.len())])?;
-        self.check_middle(NAME, kept.as_ref().map(|kept| [kept.active.len(), kept.slope.len()]))?;
-        if let Some(gradients) = &gradients {
-            check_gradients(NAME, parameters, gradients)?;
-        }
-        let (c, h) = (self.channels, self.hidden);
-        let expand = Matrix::new(parameters.expand[0], h, c);
-        let project = Matrix::new(parameters.project[0], c, h);
-        if let Some(Gradients { norm: [weight, norm_bias], expand: [_, bias], .. }) = &mut gradients {
-            for sums in [weight, norm_bias, bias] {
-                sums.fill(0.0);
-            }
-        }
-        let most = self.piece_rows();
-        // The middle's gradient may take the place of a middle that was computed again.
-        let again = if kept.is_some() { 0 } else { most * h };
-        let lens = [most * c, most * c, most * c, most * h, again, 2 * most, h.max(2 * c)];
-        scratch::with_parts(lens, |[normed, branch, scaled, middle, slope, statistics, sums]| {
-            // The sum of `branch` over all rows.
-            let mut branch_sum = vec![0.0; c];
-            let mut start = Start::Zero;
-            for piece in self.pieces() {
-                let rows = piece.len();
-                let values = piece.start * c..piece.end * c;
-                let (x, gy) = (&x[values.clone()], &gy[values.clone()]);
-                let [normed, branch, scaled] =
-                    [&mut *normed, &mut *branch, &mut *scaled].map(|part| &mut part[..rows * c]);
-                let middle = &mut middle[..rows * h];
-                let statistics = &mut statistics[..2 * rows];
-
-                self.normalize(level, x, parameters, normed, statistics)?;
-                let normed = Matrix::new(normed, rows, c);
-                let hidden = piece.start * h..piece.end * h;
-                let slope = match &kept {
-                    Some(kept) => &kept.slope[hidden.clone()],
-                    None => {
-                        let slope = &mut slope[..rows * h];
-                        let finish =
-                            GeluAndSlope { bias: parameters.expand[1], slope: Output::new(slope, h) };
-                        multiply(level, normed, expand.transposed(), Start::Zero, finish, middle);
-                        &*slope
-                    }
-                };
-
-                // The gradient before and after the layer scale.
-                let factors = self.factors(parameters, piece.start);
-                let before = factors.scale(level, c, None, gy, branch);
-                let after = factors.scale(level, c, parameters.gamma, gy, scaled);
-                let (before, after) = (Matrix::new(before, rows, c), Matrix::new(after, rows, c));
-                if let Some(gradients) = &mut gradients {
-                    let active = kept.as_ref().map_or(&*middle, |kept| &kept.active[hidden]);
-                    let active = Matrix::new(active, rows, h);
-                    multiply(level, before.transposed(), active, start, Plain, gradients.project[0]);
-                    column_sum(level, rows, c, before.values(), &mut sums[..c])?;
-                    add_into(level, &mut branch_sum, &sums[..c]);
+/// Computes `y` from `x` and `shortcut`, `[rows, channels]` each, and the middle if there is room for it.
+///
+/// # Errors
+/// When a dimension is zero, a slice has the wrong length, or the samples do not divide the rows.
+pub fn forward(
+    level: Level,
+    shape: &PixelMlpShape,
+    x: &[f32],
+    shortcut: &[f32],
+    parameters: &Parameters<'_>,
+    y: &mut [f32],
+    mut keep: Option<Middle<&mut [f32]>>,
+) -> Result<(), ShapeError> {
+    const NAME: &str = "pixel_mlp";
+    check(shape, NAME, parameters, &[("x", x.len()), ("shortcut", shortcut.len()), ("y", y.len())])?;
+    check_middle(shape, NAME, keep.as_ref().map(|keep| [keep.active.len(), keep.slope.len()]))?;
+    let (c, h) = (shape.channels, shape.hidden);
+    let expand = Matrix::new(parameters.expand[0], h, c).transposed();
+    let project = Matrix::new(parameters.project[0], c, h).transposed();
+    let most = piece_rows(shape);
+    let scratch = if keep.is_some() { 0 } else { most * h };
+    scratch::with_parts([most * c, scratch, 2 * most], |[normed, scratch, statistics]| {
+        for piece in pieces(shape) {
+            let rows = piece.len();
+            let values = piece.start * c..piece.end * c;
+            let normed = &mut normed[..rows * c];
+            normalize(level, shape, &x[values.clone()], parameters, normed, &mut statistics[..2 * rows])?;
+            let (normed, bias) = (Matrix::new(normed, rows, c), parameters.expand[1]);
+            let middle = match &mut keep {
+                Some(Middle { active, slope }) => {
+                    let hidden = piece.start * h..piece.end * h;
+                    let (active, slope) = (&mut active[hidden.clone()], &mut slope[hidden]);
+                    let finish = GeluAndSlope { bias, slope: Output::new(slope, h) };
+                    multiply(level, normed, expand, Start::Zero, finish, active);
+                    &*active
                 }
-
-                multiply(level, after, project, Start::Zero, Times { factors: slope, columns: h }, middle);
-                let gmiddle = Matrix::new(middle, rows, h);
-                if let Some(gradients) = &mut gradients {
-                    multiply(level, gmiddle.transposed(), normed, start, Plain, gradients.expand[0]);
-                    column_sum(level, rows, h, gmiddle.values(), &mut sums[..h])?;
-                    add_into(level, gradients.expand[1], &sums[..h]);
+                None => {
+                    let middle = &mut scratch[..rows * h];
+                    multiply(level, normed, expand, Start::Zero, Gelu { bias }, middle);
+                    &*middle
                 }
-
-                // In the room of the branch's gradient, which has done its work.
-                let gnormed = branch;
-                multiply(level, gmiddle, expand, Start::Zero, Plain, gnormed);
-                let (gweight, gbias) = sums[..2 * c].split_at_mut(c);
-                let (mean, inv_std) = statistics.split_at(rows);
-                let gx = Some(&mut gx[values]);
-                layer_norm::backward(
-                    level,
-                    rows,
-                    c,
-                    x,
-                    parameters.norm[0],
-                    mean,
-                    inv_std,
-                    gnormed,
-                    gx,
-                    Some(gweight),
-                    Some(gbias),
-                )?;
-                if let Some(gradients) = &mut gradients {
-                    add_into(level, gradients.norm[0], gweight);
-                    add_into(level, gradients.norm[1], gbias);
-                }
-                start = Start::Keep;
-            }
-            if let Some(gradients) = gradients {
-                gradients.scale_back(level, parameters, &branch_sum);
-            }
-            Ok(())
-        })
-    }
-
-    /// LayerNorm of some rows of `x`; `statistics` takes their means, then their inverse deviations.
-    fn normalize(
-        &self,
-        level: Level,
-        x: &[f32],
-        parameters: &Parameters<'_>,
-        normed: &mut [f32],
-        statistics: &mut [f32],
-    ) -> Result<(), ShapeError> {
-        let rows = statistics.len() / 2;
-        let (mean, inv_std) = statistics.split_at_mut(rows);
-        let [weight, bias] = parameters.norm;
-        layer_norm::forward(level, rows, self.channels, x, weight, bias, self.eps, normed, mean, inv_std)
-    }
-
-    /// Cuts the rows into pieces of nearly equal size.
-    fn pieces(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (rows, piece) = (self.rows, self.piece_rows());
-        (0..rows).step_by(piece).map(move |first| first..rows.min(first + piece))
-    }
-
-    /// Rows of the largest piece.
-    fn piece_rows(&self) -> usize {
-        let most = (PIECE / self.hidden).max(LEAST_ROWS);
-        self.rows.div_ceil(self.rows.div_ceil(most))
-    }
-
-    fn check_middle(&self, operator: &'static str, lens: Option<[usize; 2]>) -> Result<(), ShapeError> {
-        for len in lens.into_iter().flatten() {
-            expect_len(operator, "the middle", len, self.rows * self.hidden)?;
+            };
+            let residual = Residual {
+                bias: parameters.project[1],
+                gamma: parameters.gamma,
+                shortcut: &shortcut[values.clone()],
+                factors: factors(shape, parameters, piece.start),
+            };
+            let middle = Matrix::new(middle, rows, h);
+            multiply(level, middle, project, Start::Zero, residual, &mut y[values]);
         }
         Ok(())
-    }
+    })
+}
 
-    fn factors<'a>(&self, parameters: &Parameters<'a>, first_row: usize) -> Factors<'a> {
-        let samples = parameters.factors.map_or(1, <[f32]>::len);
-        Factors { factors: parameters.factors, first_row, rows: self.rows / samples }
+/// The gradients from `gy`, that of `y`: `gx`, and those of the parameters where they are asked for. The
+/// shortcut's is `gy` itself. Without what the forward kept, the middle is computed again.
+///
+/// # Errors
+/// As [`forward`], and when a gradient has not its parameter's length.
+pub fn backward(
+    level: Level,
+    shape: &PixelMlpShape,
+    x: &[f32],
+    parameters: &Parameters<'_>,
+    kept: Option<Middle<&[f32]>>,
+    gy: &[f32],
+    gx: &mut [f32],
+    mut gradients: Option<Gradients<'_>>,
+) -> Result<(), ShapeError> {
+    const NAME: &str = "pixel_mlp backward";
+    check(shape, NAME, parameters, &[("x", x.len()), ("gy", gy.len()), ("gx", gx.len())])?;
+    check_middle(shape, NAME, kept.as_ref().map(|kept| [kept.active.len(), kept.slope.len()]))?;
+    if let Some(gradients) = &gradients {
+        check_gradients(NAME, parameters, gradients)?;
     }
-
-    fn check(
-        &self,
-        operator: &'static str,
-        parameters: &Parameters<'_>,
-        tensors: &[(&'static str, usize)],
-    ) -> Result<(), ShapeError> {
-        let (c, h) = (("channels", self.channels), ("hidden channels", self.hidden));
-        let values = checked_len(operator, &[("rows", self.rows), c])?;
-        checked_len(operator, &[("rows", self.rows), h])?;
-        let weights = checked_len(operator, &[c, h])?;
-        for (name, len) in tensors {
-            expect_len(operator, name, *len, values)?;
+    let (c, h) = (shape.channels, shape.hidden);
+    let expand = Matrix::new(parameters.expand[0], h, c);
+    let project = Matrix::new(parameters.project[0], c, h);
+    if let Some(Gradients { norm: [weight, norm_bias], expand: [_, bias], .. }) = &mut gradients {
+        for sums in [weight, norm_bias, bias] {
+            sums.fill(0.0);
         }
-        let lens = [weights, self.hidden, weights, self.channels];
-        let [weight, bias] = parameters.norm;
-        expect_len(operator, "the norm's weight", weight.len(), self.channels)?;
-        expect_len(operator, "the norm's bias", bias.len(), self.channels)?;
-        let [expand, project] = [parameters.expand, parameters.project];
-        expect_len(operator, "the first layer's weight", expand[0].len(), lens[0])?;
-        expect_len(operator, "the first layer's bias", expand[1].len(), lens[1])?;
-        expect_len(operator, "the second layer's weight", project[0].len(), lens[2])?;
-        expect_len(operator, "the second layer's bias", project[1].len(), lens[3])?;
-        expect_len(operator, "gamma", parameters.gamma.map(<[f32]>::len), self.channels)?;
-        match parameters.factors.map(<[f32]>::len) {
-            Some(samples) if samples == 0 || !self.rows.is_multiple_of(samples) => {
-                let reason = format!("{} rows are no whole number for each of {samples} samples", self.rows);
-                Err(ShapeError::Invalid { operator, reason })
+    }
+    let most = piece_rows(shape);
+    // The middle's gradient may take the place of a middle that was computed again.
+    let again = if kept.is_some() { 0 } else { most * h };
+    let lens = [most * c, most * c, most * c, most * h, again, 2 * most, h.max(2 * c)];
+    scratch::with_parts(lens, |[normed, branch, scaled, middle, slope, statistics, sums]| {
+        // The sum of `branch` over all rows.
+        let mut branch_sum = vec![0.0; c];
+        let mut start = Start::Zero;
+        for piece in pieces(shape) {
+            let rows = piece.len();
+            let values = piece.start * c..piece.end * c;
+            let (x, gy) = (&x[values.clone()], &gy[values.clone()]);
+            let [normed, branch, scaled] =
+                [&mut *normed, &mut *branch, &mut *scaled].map(|part| &mut part[..rows * c]);
+            let middle = &mut middle[..rows * h];
+            let statistics = &mut statistics[..2 * rows];
+
+            normalize(level, shape, x, parameters, normed, statistics)?;
+            let normed = Matrix::new(normed, rows, c);
+            let hidden = piece.start * h..piece.end * h;
+            let slope = match &kept {
+                Some(kept) => &kept.slope[hidden.clone()],
+                None => {
+                    let slope = &mut slope[..rows * h];
+                    let finish = GeluAndSlope { bias: parameters.expand[1], slope: Output::new(slope, h) };
+                    multiply(level, normed, expand.transposed(), Start::Zero, finish, middle);
+                    &*slope
+                }
+            };
+
+            // The gradient before and after the layer scale.
+            let factors = factors(shape, parameters, piece.start);
+            let before = factors.scale(level, c, None, gy, branch);
+            let after = factors.scale(level, c, parameters.gamma, gy, scaled);
+            let (before, after) = (Matrix::new(before, rows, c), Matrix::new(after, rows, c));
+            if let Some(gradients) = &mut gradients {
+                let active = kept.as_ref().map_or(&*middle, |kept| &kept.active[hidden]);
+                let active = Matrix::new(active, rows, h);
+                multiply(level, before.transposed(), active, start, Plain, gradients.project[0]);
+                column_sum(level, rows, c, before.values(), &mut sums[..c])?;
+                add_into(level, &mut branch_sum, &sums[..c]);
             }
-            _ => Ok(()),
+
+            multiply(level, after, project, Start::Zero, Times { factors: slope, columns: h }, middle);
+            let gmiddle = Matrix::new(middle, rows, h);
+            if let Some(gradients) = &mut gradients {
+                multiply(level, gmiddle.transposed(), normed, start, Plain, gradients.expand[0]);
+                column_sum(level, rows, h, gmiddle.values(), &mut sums[..h])?;
+                add_into(level, gradients.expand[1], &sums[..h]);
+            }
+
+            // In the room of the branch's gradient, which has done its work.
+            let gnormed = branch;
+            multiply(level, gmiddle, expand, Start::Zero, Plain, gnormed);
+            let (gweight, gbias) = sums[..2 * c].split_at_mut(c);
+            let (mean, inv_std) = statistics.split_at(rows);
+            let gx = Some(&mut gx[values]);
+            layer_norm::backward(
+                level,
+                rows,
+                c,
+                x,
+                parameters.norm[0],
+                mean,
+                inv_std,
+                gnormed,
+                gx,
+                Some(gweight),
+                Some(gbias),
+            )?;
+            if let Some(gradients) = &mut gradients {
+                add_into(level, gradients.norm[0], gweight);
+                add_into(level, gradients.norm[1], gbias);
+            }
+            start = Start::Keep;
         }
+        if let Some(gradients) = gradients {
+            gradients.scale_back(level, parameters, &branch_sum);
+        }
+        Ok(())
+    })
+}
+
+/// LayerNorm of some rows of `x`; `statistics` takes their means, then their inverse deviations.
+fn normalize(
+    level: Level,
+    shape: &PixelMlpShape,
+    x: &[f32],
+    parameters: &Parameters<'_>,
+    normed: &mut [f32],
+    statistics: &mut [f32],
+) -> Result<(), ShapeError> {
+    let rows = statistics.len() / 2;
+    let (mean, inv_std) = statistics.split_at_mut(rows);
+    let [weight, bias] = parameters.norm;
+    layer_norm::forward(level, rows, shape.channels, x, weight, bias, shape.eps, normed, mean, inv_std)
+}
+
+/// Cuts the rows into pieces of nearly equal size.
+fn pieces(shape: &PixelMlpShape) -> impl Iterator<Item = Range<usize>> + use<> {
+    let (rows, piece) = (shape.rows, piece_rows(shape));
+    (0..rows).step_by(piece).map(move |first| first..rows.min(first + piece))
+}
+
+/// Rows of the largest piece.
+fn piece_rows(shape: &PixelMlpShape) -> usize {
+    let most = (PIECE / shape.hidden).max(LEAST_ROWS);
+    shape.rows.div_ceil(shape.rows.div_ceil(most))
+}
+
+fn check_middle(
+    shape: &PixelMlpShape,
+    operator: &'static str,
+    lens: Option<[usize; 2]>,
+) -> Result<(), ShapeError> {
+    for len in lens.into_iter().flatten() {
+        expect_len(operator, "the middle", len, shape.rows * shape.hidden)?;
+    }
+    Ok(())
+}
+
+fn factors<'a>(shape: &PixelMlpShape, parameters: &Parameters<'a>, first_row: usize) -> Factors<'a> {
+    let samples = parameters.factors.map_or(1, <[f32]>::len);
+    Factors { factors: parameters.factors, first_row, rows: shape.rows / samples }
+}
+
+fn check(
+    shape: &PixelMlpShape,
+    operator: &'static str,
+    parameters: &Parameters<'_>,
+    tensors: &[(&'static str, usize)],
+) -> Result<(), ShapeError> {
+    let (c, h) = (("channels", shape.channels), ("hidden channels", shape.hidden));
+    let values = checked_len(operator, &[("rows", shape.rows), c])?;
+    checked_len(operator, &[("rows", shape.rows), h])?;
+    let weights = checked_len(operator, &[c, h])?;
+    for (name, len) in tensors {
+        expect_len(operator, name, *len, values)?;
+    }
+    let lens = [weights, shape.hidden, weights, shape.channels];
+    let [weight, bias] = parameters.norm;
+    expect_len(operator, "the norm's weight", weight.len(), shape.channels)?;
+    expect_len(operator, "the norm's bias", bias.len(), shape.channels)?;
+    let [expand, project] = [parameters.expand, parameters.project];
+    expect_len(operator, "the first layer's weight", expand[0].len(), lens[0])?;
+    expect_len(operator, "the first layer's bias", expand[1].len(), lens[1])?;
+    expect_len(operator, "the second layer's weight", project[0].len(), lens[2])?;
+    expect_len(operator, "the second layer's bias", project[1].len(), lens[3])?;
+    expect_len(operator, "gamma", parameters.gamma.map(<[f32]>::len), shape.channels)?;
+    match parameters.factors.map(<[f32]>::len) {
+        Some(samples) if samples == 0 || !shape.rows.is_multiple_of(samples) => {
+            let reason = format!("{} rows are no whole number for each of {samples} samples", shape.rows);
+            Err(ShapeError::Invalid { operator, reason })
+        }
+        _ => Ok(()),
     }
 }
 

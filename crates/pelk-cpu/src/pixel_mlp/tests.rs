@@ -16,8 +16,8 @@ const NAMES: [&str; 9] = [
 ];
 const EPS: f32 = 1e-6;
 
-fn inputs(mlp: &PixelMlp) -> Vec<Vec<f32>> {
-    let PixelMlp { rows, channels: c, hidden: h, .. } = *mlp;
+fn inputs(mlp: &PixelMlpShape) -> Vec<Vec<f32>> {
+    let PixelMlpShape { rows, channels: c, hidden: h, .. } = *mlp;
     let lens = [c, c, h * c, h, c * h, c, c, rows * c, rows * c];
     let mut inputs: Vec<Vec<f32>> = lens.iter().enumerate().map(|(i, n)| values(i as u64, *n)).collect();
     for i in [2, 4] {
@@ -39,8 +39,8 @@ fn parameters<'a>(inputs: &'a [Vec<f32>], gamma: bool, factors: Option<&'a [f32]
 }
 
 /// The composition in float64.
-fn reference(mlp: &PixelMlp, inputs: &[Vec<f64>], gamma: bool, factors: Option<&[f32]>) -> Vec<f64> {
-    let PixelMlp { rows, channels: c, hidden: h, eps } = *mlp;
+fn reference(mlp: &PixelMlpShape, inputs: &[Vec<f64>], gamma: bool, factors: Option<&[f32]>) -> Vec<f64> {
+    let PixelMlpShape { rows, channels: c, hidden: h, eps } = *mlp;
     let normed = reference::layer_norm::forward(c, &inputs[7], &inputs[0], &inputs[1], f64::from(eps)).y;
     let middle = reference::linear::forward(rows, c, h, &normed, &inputs[2], Some(&inputs[3]));
     let active: Vec<f64> = middle.into_iter().map(reference::activation::gelu).collect();
@@ -60,7 +60,7 @@ struct Backward {
 
 fn backward(
     level: Level,
-    mlp: &PixelMlp,
+    mlp: &PixelMlpShape,
     inputs: &[Vec<f32>],
     gamma: bool,
     factors: Option<&[f32]>,
@@ -72,7 +72,7 @@ fn backward(
     let gradients =
         Gradients { norm: [a, b], expand: [d, e], project: [f, g], gamma: gamma.then_some(&mut h[..]) };
     let parameters = parameters(inputs, gamma, factors);
-    mlp.backward(level, &inputs[7], &parameters, None, gy, &mut gx, Some(gradients)).unwrap();
+    super::backward(level, mlp, &inputs[7], &parameters, None, gy, &mut gx, Some(gradients)).unwrap();
     Backward { gx, parameters: room }
 }
 
@@ -80,7 +80,7 @@ fn backward(
 fn forward_meets_the_composition_in_float64() {
     // Several pieces; several blocks of rows; one block; odd sizes.
     for (rows, channels, hidden) in [(1500, 12, 2200), (360, 40, 160), (49, 24, 96), (6, 5, 7)] {
-        let mlp = PixelMlp { rows, channels, hidden, eps: EPS };
+        let mlp = PixelMlpShape { rows, channels, hidden, eps: EPS };
         let inputs = inputs(&mlp);
         let wide: Vec<Vec<f64>> = inputs.iter().map(|v| widen(v)).collect();
         for level in Level::available() {
@@ -90,7 +90,7 @@ fn forward_meets_the_composition_in_float64() {
                 }
                 let mut y = stale(rows * channels);
                 let parameters = parameters(&inputs, gamma, factors);
-                mlp.forward(level, &inputs[7], &inputs[8], &parameters, &mut y, None).unwrap();
+                forward(level, &mlp, &inputs[7], &inputs[8], &parameters, &mut y, None).unwrap();
                 let want = reference(&mlp, &wide, gamma, factors);
                 let what = format!("{level}, {rows} x {channels} x {hidden}, {gamma}, {factors:?}");
                 assert_close(what, &y, &want, 5e-6);
@@ -101,7 +101,7 @@ fn forward_meets_the_composition_in_float64() {
 
 #[test]
 fn backward_meets_finite_differences() {
-    let mlp = PixelMlp { rows: 6, channels: 5, hidden: 7, eps: EPS };
+    let mlp = PixelMlpShape { rows: 6, channels: 5, hidden: 7, eps: EPS };
     let inputs = inputs(&mlp);
     let wide: Vec<Vec<f64>> = inputs.iter().map(|v| widen(v)).collect();
     let gy = values(99, 30);
@@ -133,8 +133,8 @@ fn backward_meets_finite_differences() {
 fn pieces_add_up() {
     // The same rows in several pieces and, cut by hand, in one piece each.
     let (rows, channels, hidden) = (1440, 8, 2200);
-    let mlp = PixelMlp { rows, channels, hidden, eps: EPS };
-    assert!(mlp.pieces().count() > 1);
+    let mlp = PixelMlpShape { rows, channels, hidden, eps: EPS };
+    assert!(pieces(&mlp).count() > 1);
     let mut inputs = inputs(&mlp);
     let (gy, level) = (values(99, rows * channels), Level::best());
     let whole = backward(level, &mlp, &inputs, true, None, &gy);
@@ -143,7 +143,7 @@ fn pieces_add_up() {
     for first in (0..rows).step_by(480) {
         let values = first * channels..(first + 480) * channels;
         inputs[7] = x[values.clone()].to_vec();
-        let piece = PixelMlp { rows: 480, ..mlp };
+        let piece = PixelMlpShape { rows: 480, ..mlp };
         let part = backward(level, &piece, &inputs, true, None, &gy[values.clone()]);
         assert_close(format!("gx from row {first}"), &part.gx, &widen(&whole.gx[values]), 1e-6);
         for (sum, part) in sums.iter_mut().zip(&part.parameters) {
@@ -158,8 +158,8 @@ fn pieces_add_up() {
 #[test]
 fn a_kept_middle_gives_the_same_bits_as_one_computed_again() {
     let (rows, channels, hidden) = (1000, 8, 2200);
-    let mlp = PixelMlp { rows, channels, hidden, eps: EPS };
-    assert!(mlp.pieces().count() > 1);
+    let mlp = PixelMlpShape { rows, channels, hidden, eps: EPS };
+    assert!(pieces(&mlp).count() > 1);
     let (inputs, gy) = (inputs(&mlp), values(99, rows * channels));
     for level in Level::available() {
         let parameters = parameters(&inputs, true, None);
@@ -167,7 +167,7 @@ fn a_kept_middle_gives_the_same_bits_as_one_computed_again() {
             let (mut y, mut gx) = (stale(rows * channels), stale(rows * channels));
             let [mut active, mut slope] = [(); 2].map(|()| stale(if keep { rows * hidden } else { 0 }));
             let room = keep.then_some(Middle { active: &mut active[..], slope: &mut slope[..] });
-            mlp.forward(level, &inputs[7], &inputs[8], &parameters, &mut y, room).unwrap();
+            forward(level, &mlp, &inputs[7], &inputs[8], &parameters, &mut y, room).unwrap();
             let [mut a, mut b, mut d, mut e, mut f, mut g, mut h]: [Vec<f32>; 7] =
                 std::array::from_fn(|i| stale(inputs[i].len()));
             let gradients = Gradients {
@@ -177,7 +177,8 @@ fn a_kept_middle_gives_the_same_bits_as_one_computed_again() {
                 gamma: Some(&mut h),
             };
             let kept = keep.then_some(Middle { active: &active[..], slope: &slope[..] });
-            mlp.backward(level, &inputs[7], &parameters, kept, &gy, &mut gx, Some(gradients)).unwrap();
+            super::backward(level, &mlp, &inputs[7], &parameters, kept, &gy, &mut gx, Some(gradients))
+                .unwrap();
             [y, gx, a, b, d, e, f, g, h].concat()
         };
         assert!(run(false) == run(true), "{level}");
@@ -186,12 +187,12 @@ fn a_kept_middle_gives_the_same_bits_as_one_computed_again() {
 
 #[test]
 fn bits_do_not_depend_on_the_thread_count() {
-    let mlp = PixelMlp { rows: 720, channels: 40, hidden: 160, eps: EPS };
+    let mlp = PixelMlpShape { rows: 720, channels: 40, hidden: 160, eps: EPS };
     let (inputs, gy) = (inputs(&mlp), values(99, 720 * 40));
     assert_thread_count_free("pixel_mlp", || {
         let mut y = stale(720 * 40);
         let level = Level::best();
-        mlp.forward(level, &inputs[7], &inputs[8], &parameters(&inputs, true, None), &mut y, None).unwrap();
+        forward(level, &mlp, &inputs[7], &inputs[8], &parameters(&inputs, true, None), &mut y, None).unwrap();
         let Backward { gx, parameters } = backward(level, &mlp, &inputs, true, None, &gy);
         y.extend(gx);
         y.extend(parameters.concat());
@@ -201,12 +202,12 @@ fn bits_do_not_depend_on_the_thread_count() {
 
 #[test]
 fn bad_shapes_are_errors() {
-    let mlp = PixelMlp { rows: 6, channels: 5, hidden: 7, eps: EPS };
+    let mlp = PixelMlpShape { rows: 6, channels: 5, hidden: 7, eps: EPS };
     let inputs = inputs(&mlp);
     let good = parameters(&inputs, true, None);
     let mut y = stale(30);
     let level = Level::best();
-    mlp.forward(level, &inputs[7], &inputs[8], &good, &mut y, None).unwrap();
+    forward(level, &mlp, &inputs[7], &inputs[8], &good, &mut y, None).unwrap();
     let bad = [
         Parameters { norm: [&inputs[0], &inputs[3]], ..good },
         Parameters { expand: [&inputs[0], &inputs[3]], ..good },
@@ -217,17 +218,21 @@ fn bad_shapes_are_errors() {
     ];
     for parameters in bad {
         assert!(
-            mlp.forward(level, &inputs[7], &inputs[8], &parameters, &mut y, None).is_err(),
+            forward(level, &mlp, &inputs[7], &inputs[8], &parameters, &mut y, None).is_err(),
             "{parameters:?}"
         );
-        assert!(mlp.backward(level, &inputs[7], &parameters, None, &inputs[8], &mut y, None).is_err());
+        assert!(
+            super::backward(level, &mlp, &inputs[7], &parameters, None, &inputs[8], &mut y, None).is_err()
+        );
     }
-    assert!(mlp.forward(level, &inputs[7], &inputs[8][1..], &good, &mut y, None).is_err());
-    assert!(PixelMlp { rows: 0, ..mlp }.forward(level, &[], &[], &good, &mut [], None).is_err());
+    assert!(forward(level, &mlp, &inputs[7], &inputs[8][1..], &good, &mut y, None).is_err());
+    assert!(forward(level, &PixelMlpShape { rows: 0, ..mlp }, &[], &[], &good, &mut [], None).is_err());
     let mut room = [stale(5), stale(5), stale(35), stale(7), stale(35), stale(5)];
     let [a, b, d, e, f, g] = &mut room;
     let gradients = Gradients { norm: [a, b], expand: [d, e], project: [f, g], gamma: None };
-    assert!(mlp.backward(level, &inputs[7], &good, None, &inputs[8], &mut y, Some(gradients)).is_err());
+    assert!(
+        super::backward(level, &mlp, &inputs[7], &good, None, &inputs[8], &mut y, Some(gradients)).is_err()
+    );
     let middle = Middle { active: &inputs[2][..], slope: &inputs[2] };
-    assert!(mlp.backward(level, &inputs[7], &good, Some(middle), &inputs[8], &mut y, None).is_err());
+    assert!(super::backward(level, &mlp, &inputs[7], &good, Some(middle), &inputs[8], &mut y, None).is_err());
 }

@@ -97,28 +97,26 @@ pub fn peripheral_backward(
     (gx, shared(rows, columns, &gweight))
 }
 
-impl PositionForm {
-    /// Calls `visit(bias, tap of the kernel, tap of its channel)` for every product.
-    fn visit(
-        self,
-        grid: &SharingGrid,
-        (h, w, c): (usize, usize, usize),
-        mut visit: impl FnMut(usize, usize, usize),
-    ) {
-        let k = grid.kernel();
-        match self {
-            // The products of a convolution with an image of ones.
-            PositionForm::InBounds => Taps { shape: ImageShape { n: 1, h, w, c }, kernel: (k, k) }
-                .visit(|output, _, tap| visit(output, tap, tap % (k * k))),
-            PositionForm::Literal => (0..c * k * k).for_each(|tap| visit(tap / (k * k), tap, tap % (k * k))),
-        }
+/// Calls `visit(bias, tap of the kernel, tap of its channel)` for every product.
+fn visit(
+    form: PositionForm,
+    grid: &SharingGrid,
+    (h, w, c): (usize, usize, usize),
+    mut visit: impl FnMut(usize, usize, usize),
+) {
+    let k = grid.kernel();
+    match form {
+        // The products of a convolution with an image of ones.
+        PositionForm::InBounds => Taps { shape: ImageShape { n: 1, h, w, c }, kernel: (k, k) }
+            .visit(|output, _, tap| visit(output, tap, tap % (k * k))),
+        PositionForm::Literal => (0..c * k * k).for_each(|tap| visit(tap / (k * k), tap, tap % (k * k))),
     }
+}
 
-    fn bias_len(self, (h, w, c): (usize, usize, usize)) -> usize {
-        match self {
-            PositionForm::InBounds => h * w * c,
-            PositionForm::Literal => c,
-        }
+fn bias_len(form: PositionForm, (h, w, c): (usize, usize, usize)) -> usize {
+    match form {
+        PositionForm::InBounds => h * w * c,
+        PositionForm::Literal => c,
     }
 }
 
@@ -132,8 +130,8 @@ pub fn position_forward(
     position: &[f64],
 ) -> Vec<f64> {
     let weight = dense(grid, grid, theta);
-    let mut bias = vec![0.0; form.bias_len(size)];
-    form.visit(grid, size, |output, tap, of_channel| bias[output] += weight[tap] * position[of_channel]);
+    let mut bias = vec![0.0; bias_len(form, size)];
+    visit(form, grid, size, |output, tap, of_channel| bias[output] += weight[tap] * position[of_channel]);
     bias
 }
 
@@ -148,7 +146,7 @@ pub fn position_backward(
 ) -> (Vec<f64>, Vec<f64>) {
     let weight = dense(grid, grid, theta);
     let (mut gweight, mut gposition) = (vec![0.0; weight.len()], vec![0.0; position.len()]);
-    form.visit(grid, size, |output, tap, of_channel| {
+    visit(form, grid, size, |output, tap, of_channel| {
         gweight[tap] += position[of_channel] * gbias[output];
         gposition[of_channel] += weight[tap] * gbias[output];
     });

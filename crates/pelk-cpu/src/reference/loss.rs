@@ -15,14 +15,14 @@ fn log_softmax(row: &[f64]) -> Vec<f64> {
 }
 
 /// The labels as rows of probabilities times the row's weight, zero in ignored rows, and the weight of all rows that count.
-fn probabilities(classes: usize, target: &[i64], settings: &CrossEntropy<'_>) -> (Vec<f64>, f64) {
-    let smoothing = f64::from(settings.label_smoothing);
-    let (mut rows, mut total) = (vec![0.0; target.len() * classes], 0.0);
-    for (row, &label) in rows.chunks_exact_mut(classes).zip(target) {
-        if Some(label) == settings.ignore_index {
+fn probabilities(classes: usize, op: &CrossEntropy) -> (Vec<f64>, f64) {
+    let smoothing = f64::from(op.label_smoothing);
+    let (mut rows, mut total) = (vec![0.0; op.labels.len() * classes], 0.0);
+    for (row, &label) in rows.chunks_exact_mut(classes).zip(&op.labels[..]) {
+        if Some(label) == op.ignore_index {
             continue;
         }
-        let weight = match settings.class_weights {
+        let weight = match &op.class_weights[..] {
             [] => 1.0,
             weights => f64::from(weights[label as usize]),
         };
@@ -54,20 +54,14 @@ fn sum_backward(classes: usize, logits: &[f64], target: &[f64], factor: f64) -> 
 }
 
 /// The mean loss over the rows that count.
-pub fn cross_entropy(classes: usize, logits: &[f64], target: &[i64], settings: &CrossEntropy<'_>) -> f64 {
-    let (target, total) = probabilities(classes, target, settings);
+pub fn cross_entropy(classes: usize, logits: &[f64], op: &CrossEntropy) -> f64 {
+    let (target, total) = probabilities(classes, op);
     sum(classes, logits, &target) / total
 }
 
 /// The gradient of [`cross_entropy`] by the logits, times `gy`.
-pub fn cross_entropy_backward(
-    classes: usize,
-    logits: &[f64],
-    target: &[i64],
-    settings: &CrossEntropy<'_>,
-    gy: f64,
-) -> Vec<f64> {
-    let (target, total) = probabilities(classes, target, settings);
+pub fn cross_entropy_backward(classes: usize, logits: &[f64], op: &CrossEntropy, gy: f64) -> Vec<f64> {
+    let (target, total) = probabilities(classes, op);
     sum_backward(classes, logits, &target, gy / total)
 }
 
@@ -92,10 +86,10 @@ mod tests {
         for (label_smoothing, class_weights) in
             [(0.0, &[][..]), (0.1, &[]), (0.1, &[0.2, 3.0, 1.0, 0.0, 2.0])]
         {
-            let settings = CrossEntropy { ignore_index: Some(255), label_smoothing, class_weights };
-            let target = [0, 255, 4, 2];
-            let g = cross_entropy_backward(5, &logits, &target, &settings, 1.0);
-            assert_gradient("labels", &logits, &g, |x| cross_entropy(5, x, &target, &settings));
+            let (labels, class_weights) = ([0, 255, 4, 2].into(), class_weights.into());
+            let op = CrossEntropy { labels, ignore_index: Some(255), label_smoothing, class_weights };
+            let g = cross_entropy_backward(5, &logits, &op, 1.0);
+            assert_gradient("labels", &logits, &g, |x| cross_entropy(5, x, &op));
         }
         let target = widen(&values(2, 20));
         let g = soft_cross_entropy_backward(5, &logits, &target, 1.0);

@@ -2,10 +2,10 @@
 
 use crate::check::{expect_len, rows_of, shape_error, wanted};
 use crate::kernel::{Each, Operand, Whole};
-use crate::layer_norm::Normalized;
 use crate::memory::{Buffer, Element};
 use crate::reduce::Columns;
 use crate::{Gpu, Result};
+use pelk_ops::{BatchNormalized, Normalized};
 
 impl Gpu {
     /// Normalizes `x`, `[rows, C]`, by the batch's statistics and scales it by `weight` and `bias`; also the
@@ -21,7 +21,7 @@ impl Gpu {
         running: [&Buffer; 2],
         eps: f32,
         momentum: f32,
-    ) -> Result<(Normalized, [Buffer; 2])> {
+    ) -> Result<BatchNormalized<Buffer>> {
         let columns = check("batch_norm", x, &[weight, bias, running[0], running[1]])?;
         let Columns { rows, columns: c } = columns;
         if rows < 2 {
@@ -50,7 +50,10 @@ impl Gpu {
             .scalar("eps", eps)
             .run(c, 1, 1)?;
         let y = self.normalize(x, weight, bias, &mean, &inv_std)?;
-        Ok((Normalized { y, mean, inv_std }, [running_mean, running_variance]))
+        Ok(BatchNormalized {
+            normalized: Normalized { y, mean, inv_std },
+            running: [running_mean, running_variance],
+        })
     }
 
     /// Normalizes `x` by the running statistics.

@@ -5,8 +5,7 @@ use crate::gemm::{Layout, Product};
 use crate::kernel::{Each, View};
 use crate::memory::{Buffer, Element};
 use crate::{Gpu, Result};
-use pelk_cpu::conv2d::Conv2dShape;
-use pelk_cpu::shape::ImageShape;
+use pelk_ops::{Conv2dShape, ImageShape};
 use std::ops::Range;
 
 /// Most values of patches that exist at once: 64 MiB, far more than it takes to keep a GPU busy.
@@ -24,7 +23,7 @@ struct Patches<'a> {
 impl<'a> Patches<'a> {
     fn new(gpu: &'a Gpu, shape: &'a Conv2dShape) -> Result<Patches<'a>> {
         let output = shape.output()?;
-        Ok(Patches { gpu, shape, output, patch: shape.weight_len() / shape.out_channels })
+        Ok(Patches { gpu, shape, output, patch: shape.patch() })
     }
 
     /// Output pixels of one image.
@@ -72,7 +71,7 @@ impl<'a> Patches<'a> {
 }
 
 impl Gpu {
-    /// The convolution of `x` with `weight`, plus `bias`; see [`pelk_cpu::conv2d::forward`].
+    /// The convolution of `x` with `weight`, plus `bias`; see [`Conv2dShape`].
     ///
     /// # Errors
     /// When the shape or lengths do not fit, or the device has no memory left or has failed.

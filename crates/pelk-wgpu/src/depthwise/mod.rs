@@ -1,6 +1,6 @@
 //! Depthwise convolution with shared (peripheral) or dense kernels, by sums over boxes.
 //!
-//! See [`pelk_cpu::depthwise`] for the operator. Here it is done one axis after the other:
+//! See [`DepthwiseConv`] for the operator. Here it is done one axis after the other:
 //!
 //! - where each row of the kernel is a cell of its own (dense kernels, stripes), an invocation walks the rows
 //!   of the kernel, sums each image row over the column intervals and multiplies ([`text::dense_rows`]);
@@ -24,10 +24,10 @@ use crate::kernel::{Call, Each, Operand, View, Whole};
 use crate::memory::{Buffer, Element};
 use crate::reduce::Partials;
 use crate::{Gpu, Result};
-use pelk_cpu::shape::ImageShape;
-use pelk_grid::SharingGrid;
+use pelk_grid::Intervals;
+use pelk_ops::{Bias, DepthwiseConv, ImageShape};
 use std::ops::Range;
-use text::{Intervals, LANES};
+use text::{LANES, key};
 
 /// Most values of planes that exist at once: 64 MiB, about the second-level cache of a large GPU.
 const PLANES: usize = 1 << 24;
@@ -38,131 +38,104 @@ const GRADIENT_CELLS: [usize; 2] = [4, 13];
 /// Target number of invocations of theta's gradient: enough for the largest GPUs.
 const GRADIENT_ITEMS: usize = 1 << 16;
 
-/// Depthwise convolution whose kernel is shared on `rows` x `columns`: stride 1, zero padding to the same
-/// size.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BoxConv {
-    rows: SharingGrid,
-    columns: SharingGrid,
-}
-
-/// What a convolution adds.
-#[derive(Debug, Clone, Copy)]
-pub enum Bias<'a> {
-    /// Nothing.
-    None,
-    /// One value for each channel, `[C]`.
-    Channel(&'a Buffer),
-    /// One value for each position and channel, `[H, W, C]`.
-    Map(&'a Buffer),
-}
-
-impl<'a> Bias<'a> {
-    fn operand(self) -> Option<Operand<'a>> {
-        match self {
-            Bias::None => None,
-            Bias::Channel(bias) | Bias::Map(bias) => Some(Operand::Tensor("bias", bias, Whole)),
-        }
-    }
-
-    /// The shader of `finish`, which writes an output.
-    fn finish(self) -> &'static str {
-        match self {
-            Bias::None => include_str!("store.wgsl"),
-            Bias::Channel(_) => include_str!("store_with_bias.wgsl"),
-            Bias::Map(_) => include_str!("store_with_bias_map.wgsl"),
-        }
+/// The operand that the bias is.
+fn operand(bias: Bias<&Buffer>) -> Option<Operand<'_>> {
+    match bias {
+        Bias::None => None,
+        Bias::Channel(bias) | Bias::Map(bias) => Some(Operand::Tensor("bias", bias, Whole)),
     }
 }
 
-impl BoxConv {
-    /// The convolution with `rows.kernel()` x `columns.kernel()` taps.
-    pub fn new(rows: SharingGrid, columns: SharingGrid) -> BoxConv {
-        BoxConv { rows, columns }
+/// The shader of `finish`, which writes an output.
+fn finish(bias: Bias<&Buffer>) -> &'static str {
+    match bias {
+        Bias::None => include_str!("store.wgsl"),
+        Bias::Channel(_) => include_str!("store_with_bias.wgsl"),
+        Bias::Map(_) => include_str!("store_with_bias_map.wgsl"),
     }
+}
 
-    /// The same grid on both axes.
-    pub fn square(grid: SharingGrid) -> BoxConv {
-        BoxConv { rows: grid.clone(), columns: grid }
-    }
-
-    fn cells(&self) -> usize {
-        self.rows.cells() * self.columns.cells()
-    }
-
+impl Gpu {
     /// The convolution of `x`, `[N, H, W, C]`, with `theta`, `[C, k', l']`, plus `bias`.
     ///
     /// # Errors
     /// When lengths do not fit, or the device has no memory left or has failed.
-    pub fn forward(
+    pub fn depthwise_conv(
         &self,
-        gpu: &Gpu,
+        conv: &DepthwiseConv,
         shape: ImageShape,
         x: &Buffer,
         theta: &Buffer,
-        bias: Bias<'_>,
+        bias: Bias<&Buffer>,
     ) -> Result<Buffer> {
-        self.check("depthwise", shape, x, theta)?;
+        check("depthwise", conv, shape, x, theta)?;
         match bias {
             Bias::None => {}
             Bias::Channel(bias) => expect_len("depthwise", "bias", bias.len(), shape.c)?,
             Bias::Map(bias) => expect_len("depthwise", "bias", bias.len(), shape.h * shape.w * shape.c)?,
         }
-        let theta = self.theta_by_cell(gpu, shape.c, theta, false)?;
-        self.on(gpu, shape).convolve(x, &theta, bias)
+        let theta = theta_by_cell(self, conv, shape.c, theta, false)?;
+        on(self, conv, shape).convolve(x, &theta, bias)
     }
 
-    /// The gradients of [`BoxConv::forward`] by x and theta, where `needs` is true.
+    /// The gradients of [`Gpu::depthwise_conv`] by x and theta, where `needs` is true.
     ///
     /// # Errors
     /// When lengths do not fit, or the device has no memory left or has failed.
-    pub fn backward(
+    pub fn depthwise_conv_backward(
         &self,
-        gpu: &Gpu,
+        conv: &DepthwiseConv,
         shape: ImageShape,
         x: &Buffer,
         theta: &Buffer,
         gy: &Buffer,
         needs: [bool; 2],
     ) -> Result<[Option<Buffer>; 2]> {
-        self.check("depthwise backward", shape, x, theta)?;
+        check("depthwise backward", conv, shape, x, theta)?;
         expect_len("depthwise backward", "gy", gy.len(), shape.len())?;
         let gx = || {
-            let theta = self.theta_by_cell(gpu, shape.c, theta, true)?;
-            self.on(gpu, shape).convolve(gy, &theta, Bias::None)
+            let theta = theta_by_cell(self, conv, shape.c, theta, true)?;
+            on(self, conv, shape).convolve(gy, &theta, Bias::None)
         };
-        Ok([wanted(needs[0], gx)?, wanted(needs[1], || self.on(gpu, shape).theta_gradient(x, gy))?])
+        Ok([wanted(needs[0], gx)?, wanted(needs[1], || on(self, conv, shape).theta_gradient(x, gy))?])
     }
+}
 
-    fn check(&self, operator: &'static str, shape: ImageShape, x: &Buffer, theta: &Buffer) -> Result<()> {
-        ImageShape::checked(operator, shape.n, shape.h, shape.w, shape.c)?;
-        expect_len(operator, "x", x.len(), shape.len())?;
-        expect_len(operator, "theta", theta.len(), shape.c * self.cells())
-    }
+fn check(
+    operator: &'static str,
+    conv: &DepthwiseConv,
+    shape: ImageShape,
+    x: &Buffer,
+    theta: &Buffer,
+) -> Result<()> {
+    conv.check_every_pixel(operator)?;
+    ImageShape::checked(operator, shape.n, shape.h, shape.w, shape.c)?;
+    expect_len(operator, "x", x.len(), shape.len())?;
+    expect_len(operator, "theta", theta.len(), shape.c * conv.cells())
+}
 
-    /// Theta with channels innermost, `[k', l', C]`, perhaps turned by 180 degrees.
-    fn theta_by_cell(&self, gpu: &Gpu, c: usize, theta: &Buffer, turned: bool) -> Result<Buffer> {
-        let by_cell = gpu.empty(theta.len(), Element::F32)?;
-        gpu.items("theta_by_cell", include_str!("theta_by_cell.wgsl"))
-            .read("theta", theta, Whole)
-            .write("by_cell", &by_cell, Whole)
-            .scalar("c", c)
-            .scalar("cells", self.cells())
-            .scalar("turned", usize::from(turned))
-            .run(theta.len(), 1, 1)?;
-        Ok(by_cell)
-    }
+/// Theta with channels innermost, `[k', l', C]`, perhaps turned by 180 degrees.
+fn theta_by_cell(gpu: &Gpu, conv: &DepthwiseConv, c: usize, theta: &Buffer, turned: bool) -> Result<Buffer> {
+    let by_cell = gpu.empty(theta.len(), Element::F32)?;
+    gpu.items("theta_by_cell", include_str!("theta_by_cell.wgsl"))
+        .read("theta", theta, Whole)
+        .write("by_cell", &by_cell, Whole)
+        .scalar("c", c)
+        .scalar("cells", conv.cells())
+        .scalar("turned", usize::from(turned))
+        .run(theta.len(), 1, 1)?;
+    Ok(by_cell)
+}
 
-    fn on<'a>(&'a self, gpu: &'a Gpu, shape: ImageShape) -> OnImages<'a> {
-        let rows = Intervals::meeting(&self.rows, shape.h);
-        let columns = Intervals::meeting(&self.columns, shape.w);
-        OnImages { conv: self, gpu, shape, rows, columns }
-    }
+fn on<'a>(gpu: &'a Gpu, conv: &'a DepthwiseConv, shape: ImageShape) -> OnImages<'a> {
+    let rows = conv.rows.meeting(shape.h);
+    let columns = conv.columns.meeting(shape.w);
+    OnImages { conv, gpu, shape, rows, columns }
 }
 
 /// A convolution of images of one shape.
 struct OnImages<'a> {
-    conv: &'a BoxConv,
+    conv: &'a DepthwiseConv,
     gpu: &'a Gpu,
     shape: ImageShape,
     /// The intervals that meet an image.
@@ -221,7 +194,7 @@ impl OnImages<'_> {
     }
 
     /// The convolution; `theta` is by cell.
-    fn convolve(&self, x: &Buffer, theta: &Buffer, bias: Bias<'_>) -> Result<Buffer> {
+    fn convolve(&self, x: &Buffer, theta: &Buffer, bias: Bias<&Buffer>) -> Result<Buffer> {
         let y = self.gpu.activation(self.shape.len())?;
         if self.conv.rows.is_dense() {
             self.dense_rows(x, theta, bias, &y)?;
@@ -238,17 +211,17 @@ impl OnImages<'_> {
         Ok(y)
     }
 
-    fn dense_rows(&self, x: &Buffer, theta: &Buffer, bias: Bias<'_>, y: &Buffer) -> Result<()> {
+    fn dense_rows(&self, x: &Buffer, theta: &Buffer, bias: Bias<&Buffer>, y: &Buffer) -> Result<()> {
         let ImageShape { n, h, w, c } = self.shape;
         let (image, blocks) = (self.image(), w.div_ceil(LANES));
-        let variant = format!("{}, {}", self.columns.key(), bias.finish());
-        let text = || format!("{}{}", bias.finish(), text::dense_rows(&self.columns));
+        let variant = format!("{}, {}", key(&self.columns), finish(bias));
+        let text = || format!("{}{}", finish(bias), text::dense_rows(&self.columns));
         self.call("depthwise_dense_rows", variant, text)
             .read("x", x, Each(image))
             .read("theta", theta, Whole)
             .write("y", y, Each(image))
             .scalar("blocks", blocks)
-            .operands(bias.operand().as_slice())
+            .operands(operand(bias).as_slice())
             .run(n, h * blocks * c, image * self.rows.count() * self.columns.count())
     }
 
@@ -260,7 +233,7 @@ impl OnImages<'_> {
         for part in self.rows.parts(ROW_CELLS) {
             let cells = part.count();
             let text = || text::row_planes(&self.columns, cells);
-            self.call("depthwise_row_planes", format!("{cells}, {}", self.columns.key()), text)
+            self.call("depthwise_row_planes", format!("{cells}, {}", key(&self.columns)), text)
                 .read("x", View { buffer: x, begin: images.start * image }, Each(image))
                 .read("theta", theta, Whole)
                 .write("planes", &planes, Each(self.planes()))
@@ -275,20 +248,20 @@ impl OnImages<'_> {
     fn sum_planes(
         &self,
         planes: &Buffer,
-        bias: Bias<'_>,
+        bias: Bias<&Buffer>,
         y: &Buffer,
         images: Range<usize>,
         more: bool,
     ) -> Result<()> {
         let ImageShape { h, w, c, .. } = self.shape;
         let (image, blocks) = (self.image(), h.div_ceil(LANES));
-        let variant = format!("{}, {}, {more}", self.rows.key(), bias.finish());
-        let text = || format!("{}{}", bias.finish(), text::sum_planes(&self.rows, more));
+        let variant = format!("{}, {}, {more}", key(&self.rows), finish(bias));
+        let text = || format!("{}{}", finish(bias), text::sum_planes(&self.rows, more));
         self.call("depthwise_sum_planes", variant, text)
             .read("x", planes, Each(self.planes()))
             .write("y", View { buffer: y, begin: images.start * image }, Each(image))
             .scalar("blocks", blocks)
-            .operands(bias.operand().as_slice())
+            .operands(operand(bias).as_slice())
             .run(images.len(), blocks * w * c, image * self.rows.taps())
     }
 
@@ -330,7 +303,7 @@ impl OnImages<'_> {
                 let text = || format!("{gradient_row}{}", text::theta_gradient(&part, GRADIENT_CELLS[0]));
                 let view = View { buffer: &partials, begin: images.start * image_parts * cells * c };
                 let work = image * self.rows.count() * part.count();
-                self.call("depthwise_theta_gradient", format!("{}, {gradient_row}", part.key()), text)
+                self.call("depthwise_theta_gradient", format!("{}, {gradient_row}", key(&part)), text)
                     .read("x", View { buffer: x, begin: images.start * image }, Each(image))
                     .read("g", g, Each(g_image))
                     .write("partials", view, Each(image_parts * cells * c))
@@ -357,7 +330,7 @@ impl OnImages<'_> {
         let (image, blocks) = (self.image(), h.div_ceil(LANES));
         let planes = self.gpu.empty(images.len() * self.planes(), Element::F32)?;
         let turned = self.rows.turned(self.conv.rows.kernel());
-        self.call("depthwise_column_planes", turned.key(), || text::column_planes(&turned))
+        self.call("depthwise_column_planes", key(&turned), || text::column_planes(&turned))
             .read("x", View { buffer: gy, begin: images.start * image }, Each(image))
             .write("planes", &planes, Each(self.planes()))
             .scalar("blocks", blocks)

@@ -7,7 +7,7 @@
 //! array that is indexed by a variable, which GPUs keep in memory, and bounds would be loaded. Generated,
 //! they are named values in registers, and constants.
 
-use pelk_grid::SharingGrid;
+use pelk_grid::Intervals;
 use std::fmt::Write;
 
 /// Neighboring outputs of an invocation.
@@ -15,86 +15,31 @@ pub(super) const LANES: usize = 4;
 /// Longer sums are loops, since they would need too many registers.
 const WRITTEN_OUT: usize = 32;
 
-/// Some intervals of a grid, one after another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Intervals {
-    /// The number of the first.
-    pub first: usize,
-    /// The tap at which it begins.
-    pub begin: usize,
-    /// Their lengths.
-    pub lengths: Vec<usize>,
+/// What texts with these intervals depend on.
+pub(super) fn key(intervals: &Intervals) -> String {
+    intervals.lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(" ")
 }
 
-impl Intervals {
-    /// What of a grid's intervals ever meets a line of `size` pixels: a tap that is further from the center
-    /// than the line is long lies outside of the image, whatever the output.
-    pub fn meeting(grid: &SharingGrid, size: usize) -> Intervals {
-        let (radius, kernel) = (grid.radius(), grid.kernel());
-        let (begin, end) = (radius.saturating_sub(size - 1), kernel.min(radius + size));
-        let clipped = grid.offsets().iter().zip(grid.intervals()).enumerate();
-        let clipped = clipped
-            .map(|(i, (&offset, &length))| (i, (offset + length).min(end).saturating_sub(offset.max(begin))))
-            .filter(|&(_, length)| length > 0);
-        let (numbers, lengths): (Vec<_>, Vec<_>) = clipped.unzip();
-        // The center tap always meets the image.
-        Intervals { first: numbers[0], begin, lengths }
-    }
-
-    /// The intervals of a kernel of `taps` turned by 180 degrees.
-    pub fn turned(&self, taps: usize) -> Intervals {
-        let lengths = self.lengths.iter().rev().copied().collect();
-        Intervals { first: 0, begin: taps - self.begin - self.taps(), lengths }
-    }
-
-    /// Their number.
-    pub fn count(&self) -> usize {
-        self.lengths.len()
-    }
-
-    /// Taps under them.
-    pub fn taps(&self) -> usize {
-        self.lengths.iter().sum()
-    }
-
-    /// The intervals in parts of at most `most`, as equal as they can be.
-    pub fn parts(&self, most: usize) -> Vec<Intervals> {
-        let (count, parts) = (self.count(), self.count().div_ceil(most));
-        let part = |i: usize| {
-            let range = i * count / parts..(i + 1) * count / parts;
-            let before: usize = self.lengths[..range.start].iter().sum();
-            let (first, begin) = (self.first + range.start, self.begin + before);
-            Intervals { first, begin, lengths: self.lengths[range].to_vec() }
-        };
-        (0..parts).map(part).collect()
-    }
-
-    /// What texts with these intervals depend on.
-    pub fn key(&self) -> String {
-        self.lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(" ")
-    }
-
-    /// Lines that declare the values under the intervals, `at(0)` being that of the first tap and the first
-    /// output, and call `with_sum(i)` for the lines that use `sum`, the four sums over interval i.
-    fn sums(&self, lines: &mut Lines, mut with_sum: impl FnMut(&mut Lines, usize)) {
-        let mut begin = 0;
-        let mut declared = 0;
-        for (i, &length) in self.lengths.iter().enumerate() {
-            let loops = length > WRITTEN_OUT + LANES;
-            let middle = begin + LANES - 1..begin + length;
-            for j in declared.max(begin)..begin + length + LANES - 1 {
-                if !(loops && middle.contains(&j)) {
-                    lines.add(format!("let v_{j} = at({j}u);"));
-                }
+/// Lines that declare the values under the intervals, `at(0)` being that of the first tap and the first
+/// output, and call `with_sum(i)` for the lines that use `sum`, the four sums over interval i.
+fn sums(intervals: &Intervals, lines: &mut Lines, mut with_sum: impl FnMut(&mut Lines, usize)) {
+    let mut begin = 0;
+    let mut declared = 0;
+    for (i, &length) in intervals.lengths.iter().enumerate() {
+        let loops = length > WRITTEN_OUT + LANES;
+        let middle = begin + LANES - 1..begin + length;
+        for j in declared.max(begin)..begin + length + LANES - 1 {
+            if !(loops && middle.contains(&j)) {
+                lines.add(format!("let v_{j} = at({j}u);"));
             }
-            // Values of a loop have no names, but none is under the next interval.
-            declared = begin + length + LANES - 1;
-            lines.add("{");
-            lines.box_sum(begin, length, loops);
-            with_sum(lines, i);
-            lines.add("}");
-            begin += length;
         }
+        // Values of a loop have no names, but none is under the next interval.
+        declared = begin + length + LANES - 1;
+        lines.add("{");
+        lines.box_sum(begin, length, loops);
+        with_sum(lines, i);
+        lines.add("}");
+        begin += length;
     }
 }
 
@@ -154,7 +99,7 @@ const ALONG_COLUMN: &str = include_str!("along_column.wgsl");
 /// The shader `dense_rows.wgsl`.
 pub(super) fn dense_rows(columns: &Intervals) -> String {
     let mut lines = Lines::default();
-    columns.sums(&mut lines, |lines, b| {
+    sums(columns, &mut lines, |lines, b| {
         lines.add(format!("total += load_theta(theta + {b}u * p.c) * sum;"));
     });
     let text = filled(include_str!("dense_rows.wgsl"), [lines]);
@@ -167,7 +112,7 @@ pub(super) fn row_planes(columns: &Intervals, cells: usize) -> String {
     for a in 0..cells {
         lines.add(format!("var total_{a} = vec4<f32>();"));
     }
-    columns.sums(&mut lines, |lines, b| {
+    sums(columns, &mut lines, |lines, b| {
         for a in 0..cells {
             lines
                 .add(format!("total_{a} += load_theta(theta + ({a}u * p.column_cells + {b}u) * p.c) * sum;"));
@@ -188,7 +133,7 @@ pub(super) fn sum_planes(rows: &Intervals, more: bool) -> String {
         lines.add(format!("line = (image * p.row_count + {a}u) * p.h * p.w * p.c + x * p.c + c;"));
         lines.add(format!("top = block * LANES + {begin}u + p.row_begin - p.row_radius;"));
         lines.add("{");
-        interval.sums(&mut lines, |lines, _| lines.add("total += sum;"));
+        sums(interval, &mut lines, |lines, _| lines.add("total += sum;"));
         lines.add("}");
     }
     let text = filled(include_str!("sum_planes.wgsl"), [lines]);
@@ -198,7 +143,7 @@ pub(super) fn sum_planes(rows: &Intervals, more: bool) -> String {
 /// The shader `column_planes.wgsl`.
 pub(super) fn column_planes(turned: &Intervals) -> String {
     let mut lines = Lines::default();
-    turned.sums(&mut lines, |lines, i| {
+    sums(turned, &mut lines, |lines, i| {
         let a = turned.count() - 1 - i;
         lines.add(format!("put(image, {a}u, block, x * p.c + c, sum);"));
     });
@@ -217,7 +162,7 @@ pub(super) fn theta_gradient(columns: &Intervals, cells: usize) -> String {
     for a in 0..cells {
         body.add(format!("let g_{a} = gradient(image, min(a0 + {a}u, p.row_count - 1u), y, x0, c);"));
     }
-    columns.sums(&mut body, |lines, b| {
+    sums(columns, &mut body, |lines, b| {
         for a in 0..cells {
             lines.add(format!("total_{a}_{b} += dot(g_{a}, sum);"));
         }
@@ -229,39 +174,12 @@ pub(super) fn theta_gradient(columns: &Intervals, cells: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parts_cover_a_grid() {
-        let grid = SharingGrid::exponential(51, 5, 2).unwrap();
-        let all = Intervals::meeting(&grid, 51);
-        assert_eq!(all, Intervals { first: 0, begin: 0, lengths: grid.intervals().to_vec() });
-        let parts = all.parts(5);
-        assert_eq!(parts.iter().map(Intervals::count).collect::<Vec<_>>(), [4, 4, 5]);
-        for part in &parts {
-            assert_eq!(part.begin, grid.offsets()[part.first]);
-            assert_eq!(part.lengths, grid.intervals()[part.first..part.first + part.count()]);
-        }
-        assert_eq!(all.parts(13), [all]);
-    }
-
-    #[test]
-    fn what_never_meets_the_image_is_left_out() {
-        let grid = SharingGrid::from_half(&[9, 8, 4, 2, 1, 1, 1]).unwrap();
-        assert_eq!(grid.kernel(), 51);
-        for (size, first, begin, lengths) in [
-            (1, 6, 25, vec![1]),
-            (3, 4, 23, vec![1; 5]),
-            (4, 3, 22, vec![1, 1, 1, 1, 1, 1, 1]),
-            (14, 1, 12, vec![5, 4, 2, 1, 1, 1, 1, 1, 2, 4, 5]),
-        ] {
-            assert_eq!(Intervals::meeting(&grid, size), Intervals { first, begin, lengths }, "{size}");
-        }
-    }
+    use pelk_grid::SharingGrid;
 
     #[test]
     fn all_generated_lines_have_their_place() {
         let grid = SharingGrid::exponential(51, 5, 2).unwrap();
-        let all = Intervals::meeting(&grid, 51);
+        let all = grid.meeting(51);
         for (text, last) in [
             (dense_rows(&all), "12u * p.c) * sum;"),
             (row_planes(&all, 3), "total_2);"),
@@ -276,7 +194,7 @@ mod tests {
     #[test]
     fn every_value_is_loaded_once() {
         let grid = SharingGrid::exponential(51, 5, 2).unwrap();
-        let text = dense_rows(&Intervals::meeting(&grid, 51));
+        let text = dense_rows(&grid.meeting(51));
         assert_eq!(text.matches("= at(").count(), 51 + LANES - 1);
         let text = dense_rows(&Intervals { first: 0, begin: 0, lengths: vec![100] });
         assert_eq!(text.matches("= at(").count(), 2 * (LANES - 1) + 1, "{text}");

@@ -117,7 +117,7 @@ impl Gpu {
         self.map("lerp_assign", include_str!("lerp_assign.wgsl"), average, 1, &operands)
     }
 
-    /// [`Gpu::lerp_assign`] of sparse values; see [`pelk_cpu::elementwise::sparse_lerp_assign`].
+    /// [`Gpu::lerp_assign`] of sparse values, whose zeros are absent values.
     ///
     /// # Errors
     /// When lengths differ, or the device has failed.

@@ -6,24 +6,20 @@ use crate::memory::{Buffer, Element};
 use crate::reduce::{BLOCK, Columns};
 use crate::rows::{ROWS, run};
 use crate::{Gpu, Result};
-
-/// A normalized tensor and the statistics that its gradient needs.
-#[derive(Debug)]
-pub struct Normalized {
-    /// The output.
-    pub y: Buffer,
-    /// The mean of each row (LayerNorm) or channel (BatchNorm).
-    pub mean: Buffer,
-    /// `1 / sqrt(variance + eps)` of each row or channel.
-    pub inv_std: Buffer,
-}
+use pelk_ops::Normalized;
 
 impl Gpu {
     /// Normalizes the rows of `x`, `[rows, C]`, and scales them by `weight` and `bias`, `[C]`.
     ///
     /// # Errors
     /// When lengths do not fit, or the device has no memory left or has failed.
-    pub fn layer_norm(&self, x: &Buffer, weight: &Buffer, bias: &Buffer, eps: f32) -> Result<Normalized> {
+    pub fn layer_norm(
+        &self,
+        x: &Buffer,
+        weight: &Buffer,
+        bias: &Buffer,
+        eps: f32,
+    ) -> Result<Normalized<Buffer>> {
         let (rows, c) = check("layer_norm", x, weight)?;
         expect_len("layer_norm", "bias", bias.len(), c)?;
         let y = self.activation(x.len())?;

@@ -5,7 +5,7 @@ use crate::kernel::{Each, Whole};
 use crate::memory::{Buffer, Element};
 use crate::rows::{ROWS, run};
 use crate::{Gpu, Result};
-use pelk_cpu::loss::CrossEntropy;
+use pelk_ops::CrossEntropy;
 
 /// Labels and the weights of their rows, on the device.
 struct Targets {
@@ -15,18 +15,13 @@ struct Targets {
 }
 
 impl Gpu {
-    /// The loss `[1]` and the log-sum-exp of each row; see [`pelk_cpu::loss::cross_entropy`].
+    /// The loss `[1]` and the log-sum-exp of each row; see [`CrossEntropy`].
     ///
     /// # Errors
     /// When labels or lengths do not fit, or the device has no memory left or has failed.
-    pub fn cross_entropy(
-        &self,
-        logits: &Buffer,
-        labels: &[i64],
-        settings: &CrossEntropy<'_>,
-    ) -> Result<[Buffer; 2]> {
-        let (rows, classes) = rows("cross_entropy", logits, labels.len())?;
-        let targets = self.targets(classes, labels, settings)?;
+    pub fn cross_entropy(&self, logits: &Buffer, op: &CrossEntropy) -> Result<[Buffer; 2]> {
+        let (rows, classes) = rows("cross_entropy", logits, op.labels.len())?;
+        let targets = self.targets(classes, op)?;
         let [losses, sums] = [self.empty(rows, Element::F32)?, self.empty(rows, Element::F32)?];
         let call = self
             .rows("cross_entropy", rows, include_str!("cross_entropy.wgsl"))
@@ -36,7 +31,7 @@ impl Gpu {
             .write("losses", &losses, Each(ROWS))
             .write("sums", &sums, Each(ROWS))
             .scalar("classes", classes)
-            .scalar("smoothing", settings.label_smoothing);
+            .scalar("smoothing", op.label_smoothing);
         run(call, rows, classes)?;
         Ok([self.column_sum(&losses, 1)?, sums])
     }
@@ -48,15 +43,14 @@ impl Gpu {
     pub fn cross_entropy_backward(
         &self,
         logits: &Buffer,
-        labels: &[i64],
-        settings: &CrossEntropy<'_>,
+        op: &CrossEntropy,
         log_sum_exp: &Buffer,
         gy: &Buffer,
     ) -> Result<Buffer> {
-        let (rows, classes) = rows("cross_entropy_backward", logits, labels.len())?;
+        let (rows, classes) = rows("cross_entropy_backward", logits, op.labels.len())?;
         expect_len("cross_entropy_backward", "log_sum_exp", log_sum_exp.len(), rows)?;
         expect_len("cross_entropy_backward", "gy", gy.len(), 1)?;
-        let targets = self.targets(classes, labels, settings)?;
+        let targets = self.targets(classes, op)?;
         let glogits = self.activation(logits.len())?;
         self.items("cross_entropy_backward", include_str!("cross_entropy_backward.wgsl"))
             .read("logits", logits, Each(classes))
@@ -66,12 +60,13 @@ impl Gpu {
             .read("gy", gy, Whole)
             .write("glogits", &glogits, Each(classes))
             .scalar("classes", classes)
-            .scalar("smoothing", settings.label_smoothing)
+            .scalar("smoothing", op.label_smoothing)
             .run(rows, classes, classes)?;
         Ok(glogits)
     }
 
-    /// The loss `[1]` and the log-sum-exp of each row; see [`pelk_cpu::loss::soft_cross_entropy`].
+    /// The loss `[1]` and the log-sum-exp of each row; see
+    /// [`SoftCrossEntropy`](pelk_ops::SoftCrossEntropy).
     ///
     /// # Errors
     /// When lengths do not fit, or the device has no memory left or has failed.
@@ -126,19 +121,15 @@ impl Gpu {
         Ok(glogits)
     }
 
-    fn targets(&self, classes: usize, labels: &[i64], settings: &CrossEntropy<'_>) -> Result<Targets> {
-        let total = settings.total_weight(classes, labels)?;
-        let share = |label: i64| match usize::try_from(label) {
-            Ok(class) if Some(label) != settings.ignore_index => {
-                (f64::from(settings.weight(class)) / total) as f32
-            }
-            _ => 0.0,
-        };
-        let shares: Vec<f32> = labels.iter().map(|&label| share(label)).collect();
+    fn targets(&self, classes: usize, op: &CrossEntropy) -> Result<Targets> {
+        let total = op.total_weight(classes)?;
+        let share =
+            |label: i64| op.class(label).map_or(0.0, |class| (f64::from(op.weight(class)) / total) as f32);
+        let shares: Vec<f32> = op.labels.iter().map(|&label| share(label)).collect();
         // An ignored label may be any number: its row counts nothing, and reads the first class.
         let class =
             |label: i64| i32::try_from(label).ok().filter(|&class| (class as usize) < classes).unwrap_or(0);
-        let labels: Vec<i32> = labels.iter().map(|&label| class(label)).collect();
+        let labels: Vec<i32> = op.labels.iter().map(|&label| class(label)).collect();
         Ok(Targets { labels: self.upload_integers(&labels)?, shares: self.upload(&shares)? })
     }
 }

@@ -4,10 +4,10 @@ use crate::check::expect_len;
 use crate::kernel::Each;
 use crate::memory::Buffer;
 use crate::{Gpu, Result};
-use pelk_cpu::optimizer::{AdamW, Sgd};
+use pelk_ops::{AdamW, Sgd};
 
 impl Gpu {
-    /// A step of AdamW in the order of PyTorch's; see [`pelk_cpu::optimizer::adamw_step`].
+    /// A step of AdamW in the order of PyTorch's; see [`AdamW::factors`].
     ///
     /// # Errors
     /// When lengths differ, a setting is out of its range, or the device has failed.
@@ -37,7 +37,7 @@ impl Gpu {
             .run(parameter.len(), 1, 8)
     }
 
-    /// A step of SGD with momentum in the order of PyTorch's; see [`pelk_cpu::optimizer::sgd_step`].
+    /// A step of SGD with momentum in the order of PyTorch's; see [`Sgd`].
     ///
     /// # Errors
     /// As [`Gpu::adamw`].

@@ -10,38 +10,12 @@
 use crate::check::{expect_len, wanted};
 use crate::gemm::{Layout, Product, ROWS};
 use crate::kernel::{Each, Operand, Whole};
-use crate::layer_norm::Normalized;
 use crate::memory::{Buffer, Element};
 use crate::reduce::Columns;
 use crate::{Gpu, Result, rows};
+use pelk_ops::{Normalized, PixelMlpParameters, PixelMlpShape};
 
-/// The sizes of a pixel MLP.
-#[derive(Debug, Clone, Copy)]
-pub struct PixelMlp {
-    /// Pixels.
-    pub rows: usize,
-    /// Channels, C.
-    pub channels: usize,
-    /// Channels of the middle, H.
-    pub hidden: usize,
-    /// Added to the variance in LayerNorm.
-    pub eps: f32,
-}
-
-/// Its parameters, a weight and a bias each.
-#[derive(Debug, Clone, Copy)]
-pub struct Parameters<'a> {
-    /// LayerNorm, `[C]` each.
-    pub norm: [&'a Buffer; 2],
-    /// The first layer, `[H, C]` and `[H]`.
-    pub expand: [&'a Buffer; 2],
-    /// The second layer, `[C, H]` and `[C]`.
-    pub project: [&'a Buffer; 2],
-    /// Layer scale, `[C]`.
-    pub gamma: Option<&'a Buffer>,
-    /// One factor a sample, of which the pixels have equal parts.
-    pub factors: Option<&'a [f32]>,
-}
+type Parameters<'a> = PixelMlpParameters<'a, Buffer>;
 
 /// What the forward may keep for the gradient, in buffers or references to them.
 #[derive(Debug, Clone, Copy)]
@@ -92,52 +66,36 @@ fn gamma_text(gamma: Option<&Buffer>) -> &'static str {
     }
 }
 
-impl PixelMlp {
-    fn check(&self, operator: &'static str, x: &Buffer, parameters: &Parameters<'_>) -> Result<()> {
-        let PixelMlp { rows, channels: c, hidden: h, .. } = *self;
-        let Parameters { norm, expand, project, gamma, .. } = *parameters;
-        let lengths = [
-            ("x", x, rows * c),
-            ("the norm's weight", norm[0], c),
-            ("the norm's bias", norm[1], c),
-            ("the first weight", expand[0], h * c),
-            ("the first bias", expand[1], h),
-            ("the second weight", project[0], c * h),
-            ("the second bias", project[1], c),
-            ("gamma", gamma.unwrap_or(norm[0]), c),
-        ];
-        lengths.into_iter().try_for_each(|(name, buffer, len)| expect_len(operator, name, buffer.len(), len))
-    }
-
+impl Gpu {
     /// y, and with `keep` what spares the gradient a product.
     ///
     /// # Errors
     /// When lengths do not fit, or the device has no memory left or has failed.
-    pub fn forward(
+    pub fn pixel_mlp(
         &self,
-        gpu: &Gpu,
+        shape: &PixelMlpShape,
         x: &Buffer,
         shortcut: &Buffer,
         parameters: &Parameters<'_>,
         keep: bool,
     ) -> Result<(Buffer, Option<Kept<Buffer>>)> {
-        self.check("pixel_mlp", x, parameters)?;
+        check(shape, "pixel_mlp", x, parameters)?;
         expect_len("pixel_mlp", "shortcut", shortcut.len(), x.len())?;
-        let PixelMlp { rows, channels: c, hidden: h, eps } = *self;
+        let PixelMlpShape { rows, channels: c, hidden: h, eps } = *shape;
         let Parameters { norm, expand, project, gamma, factors } = *parameters;
-        let factors = Factors::new(gpu, rows, factors)?;
+        let factors = Factors::new(self, rows, factors)?;
 
-        let Normalized { y: normal, mean, inv_std } = gpu.layer_norm(x, norm[0], norm[1], eps)?;
-        let active = gpu.activation(rows * h)?;
-        let expanded = keep.then(|| gpu.activation(rows * h)).transpose()?;
+        let Normalized { y: normal, mean, inv_std } = self.layer_norm(x, norm[0], norm[1], eps)?;
+        let active = self.activation(rows * h)?;
+        let expanded = keep.then(|| self.activation(rows * h)).transpose()?;
         let mut operands = vec![Operand::Tensor("bias", expand[1], Whole)];
         operands.extend(expanded.as_ref().map(|buffer| Operand::Output("expanded", buffer, Each(ROWS * h))));
         let finish = if keep { include_str!("expand_and_keep.wgsl") } else { include_str!("expand.wgsl") };
         let product = Product { finish, ..Product::plain(rows, h, c) };
-        product.record(gpu, &normal, (expand[0], Layout::Transposed), &active, &operands)?;
+        product.record(self, &normal, (expand[0], Layout::Transposed), &active, &operands)?;
         drop(normal);
 
-        let y = gpu.activation(rows * c)?;
+        let y = self.activation(rows * c)?;
         let helpers = [gamma_text(gamma), factors.text()].concat();
         let finish = include_str!("project.wgsl");
         let mut operands = vec![
@@ -147,49 +105,41 @@ impl PixelMlp {
         operands.extend(gamma.map(|gamma| Operand::Tensor("gamma", gamma, Whole)));
         operands.extend(factors.operands());
         let product = Product { finish, helpers: &helpers, ..Product::plain(rows, c, h) };
-        product.record(gpu, &active, (project[0], Layout::Transposed), &y, &operands)?;
+        product.record(self, &active, (project[0], Layout::Transposed), &y, &operands)?;
         Ok((y, expanded.map(|expanded| Kept { expanded, mean, inv_std })))
     }
 
-    /// What the gradient needs of the forward, once more.
-    fn keep_again(&self, gpu: &Gpu, x: &Buffer, parameters: &Parameters<'_>) -> Result<Kept<Buffer>> {
-        let PixelMlp { rows, channels: c, hidden: h, eps } = *self;
-        let Parameters { norm, expand, .. } = *parameters;
-        let Normalized { y: normal, mean, inv_std } = gpu.layer_norm(x, norm[0], norm[1], eps)?;
-        let expanded = gpu.linear([rows, c, h], &normal, expand[0], Some(expand[1]))?;
-        Ok(Kept { expanded, mean, inv_std })
-    }
-
-    /// The gradients by x, by the weights and biases in the order of [`Parameters`], and by gamma, that
+    /// The gradients by x, by the weights and biases in the order of
+    /// [`PixelMlpParameters`], and by gamma, that
     /// `needs` asks for; that by the shortcut is `gy`.
     ///
     /// # Errors
     /// When lengths do not fit, or the device has no memory left or has failed.
-    pub fn backward(
+    pub fn pixel_mlp_backward(
         &self,
-        gpu: &Gpu,
+        shape: &PixelMlpShape,
         x: &Buffer,
         parameters: &Parameters<'_>,
         kept: Option<Kept<&Buffer>>,
         gy: &Buffer,
         needs: [bool; 8],
     ) -> Result<[Option<Buffer>; 8]> {
-        self.check("pixel_mlp backward", x, parameters)?;
+        check(shape, "pixel_mlp backward", x, parameters)?;
         expect_len("pixel_mlp backward", "gy", gy.len(), x.len())?;
-        let PixelMlp { rows, channels: c, hidden: h, .. } = *self;
+        let PixelMlpShape { rows, channels: c, hidden: h, .. } = *shape;
         let Parameters { norm, expand, project, gamma, factors } = *parameters;
-        let factors = Factors::new(gpu, rows, factors)?;
+        let factors = Factors::new(self, rows, factors)?;
         let again;
         let Kept { expanded, mean, inv_std } = match kept {
             Some(kept) => kept,
             None => {
-                again = self.keep_again(gpu, x, parameters)?;
+                again = keep_again(self, shape, x, parameters)?;
                 Kept { expanded: &again.expanded, mean: &again.mean, inv_std: &again.inv_std }
             }
         };
 
         // By the middle; on the way, the middle once more.
-        let (gexpanded, active) = (gpu.activation(rows * h)?, gpu.activation(rows * h)?);
+        let (gexpanded, active) = (self.activation(rows * h)?, self.activation(rows * h)?);
         let helpers = [gamma_text(gamma), factors.text()].concat();
         let (a, finish) = (include_str!("scaled_gy.wgsl"), include_str!("hidden_gradient.wgsl"));
         let mut operands = vec![
@@ -199,16 +149,16 @@ impl PixelMlp {
         operands.extend(gamma.map(|gamma| Operand::Tensor("gamma", gamma, Whole)));
         operands.extend(factors.operands());
         let product = Product { a, finish, helpers: &helpers, ..Product::plain(rows, h, c) };
-        product.record(gpu, gy, (project[0], Layout::Plain), &gexpanded, &operands)?;
+        product.record(self, gy, (project[0], Layout::Plain), &gexpanded, &operands)?;
 
         let second =
-            self.second_layer(gpu, parameters, &factors, &active, gy, [needs[5], needs[6], needs[7]])?;
+            second_layer(self, shape, parameters, &factors, &active, gy, [needs[5], needs[6], needs[7]])?;
         drop(active);
         let [gproject, gproject_bias, ggamma] = second;
 
         let gexpand = || {
             let product = Product { b: include_str!("normalized_x.wgsl"), ..Product::plain(h, c, rows) };
-            product.over_rows(gpu, &gexpanded, x, |k_part| {
+            product.over_rows(self, &gexpanded, x, |k_part| {
                 vec![
                     Operand::Tensor("mean", mean, Each(k_part)),
                     Operand::Tensor("inv_std", inv_std, Each(k_part)),
@@ -218,69 +168,104 @@ impl PixelMlp {
             })
         };
         let gexpand = wanted(needs[3], gexpand)?;
-        let gexpand_bias = wanted(needs[4], || gpu.column_sum(&gexpanded, h))?;
+        let gexpand_bias = wanted(needs[4], || self.column_sum(&gexpanded, h))?;
         let [gx, gnorm, gnorm_bias] = if needs[..3].contains(&true) {
-            let gnormal = gpu.activation(rows * c)?;
+            let gnormal = self.activation(rows * c)?;
             let product = Product::plain(rows, c, h);
-            product.record(gpu, &gexpanded, (expand[0], Layout::Plain), &gnormal, &[])?;
-            gpu.layer_norm_backward(x, norm[0], mean, inv_std, &gnormal, [needs[0], needs[1], needs[2]])?
+            product.record(self, &gexpanded, (expand[0], Layout::Plain), &gnormal, &[])?;
+            self.layer_norm_backward(x, norm[0], mean, inv_std, &gnormal, [needs[0], needs[1], needs[2]])?
         } else {
             [None, None, None]
         };
         Ok([gx, gnorm, gnorm_bias, gexpand, gexpand_bias, gproject, gproject_bias, ggamma])
     }
+}
 
-    /// The gradients of the second layer's weight and bias, and of gamma.
-    fn second_layer(
-        &self,
-        gpu: &Gpu,
-        parameters: &Parameters<'_>,
-        factors: &Factors,
-        active: &Buffer,
-        gy: &Buffer,
-        needs: [bool; 3],
-    ) -> Result<[Option<Buffer>; 3]> {
-        let PixelMlp { rows, channels: c, hidden: h, .. } = *self;
-        let Parameters { project, gamma, .. } = *parameters;
-        // Before gamma, whose gradient needs both.
-        let weight = || {
-            let (a, helpers) = (include_str!("gy_by_factor.wgsl"), factors.text());
-            let product = Product { a, helpers, ..Product::plain(c, h, rows) };
-            product.over_rows(gpu, gy, active, |_| factors.operands().collect())
-        };
-        let weight = wanted(needs[0] || needs[2], weight)?;
-        let bias = || {
-            let term = [factors.text(), include_str!("bias_gradient.wgsl")].concat();
-            let operands: Vec<_> = factors.operands().collect();
-            Columns { rows, columns: c }.sum(gpu, &term, &[gy], &operands)
-        };
-        let bias = wanted(needs[1] || needs[2], bias)?;
-        let Some(gamma) = gamma else { return Ok([weight, bias, None]) };
-        let ggamma = match (&weight, &bias) {
-            (Some(weight), Some(bias)) if needs[2] => {
-                let ggamma = gpu.empty(c, Element::F32)?;
-                let call = gpu
-                    .rows("pixel_mlp_gamma", c, include_str!("gamma_gradient.wgsl"))
-                    .read("weight", project[0], Each(rows::ROWS * h))
-                    .read("gweight", weight, Each(rows::ROWS * h))
-                    .read("bias", project[1], Each(rows::ROWS))
-                    .read("gbias", bias, Each(rows::ROWS))
-                    .write("ggamma", &ggamma, Each(rows::ROWS))
-                    .scalar("h", h);
-                rows::run(call, c, h)?;
-                Some(ggamma)
-            }
-            _ => None,
-        };
-        let scaled = |buffer: Option<Buffer>, row: usize, needed: bool| -> Result<Option<Buffer>> {
-            let Some(buffer) = buffer.filter(|_| needed) else { return Ok(None) };
-            gpu.items("scale_rows", include_str!("scale_rows.wgsl"))
-                .write("y", &buffer, Each(row))
-                .read("gamma", gamma, Whole)
-                .scalar("row", row)
-                .run(c, row, row)?;
-            Ok(Some(buffer))
-        };
-        Ok([scaled(weight, h, needs[0])?, scaled(bias, 1, needs[1])?, ggamma])
-    }
+fn check(
+    shape: &PixelMlpShape,
+    operator: &'static str,
+    x: &Buffer,
+    parameters: &Parameters<'_>,
+) -> Result<()> {
+    let PixelMlpShape { rows, channels: c, hidden: h, .. } = *shape;
+    let Parameters { norm, expand, project, gamma, .. } = *parameters;
+    let lengths = [
+        ("x", x, rows * c),
+        ("the norm's weight", norm[0], c),
+        ("the norm's bias", norm[1], c),
+        ("the first weight", expand[0], h * c),
+        ("the first bias", expand[1], h),
+        ("the second weight", project[0], c * h),
+        ("the second bias", project[1], c),
+        ("gamma", gamma.unwrap_or(norm[0]), c),
+    ];
+    lengths.into_iter().try_for_each(|(name, buffer, len)| expect_len(operator, name, buffer.len(), len))
+}
+
+/// What the gradient needs of the forward, once more.
+fn keep_again(
+    gpu: &Gpu,
+    shape: &PixelMlpShape,
+    x: &Buffer,
+    parameters: &Parameters<'_>,
+) -> Result<Kept<Buffer>> {
+    let PixelMlpShape { rows, channels: c, hidden: h, eps } = *shape;
+    let Parameters { norm, expand, .. } = *parameters;
+    let Normalized { y: normal, mean, inv_std } = gpu.layer_norm(x, norm[0], norm[1], eps)?;
+    let expanded = gpu.linear([rows, c, h], &normal, expand[0], Some(expand[1]))?;
+    Ok(Kept { expanded, mean, inv_std })
+}
+
+/// The gradients of the second layer's weight and bias, and of gamma.
+fn second_layer(
+    gpu: &Gpu,
+    shape: &PixelMlpShape,
+    parameters: &Parameters<'_>,
+    factors: &Factors,
+    active: &Buffer,
+    gy: &Buffer,
+    needs: [bool; 3],
+) -> Result<[Option<Buffer>; 3]> {
+    let PixelMlpShape { rows, channels: c, hidden: h, .. } = *shape;
+    let Parameters { project, gamma, .. } = *parameters;
+    // Before gamma, whose gradient needs both.
+    let weight = || {
+        let (a, helpers) = (include_str!("gy_by_factor.wgsl"), factors.text());
+        let product = Product { a, helpers, ..Product::plain(c, h, rows) };
+        product.over_rows(gpu, gy, active, |_| factors.operands().collect())
+    };
+    let weight = wanted(needs[0] || needs[2], weight)?;
+    let bias = || {
+        let term = [factors.text(), include_str!("bias_gradient.wgsl")].concat();
+        let operands: Vec<_> = factors.operands().collect();
+        Columns { rows, columns: c }.sum(gpu, &term, &[gy], &operands)
+    };
+    let bias = wanted(needs[1] || needs[2], bias)?;
+    let Some(gamma) = gamma else { return Ok([weight, bias, None]) };
+    let ggamma = match (&weight, &bias) {
+        (Some(weight), Some(bias)) if needs[2] => {
+            let ggamma = gpu.empty(c, Element::F32)?;
+            let call = gpu
+                .rows("pixel_mlp_gamma", c, include_str!("gamma_gradient.wgsl"))
+                .read("weight", project[0], Each(rows::ROWS * h))
+                .read("gweight", weight, Each(rows::ROWS * h))
+                .read("bias", project[1], Each(rows::ROWS))
+                .read("gbias", bias, Each(rows::ROWS))
+                .write("ggamma", &ggamma, Each(rows::ROWS))
+                .scalar("h", h);
+            rows::run(call, c, h)?;
+            Some(ggamma)
+        }
+        _ => None,
+    };
+    let scaled = |buffer: Option<Buffer>, row: usize, needed: bool| -> Result<Option<Buffer>> {
+        let Some(buffer) = buffer.filter(|_| needed) else { return Ok(None) };
+        gpu.items("scale_rows", include_str!("scale_rows.wgsl"))
+            .write("y", &buffer, Each(row))
+            .read("gamma", gamma, Whole)
+            .scalar("row", row)
+            .run(c, row, row)?;
+        Ok(Some(buffer))
+    };
+    Ok([scaled(weight, h, needs[0])?, scaled(bias, 1, needs[1])?, ggamma])
 }

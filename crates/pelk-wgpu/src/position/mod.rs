@@ -9,9 +9,8 @@ use crate::gemm::{Layout, Product};
 use crate::kernel::{Each, Whole};
 use crate::memory::{Buffer, Element};
 use crate::{Gpu, Result};
-use pelk_cpu::position::PositionForm;
-use pelk_cpu::shape::ImageShape;
 use pelk_grid::SharingGrid;
+use pelk_ops::{ImageShape, PositionForm};
 
 /// The embedding's problem: a grid, and the positions at which it is summed.
 struct Problem<'a> {

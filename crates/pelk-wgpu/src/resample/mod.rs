@@ -5,11 +5,8 @@ use crate::check::expect_len;
 use crate::kernel::{Each, Whole};
 use crate::memory::Buffer;
 use crate::{Gpu, Result};
-use pelk_cpu::pool::bins;
-use pelk_cpu::resize::neighbors;
-use pelk_cpu::separable::Axis;
-use pelk_cpu::shape::ImageShape;
-use pelk_cpu::subsample::{self, every};
+use pelk_ops::ImageShape;
+use pelk_ops::resample::{Axis, bins, every, neighbors, subsampled};
 
 /// An axis on the device: for output `i` the places `starts[i]..starts[i + 1]` of `inputs` and `weights`.
 struct Table {
@@ -87,7 +84,7 @@ impl Gpu {
     /// # Errors
     /// When a size or the step is zero, lengths do not fit, or the device has no memory left or has failed.
     pub fn subsample(&self, shape: ImageShape, step: usize, x: &Buffer) -> Result<Buffer> {
-        subsample::size(shape, step)?;
+        subsampled(shape, step)?;
         self.resample("subsample", [shape.n, shape.c], every(shape.h, step), every(shape.w, step), x)
     }
 
@@ -96,7 +93,7 @@ impl Gpu {
     /// # Errors
     /// When a size or the step is zero, lengths do not fit, or the device has no memory left or has failed.
     pub fn subsample_backward(&self, shape: ImageShape, step: usize, gy: &Buffer) -> Result<Buffer> {
-        subsample::size(shape, step)?;
+        subsampled(shape, step)?;
         let [rows, columns] = [every(shape.h, step).transposed(), every(shape.w, step).transposed()];
         self.resample("subsample_backward", [shape.n, shape.c], rows, columns, gy)
     }

@@ -4,8 +4,8 @@ use super::operators::values;
 use super::timing::{Timing, once};
 use crate::output::say;
 use anyhow::{Context, Result, bail};
-use pelk_cpu::depthwise::{Bias, BoxConv, DISPATCH_SHAPES, DispatchShape, Variant};
-use pelk_cpu::shape::ImageShape;
+use pelk_cpu::depthwise::{self, DISPATCH_SHAPES, DispatchShape, Variant};
+use pelk_ops::{Bias, DepthwiseConv, ImageShape};
 use pelk_report::table::{Table, number, text};
 use pelk_simd::Level;
 use serde::Serialize;
@@ -171,11 +171,11 @@ fn json_line(checked: &Checked) -> Result<String> {
 /// The chosen and the fastest variant; `None` where there is only one.
 fn compare(level: Level, shape: DispatchShape, direction: Direction) -> Result<Option<Checked>> {
     let (conv, image) = (shape.conv(), shape.shape());
-    let variants = conv.variants(level, image);
+    let variants = depthwise::variants(level, image);
     if variants.len() < 2 {
         return Ok(None);
     }
-    let chosen = conv.choose(level, image);
+    let chosen = depthwise::choose(level, &conv, image);
     let pick = variants.iter().position(|variant| *variant == chosen);
     let pick = pick.with_context(|| format!("{shape}: the choice, {chosen}, is not among the variants"))?;
     let mut buffers = Buffers::new(&conv, image);
@@ -230,8 +230,8 @@ struct Buffers {
 }
 
 impl Buffers {
-    fn new(conv: &BoxConv, shape: ImageShape) -> Buffers {
-        let parameters = shape.c * conv.rows().cells() * conv.columns().cells();
+    fn new(conv: &DepthwiseConv, shape: ImageShape) -> Buffers {
+        let parameters = shape.c * conv.cells();
         Buffers {
             x: values(shape.len()),
             theta: values(parameters),
@@ -242,15 +242,17 @@ impl Buffers {
 
     fn run(
         &mut self,
-        conv: &BoxConv,
+        conv: &DepthwiseConv,
         variant: Variant,
         shape: ImageShape,
         direction: Direction,
     ) -> Result<()> {
         let Buffers { x, theta, y, gtheta } = self;
         match direction {
-            Direction::Forward => conv.forward_with(variant, shape, x, theta, Bias::None, y)?,
-            Direction::Backward => conv.backward_with(variant, shape, x, theta, x, Some(y), Some(gtheta))?,
+            Direction::Forward => depthwise::forward_with(variant, conv, shape, x, theta, Bias::None, y)?,
+            Direction::Backward => {
+                depthwise::backward_with(variant, conv, shape, x, theta, x, [Some(y), Some(gtheta)])?;
+            }
         }
         Ok(())
     }
@@ -285,8 +287,11 @@ mod tests {
         for shape in DISPATCH_SHAPES.iter().filter(|shape| shape.map <= 14) {
             let (conv, image) = (shape.conv(), shape.shape());
             for level in Level::available() {
-                let variant = conv.choose(level, image);
-                assert!(conv.variants(level, image).contains(&variant), "{shape} on {level}: {variant}");
+                let variant = depthwise::choose(level, &conv, image);
+                assert!(
+                    depthwise::variants(level, image).contains(&variant),
+                    "{shape} on {level}: {variant}"
+                );
                 let mut buffers = Buffers::new(&conv, image);
                 buffers.run(&conv, variant, image, Direction::Forward).unwrap();
                 assert!(buffers.y.iter().all(|value| value.is_finite()));

@@ -5,10 +5,9 @@ use super::operators::{Operators, values};
 use super::record::{Record, Times};
 use super::timing::repeat_timed;
 use anyhow::Result;
-use pelk_cpu::shape::ImageShape;
 use pelk_grid::SharingGrid;
-use pelk_wgpu::depthwise::{Bias, BoxConv};
-use pelk_wgpu::pixel_mlp::{Kept, Parameters, PixelMlp};
+use pelk_ops::{Bias, DepthwiseConv, ImageShape, PixelMlpParameters, PixelMlpShape};
+use pelk_wgpu::Kept;
 use pelk_wgpu::{Buffer, Gpu};
 
 /// How operators are measured on a GPU.
@@ -35,7 +34,7 @@ impl GpuBench {
 
     fn box_conv(
         &self,
-        conv: &BoxConv,
+        conv: &DepthwiseConv,
         parameters: usize,
         [n, h, c]: [usize; 3],
         pass: Pass,
@@ -43,10 +42,10 @@ impl GpuBench {
         let shape = ImageShape::checked("bench", n, h, h, c)?;
         let (x, theta) = (self.upload(shape.len())?, self.upload(parameters)?);
         self.times(|| {
-            conv.forward(&self.gpu, shape, &x, &theta, Bias::None)?;
+            self.gpu.depthwise_conv(conv, shape, &x, &theta, Bias::None)?;
             if pass == Pass::ForwardBackward {
                 // The output's gradient is the input itself, whose values are as good as any.
-                conv.backward(&self.gpu, shape, &x, &theta, &x, [true; 2])?;
+                self.gpu.depthwise_conv_backward(conv, shape, &x, &theta, &x, [true; 2])?;
             }
             Ok(())
         })
@@ -64,14 +63,14 @@ impl Operators for GpuBench {
         let Peripheral { c, h, kernel, center } = shape;
         let grid = shape.grid()?;
         let parameters = c * grid.params_per_channel();
-        let times = self.box_conv(&BoxConv::square(grid), parameters, [n, h, c], pass)?;
+        let times = self.box_conv(&DepthwiseConv::square(grid), parameters, [n, h, c], pass)?;
         let (threads, simd, device) = self.place();
         Ok(Record::PeripheralConv { pass, n, c, h, w: h, kernel, center, threads, simd, times, device })
     }
 
     fn depthwise(&self, shape: Depthwise, n: usize, pass: Pass) -> Result<Record> {
         let Depthwise { c, h, kernel_h, kernel_w } = shape;
-        let conv = BoxConv::new(SharingGrid::dense(kernel_h)?, SharingGrid::dense(kernel_w)?);
+        let conv = DepthwiseConv::new(SharingGrid::dense(kernel_h)?, SharingGrid::dense(kernel_w)?);
         let times = self.box_conv(&conv, c * kernel_h * kernel_w, [n, h, c], pass)?;
         let (threads, simd, device) = self.place();
         Ok(Record::DepthwiseConv { pass, n, c, h, w: h, kernel_h, kernel_w, threads, simd, times, device })
@@ -79,10 +78,10 @@ impl Operators for GpuBench {
 
     fn mlp(&self, shape: Mlp, pass: Pass) -> Result<Record> {
         let Mlp { rows, c } = shape;
-        let mlp = PixelMlp { rows, channels: c, hidden: 4 * c, eps: 1e-6 };
+        let mlp = PixelMlpShape { rows, channels: c, hidden: 4 * c, eps: 1e-6 };
         let (x, vector) = (self.upload(rows * c)?, self.upload(c)?);
         let (middle, weight) = (self.upload(4 * c)?, self.upload(4 * c * c)?);
-        let parameters = Parameters {
+        let parameters = PixelMlpParameters {
             norm: [&vector, &vector],
             expand: [&weight, &middle],
             project: [&weight, &vector],
@@ -91,10 +90,10 @@ impl Operators for GpuBench {
         };
         let times = self.times(|| {
             let trains = pass == Pass::ForwardBackward;
-            let (_, kept) = mlp.forward(&self.gpu, &x, &x, &parameters, trains)?;
+            let (_, kept) = self.gpu.pixel_mlp(&mlp, &x, &x, &parameters, trains)?;
             if let Some(Kept { expanded, mean, inv_std }) = &kept {
                 let kept = Kept { expanded, mean, inv_std };
-                mlp.backward(&self.gpu, &x, &parameters, Some(kept), &x, [true; 8])?;
+                self.gpu.pixel_mlp_backward(&mlp, &x, &parameters, Some(kept), &x, [true; 8])?;
             }
             Ok(())
         })?;

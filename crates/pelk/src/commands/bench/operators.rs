@@ -4,10 +4,10 @@ use super::cases::{Depthwise, Mlp, Pass, Peripheral};
 use super::record::{Record, Times};
 use super::timing::{PeakRate, Timing, repeat};
 use anyhow::Result;
-use pelk_cpu::depthwise::{Bias, BoxConv};
-use pelk_cpu::pixel_mlp::{Gradients, Middle, Parameters, PixelMlp};
-use pelk_cpu::shape::ImageShape;
+use pelk_cpu::depthwise;
+use pelk_cpu::pixel_mlp::{self, Gradients, Middle};
 use pelk_grid::SharingGrid;
+use pelk_ops::{Bias, DepthwiseConv, ImageShape, PixelMlpParameters, PixelMlpShape};
 use pelk_simd::Level;
 
 /// The name of the processor among devices.
@@ -64,7 +64,7 @@ impl Operators for Bench {
 
     fn peripheral(&self, shape: Peripheral, n: usize, pass: Pass) -> Result<Record> {
         let Peripheral { c, h, kernel, center } = shape;
-        let times = self.box_conv(&BoxConv::square(shape.grid()?), [n, h, c], pass)?;
+        let times = self.box_conv(&DepthwiseConv::square(shape.grid()?), [n, h, c], pass)?;
         let (threads, simd) = (self.threads, self.level.name().to_owned());
         Ok(Record::PeripheralConv {
             pass,
@@ -83,7 +83,7 @@ impl Operators for Bench {
 
     fn depthwise(&self, shape: Depthwise, n: usize, pass: Pass) -> Result<Record> {
         let Depthwise { c, h, kernel_h, kernel_w } = shape;
-        let conv = BoxConv::new(SharingGrid::dense(kernel_h)?, SharingGrid::dense(kernel_w)?);
+        let conv = DepthwiseConv::new(SharingGrid::dense(kernel_h)?, SharingGrid::dense(kernel_w)?);
         let times = self.box_conv(&conv, [n, h, c], pass)?;
         let (threads, simd) = (self.threads, self.level.name().to_owned());
         Ok(Record::DepthwiseConv {
@@ -103,9 +103,9 @@ impl Operators for Bench {
 
     fn mlp(&self, shape: Mlp, pass: Pass) -> Result<Record> {
         let Mlp { rows, c } = shape;
-        let mlp = PixelMlp { rows, channels: c, hidden: 4 * c, eps: 1e-6 };
+        let mlp = PixelMlpShape { rows, channels: c, hidden: 4 * c, eps: 1e-6 };
         let (x, vector, middle, weight) = (values(rows * c), values(c), values(4 * c), values(4 * c * c));
-        let parameters = Parameters {
+        let parameters = PixelMlpParameters::<[f32]> {
             norm: [&vector, &vector],
             expand: [&weight, &middle],
             project: [&weight, &vector],
@@ -120,7 +120,7 @@ impl Operators for Bench {
         let [mut active, mut slope] = [(); 2].map(|()| vec![0.0; kept]);
         let timing = repeat(self.runs, || {
             let room = (kept > 0).then_some(Middle { active: &mut active[..], slope: &mut slope[..] });
-            mlp.forward(self.level, &x, &x, &parameters, &mut y, room)?;
+            pixel_mlp::forward(self.level, &mlp, &x, &x, &parameters, &mut y, room)?;
             if pass == Pass::ForwardBackward {
                 let ([norm_weight, norm_bias, bias, gamma], [expand, project]) =
                     (&mut gvectors, &mut gweights);
@@ -132,7 +132,7 @@ impl Operators for Bench {
                 };
                 // The output's gradient is the input itself, whose values are as good as any.
                 let kept = Some(Middle { active: &active[..], slope: &slope[..] });
-                mlp.backward(self.level, &x, &parameters, kept, &x, &mut gx, Some(gradients))?;
+                pixel_mlp::backward(self.level, &mlp, &x, &parameters, kept, &x, &mut gx, Some(gradients))?;
             }
             Ok(())
         })?;
@@ -143,20 +143,28 @@ impl Operators for Bench {
 }
 
 impl Bench {
-    fn box_conv(&self, conv: &BoxConv, [n, h, c]: [usize; 3], pass: Pass) -> Result<Times> {
+    fn box_conv(&self, conv: &DepthwiseConv, [n, h, c]: [usize; 3], pass: Pass) -> Result<Times> {
         let shape = ImageShape::checked("bench", n, h, h, c)?;
         let x = values(shape.len());
-        let theta = values(c * conv.rows().cells() * conv.columns().cells());
+        let theta = values(c * conv.cells());
         let mut y = vec![0.0; x.len()];
         let (mut gx, mut gtheta) = (vec![0.0; x.len()], vec![0.0; theta.len()]);
         let timing = repeat(self.runs, || {
-            conv.forward(self.level, shape, &x, &theta, Bias::None, &mut y)?;
+            depthwise::forward(self.level, conv, shape, &x, &theta, Bias::None, &mut y)?;
             if pass == Pass::ForwardBackward {
-                conv.backward(self.level, shape, &x, &theta, &x, Some(&mut gx), Some(&mut gtheta))?;
+                depthwise::backward(
+                    self.level,
+                    conv,
+                    shape,
+                    &x,
+                    &theta,
+                    &x,
+                    [Some(&mut gx), Some(&mut gtheta)],
+                )?;
             }
             Ok(())
         })?;
-        Ok(self.times(timing, pass, conv.multiply_adds(shape)))
+        Ok(self.times(timing, pass, depthwise::multiply_adds(conv, shape)))
     }
 
     fn times(&self, timing: Timing, pass: Pass, multiply_adds: u64) -> Times {
