@@ -1,73 +1,74 @@
-//! What can go wrong when an operator runs.
+//! Errors of operators, tensors and parameters.
 
 use crate::Shape;
 
 /// An operator, a tensor or a parameter that does not fit.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// Inputs whose shapes the operator cannot take.
     #[error("{operator}: {reason}")]
     Shape {
         /// The operator's name.
         operator: &'static str,
-        /// What was given and what would fit.
+        /// What was given and what is expected.
         reason: String,
     },
-    /// Data that does not fill the shape it was given with.
+    /// Data whose number of values does not match the shape.
     #[error("{actual} values were given for a tensor of shape {shape}, which holds {}", shape.elements())]
     Length {
-        /// The shape asked for.
+        /// The shape that was given.
         shape: Shape,
-        /// The number of values given.
+        /// The number of values that were given.
         actual: usize,
     },
-    /// The network asks for a parameter that the weights do not hold.
-    #[error(
-        "the weights hold no parameter {name:?} (wanted with shape {shape}); are they of another network?"
-    )]
+    /// The network needs a parameter that the weights do not have.
+    #[error("the weights have no parameter {name:?} of shape {shape}; do they belong to another network?")]
     MissingParameter {
         /// The parameter's dotted name.
         name: String,
-        /// The shape the network wants.
+        /// The shape that the network needs.
         shape: Shape,
     },
-    /// A parameter whose shape differs from what the network asks for.
+    /// A parameter whose shape differs from the one that the network needs.
     #[error(
-        "parameter {name:?} has shape {actual}, but the network wants {expected}; are the weights of another network?"
+        "parameter {name:?} has shape {actual}, but the network needs {expected}; do the weights belong to another \
+         network?"
     )]
     ParameterShape {
         /// The parameter's dotted name.
         name: String,
-        /// The shape the network wants.
+        /// The shape that the network needs.
         expected: Shape,
-        /// The shape the weights have.
+        /// The shape in the weights.
         actual: Shape,
     },
-    /// A gradient was asked for of a value that no parameter leads to.
-    #[error("no parameter leads to this value, so it has no gradient")]
+    /// The gradient of a value that depends on no parameter.
+    #[error("this value depends on no parameter, so it has no gradient")]
     NoGradient,
-    /// A value was given to another tape or recording than the one that made it.
+    /// A value of another tape or recording.
     #[error("the value belongs to another tape or recording")]
     OtherTape,
     /// The backend has no 16-bit floats.
-    #[error(
-        "{backend} stores float32 only: set batch.float16 = false, or compute on a GPU that has SHADER_F16"
-    )]
+    #[error("{backend} stores float32 only; 16-bit floats need a GPU with SHADER_F16")]
     NoFloat16 {
         /// The backend's name.
         backend: String,
     },
-    /// The CPU kernels refused the call.
+    /// Arguments of an operator do not fit together.
     #[error(transparent)]
     Cpu(#[from] pelk_ops::ShapeError),
+    /// A GPU was asked of a build without the feature `gpu`.
+    #[error("this build computes on the processor only: the feature `gpu` is off")]
+    NoGpuSupport,
     /// The loss has no value for these labels.
     #[error(transparent)]
     Loss(#[from] pelk_ops::LossError),
-    /// The GPU failed, or refused the call.
+    /// The GPU failed, or returned an error.
     #[cfg(feature = "gpu")]
     #[error(transparent)]
     Gpu(#[from] pelk_wgpu::GpuError),
-    /// The SIMD level that was asked for is not there.
+    /// The SIMD level does not exist, or the processor does not have it.
     #[error(transparent)]
     Level(#[from] pelk_simd::LevelError),
 }

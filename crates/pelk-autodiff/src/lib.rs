@@ -1,15 +1,18 @@
 //! Backends, operators with their gradients, and the tape.
 //!
 //! Three interfaces, from the device up:
-//! - [`Backend`]: a device's tensors and the computation of each operator, forward and backward. [`CpuBackend`] is for
-//!   use, and with the feature `gpu` also `GpuBackend`; [`ReferenceBackend`] computes in plain float64 loops what others are held against;
+//! - [`Backend`]: a device's tensors and the computation of each operator, forward and backward. [`CpuBackend`] computes
+//!   on the processor, `GpuBackend` (feature `gpu`) on a GPU; [`ReferenceBackend`] computes in plain float64 loops, to
+//!   test the others against. [`device`] chooses one at run time;
 //! - [`Operator`]: an operator's shape rule, cost and gradient, written once for all backends;
-//! - [`Executor`]: what a network's definition talks to. [`Tape`] runs it for training, [`Eager`] once for inference,
-//!   [`Session`] records it to run it again and again.
+//! - [`Executor`]: what a network's definition calls. [`Tape`] runs it for training, [`Eager`] once for inference,
+//!   [`Session`] records it to run it many times.
 //!
 //! ```
 //! use pelk_autodiff::operators::{CrossEntropy, Linear};
-//! use pelk_autodiff::{CpuBackend, Executor, Init, ParameterSpec, Parameters, Pass, Role, Shape, Storage, Tape, Var};
+//! use pelk_autodiff::{
+//!     CpuBackend, Executor, Init, ParameterSpec, Parameters, Pass, Role, Shape, Storage, Tape, Var,
+//! };
 //! use ndarray::ArrayD;
 //!
 //! # fn main() -> Result<(), pelk_autodiff::Error> {
@@ -37,6 +40,7 @@
 
 pub mod backend;
 mod cpu;
+pub mod device;
 mod eager;
 mod error;
 mod executor;

@@ -4,7 +4,7 @@ mod measure;
 mod progress;
 
 use crate::datasets;
-use crate::device::{Choice, DeviceArgs, on_device};
+use crate::device::{self, Choice, DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::invocation::Advice;
 use crate::output::{note, say};
@@ -157,7 +157,7 @@ fn sweep(args: &AblateArgs) -> Result<()> {
     let stop = stop_on_ctrl_c()?;
     let progress = SweepProgress::new(&runs);
     let open = |config: &DataConfig| datasets::open_both(config, jobs.data.as_deref());
-    let ending = on_device!(jobs.device.open()?, backend => {
+    let ending = on_device!(device::open(&jobs.device)?, backend => {
         train(&backend, &runs, &folder, &jobs.workers, &open, &stop, &progress)
     });
     progress.finish();

@@ -232,7 +232,7 @@ impl Measuring<'_> {
             .build()
             .context("cannot start the threads")?;
         let runs = args.runs;
-        let device = args.device.device.open()?;
+        let device = args.device.open()?;
         let (peak, operators): (_, Box<dyn Operators>) = match &device {
             Device::Cpu(backend) => {
                 let peak = PeakRate::measure();

@@ -100,7 +100,7 @@ impl InferenceArgs {
 /// # Errors
 /// When the checkpoint or the data are unusable.
 pub fn run(args: &EvalArgs) -> Result<()> {
-    in_pool(args.threads, || on_device!(args.device.device.open()?, backend => eval(args, &backend)))
+    in_pool(args.threads, || on_device!(args.device.open()?, backend => eval(args, &backend)))
 }
 
 fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {

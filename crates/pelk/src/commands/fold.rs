@@ -80,7 +80,7 @@ fn share(text: &str) -> Result<f64, String> {
 /// When the checkpoint is unusable or folded already, an image is unusable, the two forms do not agree, or the file cannot be
 /// written.
 pub fn run(args: &FoldArgs) -> Result<()> {
-    in_pool(args.threads, || on_device!(args.device.device.open()?, backend => fold(args, &backend)))
+    in_pool(args.threads, || on_device!(args.device.open()?, backend => fold(args, &backend)))
 }
 
 fn fold<B: Backend>(args: &FoldArgs, backend: &B) -> Result<()> {

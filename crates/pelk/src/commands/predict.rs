@@ -49,7 +49,7 @@ const SHOWN: usize = 5;
 /// # Errors
 /// When the checkpoint or an image is unusable, or a picture cannot be written.
 pub fn run(args: &PredictArgs) -> Result<()> {
-    in_pool(args.threads, || on_device!(args.device.device.open()?, backend => predict(args, &backend)))
+    in_pool(args.threads, || on_device!(args.device.open()?, backend => predict(args, &backend)))
 }
 
 fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {

@@ -103,7 +103,7 @@ of segmentation predictions.png. Ctrl-C saves before it stops, with exit status 
 /// # Errors
 /// When the arguments, the data or a file of the run are unusable, or training fails.
 pub fn run(args: &TrainArgs) -> Result<()> {
-    in_pool(args.threads, || on_device!(args.device.device.open()?, backend => train(args, backend)))
+    in_pool(args.threads, || on_device!(args.device.open()?, backend => train(args, backend)))
 }
 
 fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {

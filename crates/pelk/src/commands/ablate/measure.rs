@@ -2,7 +2,7 @@
 //! runs will be.
 
 use super::Jobs;
-use crate::device::{Choice, on_device};
+use crate::device::{Choice, on_device, open};
 use crate::memory::peak_bytes;
 use crate::output::say;
 use crate::workspace::in_pool;
@@ -71,8 +71,7 @@ pub fn answer(data: Option<&Path>, threads: Option<usize>, device: &Choice) -> R
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).context("cannot read the configuration")?;
     let config = TrainConfig::parse("standard input", &text, &[])?;
-    let measured =
-        in_pool(threads, || on_device!(device.open()?, backend => measure(backend, config, data)))?;
+    let measured = in_pool(threads, || on_device!(open(device)?, backend => measure(backend, config, data)))?;
     say!("{}", serde_json::to_string(&measured)?);
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::cases::{Model, Pass};
 use super::operators::{CPU, values};
 use super::record::{Record, Times};
 use super::timing::{PeakRate, repeat};
-use crate::device::{Choice, Device};
+use crate::device::{Choice, Device, open};
 use crate::memory::peak_bytes;
 use crate::own_process;
 use anyhow::{Context, Result, bail, ensure};
@@ -94,7 +94,7 @@ struct Machine<P> {
 /// # Errors
 /// When the device is none, there is no such model, or the backend refuses.
 pub fn profile(case: &Model, device: &Choice) -> Result<Table<4>> {
-    let Device::Gpu(backend) = device.open()? else { bail!("--profile is for GPUs: add --device gpu") };
+    let Device::Gpu(backend) = open(device)? else { bail!("--profile is for GPUs: add --device gpu") };
     let once = |run: &mut dyn FnMut() -> Result<()>| {
         run()?; // compiles the kernels
         let (result, kernels) = backend.gpu().profiled(run);
