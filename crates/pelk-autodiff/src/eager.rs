@@ -1,4 +1,4 @@
-//! Inference: each operator runs at once and nothing is kept.
+//! Inference: each operator runs immediately and nothing is kept.
 
 use crate::{Backend, Executor, Op, Operator, ParameterSpec, Parameters, Result, Shape};
 

@@ -1,29 +1,29 @@
-//! What a network definition talks to.
+//! The interface between a network's definition and what runs it.
 //!
-//! A network is a function over an [`Executor`]: it asks for its parameters by name and applies operators to
-//! values. Who runs it decides what a value is. The tape's values are tensors that remember how they were made,
-//! the eager executor's are plain tensors, those of a counter are shapes. So a network is written once, and
-//! training, inference, counting and initializing all read the same definition.
+//! A network is a function over an [`Executor`]: it gets its parameters by name and applies operators to values. The
+//! executor decides what a value is: a tensor that remembers how it was computed (tape), a plain tensor (eager), or a
+//! shape (counter). So a network is written once, and training, inference, counting and initialization all use the same
+//! definition.
 
 use crate::{Error, Op, Operator, Result, Shape};
 use std::sync::Arc;
 
-/// How the values of a parameter start.
+/// The initial values of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
     /// The same value everywhere.
     Constant(f32),
-    /// Normal with mean 0 and this deviation, cut off at -2 and +2.
+    /// Normal with mean 0 and this standard deviation, truncated at -2 and +2.
     TruncatedNormal(f32),
     /// The weight of a dense layer, normal; the network's configuration decides whether all layers have the same
-    /// deviation, or one that follows from the number of inputs that are summed.
+    /// standard deviation, or one that follows from the number of inputs that are summed.
     Dense {
-        /// Inputs summed for one output.
+        /// Number of inputs that are summed for one output.
         fan_in: usize,
     },
 }
 
-/// What a named tensor of the network is, which decides how the optimizer treats it.
+/// The role of a named tensor in the network, which decides how the optimizer treats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Trained, with weight decay.
@@ -34,7 +34,7 @@ pub enum Role {
     Buffer,
 }
 
-/// A named tensor that a network asks for.
+/// A named tensor of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParameterSpec {
     /// Stable dotted name, for instance `stages.0.1.large.weight`.
@@ -47,44 +47,44 @@ pub struct ParameterSpec {
     pub role: Role,
 }
 
-/// Runs a network's definition.
+/// Runs the definition of a network.
 pub trait Executor {
-    /// What stands for a tensor.
+    /// The type that stands for a tensor.
     type Value: Clone;
 
-    /// The named tensor. Asking twice gives the same one, so blocks may share a parameter.
+    /// The named tensor. The same name gives the same tensor, so blocks can share a parameter.
     ///
     /// # Errors
-    /// When the weights do not hold it, or hold it with another shape.
+    /// When the weights do not have it, or have it with another shape.
     fn parameter(&mut self, spec: ParameterSpec) -> Result<Self::Value>;
 
     /// Applies an operator; the outputs are in the order that the operator documents.
     ///
     /// # Errors
-    /// When the operator cannot take these inputs.
+    /// When the inputs do not fit the operator.
     fn apply(&mut self, op: impl Into<Op>, inputs: &[&Self::Value]) -> Result<Vec<Self::Value>>;
 
     /// The shape of a value.
     fn shape<'v>(&'v self, value: &'v Self::Value) -> &'v Shape;
 
-    /// Whether BatchNorm uses the batch's statistics and residual branches may be dropped. An executor that trains
-    /// implements this, [`Executor::set_buffer`] and [`Executor::drop_factors`]; others evaluate.
+    /// Whether BatchNorm uses the statistics of the batch and residual branches may be dropped. An executor for training
+    /// implements this, [`Executor::set_buffer`] and [`Executor::drop_factors`]; the defaults are for evaluation.
     fn training(&self) -> bool {
         false
     }
 
-    /// Whether operators are to keep what their gradients would otherwise compute again.
+    /// Whether operators should keep tensors that their gradients would otherwise recompute.
     fn keeps_activations(&self) -> bool {
         false
     }
 
-    /// Replaces a buffer after this pass, as BatchNorm does with its running statistics in training.
+    /// Replaces a buffer after this pass: BatchNorm updates its running statistics this way in training.
     fn set_buffer(&mut self, name: &str, value: Self::Value) {
         let _ = (name, value);
     }
 
-    /// Factors for things that are each dropped with probability `rate` in training, the residual branch of each sample or
-    /// each channel of each sample: 0 or `1 / (1 - rate)`. `None` where nothing is dropped.
+    /// `count` random factors, each 0 with probability `rate` and else `1 / (1 - rate)`: for dropping the residual branch
+    /// of samples, or channels of samples, in training. `None` if nothing is dropped.
     fn drop_factors(&mut self, rate: f32, count: usize) -> Option<Arc<[f32]>> {
         let _ = (rate, count);
         None
@@ -93,7 +93,7 @@ pub trait Executor {
     /// Applies an operator with `N` outputs.
     ///
     /// # Errors
-    /// When the operator cannot take these inputs or has another number of outputs.
+    /// When the inputs do not fit the operator, or it has another number of outputs.
     fn apply_n<const N: usize>(
         &mut self,
         op: impl Into<Op>,

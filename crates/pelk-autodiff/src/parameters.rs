@@ -15,7 +15,7 @@ impl<B: Backend> Parameters<B> {
     /// Copies host tensors to the device.
     ///
     /// # Errors
-    /// When the device refuses.
+    /// When the device returns an error.
     pub fn upload(backend: &B, host: &HostParameters) -> Result<Parameters<B>> {
         let upload = |(name, array): (&String, &ArrayD<f32>)| Ok((name.clone(), from_host(backend, array)?));
         Ok(Parameters(host.iter().map(upload).collect::<Result<_>>()?))
@@ -24,12 +24,12 @@ impl<B: Backend> Parameters<B> {
     /// Copies the tensors back to the host.
     ///
     /// # Errors
-    /// When the device refuses.
+    /// When the device returns an error.
     pub fn download(&self, backend: &B) -> Result<HostParameters> {
         self.0.iter().map(|(name, tensor)| Ok((name.clone(), to_host(backend, tensor)?))).collect()
     }
 
-    /// The tensor that a network asks for.
+    /// The tensor that a network needs.
     ///
     /// # Errors
     /// When it is missing or has another shape.
@@ -65,10 +65,10 @@ impl<B: Backend> Parameters<B> {
     }
 }
 
-/// Copies one array to the device, in its logical order whatever its memory's.
+/// Copies one array to the device, in its logical order, whatever its memory layout.
 ///
 /// # Errors
-/// When the device refuses.
+/// When the device returns an error.
 pub fn from_host<B: Backend, D: Dimension>(backend: &B, array: &Array<f32, D>) -> Result<B::Tensor> {
     let shape = Shape::from(array.shape());
     match array.as_slice() {
@@ -80,7 +80,7 @@ pub fn from_host<B: Backend, D: Dimension>(backend: &B, array: &Array<f32, D>) -
 /// Copies one tensor to the host.
 ///
 /// # Errors
-/// When the device refuses.
+/// When the device returns an error.
 pub fn to_host<B: Backend>(backend: &B, tensor: &B::Tensor) -> Result<ArrayD<f32>> {
     let shape = backend.shape(tensor);
     let values = backend.download(tensor)?;

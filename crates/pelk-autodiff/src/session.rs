@@ -1,8 +1,8 @@
-//! Inference again and again: a network is recorded once for one shape of input and replayed for each.
+//! Repeated inference: a network is recorded once for one input shape and replayed for each input.
 //!
-//! What does not depend on the input, such as the bias that a position embedding makes, is computed while recording.
-//! A replay asks for no names, checks no shapes, and gives every tensor back as soon as its last reader has run, so
-//! that a backend which recycles memory finds all it needs from the second run on.
+//! Values that do not depend on the input, such as the bias from a position embedding, are computed while recording.
+//! A replay looks up no names and checks no shapes. It drops every tensor right after its last use, so a backend that
+//! reuses memory allocates nothing from the second run on.
 
 use crate::{Backend, Error, Executor, Op, Operator, ParameterSpec, Parameters, Result, Shape};
 
@@ -11,7 +11,7 @@ pub struct Session<B: Backend> {
     backend: B,
     input: Shape,
     steps: Vec<Step>,
-    /// A tensor for each recorded value: constants stay, others come and go during a run. The input is the first.
+    /// A tensor for each recorded value: constants stay, others exist during a run only. The first is the input.
     values: Vec<Option<B::Tensor>>,
     output: usize,
 }
@@ -20,12 +20,12 @@ struct Step {
     op: Op,
     inputs: Vec<usize>,
     outputs: Vec<usize>,
-    /// Values that no later step reads.
+    /// Values that no later step uses.
     last_read: Vec<usize>,
 }
 
 impl<B: Backend> Session<B> {
-    /// Records what `network` does with an input of this shape. It returns the value that a run is to give.
+    /// Records what `network` does with an input of this shape. `network` returns the value that a run should return.
     ///
     /// ```
     /// use pelk_autodiff::operators::Gelu;
@@ -43,7 +43,7 @@ impl<B: Backend> Session<B> {
     /// ```
     ///
     /// # Errors
-    /// When the network does not fit the shape or the parameters, or the backend refuses.
+    /// When the network does not fit the shape or the parameters, or the backend returns an error.
     pub fn record(
         backend: &B,
         parameters: &Parameters<B>,
@@ -68,7 +68,7 @@ impl<B: Backend> Session<B> {
         Ok(Session { backend: backend.clone(), input: input.clone(), steps, values, output })
     }
 
-    /// The shape of input that was recorded.
+    /// The shape of the recorded input.
     pub fn input(&self) -> &Shape {
         &self.input
     }
@@ -76,7 +76,7 @@ impl<B: Backend> Session<B> {
     /// Runs the network on one input.
     ///
     /// # Errors
-    /// When the input has another shape than the recorded one, or the backend refuses.
+    /// When the shape of the input differs from the recorded one, or the backend returns an error.
     pub fn run(&mut self, input: B::Tensor) -> Result<B::Tensor> {
         let actual = self.backend.shape(&input);
         if *actual != self.input {
@@ -103,7 +103,7 @@ impl<B: Backend> Session<B> {
     }
 }
 
-/// A value of a network that is being recorded.
+/// A value of a network during recording.
 #[derive(Debug, Clone)]
 pub struct Recorded {
     id: usize,

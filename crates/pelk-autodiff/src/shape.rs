@@ -8,7 +8,7 @@ use std::ops::Deref;
 pub struct Shape(Vec<usize>);
 
 impl Shape {
-    /// Number of values in a tensor of this shape; `usize::MAX` where it cannot be counted.
+    /// Number of values in a tensor of this shape; `usize::MAX` if the product overflows.
     pub fn elements(&self) -> usize {
         product(&self.0)
     }

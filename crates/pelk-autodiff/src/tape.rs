@@ -1,4 +1,4 @@
-//! Reverse-mode differentiation: a list of what was computed, walked backwards.
+//! Reverse-mode differentiation: a list of the operators that ran, walked backwards.
 
 use crate::operators::{Context, Forward};
 use crate::{Backend, Error, Executor, Op, Operator, ParameterSpec, Parameters, Result, Role, Shape};
@@ -7,16 +7,16 @@ use rand::RngExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A tensor on the tape. Values that no parameter leads to are not tracked.
+/// A tensor on the tape. Values that depend on no parameter are not tracked.
 #[derive(Debug, Clone)]
 pub struct Var<T> {
     tensor: T,
-    place: Option<Place>,
+    node: Option<NodeId>,
 }
 
-/// A value's number on its tape. The token tells the tapes apart.
+/// The number of a value on its tape. The token identifies the tape.
 #[derive(Debug, Clone)]
-struct Place {
+struct NodeId {
     tape: Arc<()>,
     id: usize,
 }
@@ -24,7 +24,7 @@ struct Place {
 impl<T> Var<T> {
     /// A constant: data, to which no gradient flows.
     pub fn constant(tensor: T) -> Var<T> {
-        Var { tensor, place: None }
+        Var { tensor, node: None }
     }
 
     /// The values.
@@ -41,24 +41,24 @@ struct Node<T> {
     saved: Vec<T>,
 }
 
-/// Which pass of training this is, so that whatever is random in it can be drawn again after a resume.
+/// Identifies a pass of training, so that its random numbers can be drawn again after a resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
     /// The run's seed.
     pub seed: u64,
-    /// Counts the passes of the run, gradient accumulation included.
+    /// The number of the pass in the run; each step of gradient accumulation counts.
     pub index: u64,
 }
 
-/// What a training pass computed: gradients of the parameters, and buffers to be replaced.
+/// The results of a training pass: gradients of the parameters, and buffers to replace.
 pub struct Backward<T> {
-    /// The gradients by name; a parameter that did not take part has none.
+    /// The gradients by name; a parameter that was not used has none.
     pub gradients: BTreeMap<String, T>,
     /// New values of buffers by name.
     pub buffers: BTreeMap<String, T>,
 }
 
-/// Runs a network and remembers how, for [`Tape::backward`].
+/// Runs a network and records its operators for [`Tape::backward`].
 pub struct Tape<'a, B: Backend> {
     backend: &'a B,
     parameters: &'a Parameters<B>,
@@ -96,21 +96,20 @@ impl<'a, B: Backend> Tape<'a, B> {
         }
     }
 
-    /// The tape in which operators that can compute again for their gradients what they would keep: less memory, more
-    /// time, the same results.
+    /// With `recompute`, operators that can do so recompute tensors for their gradients instead of keeping them: less
+    /// memory, more time, the same results.
     #[must_use]
     pub fn recomputing(self, recompute: bool) -> Tape<'a, B> {
         Tape { recompute, ..self }
     }
 
-    /// The tape with all parameters as constants: gradients flow to leaves alone, and those of the parameters are not
-    /// computed.
+    /// Treats all parameters as constants: gradients flow to leaves only.
     #[must_use]
     pub fn freezing(self) -> Tape<'a, B> {
         Tape { frozen: true, ..self }
     }
 
-    /// A value whose gradient is wanted under `name`, such as an input image.
+    /// A value whose gradient is returned as `name`, such as an input image.
     pub fn leaf(&mut self, name: &str, tensor: B::Tensor) -> Var<B::Tensor> {
         let leaf = self.new_value(tensor);
         self.leaves.insert(name.to_owned(), leaf.clone());
@@ -118,23 +117,24 @@ impl<'a, B: Backend> Tape<'a, B> {
     }
 
     fn new_value(&mut self, tensor: B::Tensor) -> Var<B::Tensor> {
-        let place = Place { tape: self.token.clone(), id: self.values };
+        let node = NodeId { tape: self.token.clone(), id: self.values };
         self.values += 1;
-        Var { tensor, place: Some(place) }
+        Var { tensor, node: Some(node) }
     }
 
     /// The number of a value of this tape; `None` for a constant.
     fn id(&self, value: &Var<B::Tensor>) -> Result<Option<usize>> {
-        match &value.place {
-            Some(place) if !Arc::ptr_eq(&place.tape, &self.token) => Err(Error::OtherTape),
-            place => Ok(place.as_ref().map(|place| place.id)),
+        match &value.node {
+            Some(node) if !Arc::ptr_eq(&node.tape, &self.token) => Err(Error::OtherTape),
+            node => Ok(node.as_ref().map(|node| node.id)),
         }
     }
 
-    /// The gradients of `sum(seed * value)` by every parameter and leaf. Frees what was kept as it goes.
+    /// The gradients of `sum(seed * value)` with respect to every parameter and leaf. Frees kept tensors on the way.
     ///
     /// # Errors
-    /// When no parameter leads to `value`, it is of another tape, the seed has another shape than `value`, or the backend refuses.
+    /// When `value` depends on no parameter or is of another tape, the shape of the seed differs from that of `value`, or
+    /// the backend returns an error.
     pub fn backward(mut self, value: &Var<B::Tensor>, seed: B::Tensor) -> Result<Backward<B::Tensor>> {
         let id = self.id(value)?.ok_or(Error::NoGradient)?;
         let (actual, expected) = (self.backend.shape(&seed), self.backend.shape(&value.tensor));
@@ -161,11 +161,11 @@ impl<'a, B: Backend> Tape<'a, B> {
                 }
             }
         }
-        let named = |(name, leaf): (String, Var<B::Tensor>)| Some((name, gradients[leaf.place?.id].take()?));
+        let named = |(name, leaf): (String, Var<B::Tensor>)| Some((name, gradients[leaf.node?.id].take()?));
         Ok(Backward { gradients: self.leaves.into_iter().filter_map(named).collect(), buffers: self.buffers })
     }
 
-    /// The new buffers of a pass that is not differentiated.
+    /// The new buffers of a pass without gradients.
     pub fn into_buffers(self) -> BTreeMap<String, B::Tensor> {
         self.buffers
     }
@@ -203,7 +203,7 @@ impl<B: Backend> Executor for Tape<'_, B> {
         self.nodes.push(Node {
             op,
             inputs: ids,
-            outputs: outputs.iter().filter_map(|output| Some(output.place.as_ref()?.id)).collect(),
+            outputs: outputs.iter().filter_map(|output| Some(output.node.as_ref()?.id)).collect(),
             shapes: shapes.into_iter().cloned().collect(),
             saved,
         });

@@ -14,6 +14,6 @@ pub trait ActivationOps: Storage {
     /// See [`Relu`](crate::operators::Relu).
     fn relu(&self, x: &T<Self>) -> Result<T<Self>>;
 
-    /// Gradient of x, of which the output `y` is enough to know.
+    /// Gradient of x. It needs only the output `y`.
     fn relu_backward(&self, y: &T<Self>, gy: &T<Self>) -> Result<T<Self>>;
 }

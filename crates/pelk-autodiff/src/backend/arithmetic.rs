@@ -14,8 +14,8 @@ pub trait ArithmeticOps: Storage {
     /// `average += weight (x - average)`: the step of an exponential moving average.
     fn lerp_assign(&self, average: &mut T<Self>, x: &T<Self>, weight: f32) -> Result<()>;
 
-    /// The same of sparse values, whose zeros are absent: where x is 0 so becomes the average, and where the average is 0 it
-    /// becomes x at once.
+    /// The same for sparse values, whose zeros are absent values: where x is 0 the average becomes 0, and where the
+    /// average is 0 it becomes x at once.
     fn sparse_lerp_assign(&self, average: &mut T<Self>, x: &T<Self>, weight: f32) -> Result<()>;
 
     /// `x *= factors`, value by value.

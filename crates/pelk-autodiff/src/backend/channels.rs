@@ -5,7 +5,7 @@ use crate::Result;
 
 /// Splitting and joining channels.
 pub trait ChannelOps: Storage {
-    /// The channels of x as parts of these widths, which sum to all of them: the gradient of
+    /// The channels of x in parts of these widths, which sum to all channels: the gradient of
     /// [`ConcatChannels`](crate::operators::ConcatChannels).
     fn split_channels(&self, x: &T<Self>, widths: &[usize]) -> Result<Vec<T<Self>>>;
 

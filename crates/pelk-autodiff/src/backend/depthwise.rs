@@ -15,7 +15,8 @@ pub trait DepthwiseOps: Storage {
         bias: Option<&T<Self>>,
     ) -> Result<T<Self>>;
 
-    /// Gradients of x and theta; that of the bias is [`ReduceOps::sum_leading`] of `gy`.
+    /// Gradients of x and theta; the gradient of the bias is
+    /// [`ReduceOps::sum_leading`](super::ReduceOps::sum_leading) of `gy`.
     fn depthwise_conv_backward(
         &self,
         op: &DepthwiseConv,

@@ -33,12 +33,11 @@ pub use residual::ResidualOps;
 pub use storage::Storage;
 pub use storage::{Gradients, T};
 
-/// A device's tensors and the operators on them: whatever implements all of these traits.
+/// A device's tensors and the operators on them: any type that implements all of these traits.
 ///
-/// Activations are `[N, H, W, C]` or `[.., C]`, row-major; weights have PyTorch's shapes. Operators check nothing
-/// that [`Operator::output_shapes`](crate::Operator::output_shapes) has checked already, but never read out of
-/// bounds. For what each operator computes, see the operator of the same name in
-/// [`operators`](crate::operators). `needs` says which gradients are wanted, in the order of the inputs.
+/// Activations are `[N, H, W, C]` or `[.., C]`, row-major; weights have PyTorch's shapes. Backends need not repeat the
+/// checks of [`Operator::output_shapes`](crate::Operator::output_shapes), but never read out of bounds. What each
+/// operator computes is documented on the operator of the same name in [`operators`](crate::operators). `needs` lists which gradients to compute, in the order of the inputs.
 pub trait Backend:
     Storage
     + LinearOps

@@ -6,7 +6,7 @@ use pelk_ops::{Normalized, PixelMlp, PixelMlpParameters};
 
 /// The pixel MLP as one operator.
 pub trait PixelMlpOps: LinearOps + NormalizationOps + ActivationOps + ResidualOps {
-    /// See [`PixelMlp`]. By default a composition of the operators above; a backend that can do better overrides it
+    /// See [`PixelMlp`]. By default a composition of other operators; a backend with a faster way overrides it
     /// together with its gradient. Returns the output and the tensors to keep for the gradient besides the inputs.
     fn pixel_mlp(
         &self,
@@ -18,8 +18,8 @@ pub trait PixelMlpOps: LinearOps + NormalizationOps + ActivationOps + ResidualOp
         compose(self, op, x, shortcut, parameters)
     }
 
-    /// Gradients of x, the parameters in the order of the inputs, and gamma; that of the shortcut is `gy`. `kept` is what
-    /// the forward kept, if anything.
+    /// Gradients of x, the parameters in the order of the inputs, and gamma; the gradient of the shortcut is `gy`.
+    /// `kept` holds the tensors that the forward kept, if any.
     fn pixel_mlp_backward(
         &self,
         op: &PixelMlp,
@@ -29,12 +29,12 @@ pub trait PixelMlpOps: LinearOps + NormalizationOps + ActivationOps + ResidualOp
         gy: &T<Self>,
         needs: [bool; 8],
     ) -> Result<Gradients<T<Self>, 8>> {
-        let _ = kept; // by this backend's own forward, which keeps nothing
+        let _ = kept; // the forward above keeps nothing
         compose_backward(self, op, x, parameters, gy, needs)
     }
 }
 
-/// What leads from x to the sum of the second layer.
+/// The values between x and the output of the second layer.
 struct Hidden<T> {
     normalized: Normalized<T>,
     expanded: T,
@@ -126,6 +126,6 @@ pub fn compose_backward<B: LinearOps + NormalizationOps + ActivationOps + Residu
 fn expect<T>(gradient: Option<T>) -> Result<T> {
     gradient.ok_or_else(|| Error::Shape {
         operator: "pixel_mlp",
-        reason: "the backend gave no gradient where one was asked for".to_owned(),
+        reason: "the backend returned no gradient where one was needed".to_owned(),
     })
 }

@@ -15,7 +15,8 @@ pub trait PositionOps: Storage {
         bias: Option<&T<Self>>,
     ) -> Result<T<Self>>;
 
-    /// Gradients of theta and the embedding; that of the bias is [`ReduceOps::sum_leading`] of `gy`.
+    /// Gradients of theta and the embedding; the gradient of the bias is
+    /// [`ReduceOps::sum_leading`](super::ReduceOps::sum_leading) of `gy`.
     fn position_bias_backward(
         &self,
         op: &PositionBias,

@@ -11,11 +11,11 @@ pub trait Storage: Clone + Debug + Send + Sync + 'static {
     /// The device and its instruction set, for logs and run folders.
     fn name(&self) -> String;
 
-    /// The backend that stores activations and their gradients as 16-bit floats, in half the memory. Arithmetic, parameters, their
-    /// gradients and statistics stay as they are.
+    /// The same backend, storing activations and their gradients as 16-bit floats, in half the memory. Arithmetic,
+    /// parameters, their gradients and statistics stay float32.
     ///
     /// # Errors
-    /// When the device cannot.
+    /// When the device has no 16-bit floats.
     fn storing_float16(self) -> Result<Self>;
 
     /// The shape of a tensor.
@@ -34,5 +34,5 @@ pub trait Storage: Clone + Debug + Send + Sync + 'static {
 /// The tensors of a backend.
 pub type T<B> = <B as Storage>::Tensor;
 
-/// Gradients of `N` inputs; `None` where none was wanted.
+/// Gradients of `N` inputs; `None` where it was not needed.
 pub type Gradients<T, const N: usize> = [Option<T>; N];

@@ -31,8 +31,8 @@ impl Conv2dOps for CpuBackend {
         needs: [bool; 3],
     ) -> Result<Gradients<CpuTensor, 3>> {
         let shape = kernels::conv2d(op, &x.shape, &weight.shape)?;
-        let (mut gx, mut gw) = (self.room(needs[0], x), self.room(needs[1], weight));
-        let mut gb = self.vector_room(needs[2], shape.out_channels);
+        let (mut gx, mut gw) = (self.slot(needs[0], x), self.slot(needs[1], weight));
+        let mut gb = self.vector_slot(needs[2], shape.out_channels);
         let (x, w, gy) = (&x.values, &weight.values, &gy.values);
         conv2d::backward(self.level, &shape, x, w, gy, gx.slice(), gw.slice(), gb.slice())?;
         Ok([gx.done(), gw.done(), gb.done()])

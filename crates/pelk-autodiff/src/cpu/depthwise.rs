@@ -31,7 +31,7 @@ impl DepthwiseOps for CpuBackend {
         needs: [bool; 2],
     ) -> Result<Gradients<CpuTensor, 2>> {
         let shape = kernels::image(op.name(), &x.shape)?;
-        let (mut gx, mut gtheta) = (self.room(needs[0], x), self.room(needs[1], theta));
+        let (mut gx, mut gtheta) = (self.slot(needs[0], x), self.slot(needs[1], theta));
         let (x, theta, gy) = (&x.values, &theta.values, &gy.values);
         depthwise::backward(self.level, op, shape, x, theta, gy, [gx.slice(), gtheta.slice()])?;
         Ok([gx.done(), gtheta.done()])

@@ -22,8 +22,8 @@ impl LinearOps for CpuBackend {
         needs: [bool; 3],
     ) -> Result<Gradients<CpuTensor, 3>> {
         let (outputs, inputs) = (weight.shape.rows(), weight.shape.channels());
-        let (mut gx, mut gw) = (self.room(needs[0], x), self.room(needs[1], weight));
-        let mut gb = self.vector_room(needs[2], outputs);
+        let (mut gx, mut gw) = (self.slot(needs[0], x), self.slot(needs[1], weight));
+        let mut gb = self.vector_slot(needs[2], outputs);
         linear::backward(
             self.level,
             x.shape.rows(),

@@ -38,7 +38,7 @@ pub struct CpuTensor {
 }
 
 impl CpuBackend {
-    /// A backend with the instructions that `PELK_SIMD` names, or the best ones of this processor.
+    /// A backend with the instructions that `PELK_SIMD` names, or the best of this processor.
     ///
     /// # Errors
     /// When `PELK_SIMD` names a level that does not exist or that the processor lacks.
@@ -75,24 +75,24 @@ impl CpuBackend {
         CpuTensor::new(&shape, self.pool.take_copy(values))
     }
 
-    /// Room for the gradient of a bias, where it is wanted.
-    fn vector_room(&self, wanted: bool, len: usize) -> Room {
-        Room { shape: Shape::from([len]), values: wanted.then(|| self.pool.take(len)) }
+    /// A place for the gradient of a vector, if it is needed.
+    fn vector_slot(&self, wanted: bool, len: usize) -> GradientSlot {
+        GradientSlot { shape: Shape::from([len]), values: wanted.then(|| self.pool.take(len)) }
     }
 
-    /// Room for a gradient, where it is wanted.
-    fn room(&self, wanted: bool, like: &CpuTensor) -> Room {
-        Room { shape: like.shape.clone(), values: wanted.then(|| self.pool.take(like.values.len())) }
+    /// A place for a gradient, if it is needed.
+    fn slot(&self, wanted: bool, like: &CpuTensor) -> GradientSlot {
+        GradientSlot { shape: like.shape.clone(), values: wanted.then(|| self.pool.take(like.values.len())) }
     }
 }
 
-/// A gradient to be written, or nothing.
-struct Room {
+/// The buffer of a gradient, if it is needed.
+struct GradientSlot {
     shape: Shape,
     values: Option<Buffer>,
 }
 
-impl Room {
+impl GradientSlot {
     fn slice(&mut self) -> Option<&mut [f32]> {
         self.values.as_deref_mut()
     }

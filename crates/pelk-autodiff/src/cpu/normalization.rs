@@ -37,8 +37,8 @@ impl NormalizationOps for CpuBackend {
         needs: [bool; 3],
     ) -> Result<Gradients<CpuTensor, 3>> {
         let (rows, c) = (x.shape.rows(), x.shape.channels());
-        let mut gx = self.room(needs[0], x);
-        let (mut gw, mut gb) = (self.room(needs[1], weight), self.room(needs[2], weight));
+        let mut gx = self.slot(needs[0], x);
+        let (mut gw, mut gb) = (self.slot(needs[1], weight), self.slot(needs[2], weight));
         let (x, w, mean, inv_std) = (&x.values, &weight.values, &mean.values, &inv_std.values);
         let gy = &gy.values;
         layer_norm::backward(
@@ -103,8 +103,8 @@ impl NormalizationOps for CpuBackend {
         needs: [bool; 3],
     ) -> Result<Gradients<CpuTensor, 3>> {
         let (rows, c) = (x.shape.rows(), x.shape.channels());
-        let mut gx = self.room(needs[0], x);
-        let (mut gw, mut gb) = (self.room(needs[1], weight), self.room(needs[2], weight));
+        let mut gx = self.slot(needs[0], x);
+        let (mut gw, mut gb) = (self.slot(needs[1], weight), self.slot(needs[2], weight));
         let (x, w, mean, inv_std) = (&x.values, &weight.values, &mean.values, &inv_std.values);
         let gy = &gy.values;
         batch_norm::backward_train(
@@ -150,8 +150,8 @@ impl NormalizationOps for CpuBackend {
         needs: [bool; 3],
     ) -> Result<Gradients<CpuTensor, 3>> {
         let (rows, c) = (x.shape.rows(), x.shape.channels());
-        let mut gx = self.room(needs[0], x);
-        let (mut gw, mut gb) = (self.room(needs[1], weight), self.room(needs[2], weight));
+        let mut gx = self.slot(needs[0], x);
+        let (mut gw, mut gb) = (self.slot(needs[1], weight), self.slot(needs[2], weight));
         batch_norm::backward_eval(
             self.level,
             rows,

@@ -1,6 +1,6 @@
 //! The pixel MLP as one operator.
 
-use super::{CpuBackend, CpuTensor, Room};
+use super::{CpuBackend, CpuTensor, GradientSlot};
 use crate::backend::{Gradients, PixelMlpOps};
 use crate::{Result, Shape, kernels};
 use pelk_cpu::pixel_mlp;
@@ -43,10 +43,10 @@ impl PixelMlpOps for CpuBackend {
         // One walk gives all of them, so it is all or none.
         let any = needs[1..].contains(&true);
         let mut gx = self.pool.take(x.values.len());
-        let [mut a, mut b] = norm.map(|tensor| self.room(any, tensor));
-        let [mut c, mut d] = expand.map(|tensor| self.room(any, tensor));
-        let [mut e, mut f] = project.map(|tensor| self.room(any, tensor));
-        let mut g = self.room(any && gamma.is_some(), gamma.unwrap_or(norm[0]));
+        let [mut a, mut b] = norm.map(|tensor| self.slot(any, tensor));
+        let [mut c, mut d] = expand.map(|tensor| self.slot(any, tensor));
+        let [mut e, mut f] = project.map(|tensor| self.slot(any, tensor));
+        let mut g = self.slot(any && gamma.is_some(), gamma.unwrap_or(norm[0]));
         let shape = kernels::pixel_mlp(op, &x.shape, &parameters.expand[1].shape);
         let parameters = parameters.map(|tensor: &CpuTensor| &tensor.values[..]);
         {
@@ -77,7 +77,7 @@ impl PixelMlpOps for CpuBackend {
             )?;
         }
         let gx = Some(CpuTensor::new(&x.shape, gx));
-        let [a, b, c, d, e, f, g] = [a, b, c, d, e, f, g].map(Room::done);
+        let [a, b, c, d, e, f, g] = [a, b, c, d, e, f, g].map(GradientSlot::done);
         let mut wanted = needs.into_iter();
         Ok([gx, a, b, c, d, e, f, g].map(|gradient| gradient.filter(|_| wanted.next() == Some(true))))
     }

@@ -1,13 +1,13 @@
-//! Recycling of buffers.
+//! Reuse of buffers.
 //!
-//! A network asks for the same sizes again and again. Handing freed buffers out again saves the page faults of
-//! fresh ones, which would cost more than many of the operators.
+//! A network needs buffers of the same sizes in every pass. Reusing freed buffers avoids the page faults of fresh ones,
+//! which would take longer than many of the operators.
 
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Buffers below this many values (4 KiB) come from the allocator, which keeps that much at hand.
+/// Smaller buffers, below 4 KiB, come from the allocator, which keeps its own free lists for such sizes.
 const SMALLEST_POOLED: usize = 1 << 10;
 
 #[derive(Debug, Default)]
@@ -18,11 +18,11 @@ struct State {
     peak_values: usize,
 }
 
-/// Freed buffers by length. What lies idle never exceeds what was once in use at the same time.
+/// Freed buffers by length. Idle memory never exceeds the peak of memory in use.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pool(Arc<Mutex<State>>);
 
-/// A buffer that goes back to its pool.
+/// A buffer that returns to its pool when dropped.
 #[derive(Debug)]
 pub(super) struct Buffer {
     values: Vec<f32>,
@@ -30,7 +30,7 @@ pub(super) struct Buffer {
 }
 
 impl Pool {
-    /// A buffer of `len` values that may hold anything: an operator must write all of it.
+    /// A buffer of `len` arbitrary values: an operator must overwrite all of them.
     pub fn take(&self, len: usize) -> Buffer {
         let values = if len < SMALLEST_POOLED { None } else { self.reuse(len) };
         Buffer { values: values.unwrap_or_else(|| vec![0.0; len]), pool: self.clone() }

@@ -25,7 +25,7 @@ impl ResidualOps for CpuBackend {
         needs: [bool; 2],
     ) -> Result<Gradients<CpuTensor, 2>> {
         let (rows, c) = (x.shape.rows(), x.shape.channels());
-        let (mut gx, mut ggamma) = (self.room(needs[0], x), self.room(needs[1], gamma));
+        let (mut gx, mut ggamma) = (self.slot(needs[0], x), self.slot(needs[1], gamma));
         let (x, gamma, gy) = (&x.values, &gamma.values, &gy.values);
         elementwise::scale_channels_backward(self.level, rows, c, x, gamma, gy, gx.slice(), ggamma.slice())?;
         Ok([gx.done(), ggamma.done()])

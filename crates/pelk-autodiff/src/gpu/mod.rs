@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 /// Runs operators on a GPU; a clone is another handle of the same device.
 ///
-/// Work is recorded and handed over in large pieces; only [`Storage::download`](crate::Storage::download) and
+/// Work is recorded and submitted in large batches; only [`Storage::download`](crate::Storage::download) and
 /// [`ReduceOps::sum_of_squares`](crate::backend::ReduceOps::sum_of_squares) wait for it.
 #[derive(Clone)]
 pub struct GpuBackend {
@@ -39,7 +39,7 @@ pub struct GpuTensor {
 }
 
 impl GpuBackend {
-    /// A backend on an open device, which stores activations as this handle does.
+    /// A backend on an open device. Activations are stored as the handle says: float32 or float16.
     pub fn new(gpu: Gpu) -> GpuBackend {
         GpuBackend { gpu }
     }
@@ -64,7 +64,7 @@ impl GpuTensor {
     }
 }
 
-/// Checks what no operator has checked.
+/// Checks tensors that no operator has checked.
 fn expect_shape(operator: &'static str, actual: &GpuTensor, expected: &Shape) -> Result<()> {
     if actual.shape == *expected {
         return Ok(());

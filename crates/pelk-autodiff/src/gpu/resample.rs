@@ -8,7 +8,7 @@ use crate::kernels;
 use pelk_ops::ImageShape;
 use pelk_ops::resample::subsampled;
 
-/// The image that `tensor` is, and `input` by `input` pixels of it.
+/// The shape of the input, whose height and width are `input`, and the height and width of `gy`.
 fn resampled(operator: &'static str, gy: &GpuTensor, input: [usize; 2]) -> Result<(ImageShape, [usize; 2])> {
     let output = kernels::image(operator, &gy.shape)?;
     Ok((ImageShape { h: input[0], w: input[1], ..output }, [output.h, output.w]))

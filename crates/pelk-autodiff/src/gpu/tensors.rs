@@ -6,7 +6,7 @@ use crate::backend::Gradients;
 use pelk_ops::ImageShape;
 use pelk_wgpu::Buffer;
 
-/// Gradients with the shapes of what they belong to.
+/// Gradients with the shapes of the tensors that they belong to.
 pub(super) fn gradients<const N: usize>(
     buffers: [Option<Buffer>; N],
     shapes: [&Shape; N],

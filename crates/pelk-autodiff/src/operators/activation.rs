@@ -41,5 +41,5 @@ macro_rules! activation {
 }
 
 activation!(Gelu, "gelu", gelu, gelu_backward, |x, y| x);
-// An output is positive where its input is, and the next operator keeps it anyway: the input need not stay.
+// An output is positive where its input is, and the next operator keeps the output anyway, so the input is not kept.
 activation!(Relu, "relu", relu, relu_backward, |x, y| y);

@@ -6,7 +6,7 @@ use crate::{Backend, Result, Shape};
 /// Cuts the last axis in two. Input: `[.., C]`. Outputs: `[.., first]` and `[.., C - first]`.
 #[derive(Debug, Clone, Copy)]
 pub struct SplitChannels {
-    /// Channels of the first part; at least one, and at least one is left.
+    /// Channels of the first part; each part has at least one.
     pub first: usize,
 }
 
@@ -76,14 +76,14 @@ impl Operator for ConcatChannels {
     }
 }
 
-/// The shape of parts side by side.
+/// The shape of parts joined along the last axis.
 pub(crate) fn joined(parts: &[&Shape]) -> Result<Shape> {
     const NAME: &str = "concat_channels";
     let Some((first, others)) = parts.split_first() else {
         return Err(misfit(NAME, "there is nothing to join"));
     };
     if first.is_empty() {
-        return Err(misfit(NAME, "numbers without axes have no channels to join"));
+        return Err(misfit(NAME, "tensors without axes have no channels to join"));
     }
     let mut channels = first.channels();
     for part in others {
@@ -93,7 +93,7 @@ pub(crate) fn joined(parts: &[&Shape]) -> Result<Shape> {
     Ok(first.with_channels(channels))
 }
 
-/// Checks that parts of these widths are all channels of `x`.
+/// Checks that parts of these widths add up to the channels of `x`.
 pub(crate) fn expect_widths(x: &Shape, widths: &[usize]) -> Result<()> {
     match !x.is_empty() && !widths.contains(&0) && widths.iter().sum::<usize>() == x.channels() {
         true => Ok(()),

@@ -1,7 +1,7 @@
-//! The operators: for each its shape rule, its cost, its forward and its gradient, side by side.
+//! The operators: shape rule, cost, forward and gradient of each, side by side.
 //!
-//! To add one: its methods on [`Backend`], their implementation in each backend, a file here with an
-//! [`Operator`], its name in the list below, cases in `tests/operators/cases.rs`, and a golden case.
+//! To add one: its methods on a trait of [`backend`](crate::backend), their implementation in each backend, a file here
+//! with an [`Operator`], its name in the list below, cases in `tests/operators/cases.rs`, and a golden case.
 
 mod activation;
 mod channels;
@@ -29,10 +29,10 @@ pub use residual::{Add, ScaleChannels, ScaleSamples};
 
 use crate::{Backend, Error, Result, Shape};
 
-/// Multiply-adds of one operator call.
+/// Multiply-adds of one call of an operator.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// As papers count them: every tap of a dense kernel, padding included.
+    /// As papers count them: every tap of a dense kernel, including those on the padding.
     pub dense: u64,
     /// As computed here: one multiply-add a region of the sharing grid.
     pub executed: u64,
@@ -45,7 +45,7 @@ impl Cost {
     }
 }
 
-/// Outputs of an operator, and what its gradient will need.
+/// The outputs of an operator, and the tensors that its gradient needs.
 pub struct Forward<T> {
     /// The outputs, in the operator's documented order.
     pub outputs: Vec<T>,
@@ -60,17 +60,17 @@ impl<T> Forward<T> {
     }
 }
 
-/// What [`Operator::backward`] may use.
+/// The inputs of [`Operator::backward`].
 pub struct Context<'a, T> {
-    /// What the forward kept.
+    /// The tensors that the forward kept.
     pub saved: &'a [T],
     /// The shapes of the forward's inputs.
     pub shapes: &'a [Shape],
-    /// For each input, whether its gradient is wanted.
+    /// For each input, whether its gradient is needed.
     pub needs: &'a [bool],
 }
 
-/// The gradients of an operator's inputs, in their order; `None` where none is wanted or none exists.
+/// The gradients of an operator's inputs, in their order; `None` where it is not needed or does not exist.
 pub type InputGradients<T> = Vec<Option<T>>;
 
 /// An operator, with its gradient.
@@ -84,23 +84,23 @@ pub trait Operator {
     /// When the operator cannot take inputs of these shapes.
     fn output_shapes(&self, inputs: &[&Shape]) -> Result<Vec<Shape>>;
 
-    /// The multiply-adds of one call; element-wise work counts nothing, as in papers.
+    /// The multiply-adds of one call; element-wise work is not counted, as in papers.
     fn cost(&self, inputs: &[&Shape]) -> Cost {
         let _ = inputs;
         Cost::default()
     }
 
-    /// The outputs, and what the gradient needs.
+    /// Computes the outputs, and keeps what the gradient needs.
     ///
     /// # Errors
-    /// When the backend refuses.
+    /// When the backend returns an error.
     fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>>;
 
     /// The gradients of the inputs, given those of the outputs. Only the first output of an operator is ever
-    /// differentiated, but for [`SplitChannels`], whose gradients may lack one half.
+    /// differentiated, except for [`SplitChannels`], where the gradient of one part may be missing.
     ///
     /// # Errors
-    /// When the backend refuses.
+    /// When the backend returns an error.
     fn backward<B: Backend>(
         &self,
         backend: &B,
@@ -162,7 +162,7 @@ fn misfit(operator: &'static str, reason: impl Into<String>) -> Error {
     Error::Shape { operator, reason: reason.into() }
 }
 
-/// Checks what holds for every tensor: no axis is empty, and it would fit into a memory, even as float64.
+/// Checks any tensor: no axis is empty, and it would fit in memory, even as float64.
 fn expect_values(operator: &'static str, what: &str, shape: &Shape) -> Result<()> {
     const MOST: usize = isize::MAX as usize / size_of::<f64>();
     match shape.elements() {
@@ -174,12 +174,12 @@ fn expect_values(operator: &'static str, what: &str, shape: &Shape) -> Result<()
     }
 }
 
-/// Exactly `N` inputs, or an error that says how many there were.
+/// Exactly `N` inputs, or an error with the number that was given.
 fn exactly<'a, T, const N: usize>(operator: &'static str, inputs: &[&'a T]) -> Result<[&'a T; N]> {
     inputs.try_into().map_err(|_| misfit(operator, format!("takes {N} inputs, was given {}", inputs.len())))
 }
 
-/// `N` inputs and one optional more, such as a bias.
+/// `N` inputs and an optional last one, such as a bias.
 fn with_optional<'a, T, const N: usize>(
     operator: &'static str,
     inputs: &[&'a T],
@@ -198,7 +198,7 @@ fn image_axes(operator: &'static str, shape: &Shape) -> Result<[usize; 4]> {
         .map_err(|_| misfit(operator, format!("wants an image [N, H, W, C], was given {shape}")))
 }
 
-/// Checks a vector with a value a channel.
+/// Checks the shape of an input.
 fn expect_shape(operator: &'static str, what: &str, shape: &Shape, expected: &[usize]) -> Result<()> {
     if shape[..] == *expected {
         return Ok(());
@@ -211,7 +211,7 @@ fn output_gradient<'a, T>(operator: &'static str, gradients: &'a [Option<T>]) ->
     gradients.first().and_then(Option::as_ref).ok_or_else(|| misfit(operator, "its output has no gradient"))
 }
 
-/// Which of the first `N` inputs want a gradient; inputs that were not given want none.
+/// Which of the first `N` inputs need a gradient; an input that was not given does not.
 fn needs<T, const N: usize>(context: &Context<'_, T>) -> [bool; N] {
     std::array::from_fn(|i| context.needs.get(i).copied().unwrap_or(false))
 }

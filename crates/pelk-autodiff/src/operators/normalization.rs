@@ -14,7 +14,8 @@ pub struct LayerNorm {
 }
 
 /// Normalizes each channel over all rows. Inputs: x `[.., C]`, weight, bias, running mean, running variance, each
-/// `[C]`. Outputs: y `[.., C]`; in training also the new running mean and variance (PyTorch's rule: unbiased variance).
+/// `[C]`. Outputs: y `[.., C]`; in training also the updated running mean and variance (PyTorch's rule: unbiased
+/// variance).
 #[derive(Debug, Clone, Copy)]
 pub struct BatchNorm {
     /// Added to the variance.

@@ -80,7 +80,7 @@ impl Operator for PixelMlp {
         gradients: &[Option<B::Tensor>],
     ) -> Result<InputGradients<B::Tensor>> {
         let gy = output_gradient(self.name(), gradients)?;
-        // Without the shortcut, which no gradient needs.
+        // The shortcut was not saved, since no gradient needs it.
         let Some((inputs, kept)) = context.saved.split_at_checked(context.shapes.len() - 1) else {
             return Err(misfit(self.name(), "its inputs were not saved"));
         };

@@ -1,4 +1,4 @@
-//! What joins a residual branch to its trunk: sum, layer scale, drop path.
+//! Joining a residual branch to its trunk: sum, layer scale, drop path.
 
 use super::{
     Context, Forward, InputGradients, Operator, exactly, expect_shape, misfit, needs, output_gradient,
@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy)]
 pub struct Add;
 
-/// Multiplies each channel by a trained factor (layer scale). Inputs: x `[.., C]`, gamma `[C]`. Output: `[.., C]`.
+/// Multiplies each channel by a learned factor (layer scale). Inputs: x `[.., C]`, gamma `[C]`. Output: `[.., C]`.
 #[derive(Debug, Clone, Copy)]
 pub struct ScaleChannels;
 

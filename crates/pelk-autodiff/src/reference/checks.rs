@@ -1,9 +1,9 @@
-//! Checks of shapes with the operators' own rules: the loops panic where lengths do not fit.
+//! Checks of shapes by the operators' own rules: the loops would panic on lengths that do not fit.
 
 use super::ReferenceTensor as Tensor;
 use crate::{Error, Op, Operator, Result, Shape};
 
-/// The shape of the operator's first output, or the error of inputs that it cannot take.
+/// The shape of the operator's first output, or an error if the inputs do not fit.
 pub(super) fn output<'t>(op: impl Into<Op>, inputs: impl IntoIterator<Item = &'t Tensor>) -> Result<Shape> {
     let shapes: Vec<&Shape> = inputs.into_iter().map(|input| &input.shape).collect();
     Ok(op.into().output_shapes(&shapes)?.swap_remove(0))

@@ -1,4 +1,4 @@
-//! The reference backend: plain float64 loops, to hold other backends against.
+//! The reference backend: plain float64 loops, to test other backends against.
 
 mod activation;
 mod arithmetic;
@@ -24,10 +24,9 @@ use std::sync::Arc;
 
 /// Computes every operator with the plain float64 loops of [`pelk_cpu::reference`]: the oracle of whole networks.
 ///
-/// It is slow on purpose: one thread, no blocking, no sharing of work, so that there is little that could be wrong.
-/// A network that runs on it gives the values that other backends should give up to their rounding, and differences
-/// of its values give gradients to some nine digits. It has nothing in common with another backend but the
-/// [operators](crate::operators).
+/// It is slow on purpose: one thread, no blocking, no shared work, so that little can be wrong. Other backends should
+/// give the same values up to their rounding, and differences of its values give gradients to about nine digits. It
+/// shares only the [operators](crate::operators) with the other backends.
 ///
 /// ```
 /// use pelk_autodiff::backend::ActivationOps;
@@ -52,10 +51,10 @@ pub struct ReferenceTensor {
 type Tensor = ReferenceTensor;
 
 impl ReferenceTensor {
-    /// A tensor with these values, which [`Storage::upload`](crate::Storage::upload) takes in float32 only.
+    /// A tensor with these float64 values; [`Storage::upload`](crate::Storage::upload) takes float32 only.
     ///
     /// # Errors
-    /// When their number is not that of the shape.
+    /// When the number of values does not match the shape.
     pub fn from_f64(shape: &Shape, values: &[f64]) -> Result<ReferenceTensor> {
         if shape.elements() != values.len() {
             return Err(Error::Length { shape: shape.clone(), actual: values.len() });
@@ -63,7 +62,7 @@ impl ReferenceTensor {
         Ok(ReferenceTensor::new(shape, values.to_vec()))
     }
 
-    /// The values, which [`Storage::download`](crate::Storage::download) rounds to float32.
+    /// The float64 values; [`Storage::download`](crate::Storage::download) rounds them to float32.
     pub fn to_f64(&self) -> Vec<f64> {
         self.values.to_vec()
     }
@@ -72,7 +71,7 @@ impl ReferenceTensor {
         ReferenceTensor { shape: shape.clone(), values: Arc::new(values) }
     }
 
-    /// Other values in the same shape.
+    /// Other values with the same shape.
     fn with(&self, values: Vec<f64>) -> ReferenceTensor {
         ReferenceTensor::new(&self.shape, values)
     }

@@ -5,13 +5,13 @@ use crate::Shape;
 use crate::backend::Gradients;
 use pelk_cpu::reference::linear;
 
-/// The gradients that are wanted.
+/// The gradients that are needed.
 pub(super) fn wanted<const N: usize>(needs: [bool; N], gradients: [Tensor; N]) -> Gradients<Tensor, N> {
     let mut needs = needs.into_iter();
     gradients.map(|gradient| needs.next()?.then_some(gradient))
 }
 
-/// The gradients of a layer with a weight and a bias, which has a value a row of the weight.
+/// The gradients of a layer with a weight and a bias, one value a row of the weight.
 pub(super) fn layer(
     g: linear::Gradients,
     x: &Tensor,
