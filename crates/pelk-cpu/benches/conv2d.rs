@@ -4,6 +4,7 @@ mod common;
 
 use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_cpu::Affine;
 use pelk_cpu::conv2d::{Conv2dShape, backward, forward};
 use pelk_cpu::shape::ImageShape;
 use pelk_simd::Level;
@@ -27,8 +28,8 @@ fn conv2d(c: &mut Criterion) {
             forward(level, &shape, &x, &weight, Some(&bias), &mut y).unwrap();
         });
         bench(&mut group, format!("{name}, backward"), gy.len(), || {
-            let (gx, gweight) = (Some(&mut gx[..]), Some(&mut gweight[..]));
-            backward(level, &shape, &x, &weight, &gy, gx, gweight, Some(&mut gbias)).unwrap();
+            let gradients = Affine { weight: Some(&mut gweight[..]), bias: Some(&mut gbias[..]) };
+            backward(level, &shape, &x, &weight, &gy, Some(&mut gx), gradients).unwrap();
         });
     }
 }

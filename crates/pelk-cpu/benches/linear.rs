@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{STAGES, bench, settings, values};
+use common::{STAGES, bench, matrix, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
-use pelk_cpu::linear;
-use pelk_cpu::pixel_mlp::{self, Gradients};
+use pelk_cpu::pixel_mlp::{self, Gradients, Saved};
+use pelk_cpu::{Affine, RowsMut, linear};
 use pelk_ops::{PixelMlpParameters, PixelMlpShape};
 use pelk_simd::Level;
 
@@ -22,12 +22,14 @@ fn widening_and_narrowing(c: &mut Criterion) {
             let work = rows * inputs * outputs;
             let name = format!("{rows} x {inputs} to {outputs}");
             bench(&mut group, format!("{name}, forward"), work, || {
-                linear::forward(level, rows, inputs, outputs, &x, &weight, Some(&bias), &mut y).unwrap();
+                let y = RowsMut::new(&mut y, outputs).unwrap();
+                linear::forward(level, matrix(&x, inputs), matrix(&weight, inputs), Some(&bias), y).unwrap();
             });
             bench(&mut group, format!("{name}, backward that computes the middle again"), 2 * work, || {
-                let (gx, gweight) = (Some(&mut gx[..]), Some(&mut gweight[..]));
-                let gbias = Some(&mut gbias[..]);
-                linear::backward(level, rows, inputs, outputs, &x, &weight, &gy, gx, gweight, gbias).unwrap();
+                let (x, weight, gy) = (matrix(&x, inputs), matrix(&weight, inputs), matrix(&gy, outputs));
+                let gx = Some(RowsMut::new(&mut gx, inputs).unwrap());
+                let gradients = Affine { weight: Some(&mut gweight[..]), bias: Some(&mut gbias[..]) };
+                linear::backward(level, x, weight, gy, gx, gradients).unwrap();
             });
         }
     }
@@ -64,7 +66,8 @@ fn pixel_mlp(c: &mut Criterion) {
                 project: [project, bias],
                 gamma: Some(gamma),
             };
-            pixel_mlp::backward(level, &mlp, &x, &parameters, None, &x, &mut gx, Some(gradients)).unwrap();
+            let saved = Saved { x: &x, hidden: None };
+            pixel_mlp::backward(level, &mlp, saved, &parameters, &x, &mut gx, Some(gradients)).unwrap();
         });
     }
 }

@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{bench, settings, values};
+use common::{bench, matrix, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_cpu::RowsMut;
 use pelk_cpu::loss::{CrossEntropy, cross_entropy, cross_entropy_backward};
 use pelk_simd::Level;
 
@@ -17,11 +18,11 @@ fn loss(c: &mut Criterion) {
         let (mut saved, mut glogits) = (vec![0.0; rows], vec![0.0; logits.len()]);
         let name = format!("{rows} x {classes}");
         bench(&mut group, format!("{name}, forward"), logits.len(), || {
-            cross_entropy(level, classes, &logits, &op, &mut saved).unwrap();
+            cross_entropy(level, matrix(&logits, classes), &op, &mut saved).unwrap();
         });
         bench(&mut group, format!("{name}, backward"), logits.len(), || {
-            let (saved, glogits) = (&saved, &mut glogits);
-            cross_entropy_backward(level, classes, &logits, &op, saved, 1.0, glogits).unwrap();
+            let (x, glogits) = (matrix(&logits, classes), RowsMut::new(&mut glogits, classes).unwrap());
+            cross_entropy_backward(level, x, &op, &saved, 1.0, glogits).unwrap();
         });
     }
 }

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{STAGES, bench, settings, values};
+use common::{STAGES, bench, matrix, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
-use pelk_cpu::{batch_norm, layer_norm};
+use pelk_cpu::{Affine, Moments, RowsMut, Running, batch_norm, layer_norm};
 use pelk_simd::Level;
 
 fn layer_norm(c: &mut Criterion) {
@@ -16,14 +16,16 @@ fn layer_norm(c: &mut Criterion) {
         let (mut gx, mut gw, mut gb) = (vec![0.0; x.len()], vec![0.0; channels], vec![0.0; channels]);
         let name = format!("{rows} x {channels}");
         bench(&mut group, format!("{name}, forward"), x.len(), || {
-            let (mean, inv_std) = (&mut mean, &mut inv_std);
-            layer_norm::forward(level, rows, channels, &x, &weight, &bias, 1e-6, &mut y, mean, inv_std)
-                .unwrap();
+            let affine = Affine { weight: &weight[..], bias: &bias[..] };
+            let moments = Moments { mean: &mut mean[..], inv_std: &mut inv_std[..] };
+            let y = RowsMut::new(&mut y, channels).unwrap();
+            layer_norm::forward(level, matrix(&x, channels), affine, 1e-6, y, moments).unwrap();
         });
         bench(&mut group, format!("{name}, backward"), x.len(), || {
-            let (gx, gw, gb) = (Some(&mut gx[..]), Some(&mut gw[..]), Some(&mut gb[..]));
-            layer_norm::backward(level, rows, channels, &x, &weight, &mean, &inv_std, &x, gx, gw, gb)
-                .unwrap();
+            let moments = Moments { mean: &mean[..], inv_std: &inv_std[..] };
+            let gradients = Affine { weight: Some(&mut gw[..]), bias: Some(&mut gb[..]) };
+            let (x, gx) = (matrix(&x, channels), Some(RowsMut::new(&mut gx, channels).unwrap()));
+            layer_norm::backward(level, x, &weight, moments, x, gx, gradients).unwrap();
         });
     }
 }
@@ -40,23 +42,23 @@ fn batch_norm(c: &mut Criterion) {
         let (mut gx, mut gw, mut gb) = (vec![0.0; x.len()], vector(), vector());
         let name = format!("{rows} x {channels}");
         bench(&mut group, format!("{name}, forward in training"), x.len(), || {
-            let running = (&mut running_mean, &mut running_var);
-            let saved = (&mut mean, &mut inv_std);
-            batch_norm::forward_train(
-                level, rows, channels, &x, &weight, &bias, 1e-5, 0.1, running.0, running.1, &mut y, saved.0,
-                saved.1,
-            )
-            .unwrap();
+            let affine = Affine { weight: &weight[..], bias: &bias[..] };
+            let running = Running { mean: &mut running_mean[..], variance: &mut running_var[..], eps: 1e-5 };
+            let moments = Moments { mean: &mut mean[..], inv_std: &mut inv_std[..] };
+            let (x, y) = (matrix(&x, channels), RowsMut::new(&mut y, channels).unwrap());
+            batch_norm::forward_train(level, x, affine, running, 0.1, y, moments).unwrap();
         });
         bench(&mut group, format!("{name}, backward in training"), x.len(), || {
-            let (gx, gw, gb) = (Some(&mut gx[..]), Some(&mut gw[..]), Some(&mut gb[..]));
-            batch_norm::backward_train(level, rows, channels, &x, &weight, &mean, &inv_std, &x, gx, gw, gb)
-                .unwrap();
+            let moments = Moments { mean: &mean[..], inv_std: &inv_std[..] };
+            let gradients = Affine { weight: Some(&mut gw[..]), bias: Some(&mut gb[..]) };
+            let (x, gx) = (matrix(&x, channels), Some(RowsMut::new(&mut gx, channels).unwrap()));
+            batch_norm::backward_train(level, x, &weight, moments, x, gx, gradients).unwrap();
         });
         bench(&mut group, format!("{name}, forward in evaluation"), x.len(), || {
-            let (mean, var) = (&running_mean, &running_var);
-            batch_norm::forward_eval(level, rows, channels, &x, &weight, &bias, mean, var, 1e-5, &mut y)
-                .unwrap();
+            let affine = Affine { weight: &weight[..], bias: &bias[..] };
+            let running = Running { mean: &running_mean[..], variance: &running_var[..], eps: 1e-5 };
+            let y = RowsMut::new(&mut y, channels).unwrap();
+            batch_norm::forward_eval(level, matrix(&x, channels), affine, running, y).unwrap();
         });
     }
 }

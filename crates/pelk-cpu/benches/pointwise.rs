@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{STAGES, bench, settings, values};
+use common::{STAGES, bench, matrix, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
-use pelk_cpu::{activation, channels, elementwise};
+use pelk_cpu::{RowsMut, activation, channels, elementwise};
 use pelk_simd::Level;
 
 fn gelu(c: &mut Criterion) {
@@ -28,15 +28,18 @@ fn elementwise(c: &mut Criterion) {
     let (x, gamma, mut y) = (values(n), values(c), vec![0.0; n]);
     bench(&mut group, "add", n, || elementwise::add(level, &x, &x, &mut y).unwrap());
     bench(&mut group, "scale_channels", n, || {
-        elementwise::scale_channels(level, rows, c, &x, &gamma, &mut y).unwrap();
+        let y = RowsMut::new(&mut y, c).unwrap();
+        elementwise::scale_channels(level, matrix(&x, c), &gamma, y).unwrap();
     });
     let (first, last) = (46, c - 46);
     let (mut a, mut b) = (vec![0.0; rows * first], vec![0.0; rows * last]);
     bench(&mut group, "split_channels", n, || {
-        channels::split(rows, &x, &mut [&mut a, &mut b]).unwrap();
+        let (a, b) = (RowsMut::new(&mut a, first).unwrap(), RowsMut::new(&mut b, last).unwrap());
+        channels::split(matrix(&x, c), &mut [a, b]).unwrap();
     });
     bench(&mut group, "concat_channels", n, || {
-        channels::concat(rows, &[&a, &b], &mut y).unwrap();
+        let y = RowsMut::new(&mut y, c).unwrap();
+        channels::concat(&[matrix(&a, first), matrix(&b, last)], y).unwrap();
     });
 }
 

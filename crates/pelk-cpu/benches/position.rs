@@ -18,12 +18,11 @@ fn position(c: &mut Criterion) {
         let (mut gtheta, mut gposition) = (vec![0.0; theta.len()], vec![0.0; embedding.len()]);
         let name = format!("{kernel} on {map} x {map} x {channels}");
         bench(&mut group, format!("in bounds {name}, forward"), n, || {
-            in_bounds_forward(&grid, map, map, channels, &theta, &embedding, &mut bias).unwrap();
+            in_bounds_forward(&grid, [map, map, channels], &theta, &embedding, &mut bias).unwrap();
         });
         bench(&mut group, format!("in bounds {name}, backward"), n, || {
-            let (gtheta, gposition) = (&mut gtheta, &mut gposition);
-            in_bounds_backward(&grid, map, map, channels, &theta, &embedding, &gbias, gtheta, gposition)
-                .unwrap();
+            let (shape, gtheta, gposition) = ([map, map, channels], &mut gtheta, &mut gposition);
+            in_bounds_backward(&grid, shape, &theta, &embedding, &gbias, gtheta, gposition).unwrap();
         });
         bench(&mut group, format!("literal {kernel}, forward"), channels, || {
             literal_forward(&grid, channels, &theta, &embedding, &mut bias[..channels]).unwrap();

@@ -3,70 +3,67 @@
 //! Training normalizes by the batch's own mean and variance and keeps running ones by PyTorch's rule;
 //! evaluation normalizes by the running ones, which makes it an affine map of each channel.
 
+use crate::parameters::{Affine, AffineGradients, Moments, Running};
+use crate::rows::{Rows, RowsMut, expect_shape};
 use crate::rowwise::{Map, Multiply, Sums, Values, column_sums, map};
-use crate::shape::{ShapeError, checked_len, expect_len};
+use crate::shape::{ShapeError, expect_len};
 use pelk_simd::{Level, Simd};
 
 /// `y = (x - mean) inv_std weight + bias` for each channel of `x`, `[rows, channels]`, with the mean and the
 /// biased variance over the rows, `inv_std = 1 / sqrt(variance + eps)`.
 ///
-/// `mean` and `inv_std`, `[channels]` each, are outputs that [`backward_train`] needs. The running statistics are
-/// updated in place, `running = (1 - momentum) running + momentum batch`, where the batch's variance is the
-/// unbiased one, as in PyTorch.
+/// `affine` has `[channels]` each. `moments`, `[channels]` each, are outputs that [`backward_train`] needs. The
+/// running statistics are updated in place, `running = (1 - momentum) running + momentum batch`, where the batch's
+/// variance is the unbiased one, as in PyTorch.
 ///
 /// The variance is the mean square distance from the mean, in a pass of its own, so it does not cancel.
 ///
 /// ```
-/// use pelk_cpu::batch_norm;
+/// use pelk_cpu::{Affine, Moments, Rows, RowsMut, Running, batch_norm};
 /// use pelk_simd::Level;
 /// let (mut y, mut mean, mut inv_std) = ([0.0; 2], [0.0], [0.0]);
-/// let (mut running_mean, mut running_var) = ([0.0], [1.0]);
-/// batch_norm::forward_train(
-///     Level::best(), 2, 1, &[1.0, 5.0], &[1.0], &[0.0], 1e-5, 0.1,
-///     &mut running_mean, &mut running_var, &mut y, &mut mean, &mut inv_std,
-/// )?;
+/// let (mut running_mean, mut running_variance) = ([0.0], [1.0]);
+/// let affine = Affine { weight: &[1.0][..], bias: &[0.0] };
+/// let running = Running { mean: &mut running_mean[..], variance: &mut running_variance, eps: 1e-5 };
+/// let moments = Moments { mean: &mut mean[..], inv_std: &mut inv_std };
+/// let (x, out) = (Rows::new(&[1.0, 5.0], 1)?, RowsMut::new(&mut y, 1)?);
+/// batch_norm::forward_train(Level::best(), x, affine, running, 0.1, out, moments)?;
 /// assert_eq!(mean, [3.0]);
-/// assert!((running_mean[0] - 0.3).abs() < 1e-6 && (running_var[0] - 1.7).abs() < 1e-6);
+/// assert!((running_mean[0] - 0.3).abs() < 1e-6 && (running_variance[0] - 1.7).abs() < 1e-6);
 /// # Ok::<(), pelk_cpu::shape::ShapeError>(())
 /// ```
 ///
 /// # Errors
-/// When a dimension is zero, a slice has the wrong length, or there is only one row, whose variance is not
-/// defined.
+/// When the shapes do not fit together, or there is only one row, whose variance is not defined.
 pub fn forward_train(
     level: Level,
-    rows: usize,
-    channels: usize,
-    x: &[f32],
-    weight: &[f32],
-    bias: &[f32],
-    eps: f32,
+    x: Rows<'_>,
+    affine: Affine<&[f32]>,
+    running: Running<&mut [f32]>,
     momentum: f32,
-    running_mean: &mut [f32],
-    running_var: &mut [f32],
-    y: &mut [f32],
-    mean: &mut [f32],
-    inv_std: &mut [f32],
+    y: RowsMut<'_>,
+    moments: Moments<&mut [f32]>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "batch_norm in training";
-    let len = checked_len(NAME, &[("rows", rows), ("channels", channels)])?;
+    let [rows, channels] = x.shape();
+    let (Affine { weight, bias }, Moments { mean, inv_std }) = (affine, moments);
     if rows == 1 {
         let reason =
             "one value for each channel has no variance: use more images, larger maps, or evaluation";
         return Err(ShapeError::Invalid { operator: NAME, reason: reason.to_owned() });
     }
-    expect_len(NAME, "x", x.len(), len)?;
-    expect_len(NAME, "y", y.len(), len)?;
+    expect_shape(NAME, "y", y.shape(), x.shape())?;
     let per_channel = [
         ("weight", weight.len()),
         ("bias", bias.len()),
-        ("running_mean", running_mean.len()),
-        ("running_var", running_var.len()),
+        ("the running mean", running.mean.len()),
+        ("the running variance", running.variance.len()),
         ("mean", mean.len()),
         ("inv_std", inv_std.len()),
     ];
     per_channel.iter().try_for_each(|(argument, actual)| expect_len(NAME, argument, *actual, channels))?;
 
+    let x = x.values();
     column_sums(level, channels, [x], [], [mean], Values);
     for mean in mean.iter_mut() {
         *mean /= rows as f32;
@@ -79,157 +76,149 @@ pub fn forward_train(
         let (rows, distance, square) = (rows as f64, f64::from(distance[c]), f64::from(square[c]));
         let squares = (square - distance * distance / rows).max(0.0);
         let exact_mean = f64::from(mean[c]) + distance / rows;
-        let std = (squares / rows + f64::from(eps)).sqrt();
+        let std = (squares / rows + f64::from(running.eps)).sqrt();
         mean[c] = exact_mean as f32;
         inv_std[c] = (1.0 / std) as f32;
         slope[c] = inv_std[c] * weight[c];
-        running_mean[c] += momentum * (mean[c] - running_mean[c]);
-        running_var[c] += momentum * ((squares / (rows - 1.0)) as f32 - running_var[c]);
+        running.mean[c] += momentum * (mean[c] - running.mean[c]);
+        running.variance[c] += momentum * ((squares / (rows - 1.0)) as f32 - running.variance[c]);
     }
-    map(level, channels, [x], [mean, &slope, bias], y, Normalize);
+    map(level, channels, [x], [mean, &slope, bias], y.into_values(), Normalize);
     Ok(())
 }
 
-/// `y = (x - running_mean) weight / sqrt(running_var + eps) + bias` for each channel of `x`, `[rows, channels]`.
+/// `y = (x - running mean) weight / sqrt(running variance + eps) + bias` for each channel of `x`,
+/// `[rows, channels]`.
 ///
 /// # Errors
-/// When a dimension is zero or a slice has the wrong length.
+/// When the shapes do not fit together.
 pub fn forward_eval(
     level: Level,
-    rows: usize,
-    channels: usize,
-    x: &[f32],
-    weight: &[f32],
-    bias: &[f32],
-    running_mean: &[f32],
-    running_var: &[f32],
-    eps: f32,
-    y: &mut [f32],
+    x: Rows<'_>,
+    affine: Affine<&[f32]>,
+    running: Running<&[f32]>,
+    y: RowsMut<'_>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "batch_norm in evaluation";
-    let len = checked_len(NAME, &[("rows", rows), ("channels", channels)])?;
-    expect_len(NAME, "x", x.len(), len)?;
+    let (channels, Affine { weight, bias }) = (x.columns(), affine);
     expect_len(NAME, "weight", weight.len(), channels)?;
     expect_len(NAME, "bias", bias.len(), channels)?;
-    expect_len(NAME, "running_mean", running_mean.len(), channels)?;
-    expect_len(NAME, "running_var", running_var.len(), channels)?;
-    expect_len(NAME, "y", y.len(), len)?;
-    let slope: Vec<f32> = inverse_std(running_var, eps).iter().zip(weight).map(|(s, w)| s * w).collect();
-    map(level, channels, [x], [running_mean, &slope, bias], y, Normalize);
+    check_running(NAME, running, channels)?;
+    expect_shape(NAME, "y", y.shape(), x.shape())?;
+    let slope: Vec<f32> = inverse_std(running).iter().zip(weight).map(|(s, w)| s * w).collect();
+    map(level, channels, [x.values()], [running.mean, &slope, bias], y.into_values(), Normalize);
     Ok(())
 }
 
-/// The gradients of [`forward_train`] that are asked for, from `gy` (`[rows, channels]`) and what it saved.
+/// The gradients of [`forward_train`] that are needed, from `gy` (`[rows, channels]`) and the moments that it
+/// saved.
 ///
-/// With `n = (x - mean) inv_std`, for each channel: `gbias` = the sum of `gy` over the rows, `gweight` = the sum
-/// of `gy n`, `gx = weight inv_std (gy - gbias / rows - n gweight / rows)`.
+/// With `n = (x - mean) inv_std`, for each channel: the bias's gradient is the sum of `gy` over the rows, the
+/// weight's is the sum of `gy n`, and `gx = weight inv_std (gy - gbias / rows - n gweight / rows)`.
 ///
 /// # Errors
-/// When a dimension is zero or a slice has the wrong length.
+/// When the shapes do not fit together.
 pub fn backward_train(
     level: Level,
-    rows: usize,
-    channels: usize,
-    x: &[f32],
+    x: Rows<'_>,
     weight: &[f32],
-    mean: &[f32],
-    inv_std: &[f32],
-    gy: &[f32],
-    gx: Option<&mut [f32]>,
-    gweight: Option<&mut [f32]>,
-    gbias: Option<&mut [f32]>,
+    moments: Moments<&[f32]>,
+    gy: Rows<'_>,
+    gx: Option<RowsMut<'_>>,
+    gradients: AffineGradients<'_>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "batch_norm backward in training";
-    check_backward(NAME, rows, channels, x, weight, mean, gy, &gx, &gweight, &gbias)?;
+    let ([rows, channels], Moments { mean, inv_std }) = (x.shape(), moments);
+    expect_len(NAME, "mean", mean.len(), channels)?;
     expect_len(NAME, "inv_std", inv_std.len(), channels)?;
-    let (by_weight, by_bias) = parameter_gradients(level, channels, x, mean, inv_std, gy, gweight, gbias);
+    check_backward(NAME, x, weight, gy, &gx, &gradients)?;
+    let by = parameter_gradients(level, x, moments, gy, gradients);
     if let Some(gx) = gx {
         let average = |c: usize, sum: f32| -inv_std[c] * weight[c] * sum / rows as f32;
         let by_gy: Vec<f32> = weight.iter().zip(inv_std).map(|(w, s)| w * s).collect();
-        let by_x: Vec<f32> = (0..channels).map(|c| inv_std[c] * average(c, by_weight[c])).collect();
-        let constant: Vec<f32> = (0..channels).map(|c| average(c, by_bias[c])).collect();
-        map(level, channels, [x, gy], [mean, &by_gy, &by_x, &constant], gx, ThroughStatistics);
+        let by_x: Vec<f32> = (0..channels).map(|c| inv_std[c] * average(c, by.weight[c])).collect();
+        let constant: Vec<f32> = (0..channels).map(|c| average(c, by.bias[c])).collect();
+        let parameters = [mean, &by_gy, &by_x, &constant];
+        map(level, channels, [x.values(), gy.values()], parameters, gx.into_values(), ThroughStatistics);
     }
     Ok(())
 }
 
-/// The gradients of [`forward_eval`] that are asked for, from `gy` (`[rows, channels]`).
+/// The gradients of [`forward_eval`] that are needed, from `gy` (`[rows, channels]`).
 ///
 /// # Errors
-/// When a dimension is zero or a slice has the wrong length.
+/// When the shapes do not fit together.
 pub fn backward_eval(
     level: Level,
-    rows: usize,
-    channels: usize,
-    x: &[f32],
+    x: Rows<'_>,
     weight: &[f32],
-    running_mean: &[f32],
-    running_var: &[f32],
-    eps: f32,
-    gy: &[f32],
-    gx: Option<&mut [f32]>,
-    gweight: Option<&mut [f32]>,
-    gbias: Option<&mut [f32]>,
+    running: Running<&[f32]>,
+    gy: Rows<'_>,
+    gx: Option<RowsMut<'_>>,
+    gradients: AffineGradients<'_>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "batch_norm backward in evaluation";
-    check_backward(NAME, rows, channels, x, weight, running_mean, gy, &gx, &gweight, &gbias)?;
-    expect_len(NAME, "running_var", running_var.len(), channels)?;
-    let inv_std = inverse_std(running_var, eps);
-    if gweight.is_some() || gbias.is_some() {
-        parameter_gradients(level, channels, x, running_mean, &inv_std, gy, gweight, gbias);
+    check_running(NAME, running, x.columns())?;
+    check_backward(NAME, x, weight, gy, &gx, &gradients)?;
+    let inv_std = inverse_std(running);
+    if gradients.weight.is_some() || gradients.bias.is_some() {
+        parameter_gradients(level, x, Moments { mean: running.mean, inv_std: &inv_std }, gy, gradients);
     }
     if let Some(gx) = gx {
         let slope: Vec<f32> = weight.iter().zip(&inv_std).map(|(w, s)| w * s).collect();
-        map(level, channels, [gy], [&slope], gx, Multiply);
+        map(level, x.columns(), [gy.values()], [&slope], gx.into_values(), Multiply);
     }
     Ok(())
+}
+
+fn check_running(
+    operator: &'static str,
+    running: Running<&[f32]>,
+    channels: usize,
+) -> Result<(), ShapeError> {
+    expect_len(operator, "the running mean", running.mean.len(), channels)?;
+    expect_len(operator, "the running variance", running.variance.len(), channels)
 }
 
 fn check_backward(
     operator: &'static str,
-    rows: usize,
-    channels: usize,
-    x: &[f32],
+    x: Rows<'_>,
     weight: &[f32],
-    mean: &[f32],
-    gy: &[f32],
-    gx: &Option<&mut [f32]>,
-    gweight: &Option<&mut [f32]>,
-    gbias: &Option<&mut [f32]>,
+    gy: Rows<'_>,
+    gx: &Option<RowsMut<'_>>,
+    gradients: &AffineGradients<'_>,
 ) -> Result<(), ShapeError> {
-    let len = checked_len(operator, &[("rows", rows), ("channels", channels)])?;
-    expect_len(operator, "x", x.len(), len)?;
+    let channels = x.columns();
     expect_len(operator, "weight", weight.len(), channels)?;
-    expect_len(operator, "the mean", mean.len(), channels)?;
-    expect_len(operator, "gy", gy.len(), len)?;
-    expect_len(operator, "gx", gx.as_deref().map(<[f32]>::len), len)?;
-    expect_len(operator, "gweight", gweight.as_deref().map(<[f32]>::len), channels)?;
-    expect_len(operator, "gbias", gbias.as_deref().map(<[f32]>::len), channels)
+    expect_shape(operator, "gy", gy.shape(), x.shape())?;
+    expect_shape(operator, "gx", gx.as_ref().map(RowsMut::shape), x.shape())?;
+    expect_len(operator, "the weight's gradient", gradients.lens().weight, channels)?;
+    expect_len(operator, "the bias's gradient", gradients.lens().bias, channels)
 }
 
-fn inverse_std(variance: &[f32], eps: f32) -> Vec<f32> {
-    variance.iter().map(|v| (1.0 / (f64::from(*v) + f64::from(eps)).sqrt()) as f32).collect()
+fn inverse_std(running: Running<&[f32]>) -> Vec<f32> {
+    let eps = f64::from(running.eps);
+    running.variance.iter().map(|v| (1.0 / (f64::from(*v) + eps).sqrt()) as f32).collect()
 }
 
-/// The gradients by the weight and by the bias, which are also written to those of the outputs that are there.
+/// The gradients of the weight and of the bias, which are also written to those of the outputs that are there.
 fn parameter_gradients(
     level: Level,
-    channels: usize,
-    x: &[f32],
-    mean: &[f32],
-    inv_std: &[f32],
-    gy: &[f32],
-    gweight: Option<&mut [f32]>,
-    gbias: Option<&mut [f32]>,
-) -> (Vec<f32>, Vec<f32>) {
-    let (mut by_weight, mut by_bias) = (vec![0.0; channels], vec![0.0; channels]);
-    column_sums(level, channels, [x, gy], [mean, inv_std], [&mut by_weight, &mut by_bias], Gradients);
-    for (out, sums) in [(gweight, &by_weight), (gbias, &by_bias)] {
+    x: Rows<'_>,
+    moments: Moments<&[f32]>,
+    gy: Rows<'_>,
+    gradients: AffineGradients<'_>,
+) -> Affine<Vec<f32>> {
+    let channels = x.columns();
+    let mut sums = Affine { weight: vec![0.0; channels], bias: vec![0.0; channels] };
+    let (x, parameters) = ([x.values(), gy.values()], [moments.mean, moments.inv_std]);
+    column_sums(level, channels, x, parameters, [&mut sums.weight, &mut sums.bias], Gradients);
+    for (out, sums) in [(gradients.weight, &sums.weight), (gradients.bias, &sums.bias)] {
         if let Some(out) = out {
             out.copy_from_slice(sums);
         }
     }
-    (by_weight, by_bias)
+    sums
 }
 
 /// Distances from the mean, and their squares.
@@ -276,7 +265,7 @@ impl Map<2, 4> for ThroughStatistics {
 mod tests {
     use super::*;
     use crate::reference;
-    use crate::testing::{assert_close, assert_thread_count_free, stale, values, widen};
+    use crate::testing::{assert_close, assert_thread_count_free, rows, rows_mut, stale, values, widen};
 
     const EPS: f32 = 1e-5;
 
@@ -288,6 +277,16 @@ mod tests {
         running_mean: Vec<f32>,
         running_var: Vec<f32>,
         gy: Vec<f32>,
+    }
+
+    impl Case {
+        fn affine(&self) -> Affine<&[f32]> {
+            Affine { weight: &self.weight, bias: &self.bias }
+        }
+
+        fn running(&self) -> Running<&[f32]> {
+            Running { mean: &self.running_mean, variance: &self.running_var, eps: EPS }
+        }
     }
 
     fn case(rows: usize, channels: usize) -> Case {
@@ -317,14 +316,13 @@ mod tests {
                 let (mut running_mean, mut running_var) =
                     (case.running_mean.clone(), case.running_var.clone());
                 let (mut y, mut mean, mut inv_std) = (stale(r * c), stale(c), stale(c));
-                let running = (&mut running_mean[..], &mut running_var[..]);
-                let (x, w) = (&case.x, &case.weight);
-                let saved = (&mut mean[..], &mut inv_std[..]);
-                forward_train(
-                    level, r, c, x, w, &case.bias, EPS, 0.1, running.0, running.1, &mut y, saved.0, saved.1,
-                )
-                .unwrap();
-                let (x64, w64) = (widen(x), widen(w));
+                let running =
+                    Running { mean: &mut running_mean[..], variance: &mut running_var[..], eps: EPS };
+                let (x, w) = (rows(&case.x, c), &case.weight);
+                let moments = Moments { mean: &mut mean[..], inv_std: &mut inv_std[..] };
+                let out = rows_mut(&mut y, c);
+                forward_train(level, x, case.affine(), running, 0.1, out, moments).unwrap();
+                let (x64, w64) = (widen(&case.x), widen(w));
                 let running = (widen(&case.running_mean), widen(&case.running_var));
                 let eps = f64::from(EPS);
                 let want = reference::batch_norm::forward_train(
@@ -341,9 +339,10 @@ mod tests {
                 assert_close(format!("{what}, running_mean"), &running_mean, &want.running_mean, 1e-6);
                 assert_close(format!("{what}, running_var"), &running_var, &want.running_var, 1e-5);
                 let (mut gx, mut gw, mut gb) = (stale(r * c), stale(c), stale(c));
-                let outputs = (Some(&mut gx[..]), Some(&mut gw[..]), Some(&mut gb[..]));
-                backward_train(level, r, c, x, w, &mean, &inv_std, &case.gy, outputs.0, outputs.1, outputs.2)
-                    .unwrap();
+                let (gy, gx_out) = (rows(&case.gy, c), Some(rows_mut(&mut gx, c)));
+                let gradients = Affine { weight: Some(&mut gw[..]), bias: Some(&mut gb[..]) };
+                let moments = Moments { mean: &mean[..], inv_std: &inv_std[..] };
+                backward_train(level, x, w, moments, gy, gx_out, gradients).unwrap();
                 let gy = widen(&case.gy);
                 let want = reference::batch_norm::backward_train(&x64, &w64, &want.mean, &want.inv_std, &gy);
                 // Two rows are normalized to plus and minus one whatever they are: gx is all cancellation.
@@ -363,14 +362,15 @@ mod tests {
                 let (x, w, mean, var) = (&case.x, &case.weight, &case.running_mean, &case.running_var);
                 let (x64, w64, mean64, var64) = (widen(x), widen(w), widen(mean), widen(var));
                 let mut y = stale(r * c);
-                forward_eval(level, r, c, x, w, &case.bias, mean, var, EPS, &mut y).unwrap();
+                let (input, out) = (rows(x, c), rows_mut(&mut y, c));
+                forward_eval(level, input, case.affine(), case.running(), out).unwrap();
                 let (bias, eps) = (widen(&case.bias), f64::from(EPS));
                 let want = reference::batch_norm::forward_eval(&x64, &w64, &bias, &mean64, &var64, eps);
                 assert_close(&what, &y, &want, 1e-5);
                 let (mut gx, mut gw, mut gb) = (stale(r * c), stale(c), stale(c));
-                let outputs = (Some(&mut gx[..]), Some(&mut gw[..]), Some(&mut gb[..]));
-                backward_eval(level, r, c, x, w, mean, var, EPS, &case.gy, outputs.0, outputs.1, outputs.2)
-                    .unwrap();
+                let (gy, gx_out) = (rows(&case.gy, c), Some(rows_mut(&mut gx, c)));
+                let gradients = Affine { weight: Some(&mut gw[..]), bias: Some(&mut gb[..]) };
+                backward_eval(level, input, w, case.running(), gy, gx_out, gradients).unwrap();
                 let gy = widen(&case.gy);
                 let want = reference::batch_norm::backward_eval(&x64, &w64, &mean64, &var64, eps, &gy);
                 assert_close(format!("{what}, gx"), &gx, &want.x, 1e-5);
@@ -388,14 +388,15 @@ mod tests {
             let level = Level::best();
             let (mut running_mean, mut running_var) = (case.running_mean.clone(), case.running_var.clone());
             let (mut y, mut mean, mut inv_std) = (stale(r * c), stale(c), stale(c));
-            let running = (&mut running_mean[..], &mut running_var[..]);
-            let (x, w, b) = (&case.x, &case.weight, &case.bias);
-            let saved = (&mut mean[..], &mut inv_std[..]);
-            forward_train(level, r, c, x, w, b, EPS, 0.1, running.0, running.1, &mut y, saved.0, saved.1)
-                .unwrap();
+            let running = Running { mean: &mut running_mean[..], variance: &mut running_var[..], eps: EPS };
+            let moments = Moments { mean: &mut mean[..], inv_std: &mut inv_std[..] };
+            let x = rows(&case.x, c);
+            forward_train(level, x, case.affine(), running, 0.1, rows_mut(&mut y, c), moments).unwrap();
             let (mut gx, mut gw) = (stale(r * c), stale(c));
-            let outputs = (Some(&mut gx[..]), Some(&mut gw[..]));
-            backward_train(level, r, c, x, w, &mean, &inv_std, &case.gy, outputs.0, outputs.1, None).unwrap();
+            let gradients = Affine { weight: Some(&mut gw[..]), bias: None };
+            let moments = Moments { mean: &mean[..], inv_std: &inv_std[..] };
+            let (gy, gx_out) = (rows(&case.gy, c), Some(rows_mut(&mut gx, c)));
+            backward_train(level, x, &case.weight, moments, gy, gx_out, gradients).unwrap();
             [y, mean, inv_std, running_mean, running_var, gx, gw].concat()
         });
     }
@@ -405,19 +406,27 @@ mod tests {
         let (level, x, c) = (Level::PORTABLE, [0.0; 6], [0.0; 3]);
         let (mut m, mut v, mut mean, mut inv_std) = ([0.0; 3], [0.0; 3], [0.0; 3], [0.0; 3]);
         let mut y = [0.0; 6];
-        let mut train = |rows: usize, x: &[f32], weight: &[f32], y: &mut [f32]| {
-            forward_train(level, rows, 3, x, weight, &c, EPS, 0.1, &mut m, &mut v, y, &mut mean, &mut inv_std)
+        let mut train = |x: &[f32], weight: &[f32], y: &mut [f32]| {
+            let (affine, momentum) = (Affine { weight, bias: &c[..] }, 0.1);
+            let running = Running { mean: &mut m[..], variance: &mut v[..], eps: EPS };
+            let moments = Moments { mean: &mut mean[..], inv_std: &mut inv_std[..] };
+            forward_train(level, Rows::new(x, 3)?, affine, running, momentum, RowsMut::new(y, 3)?, moments)
         };
-        assert!(train(2, &x, &c, &mut y).is_ok());
-        assert!(train(2, &x, &c[..2], &mut y).is_err());
-        assert!(train(2, &x[..5], &c, &mut y).is_err());
-        assert!(train(0, &[], &c, &mut []).is_err());
-        let error = train(1, &x[..3], &c, &mut y[..3]).unwrap_err();
+        assert!(train(&x, &c, &mut y).is_ok());
+        assert!(train(&x, &c[..2], &mut y).is_err());
+        assert!(train(&x[..5], &c, &mut y).is_err());
+        assert!(train(&[], &c, &mut []).is_err());
+        let error = train(&x[..3], &c, &mut y[..3]).unwrap_err();
         assert!(error.to_string().contains("no variance"), "{error}");
-        assert!(forward_eval(level, 2, 3, &x, &c, &c, &c, &c[..1], EPS, &mut y).is_err());
-        let gy = [0.0; 6];
-        assert!(backward_train(level, 2, 3, &x, &c, &c, &c[..1], &gy, None, None, None).is_err());
-        assert!(backward_train(level, 2, 3, &x, &c, &c, &c, &gy, None, None, Some(&mut y)).is_err());
-        assert!(backward_eval(level, 2, 3, &x, &c, &c, &c, EPS, &gy[1..], None, None, None).is_err());
+        let (x, affine) = (rows(&x, 3), Affine { weight: &c[..], bias: &c[..] });
+        let running = |variance| Running { mean: &c[..], variance, eps: EPS };
+        assert!(forward_eval(level, x, affine, running(&c[..1]), rows_mut(&mut y, 3)).is_err());
+        let moments = |inv_std| Moments { mean: &c[..], inv_std };
+        let none = || Affine { weight: None, bias: None };
+        assert!(backward_train(level, x, &c, moments(&c[..1]), x, None, none()).is_err());
+        let long = Affine { bias: Some(&mut y[..]), ..none() };
+        assert!(backward_train(level, x, &c, moments(&c), x, None, long).is_err());
+        let short = rows(&x.values()[..3], 3);
+        assert!(backward_eval(level, x, &c, running(&c), short, None, none()).is_err());
     }
 }

@@ -7,6 +7,8 @@
 use crate::elementwise::column_sum;
 use crate::gemm::{AddBias, Matrix, Plain, Start, multiply};
 use crate::linear;
+use crate::parameters::{Affine, AffineGradients};
+use crate::rows::{Rows, RowsMut};
 use crate::rowwise::CHUNK;
 use crate::scratch;
 use crate::shape::{ImageShape, ShapeError, checked_len, expect_len};
@@ -36,7 +38,8 @@ pub fn forward(
     expect_len(NAME, "bias", bias.map(<[f32]>::len), shape.out_channels)?;
     expect_len(NAME, "y", y.len(), output.len())?;
     if shape.is_pointwise() {
-        return linear::forward(level, output.pixels(), shape.image.c, output.c, x, weight, bias, y);
+        let (x, weight) = (Rows::new(x, shape.image.c)?, Rows::new(weight, shape.image.c)?);
+        return linear::forward(level, x, weight, bias, RowsMut::new(y, output.c)?);
     }
     let bands = Bands::new(shape, output);
     scratch::with_parts([weight.len(), bands.patches()], |[by_tap, patches]| {
@@ -53,7 +56,7 @@ pub fn forward(
     Ok(())
 }
 
-/// The gradients of [`forward`] that are asked for, from `gy` (of the output's shape).
+/// The gradients of [`forward`] that are needed, from `gy` (of the output's shape).
 ///
 /// # Errors
 /// As [`Conv2dShape::output`], and when a slice has the wrong length.
@@ -64,19 +67,21 @@ pub fn backward(
     weight: &[f32],
     gy: &[f32],
     mut gx: Option<&mut [f32]>,
-    gweight: Option<&mut [f32]>,
-    gbias: Option<&mut [f32]>,
+    gradients: AffineGradients<'_>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "conv2d backward";
     let output = check(NAME, shape, x.len(), weight.len())?;
     expect_len(NAME, "gy", gy.len(), output.len())?;
     expect_len(NAME, "gx", gx.as_deref().map(<[f32]>::len), x.len())?;
-    expect_len(NAME, "gweight", gweight.as_deref().map(<[f32]>::len), weight.len())?;
-    expect_len(NAME, "gbias", gbias.as_deref().map(<[f32]>::len), output.c)?;
+    expect_len(NAME, "the weight's gradient", gradients.lens().weight, weight.len())?;
+    expect_len(NAME, "the bias's gradient", gradients.lens().bias, output.c)?;
     if shape.is_pointwise() {
-        let (pixels, inputs) = (output.pixels(), shape.image.c);
-        return linear::backward(level, pixels, inputs, output.c, x, weight, gy, gx, gweight, gbias);
+        let inputs = shape.image.c;
+        let (x, weight) = (Rows::new(x, inputs)?, Rows::new(weight, inputs)?);
+        let (gy, gx) = (Rows::new(gy, output.c)?, RowsMut::optional(gx, inputs)?);
+        return linear::backward(level, x, weight, gy, gx, gradients);
     }
+    let Affine { weight: gweight, bias: gbias } = gradients;
     let bands = Bands::new(shape, output);
     let gradient_len = if gweight.is_some() { weight.len() } else { 0 };
     scratch::with_parts([weight.len(), gradient_len, bands.patches()], |[by_tap, gradient, patches]| {
@@ -106,7 +111,7 @@ pub fn backward(
         }
     });
     if let Some(gbias) = gbias {
-        column_sum(level, output.pixels(), output.c, gy, gbias)?;
+        column_sum(level, Rows::new(gy, output.c)?, gbias)?;
     }
     Ok(())
 }
@@ -285,8 +290,8 @@ mod tests {
                 let want = reference::conv2d::forward(&shape, &x64, &weight64, Some(&widen(&bias)));
                 assert_close(&what, &y, &want, 1e-5);
                 let (mut gx, mut gw, mut gb) = (stale(x.len()), stale(weight.len()), stale(output.c));
-                let (gx_out, gw_out, gb_out) = (Some(&mut gx[..]), Some(&mut gw[..]), Some(&mut gb[..]));
-                backward(level, &shape, &x, &weight, &gy, gx_out, gw_out, gb_out).unwrap();
+                let gradients = Affine { weight: Some(&mut gw[..]), bias: Some(&mut gb[..]) };
+                backward(level, &shape, &x, &weight, &gy, Some(&mut gx), gradients).unwrap();
                 let want = reference::conv2d::backward(&shape, &x64, &weight64, &widen(&gy));
                 assert_close(format!("{what}, gx"), &gx, &want.x, 1e-5);
                 assert_close(format!("{what}, gweight"), &gw, &want.weight, 1e-4);
@@ -303,7 +308,8 @@ mod tests {
         assert_thread_count_free("conv2d", || {
             let (mut y, mut gx, mut gw) = (stale(gy.len()), stale(x.len()), stale(weight.len()));
             forward(Level::best(), &shape, &x, &weight, None, &mut y).unwrap();
-            backward(Level::best(), &shape, &x, &weight, &gy, Some(&mut gx), Some(&mut gw), None).unwrap();
+            let gradients = Affine { weight: Some(&mut gw[..]), bias: None };
+            backward(Level::best(), &shape, &x, &weight, &gy, Some(&mut gx), gradients).unwrap();
             [y, gx, gw].concat()
         });
     }
@@ -324,7 +330,8 @@ mod tests {
         assert!(forward(level, &ok, &four[1..], &four, None, &mut one).is_err());
         assert!(forward(level, &ok, &four, &four[1..], None, &mut one).is_err());
         assert!(forward(level, &ok, &four, &four, Some(&four), &mut one).is_err());
-        assert!(backward(level, &ok, &four, &four, &four, None, None, None).is_err());
-        assert!(backward(level, &ok, &four, &four, &four[..1], Some(&mut one), None, None).is_err());
+        let none = || Affine { weight: None, bias: None };
+        assert!(backward(level, &ok, &four, &four, &four, None, none()).is_err());
+        assert!(backward(level, &ok, &four, &four, &four[..1], Some(&mut one), none()).is_err());
     }
 }

@@ -3,6 +3,7 @@
 //! Matrices are row-major `[rows, columns]`; an image is one of pixels by channels, a batch of anything one of
 //! samples by values.
 
+use crate::rows::{Rows, RowsMut, expect_shape};
 use crate::rowwise::{CHUNK, Map, Multiply, Sums, Values, column_sums, map, map_flat};
 use crate::shape::{ShapeError, checked_len, expect_len};
 use pelk_simd::{Kernel, Level, Simd, dispatch};
@@ -88,82 +89,61 @@ pub fn scale(level: Level, x: &[f32], factor: f32, y: &mut [f32]) -> Result<(), 
 /// `y[r, c] = x[r, c] gamma[c]`: `x` and `y` are `[rows, channels]` (a layer scale).
 ///
 /// # Errors
-/// When a dimension is zero or a slice has the wrong length.
-pub fn scale_channels(
-    level: Level,
-    rows: usize,
-    channels: usize,
-    x: &[f32],
-    gamma: &[f32],
-    y: &mut [f32],
-) -> Result<(), ShapeError> {
+/// When the shapes do not fit together.
+pub fn scale_channels(level: Level, x: Rows<'_>, gamma: &[f32], y: RowsMut<'_>) -> Result<(), ShapeError> {
     const NAME: &str = "scale_channels";
-    let len = checked_len(NAME, &[("rows", rows), ("channels", channels)])?;
-    expect_len(NAME, "x", x.len(), len)?;
-    expect_len(NAME, "gamma", gamma.len(), channels)?;
-    expect_len(NAME, "y", y.len(), len)?;
-    map(level, channels, [x], [gamma], y, Multiply);
+    expect_len(NAME, "gamma", gamma.len(), x.columns())?;
+    expect_shape(NAME, "y", y.shape(), x.shape())?;
+    map(level, x.columns(), [x.values()], [gamma], y.into_values(), Multiply);
     Ok(())
 }
 
-/// The gradients of [`scale_channels`] that are asked for: `gx = gy gamma`, `ggamma` = the sum of `gy x` over
-/// the rows.
+/// The gradients of [`scale_channels`] that are needed: `gx = gy gamma`, `ggamma` = the sum of `gy x` over the
+/// rows.
 ///
 /// # Errors
-/// When a dimension is zero or a slice has the wrong length.
+/// When the shapes do not fit together.
 pub fn scale_channels_backward(
     level: Level,
-    rows: usize,
-    channels: usize,
-    x: &[f32],
+    x: Rows<'_>,
     gamma: &[f32],
-    gy: &[f32],
-    gx: Option<&mut [f32]>,
+    gy: Rows<'_>,
+    gx: Option<RowsMut<'_>>,
     ggamma: Option<&mut [f32]>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "scale_channels backward";
-    let len = checked_len(NAME, &[("rows", rows), ("channels", channels)])?;
-    expect_len(NAME, "x", x.len(), len)?;
+    let channels = x.columns();
     expect_len(NAME, "gamma", gamma.len(), channels)?;
-    expect_len(NAME, "gy", gy.len(), len)?;
-    expect_len(NAME, "gx", gx.as_deref().map(<[f32]>::len), len)?;
+    expect_shape(NAME, "gy", gy.shape(), x.shape())?;
+    expect_shape(NAME, "gx", gx.as_ref().map(RowsMut::shape), x.shape())?;
     expect_len(NAME, "ggamma", ggamma.as_deref().map(<[f32]>::len), channels)?;
     if let Some(gx) = gx {
-        map(level, channels, [gy], [gamma], gx, Multiply);
+        map(level, channels, [gy.values()], [gamma], gx.into_values(), Multiply);
     }
     if let Some(ggamma) = ggamma {
-        column_sums(level, channels, [x, gy], [], [ggamma], Products);
+        column_sums(level, channels, [x.values(), gy.values()], [], [ggamma], Products);
     }
     Ok(())
 }
 
-/// `y[n, ..] = factors[n] x[n, ..]` (stochastic depth), or `y[n, .., c] = factors[n, c] x[n, .., c]` (Dropout2d): `x` and
-/// `y` are `samples` of equal size, with one factor each, or one for each channel of each. It is its own gradient: pass
-/// `gy` for `x` to get `gx`.
+/// `y[n, ..] = factors[n] x[n, ..]` (stochastic depth), or `y[n, .., c] = factors[n, c] x[n, .., c]` (Dropout2d):
+/// the rows of `x` and `y` are samples, with one factor each, or one for each channel of each. It is its own
+/// gradient: pass `gy` for `x` to get `gx`.
 ///
 /// # Errors
-/// When there is no sample, the factors are not as many for each sample, or a slice has the wrong length.
-pub fn scale_samples(
-    level: Level,
-    samples: usize,
-    x: &[f32],
-    factors: &[f32],
-    y: &mut [f32],
-) -> Result<(), ShapeError> {
+/// When the shapes differ, or the samples do not have equally many factors, or the factors equally many values.
+pub fn scale_samples(level: Level, x: Rows<'_>, factors: &[f32], y: RowsMut<'_>) -> Result<(), ShapeError> {
     const NAME: &str = "scale_samples";
-    checked_len(NAME, &[("samples", samples), ("factors", factors.len())])?;
-    same_length(NAME, x, &[("y", y.len())])?;
-    if !factors.len().is_multiple_of(samples) || !x.len().is_multiple_of(factors.len()) {
-        let reason = format!(
-            "{} values and {} factors are no whole number for each of {samples} samples",
-            x.len(),
-            factors.len()
-        );
+    let [samples, size] = x.shape();
+    checked_len(NAME, &[("factors", factors.len())])?;
+    expect_shape(NAME, "y", y.shape(), x.shape())?;
+    let channels = factors.len() / samples;
+    if !factors.len().is_multiple_of(samples) || !size.is_multiple_of(channels) {
+        let reason = format!("{samples} samples of {size} values cannot share {} factors", factors.len());
         return Err(ShapeError::Invalid { operator: NAME, reason });
     }
-    let (size, channels) = (x.len() / samples, factors.len() / samples);
-    let parts = y.par_chunks_mut(size).zip(x.par_chunks(size)).zip(factors.par_chunks(channels));
-    parts.for_each(|((y, x), factors)| match *factors {
+    let parts = y.into_values().par_chunks_mut(size).zip(x.values().par_chunks(size));
+    parts.zip(factors.par_chunks(channels)).for_each(|((y, x), factors)| match *factors {
         [factor] => map_flat(level, [x], y, Scale(factor)),
         _ => map(level, channels, [x], [factors], y, Multiply),
     });
@@ -174,18 +154,10 @@ pub fn scale_samples(
 /// or of a map that is added to every sample (rows = samples, columns = values of the map).
 ///
 /// # Errors
-/// When a dimension is zero or a slice has the wrong length.
-pub fn column_sum(
-    level: Level,
-    rows: usize,
-    columns: usize,
-    x: &[f32],
-    sums: &mut [f32],
-) -> Result<(), ShapeError> {
-    const NAME: &str = "column_sum";
-    expect_len(NAME, "x", x.len(), checked_len(NAME, &[("rows", rows), ("columns", columns)])?)?;
-    expect_len(NAME, "sums", sums.len(), columns)?;
-    column_sums(level, columns, [x], [], [sums], Values);
+/// When `sums` does not have one value for each column.
+pub fn column_sum(level: Level, x: Rows<'_>, sums: &mut [f32]) -> Result<(), ShapeError> {
+    expect_len("column_sum", "sums", sums.len(), x.columns())?;
+    column_sums(level, x.columns(), [x.values()], [], [sums], Values);
     Ok(())
 }
 
@@ -330,7 +302,7 @@ impl Kernel for AllFinite<'_> {
 mod tests {
     use super::*;
     use crate::reference;
-    use crate::testing::{assert_close, assert_thread_count_free, stale, values, widen};
+    use crate::testing::{assert_close, assert_thread_count_free, rows, rows_mut, stale, values, widen};
 
     #[test]
     fn sums_and_products_by_value() {
@@ -367,7 +339,7 @@ mod tests {
                 assert!((0..n).all(|i| y[i] == a[i] * b[i]), "{level}: mul_assign {n}");
             }
             let (x, factors, mut y) = (values(1, 3 * 20_000), [0.0, 1.0, 1.25], stale(3 * 20_000));
-            scale_samples(level, 3, &x, &factors, &mut y).unwrap();
+            scale_samples(level, rows(&x, 20_000), &factors, rows_mut(&mut y, 20_000)).unwrap();
             assert!((0..y.len()).all(|i| y[i] == x[i] * factors[i / 20_000]), "{level}: scale_samples");
         }
     }
@@ -375,14 +347,14 @@ mod tests {
     #[test]
     fn channel_scales_meet_the_reference() {
         for level in Level::available() {
-            for (rows, channels) in [(1, 1), (5, 5), (7, 36), (3001, 12)] {
-                let what = format!("{level}: {rows} x {channels}");
-                let n = rows * channels;
-                let (x, gamma, gy) = (values(1, n), values(2, channels), values(3, n));
-                let (mut y, mut gx, mut ggamma) = (stale(n), stale(n), stale(channels));
-                scale_channels(level, rows, channels, &x, &gamma, &mut y).unwrap();
-                let (gx_out, ggamma_out) = (Some(&mut gx[..]), Some(&mut ggamma[..]));
-                scale_channels_backward(level, rows, channels, &x, &gamma, &gy, gx_out, ggamma_out).unwrap();
+            for (r, c) in [(1, 1), (5, 5), (7, 36), (3001, 12)] {
+                let what = format!("{level}: {r} x {c}");
+                let (x, gamma, gy) = (values(1, r * c), values(2, c), values(3, r * c));
+                let (mut y, mut gx, mut ggamma) = (stale(r * c), stale(r * c), stale(c));
+                scale_channels(level, rows(&x, c), &gamma, rows_mut(&mut y, c)).unwrap();
+                let (gx_out, ggamma_out) = (Some(rows_mut(&mut gx, c)), Some(&mut ggamma[..]));
+                let backward = scale_channels_backward;
+                backward(level, rows(&x, c), &gamma, rows(&gy, c), gx_out, ggamma_out).unwrap();
                 let (x, gamma, gy) = (widen(&x), widen(&gamma), widen(&gy));
                 assert_close(&what, &y, &reference::elementwise::scale_channels(&x, &gamma), 1e-6);
                 let (want_gx, want_ggamma) = reference::elementwise::scale_channels_backward(&x, &gamma, &gy);
@@ -395,11 +367,11 @@ mod tests {
     #[test]
     fn column_sum_meets_the_reference() {
         for level in Level::available() {
-            for (rows, columns) in [(1, 1), (4, 3), (2, 50_000), (9999, 36)] {
-                let (x, mut sums) = (values(1, rows * columns), stale(columns));
-                column_sum(level, rows, columns, &x, &mut sums).unwrap();
-                let want = reference::elementwise::column_sum(columns, &widen(&x));
-                assert_close(format!("{level}: {rows} x {columns}"), &sums, &want, 1e-6);
+            for (r, c) in [(1, 1), (4, 3), (2, 50_000), (9999, 36)] {
+                let (x, mut sums) = (values(1, r * c), stale(c));
+                column_sum(level, rows(&x, c), &mut sums).unwrap();
+                let want = reference::elementwise::column_sum(c, &widen(&x));
+                assert_close(format!("{level}: {r} x {c}"), &sums, &want, 1e-6);
             }
         }
     }
@@ -432,7 +404,7 @@ mod tests {
         let x = values(1, 9999 * 36);
         assert_thread_count_free("column_sum", || {
             let mut sums = stale(36);
-            column_sum(Level::best(), 9999, 36, &x, &mut sums).unwrap();
+            column_sum(Level::best(), rows(&x, 36), &mut sums).unwrap();
             sums.push(sum_of_squares(Level::best(), &x) as f32);
             sums
         });
@@ -449,12 +421,15 @@ mod tests {
         assert!(sparse_lerp_assign(level, &mut y, &[0.0; 5], 0.5).is_err());
         assert!(mul_assign(level, &mut y, &[0.0; 5]).is_err());
         assert!(scale(level, &[0.0; 5], 1.0, &mut y).is_err());
-        assert!(scale_channels(level, 2, 3, &[0.0; 6], &[0.0; 2], &mut y).is_err());
-        let (x, gamma) = ([0.0; 6], [0.0; 3]);
-        assert!(scale_channels_backward(level, 2, 3, &x, &gamma, &x, None, Some(&mut y)).is_err());
-        for (samples, factors) in [(4, 4), (2, 3), (2, 0), (0, 2)] {
-            assert!(scale_samples(level, samples, &x, &[0.0; 4][..factors], &mut y).is_err());
+        let (x, gamma) = (rows(&[0.0; 6], 3), [0.0; 3]);
+        assert!(scale_channels(level, x, &gamma[..2], rows_mut(&mut y, 3)).is_err());
+        assert!(scale_channels(level, x, &gamma, rows_mut(&mut y, 2)).is_err());
+        assert!(scale_channels_backward(level, x, &gamma, x, None, Some(&mut y)).is_err());
+        for (size, factors) in [(3, 3), (3, 4), (3, 1), (3, 0), (2, 4)] {
+            let x = rows(&[0.0; 6], size);
+            assert!(scale_samples(level, x, &[0.0; 4][..factors], rows_mut(&mut y, size)).is_err());
         }
-        assert!(column_sum(level, 0, 3, &[], &mut y[..3]).is_err());
+        assert!(scale_samples(level, x, &[0.0; 2], rows_mut(&mut y, 2)).is_err());
+        assert!(column_sum(level, x, &mut y[..2]).is_err());
     }
 }

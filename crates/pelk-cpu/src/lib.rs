@@ -28,28 +28,30 @@
 //! The second half of a block, on two pixels of two channels:
 //!
 //! ```
-//! use pelk_cpu::{activation, elementwise, layer_norm, linear};
+//! use pelk_cpu::{Affine, Moments, Rows, RowsMut, activation, elementwise, layer_norm, linear};
 //! use pelk_simd::Level;
 //!
 //! let level = Level::from_env()?; // the best one, or what PELK_SIMD names
-//! let (pixels, channels) = (2, 2);
 //! let x = [1.0, -1.0, 3.0, 5.0];
 //! let (mut normed, mut mean, mut inv_std) = ([0.0; 4], [0.0; 2], [0.0; 2]);
-//! let (one, zero) = ([1.0; 2], [0.0; 2]);
-//! layer_norm::forward(
-//!     level, pixels, channels, &x, &one, &zero, 1e-6, &mut normed, &mut mean, &mut inv_std,
-//! )?;
-//! let (wide, mut middle) = ([1.0, 0.0, 0.0, 1.0, 1.0, -1.0], [0.0; 6]);
-//! linear::forward(level, pixels, channels, 3, &normed, &wide, None, &mut middle)?;
+//! let affine = Affine { weight: &[1.0; 2][..], bias: &[0.0; 2] };
+//! let moments = Moments { mean: &mut mean[..], inv_std: &mut inv_std };
+//! layer_norm::forward(level, Rows::new(&x, 2)?, affine, 1e-6, RowsMut::new(&mut normed, 2)?, moments)?;
+//!
+//! let (expand, mut hidden) = ([1.0, 0.0, 0.0, 1.0, 1.0, -1.0], [0.0; 6]);
+//! let (normed, expand) = (Rows::new(&normed, 2)?, Rows::new(&expand, 2)?);
+//! linear::forward(level, normed, expand, None, RowsMut::new(&mut hidden, 3)?)?;
 //! let mut active = [0.0; 6];
-//! activation::gelu(level, &middle, &mut active)?;
-//! let (narrow, mut y) = ([1.0, 0.0, 0.0, 0.0, 1.0, 1.0], [0.0; 4]);
-//! linear::forward(level, pixels, 3, channels, &active, &narrow, Some(&zero), &mut y)?;
+//! activation::gelu(level, &hidden, &mut active)?;
+//! let (project, mut y) = ([1.0, 0.0, 0.0, 0.0, 1.0, 1.0], [0.0; 4]);
+//! let (active, project) = (Rows::new(&active, 3)?, Rows::new(&project, 3)?);
+//! linear::forward(level, active, project, Some(&[0.0; 2]), RowsMut::new(&mut y, 2)?)?;
 //! elementwise::add_assign(level, &mut y, &x)?;
 //! assert!((y[0] - 1.841).abs() < 1e-3 && (y[1] - 0.796).abs() < 1e-3);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![deny(unsafe_op_in_unsafe_fn)]
+#![warn(clippy::too_many_arguments)] // views and groups name them instead
 
 pub mod activation;
 pub mod batch_norm;
@@ -62,11 +64,13 @@ pub mod layer_norm;
 pub mod linear;
 pub mod loss;
 pub mod optimizer;
+mod parameters;
 pub mod pixel_mlp;
 pub mod pool;
 pub mod position;
 pub mod reference;
 pub mod resize;
+mod rows;
 mod rowwise;
 mod scratch;
 pub mod separable;
@@ -76,3 +80,6 @@ pub mod subsample;
 
 #[cfg(test)]
 mod testing;
+
+pub use parameters::{Affine, AffineGradients, Moments, Running};
+pub use rows::{Rows, RowsMut};

@@ -2,7 +2,9 @@
 
 use crate::elementwise::column_sum;
 use crate::gemm::{AddBias, Matrix, Plain, Start, multiply};
-use crate::shape::{ShapeError, checked_len, expect_len};
+use crate::parameters::AffineGradients;
+use crate::rows::{Rows, RowsMut, expect_shape};
+use crate::shape::{ShapeError, expect_len};
 use pelk_simd::Level;
 
 /// `y[r, o] = bias[o] + sum over i of x[r, i] weight[o, i]`.
@@ -10,95 +12,74 @@ use pelk_simd::Level;
 /// `x` is `[rows, inputs]`, `weight` is `[outputs, inputs]`, `bias` is `[outputs]`, `y` is `[rows, outputs]`.
 ///
 /// ```
-/// use pelk_cpu::linear;
+/// use pelk_cpu::{Rows, RowsMut, linear};
 /// use pelk_simd::Level;
 /// let (x, weight, bias) = ([1.0, 2.0], [1.0, 0.0, 0.0, 1.0, 1.0, 1.0], [0.0, 0.0, 10.0]);
 /// let mut y = [0.0; 3];
-/// linear::forward(Level::best(), 1, 2, 3, &x, &weight, Some(&bias), &mut y)?;
+/// let (x, weight) = (Rows::new(&x, 2)?, Rows::new(&weight, 2)?);
+/// linear::forward(Level::best(), x, weight, Some(&bias), RowsMut::new(&mut y, 3)?)?;
 /// assert_eq!(y, [1.0, 2.0, 13.0]);
 /// # Ok::<(), pelk_cpu::shape::ShapeError>(())
 /// ```
 ///
 /// # Errors
-/// When a dimension is zero or a slice has the wrong length.
+/// When the shapes do not fit together.
 pub fn forward(
     level: Level,
-    rows: usize,
-    inputs: usize,
-    outputs: usize,
-    x: &[f32],
-    weight: &[f32],
+    x: Rows<'_>,
+    weight: Rows<'_>,
     bias: Option<&[f32]>,
-    y: &mut [f32],
+    y: RowsMut<'_>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "linear";
-    check(NAME, rows, inputs, outputs, x.len(), weight.len())?;
+    let outputs = weight.rows();
+    expect_shape(NAME, "weight", weight.shape(), [outputs, x.columns()])?;
     expect_len(NAME, "bias", bias.map(<[f32]>::len), outputs)?;
-    expect_len(NAME, "y", y.len(), rows * outputs)?;
-    let (x, weight) = (Matrix::new(x, rows, inputs), Matrix::new(weight, outputs, inputs));
-    multiply(level, x, weight.transposed(), Start::Zero, AddBias(bias), y);
+    expect_shape(NAME, "y", y.shape(), [x.rows(), outputs])?;
+    let weight = Matrix::from(weight).transposed();
+    multiply(level, x.into(), weight, Start::Zero, AddBias(bias), y.into_values());
     Ok(())
 }
 
-/// The gradients of [`forward`] that are asked for, from `gy` (`[rows, outputs]`): `gx = gy W`,
-/// `gweight = gy^T x`, `gbias` = the sum of `gy` over the rows.
+/// The gradients of [`forward`] that are needed, from `gy` (`[rows, outputs]`): `gx = gy W`, the weight's is
+/// `gy^T x`, the bias's is the sum of `gy` over the rows.
 ///
 /// # Errors
-/// When a dimension is zero or a slice has the wrong length.
+/// When the shapes do not fit together.
 pub fn backward(
     level: Level,
-    rows: usize,
-    inputs: usize,
-    outputs: usize,
-    x: &[f32],
-    weight: &[f32],
-    gy: &[f32],
-    gx: Option<&mut [f32]>,
-    gweight: Option<&mut [f32]>,
-    gbias: Option<&mut [f32]>,
+    x: Rows<'_>,
+    weight: Rows<'_>,
+    gy: Rows<'_>,
+    gx: Option<RowsMut<'_>>,
+    gradients: AffineGradients<'_>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "linear backward";
-    check(NAME, rows, inputs, outputs, x.len(), weight.len())?;
-    expect_len(NAME, "gy", gy.len(), rows * outputs)?;
-    expect_len(NAME, "gx", gx.as_deref().map(<[f32]>::len), x.len())?;
-    expect_len(NAME, "gweight", gweight.as_deref().map(<[f32]>::len), weight.len())?;
-    expect_len(NAME, "gbias", gbias.as_deref().map(<[f32]>::len), outputs)?;
-    let by_output = Matrix::new(gy, rows, outputs);
+    let outputs = weight.rows();
+    expect_shape(NAME, "weight", weight.shape(), [outputs, x.columns()])?;
+    expect_shape(NAME, "gy", gy.shape(), [x.rows(), outputs])?;
+    expect_shape(NAME, "gx", gx.as_ref().map(RowsMut::shape), x.shape())?;
+    expect_len(NAME, "the weight's gradient", gradients.lens().weight, weight.values().len())?;
+    expect_len(NAME, "the bias's gradient", gradients.lens().bias, outputs)?;
+    let by_output = Matrix::from(gy);
     if let Some(gx) = gx {
-        multiply(level, by_output, Matrix::new(weight, outputs, inputs), Start::Zero, Plain, gx);
+        multiply(level, by_output, weight.into(), Start::Zero, Plain, gx.into_values());
     }
-    if let Some(gweight) = gweight {
-        multiply(level, by_output.transposed(), Matrix::new(x, rows, inputs), Start::Zero, Plain, gweight);
+    if let Some(gweight) = gradients.weight {
+        multiply(level, by_output.transposed(), x.into(), Start::Zero, Plain, gweight);
     }
-    if let Some(gbias) = gbias {
-        column_sum(level, rows, outputs, gy, gbias)?;
+    if let Some(gbias) = gradients.bias {
+        column_sum(level, gy, gbias)?;
     }
     Ok(())
-}
-
-fn check(
-    operator: &'static str,
-    rows: usize,
-    inputs: usize,
-    outputs: usize,
-    x: usize,
-    weight: usize,
-) -> Result<(), ShapeError> {
-    expect_len(operator, "x", x, checked_len(operator, &[("rows", rows), ("inputs", inputs)])?)?;
-    expect_len(
-        operator,
-        "weight",
-        weight,
-        checked_len(operator, &[("outputs", outputs), ("inputs", inputs)])?,
-    )?;
-    checked_len(operator, &[("rows", rows), ("outputs", outputs)]).map(|_| ())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parameters::Affine;
     use crate::reference;
-    use crate::testing::{assert_close, assert_thread_count_free, stale, values, widen};
+    use crate::testing::{assert_close, assert_thread_count_free, rows, rows_mut, stale, values, widen};
 
     const SHAPES: [(usize, usize, usize); 4] = [(1, 1, 1), (1, 5, 3), (10, 12, 48), (700, 36, 51)];
 
@@ -112,7 +93,7 @@ mod tests {
                 let (x64, weight64, bias64) = (widen(&x), widen(&weight), widen(&bias));
                 for (bias, bias64) in [(None, None), (Some(&bias[..]), Some(&bias64[..]))] {
                     let mut y = stale(r * o);
-                    forward(level, r, i, o, &x, &weight, bias, &mut y).unwrap();
+                    forward(level, rows(&x, i), rows(&weight, i), bias, rows_mut(&mut y, o)).unwrap();
                     assert_close(
                         &what,
                         &y,
@@ -121,8 +102,9 @@ mod tests {
                     );
                 }
                 let (mut gx, mut gw, mut gb) = (stale(r * i), stale(o * i), stale(o));
-                let (gx_out, gw_out, gb_out) = (Some(&mut gx[..]), Some(&mut gw[..]), Some(&mut gb[..]));
-                backward(level, r, i, o, &x, &weight, &gy, gx_out, gw_out, gb_out).unwrap();
+                let gradients = Affine { weight: Some(&mut gw[..]), bias: Some(&mut gb[..]) };
+                let (x, weight, gx_out) = (rows(&x, i), rows(&weight, i), rows_mut(&mut gx, i));
+                backward(level, x, weight, rows(&gy, o), Some(gx_out), gradients).unwrap();
                 let want = reference::linear::backward(r, i, o, &x64, &weight64, &widen(&gy));
                 assert_close(format!("{what}, gx"), &gx, &want.x, 1e-5);
                 assert_close(format!("{what}, gweight"), &gw, &want.weight, 1e-5);
@@ -137,9 +119,11 @@ mod tests {
         let (x, weight, gy) = (values(1, r * i), values(2, o * i), values(3, r * o));
         assert_thread_count_free("linear", || {
             let (mut y, mut gx, mut gw, mut gb) = (stale(r * o), stale(r * i), stale(o * i), stale(o));
-            forward(Level::best(), r, i, o, &x, &weight, Some(&gy[..o]), &mut y).unwrap();
-            let (gx_out, gw_out, gb_out) = (Some(&mut gx[..]), Some(&mut gw[..]), Some(&mut gb[..]));
-            backward(Level::best(), r, i, o, &x, &weight, &gy, gx_out, gw_out, gb_out).unwrap();
+            let (level, x, weight) = (Level::best(), rows(&x, i), rows(&weight, i));
+            forward(level, x, weight, Some(&gy[..o]), rows_mut(&mut y, o)).unwrap();
+            let gradients = Affine { weight: Some(&mut gw[..]), bias: Some(&mut gb[..]) };
+            let gx_out = Some(rows_mut(&mut gx, i));
+            backward(level, x, weight, rows(&gy, o), gx_out, gradients).unwrap();
             [y, gx, gw, gb].concat()
         });
     }
@@ -147,13 +131,24 @@ mod tests {
     #[test]
     fn bad_shapes_are_errors() {
         let (level, a, mut y) = (Level::PORTABLE, [0.0; 6], [0.0; 6]);
-        assert!(matches!(forward(level, 0, 2, 3, &[], &a, None, &mut []), Err(ShapeError::Empty { .. })));
-        let error = forward(level, 2, 2, 3, &a, &a, None, &mut y).unwrap_err();
-        assert_eq!(error.to_string(), "linear: x has 6 values, and its shape asks for 4");
-        assert!(forward(level, 2, 3, 2, &a, &a, Some(&a[..1]), &mut y[..4]).is_err());
-        assert!(forward(level, 2, 3, 2, &a, &a, None, &mut y).is_err());
-        let gy = [0.0; 4];
-        assert!(backward(level, 2, 3, 2, &a, &a, &gy, None, None, Some(&mut y)).is_err());
-        assert!(backward(level, 2, 3, 2, &a, &a, &gy, Some(&mut y), None, None).is_ok());
+        let mut run = |x: &[f32], inputs, bias: Option<&[f32]>, outputs| {
+            let weight = Rows::new(&a, inputs)?;
+            let y = RowsMut::new(&mut y[..x.len() / inputs * outputs], outputs)?;
+            forward(level, Rows::new(x, inputs)?, weight, bias, y)
+        };
+        assert!(matches!(run(&[], 2, None, 3), Err(ShapeError::Empty { .. })));
+        assert!(run(&a[..4], 2, None, 3).is_ok());
+        assert!(run(&a[..5], 2, None, 3).is_err());
+        let error = run(&a[..4], 2, None, 2).unwrap_err();
+        assert_eq!(error.to_string(), "linear: y has 2 rows of 2, but must have 2 rows of 3");
+        assert!(run(&a, 3, Some(&a[..1]), 2).is_err());
+        assert!(run(&a, 3, None, 3).is_err(), "y is too large");
+        assert!(forward(level, rows(&a, 3), rows(&a, 2), None, rows_mut(&mut [0.0; 6], 3)).is_err());
+        let (x, gy, none) = (rows(&a, 3), rows(&a[..4], 2), Affine { weight: None, bias: None });
+        let bias = Affine { bias: Some(&mut y[..]), weight: None };
+        assert!(backward(level, x, x, gy, None, bias).is_err());
+        assert!(backward(level, x, x, x, None, none).is_err());
+        let none = Affine { weight: None, bias: None };
+        assert!(backward(level, x, x, gy, Some(rows_mut(&mut y, 3)), none).is_ok());
     }
 }

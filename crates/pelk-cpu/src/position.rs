@@ -100,7 +100,7 @@ fn check(
 }
 
 /// The in-bounds bias map, `[H, W, C]`, of the embedding `position` `[k, k]` under the kernel `theta`
-/// `[C, k', k']`. `bias` is overwritten.
+/// `[C, k', k']`, where `[h, w, c]` is the shape of the map. `bias` is overwritten.
 ///
 /// ```
 /// # use pelk_cpu::position::in_bounds_forward;
@@ -108,7 +108,7 @@ fn check(
 /// let mut bias = [0.0; 2];
 /// // A 1 x 2 image, all weights 1, h = 1 on the left of the center and 10 on the right.
 /// let position = [0.0, 0.0, 0.0, 1.0, 0.0, 10.0, 0.0, 0.0, 0.0];
-/// in_bounds_forward(&grid, 1, 2, 1, &[1.0; 9], &position, &mut bias)?;
+/// in_bounds_forward(&grid, [1, 2, 1], &[1.0; 9], &position, &mut bias)?;
 /// assert_eq!(bias, [10.0, 1.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -117,9 +117,7 @@ fn check(
 /// When a dimension is zero, or a slice has not the length that its shape asks for.
 pub fn in_bounds_forward(
     grid: &SharingGrid,
-    h: usize,
-    w: usize,
-    c: usize,
+    [h, w, c]: [usize; 3],
     theta: &[f32],
     position: &[f32],
     bias: &mut [f32],
@@ -161,9 +159,7 @@ const CHANNEL_PARTS: usize = 32;
 /// As [`in_bounds_forward`].
 pub fn in_bounds_backward(
     grid: &SharingGrid,
-    h: usize,
-    w: usize,
-    c: usize,
+    [h, w, c]: [usize; 3],
     theta: &[f32],
     position: &[f32],
     gbias: &[f32],
@@ -293,7 +289,7 @@ mod tests {
         match form {
             PositionForm::InBounds => {
                 let mut bias = stale(h * w * c);
-                in_bounds_forward(grid, h, w, c, theta, position, &mut bias).unwrap();
+                in_bounds_forward(grid, [h, w, c], theta, position, &mut bias).unwrap();
                 bias
             }
             PositionForm::Literal => {
@@ -315,8 +311,8 @@ mod tests {
         let (mut gtheta, mut gposition) = (stale(theta.len()), stale(position.len()));
         match form {
             PositionForm::InBounds => {
-                let outputs = (&mut gtheta, &mut gposition);
-                in_bounds_backward(grid, h, w, c, theta, position, gbias, outputs.0, outputs.1).unwrap();
+                let (shape, gtheta, gposition) = ([h, w, c], &mut gtheta, &mut gposition);
+                in_bounds_backward(grid, shape, theta, position, gbias, gtheta, gposition).unwrap();
             }
             PositionForm::Literal => {
                 literal_backward(grid, c, theta, position, gbias, &mut gtheta, &mut gposition).unwrap();
@@ -382,7 +378,7 @@ mod tests {
         let grid = SharingGrid::dense(3).unwrap();
         let forward = |h, theta, position, bias| {
             let (theta, position, mut bias) = (vec![0.0; theta], vec![0.0; position], vec![0.0; bias]);
-            in_bounds_forward(&grid, h, 4, 2, &theta, &position, &mut bias)
+            in_bounds_forward(&grid, [h, 4, 2], &theta, &position, &mut bias)
         };
         assert!(forward(3, 18, 9, 24).is_ok());
         assert!(forward(0, 18, 9, 24).is_err());

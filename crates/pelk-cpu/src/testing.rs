@@ -1,5 +1,6 @@
 //! What the tests of all operators share: numbers, comparisons, finite differences, thread pools.
 
+use crate::rows::{Rows, RowsMut};
 use rayon::ThreadPoolBuilder;
 use std::fmt::Display;
 
@@ -19,6 +20,16 @@ pub(crate) fn values(seed: u64, n: usize) -> Vec<f32> {
 /// A buffer of stale values: an operator that leaves one of them behind fails its comparison.
 pub(crate) fn stale(n: usize) -> Vec<f32> {
     vec![f32::NAN; n]
+}
+
+/// The matrix in `values` with rows of `columns`.
+pub(crate) fn rows(values: &[f32], columns: usize) -> Rows<'_> {
+    Rows::new(values, columns).unwrap()
+}
+
+/// [`rows`] to be written.
+pub(crate) fn rows_mut(values: &mut [f32], columns: usize) -> RowsMut<'_> {
+    RowsMut::new(values, columns).unwrap()
 }
 
 pub(crate) fn widen(x: &[f32]) -> Vec<f64> {

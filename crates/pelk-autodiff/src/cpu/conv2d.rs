@@ -4,7 +4,7 @@ use super::{CpuBackend, CpuTensor};
 use crate::backend::{Conv2dOps, Gradients};
 use crate::kernels;
 use crate::{Result, Shape};
-use pelk_cpu::conv2d;
+use pelk_cpu::{Affine, conv2d};
 use pelk_ops::Conv2d;
 
 impl Conv2dOps for CpuBackend {
@@ -34,7 +34,8 @@ impl Conv2dOps for CpuBackend {
         let (mut gx, mut gw) = (self.slot(needs[0], x), self.slot(needs[1], weight));
         let mut gb = self.vector_slot(needs[2], shape.out_channels);
         let (x, w, gy) = (&x.values, &weight.values, &gy.values);
-        conv2d::backward(self.level, &shape, x, w, gy, gx.slice(), gw.slice(), gb.slice())?;
+        let gradients = Affine { weight: gw.slice(), bias: gb.slice() };
+        conv2d::backward(self.level, &shape, x, w, gy, gx.slice(), gradients)?;
         Ok([gx.done(), gw.done(), gb.done()])
     }
 }

@@ -3,14 +3,14 @@
 use super::{CpuBackend, CpuTensor};
 use crate::Result;
 use crate::backend::{Gradients, LinearOps};
-use pelk_cpu::linear;
+use pelk_cpu::{Affine, RowsMut, linear};
 
 impl LinearOps for CpuBackend {
     fn linear(&self, x: &CpuTensor, weight: &CpuTensor, bias: Option<&CpuTensor>) -> Result<CpuTensor> {
-        let (outputs, inputs) = (weight.shape.rows(), weight.shape.channels());
+        let outputs = weight.shape.rows();
         let bias = bias.map(|bias| &bias.values[..]);
         self.make(x.shape.with_channels(outputs), |y| {
-            linear::forward(self.level, x.shape.rows(), inputs, outputs, &x.values, &weight.values, bias, y)
+            linear::forward(self.level, x.rows()?, weight.rows()?, bias, RowsMut::new(y, outputs)?)
         })
     }
 
@@ -24,18 +24,9 @@ impl LinearOps for CpuBackend {
         let (outputs, inputs) = (weight.shape.rows(), weight.shape.channels());
         let (mut gx, mut gw) = (self.slot(needs[0], x), self.slot(needs[1], weight));
         let mut gb = self.vector_slot(needs[2], outputs);
-        linear::backward(
-            self.level,
-            x.shape.rows(),
-            inputs,
-            outputs,
-            &x.values,
-            &weight.values,
-            &gy.values,
-            gx.slice(),
-            gw.slice(),
-            gb.slice(),
-        )?;
+        let gradients = Affine { weight: gw.slice(), bias: gb.slice() };
+        let gx_rows = RowsMut::optional(gx.slice(), inputs)?;
+        linear::backward(self.level, x.rows()?, weight.rows()?, gy.rows()?, gx_rows, gradients)?;
         Ok([gx.done(), gw.done(), gb.done()])
     }
 }

@@ -3,14 +3,14 @@
 use super::{CpuBackend, CpuTensor};
 use crate::backend::LossOps;
 use crate::{Result, Shape};
-use pelk_cpu::loss;
+use pelk_cpu::{Rows, RowsMut, loss};
 use pelk_ops::{CrossEntropy, SoftCrossEntropy};
 
 impl LossOps for CpuBackend {
     fn cross_entropy(&self, op: &CrossEntropy, logits: &CpuTensor) -> Result<(CpuTensor, CpuTensor)> {
-        let (rows, classes) = (logits.shape.rows(), logits.shape.channels());
+        let rows = logits.shape.rows();
         let mut sums = self.pool.take(rows);
-        let loss = loss::cross_entropy(self.level, classes, &logits.values, op, &mut sums)?;
+        let loss = loss::cross_entropy(self.level, logits.rows()?, op, &mut sums)?;
         Ok((self.copy_of(Shape::from([1]), &[loss]), CpuTensor::new(&Shape::from([rows]), sums)))
     }
 
@@ -21,10 +21,9 @@ impl LossOps for CpuBackend {
         log_sum_exp: &CpuTensor,
         gy: &CpuTensor,
     ) -> Result<CpuTensor> {
-        let classes = logits.shape.channels();
-        let (sums, gy) = (&log_sum_exp.values, gy.values[0]);
+        let (x, sums, gy) = (logits.rows()?, &log_sum_exp.values, gy.values[0]);
         self.make(logits.shape.clone(), |g| {
-            loss::cross_entropy_backward(self.level, classes, &logits.values, op, sums, gy, g)
+            loss::cross_entropy_backward(self.level, x, op, sums, gy, RowsMut::new(g, x.columns())?)
         })
     }
 
@@ -33,10 +32,11 @@ impl LossOps for CpuBackend {
         op: &SoftCrossEntropy,
         logits: &CpuTensor,
     ) -> Result<(CpuTensor, CpuTensor)> {
-        let (rows, classes) = (logits.shape.rows(), logits.shape.channels());
+        let rows = logits.shape.rows();
         let mut sums = self.pool.take(rows);
-        let loss =
-            loss::soft_cross_entropy(self.level, rows, classes, &logits.values, &op.targets, &mut sums)?;
+        let x = logits.rows()?;
+        let targets = Rows::new(&op.targets, x.columns())?;
+        let loss = loss::soft_cross_entropy(self.level, x, targets, &mut sums)?;
         Ok((self.copy_of(Shape::from([1]), &[loss]), CpuTensor::new(&Shape::from([rows]), sums)))
     }
 
@@ -47,10 +47,11 @@ impl LossOps for CpuBackend {
         log_sum_exp: &CpuTensor,
         gy: &CpuTensor,
     ) -> Result<CpuTensor> {
-        let (rows, classes) = (logits.shape.rows(), logits.shape.channels());
-        let (values, sums, gy) = (&logits.values, &log_sum_exp.values, gy.values[0]);
+        let (x, sums, gy) = (logits.rows()?, &log_sum_exp.values, gy.values[0]);
+        let targets = Rows::new(&op.targets, x.columns())?;
         self.make(logits.shape.clone(), |g| {
-            loss::soft_cross_entropy_backward(self.level, rows, classes, values, &op.targets, sums, gy, g)
+            let g = RowsMut::new(g, x.columns())?;
+            loss::soft_cross_entropy_backward(self.level, x, targets, sums, gy, g)
         })
     }
 }

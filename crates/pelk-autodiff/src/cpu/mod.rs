@@ -18,6 +18,8 @@ mod residual;
 mod storage;
 
 use crate::{Error, Result, Shape};
+use pelk_cpu::Rows;
+use pelk_cpu::shape::ShapeError;
 use pelk_simd::Level;
 use pool::{Buffer, Pool};
 use std::fmt;
@@ -105,6 +107,11 @@ impl GradientSlot {
 impl CpuTensor {
     fn new(shape: &Shape, values: Buffer) -> CpuTensor {
         CpuTensor { shape: shape.clone(), values: Arc::new(values) }
+    }
+
+    /// The values as a matrix of all other dimensions by channels.
+    fn rows(&self) -> std::result::Result<Rows<'_>, ShapeError> {
+        Rows::new(&self.values, self.shape.channels())
     }
 
     /// The values, to be changed; copied first where other tensors share them.

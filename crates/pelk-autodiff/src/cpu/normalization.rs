@@ -3,7 +3,7 @@
 use super::{CpuBackend, CpuTensor};
 use crate::backend::{Gradients, NormalizationOps};
 use crate::{Result, Shape};
-use pelk_cpu::{batch_norm, layer_norm};
+use pelk_cpu::{Affine, Moments, RowsMut, Running, batch_norm, layer_norm};
 use pelk_ops::{BatchNormalized, Normalized};
 
 impl NormalizationOps for CpuBackend {
@@ -17,8 +17,9 @@ impl NormalizationOps for CpuBackend {
         let (rows, c) = (x.shape.rows(), x.shape.channels());
         let mut y = self.pool.take(x.values.len());
         let (mut mean, mut inv_std) = (self.pool.take(rows), self.pool.take(rows));
-        let (w, b) = (&weight.values, &bias.values);
-        layer_norm::forward(self.level, rows, c, &x.values, w, b, eps, &mut y, &mut mean, &mut inv_std)?;
+        let affine = Affine { weight: &weight.values[..], bias: &bias.values[..] };
+        let moments = Moments { mean: &mut mean[..], inv_std: &mut inv_std[..] };
+        layer_norm::forward(self.level, x.rows()?, affine, eps, RowsMut::new(&mut y, c)?, moments)?;
         let row = Shape::from([rows]);
         Ok(Normalized {
             y: CpuTensor::new(&x.shape, y),
@@ -36,24 +37,13 @@ impl NormalizationOps for CpuBackend {
         gy: &CpuTensor,
         needs: [bool; 3],
     ) -> Result<Gradients<CpuTensor, 3>> {
-        let (rows, c) = (x.shape.rows(), x.shape.channels());
         let mut gx = self.slot(needs[0], x);
         let (mut gw, mut gb) = (self.slot(needs[1], weight), self.slot(needs[2], weight));
-        let (x, w, mean, inv_std) = (&x.values, &weight.values, &mean.values, &inv_std.values);
-        let gy = &gy.values;
-        layer_norm::backward(
-            self.level,
-            rows,
-            c,
-            x,
-            w,
-            mean,
-            inv_std,
-            gy,
-            gx.slice(),
-            gw.slice(),
-            gb.slice(),
-        )?;
+        let moments = Moments { mean: &mean.values[..], inv_std: &inv_std.values[..] };
+        let gx_rows = RowsMut::optional(gx.slice(), x.shape.channels())?;
+        let gradients = Affine { weight: gw.slice(), bias: gb.slice() };
+        let (x, gy) = (x.rows()?, gy.rows()?);
+        layer_norm::backward(self.level, x, &weight.values, moments, gy, gx_rows, gradients)?;
         Ok([gx.done(), gw.done(), gb.done()])
     }
 
@@ -66,25 +56,16 @@ impl NormalizationOps for CpuBackend {
         eps: f32,
         momentum: f32,
     ) -> Result<BatchNormalized<CpuTensor>> {
-        let (rows, c) = (x.shape.rows(), x.shape.channels());
+        let c = x.shape.channels();
         let mut y = self.pool.take(x.values.len());
         let (mut mean, mut inv_std) = (self.pool.take(c), self.pool.take(c));
         let [mut running_mean, mut running_variance] = running.map(CpuTensor::clone);
-        batch_norm::forward_train(
-            self.level,
-            rows,
-            c,
-            &x.values,
-            &weight.values,
-            &bias.values,
-            eps,
-            momentum,
-            running_mean.values_mut(),
-            running_variance.values_mut(),
-            &mut y,
-            &mut mean,
-            &mut inv_std,
-        )?;
+        let affine = Affine { weight: &weight.values[..], bias: &bias.values[..] };
+        let statistics =
+            Running { mean: running_mean.values_mut(), variance: running_variance.values_mut(), eps };
+        let moments = Moments { mean: &mut mean[..], inv_std: &mut inv_std[..] };
+        let (x_rows, y_rows) = (x.rows()?, RowsMut::new(&mut y, c)?);
+        batch_norm::forward_train(self.level, x_rows, affine, statistics, momentum, y_rows, moments)?;
         let normalized = Normalized {
             y: CpuTensor::new(&x.shape, y),
             mean: CpuTensor::new(&weight.shape, mean),
@@ -102,24 +83,13 @@ impl NormalizationOps for CpuBackend {
         gy: &CpuTensor,
         needs: [bool; 3],
     ) -> Result<Gradients<CpuTensor, 3>> {
-        let (rows, c) = (x.shape.rows(), x.shape.channels());
         let mut gx = self.slot(needs[0], x);
         let (mut gw, mut gb) = (self.slot(needs[1], weight), self.slot(needs[2], weight));
-        let (x, w, mean, inv_std) = (&x.values, &weight.values, &mean.values, &inv_std.values);
-        let gy = &gy.values;
-        batch_norm::backward_train(
-            self.level,
-            rows,
-            c,
-            x,
-            w,
-            mean,
-            inv_std,
-            gy,
-            gx.slice(),
-            gw.slice(),
-            gb.slice(),
-        )?;
+        let moments = Moments { mean: &mean.values[..], inv_std: &inv_std.values[..] };
+        let gx_rows = RowsMut::optional(gx.slice(), x.shape.channels())?;
+        let gradients = Affine { weight: gw.slice(), bias: gb.slice() };
+        let (x, gy) = (x.rows()?, gy.rows()?);
+        batch_norm::backward_train(self.level, x, &weight.values, moments, gy, gx_rows, gradients)?;
         Ok([gx.done(), gw.done(), gb.done()])
     }
 
@@ -132,10 +102,11 @@ impl NormalizationOps for CpuBackend {
         variance: &CpuTensor,
         eps: f32,
     ) -> Result<CpuTensor> {
-        let (rows, c) = (x.shape.rows(), x.shape.channels());
-        let (w, b, mean, variance) = (&weight.values, &bias.values, &mean.values, &variance.values);
+        let affine = Affine { weight: &weight.values[..], bias: &bias.values[..] };
+        let running = Running { mean: &mean.values[..], variance: &variance.values[..], eps };
+        let rows = x.rows()?;
         self.make(x.shape.clone(), |y| {
-            batch_norm::forward_eval(self.level, rows, c, &x.values, w, b, mean, variance, eps, y)
+            batch_norm::forward_eval(self.level, rows, affine, running, RowsMut::new(y, rows.columns())?)
         })
     }
 
@@ -149,23 +120,13 @@ impl NormalizationOps for CpuBackend {
         gy: &CpuTensor,
         needs: [bool; 3],
     ) -> Result<Gradients<CpuTensor, 3>> {
-        let (rows, c) = (x.shape.rows(), x.shape.channels());
         let mut gx = self.slot(needs[0], x);
         let (mut gw, mut gb) = (self.slot(needs[1], weight), self.slot(needs[2], weight));
-        batch_norm::backward_eval(
-            self.level,
-            rows,
-            c,
-            &x.values,
-            &weight.values,
-            &mean.values,
-            &variance.values,
-            eps,
-            &gy.values,
-            gx.slice(),
-            gw.slice(),
-            gb.slice(),
-        )?;
+        let running = Running { mean: &mean.values[..], variance: &variance.values[..], eps };
+        let gx_rows = RowsMut::optional(gx.slice(), x.shape.channels())?;
+        let gradients = Affine { weight: gw.slice(), bias: gb.slice() };
+        let (x, gy) = (x.rows()?, gy.rows()?);
+        batch_norm::backward_eval(self.level, x, &weight.values, running, gy, gx_rows, gradients)?;
         Ok([gx.done(), gw.done(), gb.done()])
     }
 }

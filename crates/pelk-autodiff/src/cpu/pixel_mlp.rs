@@ -20,7 +20,7 @@ impl PixelMlpOps for CpuBackend {
         let [mut active, mut slope] =
             [(); 2].map(|()| op.keep.then(|| self.pool.take(shape.rows * shape.hidden)));
         let keep = match (&mut active, &mut slope) {
-            (Some(active), Some(slope)) => Some(pixel_mlp::Middle { active: &mut active[..], slope }),
+            (Some(active), Some(slope)) => Some(pixel_mlp::Hidden { active: &mut active[..], slope }),
             _ => None,
         };
         let y = self.make(x.shape.clone(), |y| {
@@ -61,20 +61,12 @@ impl PixelMlpOps for CpuBackend {
             };
             let kept = match kept {
                 [active, slope] => {
-                    Some(pixel_mlp::Middle { active: &active.values[..], slope: &slope.values })
+                    Some(pixel_mlp::Hidden { active: &active.values[..], slope: &slope.values })
                 }
                 _ => None,
             };
-            pixel_mlp::backward(
-                self.level,
-                &shape,
-                &x.values,
-                &parameters,
-                kept,
-                &gy.values,
-                &mut gx,
-                gradients,
-            )?;
+            let saved = pixel_mlp::Saved { x: &x.values, hidden: kept };
+            pixel_mlp::backward(self.level, &shape, saved, &parameters, &gy.values, &mut gx, gradients)?;
         }
         let gx = Some(CpuTensor::new(&x.shape, gx));
         let [a, b, c, d, e, f, g] = [a, b, c, d, e, f, g].map(GradientSlot::done);

@@ -18,7 +18,7 @@ impl PositionOps for CpuBackend {
         let (theta, position) = (&theta.values, &position.values);
         let mut y = match op.form {
             PositionForm::InBounds => self.make(Shape::from([h, w, c]), |y| {
-                position::in_bounds_forward(grid, h, w, c, theta, position, y)
+                position::in_bounds_forward(grid, [h, w, c], theta, position, y)
             }),
             PositionForm::Literal => {
                 self.make(Shape::from([c]), |y| position::literal_forward(grid, c, theta, position, y))
@@ -47,7 +47,7 @@ impl PositionOps for CpuBackend {
         let (t, p, g) = (&theta.values, &position.values, &gy.values);
         match op.form {
             PositionForm::InBounds => {
-                position::in_bounds_backward(grid, h, w, c, t, p, g, &mut gtheta, &mut gposition)?;
+                position::in_bounds_backward(grid, [h, w, c], t, p, g, &mut gtheta, &mut gposition)?;
             }
             PositionForm::Literal => {
                 position::literal_backward(grid, c, t, p, g, &mut gtheta, &mut gposition)?;

@@ -3,13 +3,13 @@
 use super::{CpuBackend, CpuTensor};
 use crate::backend::ReduceOps;
 use crate::{Result, Shape};
-use pelk_cpu::elementwise;
+use pelk_cpu::{Rows, elementwise};
 
 impl ReduceOps for CpuBackend {
     fn sum_leading(&self, x: &CpuTensor, shape: &Shape) -> Result<CpuTensor> {
         let columns = shape.elements().max(1);
         self.make(shape.clone(), |sums| {
-            elementwise::column_sum(self.level, x.values.len() / columns, columns, &x.values, sums)
+            elementwise::column_sum(self.level, Rows::new(&x.values, columns)?, sums)
         })
     }
 

@@ -2,6 +2,7 @@
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
+use pelk_cpu::Rows;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -44,6 +45,12 @@ pub fn bench(
 /// `n` repeatable numbers in -1..1: the fractions of multiples of the golden ratio.
 pub fn values(n: usize) -> Vec<f32> {
     (0..n as u32).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+/// The matrix in `values` with rows of `columns`.
+#[allow(dead_code)] // not all benchmarks are of matrices
+pub fn matrix(values: &[f32], columns: usize) -> Rows<'_> {
+    Rows::new(values, columns).expect("whole rows")
 }
 
 /// Pixels and channels of PeLK-T's stages on a 224 x 224 image.

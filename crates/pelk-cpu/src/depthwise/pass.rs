@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Bias;
 use super::pack::{Block, Channels, ThetaLayout, blocks};
 use crate::scratch;
 use crate::shape::ImageShape;
 use crate::shared::Shared;
+use pelk_ops::Bias;
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 
 /// A pass takes the box sums of `source` and gives them to either or both of two consumers.

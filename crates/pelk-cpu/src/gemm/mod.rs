@@ -13,6 +13,7 @@ mod pack;
 mod tile;
 
 use crate::elementwise;
+use crate::rows::Rows;
 use crate::scratch;
 use crate::shared::Shared;
 use pack::{Blocking, Layout, Packed, pack, pack_group};
@@ -45,6 +46,12 @@ pub(crate) struct Matrix<'a> {
     columns: usize,
     row_stride: usize,
     column_stride: usize,
+}
+
+impl<'a> From<Rows<'a>> for Matrix<'a> {
+    fn from(rows: Rows<'a>) -> Self {
+        Self::new(rows.values(), rows.rows(), rows.columns())
+    }
 }
 
 impl<'a> Matrix<'a> {
@@ -195,57 +202,67 @@ impl Right<'_> {
     }
 }
 
-/// Rows `rows` and panels `panels` of `c = start + a b`, finished.
-///
-/// # Safety
-/// No other thread may use that block of `c`.
-unsafe fn multiply_block<F: Finish>(
+/// `c = finish(start + a b)`.
+#[derive(Clone, Copy)]
+struct Product<'a, F> {
     level: Level,
-    a: Matrix<'_>,
-    b: Right<'_>,
-    rows: Range<usize>,
-    panels: Range<usize>,
+    a: Matrix<'a>,
+    b: Right<'a>,
     start: Start,
     finish: F,
-    c: Output<'_>,
-) {
-    let layout = b.layout();
-    let room = if matches!(b, Right::Loose(..)) { layout.largest_group() } else { 0 };
-    scratch::with_parts([room, left::room(&a, rows.len(), layout.depth())], |[room, left_room]| {
-        for (block, depth) in layout.blocks().enumerate() {
-            let left = left::left(level, a.block(rows.clone(), depth.clone()), left_room);
-            for group in layout.groups(panels.clone()) {
-                let mut packed = match b {
-                    Right::Packed(packed) => packed.panels(&depth, group.clone()),
-                    Right::Loose(_, b) => pack_group(level, b, layout, &depth, group.clone(), room),
-                };
-                let finished = layout.columns(group.start).start..layout.columns(group.end - 1).end;
-                for panel in group {
-                    let columns = layout.columns(panel);
-                    let (panel, rest) = packed.split_at(layout.place(&depth, panel).len());
-                    packed = rest;
-                    let strip = Strip {
-                        a: left,
-                        rows: rows.len(),
-                        depth: depth.len(),
-                        b: panel.as_ptr(),
-                        vectors: panel.len() / (depth.len() * level.lanes()),
-                        c: c.block(&rows, &columns),
-                        c_stride: c.columns,
-                        columns: columns.len(),
-                        accumulate: block > 0 || start == Start::Keep,
-                    };
-                    // SAFETY: `Matrix::block` and `Output::block` checked the sizes of `a` and the output, the
-                    // packed slice is the panel, and the output's block is this thread's alone.
-                    unsafe { strip.run(level) };
+    c: Output<'a>,
+}
+
+impl<F: Finish> Product<'_, F> {
+    /// Computes rows `rows` and panels `panels` of the output.
+    ///
+    /// # Safety
+    /// No other thread may use that block of `c`.
+    unsafe fn block(self, rows: Range<usize>, panels: Range<usize>) {
+        let Self { level, a, b, start, finish, c } = self;
+        let layout = b.layout();
+        let group_len = if matches!(b, Right::Loose(..)) { layout.largest_group() } else { 0 };
+        scratch::with_parts(
+            [group_len, left::room(&a, rows.len(), layout.depth())],
+            |[packed, left_room]| {
+                for (block, depth) in layout.blocks().enumerate() {
+                    let left = left::left(level, a.block(rows.clone(), depth.clone()), left_room);
+                    for group in layout.groups(panels.clone()) {
+                        let mut packed = match b {
+                            Right::Packed(packed) => packed.panels(&depth, group.clone()),
+                            Right::Loose(_, b) => pack_group(level, b, layout, &depth, group.clone(), packed),
+                        };
+                        let finished = layout.columns(group.start).start..layout.columns(group.end - 1).end;
+                        for panel in group {
+                            let columns = layout.columns(panel);
+                            let (panel, rest) = packed.split_at(layout.place(&depth, panel).len());
+                            packed = rest;
+                            let strip = Strip {
+                                a: left,
+                                rows: rows.len(),
+                                depth: depth.len(),
+                                b: panel.as_ptr(),
+                                vectors: panel.len() / (depth.len() * level.lanes()),
+                                c: c.block(&rows, &columns),
+                                c_stride: c.columns,
+                                columns: columns.len(),
+                                accumulate: block > 0 || start == Start::Keep,
+                            };
+                            // SAFETY: `Matrix::block` and `Output::block` checked the sizes of `a` and the output, the
+                            // packed slice is the panel, and the output's block is this thread's alone.
+                            unsafe { strip.run(level) };
+                        }
+                        // By groups, not panels: what a finish reads beside the sums then comes in runs that are
+                        // worth prefetching.
+                        if depth.end == layout.rows() && !finish.is_nothing() {
+                            let rows = rows.clone();
+                            dispatch(level, FinishRows { finish, output: c, rows, columns: finished });
+                        }
+                    }
                 }
-                // By groups, not panels: what a finish reads beside the sums then comes in runs that are worth prefetching.
-                if depth.end == layout.rows() && !finish.is_nothing() {
-                    dispatch(level, FinishRows { finish, output: c, rows: rows.clone(), columns: finished });
-                }
-            }
-        }
-    });
+            },
+        );
+    }
 }
 
 /// How a product is cut into tasks.
@@ -302,7 +319,7 @@ pub(crate) fn multiply<F: Finish>(
             let panels = part(layout.panels(), cut.panels, task % cut.panels, 1);
             if !rows.is_empty() {
                 // SAFETY: each task has a block of its own.
-                unsafe { multiply_block(level, a, b, rows, panels, start, finish, output) };
+                unsafe { Product { level, a, b, start, finish, c: output }.block(rows, panels) };
             }
         });
     };
@@ -340,7 +357,7 @@ fn long_sum<F: Finish>(
             let (a, b) = (a.block(0..m, depth.clone()), b.block(depth, 0..n));
             let (b, output) = (Right::Loose(layout, b), outputs[index]);
             // SAFETY: each task has a block of its own.
-            unsafe { multiply_block(level, a, b, rows, panels, start, Plain, output) };
+            unsafe { Product { level, a, b, start, finish: Plain, c: output }.block(rows, panels) };
         });
         for part in others.chunks_exact(m * n) {
             elementwise::add_into(level, c, part);

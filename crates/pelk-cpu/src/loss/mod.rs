@@ -5,8 +5,9 @@
 
 mod kernels;
 
+use crate::rows::{Rows, RowsMut, expect_shape};
 use crate::rowwise::CHUNK;
-use crate::shape::{ShapeError, checked_len, expect_len};
+use crate::shape::{ShapeError, expect_len};
 use kernels::{Hard, HardBackward, LogSumExp, Soft, SoftBackward};
 pub use pelk_ops::loss::{CrossEntropy, LossError};
 use pelk_simd::{Level, dispatch};
@@ -19,11 +20,13 @@ use rayon::prelude::*;
 /// the mean is weighted by them.
 ///
 /// ```
+/// use pelk_cpu::Rows;
 /// use pelk_cpu::loss::{CrossEntropy, cross_entropy};
 /// use pelk_simd::Level;
 /// let mut saved = [0.0; 2];
 /// let op = CrossEntropy { labels: [0, 255].into(), ignore_index: Some(255), ..CrossEntropy::default() };
-/// let loss = cross_entropy(Level::best(), 2, &[1.0, 1.0, 9.0, 0.0], &op, &mut saved)?;
+/// let logits = Rows::new(&[1.0, 1.0, 9.0, 0.0], 2)?;
+/// let loss = cross_entropy(Level::best(), logits, &op, &mut saved)?;
 /// assert!((loss - 2.0f32.ln()).abs() < 1e-6); // two equal logits: the second row does not count
 /// # Ok::<(), pelk_cpu::loss::LossError>(())
 /// ```
@@ -33,15 +36,16 @@ use rayon::prelude::*;
 /// class nor ignored, weights do not fit, or all rows are ignored.
 pub fn cross_entropy(
     level: Level,
-    classes: usize,
-    logits: &[f32],
+    logits: Rows<'_>,
     op: &CrossEntropy,
     log_sum_exp: &mut [f32],
 ) -> Result<f32, LossError> {
     const NAME: &str = "cross_entropy";
-    let total = check(NAME, classes, logits.len(), op, log_sum_exp.len())?;
+    let total = check(NAME, logits, op, log_sum_exp.len())?;
+    let classes = logits.columns();
     let task = task_rows(classes);
     let sums: Vec<f64> = logits
+        .values()
         .par_chunks(task * classes)
         .zip(op.labels.par_chunks(task).zip(log_sum_exp.par_chunks_mut(task)))
         .map(|(logits, (labels, log_sum_exp))| {
@@ -59,21 +63,22 @@ pub fn cross_entropy(
 /// As [`cross_entropy`].
 pub fn cross_entropy_backward(
     level: Level,
-    classes: usize,
-    logits: &[f32],
+    logits: Rows<'_>,
     op: &CrossEntropy,
     log_sum_exp: &[f32],
     gy: f32,
-    glogits: &mut [f32],
+    glogits: RowsMut<'_>,
 ) -> Result<(), LossError> {
     const NAME: &str = "cross_entropy backward";
-    let total = check(NAME, classes, logits.len(), op, log_sum_exp.len())?;
-    expect_len(NAME, "glogits", glogits.len(), logits.len())?;
+    let total = check(NAME, logits, op, log_sum_exp.len())?;
+    expect_shape(NAME, "glogits", glogits.shape(), logits.shape())?;
     let factor = gy / total as f32;
+    let classes = logits.columns();
     let task = task_rows(classes);
     glogits
+        .into_values()
         .par_chunks_mut(task * classes)
-        .zip(logits.par_chunks(task * classes))
+        .zip(logits.values().par_chunks(task * classes))
         .zip(op.labels.par_chunks(task).zip(log_sum_exp.par_chunks(task)))
         .for_each(|((glogits, logits), (labels, log_sum_exp))| {
             let rows = Hard { classes, logits, labels, op, log_sum_exp };
@@ -91,24 +96,24 @@ pub fn cross_entropy_backward(
 /// When a dimension is zero or a slice has the wrong length.
 pub fn soft_cross_entropy(
     level: Level,
-    rows: usize,
-    classes: usize,
-    logits: &[f32],
-    target: &[f32],
+    logits: Rows<'_>,
+    target: Rows<'_>,
     log_sum_exp: &mut [f32],
 ) -> Result<f32, ShapeError> {
     const NAME: &str = "soft_cross_entropy";
-    check_soft(NAME, rows, classes, logits.len(), target.len(), log_sum_exp.len())?;
+    check_soft(NAME, logits, target, log_sum_exp.len())?;
+    let classes = logits.columns();
     let task = task_rows(classes);
     let sums: Vec<f64> = logits
+        .values()
         .par_chunks(task * classes)
-        .zip(target.par_chunks(task * classes).zip(log_sum_exp.par_chunks_mut(task)))
+        .zip(target.values().par_chunks(task * classes).zip(log_sum_exp.par_chunks_mut(task)))
         .map(|(logits, (target, log_sum_exp))| {
             dispatch(level, LogSumExp { classes, logits, log_sum_exp });
             dispatch(level, Soft { classes, logits, target, log_sum_exp })
         })
         .collect();
-    Ok((sums.iter().sum::<f64>() / rows as f64) as f32)
+    Ok((sums.iter().sum::<f64>() / logits.rows() as f64) as f32)
 }
 
 /// The gradient of [`soft_cross_entropy`] by the logits, times `gy`, the derivative by the loss itself:
@@ -118,23 +123,23 @@ pub fn soft_cross_entropy(
 /// When a dimension is zero or a slice has the wrong length.
 pub fn soft_cross_entropy_backward(
     level: Level,
-    rows: usize,
-    classes: usize,
-    logits: &[f32],
-    target: &[f32],
+    logits: Rows<'_>,
+    target: Rows<'_>,
     log_sum_exp: &[f32],
     gy: f32,
-    glogits: &mut [f32],
+    glogits: RowsMut<'_>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "soft_cross_entropy backward";
-    check_soft(NAME, rows, classes, logits.len(), target.len(), log_sum_exp.len())?;
-    expect_len(NAME, "glogits", glogits.len(), logits.len())?;
-    let factor = gy / rows as f32;
+    check_soft(NAME, logits, target, log_sum_exp.len())?;
+    expect_shape(NAME, "glogits", glogits.shape(), logits.shape())?;
+    let factor = gy / logits.rows() as f32;
+    let classes = logits.columns();
     let task = task_rows(classes);
     glogits
+        .into_values()
         .par_chunks_mut(task * classes)
-        .zip(logits.par_chunks(task * classes))
-        .zip(target.par_chunks(task * classes).zip(log_sum_exp.par_chunks(task)))
+        .zip(logits.values().par_chunks(task * classes))
+        .zip(target.values().par_chunks(task * classes).zip(log_sum_exp.par_chunks(task)))
         .for_each(|((glogits, logits), (target, log_sum_exp))| {
             let rows = Soft { classes, logits, target, log_sum_exp };
             dispatch(level, SoftBackward { rows, factor, glogits });
@@ -145,29 +150,23 @@ pub fn soft_cross_entropy_backward(
 /// The weight of all rows that count.
 fn check(
     operator: &'static str,
-    classes: usize,
-    logits: usize,
+    logits: Rows<'_>,
     op: &CrossEntropy,
     log_sum_exp: usize,
 ) -> Result<f64, LossError> {
-    let rows = op.labels.len();
-    expect_len(operator, "logits", logits, checked_len(operator, &[("rows", rows), ("classes", classes)])?)?;
-    expect_len(operator, "log_sum_exp", log_sum_exp, rows)?;
-    op.total_weight(classes)
+    expect_len(operator, "labels", op.labels.len(), logits.rows())?;
+    expect_len(operator, "log_sum_exp", log_sum_exp, logits.rows())?;
+    op.total_weight(logits.columns())
 }
 
 fn check_soft(
     operator: &'static str,
-    rows: usize,
-    classes: usize,
-    logits: usize,
-    target: usize,
+    logits: Rows<'_>,
+    target: Rows<'_>,
     log_sum_exp: usize,
 ) -> Result<(), ShapeError> {
-    let len = checked_len(operator, &[("rows", rows), ("classes", classes)])?;
-    expect_len(operator, "logits", logits, len)?;
-    expect_len(operator, "target", target, len)?;
-    expect_len(operator, "log_sum_exp", log_sum_exp, rows)
+    expect_shape(operator, "target", target.shape(), logits.shape())?;
+    expect_len(operator, "log_sum_exp", log_sum_exp, logits.rows())
 }
 
 fn task_rows(classes: usize) -> usize {
@@ -178,7 +177,7 @@ fn task_rows(classes: usize) -> usize {
 mod tests {
     use super::*;
     use crate::reference;
-    use crate::testing::{assert_close, assert_thread_count_free, stale, values, widen};
+    use crate::testing::{assert_close, assert_thread_count_free, rows, rows_mut, stale, values, widen};
 
     const SHAPES: [(usize, usize); 6] = [(1, 1), (7, 10), (40, 6), (3, 17), (301, 150), (2, 40_000)];
 
@@ -206,8 +205,9 @@ mod tests {
                     let op =
                         CrossEntropy { labels: target.into(), ignore_index, label_smoothing, class_weights };
                     let (mut saved, mut g) = (stale(r), stale(r * k));
-                    let loss = cross_entropy(level, k, &logits, &op, &mut saved).unwrap();
-                    cross_entropy_backward(level, k, &logits, &op, &saved, -0.7, &mut g).unwrap();
+                    let (x, out) = (rows(&logits, k), rows_mut(&mut g, k));
+                    let loss = cross_entropy(level, x, &op, &mut saved).unwrap();
+                    cross_entropy_backward(level, x, &op, &saved, -0.7, out).unwrap();
                     let logits = widen(&logits);
                     let want = reference::loss::cross_entropy(k, &logits, &op);
                     assert_close(&what, &[loss], &[want], 1e-6);
@@ -226,8 +226,9 @@ mod tests {
                 let logits: Vec<f32> = values(1, r * k).iter().map(|x| 20.0 * x).collect();
                 let target: Vec<f32> = values(2, r * k).iter().map(|x| (x + 1.0) / k as f32).collect();
                 let (mut saved, mut g) = (stale(r), stale(r * k));
-                let loss = soft_cross_entropy(level, r, k, &logits, &target, &mut saved).unwrap();
-                soft_cross_entropy_backward(level, r, k, &logits, &target, &saved, 3.0, &mut g).unwrap();
+                let (x, t, out) = (rows(&logits, k), rows(&target, k), rows_mut(&mut g, k));
+                let loss = soft_cross_entropy(level, x, t, &mut saved).unwrap();
+                soft_cross_entropy_backward(level, x, t, &saved, 3.0, out).unwrap();
                 let (logits, target) = (widen(&logits), widen(&target));
                 assert_close(
                     &what,
@@ -247,7 +248,7 @@ mod tests {
             let op = CrossEntropy { labels: [0].into(), ..CrossEntropy::default() };
             let mut saved = [0.0];
             let mut loss =
-                |logits: &[f32]| cross_entropy(level, logits.len(), logits, &op, &mut saved).unwrap();
+                |logits: &[f32]| cross_entropy(level, rows(logits, logits.len()), &op, &mut saved).unwrap();
             assert_eq!(loss(&[-1e4, 1e4]), 2e4, "{level}");
             assert_eq!(loss(&[1e4, -1e4]), 0.0, "{level}");
             for at in [0, 3, 20] {
@@ -266,8 +267,9 @@ mod tests {
             let labels = target.clone().into();
             let op = CrossEntropy { labels, label_smoothing: 0.1, ..CrossEntropy::default() };
             let (mut saved, mut g) = (stale(r), stale(r * k));
-            let loss = cross_entropy(Level::best(), k, &logits, &op, &mut saved).unwrap();
-            cross_entropy_backward(Level::best(), k, &logits, &op, &saved, 1.0, &mut g).unwrap();
+            let (level, x, out) = (Level::best(), rows(&logits, k), rows_mut(&mut g, k));
+            let loss = cross_entropy(level, x, &op, &mut saved).unwrap();
+            cross_entropy_backward(level, x, &op, &saved, 1.0, out).unwrap();
             [vec![loss], saved, g].concat()
         });
     }
@@ -278,7 +280,7 @@ mod tests {
         let mut run = |target: &[i64], ignore_index, label_smoothing, classes| {
             let class_weights = [].into();
             let op = CrossEntropy { labels: target.into(), ignore_index, label_smoothing, class_weights };
-            cross_entropy(level, classes, &[0.0; 6], &op, &mut saved)
+            cross_entropy(level, Rows::new(&[0.0; 6], classes)?, &op, &mut saved)
         };
         assert!(run(&[0, 2], None, 0.0, 3).is_ok());
         let error = run(&[0, 3], None, 0.0, 3).unwrap_err();
@@ -291,6 +293,7 @@ mod tests {
         assert!(run(&[0, 0], None, 0.0, 0).is_err());
         assert!(run(&[0, 0], None, 1.5, 3).is_err());
         assert!(run(&[0, 0], None, f32::NAN, 3).is_err());
+        let six = rows(&[0.0; 6], 3);
         for (class_weights, text) in [
             (&[1.0, 1.0][..], "2 class weights for 3 classes"),
             (&[1.0, -1.0, 1.0], "a class weight is -1"),
@@ -299,12 +302,13 @@ mod tests {
         ] {
             let (labels, class_weights) = ([0, 1].into(), class_weights.into());
             let op = CrossEntropy { labels, class_weights, ..CrossEntropy::default() };
-            let error = cross_entropy(level, 3, &[0.0; 6], &op, &mut saved).unwrap_err();
+            let error = cross_entropy(level, six, &op, &mut saved).unwrap_err();
             assert!(error.to_string().contains(text), "{error}");
         }
-        assert!(soft_cross_entropy(level, 2, 3, &[0.0; 6], &[0.0; 5], &mut saved).is_err());
-        assert!(
-            soft_cross_entropy_backward(level, 2, 3, &[0.0; 6], &[0.0; 6], &saved, 1.0, &mut [0.0]).is_err()
-        );
+        assert!(soft_cross_entropy(level, six, rows(&[0.0; 6], 2), &mut saved).is_err());
+        assert!(soft_cross_entropy(level, six, rows(&[0.0; 3], 3), &mut saved).is_err());
+        let mut short = [0.0; 3];
+        let short = rows_mut(&mut short, 3);
+        assert!(soft_cross_entropy_backward(level, six, six, &saved, 1.0, short).is_err());
     }
 }

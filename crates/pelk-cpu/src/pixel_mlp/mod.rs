@@ -19,6 +19,8 @@ mod tests;
 use crate::elementwise::{add_into, column_sum};
 use crate::gemm::{Matrix, Output, Plain, Start, multiply};
 use crate::layer_norm;
+use crate::parameters::{Affine, Moments};
+use crate::rows::{Rows, RowsMut};
 use crate::scratch;
 use crate::shape::{ShapeError, checked_len, expect_len};
 use finish::{Factors, Gelu, GeluAndSlope, Residual, Times};
@@ -47,9 +49,18 @@ pub struct Gradients<'a> {
     pub gamma: Option<&'a mut [f32]>,
 }
 
-/// What the forward may keep of the middle for the backward, `[rows, hidden]` each.
-#[derive(Debug)]
-pub struct Middle<T> {
+/// What the backward needs of the forward.
+#[derive(Clone, Copy, Debug)]
+pub struct Saved<'a> {
+    /// The input, `[rows, channels]`.
+    pub x: &'a [f32],
+    /// The hidden layer, where the forward kept it.
+    pub hidden: Option<Hidden<&'a [f32]>>,
+}
+
+/// What the forward may keep of the hidden layer for the backward, `[rows, hidden]` each.
+#[derive(Clone, Copy, Debug)]
+pub struct Hidden<T> {
     /// GELU's values.
     pub active: T,
     /// GELU's derivatives.
@@ -67,11 +78,11 @@ pub fn forward(
     shortcut: &[f32],
     parameters: &Parameters<'_>,
     y: &mut [f32],
-    mut keep: Option<Middle<&mut [f32]>>,
+    mut keep: Option<Hidden<&mut [f32]>>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "pixel_mlp";
     check(shape, NAME, parameters, &[("x", x.len()), ("shortcut", shortcut.len()), ("y", y.len())])?;
-    check_middle(shape, NAME, keep.as_ref().map(|keep| [keep.active.len(), keep.slope.len()]))?;
+    check_hidden(shape, NAME, keep.as_ref().map(|keep| [keep.active.len(), keep.slope.len()]))?;
     let (c, h) = (shape.channels, shape.hidden);
     let expand = Matrix::new(parameters.expand[0], h, c).transposed();
     let project = Matrix::new(parameters.project[0], c, h).transposed();
@@ -85,7 +96,7 @@ pub fn forward(
             normalize(level, shape, &x[values.clone()], parameters, normed, &mut statistics[..2 * rows])?;
             let (normed, bias) = (Matrix::new(normed, rows, c), parameters.expand[1]);
             let middle = match &mut keep {
-                Some(Middle { active, slope }) => {
+                Some(Hidden { active, slope }) => {
                     let hidden = piece.start * h..piece.end * h;
                     let (active, slope) = (&mut active[hidden.clone()], &mut slope[hidden]);
                     let finish = GeluAndSlope { bias, slope: Output::new(slope, h) };
@@ -111,24 +122,24 @@ pub fn forward(
     })
 }
 
-/// The gradients from `gy`, that of `y`: `gx`, and those of the parameters where they are asked for. The
-/// shortcut's is `gy` itself. Without what the forward kept, the middle is computed again.
+/// The gradients from `gy`, that of `y`: `gx`, and those of the parameters where they are needed. The shortcut's is
+/// `gy` itself. Where the forward did not keep the hidden layer, it is computed again.
 ///
 /// # Errors
 /// As [`forward`], and when a gradient has not its parameter's length.
 pub fn backward(
     level: Level,
     shape: &PixelMlpShape,
-    x: &[f32],
+    saved: Saved<'_>,
     parameters: &Parameters<'_>,
-    kept: Option<Middle<&[f32]>>,
     gy: &[f32],
     gx: &mut [f32],
     mut gradients: Option<Gradients<'_>>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "pixel_mlp backward";
+    let Saved { x, hidden: kept } = saved;
     check(shape, NAME, parameters, &[("x", x.len()), ("gy", gy.len()), ("gx", gx.len())])?;
-    check_middle(shape, NAME, kept.as_ref().map(|kept| [kept.active.len(), kept.slope.len()]))?;
+    check_hidden(shape, NAME, kept.as_ref().map(|kept| [kept.active.len(), kept.slope.len()]))?;
     if let Some(gradients) = &gradients {
         check_gradients(NAME, parameters, gradients)?;
     }
@@ -179,7 +190,7 @@ pub fn backward(
                 let active = kept.as_ref().map_or(&*middle, |kept| &kept.active[hidden]);
                 let active = Matrix::new(active, rows, h);
                 multiply(level, before.transposed(), active, start, Plain, gradients.project[0]);
-                column_sum(level, rows, c, before.values(), &mut sums[..c])?;
+                column_sum(level, Rows::new(before.values(), c)?, &mut sums[..c])?;
                 add_into(level, &mut branch_sum, &sums[..c]);
             }
 
@@ -187,7 +198,7 @@ pub fn backward(
             let gmiddle = Matrix::new(middle, rows, h);
             if let Some(gradients) = &mut gradients {
                 multiply(level, gmiddle.transposed(), normed, start, Plain, gradients.expand[0]);
-                column_sum(level, rows, h, gmiddle.values(), &mut sums[..h])?;
+                column_sum(level, Rows::new(gmiddle.values(), h)?, &mut sums[..h])?;
                 add_into(level, gradients.expand[1], &sums[..h]);
             }
 
@@ -196,20 +207,10 @@ pub fn backward(
             multiply(level, gmiddle, expand, Start::Zero, Plain, gnormed);
             let (gweight, gbias) = sums[..2 * c].split_at_mut(c);
             let (mean, inv_std) = statistics.split_at(rows);
-            let gx = Some(&mut gx[values]);
-            layer_norm::backward(
-                level,
-                rows,
-                c,
-                x,
-                parameters.norm[0],
-                mean,
-                inv_std,
-                gnormed,
-                gx,
-                Some(gweight),
-                Some(gbias),
-            )?;
+            let (x, moments) = (Rows::new(x, c)?, Moments { mean, inv_std });
+            let (gnormed, gx) = (Rows::new(gnormed, c)?, Some(RowsMut::new(&mut gx[values], c)?));
+            let norm = Affine { weight: Some(&mut *gweight), bias: Some(&mut *gbias) };
+            layer_norm::backward(level, x, parameters.norm[0], moments, gnormed, gx, norm)?;
             if let Some(gradients) = &mut gradients {
                 add_into(level, gradients.norm[0], gweight);
                 add_into(level, gradients.norm[1], gbias);
@@ -235,7 +236,9 @@ fn normalize(
     let rows = statistics.len() / 2;
     let (mean, inv_std) = statistics.split_at_mut(rows);
     let [weight, bias] = parameters.norm;
-    layer_norm::forward(level, rows, shape.channels, x, weight, bias, shape.eps, normed, mean, inv_std)
+    let (x, normed) = (Rows::new(x, shape.channels)?, RowsMut::new(normed, shape.channels)?);
+    let (affine, moments) = (Affine { weight, bias }, Moments { mean, inv_std });
+    layer_norm::forward(level, x, affine, shape.eps, normed, moments)
 }
 
 /// Cuts the rows into pieces of nearly equal size.
@@ -250,13 +253,13 @@ fn piece_rows(shape: &PixelMlpShape) -> usize {
     shape.rows.div_ceil(shape.rows.div_ceil(most))
 }
 
-fn check_middle(
+fn check_hidden(
     shape: &PixelMlpShape,
     operator: &'static str,
     lens: Option<[usize; 2]>,
 ) -> Result<(), ShapeError> {
     for len in lens.into_iter().flatten() {
-        expect_len(operator, "the middle", len, shape.rows * shape.hidden)?;
+        expect_len(operator, "the hidden layer", len, shape.rows * shape.hidden)?;
     }
     Ok(())
 }

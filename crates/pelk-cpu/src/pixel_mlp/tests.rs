@@ -58,6 +58,11 @@ struct Backward {
     parameters: Vec<Vec<f32>>,
 }
 
+/// Only the input: the hidden layer is computed again.
+fn saved(x: &[f32]) -> Saved<'_> {
+    Saved { x, hidden: None }
+}
+
 fn backward(
     level: Level,
     mlp: &PixelMlpShape,
@@ -72,7 +77,7 @@ fn backward(
     let gradients =
         Gradients { norm: [a, b], expand: [d, e], project: [f, g], gamma: gamma.then_some(&mut h[..]) };
     let parameters = parameters(inputs, gamma, factors);
-    super::backward(level, mlp, &inputs[7], &parameters, None, gy, &mut gx, Some(gradients)).unwrap();
+    super::backward(level, mlp, saved(&inputs[7]), &parameters, gy, &mut gx, Some(gradients)).unwrap();
     Backward { gx, parameters: room }
 }
 
@@ -166,7 +171,7 @@ fn a_kept_middle_gives_the_same_bits_as_one_computed_again() {
         let run = |keep: bool| {
             let (mut y, mut gx) = (stale(rows * channels), stale(rows * channels));
             let [mut active, mut slope] = [(); 2].map(|()| stale(if keep { rows * hidden } else { 0 }));
-            let room = keep.then_some(Middle { active: &mut active[..], slope: &mut slope[..] });
+            let room = keep.then_some(Hidden { active: &mut active[..], slope: &mut slope[..] });
             forward(level, &mlp, &inputs[7], &inputs[8], &parameters, &mut y, room).unwrap();
             let [mut a, mut b, mut d, mut e, mut f, mut g, mut h]: [Vec<f32>; 7] =
                 std::array::from_fn(|i| stale(inputs[i].len()));
@@ -176,9 +181,17 @@ fn a_kept_middle_gives_the_same_bits_as_one_computed_again() {
                 project: [&mut f, &mut g],
                 gamma: Some(&mut h),
             };
-            let kept = keep.then_some(Middle { active: &active[..], slope: &slope[..] });
-            super::backward(level, &mlp, &inputs[7], &parameters, kept, &gy, &mut gx, Some(gradients))
-                .unwrap();
+            let kept = keep.then_some(Hidden { active: &active[..], slope: &slope[..] });
+            super::backward(
+                level,
+                &mlp,
+                Saved { x: &inputs[7], hidden: kept },
+                &parameters,
+                &gy,
+                &mut gx,
+                Some(gradients),
+            )
+            .unwrap();
             [y, gx, a, b, d, e, f, g, h].concat()
         };
         assert!(run(false) == run(true), "{level}");
@@ -222,7 +235,7 @@ fn bad_shapes_are_errors() {
             "{parameters:?}"
         );
         assert!(
-            super::backward(level, &mlp, &inputs[7], &parameters, None, &inputs[8], &mut y, None).is_err()
+            super::backward(level, &mlp, saved(&inputs[7]), &parameters, &inputs[8], &mut y, None).is_err()
         );
     }
     assert!(forward(level, &mlp, &inputs[7], &inputs[8][1..], &good, &mut y, None).is_err());
@@ -231,8 +244,9 @@ fn bad_shapes_are_errors() {
     let [a, b, d, e, f, g] = &mut room;
     let gradients = Gradients { norm: [a, b], expand: [d, e], project: [f, g], gamma: None };
     assert!(
-        super::backward(level, &mlp, &inputs[7], &good, None, &inputs[8], &mut y, Some(gradients)).is_err()
+        super::backward(level, &mlp, saved(&inputs[7]), &good, &inputs[8], &mut y, Some(gradients)).is_err()
     );
-    let middle = Middle { active: &inputs[2][..], slope: &inputs[2] };
-    assert!(super::backward(level, &mlp, &inputs[7], &good, Some(middle), &inputs[8], &mut y, None).is_err());
+    let short = Hidden { active: &inputs[2][..], slope: &inputs[2] };
+    let saved = Saved { x: &inputs[7], hidden: Some(short) };
+    assert!(super::backward(level, &mlp, saved, &good, &inputs[8], &mut y, None).is_err());
 }

@@ -5,7 +5,7 @@ use super::record::{Record, Times};
 use super::timing::{PeakRate, Timing, repeat};
 use anyhow::Result;
 use pelk_cpu::depthwise;
-use pelk_cpu::pixel_mlp::{self, Gradients, Middle};
+use pelk_cpu::pixel_mlp::{self, Gradients, Hidden, Saved};
 use pelk_grid::SharingGrid;
 use pelk_ops::{Bias, DepthwiseConv, ImageShape, PixelMlpParameters, PixelMlpShape};
 use pelk_simd::Level;
@@ -119,7 +119,7 @@ impl Operators for Bench {
         let kept = if pass == Pass::ForwardBackward { 4 * rows * c } else { 0 };
         let [mut active, mut slope] = [(); 2].map(|()| vec![0.0; kept]);
         let timing = repeat(self.runs, || {
-            let room = (kept > 0).then_some(Middle { active: &mut active[..], slope: &mut slope[..] });
+            let room = (kept > 0).then_some(Hidden { active: &mut active[..], slope: &mut slope[..] });
             pixel_mlp::forward(self.level, &mlp, &x, &x, &parameters, &mut y, room)?;
             if pass == Pass::ForwardBackward {
                 let ([norm_weight, norm_bias, bias, gamma], [expand, project]) =
@@ -131,8 +131,9 @@ impl Operators for Bench {
                     gamma: Some(gamma),
                 };
                 // The output's gradient is the input itself, whose values are as good as any.
-                let kept = Some(Middle { active: &active[..], slope: &slope[..] });
-                pixel_mlp::backward(self.level, &mlp, &x, &parameters, kept, &x, &mut gx, Some(gradients))?;
+                let kept = Some(Hidden { active: &active[..], slope: &slope[..] });
+                let saved = Saved { x: &x, hidden: kept };
+                pixel_mlp::backward(self.level, &mlp, saved, &parameters, &x, &mut gx, Some(gradients))?;
             }
             Ok(())
         })?;
