@@ -1,12 +1,15 @@
 //! Value-by-value operators, and sums over rows.
 //!
-//! Matrices are row-major `[rows, columns]`; an image is one of pixels by channels, a batch of anything one of
-//! samples by values.
+//! Matrices are row-major `[rows, columns]`; an image is one of pixels by channels, a batch of anything one
+//! of samples by values.
+
+mod kernels;
 
 use crate::rows::{Rows, RowsMut, expect_shape};
-use crate::rowwise::{CHUNK, Map, Multiply, Sums, Values, column_sums, map, map_flat};
+use crate::rowwise::{CHUNK, Multiply, Values, column_sums, map, map_flat};
 use crate::shape::{ShapeError, checked_len, expect_len};
-use pelk_simd::{Kernel, Level, Simd, dispatch};
+use kernels::{Add, AddInto, AllFinite, LerpInto, MulInto, Products, Scale, SparseLerpInto, SumOfSquares};
+use pelk_simd::{Level, dispatch};
 use rayon::prelude::*;
 
 /// `y = a + b`, all of one length.
@@ -47,8 +50,9 @@ pub fn lerp_assign(level: Level, average: &mut [f32], x: &[f32], weight: f32) ->
     Ok(())
 }
 
-/// [`lerp_assign`] of sparse values, whose zeros are absent: where `x` is 0 so becomes the average, and where the average is 0
-/// it becomes `x` at once, so that a value which has just come is not held back by the time when it was none.
+/// [`lerp_assign`] of sparse values, where 0 means absent: if `x` is 0 the average becomes 0, and if the
+/// average is 0 it becomes `x` at once, so that a value that has just appeared is not averaged with the zeros
+/// before it.
 ///
 /// # Errors
 /// When the lengths differ or are zero.
@@ -98,8 +102,8 @@ pub fn scale_channels(level: Level, x: Rows<'_>, gamma: &[f32], y: RowsMut<'_>) 
     Ok(())
 }
 
-/// The gradients of [`scale_channels`] that are needed: `gx = gy gamma`, `ggamma` = the sum of `gy x` over the
-/// rows.
+/// The gradients of [`scale_channels`] that are needed: `gx = gy gamma`, `ggamma` = the sum of `gy x` over
+/// the rows.
 ///
 /// # Errors
 /// When the shapes do not fit together.
@@ -126,12 +130,13 @@ pub fn scale_channels_backward(
     Ok(())
 }
 
-/// `y[n, ..] = factors[n] x[n, ..]` (stochastic depth), or `y[n, .., c] = factors[n, c] x[n, .., c]` (Dropout2d):
-/// the rows of `x` and `y` are samples, with one factor each, or one for each channel of each. It is its own
-/// gradient: pass `gy` for `x` to get `gx`.
+/// `y[n, ..] = factors[n] x[n, ..]` (stochastic depth), or `y[n, .., c] = factors[n, c] x[n, .., c]`
+/// (Dropout2d): the rows of `x` and `y` are samples, with one factor each, or one for each channel of each.
+/// It is its own gradient: pass `gy` for `x` to get `gx`.
 ///
 /// # Errors
-/// When the shapes differ, or the samples do not have equally many factors, or the factors equally many values.
+/// When the shapes differ, or the samples do not have equally many factors, or the factors equally many
+/// values.
 pub fn scale_samples(level: Level, x: Rows<'_>, factors: &[f32], y: RowsMut<'_>) -> Result<(), ShapeError> {
     const NAME: &str = "scale_samples";
     let [samples, size] = x.shape();
@@ -167,7 +172,7 @@ pub fn sum_of_squares(level: Level, x: &[f32]) -> f64 {
     parts.into_iter().sum()
 }
 
-/// Whether no value of `x` is infinite or not-a-number. True for an empty slice.
+/// Whether all values of `x` are finite. True for an empty slice.
 pub fn all_finite(level: Level, x: &[f32]) -> bool {
     x.par_chunks(CHUNK).all(|x| dispatch(level, AllFinite(x)))
 }
@@ -179,123 +184,6 @@ fn same_length(
 ) -> Result<(), ShapeError> {
     checked_len(operator, &[("the tensor", x.len())])?;
     others.iter().try_for_each(|(argument, actual)| expect_len(operator, argument, *actual, x.len()))
-}
-
-#[derive(Clone, Copy)]
-struct Add;
-impl Map<2, 0> for Add {
-    #[inline(always)]
-    fn value<S: Simd>(self, simd: S, [a, b]: [S::V; 2], []: [S::V; 0]) -> S::V {
-        simd.add(a, b)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Scale(f32);
-impl Map<1, 0> for Scale {
-    #[inline(always)]
-    fn value<S: Simd>(self, simd: S, [x]: [S::V; 1], []: [S::V; 0]) -> S::V {
-        simd.mul(x, simd.splat(self.0))
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Products;
-impl Sums<2, 0, 1> for Products {
-    #[inline(always)]
-    fn add<S: Simd>(self, simd: S, [a, b]: [S::V; 2], []: [S::V; 0], [sum]: [S::V; 1]) -> [S::V; 1] {
-        [simd.mul_add(a, b, sum)]
-    }
-}
-
-// Plain loops below: inside a kernel the compiler vectorizes them with the level's instructions.
-
-struct AddInto<'a> {
-    y: &'a mut [f32],
-    x: &'a [f32],
-}
-impl Kernel for AddInto<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (y, x) in self.y.iter_mut().zip(self.x) {
-            *y += x;
-        }
-    }
-}
-
-struct LerpInto<'a> {
-    average: &'a mut [f32],
-    x: &'a [f32],
-    weight: f32,
-}
-impl Kernel for LerpInto<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (average, x) in self.average.iter_mut().zip(self.x) {
-            *average += self.weight * (x - *average);
-        }
-    }
-}
-
-struct SparseLerpInto<'a> {
-    average: &'a mut [f32],
-    x: &'a [f32],
-    weight: f32,
-}
-impl Kernel for SparseLerpInto<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (average, &x) in self.average.iter_mut().zip(self.x) {
-            let mixed = *average + self.weight * (x - *average);
-            *average = if *average == 0.0 || x == 0.0 { x } else { mixed };
-        }
-    }
-}
-
-struct MulInto<'a> {
-    y: &'a mut [f32],
-    x: &'a [f32],
-}
-impl Kernel for MulInto<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (y, x) in self.y.iter_mut().zip(self.x) {
-            *y *= x;
-        }
-    }
-}
-
-struct SumOfSquares<'a>(&'a [f32]);
-impl Kernel for SumOfSquares<'_> {
-    type Output = f64;
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> f64 {
-        let mut sums = [0.0f64; 32];
-        let (groups, rest) = self.0.as_chunks::<32>();
-        for x in groups {
-            for i in 0..32 {
-                sums[i] += f64::from(x[i]) * f64::from(x[i]);
-            }
-        }
-        for (sum, x) in sums.iter_mut().zip(rest) {
-            *sum += f64::from(*x) * f64::from(*x);
-        }
-        sums.iter().sum()
-    }
-}
-
-struct AllFinite<'a>(&'a [f32]);
-impl Kernel for AllFinite<'_> {
-    type Output = bool;
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> bool {
-        // No early exit, which would keep the loop from being vectorized.
-        self.0.iter().fold(true, |finite, x| finite & x.is_finite())
-    }
 }
 
 #[cfg(test)]

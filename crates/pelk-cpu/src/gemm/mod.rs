@@ -1,34 +1,38 @@
 //! Matrix products in parallel.
 //!
-//! `c = a b`, with something done to the finished rows while they are in the cache (a bias, GELU, a residual: see
-//! [`Finish`]). `b` is packed into panels (`pack`), `a` is read where it lies if its rows are contiguous (`left`), and
-//! a tile of sums stays in registers (`tile`).
+//! `c = a b`, with something done to the finished rows while they are in the cache (a bias, GELU, a residual:
+//! see [`Finish`]). `b` is packed into panels (`pack`), `a` is read in place if its rows are contiguous
+//! (`left`), and a tile of sums stays in registers (`tile`).
 //!
 //! The output is cut into blocks, and where it is too small to feed the cores (weight gradients: a small
 //! output, a long sum over pixels) the sum is cut too, its parts being added in order. The cuts depend on the
 //! shape alone.
 
+mod finish;
 mod left;
+mod matrix;
 mod pack;
 mod tile;
 
 use crate::elementwise;
-use crate::rows::Rows;
 use crate::scratch;
-use crate::shared::Shared;
+use finish::FinishRows;
 use pack::{Blocking, Layout, Packed, pack, pack_group};
-use pelk_simd::{Kernel, Level, Simd, dispatch};
+use pelk_simd::{Level, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
 use tile::Strip;
 
-/// Tasks that a product is cut into at least, where it is large enough. The cut must not depend on the cores at
-/// hand, or results would; 16 keep a desktop busy.
+pub(crate) use finish::{AddBias, Finish, Plain, Start};
+pub(crate) use matrix::{Matrix, Output};
+
+/// Tasks that a product is cut into at least, where it is large enough. The cut must not depend on the cores
+/// at hand, or results would; 16 keep a desktop busy.
 const TASKS: usize = 16;
 /// Fewest multiply-adds worth a task of their own: 20 to 40 microseconds of one core.
 const TASK_WORK: usize = 1 << 20;
-/// Rows of a task's block, a multiple of every tile's height. With 512 summands a block is 240 KiB, and lies in a
-/// level-2 cache beside the panels.
+/// Rows of a task's block, a multiple of every tile's height. With 512 summands a block is 240 KiB, and lies
+/// in a level-2 cache beside the panels.
 const ROWS: usize = 120;
 /// Fewest summands of a part of the sum: each part costs a pass over the output.
 const LEAST_DEPTH: usize = 512;
@@ -37,152 +41,6 @@ const LEAST_DEPTH: usize = 512;
 const LONG_SUM: usize = 4;
 /// Heights of blocks are multiples of every tile's height.
 const TILE_ROWS: usize = 24;
-
-/// A matrix in a slice; its rows or its columns are contiguous.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a> {
-    data: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
-}
-
-impl<'a> From<Rows<'a>> for Matrix<'a> {
-    fn from(rows: Rows<'a>) -> Self {
-        Self::new(rows.values(), rows.rows(), rows.columns())
-    }
-}
-
-impl<'a> Matrix<'a> {
-    /// The row-major matrix in `data`, whose length the caller has checked.
-    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
-        assert_eq!(data.len(), rows * columns, "the operator checks its lengths first");
-        Self { data, rows, columns, row_stride: columns, column_stride: 1 }
-    }
-
-    /// The same values with rows and columns swapped.
-    pub(crate) fn transposed(self) -> Self {
-        Self {
-            data: self.data,
-            rows: self.columns,
-            columns: self.rows,
-            row_stride: self.column_stride,
-            column_stride: self.row_stride,
-        }
-    }
-
-    /// The values in memory.
-    pub(crate) fn values(&self) -> &'a [f32] {
-        self.data
-    }
-
-    /// Some rows and columns, at least one of each.
-    fn block(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
-        let first = rows.start * self.row_stride + columns.start * self.column_stride;
-        let last = (rows.end - 1) * self.row_stride + (columns.end - 1) * self.column_stride;
-        let data = &self.data[first..=last];
-        Self { data, rows: rows.len(), columns: columns.len(), ..*self }
-    }
-}
-
-/// What the product is added to.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Start {
-    /// Nothing: the output is overwritten.
-    Zero,
-    /// What the output holds.
-    Keep,
-}
-
-/// What is done to the finished sums.
-pub(crate) trait Finish: Copy + Sync {
-    /// Whether nothing is done.
-    fn is_nothing(&self) -> bool {
-        false
-    }
-
-    /// Changes the sums of row `row`, columns `first` and following. Mark it `#[inline(always)]`.
-    fn row<S: Simd>(&self, simd: S, row: usize, first: usize, sums: &mut [f32]);
-}
-
-/// The plain product.
-#[derive(Clone, Copy)]
-pub(crate) struct Plain;
-impl Finish for Plain {
-    fn is_nothing(&self) -> bool {
-        true
-    }
-
-    #[inline(always)]
-    fn row<S: Simd>(&self, _: S, _: usize, _: usize, _: &mut [f32]) {}
-}
-
-/// Adds a value to each column, if there are any.
-#[derive(Clone, Copy)]
-pub(crate) struct AddBias<'a>(pub Option<&'a [f32]>);
-impl Finish for AddBias<'_> {
-    fn is_nothing(&self) -> bool {
-        self.0.is_none()
-    }
-
-    #[inline(always)]
-    fn row<S: Simd>(&self, simd: S, _: usize, first: usize, sums: &mut [f32]) {
-        let Some(bias) = self.0 else { return };
-        let bias = &bias[first..first + sums.len()];
-        for (sums, bias) in sums.chunks_mut(S::LANES).zip(bias.chunks(S::LANES)) {
-            simd.store_partial(simd.add(simd.load_partial(sums), simd.load_partial(bias)), sums);
-        }
-    }
-}
-
-struct FinishRows<'a, F> {
-    finish: F,
-    output: Output<'a>,
-    rows: Range<usize>,
-    columns: Range<usize>,
-}
-impl<F: Finish> Kernel for FinishRows<'_, F> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        for row in self.rows {
-            // SAFETY: whoever gave the output gave these rows and columns of it to this thread alone.
-            let sums = unsafe { self.output.row(row, self.columns.clone()) };
-            self.finish.row(simd, row, self.columns.start, sums);
-        }
-    }
-}
-
-/// A row-major matrix that tasks write disjoint blocks of.
-#[derive(Clone, Copy)]
-pub(crate) struct Output<'a> {
-    values: Shared<'a>,
-    columns: usize,
-}
-
-impl<'a> Output<'a> {
-    /// The matrix in `values`, with rows of `columns`.
-    pub(crate) fn new(values: &'a mut [f32], columns: usize) -> Self {
-        Self { values: Shared::new(values), columns }
-    }
-
-    /// Where a block begins; panics if it does not lie within the matrix. Its rows are `columns` apart.
-    fn block(self, rows: &Range<usize>, columns: &Range<usize>) -> *mut f32 {
-        self.values.at(rows.start * self.columns + columns.start..(rows.end - 1) * self.columns + columns.end)
-    }
-
-    /// Some values of a row.
-    ///
-    /// # Safety
-    /// No other reference to them may exist.
-    #[inline(always)]
-    pub(crate) unsafe fn row(self, row: usize, columns: Range<usize>) -> &'a mut [f32] {
-        let begin = row * self.columns;
-        // SAFETY: the caller vouches for being alone.
-        unsafe { self.values.range_mut(begin + columns.start..begin + columns.end) }
-    }
-}
 
 /// The right operand.
 #[derive(Clone, Copy)]
@@ -223,10 +81,10 @@ impl<F: Finish> Product<'_, F> {
         let layout = b.layout();
         let group_len = if matches!(b, Right::Loose(..)) { layout.largest_group() } else { 0 };
         scratch::with_parts(
-            [group_len, left::room(&a, rows.len(), layout.depth())],
-            |[packed, left_room]| {
+            [group_len, left::buffer_len(&a, rows.len(), layout.depth())],
+            |[packed, left_buffer]| {
                 for (block, depth) in layout.blocks().enumerate() {
-                    let left = left::left(level, a.block(rows.clone(), depth.clone()), left_room);
+                    let left = left::left(level, a.block(rows.clone(), depth.clone()), left_buffer);
                     for group in layout.groups(panels.clone()) {
                         let mut packed = match b {
                             Right::Packed(packed) => packed.panels(&depth, group.clone()),
@@ -248,12 +106,13 @@ impl<F: Finish> Product<'_, F> {
                                 columns: columns.len(),
                                 accumulate: block > 0 || start == Start::Keep,
                             };
-                            // SAFETY: `Matrix::block` and `Output::block` checked the sizes of `a` and the output, the
-                            // packed slice is the panel, and the output's block is this thread's alone.
+                            // SAFETY: `Matrix::block` and `Output::block` checked the sizes of `a` and the
+                            // output, the packed slice is the panel, and the output's block is this thread's
+                            // alone.
                             unsafe { strip.run(level) };
                         }
-                        // By groups, not panels: what a finish reads beside the sums then comes in runs that are
-                        // worth prefetching.
+                        // By groups, not panels: what a finish reads beside the sums then comes in runs that
+                        // are worth prefetching.
                         if depth.end == layout.rows() && !finish.is_nothing() {
                             let rows = rows.clone();
                             dispatch(level, FinishRows { finish, output: c, rows, columns: finished });
@@ -284,9 +143,9 @@ impl Cut {
     }
 }
 
-/// The blocks that suit the operands, tuned on PeLK-T's products (AVX2, 32 KiB and 512 KiB caches). Long sums are
-/// best where `a` is read along its rows and `b` packed a few columns at a time; where `b` is row-major, or `a` is
-/// copied, runs along rows must be long for the memory's sake, so blocks are wider and less deep.
+/// The blocks that suit the operands, tuned on PeLK-T's products (AVX2, 32 KiB and 512 KiB caches). Long sums
+/// are best where `a` is read along its rows and `b` packed a few columns at a time; where `b` is row-major,
+/// or `a` is copied, runs along rows must be long for the memory's sake, so blocks are wider and less deep.
 fn blocking(a: Matrix<'_>, b: Matrix<'_>) -> Blocking {
     match (a.column_stride, b.column_stride) {
         (1, 1) => Blocking { rows: ROWS, depth: 256, group: 16 },
@@ -380,8 +239,8 @@ fn for_each(n: usize, task: impl Fn(usize) + Sync + Send) {
     (0..n).into_par_iter().with_max_len(1).for_each(task);
 }
 
-/// Part `index` of `0..len`, cut into `parts` of nearly equal size that are multiples of `unit`; some are empty
-/// where there are fewer units than parts.
+/// Part `index` of `0..len`, cut into `parts` of nearly equal size that are multiples of `unit`; some are
+/// empty where there are fewer units than parts.
 fn part(len: usize, parts: usize, index: usize, unit: usize) -> Range<usize> {
     let units = len.div_ceil(unit);
     let at = |index: usize| (units * index / parts * unit).min(len);

@@ -1,7 +1,7 @@
-//! The right operand of a product, cut into panels of a few vectors' width, whose rows follow each other in
+//! The right operand of a product, cut into panels of a few vectors' width, whose rows are contiguous in
 //! memory. Blocks of rows come one after the other, so that the panel in use stays in a near cache.
 
-use super::Matrix;
+use super::matrix::Matrix;
 use super::tile::most_vectors;
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 use std::ops::Range;
@@ -9,7 +9,7 @@ use std::ops::Range;
 /// Most vectors of a group's row.
 const MOST_VECTORS: usize = 128;
 
-/// The sizes of the blocks that lie in the caches.
+/// The sizes of the blocks that are kept in the caches.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Blocking {
     /// Rows of the left operand.
@@ -124,7 +124,7 @@ impl<'a> Packed<'a> {
 /// Packs `b`, which has the layout's rows and columns, into `to`, which has [`Layout::len`] values.
 pub(super) fn pack<'t>(level: Level, b: Matrix<'_>, layout: Layout, to: &'t mut [f32]) -> Packed<'t> {
     debug_assert_eq!(to.len(), layout.len());
-    // Handing out smaller matrices costs more than packing them.
+    // Distributing smaller matrices costs more than packing them.
     const LEAST: usize = 1 << 15;
     let mut rest = &mut *to;
     rayon::scope(|scope| {
@@ -158,7 +158,7 @@ pub(super) fn pack_group<'t>(
     to
 }
 
-/// Neighboring panels of one block: rows side by side, columns that are missing as zeros.
+/// Neighboring panels of one block: rows side by side, missing columns as zeros.
 struct Group<'a, 't> {
     b: Matrix<'a>,
     layout: Layout,
@@ -178,7 +178,7 @@ impl Kernel for Group<'_, '_> {
             place.start - begin..place.end - begin
         };
         if b.column_stride == 1 {
-            // Row by row, so that the whole width of a row is read while its page is at hand.
+            // Row by row, so that the whole width of a row is read while its page is in the TLB.
             let vectors = layout.vectors(panels.start).start..layout.vectors(panels.end - 1).end;
             let first = vectors.start * S::LANES;
             let end = layout.columns.min(vectors.end * S::LANES);

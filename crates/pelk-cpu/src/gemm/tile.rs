@@ -1,26 +1,27 @@
 //! Register tiles: a few rows of `a` times one panel of `b`.
 //!
-//! A tile holds its sums in registers while it walks down the panel. Each step loads one packed row of `b` and
-//! broadcasts one value of each row of `a`, which is read where it lies if its rows are contiguous: packing it would cost
-//! a pass over it for every product, and the rows of a tile are few enough for the hardware to follow.
+//! A tile holds its sums in registers while it walks down the panel. Each step loads one packed row of `b`
+//! and broadcasts one value of each row of `a`, which is read in place if its rows are contiguous: packing it
+//! would cost a pass over it for every product, and the rows of a tile are few enough for the hardware
+//! prefetcher.
 
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 
-/// Most vectors in a row of a panel, and most rows of a tile: 24 sums of 32 registers or 12 of 16 leave room for a
-/// row of `b` and a broadcast value. (4 x 3 would fill the 16 registers; compilers then spill a sum, which halves
-/// the speed.)
+/// Most vectors in a row of a panel, and most rows of a tile: 24 sums of 32 registers or 12 of 16 leave space
+/// for a row of `b` and a broadcast value. (4 x 3 would fill the 16 registers; compilers then spill a sum,
+/// which halves the speed.)
 pub(super) const fn most_vectors(lanes: usize) -> usize {
     if lanes == 16 { 3 } else { 2 }
 }
 
-/// Most rows of a tile. A tile's rows are as many streams, whose offsets take integer registers: eight is the limit
+/// Most rows of a tile. Each row is a stream whose offset takes an integer register: eight is the limit
 /// there.
 const fn most_rows(lanes: usize) -> usize {
     if lanes == 16 { 8 } else { 6 }
 }
 
-/// Cuts rows into tiles of two heights, given as heights and numbers of tiles. They are as equal as can be: one row
-/// left over would cost as much as a full tile.
+/// Cuts rows into tiles of two heights, given as heights and numbers of tiles. They are as equal as possible:
+/// one leftover row would cost as much as a full tile.
 pub(super) fn tile_heights(lanes: usize, rows: usize) -> [(usize, usize); 2] {
     let tiles = rows.div_ceil(most_rows(lanes));
     let (low, taller) = (rows / tiles, rows % tiles);
@@ -71,15 +72,16 @@ impl Strip {
     /// Computes the strip.
     ///
     /// # Safety
-    /// `a` and `b` must be readable and `c` writable over the stated sizes, and nobody else may use that part
-    /// of `c`.
+    /// `a` and `b` must be readable and `c` writable over the stated sizes, and no other thread may use that
+    /// part of `c`.
     pub unsafe fn run(self, level: Level) {
         let mut done = 0;
         for (height, tiles) in tile_heights(level.lanes(), self.rows) {
             if tiles == 0 {
                 continue;
             }
-            // SAFETY: rows `done` and following are within the strip; so are these tiles, as the caller vouches.
+            // SAFETY: rows `done` and following are within the strip; so are these tiles, as the caller
+            // vouches.
             unsafe {
                 let (a, a_strides) = match self.a {
                     Left::Rows { first, stride } => (first.add(done * stride), [height * stride, stride, 1]),

@@ -1,25 +1,29 @@
 //! The convolution by spectra along one axis and boxes along the other.
 //!
-//! Along the lines of one direction (the rows, say) a kernel of any width is one complex product for each point of the
-//! spectrum of a line. Along the other the kernel stays what it is: a sum over its row cells, each with the spectrum of
-//! its own row of parameters, which meets sums of neighboring lines. So with `X[y]` the spectrum of row y and `K[a]`
-//! that of the parameters of row cell a, spread over its taps,
+//! Along the lines of one direction (the rows, say) a kernel of any width is one complex product for each
+//! point of the spectrum of a line. Along the other the kernel stays a sum over its row cells, each with the
+//! spectrum of its own row of parameters, which meets sums of neighboring lines. So with `X[y]` the spectrum
+//! of row y and `K[a]` that of the parameters of row cell a, spread over its taps,
 //!
 //! ```text
 //! Y[y] = sum over a of K[a] * Run(h_a)[y + o_a],    Run(h)[y] = X[y] + ... + X[y + h - 1]
 //! ```
 //!
-//! An output costs about `2 k' (1 + k / 2 W)` multiply-adds and two transforms, about `log W` operations each, whatever
-//! the grid of the other axis; a transform along both would need zeros on both, and transforms of them. The gradients
-//! are of the same kind: that of the input with the turned kernel, that of the parameters by the products of two spectra
-//! instead of one and a kernel, transformed back into a sum for each tap, and these summed over each cell.
+//! An output costs about `2 k' (1 + k / 2 W)` multiply-adds and two transforms, about `log W` operations
+//! each, whatever the grid of the other axis; transforms along both would need padding on both, and the
+//! padding would be transformed too. The gradients are of the same kind: that of the input uses the turned
+//! kernel, that of the parameters the products of two spectra instead of one and a kernel, transformed back
+//! into a sum for each tap, and these summed over each cell.
 //!
-//! Rounding errors are relative to the largest values of the lines that a kernel meets, not to those under the kernel alone.
+//! Rounding errors are relative to the largest values of the lines that a kernel meets, not to those under
+//! the kernel alone.
 //!
-//! `transform` goes from lines to spectra and back (by the small ones of `dft`), `column` does the sums of one point for all lines.
+//! `transform` goes from lines to spectra and back (in the stages of `stage`, by the small ones of `dft`),
+//! `column` does the sums of one point for all lines.
 
 mod column;
 mod dft;
+mod stage;
 mod transform;
 
 use pelk_grid::SharingGrid;
@@ -55,7 +59,7 @@ pub(super) struct Plan {
     taps: Vec<Tap>,
     transform: Transform,
     runs: Runs,
-    /// Numbers from one line's spectrum to the next; odd, so that a column does not fall into few cache sets.
+    /// Numbers from one line's spectrum to the next; odd, so that a column does not map to few cache sets.
     pitch: usize,
 }
 
@@ -88,7 +92,7 @@ impl Plan {
             Lines::Rows => (columns, rows, [1, shape.w], [1, cells]),
             Lines::Columns => (rows, columns, [shape.w, 1], [cells, 1]),
         };
-        // What is moved beyond an end must not come back onto the image. Taps beyond it meet nothing.
+        // What moves beyond an end must not wrap around onto the image. Taps beyond it meet nothing.
         let reach = along.taps_meeting().map(|(_, tap)| tap.unsigned_abs()).max().unwrap_or(0);
         let each = 4 * across.meetings() / across.extent;
         let transform = Transform::new(along.extent + reach, each);
@@ -106,8 +110,9 @@ impl Plan {
         Self { along, across, steps, cell_steps, taps, transform, runs, pitch }
     }
 
-    /// Vectors of the buffers of a task: parameters, a line, runs of a column, spectra of the source, of the images that
-    /// it is correlated with, and of the kernel, the weights of a column, and the spectra of the kernel's gradient.
+    /// Vectors of the buffers of a task: parameters, a line, runs of a column, spectra of the source, of the
+    /// images that it is correlated with, and of the kernel, the weights of a column, and the spectra of the
+    /// kernel's gradient.
     fn lens(&self, pass: &Pass<'_>) -> [usize; 8] {
         let spectra = |lines: usize| 2 * lines * self.pitch;
         let convolve = |len| pass.convolve.as_ref().map_or(0, |_| len);
@@ -189,7 +194,8 @@ impl Plan {
         }
     }
 
-    /// What the columns are for: the convolution, whose spectra take the place of the source's, and the correlation.
+    /// What the columns are for: the convolution, whose spectra take the place of the source's, and the
+    /// correlation.
     #[inline(always)]
     fn columns<S: Simd>(&self, simd: S, pass: &Pass<'_>, buffers: &mut Buffers<'_, S>) {
         let Buffers { runs, source, other, kernel, weights, products, .. } = buffers;
