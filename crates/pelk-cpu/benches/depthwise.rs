@@ -4,7 +4,7 @@ mod common;
 
 use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
-use pelk_cpu::depthwise;
+use pelk_cpu::depthwise::{self, Gradients};
 use pelk_cpu::shape::ImageShape;
 use pelk_grid::SharingGrid;
 use pelk_ops::{Bias, DepthwiseConv};
@@ -34,8 +34,8 @@ fn depthwise(c: &mut Criterion) {
             depthwise::forward(level, &conv, shape, &x, &theta, Bias::None, &mut y).unwrap();
         });
         bench(&mut group, format!("{name}, backward"), x.len(), || {
-            depthwise::backward(level, &conv, shape, &x, &theta, &x, [Some(&mut y), Some(&mut gtheta)])
-                .unwrap();
+            let gradients = Gradients { x: Some(&mut y), theta: Some(&mut gtheta) };
+            depthwise::backward(level, &conv, shape, &x, &theta, &x, gradients).unwrap();
         });
     }
 }

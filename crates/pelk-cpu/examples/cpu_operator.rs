@@ -5,7 +5,7 @@
 //! ```
 #![allow(clippy::print_stdout)] // an example prints
 
-use pelk_cpu::depthwise;
+use pelk_cpu::depthwise::{self, Gradients};
 use pelk_cpu::reference::depthwise::peripheral_forward;
 use pelk_grid::SharingGrid;
 use pelk_ops::{Bias, DepthwiseConv, ImageShape};
@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The gradients of the sum of y: by the image, and by the shared parameters.
     let (gy, mut gx, mut gtheta) = (vec![1.0; y.len()], vec![0.0; x.len()], vec![0.0; theta.len()]);
     let start = Instant::now();
-    depthwise::backward(level, &conv, shape, &x, &theta, &gy, [Some(&mut gx), Some(&mut gtheta)])?;
+    let gradients = Gradients { x: Some(&mut gx), theta: Some(&mut gtheta) };
+    depthwise::backward(level, &conv, shape, &x, &theta, &gy, gradients)?;
     println!("backward: {:.2} ms", 1e3 * start.elapsed().as_secs_f64());
 
     let double = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();

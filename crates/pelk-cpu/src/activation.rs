@@ -38,7 +38,7 @@ pub fn gelu_backward(level: Level, x: &[f32], gy: &[f32], gx: &mut [f32]) -> Res
     Ok(())
 }
 
-/// `y = max(x, 0)`. Not-a-number stays.
+/// `y = max(x, 0)`. NaN stays NaN.
 ///
 /// # Errors
 /// When the lengths differ or are zero.
@@ -95,7 +95,7 @@ struct Relu;
 impl Map<1, 0> for Relu {
     #[inline(always)]
     fn value<S: Simd>(self, simd: S, [x]: [S::V; 1], []: [S::V; 0]) -> S::V {
-        // In this order not-a-number is the result where x is.
+        // In this order NaN in x gives NaN.
         simd.max(simd.zero(), x)
     }
 }

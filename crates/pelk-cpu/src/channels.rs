@@ -5,8 +5,8 @@ use crate::rowwise::CHUNK;
 use crate::shape::ShapeError;
 use rayon::prelude::*;
 
-/// Splits the columns of `x`, `[rows, C]`, into `parts`, `[rows, C_i]` each; together they have C columns. The
-/// gradient of [`concat()`].
+/// Splits the columns of `x`, `[rows, C]`, into `parts`, `[rows, C_i]` each; together they have C columns.
+/// The gradient of [`concat()`].
 ///
 /// # Errors
 /// When a part has other rows than `x`, or the parts do not have C columns together.
@@ -28,8 +28,8 @@ pub fn split(x: Rows<'_>, parts: &mut [RowsMut<'_>]) -> Result<(), ShapeError> {
     Ok(())
 }
 
-/// Joins the columns of `parts`, `[rows, C_i]` each, to `y`, `[rows, C]`; together they have C columns. The gradient
-/// of [`split`].
+/// Joins the columns of `parts`, `[rows, C_i]` each, to `y`, `[rows, C]`; together they have C columns. The
+/// gradient of [`split`].
 ///
 /// # Errors
 /// When a part has other rows than `y`, or the parts do not have C columns together.

@@ -1,7 +1,7 @@
 //! Dense 2-D convolution of N, H, W, C images, as products of patch matrices.
 //!
-//! The patches under the kernel are gathered to a matrix, a band of output rows at a time so that memory stays
-//! bounded, and multiplied by the weight. A 1 x 1 kernel with stride 1 needs no patches: it is a
+//! The patches under the kernel are gathered to a matrix, a band of output rows at a time so that memory
+//! stays bounded, and multiplied by the weight. A 1 x 1 kernel with stride 1 needs no patches: it is a
 //! [`linear`] layer over the pixels.
 
 use crate::elementwise::column_sum;
@@ -17,8 +17,8 @@ use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Values of a band of patches: 8 MiB, which the product finds in a level-3 cache, and enough rows (20 000 for
-/// the 4 x 4 stem) for the product to be cut into tasks.
+/// Values of a band of patches: 8 MiB, which fits a level-3 cache, and enough rows (20 000 for the 4 x 4
+/// stem) for the product to be cut into tasks.
 const BAND: usize = 1 << 21;
 
 /// The convolution of `x` with `weight`, plus `bias[o]` in every pixel of output channel `o`.
@@ -131,7 +131,7 @@ fn check(
 }
 
 /// The weight as `[O, kh, kw, I]`: patches of N, H, W, C images are gathered in runs of whole pixels, and the
-/// weight, which is smaller, is what gets reordered.
+/// weight, which is smaller, is reordered instead.
 fn taps_first(shape: &Conv2dShape, weight: &[f32], by_tap: &mut [f32]) {
     transpose_each(shape.patch(), shape.image.c, weight, by_tap);
 }
@@ -197,8 +197,8 @@ impl<'a> Bands<'a> {
         });
     }
 
-    /// Adds the patches of the band to the pixels of `gx` that they were gathered from. Each input row collects
-    /// what falls on it, so that rows are independent and sums have one order.
+    /// Adds the patches of the band to the pixels of `gx` that they were gathered from. Each input row
+    /// collects what falls on it, so that rows are independent and sums have one order.
     fn scatter(&self, level: Level, band: usize, patches: &[f32], gx: &mut [f32]) {
         let ImageShape { h, w, c, .. } = self.shape.image;
         let rows = patches.len() / (self.output.w * self.shape.patch());

@@ -1,7 +1,7 @@
 //! Layer normalization over the channels of each row.
 //!
-//! `x` is `[rows, channels]`: an image in N, H, W, C order is one of pixels by channels, so this is the "channels
-//! last" normalization of ConvNeXt without a permutation.
+//! `x` is `[rows, channels]`: an image in N, H, W, C order is one of pixels by channels, so this is the
+//! "channels last" normalization of ConvNeXt without a permutation.
 
 use crate::parameters::{Affine, AffineGradients, Moments};
 use crate::rows::{Rows, RowsMut, expect_shape};
@@ -10,8 +10,8 @@ use crate::shape::{ShapeError, expect_len};
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 
-/// `y[r, c] = (x[r, c] - mean[r]) inv_std[r] weight[c] + bias[c]`, `inv_std = 1 / sqrt(variance + eps)`, with the
-/// mean and the biased variance of row `r`.
+/// `y[r, c] = (x[r, c] - mean[r]) inv_std[r] weight[c] + bias[c]`, `inv_std = 1 / sqrt(variance + eps)`, with
+/// the mean and the biased variance of row `r`.
 ///
 /// `affine` has `[channels]` each. `moments`, `[rows]` each, are outputs that [`backward`] needs.
 ///
@@ -57,11 +57,11 @@ pub fn forward(
     Ok(())
 }
 
-/// The gradients of [`forward`] that are needed, from `gy` (`[rows, channels]`) and the moments that it saved.
+/// The gradients of [`forward`] that are needed, from `gy` (`[rows, channels]`) and the moments that it
+/// saved.
 ///
-/// With `n = (x - mean) inv_std` and `g = gy weight`:
-/// `gx = inv_std (g - average(g) - n average(g n))` over each row, the weight's gradient is the sum of `gy n` over
-/// the rows, the bias's is the sum of `gy`.
+/// With `n = (x - mean) inv_std` and `g = gy weight`: `gx = inv_std (g - average(g) - n average(g n))` over
+/// each row, the weight's gradient is the sum of `gy n` over the rows, the bias's is the sum of `gy`.
 ///
 /// # Errors
 /// When the shapes do not fit together.

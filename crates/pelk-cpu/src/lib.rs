@@ -1,18 +1,19 @@
 //! CPU operators of large-kernel ConvNets, forward and backward, SIMD and multi-threaded.
 //!
-//! Every operator is a plain function on slices:
+//! Every operator is a plain function on slices, with one convention:
 //!
-//! - its first argument is a [`Level`](pelk_simd::Level), the vector instructions to use (plain copies take none);
-//! - shapes are explicit, images are N, H, W, C in memory ([`shape::ImageShape`]), so that a pointwise operator
-//!   sees a matrix of pixels by channels;
-//! - outputs are buffers of the caller and are overwritten in full, whatever they held before; gradients that
-//!   nobody needs are `None`;
-//! - lengths and parameters are checked first: bad ones give a [`shape::ShapeError`] (or a
+//! - its first argument is a [`Level`](pelk_simd::Level), the vector instructions to use (plain copies do not
+//!   need one);
+//! - matrices are [`Rows`] and [`RowsMut`], values that carry their shape; images are N, H, W, C in memory
+//!   ([`shape::ImageShape`]), so that a pointwise operator sees a matrix of pixels by channels;
+//! - parameters and statistics that go together are named: [`Affine`], [`Moments`], [`Running`];
+//! - outputs are the caller's buffers and are fully overwritten; gradients that are not needed are `None`;
+//! - shapes and parameters are checked first: bad ones give a [`shape::ShapeError`] (or a
 //!   [`loss::LossError`]), never a panic;
 //! - work is cut by shape alone and partial sums are added in a fixed order, so results have the same bits
 //!   with any number of threads (rayon's current pool).
 //!
-//! [`reference`](mod@reference) holds every operator once more as plain `f64` loops, the oracle of the tests.
+//! [`reference`](mod@reference) holds every operator again as plain `f64` loops, the oracle of the tests.
 //!
 //! | Module | Operators |
 //! | --- | --- |
@@ -22,7 +23,7 @@
 //! | [`layer_norm`], [`batch_norm`] | normalization |
 //! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales |
 //! | [`channels`] | channels split and joined |
-//! | [`pool`], [`resize`], [`subsample`] | adaptive average pooling, bilinear resizing, every so many pixels |
+//! | [`pool`], [`resize`], [`subsample`] | adaptive average pooling, bilinear resizing, every n-th pixel |
 //! | [`loss`], [`optimizer`] | cross entropy, AdamW, SGD |
 //!
 //! The second half of a block, on two pixels of two channels:
@@ -83,3 +84,8 @@ mod testing;
 
 pub use parameters::{Affine, AffineGradients, Moments, Running};
 pub use rows::{Rows, RowsMut};
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -85,7 +85,8 @@ pub fn sgd_step(
     Ok(())
 }
 
-// Plain loops: inside a kernel the compiler vectorizes them with the level's instructions, square root included.
+// Plain loops: inside a kernel the compiler vectorizes them with the level's instructions, square root
+// included.
 
 struct AdamWKernel<'a> {
     factors: AdamWFactors,

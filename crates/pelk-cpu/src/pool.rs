@@ -7,8 +7,8 @@ use pelk_simd::Level;
 
 /// Averages the images of `x` over a grid of `size` (height, width) bins to `y`, `[n, size[0], size[1], c]`.
 ///
-/// Bin `i` of `k` over `l` positions is `floor(i l / k) .. ceil((i + 1) l / k)`: bins overlap where `k` does not
-/// divide `l`. A size of `[1, 1]` is global average pooling.
+/// Bin `i` of `k` over `l` positions is `floor(i l / k) .. ceil((i + 1) l / k)`: bins overlap where `k` does
+/// not divide `l`. A size of `[1, 1]` is global average pooling.
 ///
 /// ```
 /// use pelk_cpu::{pool, shape::ImageShape};

@@ -4,14 +4,14 @@
 //! input under each tap. Multiplied out, that is the convolution of the input plus a bias that depends on no
 //! input. Two readings of the equation give two biases:
 //!
-//! - in-bounds: `h` counts where its tap lies inside the image. The bias is a map, `bias[y, x, c]` = the sum of
-//!   `w[c, i, j] * h[i, j]` over the taps (i, j) inside the image at (y, x), with `w` the expanded kernel;
+//! - in-bounds: `h` counts where its tap lies inside the image. The bias is a map, `bias[y, x, c]` = the sum
+//!   of `w[c, i, j] * h[i, j]` over the taps (i, j) inside the image at (y, x), with `w` the expanded kernel;
 //! - literal: `h` counts at every tap, so that the bias is one value for each channel.
 //!
 //! The taps inside the image form a rectangle, as do the positions at which a given tap is inside. So the map
 //! and its gradients are rectangle sums, read from summed-area tables at a cost of k x k + H x W a channel,
-//! and never a second convolution. Tables are float64, in which their differences lose nothing that float32
-//! could show; being so cheap, these functions need no vector instructions, and take no level.
+//! and never a second convolution. Tables are float64, so that their differences lose nothing that float32
+//! could show. These functions are cheap, need no vector instructions, and take no level.
 
 use std::ops::Range;
 
@@ -80,7 +80,7 @@ fn cells_of_taps(grid: &SharingGrid) -> Vec<usize> {
     intervals.flat_map(|(cell, &length)| std::iter::repeat_n(cell, length)).collect()
 }
 
-/// Checks what every function here takes; returns the number of values of the bias map.
+/// Checks the arguments that all functions here share; returns the number of values of the bias map.
 fn check(
     grid: &SharingGrid,
     (h, w, c): (usize, usize, usize),
@@ -114,7 +114,7 @@ fn check(
 /// ```
 ///
 /// # Errors
-/// When a dimension is zero, or a slice has not the length that its shape asks for.
+/// When a dimension is zero, or a slice does not have the length of its shape.
 pub fn in_bounds_forward(
     grid: &SharingGrid,
     [h, w, c]: [usize; 3],
@@ -127,7 +127,8 @@ pub fn in_bounds_forward(
     let (k, cells, cell_of_tap) = (grid.kernel(), grid.cells(), cells_of_taps(grid));
     let (rows, columns) = (windows(h, k, grid.radius(), h), windows(w, k, grid.radius(), w));
 
-    // Channel by channel, then turned: a table belongs to one channel, neighbors in memory to all of them.
+    // Channel by channel, then transposed: a table belongs to one channel, but channels are innermost in
+    // memory.
     let mut planes = vec![0.0; map];
     planes.par_chunks_mut(h * w).zip(theta.par_chunks(cells * cells)).for_each(|(plane, theta)| {
         let weights = Weights { theta, cells, cell_of_tap: &cell_of_tap };
@@ -218,7 +219,7 @@ fn region_sums(grid: &SharingGrid, position: &[f32]) -> Vec<f64> {
 /// `position` is `[k, k]`; `bias` is overwritten.
 ///
 /// # Errors
-/// When there are no channels, or a slice has not the length that its shape asks for.
+/// When there are no channels, or a slice does not have the length of its shape.
 pub fn literal_forward(
     grid: &SharingGrid,
     c: usize,

@@ -7,8 +7,9 @@ use pelk_simd::Level;
 
 /// Resizes the images of `x` to `size` (height, width): `y` is `[n, size[0], size[1], c]`.
 ///
-/// Output position `i` lies at `(i + 1/2) inputs / outputs - 1/2` of the input, not below zero, and is interpolated
-/// between its two neighbors; at the border both are the outermost pixel. Shrinking does not average.
+/// Output position `i` lies at `(i + 1/2) inputs / outputs - 1/2` of the input, not below zero, and is
+/// interpolated between its two neighbors; at the border both are the outermost pixel. Shrinking does not
+/// average.
 ///
 /// ```
 /// use pelk_cpu::{resize, shape::ImageShape};

@@ -2,7 +2,8 @@
 
 use crate::shape::ShapeError;
 
-/// A row-major matrix `[rows, columns]`, read-only: an image as pixels by channels, a batch as samples by values.
+/// A row-major matrix `[rows, columns]`, read-only: an image as pixels by channels, a batch as samples by
+/// values.
 ///
 /// ```
 /// use pelk_cpu::Rows;
@@ -112,8 +113,8 @@ fn check(len: usize, columns: usize) -> Result<(), ShapeError> {
     Ok(())
 }
 
-/// An error unless a matrix called `argument` has the `expected` shape `[rows, columns]`; `None` is an optional
-/// matrix that is absent, which is fine.
+/// An error unless a matrix called `argument` has the `expected` shape `[rows, columns]`; `None` is an
+/// optional matrix that is absent, which is fine.
 pub(crate) fn expect_shape(
     operator: &'static str,
     argument: &'static str,

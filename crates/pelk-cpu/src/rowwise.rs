@@ -2,7 +2,8 @@
 //! optional parameters for each column: [`map`], a value for each value, and [`column_sums`].
 //!
 //! Narrow matrices (36 channels, 3 colors) are read as wider ones: several rows make one row of a whole
-//! number of vectors, with the parameters repeated, so that no lane idles. Tasks are runs of whole such rows.
+//! number of vectors, with the parameters repeated, so that no lane is idle. A task is a run of whole rows of
+//! this kind.
 
 use pelk_simd::{Kernel, Level, MAX_LANES, Simd, dispatch};
 use rayon::prelude::*;
@@ -100,13 +101,14 @@ impl<M: Map<X, P>, const X: usize, const P: usize> Kernel for MapKernel<'_, M, X
     }
 }
 
-/// `K` running sums over the rows of a matrix, from `X` values at the same place and `P` column parameters.
+/// `K` running sums over the rows of a matrix, from `X` values in the same place and `P` column parameters.
 pub(crate) trait Sums<const X: usize, const P: usize, const K: usize>: Copy + Sync {
     /// `sums` with these values added. Mark it `#[inline(always)]`.
     fn add<S: Simd>(self, simd: S, x: [S::V; X], p: [S::V; P], sums: [S::V; K]) -> [S::V; K];
 }
 
-/// `sums[k][c]` over all rows of the matrices `x` (`[rows, columns]` each); the caller has checked the lengths.
+/// `sums[k][c]` over all rows of the matrices `x` (`[rows, columns]` each); the caller has checked the
+/// lengths.
 ///
 /// Tiles of rows by columns are summed in `f32`, tile sums are added in order in `f64`.
 pub(crate) fn column_sums<T: Sums<X, P, K>, const X: usize, const P: usize, const K: usize>(
@@ -202,7 +204,7 @@ impl<T: Sums<X, P, K>, const X: usize, const P: usize, const K: usize> Kernel fo
 }
 
 /// The vectors at `at` of each slice.
-// A loop, not `array::map`, whose closures are not inlined for certain (see `simd`): BatchNorm's backward pass
+// A loop, not `array::map`, whose closures may not be inlined (see `pelk_simd`): BatchNorm's backward pass
 // takes a third of the time.
 #[inline(always)]
 fn load<S: Simd, const N: usize>(simd: S, from: [&[f32]; N], at: usize) -> [S::V; N] {
@@ -247,8 +249,8 @@ mod tests {
         }
     }
 
-    /// One value; narrow; a whole vector; an incomplete last group; many chunks; wide; wider than a tile; more
-    /// columns than a chunk.
+    /// One value; narrow; a whole vector; an incomplete last group; many chunks; wide; wider than a tile;
+    /// more columns than a chunk.
     const SHAPES: [(usize, usize); 9] =
         [(1, 1), (5, 3), (4, 16), (7, 36), (5001, 12), (70, 255), (100, 257), (41, 1500), (2, 40_000)];
 

@@ -1,22 +1,26 @@
-//! Working memory that a thread keeps from call to call: fresh pages would cost more than much of the work done in
-//! them, and a network that runs again and again asks the system for nothing.
+//! Working memory that a thread keeps from call to call: page faults of fresh memory would cost more than
+//! much of the work done in it, and a network that runs repeatedly allocates nothing.
+//!
+//! This is the one `thread_local` of the crate, an exception to "no global state". It holds no values that
+//! anyone reads, only capacity, so results do not depend on it. Passed as an argument it would be a parameter
+//! of every operator, and there must be one for each thread of a pool that belongs to the caller.
 
 use pelk_simd::MAX_LANES;
 use std::cell::RefCell;
 
-/// Values that a buffer is a multiple of: 2 MiB. With buffers of just the length asked for, one of two threads took 9 %
-/// longer for the same work than with these (Zen 3, Linux, a convolution whose spectra take half of the second-level
-/// cache), wherever in the buffer the work began; we think that physical pages handed out together share fewer cache sets.
-/// Pages that nobody writes to cost nothing.
+/// Values that a buffer is a multiple of: 2 MiB. With buffers of the exact length, one of two threads took 9
+/// % longer for the same work than with these (Zen 3, Linux, a convolution whose spectra take half of the
+/// second-level cache), wherever in the buffer the work began; we think that physical pages handed out
+/// together share fewer cache sets. Pages that are never written cost nothing.
 const CHUNK: usize = 1 << 19;
 
 thread_local! {
-    /// Idle buffers. There are several where work that holds one runs other work, as a thread does that steals
-    /// while it waits.
+    /// Idle buffers: several where work that holds one runs other work, as a thread does when it steals while
+    /// it waits.
     static IDLE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lends `len` values that hold anything, aligned to the widest vectors.
+/// Lends `len` values with arbitrary contents, aligned to the widest vectors.
 pub(crate) fn with<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = IDLE.with_borrow_mut(Vec::pop).unwrap_or_default();
     if buffer.len() < len + MAX_LANES {
@@ -31,12 +35,12 @@ pub(crate) fn with<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
 
 /// [`with`] for several buffers at once, each aligned.
 pub(crate) fn with_parts<const N: usize, R>(lens: [usize; N], work: impl FnOnce([&mut [f32]; N]) -> R) -> R {
-    let rooms = lens.map(|len| len.next_multiple_of(MAX_LANES));
-    with(rooms.iter().sum(), |mut rest| {
-        let mut rooms = rooms.iter();
+    let padded = lens.map(|len| len.next_multiple_of(MAX_LANES));
+    with(padded.iter().sum(), |mut rest| {
+        let mut padded = padded.iter();
         work(lens.map(|len| {
-            let room = rooms.next().copied().unwrap_or_default();
-            let (part, tail) = std::mem::take(&mut rest).split_at_mut(room);
+            let len_padded = padded.next().copied().unwrap_or_default();
+            let (part, tail) = std::mem::take(&mut rest).split_at_mut(len_padded);
             rest = tail;
             &mut part[..len]
         }))

@@ -1,13 +1,13 @@
 //! Images resampled by weights that are a product of one for the row and one for the column: pooling,
-//! interpolation and subsampling, whose gradients are such maps too.
+//! interpolation and subsampling, whose gradients are maps of the same kind.
 
 use crate::shape::{ImageShape, ShapeError, expect_len};
 pub use pelk_ops::resample::Axis;
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 
-/// Checks the lengths of the two tensors of an operator that brings images of `shape` to `size`, which are given
-/// with their names: first the images of `shape`, then those of `size`.
+/// Checks the lengths of the two tensors of an operator that resizes images of `shape` to `size`. They are
+/// given with their names: first the images of `shape`, then those of `size`.
 pub(crate) fn check(
     operator: &'static str,
     shape: ImageShape,
@@ -21,8 +21,9 @@ pub(crate) fn check(
     expect_len(operator, resampled.0, resampled.1, output.len())
 }
 
-/// Applies `rows` and `columns` to each channel of each image of `x`: `[n, rows.inputs, columns.inputs, c]` to `y`,
-/// `[n, rows.outputs, columns.outputs, c]`. The caller has checked the lengths; `shape` gives `n` and `c`.
+/// Applies `rows` and `columns` to each channel of each image of `x`: `[n, rows.inputs, columns.inputs, c]`
+/// to `y`, `[n, rows.outputs, columns.outputs, c]`. The caller has checked the lengths; `shape` gives `n` and
+/// `c`.
 pub(crate) fn resample(
     level: Level,
     shape: ImageShape,
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn rows_and_columns_are_resampled_apart() {
-        // Rows: the sum of both. Columns: each twice, the second one weighted.
+        // Rows: the sum of both. Columns: each twice, the second time weighted.
         let rows = Axis::new(2, 1, |_| [(0, 1.0), (1, 1.0)]);
         let columns = Axis::new(2, 4, |i| [(i / 2, if i % 2 == 0 { 1.0 } else { 10.0 })]);
         let shape = ImageShape { n: 1, h: 2, w: 2, c: 1 };

@@ -1,9 +1,9 @@
-//! A buffer that tasks write in turn, each its own values.
+//! A buffer that several tasks write at the same time, each its own values.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// The values of a `&mut [f32]`, to be handed to several threads.
+/// The values of a `&mut [f32]`, shared between threads.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared<'a> {
     start: *mut f32,
@@ -13,8 +13,8 @@ pub(crate) struct Shared<'a> {
 
 // SAFETY: the pointer is that of a `&mut [f32]`, which may move to another thread.
 unsafe impl Send for Shared<'_> {}
-// SAFETY: the values are reached through `range_mut` alone, and through pointers that only unsafe code can use;
-// the callers of both keep threads apart.
+// SAFETY: the values are reached through `range_mut` alone, and through pointers that only unsafe code can
+// use; the callers of both keep threads apart.
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {

@@ -1,4 +1,4 @@
-//! Subsampling: every so many pixels, as a convolution with a stride keeps them.
+//! Subsampling: every n-th pixel, as a strided convolution keeps them.
 
 use crate::separable::{check, resample};
 use crate::shape::{ImageShape, ShapeError};
@@ -72,7 +72,7 @@ mod tests {
                 let (mut y, mut gx) = (stale(gy.len()), stale(x.len()));
                 forward(level, shape, step, &x, &mut y).unwrap();
                 backward(level, shape, step, &gy, &mut gx).unwrap();
-                // Nothing is computed, hence nothing rounded.
+                // Nothing is computed, so nothing is rounded.
                 assert_close(&what, &y, &reference::subsample::forward(shape, step, &widen(&x)), 0.0);
                 let want = reference::subsample::backward(shape, step, &widen(&gy));
                 assert_close(format!("{what}, gx"), &gx, &want, 0.0);

@@ -37,7 +37,7 @@ pub(crate) fn widen(x: &[f32]) -> Vec<f64> {
 }
 
 /// Fails unless every value is within `tolerance` times the largest expected magnitude (at least 1e-3, so
-/// that a tensor of zeros can be met at all).
+/// that a tensor of zeros can be matched at all).
 pub(crate) fn assert_close(what: impl Display, actual: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(actual.len(), expected.len(), "{what}: length");
     let largest = expected.iter().fold(1e-3, |m: f64, e| m.max(e.abs()));

@@ -80,8 +80,8 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn store_partial(self, v: __m256, to: &mut [f32]) {
         let (n, mut to) = (to.len(), to.as_mut_ptr());
-        // SAFETY: the parts written are the binary digits of `n`, so together `n` values, or eight if there are
-        // more; the token proves AVX2.
+        // SAFETY: the parts written are the binary digits of `n`, so together `n` values, or eight if there
+        // are more; the token proves AVX2.
         unsafe {
             if n >= 8 {
                 return _mm256_storeu_ps(to, v);

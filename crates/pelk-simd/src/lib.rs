@@ -1,9 +1,9 @@
 //! Vectors of `f32` behind one trait, with the instruction set chosen at run time.
 //!
-//! A kernel is a struct of its parameters with one generic body, [`Kernel::run`], that works for every instruction
-//! set. [`dispatch`] compiles that body once per level, inside a function with the matching `#[target_feature]`.
-//! Everything below it must be `#[inline(always)]`: a function that is not inlined is compiled without the vector
-//! instructions, and the speed is gone.
+//! A kernel is a struct of its parameters with one generic body, [`Kernel::run`], that works for every
+//! instruction set. [`dispatch`] compiles that body once per level, inside a function with the matching
+//! `#[target_feature]`. Everything below it must be `#[inline(always)]`: a function that is not inlined is
+//! compiled without the vector instructions, and the speed is gone.
 //!
 //! | [`Level`] | Lanes | Instructions |
 //! | --- | --- | --- |
@@ -11,13 +11,13 @@
 //! | `avx2` | 8 | AVX2 and FMA |
 //! | `avx512` | 16 | AVX-512F, AVX2 and FMA |
 //!
-//! Holding a [`Level`] proves that the processor has its instructions: the only ways to get one check it. Holding a
-//! [`Simd`] token proves the same to the vector operations. So calling a kernel needs no `unsafe`.
+//! Holding a [`Level`] proves that the processor has its instructions: the only ways to get one check it.
+//! Holding a [`Simd`] token proves the same to the vector operations. So calling a kernel needs no `unsafe`.
 //!
 //! # 1. Let the compiler vectorize
 //!
-//! A plain loop that ignores its token is compiled for each level. That is enough where every element is computed
-//! on its own, integers included, and results have the same bits on every level.
+//! A plain loop that ignores its token is compiled for each level. That is enough where every element is
+//! computed on its own, integers included, and results have the same bits on every level.
 //!
 //! ```
 //! use pelk_simd::{Kernel, Level, Simd, dispatch};
@@ -41,8 +41,8 @@
 //!
 //! # 2. Vectors of any width
 //!
-//! The compiler may not reorder a sum of floats, so a sum needs vectors. The body asks its token for the number of
-//! [`LANES`](Simd::LANES); a partial load fills the last vector with zeros.
+//! The compiler may not reorder a sum of floats, so a sum needs vectors. The body asks its token for the
+//! number of [`LANES`](Simd::LANES); a partial load fills the last vector with zeros.
 //!
 //! ```
 //! use pelk_simd::{Kernel, Level, Simd, dispatch};
@@ -69,8 +69,8 @@
 //! # 3. Several accumulators, parts in functions of their own
 //!
 //! A multiply-add takes four or five cycles, and two can start in each, so one sum would leave the processor
-//! waiting. Parts of a kernel are functions that are generic over the token and `#[inline(always)]`; this one calls
-//! the vectorized [`exp`](Simd::exp).
+//! waiting. Parts of a kernel are functions that are generic over the token and `#[inline(always)]`; this one
+//! calls the vectorized [`exp`](Simd::exp).
 //!
 //! ```
 //! use pelk_simd::{Kernel, Level, Simd, dispatch};
@@ -110,8 +110,8 @@
 //! }
 //! ```
 //!
-//! Sums are added in another order on another level, and `portable` rounds a multiply-add twice, so results differ
-//! between levels in their last bits. On one level they are always the same.
+//! Sums are added in another order on another level, and `portable` rounds a multiply-add twice, so results
+//! differ between levels in their last bits. On one level they are always the same.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 #[cfg(target_arch = "x86_64")]

@@ -3,14 +3,14 @@
 use crate::{Kernel, Level, Simd, dispatch};
 use std::hint::black_box;
 
-/// Independent sums, so that no instruction waits for the one before: two units of four or five cycles need ten.
-/// With the two factors they fit sixteen vector registers.
+/// Independent sums, so that no instruction waits for the one before: two units of four or five cycles need
+/// ten. With the two factors they fit sixteen vector registers.
 const SUMS: usize = 12;
 
 /// Multiply-adds on registers alone, without memory; returns how many, some `12 * lanes * rounds`.
 ///
-/// Whoever times this has the highest rate of one core. On `portable`, whose multiply-add is two instructions,
-/// it is what the compiler makes of them.
+/// Whoever times this has the highest rate of one core. On `portable`, whose multiply-add is two
+/// instructions, it is what the compiler makes of them.
 ///
 /// ```
 /// use pelk_simd::{Level, multiply_adds_in_registers};

@@ -47,12 +47,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn mantissa_to_exponent(self, v: Self::V) -> Self::V;
     /// The magnitude of `magnitude` with the sign of `sign`.
     fn copy_sign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
-    /// Writes the transpose of the eight rows of eight values at `from` to `to`; strides count values from one row
-    /// to the next.
+    /// Writes the transpose of the eight rows of eight values at `from` to `to`; strides count values from
+    /// one row to the next.
     ///
     /// # Safety
-    /// `from` must be valid for reading, `to` for writing eight rows of eight values at their strides, and the two
-    /// must not overlap.
+    /// `from` must be valid for reading, `to` for writing eight rows of eight values at their strides, and
+    /// the two must not overlap.
     #[inline(always)]
     unsafe fn transpose_8x8(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         // SAFETY: what the caller promised.
@@ -111,7 +111,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
         self.store(v, &mut lanes);
         lanes[..Self::LANES].iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }
-    /// `e^v` within 1.5 ulp. Inputs are clamped to -87.3..=88.3, where results are normal; not-a-number stays.
+    /// `e^v` within 1.5 ulp. Inputs are clamped to -87.3..=88.3, where results are normal; not-a-number
+    /// stays.
     #[inline(always)]
     fn exp(self, v: Self::V) -> Self::V {
         math::exp(self, v)

@@ -33,7 +33,8 @@ impl DepthwiseOps for CpuBackend {
         let shape = kernels::image(op.name(), &x.shape)?;
         let (mut gx, mut gtheta) = (self.slot(needs[0], x), self.slot(needs[1], theta));
         let (x, theta, gy) = (&x.values, &theta.values, &gy.values);
-        depthwise::backward(self.level, op, shape, x, theta, gy, [gx.slice(), gtheta.slice()])?;
+        let gradients = depthwise::Gradients { x: gx.slice(), theta: gtheta.slice() };
+        depthwise::backward(self.level, op, shape, x, theta, gy, gradients)?;
         Ok([gx.done(), gtheta.done()])
     }
 }

@@ -1,10 +1,10 @@
-//! One axis of a kernel over one axis of an image: which intervals ever meet it, and which runs to sum.
+//! One axis of a kernel over one axis of an image: which intervals ever overlap it, and which runs to sum.
 
 use std::ops::Range;
 
 use pelk_grid::SharingGrid;
 
-/// One axis of the kernel over one axis of the image, without what never meets the image.
+/// One axis of the kernel over one axis of the image, without the taps that never overlap the image.
 ///
 /// "Cell" is an interval of the grid, counted from the first one that meets the image; "output" is a position
 /// of the result. A cell at `tap` sums the run of pixels `output + tap .. output + tap + length`.
@@ -18,11 +18,11 @@ pub(super) struct Axis {
     pub taps: Vec<isize>,
     /// The lengths of runs to build, ascending from 1.
     pub sizes: Vec<usize>,
-    /// For each size but the first, the indices of the two sizes that it is made of.
+    /// For each size but the first, the indices of the two sizes that add up to it.
     pub parts: Vec<(usize, usize)>,
     /// For each cell, the index of its length.
     pub size_index: Vec<usize>,
-    /// For each output, the cells that meet the image. Both ends fall with the output.
+    /// For each output, the cells that meet the image. Both ends decrease as the output grows.
     cells_at: Vec<Range<usize>>,
     /// For each input, the cells whose plane has a row `input - tap`.
     cells_of_input: Vec<Range<usize>>,
@@ -35,7 +35,7 @@ impl Axis {
         let taps: Vec<isize> = grid.offsets().iter().map(|&offset| offset as isize - radius).collect();
         let last_taps = taps.iter().zip(grid.intervals()).map(|(tap, &length)| tap + length as isize - 1);
         let last_taps: Vec<isize> = last_taps.collect();
-        // The intervals that meet the image for this output: not wholly left of it, not wholly right of it.
+        // The intervals that meet the image for this output: not entirely left or right of it.
         let meeting = |output: isize| {
             let begin = last_taps.partition_point(|&tap| output + tap < 0);
             begin..taps.partition_point(|&tap| output + tap <= last)
@@ -45,7 +45,7 @@ impl Axis {
         let cells_at =
             (0..=last).map(meeting).map(|at| at.start - cells.start..at.end - cells.start).collect();
 
-        // Sizes that only dropped intervals need are dropped too, from the largest down.
+        // Sizes that only dropped intervals need are dropped too, starting with the largest.
         let mut needed = vec![false; plan.sizes().len()];
         needed[0] = true;
         for &size in &plan.size_index()[cells.clone()] {
@@ -103,8 +103,8 @@ impl Axis {
         self.taps[cell] + self.sizes[self.size_index[cell]] as isize - 1
     }
 
-    /// For each size, where the sums of runs of that size are needed further up: pairs of the larger size and
-    /// of the shift at which its run contains this one.
+    /// For each size, which larger sizes are built from it: pairs of the larger size and the shift at which
+    /// its run contains this one.
     pub fn feeds(&self) -> Vec<Vec<(usize, usize)>> {
         let mut feeds = vec![Vec::new(); self.sizes.len()];
         for size in 1..self.sizes.len() {
@@ -128,8 +128,8 @@ impl Axis {
         first as usize..end as usize
     }
 
-    /// The cells that use an input at this position: those for which it is the first pixel of a run, or would be
-    /// if runs were taken of the outputs.
+    /// The cells that use an input at this position: those for which it is the first pixel of a run, or would
+    /// be if runs were taken of the outputs.
     pub fn cells_of_input(&self, input: usize) -> Range<usize> {
         self.cells_of_input[input].clone()
     }

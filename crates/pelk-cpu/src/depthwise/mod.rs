@@ -16,15 +16,18 @@
 //! kernel turned by 180 degrees (grids are symmetric), and a parameter's is the sum, over all pixels, of the
 //! input times the box that the turned parameter would multiply. One pass yields both.
 //!
-//! There are three ways to sum boxes, and `variant` says which is taken:
+//! There are three ways to sum boxes, and `variant` chooses one:
 //!
-//! - `boxes` builds runs along both axes and multiplies each into all outputs that need it, for few cells on any map;
-//! - `spectral` builds runs along one axis only: along the other, a kernel of any width is one product for each point of
-//!   the Fourier spectrum of a line, so that an output costs about `2 k'` multiply-adds and two transforms instead of `k'^2`;
-//! - `narrow` has a whole row of outputs in registers, for images a few pixels wide.
+//! - `boxes` builds runs along both axes and multiplies each into all outputs that need it: for kernels of
+//!   few cells;
+//! - `spectral` builds runs along one axis only: along the other, a kernel of any width is one product for
+//!   each point of the Fourier spectrum of a line, so that an output costs about `2 k'` multiply-adds and two
+//!   transforms instead of `k'^2`;
+//! - `narrow` keeps a whole row of outputs in registers: for images a few pixels wide.
 //!
-//! All cut the batch into the same tasks (`pass`): some images, a block of channels. Vectors run over channels (`pack`).
-//! `axis` says which intervals of a grid ever meet the image, and `runs` where sums over neighboring lines lie.
+//! All cut the batch into the same tasks (`pass`): some images, a block of channels. Vectors run over
+//! channels (`pack`). `axis` finds the intervals of a grid that ever meet the image, and `runs` lays out the
+//! sums over neighboring lines.
 
 mod axis;
 mod boxes;
@@ -47,8 +50,8 @@ use variant::Method;
 
 pub use variant::{DISPATCH_SHAPES, DispatchShape, Side, Variant, choose, variants};
 
-/// The convolution of `x` with the kernel `theta`, plus `bias`: stride 1, zero padding of half a kernel, so that the
-/// output has the size of the input.
+/// The convolution of `x` with the kernel `theta`, plus `bias`: stride 1, zero padding of half a kernel, so
+/// that the output has the size of the input.
 ///
 /// `x` and `y` are `[N, H, W, C]`, `theta` is `[C, k', l']`; `y` is overwritten.
 ///
@@ -64,7 +67,7 @@ pub use variant::{DISPATCH_SHAPES, DispatchShape, Side, Variant, choose, variant
 /// let x = vec![1.0; shape.len()];
 /// let mut y = vec![0.0; shape.len()];
 /// depthwise::forward(Level::best(), &conv, shape, &x, &theta, Bias::None, &mut y)?;
-/// assert!((y[0] - 0.49).abs() < 1e-6); // the 7 x 7 image lies wholly under the kernel
+/// assert!((y[0] - 0.49).abs() < 1e-6); // the 7 x 7 image lies entirely under the kernel
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -82,10 +85,10 @@ pub fn forward(
     forward_with(choose(level, conv, shape), conv, shape, x, theta, bias, y)
 }
 
-/// [`forward`](forward) in the way that is given.
+/// [`forward`] by the given variant.
 ///
 /// # Errors
-/// As [`forward`](forward).
+/// As [`forward`].
 pub fn forward_with(
     variant: Variant,
     conv: &DepthwiseConv,
@@ -107,14 +110,21 @@ pub fn forward_with(
     Ok(())
 }
 
-/// The gradients of a loss from `gy`, its gradient by the output: `gx` by the input, and `gtheta` by the
-/// parameters. Pass `None` for one that is not needed. (A bias has the sum of `gy` for a gradient.)
+/// Where [`backward`] writes gradients; `None` for one that is not needed.
+#[derive(Debug, Default)]
+pub struct Gradients<'a> {
+    /// The input's, `[N, H, W, C]`.
+    pub x: Option<&'a mut [f32]>,
+    /// The parameters', `[C, k', l']`.
+    pub theta: Option<&'a mut [f32]>,
+}
+
+/// The gradients that are needed, from `gy`, that of the output. (The gradient of a bias is the sum of `gy`.)
 ///
-/// `x`, `gy`, `gx` are `[N, H, W, C]`, `theta`, `gtheta` are `[C, k', l']`; `gx` and `gtheta` are
-/// overwritten.
+/// `x` and `gy` are `[N, H, W, C]`, `theta` is `[C, k', l']`; the gradients are overwritten.
 ///
 /// # Errors
-/// As [`forward`](forward).
+/// As [`forward`].
 pub fn backward(
     level: Level,
     conv: &DepthwiseConv,
@@ -122,15 +132,15 @@ pub fn backward(
     x: &[f32],
     theta: &[f32],
     gy: &[f32],
-    [gx, gtheta]: [Option<&mut [f32]>; 2],
+    gradients: Gradients<'_>,
 ) -> Result<(), ShapeError> {
-    backward_with(choose(level, conv, shape), conv, shape, x, theta, gy, [gx, gtheta])
+    backward_with(choose(level, conv, shape), conv, shape, x, theta, gy, gradients)
 }
 
-/// [`backward`](backward) in the way that is given.
+/// [`backward`] by the given variant.
 ///
 /// # Errors
-/// As [`forward`](forward).
+/// As [`forward`].
 pub fn backward_with(
     variant: Variant,
     conv: &DepthwiseConv,
@@ -138,8 +148,9 @@ pub fn backward_with(
     x: &[f32],
     theta: &[f32],
     gy: &[f32],
-    [gx, gtheta]: [Option<&mut [f32]>; 2],
+    gradients: Gradients<'_>,
 ) -> Result<(), ShapeError> {
+    let Gradients { x: gx, theta: gtheta } = gradients;
     let mut images = vec![("x", x.len()), ("gy", gy.len())];
     images.extend(gx.as_ref().map(|gx| ("gx", gx.len())));
     let mut kernels = vec![("theta", theta.len())];
@@ -154,7 +165,7 @@ pub fn backward_with(
     let done = run(variant, conv, shape, gy, convolve, correlate);
     if let Some(gtheta) = gtheta {
         let len = layout(conv).len();
-        // Blocks come in ascending order, those of the first images first: what they write, the others add to.
+        // Blocks come in ascending order, those of the first images first: these write, the others add.
         let mut written = 0;
         for Done { block, correlation } in done {
             let channels = &mut gtheta[block.first * len..][..block.channels * len];
@@ -171,9 +182,9 @@ pub fn backward_with(
     Ok(())
 }
 
-/// Multiply-adds of the sum over boxes: one for each parameter and output, without those whose box lies wholly
-/// outside the image. The additions that build the boxes (one for each size and pixel) are not counted, nor what
-/// spectra save.
+/// Multiply-adds of the sum over boxes: one for each parameter and output, without those whose box lies
+/// entirely outside the image. The additions that build the boxes (one for each size and pixel) are not
+/// counted, nor the savings of spectra.
 pub fn multiply_adds(conv: &DepthwiseConv, shape: ImageShape) -> u64 {
     let (rows, columns) = (Axis::new(&conv.rows, shape.h), Axis::new(&conv.columns, shape.w));
     (shape.n * shape.c) as u64 * rows.meetings() as u64 * columns.meetings() as u64

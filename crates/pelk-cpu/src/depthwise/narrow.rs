@@ -1,8 +1,9 @@
 //! The convolution on narrow images: a row of outputs in registers, the kernel spread over its taps along it.
 //!
-//! On a map of 7 x 7 runs along rows save few multiply-adds, and the bookkeeping costs more than they do. So here a
-//! box is a run of rows only, and every pixel of such a row is multiplied into all outputs of the row at once: of the
-//! taps of a kernel only the `2 W - 1` that can meet the image remain. Widths are constants of the compiled code.
+//! On a map of 7 x 7, runs along rows save few multiply-adds, and the bookkeeping costs more. So here a box
+//! is a run of rows only, and every pixel of such a row is multiplied into all outputs of the row at once:
+//! only the `2 W - 1` taps of a kernel that can meet the image remain. Widths are constants of the compiled
+//! code.
 
 use pelk_grid::SharingGrid;
 
@@ -13,7 +14,7 @@ use super::runs::Runs;
 use crate::shape::ImageShape;
 use pelk_simd::Simd;
 
-/// The widest image: the sums for 15 taps are as many as 16 registers hold.
+/// The widest image: 16 registers hold the sums for 15 taps.
 pub(super) const WIDEST: usize = 8;
 
 /// What the images of one size need.
@@ -32,13 +33,13 @@ impl Plan {
         let (rows, columns) = (Axis::new(rows, shape.h), Axis::new(columns, shape.w));
         let runs = Runs::new(&rows, 0);
         let taps: Vec<usize> = columns.taps_meeting().map(|(cell, _)| cell).collect();
-        // As many on each side of the center, of the 2 W - 1 that there could be.
+        // As many on each side of the center, of the 2 W - 1 possible ones.
         let first_tap = (2 * shape.w - 1 - taps.len()) / 2;
         Self { rows, columns, taps, first_tap, runs }
     }
 
-    /// Vectors of the buffers of a task: parameters, the kernel spread over all taps that could meet the image, runs of
-    /// rows, the other image.
+    /// Vectors of the buffers of a task: parameters, the kernel spread over all taps that could meet the
+    /// image, runs of rows, the other image.
     fn lens(&self, pass: &Pass<'_>) -> [usize; 4] {
         let width = self.columns.extent;
         let convolve = |len| pass.convolve.as_ref().map_or(0, |_| len);
@@ -105,7 +106,7 @@ impl Plan {
             let run: &[S::V] = &runs[self.runs.at(cell, y) as usize * W..][..W];
             let taps = &kernel[cell * (2 * W - 1)..][..2 * W - 1];
             for (i, &pixel) in run.iter().enumerate() {
-                // The outputs from the first to the last see it through falling taps.
+                // From the first output to the last, it lies under descending taps.
                 let taps = &taps[i..i + W];
                 for (x, sum) in sums.iter_mut().enumerate() {
                     *sum = simd.mul_add(pixel, taps[W - 1 - x], *sum);

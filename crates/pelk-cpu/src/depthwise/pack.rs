@@ -10,11 +10,12 @@ pub(super) struct Block {
     pub level: Level,
     /// The first channel.
     pub first: usize,
-    /// Number of channels; further lanes hold values of no meaning.
+    /// Number of channels; the other lanes hold meaningless values.
     pub channels: usize,
 }
 
-/// Cuts channels into blocks. What full vectors leave over takes the narrowest vectors that hold it.
+/// Cuts channels into blocks. The channels left over after full vectors take the narrowest vectors that hold
+/// them.
 pub(super) fn blocks(level: Level, channels: usize) -> Vec<Block> {
     let full = channels - channels % level.lanes();
     let block = |first, level: Level| Block { level, first, channels: level.lanes().min(channels - first) };
@@ -43,10 +44,11 @@ pub(super) struct Channels<'a> {
 }
 
 impl Channels<'_> {
-    /// Reads as many pixels as `row` holds: that of this number in the image, and those that follow at the given step.
+    /// Fills `row` with pixels: the one with this number in the image, and the following ones at the given
+    /// step.
     ///
     /// Lanes past the block's channels get what follows in memory: whole vectors load faster, and those lanes
-    /// meet no others and are never stored.
+    /// never mix with others and are never stored.
     #[inline(always)]
     pub fn load_row<S: Simd>(&self, simd: S, number: usize, step: usize, row: &mut [S::V]) {
         let (first, step) = (number * self.stride + self.block.first, step * self.stride);
@@ -55,7 +57,7 @@ impl Channels<'_> {
             None => 0,
         };
         for (x, v) in row[..whole].iter_mut().enumerate() {
-            // SAFETY: for so many pixels there are LANES values from the first on, as was just computed.
+            // SAFETY: for this many pixels there are LANES values from the first on, as was just computed.
             *v = unsafe { simd.load_ptr(self.image.as_ptr().add(first + x * step)) };
         }
         for (x, v) in row.iter_mut().enumerate().skip(whole) {
@@ -64,15 +66,17 @@ impl Channels<'_> {
     }
 }
 
-/// Parameters, and channels, that are transposed at a time.
+/// Parameters, and channels, that are transposed together.
 const GROUP: usize = 8;
 
-/// Where to begin so that groups cover `len` parameters, at least [`GROUP`]: the last one may overlap that before.
+/// Where groups begin so that they cover `len` parameters, at least [`GROUP`]: the last may overlap the one
+/// before.
 fn groups(len: usize) -> impl Iterator<Item = usize> {
     (0..len).step_by(GROUP).map(move |first| first.min(len - GROUP))
 }
 
-/// Packs the parameters of a block, `len` a channel; `flipped` turns the kernel by 180 degrees, which reverses them.
+/// Packs the parameters of a block, `len` a channel; `flipped` turns the kernel by 180 degrees, which
+/// reverses them.
 ///
 /// `theta` is `[C, len]`; `packed` has `len` vectors.
 #[inline(always)]
@@ -89,8 +93,9 @@ pub(super) fn load_theta<S: Simd>(
     let full = if len < GROUP { 0 } else { block.channels - block.channels % GROUP };
     for first in (0..full).step_by(GROUP) {
         for parameter in groups(len) {
-            // SAFETY: eight channels from `first` on have at least eight parameters from `parameter` on, and as many
-            // vectors have at least eight lanes from `first` on, since those of a block have a lane for every channel.
+            // SAFETY: eight channels from `first` on have at least eight parameters from `parameter` on, and
+            // as many vectors have at least eight lanes from `first` on, since those of a block have a lane
+            // for every channel.
             unsafe {
                 let from = theta.as_ptr().add(first * len + parameter);
                 let to = packed.as_mut_ptr().cast::<f32>().add(parameter * S::LANES + first);

@@ -1,5 +1,4 @@
-//! One parallel pass over a batch: what is to be computed, the tasks it is cut into, and what all ways of computing
-//! one share.
+//! One parallel pass over a batch: what is computed, the tasks it is cut into, and what all algorithms share.
 
 use std::ops::Range;
 
@@ -24,7 +23,7 @@ pub(super) struct Pass<'a> {
     pub correlate: Option<&'a [f32]>,
 }
 
-/// What a convolution reads and writes besides its source.
+/// What a convolution reads and writes in addition to its source.
 pub(super) struct Convolve<'a> {
     /// C, k', l'.
     pub theta: &'a [f32],
@@ -35,13 +34,13 @@ pub(super) struct Convolve<'a> {
     pub output: Shared<'a>,
 }
 
-/// A way to compute a pass.
+/// An algorithm for a pass.
 pub(super) trait Algorithm: Sync {
     /// Values of working memory that a task needs, with vectors of `lanes`.
     fn room(&self, pass: &Pass<'_>, lanes: usize) -> usize;
 
-    /// Computes a task. Where a correlation is asked for, adds it to `gradient`, one vector for each parameter in the
-    /// order of a channel's kernel. Mark every implementation `#[inline(always)]`.
+    /// Computes a task. If the pass has a correlation, adds it to `gradient`, one vector for each parameter
+    /// in the order of a channel's kernel. Mark every implementation `#[inline(always)]`.
     fn run<S: Simd>(&self, simd: S, task: &Task<'_>, memory: &mut [f32], gradient: &mut [S::V]);
 }
 
@@ -52,19 +51,19 @@ pub(super) struct Task<'a> {
     pub block: Block,
 }
 
-/// The correlation of one task: the parameters of each of its channels, or nothing where none was asked for.
+/// The correlation of one task: the parameters of each of its channels, empty if the pass has none.
 pub(super) struct Done {
     pub block: Block,
     pub correlation: Vec<f32>,
 }
 
-/// Tasks to cut a batch into at least, where it has that many images and blocks: enough for the threads of
-/// any desktop to share them evenly, few enough that a task's partial sums cost little.
+/// Fewest tasks of a batch, if it has that many images and blocks: enough to keep the threads of any desktop
+/// evenly busy, few enough that a task's partial sums cost little.
 const TASKS: usize = 64;
 
 impl Pass<'_> {
-    /// Runs all tasks on rayon's current pool. The tasks depend on the shape and the level alone; they come
-    /// back in the order of images for each block.
+    /// Runs all tasks on rayon's current pool. The tasks depend on the shape and the level alone; they are
+    /// returned in the order of images for each block.
     pub fn run(&self, level: Level, algorithm: &impl Algorithm) -> Vec<Done> {
         let blocks = blocks(level, self.shape.c);
         let chunks = TASKS.div_ceil(blocks.len()).min(self.shape.n);
@@ -122,8 +121,8 @@ impl<A: Algorithm> Kernel for Run<'_, A> {
 }
 
 impl Task<'_> {
-    /// Writes outputs, and the bias, to the caller's memory: those of the pixel of this number in an image and of those
-    /// that follow at the given step.
+    /// Writes outputs plus bias to the caller's memory: to the pixel with this number in an image, and the
+    /// following ones at the given step.
     #[inline(always)]
     pub fn store<S: Simd>(
         &self,
@@ -141,8 +140,8 @@ impl Task<'_> {
         let image = image * h * w * c;
         let to = convolve.output.at(image + begin..image + end);
         let put = |x: usize, v: S::V| {
-            // SAFETY: x is a place in the row, whose channels lie in the range above. This task alone has this image and
-            // block, and nobody reads outputs.
+            // SAFETY: x is a place in the row, whose channels lie in the range above. This task alone has
+            // this image and block, and no task reads outputs.
             unsafe {
                 let to = to.add(x * step);
                 match channels == S::LANES {
@@ -171,8 +170,8 @@ impl Task<'_> {
     }
 }
 
-/// Vectors that a buffer leaves free behind it. Each begins at another offset within a page, so that equal rows of two do not
-/// share cache sets.
+/// Vectors of padding behind a buffer. So buffers begin at different offsets within a page, and equal rows of
+/// two do not share cache sets.
 const fn skew(buffer: usize) -> usize {
     1 + 2 * buffer
 }

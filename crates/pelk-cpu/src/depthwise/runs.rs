@@ -1,11 +1,12 @@
-//! Sums over runs of neighboring lines, for every length that the intervals of an axis have.
+//! Sums over runs of neighboring lines, for every interval length of an axis.
 
 use super::axis::Axis;
 use pelk_simd::Simd;
 
-/// Where the runs lie: for each length a piece, in the order of the lines that they begin with, between zeros.
+/// Where the runs lie: for each length a piece, in the order of the lines that they begin with, between
+/// zeros.
 ///
-/// What a line is, and how many vectors it has, is the caller's.
+/// What a line is, and how many vectors it has, is up to the caller.
 #[derive(Debug)]
 pub(super) struct Runs {
     /// For each length, where the run that begins with line 0 lies.
@@ -19,7 +20,7 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// With at least so many zeros around the runs that meet the image.
+    /// The layout with at least `margin` zeros around the runs that meet the image.
     pub fn new(axis: &Axis, margin: usize) -> Self {
         let longest = axis.sizes[axis.sizes.len() - 1];
         let pitch = (axis.extent + 2 * (margin + longest)) | 1;
@@ -34,15 +35,15 @@ impl Runs {
         self.begins[0]
     }
 
-    /// Where the run of a cell for a line lies. Those of as many lines as the margin has around one for which it meets
-    /// the image are there too, or zero.
+    /// Where the run of a cell for a line lies. The runs of neighboring lines, as far as the margin, are
+    /// there too, or are zero.
     #[inline(always)]
     pub fn at(&self, cell: usize, line: usize) -> isize {
         self.starts[cell] + line as isize
     }
 
-    /// Builds the runs of every length from the image's lines, of `width` vectors each. What is neither a line nor built
-    /// must be zero, and stays so.
+    /// Builds the runs of every length from the image's lines, of `width` vectors each. Everything else must
+    /// be zero, and stays so.
     #[inline(always)]
     pub fn build<S: Simd>(&self, simd: S, axis: &Axis, width: usize, runs: &mut [S::V]) {
         for (size, &(p, q)) in axis.parts.iter().enumerate().skip(1) {

@@ -5,6 +5,10 @@ use super::*;
 use crate::reference::depthwise as reference;
 use crate::testing::{assert_close, assert_thread_count_free, stale, values, widen};
 
+fn both<'a>(x: &'a mut [f32], theta: &'a mut [f32]) -> Gradients<'a> {
+    Gradients { x: Some(x), theta: Some(theta) }
+}
+
 /// Rounding of float32 sums over at most a few thousand terms, relative to the largest value.
 const TOLERANCE: f64 = 1e-5;
 
@@ -27,14 +31,32 @@ fn compare(conv: &DepthwiseConv, shape: ImageShape, seed: u64) {
         forward_with(variant, conv, shape, &x, &theta, Bias::Map(&map), &mut out).unwrap();
         assert_close(format!("{variant}: y, {what}"), &out, &y, TOLERANCE);
         let (mut dx, mut dtheta) = (stale(shape.len()), stale(theta.len()));
-        backward_with(variant, conv, shape, &x, &theta, &gy, [Some(&mut dx), Some(&mut dtheta)]).unwrap();
+        backward_with(variant, conv, shape, &x, &theta, &gy, both(&mut dx, &mut dtheta)).unwrap();
         assert_close(format!("{variant}: gx, {what}"), &dx, &gx, TOLERANCE);
         assert_close(format!("{variant}: gtheta, {what}"), &dtheta, &gtheta, TOLERANCE);
 
         // Each gradient alone is the same.
         let (mut dx_alone, mut dtheta_alone) = (stale(shape.len()), stale(theta.len()));
-        backward_with(variant, conv, shape, &x, &theta, &gy, [Some(&mut dx_alone), None]).unwrap();
-        backward_with(variant, conv, shape, &x, &theta, &gy, [None, Some(&mut dtheta_alone)]).unwrap();
+        backward_with(
+            variant,
+            conv,
+            shape,
+            &x,
+            &theta,
+            &gy,
+            Gradients { x: Some(&mut dx_alone), theta: None },
+        )
+        .unwrap();
+        backward_with(
+            variant,
+            conv,
+            shape,
+            &x,
+            &theta,
+            &gy,
+            Gradients { x: None, theta: Some(&mut dtheta_alone) },
+        )
+        .unwrap();
         assert!(dx == dx_alone && dtheta == dtheta_alone, "{variant}: {what}");
     }
 }
@@ -125,8 +147,7 @@ fn the_thread_count_changes_no_bit() {
                 let (mut y, mut gx) = (stale(shape.len()), stale(shape.len()));
                 let mut gtheta = stale(theta.len());
                 forward_with(variant, &conv, shape, &x, &theta, Bias::None, &mut y).unwrap();
-                backward_with(variant, &conv, shape, &x, &theta, &gy, [Some(&mut gx), Some(&mut gtheta)])
-                    .unwrap();
+                backward_with(variant, &conv, shape, &x, &theta, &gy, both(&mut gx, &mut gtheta)).unwrap();
                 [y, gx, gtheta].concat()
             });
         }
@@ -172,7 +193,7 @@ fn bad_shapes_and_lengths_are_errors() {
 
     let backward = |gy: &[f32], gx, gtheta| {
         let (mut gx, mut gtheta) = (vec![0.0; gx], vec![0.0; gtheta]);
-        backward(level, &conv, shape, &image, &theta, gy, [Some(&mut gx), Some(&mut gtheta)])
+        backward(level, &conv, shape, &image, &theta, gy, both(&mut gx, &mut gtheta))
     };
     assert_eq!(backward(&image, 24, 162), Ok(()));
     assert!(backward(&image[1..], 24, 162).is_err());

@@ -1,4 +1,4 @@
-//! Which ways there are to compute a convolution, which one is taken, and the shapes that this was tuned on.
+//! The variants of the convolution, the choice between them, and the shapes that the choice was tuned on.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use super::spectral::Lines;
 use crate::shape::ImageShape;
 use pelk_simd::Level;
 
-/// One way to compute a [`DepthwiseConv`] on one level: [`variants`] lists them.
+/// An algorithm for a [`DepthwiseConv`] on one level: [`variants`] lists them.
 ///
-/// All give the same results up to the rounding of float32, and each the same bits with any number of threads.
+/// All give the same results up to float32 rounding, and each gives the same bits with any number of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Variant {
     /// The vectors of full blocks of channels.
@@ -59,9 +59,8 @@ pub fn variants(level: Level, shape: ImageShape) -> Vec<Variant> {
     levels.flat_map(|level| methods.clone().map(move |method| Variant { level, method })).collect()
 }
 
-/// The variant that [`forward`](forward) and [`backward`](backward) take: one of
-/// [`variants`](variants), by the level and the shape alone. Tuned on [`DISPATCH_SHAPES`], with AVX2 on a
-/// Zen 3 core.
+/// The variant that [`forward`](super::forward) and [`backward`](super::backward) use: one of [`variants`],
+/// chosen by the level and the shape alone. Tuned on [`DISPATCH_SHAPES`], with AVX2 on a Zen 3 core.
 pub fn choose(level: Level, conv: &DepthwiseConv, shape: ImageShape) -> Variant {
     let (rows, columns) = (conv.rows.cells(), conv.columns.cells());
     let method = if shape.w <= WIDEST {
@@ -76,7 +75,7 @@ pub fn choose(level: Level, conv: &DepthwiseConv, shape: ImageShape) -> Variant 
     Variant { level, method }
 }
 
-/// One side of a kernel: an exponential grid of base 2, or a dense one where the center is all of it.
+/// One side of a kernel: an exponential grid of base 2, or a dense one if the center covers the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Side {
     /// Taps.

@@ -16,7 +16,7 @@ impl Kernel for LogSumExp<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         for (row, out) in self.logits.chunks_exact(self.classes).zip(self.log_sum_exp) {
-            // The largest logit is taken out of the exponentials, which cannot overflow then.
+            // The largest logit is subtracted first, so that no exponential overflows.
             let whole = row.len() - row.len() % S::LANES;
             let mut largest = simd.splat(f32::NEG_INFINITY);
             for x in row[..whole].chunks_exact(S::LANES) {

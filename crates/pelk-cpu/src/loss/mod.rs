@@ -1,7 +1,7 @@
 //! Classification losses on logits, averaged over the rows.
 //!
-//! Rows are samples, or pixels of N, H, W, C logits. Both losses save the logarithm of the sum of exponentials
-//! of each row, from which the gradient gets the softmax without a second reduction.
+//! Rows are samples, or pixels of N, H, W, C logits. Both losses save the logarithm of the sum of
+//! exponentials of each row, from which the gradient gets the softmax without a second reduction.
 
 mod kernels;
 
@@ -15,9 +15,9 @@ use rayon::prelude::*;
 
 /// The mean of `-log softmax(logits[r])[labels[r]]` over the rows that are not ignored.
 ///
-/// `logits` is `[rows, classes]`. `log_sum_exp`, `[rows]`, is an output that [`cross_entropy_backward`] needs.
-/// With smoothing `s` the target is `(1 - s)` at the label plus `s / classes` everywhere, as in PyTorch. With class weights
-/// the mean is weighted by them.
+/// `logits` is `[rows, classes]`. `log_sum_exp`, `[rows]`, is an output that [`cross_entropy_backward`]
+/// needs. With smoothing `s` the target is `(1 - s)` at the label plus `s / classes` everywhere, as in
+/// PyTorch. With class weights the mean is weighted by them.
 ///
 /// ```
 /// use pelk_cpu::Rows;
@@ -32,8 +32,8 @@ use rayon::prelude::*;
 /// ```
 ///
 /// # Errors
-/// When a dimension is zero, a slice has the wrong length, the smoothing is not in 0..=1, a label is neither a
-/// class nor ignored, weights do not fit, or all rows are ignored.
+/// When a dimension is zero, a slice has the wrong length, the smoothing is not in 0..=1, a label is neither
+/// a class nor ignored, weights do not fit, or all rows are ignored.
 pub fn cross_entropy(
     level: Level,
     logits: Rows<'_>,
@@ -89,8 +89,8 @@ pub fn cross_entropy_backward(
 
 /// The mean over the rows of `-sum over k of target[r, k] log softmax(logits[r])[k]`.
 ///
-/// `logits` and `target`, the probabilities, are `[rows, classes]` (mixed-up labels, a teacher's output).
-/// `log_sum_exp`, `[rows]`, is an output that [`soft_cross_entropy_backward`] needs.
+/// `logits` and `target`, the probabilities, are `[rows, classes]` (labels mixed by MixUp, a teacher's
+/// output). `log_sum_exp`, `[rows]`, is an output that [`soft_cross_entropy_backward`] needs.
 ///
 /// # Errors
 /// When a dimension is zero or a slice has the wrong length.
@@ -147,7 +147,7 @@ pub fn soft_cross_entropy_backward(
     Ok(())
 }
 
-/// The weight of all rows that count.
+/// The total weight of the rows that count.
 fn check(
     operator: &'static str,
     logits: Rows<'_>,

@@ -1,4 +1,4 @@
-//! What is done to finished rows of the MLP's products, and the factors of stochastic depth.
+//! What is applied to finished rows of the MLP's products, and the factors of stochastic depth.
 
 use crate::gemm::{Finish, Output};
 use crate::rowwise::CHUNK;
@@ -94,7 +94,7 @@ impl Finish for Residual<'_> {
     }
 }
 
-/// The factors of the samples that some rows belong to; 1 where there are none.
+/// The factors of the samples that some rows belong to; 1 if there are no factors.
 #[derive(Clone, Copy)]
 pub(super) struct Factors<'a> {
     pub factors: Option<&'a [f32]>,
@@ -110,26 +110,26 @@ impl Factors<'_> {
         self.factors.map_or(1.0, |factors| factors[(self.first_row + row) / self.rows])
     }
 
-    /// `x` times the factor of its row and, where it is given, the gamma of its column; in `room` if that changes
-    /// anything. All rows have `columns` values.
+    /// `x` times the factor of its row and, if there is one, the gamma of its column. The result is in
+    /// `buffer`, or is `x` itself where nothing changes. All rows have `columns` values.
     pub fn scale<'r>(
         &self,
         level: Level,
         columns: usize,
         gamma: Option<&[f32]>,
         x: &'r [f32],
-        room: &'r mut [f32],
+        buffer: &'r mut [f32],
     ) -> &'r [f32] {
         if self.factors.is_none() && gamma.is_none() {
             return x;
         }
         let rows = (CHUNK / columns).max(1);
-        let tasks = room.par_chunks_mut(rows * columns).zip(x.par_chunks(rows * columns)).enumerate();
+        let tasks = buffer.par_chunks_mut(rows * columns).zip(x.par_chunks(rows * columns)).enumerate();
         tasks.for_each(|(task, (y, x))| {
             let factors = Factors { first_row: self.first_row + task * rows, ..*self };
             dispatch(level, ScaleRows { columns, factors, gamma, x, y });
         });
-        room
+        buffer
     }
 }
 

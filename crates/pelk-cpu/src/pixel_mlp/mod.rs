@@ -4,13 +4,13 @@
 //! y = shortcut + factor[sample] gamma * (project(GELU(expand(LayerNorm(x)))))
 //! ```
 //!
-//! where `expand` and `project` are linear layers over the channels of each pixel, gamma is the layer scale, and the
-//! factors are those of stochastic depth.
+//! where `expand` and `project` are linear layers over the channels of each pixel, gamma is the layer scale,
+//! and the factors are those of stochastic depth.
 //!
-//! The middle is four times as wide as everything else. It is computed for a piece of the pixels at a time, which
-//! fits a cache; bias, GELU, scale and residual are applied to the products while they are written. The backward reads
-//! what the forward kept of the middle, two tensors four times as large as x, or computes it again to the same bits:
-//! one more product in six.
+//! The hidden layer is four times as wide as everything else. It is computed for a piece of the pixels at a
+//! time, which fits a cache; bias, GELU, scale and residual are applied to the products while they are
+//! written. The backward reads what the forward kept of the hidden layer, two tensors four times as large as
+//! x, or computes it again, to the same bits: one more product in six.
 
 mod finish;
 #[cfg(test)]
@@ -29,14 +29,15 @@ use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Values of the middle that a piece holds at most: 4 MiB, which a level-3 cache holds beside the weights.
+/// Most hidden values of a piece: 4 MiB, which a level-3 cache holds beside the weights.
 const PIECE: usize = 1 << 20;
-/// Fewest pixels of a piece, however wide the middle: below, the weights would be packed too often.
+/// Fewest pixels of a piece, however wide the hidden layer: with fewer, the weights would be packed too
+/// often.
 const LEAST_ROWS: usize = 480;
 
 type Parameters<'a> = PixelMlpParameters<'a, [f32]>;
 
-/// Room for the gradients of the parameters, of the same shapes.
+/// Where the gradients of the parameters are written, in the same shapes.
 #[derive(Debug)]
 pub struct Gradients<'a> {
     /// Of LayerNorm's weight and bias.
@@ -45,7 +46,7 @@ pub struct Gradients<'a> {
     pub expand: [&'a mut [f32]; 2],
     /// Of the second layer's weight and bias.
     pub project: [&'a mut [f32]; 2],
-    /// Of the layer scale; must be there if the layer scale is.
+    /// Of the layer scale; required if there is a layer scale.
     pub gamma: Option<&'a mut [f32]>,
 }
 
@@ -67,7 +68,8 @@ pub struct Hidden<T> {
     pub slope: T,
 }
 
-/// Computes `y` from `x` and `shortcut`, `[rows, channels]` each, and the middle if there is room for it.
+/// Computes `y` from `x` and `shortcut`, `[rows, channels]` each, and the hidden layer if `keep` has buffers
+/// for it.
 ///
 /// # Errors
 /// When a dimension is zero, a slice has the wrong length, or the samples do not divide the rows.
@@ -122,11 +124,11 @@ pub fn forward(
     })
 }
 
-/// The gradients from `gy`, that of `y`: `gx`, and those of the parameters where they are needed. The shortcut's is
-/// `gy` itself. Where the forward did not keep the hidden layer, it is computed again.
+/// The gradients from `gy`, that of `y`: `gx`, and those of the parameters where they are needed. The
+/// shortcut's is `gy` itself. Where the forward did not keep the hidden layer, it is computed again.
 ///
 /// # Errors
-/// As [`forward`], and when a gradient has not its parameter's length.
+/// As [`forward`], and when a gradient does not have the length of its parameter.
 pub fn backward(
     level: Level,
     shape: &PixelMlpShape,
@@ -152,7 +154,7 @@ pub fn backward(
         }
     }
     let most = piece_rows(shape);
-    // The middle's gradient may take the place of a middle that was computed again.
+    // The hidden layer's gradient may overwrite a hidden layer that was computed again.
     let again = if kept.is_some() { 0 } else { most * h };
     let lens = [most * c, most * c, most * c, most * h, again, 2 * most, h.max(2 * c)];
     scratch::with_parts(lens, |[normed, branch, scaled, middle, slope, statistics, sums]| {
@@ -195,16 +197,16 @@ pub fn backward(
             }
 
             multiply(level, after, project, Start::Zero, Times { factors: slope, columns: h }, middle);
-            let gmiddle = Matrix::new(middle, rows, h);
+            let ghidden = Matrix::new(middle, rows, h);
             if let Some(gradients) = &mut gradients {
-                multiply(level, gmiddle.transposed(), normed, start, Plain, gradients.expand[0]);
-                column_sum(level, Rows::new(gmiddle.values(), h)?, &mut sums[..h])?;
+                multiply(level, ghidden.transposed(), normed, start, Plain, gradients.expand[0]);
+                column_sum(level, Rows::new(ghidden.values(), h)?, &mut sums[..h])?;
                 add_into(level, gradients.expand[1], &sums[..h]);
             }
 
-            // In the room of the branch's gradient, which has done its work.
+            // In the buffer of the branch's gradient, which is no longer needed.
             let gnormed = branch;
-            multiply(level, gmiddle, expand, Start::Zero, Plain, gnormed);
+            multiply(level, ghidden, expand, Start::Zero, Plain, gnormed);
             let (gweight, gbias) = sums[..2 * c].split_at_mut(c);
             let (mean, inv_std) = statistics.split_at(rows);
             let (x, moments) = (Rows::new(x, c)?, Moments { mean, inv_std });
@@ -294,7 +296,7 @@ fn check(
     expect_len(operator, "gamma", parameters.gamma.map(<[f32]>::len), shape.channels)?;
     match parameters.factors.map(<[f32]>::len) {
         Some(samples) if samples == 0 || !shape.rows.is_multiple_of(samples) => {
-            let reason = format!("{} rows are no whole number for each of {samples} samples", shape.rows);
+            let reason = format!("{} rows cannot be divided among {samples} samples", shape.rows);
             Err(ShapeError::Invalid { operator, reason })
         }
         _ => Ok(()),
@@ -302,9 +304,9 @@ fn check(
 }
 
 impl Gradients<'_> {
-    /// Turns the second layer's gradients as they would be without a layer scale into those with it, and takes
-    /// gamma's from them: with z the layer's output, the sum over the rows of `branch z` is that of
-    /// `branch (W middle + b)`, so `W` times the weight's gradient, plus `b` times the bias's. No z is needed.
+    /// Turns the second layer's gradients without a layer scale into those with it, and computes gamma's from
+    /// them: with z the layer's output, the sum over the rows of `branch z` is that of `branch (W hidden +
+    /// b)`, so `W` times the weight's gradient, plus `b` times the bias's. No z is needed.
     fn scale_back(self, level: Level, parameters: &Parameters<'_>, branch_sum: &[f32]) {
         let ([weight, bias], [gweight, gbias]) = (parameters.project, self.project);
         gbias.copy_from_slice(branch_sum);
@@ -363,7 +365,7 @@ fn check_gradients(
         }
         (None, None) => Ok(()),
         _ => {
-            let reason = "gamma and its gradient must be given both or neither".to_owned();
+            let reason = "gamma and its gradient must be given together".to_owned();
             Err(ShapeError::Invalid { operator, reason })
         }
     }

@@ -118,7 +118,8 @@ fn backward_meets_finite_differences() {
                     continue;
                 }
                 let gradient = if i == 7 { &actual.gx } else { &actual.parameters[i] };
-                // Differences of float64 against a float32 gradient: the exact gradient first, by differences.
+                // Differences of float64 against a float32 gradient: the exact gradient first, by
+                // differences.
                 let mut exact = vec![0.0; gradient.len()];
                 for (k, exact) in exact.iter_mut().enumerate() {
                     let mut moved = wide.clone();

@@ -2,7 +2,7 @@
 
 use super::linear::Gradients;
 
-/// What training gives.
+/// The results in training.
 #[derive(Debug, Clone)]
 pub struct Trained {
     /// The output.
@@ -74,7 +74,7 @@ pub fn forward_eval(
     y
 }
 
-/// The gradients of [`forward_train`]'s output, from the statistics that it found.
+/// The gradients of [`forward_train`]'s output, from the statistics that it computed.
 pub fn backward_train(x: &[f64], weight: &[f64], mean: &[f64], inv_std: &[f64], gy: &[f64]) -> Gradients {
     let channels = weight.len();
     let rows = (x.len() / channels) as f64;

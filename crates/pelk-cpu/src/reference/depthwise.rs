@@ -43,7 +43,7 @@ pub fn forward(shape: ImageShape, kernel: (usize, usize), x: &[f64], weight: &[f
     y
 }
 
-/// The gradients (by the input, by the weight) of [`forward`] for the output gradient `gy`.
+/// The gradients (of the input, of the weight) of [`forward`] for the output gradient `gy`.
 pub fn backward(
     shape: ImageShape,
     kernel: (usize, usize),
@@ -82,7 +82,7 @@ pub fn peripheral_forward(
     forward(shape, kernel_of(rows, columns), x, &dense(rows, columns, theta))
 }
 
-/// The gradients (by the input, by theta) of [`peripheral_forward`]: [`backward`], then the sum over the taps
+/// The gradients (of the input, of theta) of [`peripheral_forward`]: [`backward`], then the sum over the taps
 /// of every region.
 pub fn peripheral_backward(
     shape: ImageShape,
@@ -135,7 +135,7 @@ pub fn position_forward(
     bias
 }
 
-/// The gradients (by theta, by the position embedding) of [`position_forward`] for the gradient of the bias.
+/// The gradients (of theta, of the position embedding) of [`position_forward`] for the gradient of the bias.
 pub fn position_backward(
     form: PositionForm,
     grid: &SharingGrid,

@@ -5,7 +5,7 @@ pub fn scale_channels(x: &[f64], gamma: &[f64]) -> Vec<f64> {
     (0..x.len()).map(|i| x[i] * gamma[i % gamma.len()]).collect()
 }
 
-/// The gradients of [`scale_channels`] by `x` and by `gamma`.
+/// The gradients of [`scale_channels`], of `x` and of `gamma`.
 pub fn scale_channels_backward(x: &[f64], gamma: &[f64], gy: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let mut ggamma = vec![0.0; gamma.len()];
     for i in 0..x.len() {
@@ -36,7 +36,7 @@ pub fn split_channels(rows: usize, widths: &[usize], x: &[f64]) -> Vec<Vec<f64>>
     widths.iter().map(part).collect()
 }
 
-/// Matrices of so many rows side by side.
+/// Matrices with this many rows, side by side.
 pub fn concat_channels(rows: usize, parts: &[&[f64]]) -> Vec<f64> {
     let mut y = Vec::new();
     for row in 0..rows {

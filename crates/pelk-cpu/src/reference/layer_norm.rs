@@ -35,7 +35,7 @@ pub fn forward(channels: usize, x: &[f64], weight: &[f64], bias: &[f64], eps: f6
     normalized
 }
 
-/// The gradients of [`forward`], from the statistics that it found.
+/// The gradients of [`forward`], from the statistics that it computed.
 pub fn backward(
     channels: usize,
     x: &[f64],

@@ -3,11 +3,11 @@
 /// Gradients of a layer with a weight and a bias.
 #[derive(Debug, Clone)]
 pub struct Gradients {
-    /// By the input.
+    /// Of the input.
     pub x: Vec<f64>,
-    /// By the weight.
+    /// Of the weight.
     pub weight: Vec<f64>,
-    /// By the bias.
+    /// Of the bias.
     pub bias: Vec<f64>,
 }
 

@@ -14,7 +14,8 @@ fn log_softmax(row: &[f64]) -> Vec<f64> {
     row.iter().map(|x| x - log_sum_exp).collect()
 }
 
-/// The labels as rows of probabilities times the row's weight, zero in ignored rows, and the weight of all rows that count.
+/// The labels as rows of probabilities times the row's weight, zero in ignored rows, and the weight of all
+/// rows that count.
 fn probabilities(classes: usize, op: &CrossEntropy) -> (Vec<f64>, f64) {
     let smoothing = f64::from(op.label_smoothing);
     let (mut rows, mut total) = (vec![0.0; op.labels.len() * classes], 0.0);

@@ -1,4 +1,4 @@
-//! Every operator once more in `f64`, one obvious loop nest each: the oracle of the tests.
+//! Every operator again in `f64`, one obvious loop nest each: the oracle of the tests.
 //!
 //! Slow on purpose, single-threaded, and as close to the defining formula as code can be. The gradients are
 //! checked against finite differences of the forward functions. Lengths are not checked: slices that do not

@@ -19,14 +19,14 @@ pub(super) struct Correlate<'a, S: Simd> {
 }
 
 impl<S: Simd> Correlate<'_, S> {
-    /// Builds the rows of all planes that input row `s` needs and no row below it did.
+    /// Builds the rows of all planes that input row `s` needs and no row below it needed.
     #[inline(always)]
     fn build_sums(&mut self, simd: S, plan: &Plan, s: usize) {
         let width = plan.columns.extent;
         let first_sweep = s + 1 == plan.rows.extent;
         for (size, plane) in plan.others.iter().enumerate() {
             let lead = plan.lead[size];
-            // At first all rows that any input row meets.
+            // For the first input row, all rows that any input row meets.
             let end = if first_sweep { plan.met().min(plane.rows) } else { (s + 1).saturating_sub(lead) };
             for y in (s.saturating_sub(lead)..end).rev() {
                 if size == 0 {
@@ -36,7 +36,7 @@ impl<S: Simd> Correlate<'_, S> {
                 let (p, q) = plan.rows.parts[size];
                 let below = plan.rows.sizes[p];
                 let (p, q) = (&plan.others[p], &plan.others[q]);
-                // Shorter planes lie in front.
+                // Shorter planes come first.
                 let (shorter, row) = self.planes.split_at_mut(plane.row(y));
                 let row = &mut row[..width];
                 let upper = (y < p.rows).then(|| &shorter[p.row(y)..][..width]);

@@ -7,8 +7,9 @@
 //! P_h[y, x] = sum over b and the a with h_a = h of theta[a, b] * Run(w_b)[y + o_a, x + o_b],
 //! ```
 //!
-//! so that runs along rows are taken of the input, once for each row, and runs along columns of the products, once
-//! for each row of the output: two rows of boxes for every row of the image, whatever the number of heights.
+//! so runs along rows are built from the input, once for each row, and runs along columns from the products,
+//! once for each row of the output: two rows of boxes for every row of the image, whatever the number of
+//! heights.
 //!
 //! `plan` says what is needed, `sweep` walks up the image and builds the runs of each row, `scatter` and
 //! `correlate` use them at once in register tiles (`tile`).
@@ -55,7 +56,8 @@ impl Algorithm for Plan {
         meeting.fill(simd.zero());
         for image in task.images.clone() {
             let source = pass.channels(pass.source, image, block);
-            // Both at once would build the runs once, at 4 % of the time, but need twice the planes in the cache.
+            // Together they would build the runs once, which saves 4 % of the time, but need twice the planes
+            // in cache.
             if let Some(convolve) = &pass.convolve {
                 let scatter = Scatter { theta, planes: &mut *planes };
                 let mut output = Output { task, convolve, image, scatter, unfinished: plan.met() };
@@ -97,7 +99,7 @@ impl<S: Simd> Consumer<S> for Output<'_, S> {
     #[inline(always)]
     fn row(&mut self, simd: S, plan: &Plan, s: usize, runs: &RunRow<'_, S::V>, uses: &[Use]) {
         self.scatter.consume(simd, plan, s, runs, uses);
-        // Rows of the planes that no input row is left for. The next ones still change.
+        // Rows of the planes that no remaining input row changes. The next ones still change.
         let first = if s == 0 { 0 } else { plan.finished_after(s) };
         for y in (first..self.unfinished).rev() {
             self.scatter.finish(simd, plan, y);

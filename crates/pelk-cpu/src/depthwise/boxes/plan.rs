@@ -19,26 +19,27 @@ pub(in crate::depthwise) struct Plan {
     pub starts: Vec<usize>,
     /// From the runs of one width to those of the next.
     pub sums_pitch: usize,
-    /// For each height, the largest tap of a row cell of that height, at least 0: input row `s` meets no row of
-    /// that plane above `s - reach`.
+    /// For each height, the largest tap of a row cell of that height, at least 0: input row `s` meets no row
+    /// of that plane above `s - reach`.
     pub reach: Vec<usize>,
-    /// For each height, how far above input row `s` the sums of another image's rows must exist: as far as row
-    /// cells reach, and as taller sums need that are made of them.
+    /// For each height, how far above input row `s` the sums of another image's rows must exist: as far as
+    /// row cells reach, and as far as taller sums that are made of them need.
     pub lead: Vec<usize>,
-    /// For each height, the taller ones, and the rows below, whose rows count for a row of this one.
+    /// For each height, which taller planes add to a row of this one, and from how many rows below.
     pub feeds: Vec<Vec<(usize, usize)>>,
     /// For each height, the plane that products are added to.
     pub products: Vec<Plane>,
     /// For each height, the plane of another image's sums.
     pub others: Vec<Plane>,
-    /// Parameters of one row cell in the packed kernel, which has all, whether they meet the image or not.
+    /// Parameters of one row cell in the packed kernel, which has all of them, whether they meet the image or
+    /// not.
     theta_pitch: usize,
     /// From one row of a plane to the next.
     pub pitch: usize,
 }
 
 /// Rows of outputs of one height, before the runs of that height are taken: row `y` counts for outputs
-/// `y + 1 - height ..= y`. Only the latest are kept, each in the place of one long gone.
+/// `y + 1 - height ..= y`. Only the latest are kept, in a ring.
 #[derive(Debug, Clone)]
 pub(in crate::depthwise) struct Plane {
     begin: usize,
@@ -56,7 +57,7 @@ impl Plane {
     }
 }
 
-/// Planes one behind the other: for each height its rows and how many of them are kept.
+/// Planes one after the other: for each height, its rows and how many of them are kept.
 fn planes(pitch: usize, heights: impl Iterator<Item = (usize, usize)>) -> Vec<Plane> {
     let mut begin = 0;
     let planes = heights.map(|(rows, kept)| {
@@ -76,7 +77,7 @@ impl Plan {
     pub fn new(rows: &SharingGrid, columns: &SharingGrid, height: usize, width: usize) -> Self {
         let theta_pitch = columns.cells();
         let (rows, columns) = (Axis::new(rows, height), Axis::new(columns, width));
-        // Odd pitches: rows at multiples of a power of two would fall into few cache sets.
+        // Odd pitches: rows at multiples of a power of two would map to few cache sets.
         let pitch = width | 1;
         let top = rows.taps[0].unsigned_abs();
         let mut reach = vec![0; rows.sizes.len()];
@@ -99,7 +100,7 @@ impl Plan {
         let products = planes(pitch, kept);
         let others = planes(pitch, counts.iter().zip(&lead).map(|(&rows, lead)| (rows, lead + top + 1)));
 
-        // Zeros as far as any cell looks and as any run takes its right part from, so that no loop checks.
+        // Zeros as far as any cell or the right part of any run reaches, so that no loop needs a check.
         let first = columns.taps[0];
         let left = (-first).max(0) as usize;
         let right = (width as isize + columns.taps[columns.len() - 1]).max(width as isize) as usize;
@@ -146,7 +147,8 @@ impl Plan {
         s.saturating_add_signed(-self.rows.taps[0])
     }
 
-    /// Where the parameters of a row cell begin, in the packed kernel, for the column cells that meet the image.
+    /// Where the parameters of a row cell begin, in the packed kernel, for the column cells that meet the
+    /// image.
     #[inline(always)]
     pub fn theta_row(&self, cell: usize) -> usize {
         (self.rows.cells.start + cell) * self.theta_pitch + self.columns.cells.start

@@ -38,7 +38,8 @@ impl<S: Simd> Scatter<'_, S> {
     #[inline(always)]
     fn clear(&mut self, simd: S, plan: &Plan, s: usize) {
         for (plane, reach) in plan.products.iter().zip(&plan.reach) {
-            // And at first the rows that no input row meets, which still take part in the sums of planes.
+            // For the first input row also those that no input row meets, which still take part in the sums
+            // of planes.
             let end = if s + 1 == plan.rows.extent { plane.rows } else { (s + 1).saturating_sub(*reach) };
             for y in s.saturating_sub(*reach)..end {
                 self.planes[plane.row(y)..][..plan.pitch].fill(simd.zero());
@@ -46,8 +47,8 @@ impl<S: Simd> Scatter<'_, S> {
         }
     }
 
-    /// Adds row `y` of every plane to those that it is made of. No input row that meets it may be left, and the
-    /// rows below must be finished. The row of the first plane then is the row of outputs.
+    /// Adds row `y` of every plane to the rows of shorter planes that need it. All input rows that meet it
+    /// must be done, and the rows below finished. Then the row of the first plane is the row of outputs.
     #[inline(always)]
     pub fn finish(&mut self, simd: S, plan: &Plan, y: usize) {
         let width = plan.columns.extent;
@@ -55,7 +56,7 @@ impl<S: Simd> Scatter<'_, S> {
             for &(taller, rows) in feeds {
                 let taller = &plan.products[taller];
                 if y < plane.rows && y + rows < taller.rows {
-                    // Taller planes lie behind.
+                    // Taller planes come later.
                     let (own, from) = self.planes.split_at_mut(taller.row(y + rows));
                     let own = &mut own[plane.row(y)..][..width];
                     for (own, &from) in own.iter_mut().zip(&from[..width]) {
@@ -83,8 +84,9 @@ impl<S: Simd> Tile for ScatterTiles<'_, S> {
     fn run<const A: usize, const T: usize>(self) {
         let Self { simd, plan, runs, theta, planes, uses, outputs } = self;
         let cells = plan.columns.len();
-        // The innermost loops are a few instructions long, and checking their indices takes half as many again.
-        // So all are checked here: `Plan` puts the runs of every column cell and output into the sums of a row.
+        // The innermost loops are a few instructions long, and checking their indices would add half as many.
+        // So all are checked here: `Plan` puts the runs of every column cell and output into the sums of a
+        // row.
         assert!(runs.sums.len() == plan.sums_len() && runs.starts.len() == cells);
         assert!(outputs.end <= plan.columns.extent && outputs.len().is_multiple_of(T));
         let weights: [*const S::V; A] =
@@ -96,8 +98,8 @@ impl<S: Simd> Tile for ScatterTiles<'_, S> {
         while x < outputs.end {
             let mut sums = [[simd.zero(); T]; A];
             for b in plan.columns.cells_meeting(&(x..x + T)) {
-                // SAFETY: `b` is a column cell, so within `starts` and each row of parameters; runs of a cell for
-                // outputs of the row, as x..x + T are, lie within the sums (all checked above).
+                // SAFETY: `b` is a column cell, so within `starts` and each row of parameters; runs of a cell
+                // for outputs of the row, as x..x + T are, lie within the sums (all checked above).
                 unsafe {
                     let runs = runs.sums.as_ptr().add(*runs.starts.get_unchecked(b) + x);
                     for a in 0..A {

@@ -23,7 +23,7 @@ pub(super) struct Use {
     pub row: usize,
 }
 
-/// What is done with the rows of runs.
+/// What uses the rows of runs.
 pub(super) trait Consumer<S: Simd> {
     /// The planes that row cells meet.
     fn planes(plan: &Plan) -> &[Plane];

@@ -1,7 +1,7 @@
-//! Register tiles: how a grid of accumulators is cut so that it fits the registers.
+//! Register tiles: how a grid of accumulators is cut to fit the registers.
 //!
-//! Both inner loops multiply `A` vectors by `T` others into `A x T` accumulators. Their sizes are constants of
-//! the compiled code; [`with_tile`] picks it.
+//! Both inner loops multiply `A` vectors by `T` others into `A x T` accumulators. Their sizes are constants
+//! of the compiled code; [`with_tile`] picks it.
 
 use std::ops::Range;
 
@@ -12,8 +12,8 @@ pub(super) trait Tile {
     fn run<const A: usize, const T: usize>(self);
 }
 
-/// Most accumulators to a row of the tile, by the number of rows (entry 0 is unused): with 32 registers, as
-/// vectors of 16 have them, and with 16. Tuned on a Zen 4 core, for kernels 13 to 101 on maps of 7 to 128:
+/// Most accumulators in a row of the tile, by the number of rows (entry 0 is unused): with the 32 registers
+/// that vectors of 16 have, and with 16. Tuned on a Zen 4 core, for kernels 13 to 101 on maps of 7 to 128:
 /// narrower tiles wait for loads, wider ones spill.
 const WIDEST_OF_32: [usize; 7] = [0, 14, 8, 7, 5, 4, 4];
 const WIDEST_OF_16: [usize; 4] = [0, 10, 5, 3];
@@ -49,7 +49,7 @@ pub(super) struct Pieces {
     pub length: usize,
 }
 
-/// What [`split`] makes of `0..end`, first the longer pieces, of which there may be none, then the others.
+/// [`split`] of `0..end`: first the longer pieces, if any, then the others.
 #[inline(always)]
 pub(super) fn split_evenly(end: usize, most: usize) -> [Pieces; 2] {
     let pieces = end.div_ceil(most).max(1);

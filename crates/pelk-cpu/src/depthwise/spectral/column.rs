@@ -8,8 +8,8 @@ use crate::depthwise::axis::Axis;
 use crate::depthwise::runs::Runs;
 use pelk_simd::Simd;
 
-/// Lines of a tile of the convolution: two accumulators each. On a Zen 3 core 4 and 6 take 2 % longer than 5 with 16 registers;
-/// with 32, not tuned, 7 divide the maps of most networks.
+/// Lines of a tile of the convolution: two accumulators each. On a Zen 3 core 4 and 6 take 2 % longer than 5
+/// with 16 registers; with 32, not tuned, 7 divide the maps of most networks.
 const fn lines_of_tile<S: Simd>() -> usize {
     if S::LANES == 16 { 7 } else { 5 }
 }
@@ -22,8 +22,8 @@ const fn cells_of_tile<S: Simd>() -> usize {
 const MOST_LINES: usize = 7;
 const MOST_CELLS: usize = 9;
 
-/// Where the runs of a column lie: tiles read as far beyond those that meet the image as they have lines, or as their
-/// cells lie apart.
+/// Where the runs of a column lie. Beyond those that meet the image, tiles read as far as they have lines, or
+/// as far as their cells are apart.
 pub(super) fn runs(axis: &Axis) -> Runs {
     let apart = axis.taps.windows(MOST_CELLS.min(axis.len())).map(|taps| taps[taps.len() - 1] - taps[0]);
     Runs::new(axis, MOST_LINES.max(apart.max().unwrap_or(0) as usize))
@@ -39,7 +39,7 @@ pub(super) struct Column<'a, S: Simd> {
 }
 
 impl<S: Simd> Column<'_, S> {
-    /// Takes every `pitch`th number from the first on, and builds the runs.
+    /// Reads every `pitch`-th number, starting with the first, and builds the runs.
     #[inline(always)]
     pub fn load(&mut self, spectra: &[Complex<S>], pitch: usize) {
         let singles = &mut self.runs[self.layout.lines()..][..self.axis.extent];
@@ -49,7 +49,7 @@ impl<S: Simd> Column<'_, S> {
         self.layout.build(self.simd, self.axis, 2, self.runs.as_flattened_mut());
     }
 
-    /// Writes, for every line, the sum of each cell's run times the cell's weight to every `pitch`th number.
+    /// Writes, for every line, the sum of each cell's run times the cell's weight to every `pitch`-th number.
     #[inline(always)]
     pub fn convolve(&self, weights: &[Complex<S>], spectra: &mut [Complex<S>], pitch: usize) {
         match lines_of_tile::<S>() {
@@ -67,8 +67,8 @@ impl<S: Simd> Column<'_, S> {
             let mut sums = [[simd.zero(); 2]; T];
             for cell in axis.cells_meeting(&lines) {
                 // SAFETY: `cell` is one of the axis, so of the weights. It meets the image for one of the
-                // lines, so its runs for T lines from `first` on begin less than T before or behind those that meet
-                // it, and as many zeros lie there.
+                // lines, so its runs for T lines from `first` on begin less than T before or behind those
+                // that meet it, and as many zeros lie there.
                 unsafe {
                     let run = runs.as_ptr().offset(layout.at(cell, first));
                     let [re, im] = *weights.get_unchecked(cell);
@@ -87,8 +87,8 @@ impl<S: Simd> Column<'_, S> {
         }
     }
 
-    /// Adds, for every cell, the sum over all lines of every `pitch`th of the numbers `others` times the conjugate of
-    /// the cell's run, to every `pitch`th of the numbers `sums`.
+    /// Adds, for every cell, the sum over all lines of every `pitch`-th of the numbers `others` times the
+    /// conjugate of the cell's run, to every `pitch`-th of the numbers `sums`.
     #[inline(always)]
     pub fn correlate(&self, others: &[Complex<S>], sums: &mut [Complex<S>], pitch: usize) {
         let most = cells_of_tile::<S>();
@@ -128,8 +128,9 @@ impl<S: Simd> Column<'_, S> {
             std::array::from_fn(|a| runs.as_ptr().wrapping_offset(layout.at(cells.start + a, 0)));
         let mut totals = [[simd.zero(); 2]; A];
         for line in lines {
-            // SAFETY: the last line's number was checked to exist. One of the cells meets the image for this line, the
-            // runs of the others begin as far from its own as the cells lie apart, and as many zeros lie around them.
+            // SAFETY: the last line's number was checked to exist. One of the cells meets the image for this
+            // line, the runs of the others begin as far from its own as the cells lie apart, and as many
+            // zeros lie around them.
             unsafe {
                 let [re, im] = *others.get_unchecked(line * pitch);
                 for (total, start) in totals.iter_mut().zip(starts) {

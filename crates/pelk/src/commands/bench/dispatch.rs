@@ -251,7 +251,8 @@ impl Buffers {
         match direction {
             Direction::Forward => depthwise::forward_with(variant, conv, shape, x, theta, Bias::None, y)?,
             Direction::Backward => {
-                depthwise::backward_with(variant, conv, shape, x, theta, x, [Some(y), Some(gtheta)])?;
+                let gradients = depthwise::Gradients { x: Some(y), theta: Some(gtheta) };
+                depthwise::backward_with(variant, conv, shape, x, theta, x, gradients)?;
             }
         }
         Ok(())

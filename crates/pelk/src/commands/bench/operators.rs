@@ -153,15 +153,8 @@ impl Bench {
         let timing = repeat(self.runs, || {
             depthwise::forward(self.level, conv, shape, &x, &theta, Bias::None, &mut y)?;
             if pass == Pass::ForwardBackward {
-                depthwise::backward(
-                    self.level,
-                    conv,
-                    shape,
-                    &x,
-                    &theta,
-                    &x,
-                    [Some(&mut gx), Some(&mut gtheta)],
-                )?;
+                let gradients = depthwise::Gradients { x: Some(&mut gx), theta: Some(&mut gtheta) };
+                depthwise::backward(self.level, conv, shape, &x, &theta, &x, gradients)?;
             }
             Ok(())
         })?;
