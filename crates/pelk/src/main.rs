@@ -11,6 +11,7 @@ mod invocation;
 mod memory;
 mod output;
 mod own_process;
+mod pace;
 mod pictures;
 mod progress;
 mod workspace;

@@ -1,18 +1,17 @@
-//! Progress of a run: a bar on a terminal, plain lines elsewhere, or a dashboard where it was asked for.
+//! Progress of a run: a bar on a terminal, plain lines elsewhere, or the dashboard of `--tui`.
 
 use crate::dashboard::Dashboard;
 use crate::output::note;
+use crate::pace::{Pace, duration};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pelk_train::{MetricsRow, StepReport};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Without a terminal, a line at most this often.
+/// Time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-/// Shown values are running means over about this many steps.
-const SMOOTHING: f64 = 50.0;
 
-/// What training is shown on.
+/// Where the progress of training is shown.
 pub enum Display {
     /// A bar or lines.
     Lines(Progress),
@@ -29,7 +28,7 @@ impl Display {
         }
     }
 
-    /// An evaluation has done so many images.
+    /// An evaluation has processed `done` of `all` images.
     pub fn evaluation(&self, done: usize, all: usize) {
         match self {
             Display::Lines(progress) => progress.evaluation(done, all),
@@ -40,7 +39,7 @@ impl Display {
     /// An evaluation is done.
     pub fn evaluated(&self, row: &MetricsRow) {
         match self {
-            // The line of it is all.
+            // It has a line already, from `line`.
             Display::Lines(_) => {}
             Display::Dashboard(dashboard) => dashboard.evaluated(row),
         }
@@ -54,7 +53,7 @@ impl Display {
         }
     }
 
-    /// Takes the bar or the dashboard away; lines stay.
+    /// Removes the bar or the dashboard; lines stay.
     pub fn finish(&mut self) {
         match self {
             Display::Lines(progress) => progress.finish(),
@@ -63,56 +62,7 @@ impl Display {
     }
 }
 
-/// How training does of late.
-#[derive(Debug, Clone)]
-pub struct Pace {
-    start: Instant,
-    first_step: u64,
-    last_step: u64,
-    /// Running means; not a number before the first step.
-    pub loss: f64,
-    /// As `loss`.
-    pub accuracy: f64,
-    /// Since the start, evaluations included.
-    pub images_per_second: f64,
-    /// Until the last step, at this speed.
-    pub seconds_left: f64,
-}
-
-impl Pace {
-    /// Before the step after `first_step`, of steps up to `last_step`.
-    pub fn new(first_step: u64, last_step: u64) -> Pace {
-        let nothing = f64::NAN;
-        Pace {
-            start: Instant::now(),
-            first_step,
-            last_step,
-            loss: nothing,
-            accuracy: nothing,
-            images_per_second: nothing,
-            seconds_left: nothing,
-        }
-    }
-
-    /// A step was taken.
-    pub fn add(&mut self, report: &StepReport) {
-        let done = report.step.saturating_sub(self.first_step) as f64;
-        let share = 1.0 / done.clamp(1.0, SMOOTHING);
-        let blend = |old: f64, new: f64| if old.is_nan() { new } else { old + share * (new - old) };
-        self.loss = blend(self.loss, report.loss);
-        self.accuracy = blend(self.accuracy, report.accuracy);
-        let seconds = self.seconds().max(1e-9);
-        self.images_per_second = done * report.images as f64 / seconds;
-        self.seconds_left = seconds / done * self.last_step.saturating_sub(report.step) as f64;
-    }
-
-    /// Since the start.
-    pub fn seconds(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
-    }
-}
-
-/// Shows how far training has come on a bar, or in lines where there is no terminal.
+/// The progress of training on a bar, or in lines where there is no terminal.
 pub struct Progress {
     bar: ProgressBar,
     terminal: bool,
@@ -156,7 +106,7 @@ impl Progress {
         }
     }
 
-    /// An evaluation has done so many images.
+    /// An evaluation has processed `done` of `all` images.
     pub fn evaluation(&self, done: usize, all: usize) {
         self.bar.set_message(format!("evaluating {done}/{all}"));
     }
@@ -170,17 +120,17 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// Shows how far an evaluation has come, on a terminal.
+/// The progress of an evaluation on a bar; nothing where there is no terminal.
 pub struct Evaluating(ProgressBar);
 
 impl Evaluating {
-    /// An evaluation of so many images.
+    /// An evaluation of `images` images.
     pub fn new(images: usize) -> Evaluating {
         let terminal = std::io::stderr().is_terminal();
         let target =
@@ -191,58 +141,13 @@ impl Evaluating {
         Evaluating(bar)
     }
 
-    /// So many are done.
+    /// `done` images have been processed.
     pub fn show(&self, done: usize) {
         self.0.set_position(done as u64);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.0.finish_and_clear();
-    }
-}
-
-/// `1:05` or `2:03:09`.
-pub fn duration(seconds: f64) -> String {
-    let seconds = seconds.max(0.0).round() as u64;
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pace_is_a_running_mean_of_the_steps_since_the_start() {
-        let mut pace = Pace::new(100, 200);
-        let report = |step: u64, loss: f64| StepReport {
-            step,
-            total_steps: 200,
-            epoch: 1,
-            loss,
-            gradient_norm: 1.0,
-            skipped: false,
-            accuracy: 0.5,
-            learning_rate: 1e-3,
-            images: 8,
-            time: Duration::from_millis(10),
-            waited: Duration::ZERO,
-        };
-        pace.add(&report(101, 4.0));
-        assert_eq!((pace.loss, pace.accuracy), (4.0, 0.5));
-        pace.add(&report(102, 2.0));
-        assert_eq!(pace.loss, 3.0);
-        (103..=200).for_each(|step| pace.add(&report(step, 1.0)));
-        assert!(pace.loss > 1.0 && pace.loss < 1.5, "{}", pace.loss);
-        assert_eq!(pace.seconds_left, 0.0);
-        assert!(pace.images_per_second > 0.0);
-    }
-
-    #[test]
-    fn durations_read_like_a_clock() {
-        assert_eq!(duration(65.4), "1:05");
-        assert_eq!(duration(7389.0), "2:03:09");
-        assert_eq!(duration(-1.0), "0:00");
     }
 }

@@ -8,7 +8,7 @@ use crate::device::{self, Choice, DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::invocation::Advice;
 use crate::output::{note, say};
-use crate::progress::duration;
+use crate::pace::duration;
 use crate::workspace::{RUNS, shown};
 use anyhow::{Context, Result, bail, ensure};
 use pelk_ablation::cost::Costs;

@@ -26,13 +26,10 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TrainArgs {
-    /// What to train: fashion-mnist (the default, a few minutes), fashion-mnist-long (better, under an hour), long-range
-    /// (how far a kernel sees), scenes (segmentation, six minutes); on data of your own: folder (pictures in a folder a class),
-    /// cifar10; as in the paper, for which one GPU is little: imagenet-pelk-t, -s, -b, -b-101, -b-384 and -b-101-384, and for
-    /// segmentation ade20k-pelk-t, -s, -b and -b-101
+    /// Configuration to train with, fashion-mnist by default; `pelk presets` lists them all
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     preset: Option<String>,
-    /// A configuration of your own instead of a preset; start from the config.toml of a run
+    /// Configuration file to use instead of a preset; the config.toml of a run is a good start
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Folder of the dataset's files [default: the folder of the dataset's name in `datasets`]
@@ -41,14 +38,14 @@ pub struct TrainArgs {
     /// Start the backbone from the weights in a safetensors file, such as a classifier's best.safetensors
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Change a key of the configuration, for instance optimizer.learning_rate=0.002; without a value it has its default again; may
-    /// be repeated
+    /// Set a key of the configuration, for instance optimizer.learning_rate=0.002; without a value it gets its default
+    /// back; may be repeated; `pelk keys` lists all keys
     #[arg(long, value_name = "KEY.PATH=VALUE")]
     set: Vec<String>,
-    /// Folder of the run's files [default: runs/PRESET, numbered where that is taken]
+    /// Folder of the run's files [default: runs/PRESET, with a number if that exists]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with the run in --out, or with the preset's latest run, from its last checkpoint
+    /// Continue the run in --out, or the preset's latest run, from its last checkpoint
     #[arg(long, conflicts_with_all = ["set", "seed", "config", "weights"])]
     resume: bool,
     #[command(flatten)]
@@ -59,26 +56,26 @@ pub struct TrainArgs {
     /// Stop after this step and save; the schedule stays that of the whole run, so --resume can finish it
     #[arg(long, value_name = "N")]
     max_steps: Option<u64>,
-    /// Save last.safetensors every so many steps, beside each evaluation
+    /// Steps between two saves of last.safetensors, which is also saved after each evaluation
     #[arg(long, value_name = "STEPS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: u64,
-    /// Keep so many states to go on from: last.safetensors, and those before it in the folder `checkpoints`
+    /// Number of checkpoints to keep: last.safetensors, and earlier ones in the folder `checkpoints`
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     keep: usize,
-    /// Threads that read images and change those of training, beside those that compute; does not change results
+    /// Threads that read and augment images, in addition to those that compute; does not change results
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     loaders: usize,
-    /// Say how long the run will take and take one step, without a folder; nothing is kept
+    /// Estimate how long the run will take and try one step; writes nothing
     #[arg(long, conflicts_with_all = ["out", "resume", "max_steps", "step_log"])]
     dry_run: bool,
-    /// Write a line for each step: step, loss, norm of the gradients, accuracy on its images, learning rate, seconds that it
-    /// took, seconds of these that it waited for images
+    /// Write one line per step: step, loss, gradient norm, accuracy on its images, learning rate, seconds, and seconds
+    /// spent waiting for images
     #[arg(long, value_name = "FILE.csv")]
     step_log: Option<PathBuf>,
-    /// Show the run on the whole terminal: curves, last evaluations, time left; q saves and stops, as Ctrl-C does
+    /// Show the run full screen: curves, latest evaluations, time left; q saves and stops, as Ctrl-C does
     #[arg(long)]
     tui: bool,
-    /// Seed of everything random; runs with equal seeds give equal bits
+    /// Seed of all random numbers; runs with equal seeds give equal bits
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }

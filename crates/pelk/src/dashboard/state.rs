@@ -1,7 +1,7 @@
 //! What a dashboard shows.
 
 use super::curve::Curve;
-use crate::progress::Pace;
+use crate::pace::Pace;
 use pelk_train::{Metric, MetricsRow, StepReport};
 use std::collections::VecDeque;
 use std::time::Instant;

@@ -2,7 +2,7 @@
 
 use super::curve::Curve;
 use super::state::State;
-use crate::progress::duration;
+use crate::pace::duration;
 use pelk_train::MetricsRow;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
@@ -75,7 +75,7 @@ fn numbers(state: &State) -> Line<'static> {
         ("left", duration(pace.seconds_left)),
         ("images/s", format!("{:.0}", pace.images_per_second)),
         ("learning rate", format!("{:.2e}", state.learning_rate)),
-        ("gone", duration(pace.seconds())),
+        ("elapsed", duration(pace.seconds())),
     ] {
         spans.extend([Span::from(name).dim(), Span::from(format!(" {value}  "))]);
     }

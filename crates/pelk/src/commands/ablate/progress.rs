@@ -1,7 +1,7 @@
 //! Progress of a sweep: a bar on a terminal, and a line for each run that is done.
 
 use crate::output::note;
-use crate::progress::duration;
+use crate::pace::duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pelk_ablation::plan::PlannedRun;
 use pelk_ablation::sweep::Watcher;

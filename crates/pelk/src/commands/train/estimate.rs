@@ -2,7 +2,7 @@
 
 use crate::memory::peak_bytes;
 use crate::output::say;
-use crate::progress::duration;
+use crate::pace::duration;
 use anyhow::Result;
 use pelk_autodiff::Backend;
 use pelk_train::{Estimate, Limits, Observer, StepReport, Trainer};
@@ -21,7 +21,7 @@ pub fn sentence(estimate: &Estimate) -> String {
     )
 }
 
-/// A short time: milliseconds, seconds or a clock.
+/// A short time: milliseconds, seconds or larger units.
 fn short(seconds: f64) -> String {
     match seconds {
         ..1.0 => format!("{:.0} ms", 1e3 * seconds),
@@ -81,7 +81,7 @@ mod tests {
             evaluation: Duration::from_secs_f64(2.25),
             evaluations: 1,
         };
-        let expected = "estimated time: 6:40 (4680 steps of 85 ms, 1 evaluation of 2.2 s)";
+        let expected = "estimated time: 6 min 40 s (4680 steps of 85 ms, 1 evaluation of 2.2 s)";
         assert_eq!(sentence(&estimate), expected);
     }
 }

@@ -3,7 +3,7 @@
 use super::TrainArgs;
 use crate::invocation::Advice;
 use crate::output::say;
-use crate::progress::duration;
+use crate::pace::duration;
 use crate::workspace::shown;
 use anyhow::Result;
 use pelk_autodiff::Backend;
