@@ -1,6 +1,7 @@
 //! How images are prepared for evaluation.
 
 use pelk_simd::Level;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::resample::{CHANNELS, bicubic};
@@ -11,7 +12,7 @@ use crate::{DataError, Labeling, Sample};
 /// center crop.
 ///
 /// As timm and torchvision evaluate: `Resize(int(size / crop_ratio))` and `CenterCrop(size)`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationTransform {
     /// Side of the square, in pixels, 1 to 32768. Default 224.

@@ -4,6 +4,7 @@ use ndarray::{Array4, Axis, Slice, Zip};
 use pelk_random::{Purpose, stream};
 use rand::{Rng, RngExt};
 use rand_distr::{Beta, Distribution};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{DataError, Labeling, Rectangle};
@@ -13,7 +14,7 @@ use crate::{DataError, Labeling, Rectangle};
 ///
 /// Mixup (Zhang et al., 2018) is the weighted sum of the two images, with the weights of their labels; CutMix
 /// (Yun et al., 2019) pastes a rectangle of the second image into the first, and weights the labels by area.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MixConfig {
     /// Mixup draws the share of the first image from Beta(alpha, alpha), alpha 0 to 1000; 0 for no mixup, 0.8

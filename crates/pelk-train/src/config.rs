@@ -1,5 +1,15 @@
 //! The configuration of a run.
 
+mod error;
+mod keys;
+mod names;
+mod refusal;
+mod settings;
+
+pub use error::{ConfigError, Origin};
+pub use keys::{Key, Kind, keys};
+pub use names::suggestions;
+
 use crate::ema::EmaConfig;
 use crate::error::{Result, TrainError};
 use crate::inference::InferenceConfig;
@@ -8,14 +18,15 @@ use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
 use crate::sparsity::SparsityConfig;
 use pelk_data::{Augmentation, EvaluationTransform, MixConfig, SceneConfig};
-use pelk_models::{ModelSpec, nearest};
+use pelk_models::ModelSpec;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use toml::{Table, Value};
+use toml::Table;
 
 /// Everything that determines the result of a run. The device, the number of threads and how often it saves
 /// are not part of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// Seed of all random numbers; runs with equal seeds give equal bits.
@@ -53,7 +64,7 @@ pub struct TrainConfig {
 }
 
 /// Which images, and how they are augmented, mixed and resized.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// Name of the dataset, for instance `fashion-mnist`, `folder` (one folder of images per class) or
@@ -97,7 +108,7 @@ impl DataConfig {
 }
 
 /// The images of a composed dataset.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CanvasConfig {
     /// Seed of everything random in the composed images.
@@ -115,7 +126,7 @@ impl Default for CanvasConfig {
 }
 
 /// The size of a step, and how activations are stored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
     /// Images per pass (forward and backward).
@@ -146,7 +157,7 @@ impl Default for BatchConfig {
 }
 
 /// Settings of the cross-entropy loss.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossConfig {
     /// Share of the target that is spread evenly over all classes, from 0 to below 1.
@@ -164,23 +175,21 @@ impl Default for LossConfig {
 }
 
 impl TrainConfig {
-    /// Reads a configuration and applies `key.path=value` settings to it; `origin` names it in errors.
+    /// Reads a configuration and applies `key.path=value` settings to it; `origin` names it in errors. A setting's
+    /// value is TOML, or else text; without a value its key has the default again.
     ///
     /// # Errors
-    /// When the text or a setting does not parse, or a key is unknown: with the nearest right one.
+    /// When the text or a setting does not parse, a key is unknown or a value has the wrong type.
     pub fn parse(origin: &str, text: &str, settings: &[String]) -> Result<TrainConfig> {
-        let refuse = |reason| TrainError::Config { origin: origin.to_owned(), reason };
-        let mut table: Table = text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
-        let config = |table: Table| -> std::result::Result<TrainConfig, String> {
-            Value::Table(table).try_into().map_err(|error: toml::de::Error| with_nearest(&error.to_string()))
-        };
-        config(table.clone()).map_err(refuse)?;
+        let refuse = |source| refused(Origin::Text(origin.to_owned()), source);
+        let syntax = |error: toml::de::Error| refuse(ConfigError::Syntax(error.to_string()));
+        let mut table: Table = text.parse().map_err(syntax)?;
+        let mut config = refusal::read(&table).map_err(refuse)?;
         for setting in settings {
-            let refuse = |reason| TrainError::Config { origin: format!("--set {setting}"), reason };
-            set(&mut table, setting).map_err(refuse)?;
-            config(table.clone()).map_err(refuse)?;
+            let refuse = |source| refused(Origin::Setting(setting.clone()), source);
+            settings::set(&mut table, setting).map_err(refuse)?;
+            config = refusal::read(&table).map_err(refuse)?;
         }
-        let config = config(table).map_err(refuse)?;
         config.validate()?;
         Ok(config)
     }
@@ -205,10 +214,10 @@ impl TrainConfig {
     /// # Errors
     /// When a value cannot be written as TOML; none of these types has such values.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|error| TrainError::Config {
-            origin: "the configuration".into(),
-            reason: error.to_string(),
-        })
+        let refuse = |error: toml::ser::Error| {
+            refused(Origin::Text("the configuration".into()), ConfigError::Other(error.to_string()))
+        };
+        toml::to_string(self).map_err(refuse)
     }
 
     fn validate(&self) -> Result<()> {
@@ -247,56 +256,12 @@ impl TrainConfig {
     }
 }
 
-/// More parts than any key has. Tables within tables are walked by recursion, which without a limit ends at
-/// that of the stack.
-const DEEPEST: usize = 16;
+fn refused(origin: Origin, source: ConfigError) -> TrainError {
+    TrainError::Configuration { origin, source: Box::new(source) }
+}
 
 fn is_empty(path: &Path) -> bool {
     path.as_os_str().is_empty()
-}
-
-/// Sets `key.path=value` in a table. The value is TOML; what does not parse as TOML is taken as text, so that
-/// quotes are not needed on the command line. Without a value the key is taken away.
-fn set(table: &mut Table, setting: &str) -> std::result::Result<(), String> {
-    let (path, text) = setting.split_once('=').ok_or_else(|| {
-        "wants the form key.path=value, for instance optimizer.learning_rate=0.002".to_owned()
-    })?;
-    let value = match format!("value = {text}").parse::<Table>() {
-        Ok(mut parsed) if parsed.len() == 1 => parsed.remove("value"),
-        _ => None,
-    };
-    let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
-    let mut keys: Vec<&str> = path.trim().split('.').collect();
-    let last = keys.pop().filter(|key| !key.is_empty()).ok_or("the key is empty")?;
-    if keys.len() > DEEPEST {
-        return Err(format!("the key has {} parts, no key has more than {DEEPEST}", keys.len() + 1));
-    }
-    let mut place = table;
-    for key in keys {
-        let next = place.entry(key).or_insert_with(|| Value::Table(Table::new()));
-        place =
-            next.as_table_mut().ok_or_else(|| format!("`{key}` is a value and has no keys of its own"))?;
-    }
-    if text.trim().is_empty() {
-        let gone = place.remove(last).map(drop);
-        return gone
-            .ok_or_else(|| "there is no value to take away: the key has its default already".to_owned());
-    }
-    place.insert(last.to_owned(), value);
-    Ok(())
-}
-
-/// Adds the nearest known name to serde's message about an unknown one. The message has the form
-/// ``unknown field `x`, expected one of `a`, `b` ``.
-fn with_nearest(message: &str) -> String {
-    let message = message.trim_end();
-    let Some(rest) = message.split("unknown field ").nth(1) else { return message.to_owned() };
-    let names: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
-    let Some((unknown, known)) = names.split_first() else { return message.to_owned() };
-    match nearest(unknown, known.iter().copied()) {
-        Some(nearest) => format!("{message}\nDid you mean `{nearest}`?"),
-        None => message.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -346,7 +311,7 @@ mod tests {
             ("data.mix.probability=2", "probability is 2.0"),
             ("data.evaluation.crop_ratio=0", "evaluation.crop_ratio is 0.0"),
             ("data.augmentation.color_jitter=0.4", "color_jitter is 0.4, but must be 0 with `rand_augment`"),
-            ("data.mix.alpha=1", "unknown field `alpha`"),
+            ("data.mix.alpha=1", "no key `data.mix.alpha`"),
         ] {
             let message = parse(&[&settings[..], &[setting]].concat()).unwrap_err().to_string();
             assert!(message.contains(text), "{message}");
@@ -363,19 +328,56 @@ mod tests {
             "{message}"
         );
         let message = parse(&["model.name="]).unwrap_err().to_string();
-        assert!(message.contains("missing field `name`"), "{message}");
+        assert!(message.contains("`model.name` is missing"), "{message}");
+    }
+
+    fn refused(settings: &[&str]) -> (Origin, ConfigError) {
+        match parse(settings) {
+            Err(TrainError::Configuration { origin, source }) => (origin, *source),
+            other => panic!("{settings:?}: {other:?}"),
+        }
     }
 
     #[test]
     fn an_unknown_key_gets_the_nearest_right_one() {
-        let message = parse(&["optimizer.learning_rat=1"]).unwrap_err().to_string();
-        assert!(
-            message.contains("--set optimizer.learning_rat=1")
-                && message.contains("Did you mean `learning_rate`?"),
-            "{message}"
-        );
-        let message = parse(&["optimzer.eps=1"]).unwrap_err().to_string();
-        assert!(message.contains("Did you mean `optimizer`?"), "{message}");
+        for (setting, found, suggestion) in [
+            ("optimizer.learning_rat=1", "optimizer.learning_rat", "optimizer.learning_rate"),
+            ("learning_rate=1", "learning_rate", "optimizer.learning_rate"),
+            ("optimiser.eps=1", "optimiser.eps", "optimizer.eps"),
+            ("optimizer.layer_decay.rat=1", "optimizer.layer_decay.rat", "optimizer.layer_decay.rate"),
+            ("data.evaluation.crop=1", "data.evaluation.crop", ""),
+        ] {
+            let (origin, error) = refused(&[setting]);
+            assert_eq!(origin, Origin::Setting(setting.to_owned()));
+            let suggestions = Vec::from_iter((!suggestion.is_empty()).then(|| suggestion.to_owned()));
+            assert_eq!(error, ConfigError::UnknownKey { key: found.to_owned(), suggestions });
+        }
+        let message = parse(&["lr=1"]).unwrap_err().to_string();
+        assert_eq!(message, "`lr=1`: there is no key `lr`: did you mean `optimizer.learning_rate`?");
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_shown_with_its_key_and_the_right_type() {
+        for (setting, key, found, expected) in [
+            ("batch.size=many", "batch.size", "\"many\"", "a whole number"),
+            ("batch.size=-1", "batch.size", "-1", "a whole number"),
+            ("batch.size=1.5", "batch.size", "1.5", "a whole number"),
+            ("batch.recompute=1", "batch.recompute", "1", "true or false"),
+            ("model.kernels=[9, \"x\"]", "model.kernels", "[9, \"x\"]", "a list of whole numbers"),
+            ("data.augmentation.fit=[1]", "data.augmentation.fit", "[1]", "a list of 2 whole numbers"),
+            ("optimizer.algorithm=adam", "optimizer.algorithm", "\"adam\"", "one of adamw, sgd"),
+            ("data.evaluation=3", "data.evaluation", "3", "a table"),
+        ] {
+            let (_, error) = refused(&[setting]);
+            let ConfigError::Type { key: k, found: f, expected: e, suggestions } = error else {
+                panic!("{setting}: {error}")
+            };
+            assert_eq!((&*k, &*f, e.to_string().as_str()), (key, found, expected), "{setting}");
+            assert!(suggestions.is_empty(), "{setting}: {suggestions:?}");
+        }
+        let (_, error) = refused(&["optimizer=sgd"]);
+        let text = "`optimizer` is \"sgd\", must be a table: did you mean `optimizer.algorithm`?";
+        assert_eq!(error.to_string(), text);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use crate::error::{Result, TrainError};
 use pelk_autodiff::{Backend, Parameters};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether weights are averaged (Polyak averaging, as timm's `ModelEma`).
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmaConfig {
     /// Decay of the average per step, from 0 (no average) to below 1; about `1 - 20 / S` for a run of S steps

@@ -1,5 +1,6 @@
 //! Errors of training.
 
+use crate::config::{ConfigError, Origin};
 use pelk_data::DataError;
 use pelk_models::ModelError;
 use std::path::{Path, PathBuf};
@@ -8,10 +9,18 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// A configuration or a table of metrics that does not parse.
+    /// A configuration or a setting that cannot be read.
+    #[error("{origin}: {source}")]
+    Configuration {
+        /// Where it comes from.
+        origin: Origin,
+        /// What is wrong and what would be right.
+        source: Box<ConfigError>,
+    },
+    /// A table of metrics that does not parse.
     #[error("{origin}: {reason}")]
     Config {
-        /// The file or setting that it comes from.
+        /// The file that it comes from.
         origin: String,
         /// What is wrong and what would be right.
         reason: String,

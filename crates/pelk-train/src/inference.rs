@@ -6,11 +6,12 @@ use pelk_autodiff::operators::BilinearResize;
 use pelk_autodiff::{Backend, Executor, Parameters, Session, Shape, from_host};
 use pelk_data::scaled_size;
 use pelk_models::{Head, Network};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How evaluation and prediction run a network that classifies pixels. The default runs it once on the whole
 /// image.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InferenceConfig {
     /// Longest and shortest side, in pixels, that the image is scaled to fit within, keeping its ratio; [0,

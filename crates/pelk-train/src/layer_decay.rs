@@ -2,11 +2,12 @@
 
 use crate::error::{Result, TrainError};
 use pelk_models::families::Place;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A factor on the backbone's learning rate that falls layer by layer toward the image, as in ConvNeXt's
 /// recipes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LayerDecay {
     /// Factor on the learning rate from one layer to the one before it, above 0 and at most 1 (no decay).
@@ -21,7 +22,7 @@ pub struct LayerDecay {
 /// How parameters are assigned to layers. Parameters of layer I have the factor `rate ^ (layers + 1 - I)`.
 /// Everything but the stem, the stages and their downsampling (heads, norms before them, position embeddings)
 /// has the factor 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerGroups {
     /// Stem and downsampling are layer 0, stage S (from 0) is layer S + 1.

@@ -69,7 +69,10 @@ mod warm_start;
 
 pub use atomic::write_atomically;
 pub use checkpoint::{Best, Checkpoint, Description, TrainingState};
-pub use config::{BatchConfig, CanvasConfig, DataConfig, LossConfig, TrainConfig};
+pub use config::{
+    BatchConfig, CanvasConfig, ConfigError, DataConfig, Key, Kind, LossConfig, Origin, TrainConfig, keys,
+    suggestions,
+};
 pub use confusion::Confusion;
 pub use datasets::{dataset_folder, open_dataset, open_scenes};
 pub use ema::EmaConfig;
@@ -96,8 +99,3 @@ pub use warm_start::WarmStart;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// The Rust snippets of the project's README, compiled and run as they are shown.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct ProjectReadme;

@@ -6,12 +6,13 @@ use crate::tensors::{OPTIMIZER, take};
 use pelk_autodiff::{
     AdamW, Backend, HostParameters, ParameterSpec, Parameters, Role, Sgd, from_host, to_host,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The rule by which a gradient moves a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {
     /// Adam with decoupled weight decay, as PyTorch's `AdamW`.
@@ -33,7 +34,7 @@ impl Algorithm {
 }
 
 /// The optimizer's settings. Tensors of one dimension and position embeddings have no weight decay.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
     /// `adamw` or `sgd`.

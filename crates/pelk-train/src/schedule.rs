@@ -1,10 +1,11 @@
 //! The length of a run, its evaluations and its learning rate.
 
 use crate::error::{Result, TrainError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the learning rate falls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Decay {
     /// Half a cosine, from the end of the warmup on.
@@ -16,7 +17,7 @@ pub enum Decay {
 
 /// The length of a run, its evaluations and its learning rate: linear warmup, then decay, with one value per
 /// step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
     /// Passes over the training set, at least 1.

@@ -1,5 +1,6 @@
 //! Which random changes training images undergo.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rand_augment::RandAugment;
@@ -15,7 +16,7 @@ use crate::resize::scaled_size;
 /// recipes; `resized_crop`, `rand_augment` and `color_jitter` those of ImageNet's, of which
 /// [ConvNeXt](https://arxiv.org/abs/2201.03545) takes the first two with a flip and the erasing. To add an
 /// augmentation: a field here, a function in a file beside this one, a line in [`Augmentation::apply`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
     /// A random part of the image, resized to a square; for labels of images only, and instead of `fit`,

@@ -3,6 +3,7 @@
 use pelk_simd::Level;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operations::Operation;
@@ -11,7 +12,7 @@ use crate::DataError;
 
 /// Random operations out of fifteen (Cubuk et al., 2020) with timm's strengths. The default is timm's
 /// `rand-m9-mstd0.5-inc1`, as in ConvNeXt's recipe.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandAugment {
     /// Mean strength of an operation, 0 to 10. Default 9.

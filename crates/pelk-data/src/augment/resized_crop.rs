@@ -2,6 +2,7 @@
 
 use pelk_simd::Level;
 use rand::{Rng, RngExt};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::resample::bicubic;
@@ -9,7 +10,7 @@ use crate::resize::LONGEST;
 use crate::{DataError, Rectangle, Sample};
 
 /// A random part of an image, resized to a square (bicubic, as PIL): torchvision's `RandomResizedCrop`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResizedCrop {
     /// Side of the square, in pixels, 1 to 32768. Default 224.

@@ -5,6 +5,7 @@
 
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Rectangle;
@@ -15,7 +16,7 @@ pub(super) fn happens(rng: &mut impl Rng, probability: f64) -> bool {
 }
 
 /// What is outside an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
     /// Black: the value 0 before normalization, and ignored labels.
@@ -92,7 +93,7 @@ pub(crate) fn extend<T: Copy>(
 }
 
 /// What an erased rectangle shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Fill {
     /// 0 after normalization: the dataset's mean color; timm's `const`.

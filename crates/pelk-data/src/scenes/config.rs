@@ -1,5 +1,6 @@
 //! What scenes look like.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
@@ -10,7 +11,7 @@ const MOST: usize = 1000;
 const LONGEST: usize = 1 << 13;
 
 /// Configuration of [`Scenes`](crate::Scenes).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SceneConfig {
     /// Height and width of a scene, each 1 to 8192 pixels. Default `[96, 96]`.

@@ -1,6 +1,7 @@
 //! Which head a network has, and UperNet's settings.
 
 use crate::error::{ModelError, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What computes a network's logits, and for what part of the image.
@@ -17,7 +18,7 @@ pub enum Head {
 }
 
 /// UperNet's settings; the defaults are those of the paper's ADE20K models.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UperNetConfig {
     /// Channels of the maps that are joined.

@@ -3,6 +3,7 @@
 use crate::error::{ModelError, Result};
 use pelk_autodiff::operators::PositionForm;
 use pelk_grid::SharingGrid;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The spatial part of a block.
@@ -43,7 +44,7 @@ pub struct PeripheralConfig {
 /// What the parameter of a region multiplies. Both choices give the same functions, but learn differently: a step
 /// of Adam moves every parameter by about the learning rate, so each tap of a large region moves as far as one of
 /// the center, and the sum over that region's taps moves farther by the region's area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ThetaScale {
     /// The sum of the input over the region: the paper's shared taps (Eq. 1).
@@ -115,7 +116,7 @@ impl PeripheralConfig {
 }
 
 /// The kernel-wise position embedding (Eq. 3), shared by the blocks of a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Position {
     /// No embedding.

@@ -5,6 +5,7 @@ use super::mixer::MixerConfig;
 use crate::error::{ModelError, Result};
 use crate::layers::INIT_STD;
 use pelk_autodiff::Init;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A hierarchical ConvNet: stem, stages of equal blocks with downsampling between them, head.
@@ -64,7 +65,7 @@ pub enum Family {
 
 /// How the weights of linear layers and dense convolutions start. Depthwise kernels and the head start with deviation
 /// 0.02 in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DenseInit {
     /// Deviation 0.02, as in ConvNeXt and SLaK.

@@ -6,6 +6,7 @@ use crate::config::{
 };
 use crate::error::{ModelError, Result};
 use pelk_grid::SharingGrid;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The architecture of a model, a list entry a stage.
@@ -39,7 +40,7 @@ pub struct Blueprint {
 pub(super) const MLP_RATIO: usize = 4;
 
 /// What a large kernel is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// Parameters shared away from the center: PeLK.
@@ -74,7 +75,7 @@ pub struct LargeKernel {
 }
 
 /// A model of the zoo by name, with changes; what is left out stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
     /// Name in the zoo.

@@ -1,10 +1,11 @@
 //! Settings of dynamic sparsity.
 
 use crate::error::{Result, TrainError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which share of the weights is absent, and how often the masks change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SparsityConfig {
     /// Share of the weights that are absent, from 0 (a dense network) to below 1; 0.4 in SLaK and PeLK.
@@ -21,7 +22,7 @@ pub struct SparsityConfig {
 }
 
 /// How sparsity is distributed over tensors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Densities {
     /// By the sensitivity of the loss to each weight on the first batch (SNIP, Lee et al., 2019): tensors
