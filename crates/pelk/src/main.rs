@@ -9,12 +9,15 @@ mod device;
 mod interrupt;
 mod invocation;
 mod memory;
+mod options;
 mod output;
 mod own_process;
 mod pace;
 mod pictures;
 mod progress;
+mod settings;
 mod workspace;
+mod wrap;
 
 use crate::output::note;
 use std::process::ExitCode;
@@ -23,7 +26,7 @@ fn main() -> ExitCode {
     match commands::run(commands::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut message = format!("error: {error}");
+            let mut message = format!("error: {}", settings::told(&error));
             for cause in error.chain().skip(1).map(ToString::to_string) {
                 // Some errors quote their cause themselves.
                 if !message.contains(&cause) {

@@ -2,6 +2,7 @@
 
 mod ablate;
 mod bench;
+mod completions;
 mod cost;
 mod data;
 mod devices;
@@ -9,15 +10,21 @@ mod erf;
 mod eval;
 mod fold;
 mod grid;
+mod keys;
+mod models;
 mod predict;
+mod presets;
 mod train;
 
 use crate::invocation::{PROGRAM, in_its_words};
+use crate::options;
 use crate::output::go_on_unheard;
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches};
+use std::ffi::OsString;
+use std::fmt::Write;
 
-/// PeLK: ConvNets with very large kernels, which share parameters away from their center.
+/// PeLK: ConvNets with very large kernels that share parameters away from their center
 #[derive(Debug, clap::Parser)]
 #[command(
     name = PROGRAM,
@@ -34,16 +41,15 @@ const EXAMPLES: &str = "\
 Examples:
   pelk train                   a small network on Fashion-MNIST, which is in the checkout
   pelk eval --checkpoint runs/fashion-mnist/best.safetensors
+  pelk keys lr                 the configuration key for the learning rate
+  pelk grid --kernel 51        how a 51 x 51 kernel gets by with 169 parameters
+  pelk cost pelk_t             the cost of PeLK-T, part by part
   pelk ablate                  how far a kernel sees, and how its parameters may be shared
-  pelk grid --kernel 51        how a 51 x 51 kernel comes to have 169 parameters
-  pelk cost pelk_t             what PeLK-T costs, part by part
-  pelk erf --checkpoint runs/fashion-mnist/best.safetensors
-  pelk train --device gpu      the same training on a GPU; `pelk devices` lists those that there are
-  pelk bench --only conv       how long convolutions take here
+  pelk train --device gpu      training on a GPU
 
 `pelk <COMMAND> --help` explains a command and all its options.";
 
-// In the order in which a newcomer meets them, which is that of the help.
+// In the order of the groups in the help.
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Train(train::TrainArgs),
@@ -51,22 +57,57 @@ enum Command {
     Predict(predict::PredictArgs),
     Fold(fold::FoldArgs),
     Data(data::DataArgs),
-    Ablate(ablate::AblateArgs),
+    Models(models::ModelsArgs),
+    Presets(presets::PresetsArgs),
+    Keys(keys::KeysArgs),
+    Devices(devices::DevicesArgs),
     Grid(grid::GridArgs),
     Cost(cost::CostArgs),
     Erf(erf::ErfArgs),
+    Ablate(ablate::AblateArgs),
     Bench(bench::BenchArgs),
-    Devices(devices::DevicesArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// The headings of the help, each with the number of commands below it.
+const GROUPS: [(&str, usize); 4] = [
+    ("Train and use networks", 5),
+    ("Look up what there is", 4),
+    ("Study kernels and networks", 5),
+    ("Set up", 1),
+];
+
+/// `command` with its commands in groups in the help, which clap has no way to say.
+fn grouped(command: clap::Command) -> clap::Command {
+    let styles = command.get_styles();
+    let (header, literal) = (*styles.get_header(), *styles.get_literal());
+    let mut subcommands = command.get_subcommands();
+    let mut text = String::new();
+    for (heading, number) in GROUPS {
+        let _ = writeln!(text, "\n{header}{heading}:{header:#}");
+        for subcommand in subcommands.by_ref().take(number) {
+            let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(text, "  {literal}{:<12}{literal:#} {about}", subcommand.get_name());
+        }
+    }
+    drop(subcommands);
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{text}\n{header}Options:{header:#}\n{{options}}{{after-help}}"
+    );
+    command.help_template(template)
 }
 
 /// Reads the command line; ends the program where it is wrong or asks for help.
 pub fn parse() -> Cli {
-    let mut command = in_its_words(Cli::command());
-    let matches = command.get_matches_mut();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    let mut command = in_its_words(grouped(Cli::command()));
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let matches = command.try_get_matches_from_mut(&arguments);
+    let cli = matches
+        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command)));
+    cli.unwrap_or_else(|error| options::explained(error, &arguments, &command).exit())
 }
 
-/// Runs the command that was asked for.
+/// Runs the command.
 ///
 /// # Errors
 /// Those of the command.
@@ -87,13 +128,16 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Erf(args) => erf::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Devices(args) => devices::run(&args),
+        Command::Models(args) => models::run(&args),
+        Command::Presets(args) => presets::run(&args),
+        Command::Keys(args) => keys::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_arguments_of_all_commands_are_consistent() {
@@ -106,5 +150,20 @@ mod tests {
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();
             assert!((10..=90).contains(&about.len()), "{}: {about:?}", command.get_name());
         }
+    }
+
+    #[test]
+    fn every_command_is_in_a_group_of_the_help() {
+        let commands = Cli::command().get_subcommands().count();
+        assert_eq!(GROUPS.map(|(_, number)| number).iter().sum::<usize>(), commands);
+        let help = grouped(Cli::command()).render_help().to_string();
+        for (heading, first) in [
+            ("Train and use networks", "train"),
+            ("Look up what there is", "models"),
+            ("Set up", "completions"),
+        ] {
+            assert!(help.contains(&format!("{heading}:\n  {first} ")), "{help}");
+        }
+        assert!(help.contains("\nOptions:\n") && help.ends_with("all its options.\n"), "{help}");
     }
 }

@@ -4,6 +4,7 @@ mod ablation;
 mod bad_input;
 mod bench;
 mod data_check;
+mod discovery;
 mod folding;
 mod gpu;
 mod interruptions;

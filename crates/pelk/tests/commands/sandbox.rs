@@ -35,9 +35,14 @@ pub struct Sandbox(tempfile::TempDir);
 impl Sandbox {
     /// A folder with MNIST's four files in `images`.
     pub fn new() -> Sandbox {
-        let sandbox = Sandbox(tempfile::tempdir().unwrap());
+        let sandbox = Sandbox::empty();
         sandbox.write_images("images", 0);
         sandbox
+    }
+
+    /// A folder without files.
+    pub fn empty() -> Sandbox {
+        Sandbox(tempfile::tempdir().unwrap())
     }
 
     /// Four IDX files of 28 x 28 images in a folder; `shade` makes them other images.
