@@ -16,8 +16,8 @@ use crate::{DataError, Dataset, Labeling, Normalization, Properties, Sample, Spl
 pub(crate) use shapes::{Runs, Segmentation};
 
 const LAYOUT: &str = "unpack images and annotations from https://cocodataset.org/#download there, or use \
-                      their layout: annotations/instances_train.json, train/NAME, the same with val, each with or \
-                      without 2017";
+                      their layout: annotations/instances_train.json, train/NAME, the same with val, each with \
+                      or without 2017";
 
 /// The fields of an annotation file that are used.
 #[derive(Debug, Serialize, Deserialize)]
