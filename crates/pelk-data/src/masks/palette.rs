@@ -150,9 +150,9 @@ mod tests {
         assert!(error.contains("c.png has no image of the same name in"), "{error}");
         fs::remove_dir_all(path("masks/train")).unwrap();
         let error = text(folder.path(), Split::Train);
-        assert!(error.contains("masks/train is missing: the folder holds"), "{error}");
+        assert!(error.contains("masks/train is missing: the folder needs"), "{error}");
         fs::remove_file(path("palette.txt")).unwrap();
-        assert!(text(folder.path(), Split::Train).contains("palette.txt is missing: the folder holds"));
+        assert!(text(folder.path(), Split::Train).contains("palette.txt is missing: the folder needs"));
     }
 
     #[test]
