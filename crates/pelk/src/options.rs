@@ -104,8 +104,8 @@ mod tests {
             ("pelk train --img-size 96", "use '--set data.evaluation.size=96'"),
             ("pelk train --workers 4", "use '--loaders'"),
             ("pelk train --gpu", "use '--device gpu'"),
-            ("pelk train --thread 2", "'--threads' exists"),
-            ("pelk train --seeed 2", "'--seed' exists"),
+            ("pelk train --thread 2", "exists: '--threads'"),
+            ("pelk train --seeed 2", "exists: '--seed'"),
         ] {
             let text = told(line);
             assert!(text.contains(tip), "{line}: {text}");
