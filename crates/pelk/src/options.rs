@@ -1,5 +1,5 @@
-//! What a user meant by an option that a command does not have: a key of the configuration, which other tools have as
-//! an option, or another option.
+//! What a user meant by an option that a command does not have: a key of the configuration, which other tools
+//! have as an option, or another option.
 
 use clap::Command;
 use clap::builder::StyledStr;
@@ -32,7 +32,8 @@ pub fn known_elsewhere(name: &str) -> Option<&'static str> {
     OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, option)| *option)
 }
 
-/// The error of a command line, with what would have been right where an option is a key of the configuration.
+/// The error of a command line, with what would have been right where an option is a key of the
+/// configuration.
 pub fn explained(mut error: clap::Error, arguments: &[OsString], command: &Command) -> clap::Error {
     let tips = tips(&error, arguments, command);
     if !tips.is_empty() {

@@ -1,4 +1,5 @@
-//! The library's errors about configurations in the words of the command line: it knows neither options nor commands.
+//! The library's errors about configurations in the words of the command line: it knows neither options nor
+//! commands.
 
 use crate::invocation::Advice;
 use crate::options::known_elsewhere;

@@ -1,5 +1,5 @@
-//! Every configuration key with its type, default and meaning, taken from the configuration's types and their doc
-//! comments.
+//! Every configuration key with its type, default and meaning, taken from the configuration's types and their
+//! doc comments.
 
 use crate::config::TrainConfig;
 use schemars::generate::SchemaSettings;
@@ -15,8 +15,8 @@ pub struct Key {
     pub path: String,
     /// The values that it takes.
     pub kind: Kind,
-    /// The value it has when it is not given; `None` for tables, for required keys, and where leaving it out switches
-    /// something off or leaves the choice to the model.
+    /// The value it has when it is not given; `None` for tables, for required keys, and where leaving it out
+    /// switches something off or leaves the choice to the model.
     pub default: Option<Value>,
     /// Whether it must be given.
     pub required: bool,
@@ -126,7 +126,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A schema with everything that it may be instead or besides: the variants of an enum, the value of an option.
+/// A schema with everything that it may be instead or besides: the variants of an enum, the value of an
+/// option.
 fn parts(schema: &Json) -> Vec<&Json> {
     let nested = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|word| schema[word].as_array()).flatten();
     std::iter::once(schema).chain(nested.flat_map(parts)).collect()

@@ -1,5 +1,6 @@
-//! Reading a table as a configuration. serde decides whether it is one; why it is not is found by comparing the table
-//! with the keys, because serde names Rust's types and knows neither a value's path nor the keys of other tables.
+//! Reading a table as a configuration. serde decides whether it is one; why it is not is found by comparing
+//! the table with the keys, because serde names Rust's types and knows neither a value's path nor the keys of
+//! other tables.
 
 use super::TrainConfig;
 use super::error::ConfigError;
@@ -51,8 +52,8 @@ fn inside(table: &str) -> Vec<String> {
     keys
 }
 
-/// The refusal of a key that does not exist. Where it is a table with a single value, as a setting makes it, its whole
-/// path is what the user wrote.
+/// The refusal of a key that does not exist. Where it is a table with a single value, as a setting makes it,
+/// its whole path is what the user wrote.
 fn unknown(mut path: String, mut value: &Value) -> ConfigError {
     while let Value::Table(table) = value
         && let Some((name, only)) = table.iter().next()

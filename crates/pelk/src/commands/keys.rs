@@ -9,7 +9,8 @@ use pelk_train::{Key, Kind, keys, suggestions};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct KeysArgs {
-    /// List only keys with this text in their path, or else in their meaning; names of other tools work too, such as lr
+    /// List only keys with this text in their path, or else in their meaning; names of other tools work too,
+    /// such as lr
     #[arg(value_name = "PATTERN")]
     pattern: Option<String>,
     /// Print all keys as the Markdown page of the guide
@@ -27,11 +28,13 @@ Examples:
 const HEAD: &str = "\
 # Configuration keys
 
-Every key that `pelk train --set KEY=VALUE` and a configuration file take, as `pelk keys` lists them. The page is made
-from the doc comments of the code by `pelk keys --markdown > docs/guide/configuration.md`; a test compares the two.
+Every key that `pelk train --set KEY=VALUE` and a configuration file take, as `pelk keys` lists them. The page
+is made from the doc comments of the code by `pelk keys --markdown > docs/guide/configuration.md`; a test
+compares the two.
 
-A key without a default is off until it is set; a key of `model` without one keeps the value of the named model.
-`--set KEY=` gives a key its default again, and `--set TABLE={}` switches an optional table on with its defaults.
+A key without a default is off until it is set; a key of `model` without one keeps the value of the named
+model. `--set KEY=` gives a key its default again, and `--set TABLE={}` switches an optional table on with its
+defaults.
 ";
 
 /// Runs the command.

@@ -1,4 +1,5 @@
-//! What the program says of itself: models, presets, keys, completions, and what to use instead of a wrong word.
+//! What the program says of itself: models, presets, keys, completions, and what to use instead of a wrong
+//! word.
 
 use crate::sandbox::{Sandbox, refuse, succeed};
 
