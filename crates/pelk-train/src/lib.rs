@@ -99,3 +99,8 @@ pub use warm_start::WarmStart;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The Rust snippets of the project's README, compiled and run as they are shown.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ProjectReadme;
