@@ -9,8 +9,8 @@ use crate::GpuBackend;
 #[cfg(feature = "gpu")]
 use pelk_wgpu::{Adapter, AdapterKind, Gpu, GpuError, Options};
 
-/// A device that a user asks for. `FromStr` reads `cpu`, `gpu`, `gpu:NAME`, `gpu:NUMBER` and `auto`; `Display` writes
-/// them.
+/// A device that a user asks for. `FromStr` reads `cpu`, `gpu`, `gpu:NAME`, `gpu:NUMBER` and `auto`;
+/// `Display` writes them.
 ///
 /// ```
 /// use pelk_autodiff::device::{Choice, Opened};
@@ -85,8 +85,8 @@ pub struct Opened {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remark {
-    /// The GPU is the processor behind a software driver, which is for tests: [`CpuBackend`] computes the same, much
-    /// faster.
+    /// The GPU is the processor behind a software driver, which is for tests: [`CpuBackend`] computes the
+    /// same, much faster.
     SoftwareGpu {
         /// The GPU's name.
         name: String,
@@ -119,8 +119,8 @@ impl fmt::Display for Remark {
     }
 }
 
-/// Evaluates an expression with the backend of a [`Device`](crate::device::Device), whichever it is. The expression is
-/// compiled once for each backend.
+/// Evaluates an expression with the backend of a [`Device`](crate::device::Device), whichever it is. The
+/// expression is compiled once for each backend.
 #[cfg(feature = "gpu")]
 #[macro_export]
 macro_rules! on_device {
@@ -132,8 +132,8 @@ macro_rules! on_device {
     };
 }
 
-/// Evaluates an expression with the backend of a [`Device`](crate::device::Device), whichever it is. The expression is
-/// compiled once for each backend.
+/// Evaluates an expression with the backend of a [`Device`](crate::device::Device), whichever it is. The
+/// expression is compiled once for each backend.
 #[cfg(not(feature = "gpu"))]
 #[macro_export]
 macro_rules! on_device {
@@ -145,10 +145,12 @@ macro_rules! on_device {
 }
 
 impl Choice {
-    /// Opens the device. There is no fallback: only [`Choice::Auto`] chooses, and returns a remark that says so.
+    /// Opens the device. There is no fallback: only [`Choice::Auto`] chooses, and returns a remark that says
+    /// so.
     ///
     /// # Errors
-    /// When there is no such device, it cannot be opened, or `PELK_SIMD` names instructions that the processor lacks.
+    /// When there is no such device, it cannot be opened, or `PELK_SIMD` names instructions that the
+    /// processor lacks.
     pub fn open(&self) -> Result<Opened> {
         match self {
             Choice::Cpu => cpu(Vec::new()),

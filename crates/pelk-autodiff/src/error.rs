@@ -32,8 +32,8 @@ pub enum Error {
     },
     /// A parameter whose shape differs from the one that the network needs.
     #[error(
-        "parameter {name:?} has shape {actual}, but the network needs {expected}; do the weights belong to another \
-         network?"
+        "parameter {name:?} has shape {actual}, but the network needs {expected}; do the weights belong to \
+         another network?"
     )]
     ParameterShape {
         /// The parameter's dotted name.

@@ -1,9 +1,9 @@
 //! The interface between a network's definition and what runs it.
 //!
-//! A network is a function over an [`Executor`]: it gets its parameters by name and applies operators to values. The
-//! executor decides what a value is: a tensor that remembers how it was computed (tape), a plain tensor (eager), or a
-//! shape (counter). So a network is written once, and training, inference, counting and initialization all use the same
-//! definition.
+//! A network is a function over an [`Executor`]: it gets its parameters by name and applies operators to
+//! values. The executor decides what a value is: a tensor that remembers how it was computed (tape), a plain
+//! tensor (eager), or a shape (counter). So a network is written once, and training, inference, counting and
+//! initialization all use the same definition.
 
 use crate::{Error, Op, Operator, Result, Shape};
 use std::sync::Arc;
@@ -15,8 +15,8 @@ pub enum Init {
     Constant(f32),
     /// Normal with mean 0 and this standard deviation, truncated at -2 and +2.
     TruncatedNormal(f32),
-    /// The weight of a dense layer, normal; the network's configuration decides whether all layers have the same
-    /// standard deviation, or one that follows from the number of inputs that are summed.
+    /// The weight of a dense layer, normal; the network's configuration decides whether all layers have the
+    /// same standard deviation, or one that follows from the number of inputs that are summed.
     Dense {
         /// Number of inputs that are summed for one output.
         fan_in: usize,
@@ -67,8 +67,9 @@ pub trait Executor {
     /// The shape of a value.
     fn shape<'v>(&'v self, value: &'v Self::Value) -> &'v Shape;
 
-    /// Whether BatchNorm uses the statistics of the batch and residual branches may be dropped. An executor for training
-    /// implements this, [`Executor::set_buffer`] and [`Executor::drop_factors`]; the defaults are for evaluation.
+    /// Whether BatchNorm uses the statistics of the batch and residual branches may be dropped. An executor
+    /// for training implements this, [`Executor::set_buffer`] and [`Executor::drop_factors`]; the defaults
+    /// are for evaluation.
     fn training(&self) -> bool {
         false
     }
@@ -83,8 +84,8 @@ pub trait Executor {
         let _ = (name, value);
     }
 
-    /// `count` random factors, each 0 with probability `rate` and else `1 / (1 - rate)`: for dropping the residual branch
-    /// of samples, or channels of samples, in training. `None` if nothing is dropped.
+    /// `count` random factors, each 0 with probability `rate` and else `1 / (1 - rate)`: for dropping the
+    /// residual branch of samples, or channels of samples, in training. `None` if nothing is dropped.
     fn drop_factors(&mut self, rate: f32, count: usize) -> Option<Arc<[f32]>> {
         let _ = (rate, count);
         None

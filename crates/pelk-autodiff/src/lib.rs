@@ -1,12 +1,12 @@
 //! Backends, operators with their gradients, and the tape.
 //!
 //! Three interfaces, from the device up:
-//! - [`Backend`]: a device's tensors and the computation of each operator, forward and backward. [`CpuBackend`] computes
-//!   on the processor, `GpuBackend` (feature `gpu`) on a GPU; [`ReferenceBackend`] computes in plain float64 loops, to
-//!   test the others against. [`device`] chooses one at run time;
+//! - [`Backend`]: a device's tensors and the computation of each operator, forward and backward.
+//!   [`CpuBackend`] computes on the processor, `GpuBackend` (feature `gpu`) on a GPU; [`ReferenceBackend`]
+//!   computes in plain float64 loops, to test the others against. [`device`] chooses one at run time;
 //! - [`Operator`]: an operator's shape rule, cost and gradient, written once for all backends;
-//! - [`Executor`]: what a network's definition calls. [`Tape`] runs it for training, [`Eager`] once for inference,
-//!   [`Session`] records it to run it many times.
+//! - [`Executor`]: what a network's definition calls. [`Tape`] runs it for training, [`Eager`] once for
+//!   inference, [`Session`] records it to run it many times.
 //!
 //! ```
 //! use pelk_autodiff::operators::{CrossEntropy, Linear};

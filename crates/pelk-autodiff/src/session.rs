@@ -1,8 +1,8 @@
 //! Repeated inference: a network is recorded once for one input shape and replayed for each input.
 //!
-//! Values that do not depend on the input, such as the bias from a position embedding, are computed while recording.
-//! A replay looks up no names and checks no shapes. It drops every tensor right after its last use, so a backend that
-//! reuses memory allocates nothing from the second run on.
+//! Values that do not depend on the input, such as the bias from a position embedding, are computed while
+//! recording. A replay looks up no names and checks no shapes. It drops every tensor right after its last
+//! use, so a backend that reuses memory allocates nothing from the second run on.
 
 use crate::{Backend, Error, Executor, Op, Operator, ParameterSpec, Parameters, Result, Shape};
 
@@ -11,7 +11,8 @@ pub struct Session<B: Backend> {
     backend: B,
     input: Shape,
     steps: Vec<Step>,
-    /// A tensor for each recorded value: constants stay, others exist during a run only. The first is the input.
+    /// A tensor for each recorded value: constants stay, others exist during a run only. The first is the
+    /// input.
     values: Vec<Option<B::Tensor>>,
     output: usize,
 }
@@ -25,7 +26,8 @@ struct Step {
 }
 
 impl<B: Backend> Session<B> {
-    /// Records what `network` does with an input of this shape. `network` returns the value that a run should return.
+    /// Records what `network` does with an input of this shape. `network` returns the value that a run should
+    /// return.
     ///
     /// ```
     /// use pelk_autodiff::operators::Gelu;

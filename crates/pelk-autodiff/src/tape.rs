@@ -96,8 +96,8 @@ impl<'a, B: Backend> Tape<'a, B> {
         }
     }
 
-    /// With `recompute`, operators that can do so recompute tensors for their gradients instead of keeping them: less
-    /// memory, more time, the same results.
+    /// With `recompute`, operators that can do so recompute tensors for their gradients instead of keeping
+    /// them: less memory, more time, the same results.
     #[must_use]
     pub fn recomputing(self, recompute: bool) -> Tape<'a, B> {
         Tape { recompute, ..self }
@@ -130,11 +130,12 @@ impl<'a, B: Backend> Tape<'a, B> {
         }
     }
 
-    /// The gradients of `sum(seed * value)` with respect to every parameter and leaf. Frees kept tensors on the way.
+    /// The gradients of `sum(seed * value)` with respect to every parameter and leaf. Frees kept tensors on
+    /// the way.
     ///
     /// # Errors
-    /// When `value` depends on no parameter or is of another tape, the shape of the seed differs from that of `value`, or
-    /// the backend returns an error.
+    /// When `value` depends on no parameter or is of another tape, the shape of the seed differs from that of
+    /// `value`, or the backend returns an error.
     pub fn backward(mut self, value: &Var<B::Tensor>, seed: B::Tensor) -> Result<Backward<B::Tensor>> {
         let id = self.id(value)?.ok_or(Error::NoGradient)?;
         let (actual, expected) = (self.backend.shape(&seed), self.backend.shape(&value.tensor));

@@ -3,8 +3,8 @@
 use crate::shape::{ImageShape, ShapeError, checked_len};
 use std::ops::Range;
 
-/// Two-dimensional convolution with zero padding. Inputs: x `[N, H, W, I]`, weight `[O, I, kh, kw]`, optionally
-/// bias `[O]`. Output: `[N, H', W', O]`, `H' = (H + 2 padding - kh) / stride + 1`.
+/// Two-dimensional convolution with zero padding. Inputs: x `[N, H, W, I]`, weight `[O, I, kh, kw]`,
+/// optionally bias `[O]`. Output: `[N, H', W', O]`, `H' = (H + 2 padding - kh) / stride + 1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conv2d {
     /// Step between outputs, in both directions.
@@ -89,8 +89,8 @@ impl Conv2dShape {
         self.kernel == [1, 1] && self.stride == 1 && self.padding == 0
     }
 
-    /// The taps of a kernel row that lie inside the image for output column `ox`, and the image's column under
-    /// the first of them. Those taps are one run of pixels.
+    /// The taps of a kernel row that lie inside the image for output column `ox`, and the image's column
+    /// under the first of them. Those taps are one run of pixels.
     #[inline(always)]
     pub fn inside(&self, ox: usize) -> (Range<usize>, usize) {
         let (left, w) = (ox * self.stride, self.image.w);

@@ -7,12 +7,12 @@ use pelk_grid::SharingGrid;
 /// (or `[C, 1, k', l']`, as PyTorch stores depthwise weights), optionally a bias, `[C]` or a map `[H, W, C]`.
 /// Output: `[N, H', W', C]`, `H' = ceil(H / stride)`.
 ///
-/// The kernel of k x l taps is constant on the regions of the two grids (Eq. 1 of the paper). On dense grids this is
-/// the ordinary depthwise convolution.
+/// The kernel of k x l taps is constant on the regions of the two grids (Eq. 1 of the paper). On dense grids
+/// this is the ordinary depthwise convolution.
 ///
-/// With a stride the operator computes every pixel and keeps some of them. Neighbors share box sums and spectra, so
-/// skipping pixels would save nothing; strides are for a few small kernels between stages. The kernels of a device
-/// compute stride 1 only ([`DepthwiseConv::check_every_pixel`]).
+/// With a stride the operator computes every pixel and keeps some of them. Neighbors share box sums and
+/// spectra, so skipping pixels would save nothing; strides are for a few small kernels between stages. The
+/// kernels of a device compute stride 1 only ([`DepthwiseConv::check_every_pixel`]).
 ///
 /// Grids share their memory, so a clone costs no allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Descriptions of the operators of large-kernel ConvNets: shapes, settings and their checks.
 //!
-//! An operator's description is the same on every device. It stands here once; pelk-cpu and pelk-wgpu compute it, and
-//! pelk-autodiff adds gradients and the tape. Where a description carries tensors, it is generic over what a device
-//! keeps them in: a slice, a buffer, a tensor.
+//! An operator's description is the same on every device. It stands here once; pelk-cpu and pelk-wgpu compute
+//! it, and pelk-autodiff adds gradients and the tape. Where a description carries tensors, it is generic over
+//! what a device keeps them in: a slice, a buffer, a tensor.
 //!
 //! ```
 //! use pelk_ops::{DepthwiseConv, ImageShape};

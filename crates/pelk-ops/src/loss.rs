@@ -1,4 +1,5 @@
-//! Classification losses on logits. Targets belong to the operator: they are data, and no gradient flows to them.
+//! Classification losses on logits. Targets belong to the operator: they are data, and no gradient flows to
+//! them.
 
 use crate::ShapeError;
 use std::sync::Arc;
@@ -28,8 +29,8 @@ pub enum LossError {
     },
 }
 
-/// Softmax cross-entropy with class labels, the mean over the rows that count. Input: logits `[.., K]`, a row a
-/// label. Output: `[1]`.
+/// Softmax cross-entropy with class labels, the mean over the rows that count. Input: logits `[.., K]`, a row
+/// a label. Output: `[1]`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CrossEntropy {
     /// One class a row, `0..K`.
@@ -38,13 +39,14 @@ pub struct CrossEntropy {
     pub ignore_index: Option<i64>,
     /// Probability that is taken from the label and spread evenly over all classes, 0..=1.
     pub label_smoothing: f32,
-    /// The weight of a row in the average, by its label: one weight a class, or none where all rows count alike.
-    /// (PyTorch's weights are the same without smoothing; with it, PyTorch weighs each class's share of the smoothing by
-    /// the weight of that class.)
+    /// The weight of a row in the average, by its label: one weight a class, or none where all rows count
+    /// alike. (PyTorch's weights are the same without smoothing; with it, PyTorch weighs each class's share
+    /// of the smoothing by the weight of that class.)
     pub class_weights: Arc<[f32]>,
 }
 
-/// Softmax cross-entropy with a distribution a row, the mean over all rows. Input: logits `[.., K]`. Output: `[1]`.
+/// Softmax cross-entropy with a distribution a row, the mean over all rows. Input: logits `[.., K]`. Output:
+/// `[1]`.
 #[derive(Debug, Clone)]
 pub struct SoftCrossEntropy {
     /// Target probabilities, one for each logit.
@@ -67,8 +69,8 @@ impl CrossEntropy {
     /// The sum of the weights of the rows that count: their number where no weights are given.
     ///
     /// # Errors
-    /// When the smoothing is not in 0..=1, the weights are not one a class, finite and not negative, a label is neither
-    /// one of `classes` nor ignored, or no row counts.
+    /// When the smoothing is not in 0..=1, the weights are not one a class, finite and not negative, a label
+    /// is neither one of `classes` nor ignored, or no row counts.
     pub fn total_weight(&self, classes: usize) -> Result<f64, LossError> {
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             let reason = format!("label_smoothing is {}, and must be in 0..=1", self.label_smoothing);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 /// `y = shortcut + factor gamma project(GELU(expand(LayerNorm(x))))`.
 ///
-/// Inputs: x `[.., C]`, shortcut `[.., C]`, LayerNorm's weight `[C]` and bias `[C]`, the first layer's weight `[H, C]`
-/// and bias `[H]`, the second layer's weight `[C, H]` and bias `[C]`, optionally the layer scale gamma `[C]`. Output:
-/// `[.., C]`.
+/// Inputs: x `[.., C]`, shortcut `[.., C]`, LayerNorm's weight `[C]` and bias `[C]`, the first layer's weight
+/// `[H, C]` and bias `[H]`, the second layer's weight `[C, H]` and bias `[C]`, optionally the layer scale
+/// gamma `[C]`. Output: `[.., C]`.
 #[derive(Debug, Clone)]
 pub struct PixelMlp {
     /// Let the backend keep the H hidden channels for the gradient, if it can: faster, for more memory.

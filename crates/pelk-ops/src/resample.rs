@@ -1,5 +1,5 @@
-//! Maps along one axis of an image: pooling, interpolation and subsampling are products of one for the rows and one for
-//! the columns.
+//! Maps along one axis of an image: pooling, interpolation and subsampling are products of one for the rows
+//! and one for the columns.
 
 use crate::shape::{ImageShape, ShapeError};
 

@@ -1,6 +1,6 @@
 //! Activations.
 
-use super::{Storage, T};
+use super::storage::{Storage, T};
 use crate::Result;
 
 /// Activations.

@@ -1,6 +1,6 @@
 //! Arithmetic in place.
 
-use super::{Storage, T};
+use super::storage::{Storage, T};
 use crate::Result;
 
 /// Arithmetic in place.
@@ -14,8 +14,8 @@ pub trait ArithmeticOps: Storage {
     /// `average += weight (x - average)`: the step of an exponential moving average.
     fn lerp_assign(&self, average: &mut T<Self>, x: &T<Self>, weight: f32) -> Result<()>;
 
-    /// The same for sparse values, whose zeros are absent values: where x is 0 the average becomes 0, and where the
-    /// average is 0 it becomes x at once.
+    /// The same for sparse values, whose zeros are absent values: where x is 0 the average becomes 0, and
+    /// where the average is 0 it becomes x at once.
     fn sparse_lerp_assign(&self, average: &mut T<Self>, x: &T<Self>, weight: f32) -> Result<()>;
 
     /// `x *= factors`, value by value.

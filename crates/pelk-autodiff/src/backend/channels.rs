@@ -1,6 +1,6 @@
 //! Splitting and joining channels.
 
-use super::{Storage, T};
+use super::storage::{Storage, T};
 use crate::Result;
 
 /// Splitting and joining channels.

@@ -1,6 +1,6 @@
 //! Dense convolution.
 
-use super::{Gradients, Storage, T};
+use super::storage::{Gradients, Storage, T};
 use crate::Result;
 use pelk_ops::Conv2d;
 

@@ -1,6 +1,6 @@
 //! Depthwise convolution on sharing grids.
 
-use super::{Gradients, Storage, T};
+use super::storage::{Gradients, Storage, T};
 use crate::Result;
 use pelk_ops::DepthwiseConv;
 

@@ -1,6 +1,6 @@
 //! Affine maps.
 
-use super::{Gradients, Storage, T};
+use super::storage::{Gradients, Storage, T};
 use crate::Result;
 
 /// Affine maps.

@@ -1,6 +1,6 @@
 //! Losses.
 
-use super::{Storage, T};
+use super::storage::{Storage, T};
 use crate::Result;
 use pelk_ops::{CrossEntropy, SoftCrossEntropy};
 

@@ -35,9 +35,10 @@ pub use storage::{Gradients, T};
 
 /// A device's tensors and the operators on them: any type that implements all of these traits.
 ///
-/// Activations are `[N, H, W, C]` or `[.., C]`, row-major; weights have PyTorch's shapes. Backends need not repeat the
-/// checks of [`Operator::output_shapes`](crate::Operator::output_shapes), but never read out of bounds. What each
-/// operator computes is documented on the operator of the same name in [`operators`](crate::operators). `needs` lists which gradients to compute, in the order of the inputs.
+/// Activations are `[N, H, W, C]` or `[.., C]`, row-major; weights have PyTorch's shapes. Backends need not
+/// repeat the checks of [`Operator::output_shapes`](crate::Operator::output_shapes), but never read out of
+/// bounds. What each operator computes is documented on the operator of the same name in
+/// [`operators`](crate::operators). `needs` lists which gradients to compute, in the order of the inputs.
 pub trait Backend:
     Storage
     + LinearOps

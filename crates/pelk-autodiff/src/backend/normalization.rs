@@ -1,6 +1,6 @@
 //! Normalizations.
 
-use super::{Gradients, Storage, T};
+use super::storage::{Gradients, Storage, T};
 use crate::Result;
 use pelk_ops::{BatchNormalized, Normalized};
 

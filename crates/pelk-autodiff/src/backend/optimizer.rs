@@ -1,6 +1,6 @@
 //! Steps of the optimizers.
 
-use super::{Storage, T};
+use super::storage::{Storage, T};
 use crate::Result;
 use pelk_ops::{AdamW, Sgd};
 

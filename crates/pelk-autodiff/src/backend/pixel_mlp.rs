@@ -1,13 +1,18 @@
 //! The pixel MLP as one operator.
 
-use super::{ActivationOps, Gradients, LinearOps, NormalizationOps, ResidualOps, T};
+use super::activation::ActivationOps;
+use super::linear::LinearOps;
+use super::normalization::NormalizationOps;
+use super::residual::ResidualOps;
+use super::storage::{Gradients, T};
 use crate::{Error, Result};
 use pelk_ops::{Normalized, PixelMlp, PixelMlpParameters};
 
 /// The pixel MLP as one operator.
 pub trait PixelMlpOps: LinearOps + NormalizationOps + ActivationOps + ResidualOps {
-    /// See [`PixelMlp`]. By default a composition of other operators; a backend with a faster way overrides it
-    /// together with its gradient. Returns the output and the tensors to keep for the gradient besides the inputs.
+    /// See [`PixelMlp`]. By default a composition of other operators; a backend with a faster way overrides
+    /// it together with its gradient. Returns the output and the tensors to keep for the gradient besides the
+    /// inputs.
     fn pixel_mlp(
         &self,
         op: &PixelMlp,
@@ -18,8 +23,8 @@ pub trait PixelMlpOps: LinearOps + NormalizationOps + ActivationOps + ResidualOp
         compose(self, op, x, shortcut, parameters)
     }
 
-    /// Gradients of x, the parameters in the order of the inputs, and gamma; the gradient of the shortcut is `gy`.
-    /// `kept` holds the tensors that the forward kept, if any.
+    /// Gradients of x, the parameters in the order of the inputs, and gamma; the gradient of the shortcut is
+    /// `gy`. `kept` holds the tensors that the forward kept, if any.
     fn pixel_mlp_backward(
         &self,
         op: &PixelMlp,

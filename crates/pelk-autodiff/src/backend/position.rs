@@ -1,6 +1,6 @@
 //! The position embedding as a bias.
 
-use super::{Gradients, Storage, T};
+use super::storage::{Gradients, Storage, T};
 use crate::Result;
 use pelk_ops::PositionBias;
 

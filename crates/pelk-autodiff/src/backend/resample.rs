@@ -1,6 +1,6 @@
 //! Changes of an image's height and width.
 
-use super::{Storage, T};
+use super::storage::{Storage, T};
 use crate::Result;
 
 /// Changes of an image's height and width.
@@ -17,8 +17,9 @@ pub trait ResampleOps: Storage {
     /// Gradient of x, whose height and width are `input`.
     fn bilinear_resize_backward(&self, gy: &T<Self>, input: [usize; 2]) -> Result<T<Self>>;
 
-    /// Every `step`-th row and column of x, from the first on: `[N, ceil(H / step), ceil(W / step), C]`. These are the
-    /// pixels that a convolution with a stride keeps, see [`DepthwiseConv`](crate::operators::DepthwiseConv).
+    /// Every `step`-th row and column of x, from the first on: `[N, ceil(H / step), ceil(W / step), C]`.
+    /// These are the pixels that a convolution with a stride keeps, see
+    /// [`DepthwiseConv`](crate::operators::DepthwiseConv).
     fn subsample(&self, x: &T<Self>, step: usize) -> Result<T<Self>>;
 
     /// Gradient of x, whose height and width are `input`: zeros where pixels were left out.

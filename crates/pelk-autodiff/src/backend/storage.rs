@@ -11,8 +11,8 @@ pub trait Storage: Clone + Debug + Send + Sync + 'static {
     /// The device and its instruction set, for logs and run folders.
     fn name(&self) -> String;
 
-    /// The same backend, storing activations and their gradients as 16-bit floats, in half the memory. Arithmetic,
-    /// parameters, their gradients and statistics stay float32.
+    /// The same backend, storing activations and their gradients as 16-bit floats, in half the memory.
+    /// Arithmetic, parameters, their gradients and statistics stay float32.
     ///
     /// # Errors
     /// When the device has no 16-bit floats.

@@ -1,7 +1,7 @@
 //! Reuse of buffers.
 //!
-//! A network needs buffers of the same sizes in every pass. Reusing freed buffers avoids the page faults of fresh ones,
-//! which would take longer than many of the operators.
+//! A network needs buffers of the same sizes in every pass. Reusing freed buffers avoids the page faults of
+//! fresh ones, which would take longer than many of the operators.
 
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};

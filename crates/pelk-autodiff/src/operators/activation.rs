@@ -1,6 +1,7 @@
 //! Activations.
 
-use super::{Context, Forward, InputGradients, Operator, exactly, misfit, output_gradient};
+use super::checks::{exactly, misfit, output_gradient};
+use super::operator::{Context, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 
 /// `x Phi(x)` with the exact normal distribution function. Input and output: any shape.
@@ -41,5 +42,6 @@ macro_rules! activation {
 }
 
 activation!(Gelu, "gelu", gelu, gelu_backward, |x, y| x);
-// An output is positive where its input is, and the next operator keeps the output anyway, so the input is not kept.
+// An output is positive where its input is, and the next operator keeps the output anyway, so the input is
+// not kept.
 activation!(Relu, "relu", relu, relu_backward, |x, y| y);

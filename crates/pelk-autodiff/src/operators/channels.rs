@@ -1,6 +1,7 @@
 //! Splitting and joining channels, for convolutions on a part of them (Eq. 4-6 of the paper).
 
-use super::{Context, Forward, InputGradients, Operator, exactly, expect_shape, misfit};
+use super::checks::{exactly, expect_shape, misfit, output_gradient};
+use super::operator::{Context, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 
 /// Cuts the last axis in two. Input: `[.., C]`. Outputs: `[.., first]` and `[.., C - first]`.
@@ -10,7 +11,8 @@ pub struct SplitChannels {
     pub first: usize,
 }
 
-/// Joins tensors along the last axis, at least one. Inputs: `[.., A]`, `[.., B]`, and so on. Output: `[.., A + B + ..]`.
+/// Joins tensors along the last axis, at least one. Inputs: `[.., A]`, `[.., B]`, and so on. Output:
+/// `[.., A + B + ..]`.
 #[derive(Debug, Clone, Copy)]
 pub struct ConcatChannels;
 
@@ -70,7 +72,7 @@ impl Operator for ConcatChannels {
         context: &Context<'_, B::Tensor>,
         gradients: &[Option<B::Tensor>],
     ) -> Result<InputGradients<B::Tensor>> {
-        let gy = super::output_gradient(self.name(), gradients)?;
+        let gy = output_gradient(self.name(), gradients)?;
         let widths: Vec<usize> = context.shapes.iter().map(Shape::channels).collect();
         Ok(backend.split_channels(gy, &widths)?.into_iter().map(Some).collect())
     }

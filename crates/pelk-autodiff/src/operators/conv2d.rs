@@ -1,9 +1,7 @@
 //! Dense convolution with stride, for stems, downsampling and heads.
 
-use super::{
-    Context, Cost, Forward, InputGradients, Operator, expect_shape, image_axes, misfit, needs,
-    output_gradient, with_optional,
-};
+use super::checks::{expect_shape, image_axes, misfit, needs, output_gradient, with_optional};
+use super::operator::{Context, Cost, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 use pelk_ops::Conv2d;
 

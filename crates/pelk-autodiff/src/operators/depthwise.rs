@@ -1,9 +1,7 @@
 //! Depthwise convolution on sharing grids: peripheral, dense and stripe kernels are one operator.
 
-use super::{
-    Context, Cost, Forward, InputGradients, Operator, image_axes, misfit, needs, output_gradient,
-    with_optional,
-};
+use super::checks::{image_axes, misfit, needs, output_gradient, with_optional};
+use super::operator::{Context, Cost, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 use pelk_ops::DepthwiseConv;
 

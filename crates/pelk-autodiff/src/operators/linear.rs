@@ -1,12 +1,11 @@
 //! `y = x W^T + b`.
 
-use super::{
-    Context, Cost, Forward, InputGradients, Operator, expect_shape, misfit, needs, output_gradient,
-    with_optional,
-};
+use super::checks::{expect_shape, misfit, needs, output_gradient, with_optional};
+use super::operator::{Context, Cost, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 
-/// Affine map of the last axis. Inputs: x `[.., I]`, weight `[O, I]`, optionally bias `[O]`. Output: `[.., O]`.
+/// Affine map of the last axis. Inputs: x `[.., I]`, weight `[O, I]`, optionally bias `[O]`. Output:
+/// `[.., O]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Linear;
 

@@ -1,6 +1,7 @@
 //! Losses. Targets belong to the operator: they are data, and no gradient flows to them.
 
-use super::{Context, Forward, InputGradients, Operator, exactly, misfit, output_gradient};
+use super::checks::{exactly, misfit, output_gradient};
+use super::operator::{Context, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 use pelk_ops::{CrossEntropy, SoftCrossEntropy};
 

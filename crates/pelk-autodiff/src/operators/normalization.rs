@@ -1,8 +1,7 @@
 //! LayerNorm and BatchNorm.
 
-use super::{
-    Context, Forward, InputGradients, Operator, exactly, expect_shape, misfit, needs, output_gradient,
-};
+use super::checks::{exactly, expect_shape, misfit, needs, output_gradient};
+use super::operator::{Context, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 use pelk_ops::BatchNormalized;
 
@@ -13,9 +12,9 @@ pub struct LayerNorm {
     pub eps: f32,
 }
 
-/// Normalizes each channel over all rows. Inputs: x `[.., C]`, weight, bias, running mean, running variance, each
-/// `[C]`. Outputs: y `[.., C]`; in training also the updated running mean and variance (PyTorch's rule: unbiased
-/// variance).
+/// Normalizes each channel over all rows. Inputs: x `[.., C]`, weight, bias, running mean, running variance,
+/// each `[C]`. Outputs: y `[.., C]`; in training also the updated running mean and variance (PyTorch's rule:
+/// unbiased variance).
 #[derive(Debug, Clone, Copy)]
 pub struct BatchNorm {
     /// Added to the variance.

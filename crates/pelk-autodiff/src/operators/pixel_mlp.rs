@@ -1,13 +1,11 @@
 //! The pixel MLP of a block with its normalization, scale and residual, as one operator.
 //!
 //! A composite: every backend has it through simpler operators ([`compose`](crate::backend::compose),
-//! [`compose_backward`](crate::backend::compose_backward)), and may override it. Its gradient needs `x` alone, from which
-//! the rest is recomputed, or what the backend kept of it.
+//! [`compose_backward`](crate::backend::compose_backward)), and may override it. Its gradient needs `x`
+//! alone, from which the rest is recomputed, or what the backend kept of it.
 
-use super::{
-    Context, Cost, Forward, InputGradients, Operator, expect_shape, misfit, needs, output_gradient,
-    with_optional,
-};
+use super::checks::{expect_shape, misfit, needs, output_gradient, with_optional};
+use super::operator::{Context, Cost, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 use pelk_ops::{PixelMlp, PixelMlpParameters};
 

@@ -3,10 +3,8 @@
 //! `Y(p) = sum_t w(t) (X(p + t) + h(t))` splits into the plain convolution and a term that does not depend on
 //! the image. Which term depends on what happens at the border, where the paper is silent.
 
-use super::{
-    Context, Cost, Forward, InputGradients, Operator, expect_shape, misfit, needs, output_gradient,
-    with_optional,
-};
+use super::checks::{expect_shape, misfit, needs, output_gradient, with_optional};
+use super::operator::{Context, Cost, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 use pelk_ops::{PositionBias, PositionForm};
 

@@ -1,9 +1,11 @@
 //! Changes of an image's height and width without weights.
 
-use super::{Context, Forward, InputGradients, Operator, exactly, image_axes, misfit, output_gradient};
+use super::checks::{exactly, image_axes, misfit, output_gradient};
+use super::operator::{Context, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 
-/// Mean over bins that cover the image, as PyTorch cuts them. Input: `[N, H, W, C]`. Output: `[N, size.., C]`.
+/// Mean over bins that cover the image, as PyTorch cuts them. Input: `[N, H, W, C]`. Output:
+/// `[N, size.., C]`.
 #[derive(Debug, Clone, Copy)]
 pub struct AdaptiveAvgPool {
     /// Height and width of the output.

@@ -1,8 +1,7 @@
 //! Joining a residual branch to its trunk: sum, layer scale, drop path.
 
-use super::{
-    Context, Forward, InputGradients, Operator, exactly, expect_shape, misfit, needs, output_gradient,
-};
+use super::checks::{exactly, expect_shape, misfit, needs, output_gradient};
+use super::operator::{Context, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 use std::sync::Arc;
 
@@ -10,12 +9,13 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy)]
 pub struct Add;
 
-/// Multiplies each channel by a learned factor (layer scale). Inputs: x `[.., C]`, gamma `[C]`. Output: `[.., C]`.
+/// Multiplies each channel by a learned factor (layer scale). Inputs: x `[.., C]`, gamma `[C]`. Output:
+/// `[.., C]`.
 #[derive(Debug, Clone, Copy)]
 pub struct ScaleChannels;
 
-/// Multiplies each sample by a constant (drop path), each channel of each sample (Dropout2d), or each value. Input and
-/// output: `[N, .., C]`.
+/// Multiplies each sample by a constant (drop path), each channel of each sample (Dropout2d), or each value.
+/// Input and output: `[N, .., C]`.
 #[derive(Debug, Clone)]
 pub struct ScaleSamples {
     /// One factor a sample, `[N]`, one for each of its channels, `[N, C]`, or one for each value.

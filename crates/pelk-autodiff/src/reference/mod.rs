@@ -22,11 +22,12 @@ use crate::{Error, Result, Shape};
 use std::fmt;
 use std::sync::Arc;
 
-/// Computes every operator with the plain float64 loops of [`pelk_cpu::reference`]: the oracle of whole networks.
+/// Computes every operator with the plain float64 loops of [`pelk_cpu::reference`]: the oracle of whole
+/// networks.
 ///
-/// It is slow on purpose: one thread, no blocking, no shared work, so that little can be wrong. Other backends should
-/// give the same values up to their rounding, and differences of its values give gradients to about nine digits. It
-/// shares only the [operators](crate::operators) with the other backends.
+/// It is slow on purpose: one thread, no blocking, no shared work, so that little can be wrong. Other
+/// backends should give the same values up to their rounding, and differences of its values give gradients to
+/// about nine digits. It shares only the [operators](crate::operators) with the other backends.
 ///
 /// ```
 /// use pelk_autodiff::backend::ActivationOps;

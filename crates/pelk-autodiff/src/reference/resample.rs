@@ -10,7 +10,8 @@ use pelk_cpu::reference::{pool, resize, subsample};
 use pelk_ops::ImageShape;
 use pelk_ops::resample::subsampled;
 
-/// Height and width of the image `gy`, and the shape of an image of height and width `input` otherwise like it.
+/// Height and width of the image `gy`, and the shape of an image of height and width `input` otherwise like
+/// it.
 fn resampled(operator: &'static str, gy: &Tensor, [h, w]: [usize; 2]) -> Result<([usize; 2], ImageShape)> {
     let output = kernels::image(operator, &gy.shape)?;
     Ok(([output.h, output.w], ImageShape::checked(operator, output.n, h, w, output.c)?))

@@ -36,8 +36,8 @@ fn bits<B: Backend>(backend: &B, evaluation: &Evaluation<B::Tensor>) -> Vec<(Str
     evaluation.named().map(|(name, tensor)| (name, bits(tensor))).collect()
 }
 
-/// Fails unless `backend` gives the reference's outputs and gradients, with the same bits whichever of the gradients
-/// are asked for.
+/// Fails unless `backend` gives the reference's outputs and gradients, with the same bits whichever of the
+/// gradients are asked for.
 fn meets_the_reference<B: Backend>(backend: &B, case: &Case) {
     meets_the_reference_to(backend, case, [OUTPUTS, GRADIENTS]);
 }
@@ -70,8 +70,8 @@ fn meets_the_reference_to<B: Backend>(backend: &B, case: &Case, tolerances: [f64
     }
 }
 
-/// What training does besides operators: clips and accumulates gradients, steps, masks and averages. The named results, and the
-/// gradient's sum of squares.
+/// What training does besides operators: clips and accumulates gradients, steps, masks and averages. The
+/// named results, and the gradient's sum of squares.
 fn train<B: Backend>(backend: &B) -> (Vec<(&'static str, B::Tensor)>, f64) {
     let shape = Shape::from([3, 5, 7]);
     let wave = |frequency: f32| (0..105).map(|i| (frequency * i as f32).sin()).collect::<Vec<f32>>();
