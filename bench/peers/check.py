@@ -1,7 +1,6 @@
 """Checks `pelk_torch.py` against pelk-models: the golden network case and the merged form.
 
-The golden case was made for pelk-models, whose tests run it too: to agree with it is to agree with the Rust
-network.
+The tests of pelk-models run the same golden case, so agreement with it is agreement with the Rust network.
 """
 
 import itertools

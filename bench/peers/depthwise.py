@@ -23,17 +23,17 @@ def intervals(kernel: int, center: int) -> list[int]:
 def expansion(kernel: int, center: int) -> Tensor:
     """The 0/1 matrix `[k, k']` with `dense = e @ theta @ e.T`.
 
-    Its gradient is two small matrix products, cheaper than the scatter that autograd makes of indexing or
-    `repeat_interleave`.
+    Its gradient is two small matrix products, which are cheaper than the scatter that autograd generates for
+    indexing or `repeat_interleave`.
     """
     lengths = torch.tensor(intervals(kernel, center))
     return torch.eye(len(lengths)).repeat_interleave(lengths, dim=0)
 
 
 def reach(kernel: int, size: int) -> slice:
-    """The taps of an axis that lie inside a map of `size` at some position: 27 of 47 at 14.
+    """The taps of an axis that lie inside a map of `size` at any position: 27 of 47 at 14.
 
-    The others are cut off before a pass, so that no rival multiplies zeros that it could avoid.
+    The others are cut off before a pass, so no rival multiplies by zeros that it could skip.
     """
     cut = max(0, kernel // 2 - (size - 1))
     return slice(cut, kernel - cut)
@@ -48,7 +48,7 @@ def direct(x: Tensor, kernel: Tensor) -> Tensor:
 def fastest_points(channels: int, size: int, kernel: int) -> int:
     """The number of points at which transforms of a map and back take the least time on this machine.
 
-    From `size + kernel // 2` on there are enough: what wraps around then falls on rows that are cut off. The
+    `size + kernel // 2` points are enough: anything that wraps around falls on rows that are cut off. The
     kernel itself must fit, too.
     """
     x, least = torch.randn(1, channels, size, size), max(size + kernel // 2, kernel)
@@ -72,10 +72,10 @@ def product(a: Tensor, b: Tensor, n: int, first: int, size: int) -> Tensor:
 
 
 class FftDepthwise(torch.autograd.Function):
-    """Depthwise convolution by FFT of `n` points, `turned` `[C, k, k]` being the kernel turned by 180
+    """Depthwise convolution by FFT with `n` points; `turned` `[C, k, k]` is the kernel rotated by 180
     degrees.
 
-    The gradients use the spectra of the forward, which is faster than autograd through `torch.fft`.
+    The gradients use the spectra of the forward pass, which is faster than autograd through `torch.fft`.
     """
 
     @staticmethod

@@ -1,10 +1,10 @@
-"""Checks `cargo xtask erf` against PyTorch's autograd and RepLKNet's definition, written here a second time.
+"""Checks `cargo xtask erf` against PyTorch's autograd and RepLKNet's definition, implemented again here.
 
     cargo xtask erf --checkpoint runs/fashion-mnist/best.safetensors --out runs/erf
     erf.py --checkpoint runs/fashion-mnist/best.safetensors --csv runs/erf/erf.csv
 
-Takes checkpoints of PeLKs and the images that `erf` used: files, which should already have the right size
-since programs resize differently, or the first test images of Fashion-MNIST. Computes in float64. Fails if
+Takes checkpoints of PeLKs and the images that `erf` used: the first test images of Fashion-MNIST, or files,
+which should already have the right size because programs resize differently. Computes in float64. Fails if
 the side of a square differs by more than one step.
 """
 
@@ -119,7 +119,7 @@ def main() -> None:
         with safe_open(path, "pt") as file:
             about = describe(file.metadata()["pelk"])
             size, config = args.size or about["size"], about["config"]
-            # By FFT, since direct convolutions in float64 take minutes an image.
+            # By FFT, because direct convolutions in float64 take minutes per image.
             network = Pelk(config, size, torch.contiguous_format, fft=True).double().eval()
             wanted = network.state_dict().keys() & set(file.keys())
             load(network, {name: file.get_tensor(name).double() for name in wanted})
@@ -134,7 +134,7 @@ def main() -> None:
             other = int(row["side"]) if row["side"] else None
             ratios = [f"{100 * s * s / size**2:.2f} % (side {s})" if s else "-" for s in (other, side)]
             print(f"{name} at {size}, t = {threshold:.0%}: pelk {ratios[0]}, PyTorch {ratios[1]}")
-            # Where no square holds enough, the next one would be beyond the image.
+            # If no square holds enough, the next one would be larger than the image.
             beyond = 2 * (size // 2) + 1
             agrees &= abs((other or beyond) - (side or beyond)) <= 2
     if not agrees:

@@ -7,8 +7,8 @@
 
 Each case is measured by all programs in turn, `--rounds` times; a figure is the median of the rounds'
 medians. Operators are timed by the device's clock, networks until their result is in host memory. The lines
-are appended to gpu.jsonl beside this file, with the card's name; `report.py` makes the page's section from
-them. A cell that has no measurement says so.
+are appended to gpu.jsonl beside this file, with the card's name; `report.py` writes the page's section from
+them. A cell without a measurement says so.
 """
 
 import argparse
@@ -174,7 +174,7 @@ def name(case: Line) -> str:
 
 def section(lines: list[Line]) -> str:
     """The section of docs/benchmarks.md: a table for each card, from the latest line of each cell."""
-    cards = sorted({str(line["card"]) for line in lines}) or ["a real GPU"]
+    cards = sorted({str(line["card"]) for line in lines}) or ["a hardware GPU"]
     peers = ["pelk", *PEERS]
     text = []
     for card in cards:

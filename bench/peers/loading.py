@@ -5,9 +5,9 @@ transform.
     loading.py [DIR]
 
 DIR is a folder of class folders with photos, as `cargo xtask train --preset folder` reads it; without it,
-photos of ImageNet's usual size are made. Both run on one thread, in turn, in separate processes; prints the
-medians of the rounds. Mixing is left out, since timm mixes whole batches outside its loader. Each side draws
-its own random numbers, for the same 512 photos.
+photos of ImageNet's usual size are generated. Both run on one thread, in turn, in separate processes; prints
+the medians of the rounds. Mixing is left out, because timm mixes whole batches outside its loader. Each side
+draws its own random numbers, for the same 512 photos.
 """
 
 import argparse
@@ -26,11 +26,11 @@ from plan import ROOT
 
 PASSES = {"read": "read", "training": "training recipe", "evaluation": "test transform"}
 IMAGES = 512
-RUNS = 5  # as `cargo xtask data speed`
+RUNS = 5  # as in `cargo xtask data speed`
 
 
 def photos(folder: Path) -> None:
-    """Photos of 500 x 375 pixels: smooth shapes, edges and camera noise, 90 to 130 KB as most of
+    """Photos of 500 x 375 pixels: smooth shapes, edges and camera noise, 90 to 130 KB like most of
     ImageNet's."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:375, 0:500] / 500

@@ -1,6 +1,6 @@
 """Measures pelk and its rivals in turn and appends to the results: in every round, for every case, our
-program and then each rival, in separate processes. A machine that gets slower for a while therefore slows all
-of them.
+program and then each rival, in separate processes. If the machine slows down for a while, it therefore slows
+down all of them.
 
 A rival that takes more than a second and is not the fastest of its case is measured in the first round only.
 """

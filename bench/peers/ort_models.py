@@ -1,9 +1,9 @@
-"""Times ONNX Runtime on the merged form of a model, a JSON object per line; exports it with `torch.onnx`
+"""Times ONNX Runtime on the merged form of a model, one JSON object per line; exports it with `torch.onnx`
 first.
 
     ort_models.py --model pelk_t --size 224 --pass inference --folder DIR
 
-The file stays in DIR and later calls reuse it, so that the measured process holds no network of PyTorch.
+The file stays in DIR and later calls reuse it, so the measured process contains no PyTorch network.
 """
 
 import subprocess
@@ -40,7 +40,7 @@ def main() -> None:
     if args.export:
         return export(args.model, args.size, path)
     if not path.exists():
-        # In a process of its own, whose memory does not count.
+        # In a separate process, whose memory does not count.
         subprocess.run([sys.executable, *sys.argv, "--export"], check=True, stdout=sys.stderr)
 
     import numpy

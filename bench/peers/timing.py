@@ -1,5 +1,5 @@
-"""Shared by the measuring scripts: options, the clock, the lines that they print, the memory of the
-process."""
+"""Shared by the measuring scripts: options, the clock, the lines that they print, and the memory of
+the process."""
 
 import argparse
 import json

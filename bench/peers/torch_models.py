@@ -1,4 +1,4 @@
-"""Times PyTorch on whole models: a process for each model, pass and peer, so that its peak memory is known.
+"""Times PyTorch on whole models, with one process per model, pass and peer, so that its peak memory is known.
 
     torch_models.py --model pelk_t --size 224 --pass inference --peer "torch channels_last"
     torch_models.py --model pelk_t --size 224 --batch 2 --pass train_step --peer "torch nchw"

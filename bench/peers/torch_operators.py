@@ -4,8 +4,8 @@
     torch_operators.py --depthwise C,H,KH,KW        a dense or stripe depthwise convolution
     torch_operators.py --mlp ROWS,C                 the second half of a block: LayerNorm to residual
 
-Values are random. What does not depend on the image is computed before a pass: the expanded kernel, its
-spectrum. The pass forward_backward gives the gradients of the image and of theta, expansion included.
+Values are random. What does not depend on the image is computed before a pass: the expanded kernel and its
+spectrum. The pass forward_backward computes the gradients of the image and of theta, expansion included.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def passes(
 ) -> None:
     """Times `operator(x, *weights)`, and the same with all gradients, if requested.
 
-    `ready(x)` is the forward with what can be computed from the weights beforehand.
+    `ready(x)` is the forward pass that uses what was computed from the weights beforehand.
     """
     forward = ready or (lambda x: operator(x, *weights))
     wanted = [kind for kind in args.passes if f"{peer}:{kind}" not in args.skip]
