@@ -11,7 +11,7 @@ if [[ ! -x $python ]]; then
     python3 -m venv "$PELK_PEERS_DIR/venv"
 fi
 "$python" -m pip install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
-# Checks the options first, so that a typing error costs no build.
+# Checks the options first, so that a typo does not cost a build.
 "$python" "$here/measure.py" --check "$@"
 log=$PELK_PEERS_DIR/check.log
 "$python" "$here/check.py" >"$log" || { tail -5 "$log" >&2; exit 1; }

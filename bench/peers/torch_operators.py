@@ -94,7 +94,7 @@ def dense(c: int, h: int, kernel_h: int, kernel_w: int, args) -> None:
 
 
 def mlp(rows: int, c: int, args) -> None:
-    """A pixel MLP; its rows are pixels, so that the two layouts are one."""
+    """A pixel MLP; its rows are pixels, so the two layouts are the same."""
 
     def operator(
         x: Tensor, norm: Tensor, shift: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, gamma: Tensor

@@ -99,9 +99,9 @@ fn main() -> Result<()> {
                 println!(
                     "{}",
                     json!({
-                        "bench": "peripheral_conv", "pass": pass, "n": 1, "c": c, "h": h, "w": h, "kernel": kernel,
-                        "center": center, "threads": threads, "peer": peer, "ms": times.median, "min_ms": times.least,
-                        "runs": args.runs,
+                        "bench": "peripheral_conv", "pass": pass, "n": 1, "c": c, "h": h, "w": h,
+                        "kernel": kernel, "center": center, "threads": threads, "peer": peer,
+                        "ms": times.median, "min_ms": times.least, "runs": args.runs,
                     })
                 );
             }
