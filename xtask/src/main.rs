@@ -9,6 +9,8 @@
 mod chore;
 mod docs;
 mod forward;
+#[cfg(test)]
+mod manifests;
 mod test;
 
 use anyhow::Result;

@@ -49,3 +49,7 @@ pub use nearest::nearest;
 pub use network::Network;
 pub use weights::{HostMasks, WeightsFile};
 pub use zoo::ModelSpec;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
