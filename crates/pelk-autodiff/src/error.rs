@@ -58,7 +58,7 @@ pub enum Error {
     /// Arguments of an operator do not fit together.
     #[error(transparent)]
     Cpu(#[from] pelk_ops::ShapeError),
-    /// A GPU was asked of a build without the feature `gpu`.
+    /// The build has no GPU backend: the feature `gpu` is off.
     #[error("this build computes on the processor only: the feature `gpu` is off")]
     NoGpuSupport,
     /// The loss has no value for these labels.

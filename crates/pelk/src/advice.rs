@@ -53,6 +53,7 @@ fn model(error: &ModelError) -> Option<&'static str> {
 fn operator(error: &Error) -> Option<&'static str> {
     match error {
         Error::Gpu(error) => gpu(error),
+        Error::NoFloat16 { .. } => Some("set batch.float16 = false, or add --device gpu"),
         _ => None,
     }
 }
@@ -123,6 +124,12 @@ mod tests {
         ] {
             assert!(advice(&error).unwrap().contains("batch.size"));
         }
+    }
+
+    #[test]
+    fn a_device_without_16_bit_floats_names_the_key() {
+        let error = Error::NoFloat16 { backend: "cpu".to_owned() };
+        assert!(advice(&error.into()).unwrap().contains("batch.float16 = false"));
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn hidden<B: LinearOps + NormalizationOps + ActivationOps + ResidualOps>(
 /// The operator as a composition of simpler ones, which keeps nothing.
 ///
 /// # Errors
-/// When the backend refuses.
+/// When the backend returns an error.
 pub fn compose<B: LinearOps + NormalizationOps + ActivationOps + ResidualOps>(
     backend: &B,
     op: &PixelMlp,
@@ -85,7 +85,7 @@ pub fn compose<B: LinearOps + NormalizationOps + ActivationOps + ResidualOps>(
 /// The gradients of [`compose`] by x, the parameters in the order of the inputs, and gamma.
 ///
 /// # Errors
-/// When the backend refuses.
+/// When the backend returns an error.
 pub fn compose_backward<B: LinearOps + NormalizationOps + ActivationOps + ResidualOps>(
     backend: &B,
     op: &PixelMlp,

@@ -171,7 +171,7 @@ fn the_gpu_meets_the_reference_in_16_bits() {
 #[test]
 fn backends_without_16_bits_say_so() {
     let error = CpuBackend::with_level(Level::best()).storing_float16().unwrap_err().to_string();
-    assert!(error.contains("batch.float16") && error.contains("cpu"), "{error}");
+    assert!(error.contains("16-bit floats") && error.contains("cpu"), "{error}");
     assert!(ReferenceBackend.storing_float16().is_err());
 }
 
