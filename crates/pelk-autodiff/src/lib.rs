@@ -68,3 +68,8 @@ pub use reference::{ReferenceBackend, ReferenceTensor};
 pub use session::{Recorded, Recorder, Session};
 pub use shape::Shape;
 pub use tape::{Backward, Pass, Tape, Var};
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -34,3 +34,8 @@ pub use optimizer::{AdamW, Sgd};
 pub use pixel_mlp::{PixelMlp, PixelMlpParameters, PixelMlpShape};
 pub use position::{PositionBias, PositionForm};
 pub use shape::{ImageShape, ShapeError};
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
