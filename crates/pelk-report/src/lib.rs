@@ -1,15 +1,15 @@
-//! Figures and texts that report on networks: charts as SVG, tables of plain text, documents as HTML and Markdown.
+//! Figures and text for reports: SVG charts, plain-text tables, and HTML and Markdown documents.
 //!
-//! Nothing here knows networks or runs, only numbers and names. Charts read in light and dark surroundings and at
-//! any width, and the same input always gives the same bytes, so that figures can be kept under version control.
+//! Nothing here knows about networks or runs, only numbers and names. Charts work in light and dark themes
+//! and at any width, and the same input always gives the same bytes, so figures can be under version control.
 //!
 //! ```
 //! use pelk_report::chart::{Axis, Chart, Point, Series, Style};
 //!
 //! let points = [(7.0, 28.6), (31.0, 34.6), (51.0, 45.5)];
 //! let chart = Chart {
-//!     title: "Parameters of ConvNeXt-T against its kernels".to_owned(),
-//!     x: Axis { label: "side of the kernel".to_owned(), ..Axis::default() },
+//!     title: "ConvNeXt-T: parameters by kernel size".to_owned(),
+//!     x: Axis { label: "kernel size".to_owned(), ..Axis::default() },
 //!     y: Axis { label: "parameters, M".to_owned(), ..Axis::default() },
 //!     series: vec![Series {
 //!         name: "dense".to_owned(),

@@ -1,8 +1,8 @@
-//! Tables of plain text with aligned columns.
+//! Plain-text tables with aligned columns.
 
 use std::fmt;
 
-/// Where the cells of a column stand.
+/// How the cells of a column are aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Align {
     Left,
@@ -16,17 +16,17 @@ pub struct Column {
     align: Align,
 }
 
-/// A column of text, aligned on the left.
+/// A left-aligned column of text.
 pub fn text(heading: &'static str) -> Column {
     Column { heading, align: Align::Left }
 }
 
-/// A column of numbers, aligned on the right; digits line up where all cells have as many decimals.
+/// A right-aligned column of numbers; digits line up if all cells have the same number of decimals.
 pub fn number(heading: &'static str) -> Column {
     Column { heading, align: Align::Right }
 }
 
-/// A table of `N` columns; [`Display`](fmt::Display) writes it, each line ended by a line break.
+/// A table of `N` columns; [`Display`](fmt::Display) writes it, each line with a line break.
 #[derive(Debug, Clone)]
 pub struct Table<const N: usize> {
     columns: [Column; N],

@@ -1,23 +1,23 @@
-//! Where values stand along an axis, and which are marked.
+//! Axis ranges, and the positions of values and ticks.
 
 use super::series::{Axis, Scale};
 
-/// About so many ticks an axis.
+/// Approximate number of ticks on an axis.
 const TICKS: f64 = 6.0;
-/// Air beyond the outermost points, as a share of the axis.
+/// Padding beyond the outermost points, as a share of the axis.
 const AIR: f64 = 0.05;
 
-/// An axis that is ready to be drawn; all places are of the scale, which is the logarithm or the value itself.
+/// An axis ready to draw; all positions are on its scale: the value itself or its logarithm.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Extent {
     pub low: f64,
     pub high: f64,
-    /// Places within the extent, and what is written there.
+    /// Positions within the extent, and their labels.
     pub ticks: Vec<(f64, String)>,
 }
 
 impl Scale {
-    /// The place of a value; not finite where it has none.
+    /// The position of a value; not finite if it has none.
     pub(super) fn place(self, value: f64) -> f64 {
         match self {
             Scale::Linear => value,
@@ -28,7 +28,7 @@ impl Scale {
 }
 
 impl Axis {
-    /// The extent that holds these places and the axis' range; `None` where there are neither.
+    /// The extent that covers these positions and the axis range; `None` if there are neither.
     pub(super) fn extent(&self, places: impl Iterator<Item = f64>) -> Option<Extent> {
         let bounds = |places: &mut dyn Iterator<Item = f64>| {
             places
@@ -42,11 +42,11 @@ impl Axis {
         if low > high {
             (low, high) = bounds(&mut range()?.into_iter());
         }
-        // A single value gets room around it.
+        // Leave room around a single value.
         let air = if high > low { AIR * (high - low) } else { (AIR * high.abs()).max(AIR) };
         (low, high) = (low - air, high + air);
         if let Some(ends) = range() {
-            // What the range holds needs no air: it says where the axis is to end.
+            // No padding next to an explicit range: it says where the axis ends.
             let (from, to) = bounds(&mut ends.into_iter());
             low = if from <= low + air { from } else { low };
             high = if to >= high - air { to } else { high };
@@ -80,7 +80,7 @@ fn linear_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
         .collect()
 }
 
-/// Powers of ten, with 2 and 5 times these, or whatever a linear axis would mark, where they are few.
+/// Powers of ten, also 2 and 5 times these, or linear ticks if there are too few.
 fn log_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     let ticks = |factors: &[f64]| -> Vec<(f64, String)> {
         let powers = low.floor() as i32..=high.ceil() as i32;
@@ -103,10 +103,10 @@ fn log_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     values.into_iter().map(|(value, text)| (value.log10(), text)).collect()
 }
 
-/// A round number without digits that say nothing.
+/// A number as short as possible.
 fn number(value: f64) -> String {
     if (1e-3..1e6).contains(&value) {
-        // Powers of ten are not exact below 1; nine digits are more than a tick has.
+        // Powers of ten are not exact below 1; a tick never needs more than nine digits.
         format!("{}", (value * 1e9).round() / 1e9)
     } else {
         format!("{value:e}")

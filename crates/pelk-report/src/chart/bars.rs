@@ -1,4 +1,4 @@
-//! Horizontal stacked bars: what a whole is made of, in several ways of counting it.
+//! Horizontal stacked bars: the parts of a whole, measured in several ways.
 
 use super::canvas::{Drawing, Legend, MARGIN, TEXT, WIDTH, rectangle, text, width, write};
 use super::series::MOST_SERIES;
@@ -8,34 +8,34 @@ use plotters::style::text_anchor::HPos;
 
 /// Height of a bar.
 const BAR: f64 = 34.0;
-/// From one bar to the next, its name included.
+/// Distance from one bar to the next, including its name.
 const ROW: f64 = BAR + 30.0;
 
-/// Stacked bars, each as long as the others: segments show shares of a whole.
+/// Stacked bars of equal length: the segments show shares of a whole.
 #[derive(Debug, Clone)]
 pub struct Bars {
-    /// What they show; printed above them and read out by screen readers.
+    /// The title, printed above the bars and read by screen readers.
     pub title: String,
     /// The names of the segments, up to [`MOST_SERIES`], in the order of the legend.
     pub segments: Vec<String>,
-    /// The bars from the top.
+    /// The bars, from top to bottom.
     pub rows: Vec<Row>,
 }
 
 /// A bar.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// Its name, written above it.
+    /// The name, written above the bar.
     pub name: String,
     /// The amount of each segment, 0 or more, in any unit.
     pub amounts: Vec<f64>,
 }
 
 impl Bars {
-    /// The bars as a file of its own.
+    /// The bars as a standalone SVG file.
     ///
     /// # Errors
-    /// When there are more segments than colors, or a bar has no amounts that make shares.
+    /// When there are more segments than colors, or the amounts of a bar do not make shares.
     pub fn svg(&self) -> Result<String> {
         Ok(self.draw()?.standalone())
     }
@@ -99,7 +99,7 @@ impl Bars {
     }
 }
 
-/// A share in percent: tenths, or hundredths where there would be nothing left of it.
+/// A share in percent: with one decimal, or two if below 1 %.
 fn share(share: f64) -> String {
     let percent = 100.0 * share;
     if percent < 1.0 { format!("{percent:.2} %") } else { format!("{percent:.1} %") }

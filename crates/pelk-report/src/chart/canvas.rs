@@ -1,4 +1,4 @@
-//! What plots and bars draw with: text, markers, a legend, and the frame of the SVG.
+//! Drawing primitives for all charts: text, markers, legend and the SVG frame.
 
 use super::theme::{Color, INK, STYLE, themed};
 use crate::error::{ReportError, Result};
@@ -7,21 +7,21 @@ use plotters::prelude::*;
 use plotters::style::Color as _;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// plotters places in whole units; so many of them make one unit of a chart.
+/// plotters rounds positions to whole units; this many of them make one chart unit.
 pub(super) const FINE: f64 = 4.0;
 /// Size of text.
 pub(super) const TEXT: f64 = 13.0;
 /// Width of a chart.
 pub(super) const WIDTH: f64 = 480.0;
-/// Air around a chart.
+/// Space around a chart.
 pub(super) const MARGIN: f64 = 10.0;
-/// Width of a character of text, on the generous side, since the font is the viewer's.
+/// Estimated width of a character, on the generous side because the viewer chooses the font.
 const CHARACTER: f64 = 0.6 * TEXT;
 /// Height of a line of the legend.
 const LEGEND_LINE: f64 = 20.0;
-/// From the left edge of an entry of the legend to its text.
+/// Distance from the left edge of a legend entry to its text.
 const LEGEND_MARK: f64 = 26.0;
-/// plotters divides sizes by this, since its own are heights of lines.
+/// plotters divides font sizes by this because it measures line heights.
 pub(super) const LINE_HEIGHT: f64 = 1.24;
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -31,14 +31,14 @@ pub(super) fn units(length: f64) -> i32 {
     (FINE * length).round() as i32
 }
 
-/// The width that a text takes.
+/// The estimated width of a text.
 pub(super) fn width(text: &str) -> f64 {
     CHARACTER * text.chars().count() as f64
 }
 
 /// A finished drawing.
 pub(super) struct Drawing {
-    /// Escaped, as it stands in the file.
+    /// Already escaped.
     title: String,
     width: f64,
     height: f64,
@@ -46,7 +46,7 @@ pub(super) struct Drawing {
 }
 
 impl Drawing {
-    /// Draws on an area [`WIDTH`] wide; the title comes first.
+    /// Draws on an area of width [`WIDTH`], the title first.
     pub fn new(title: &str, height: f64, draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<Drawing> {
         let mut svg = String::new();
         let size = (units(WIDTH) as u32, units(height) as u32);
@@ -58,26 +58,26 @@ impl Drawing {
             draw(&area)?;
             area.present().map_err(ReportError::drawing)?;
         }
-        // The frame is ours.
+        // We write the outer <svg> element ourselves.
         let elements = svg.lines().skip(1).filter(|line| *line != "</svg>");
         let elements =
             elements.map(|line| line.replace(" font-family=\"sans-serif\"", "") + "\n").collect::<String>();
         Ok(Drawing { title: escaped(title), width: WIDTH, height, elements: themed(&elements) })
     }
 
-    /// As a file of its own.
+    /// As a standalone file.
     pub fn standalone(&self) -> String {
         let ground =
             "<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\" style=\"fill:var(--chart-ground)\"/>";
         self.framed(&format!("<style>\n{STYLE}</style>\n{ground}\n"))
     }
 
-    /// As an element of a page.
+    /// As an element for an HTML page.
     pub fn inline(&self) -> String {
         self.framed("")
     }
 
-    /// Several drawings as one file, from left to right.
+    /// Several drawings in one file, left to right.
     pub fn beside_each_other(title: &str, drawings: &[Drawing]) -> String {
         let height = drawings.iter().map(|drawing| drawing.height).fold(0.0, f64::max);
         let place = |i: usize, drawing: &Drawing| {
@@ -108,7 +108,7 @@ pub(super) fn text(color: Color) -> TextStyle<'static> {
     ("sans-serif", LINE_HEIGHT * FINE * TEXT).into_font().color(&color.rgb())
 }
 
-/// Text whose left edge, middle or right edge stands at `x`, with its middle at height `y`.
+/// Text with its left edge, middle or right edge at `x`, vertically centered on `y`.
 pub(super) fn write(
     area: &Area<'_>,
     text: &str,
@@ -116,13 +116,13 @@ pub(super) fn write(
     anchor: HPos,
     style: &TextStyle<'_>,
 ) -> Result<()> {
-    // The vertical place is that of the baseline, a third of the size below the middle: viewers differ in all others.
+    // Viewers agree only on the baseline, which is a third of the size below the middle.
     let style = style.pos(Pos::new(anchor, VPos::Bottom));
     let baseline = y + 0.35 * TEXT + 0.25 * TEXT;
     area.draw(&Text::new(text.to_owned(), (units(x), units(baseline)), style)).map_err(ReportError::drawing)
 }
 
-/// A line through these points, so many units wide.
+/// A line of the given width through these points.
 pub(super) fn line(area: &Area<'_>, points: &[[f64; 2]], color: Color, width: f64) -> Result<()> {
     let points: Vec<_> = points.iter().map(|&[x, y]| (units(x), units(y))).collect();
     area.draw(&PathElement::new(points, color.rgb().stroke_width(units(width) as u32)))
@@ -139,7 +139,7 @@ pub(super) fn rectangle(
     area.draw(&Rectangle::new(corners, color.rgb().filled())).map_err(ReportError::drawing)
 }
 
-/// The outlines of the markers, within a circle of radius 1; the first is a circle.
+/// Outlines of the markers within a circle of radius 1; the first is a circle.
 const MARKERS: [&[[f64; 2]]; 8] = [
     &[],
     &[[-0.8, -0.8], [0.8, -0.8], [0.8, 0.8], [-0.8, 0.8]],
@@ -175,7 +175,7 @@ const MARKERS: [&[[f64; 2]]; 8] = [
     ],
 ];
 
-/// The marker of series `index`: each has a shape of its own.
+/// The marker of series `index`; each series has its own shape.
 pub(super) fn marker(area: &Area<'_>, [x, y]: [f64; 2], index: usize, color: Color) -> Result<()> {
     const RADIUS: f64 = 4.2;
     let outline = MARKERS[index % MARKERS.len()];
@@ -188,7 +188,7 @@ pub(super) fn marker(area: &Area<'_>, [x, y]: [f64; 2], index: usize, color: Col
     area.draw(&Polygon::new(points, color.rgb().filled())).map_err(ReportError::drawing)
 }
 
-/// Entries of a legend in rows that are no wider than a chart.
+/// Legend entries, in rows no wider than a chart.
 pub(super) struct Legend<'a> {
     /// Row, left edge, name.
     entries: Vec<(usize, f64, &'a str)>,
@@ -209,12 +209,12 @@ impl<'a> Legend<'a> {
         Legend { entries: entries.collect() }
     }
 
-    /// How high it is.
+    /// Its height.
     pub fn height(&self) -> f64 {
         self.entries.last().map_or(0.0, |(row, ..)| LEGEND_LINE * (row + 1) as f64)
     }
 
-    /// Writes the names; `mark` draws what stands before name `i`, around the middle that it is given.
+    /// Writes the names; `mark` draws the symbol of name `i`, centered on the given point.
     pub fn draw(
         &self,
         area: &Area<'_>,

@@ -1,4 +1,4 @@
-//! A square matrix of shares as a heat map: rows are what is, columns what was taken for it.
+//! A confusion matrix as a heat map: a row per true class, a column per predicted class.
 
 use super::canvas::{Area, Drawing, FINE, LINE_HEIGHT, MARGIN, TEXT, WIDTH, line, text, units, width, write};
 use super::theme::{GRID, GROUND, INK, SERIES};
@@ -6,33 +6,35 @@ use crate::error::{ReportError, Result};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// Up to so many classes have their names at the edges: more lines of text do not fit beside each other.
+/// Up to this many classes are named at the edges; more lines of text do not fit.
 const MOST_NAMES: usize = 24;
-/// Up to so many classes have the shares in their cells, which are then wide enough for three digits.
+/// Up to this many classes have numbers in their cells, which are then wide enough for three digits.
 const MOST_NUMBERS: usize = 12;
-/// Cells along a side. More classes share cells, so that a file is at most some 100 kB and a cell stays visible.
+/// Maximum number of cells per side. With more classes, several share a cell, which keeps cells visible and
+/// files below about 100 kB.
 const MOST_CELLS: usize = 120;
-/// Characters of a name; longer ones are cut off.
+/// Maximum length of a name in characters; longer names are cut.
 const LONGEST_NAME: usize = 16;
 
-/// Shares of the labels of each class by the class that was predicted.
+/// For each true class, the share of its labels predicted as each class.
 #[derive(Debug, Clone)]
 pub struct Matrix {
-    /// What it shows; printed above it and read out by screen readers.
+    /// The title, printed above the matrix and read by screen readers.
     pub title: String,
-    /// What it was measured on; printed below the title.
+    /// What was measured; printed below the title.
     pub caption: String,
     /// The names of the classes.
     pub names: Vec<String>,
-    /// From 0 to 1, a row a true class, a column a predicted one; rows of classes without labels are all 0.
+    /// Values from 0 to 1, one row per true class, one column per predicted class; rows of classes without
+    /// labels are all 0.
     pub shares: Vec<f64>,
 }
 
 impl Matrix {
-    /// The matrix as a file of its own.
+    /// The matrix as a standalone SVG file.
     ///
     /// # Errors
-    /// When the shares are not those of a square.
+    /// When the shares are not a square matrix of values from 0 to 1.
     pub fn svg(&self) -> Result<String> {
         Ok(self.draw()?.standalone())
     }
@@ -48,7 +50,7 @@ impl Matrix {
             return Err(ReportError::chart(title, format!("has {} shares; {wanted}", shares.len())));
         }
         let labels = Labels::new(names);
-        // Below the title, the caption and the axis' name.
+        // Below the title, the caption and the axis name.
         let (head, margin) = (MARGIN + 5.0 * TEXT, MARGIN + 1.5 * TEXT + labels.longest());
         let side = WIDTH - MARGIN - margin;
         let square = Square { left: margin, top: head + labels.longest(), side, classes };
@@ -64,9 +66,8 @@ impl Matrix {
             scale(area, below)?;
             if explained {
                 let per_cell = square.per_cell();
-                let note = format!(
-                    "A cell is {per_cell} x {per_cell} classes: the largest share, on the diagonal the mean"
-                );
+                let note =
+                    format!("A cell is {per_cell} x {per_cell} classes: largest share, mean on the diagonal");
                 write(area, &note, [MARGIN, below + 3.2 * TEXT], HPos::Left, &text(INK))?;
             }
             Ok(())
@@ -93,8 +94,8 @@ impl Matrix {
         Ok(())
     }
 
-    /// What a cell shows of its classes: the largest share, since the mean of many zeros hides the one pair that matters; on the
-    /// diagonal the mean of the classes that have labels.
+    /// The share that a cell shows: the largest of its classes, because a mean over many zeros would hide the
+    /// one pair that matters; on the diagonal, the mean over the classes that have labels.
     fn share(&self, square: &Square, row: usize, column: usize) -> f64 {
         let (classes, [rows, columns]) = (square.classes, [row, column].map(|cell| square.of_cell(cell)));
         let share = |label: usize, predicted: usize| self.shares[label * classes + predicted];
@@ -108,12 +109,12 @@ impl Matrix {
     }
 }
 
-/// How strongly a share is colored: by its root, so that 1 % is seen beside 100 %.
+/// Color strength of a share: its square root, so that 1 % is visible next to 100 %.
 fn strength(share: f64) -> f64 {
     share.sqrt()
 }
 
-/// In percent, in three characters; nothing where it would be 0.0.
+/// A share in percent, three characters; empty if it would be 0.0.
 fn percent(share: f64) -> String {
     match 100.0 * share {
         percent if percent < 0.05 => String::new(),
@@ -122,7 +123,7 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// The place of the cells.
+/// Layout of the cells.
 struct Square {
     left: f64,
     top: f64,
@@ -131,12 +132,12 @@ struct Square {
 }
 
 impl Square {
-    /// Classes that share a cell.
+    /// Number of classes that share a cell.
     fn per_cell(&self) -> usize {
         self.classes.div_ceil(MOST_CELLS)
     }
 
-    /// Cells along a side.
+    /// Number of cells per side.
     fn cells(&self) -> usize {
         self.classes.div_ceil(self.per_cell())
     }
@@ -146,7 +147,7 @@ impl Square {
         first..(first + self.per_cell()).min(self.classes)
     }
 
-    /// From the left or top edge to the end of so many classes.
+    /// Distance from the left or top edge to the end of `classes` classes.
     fn offset(&self, classes: usize) -> f64 {
         self.side * classes as f64 / self.classes as f64
     }
@@ -165,11 +166,11 @@ impl Square {
     }
 }
 
-/// What stands at the edges: the classes that have a text, and it.
+/// Labels at the edges: class and text.
 struct Labels(Vec<(usize, String)>);
 
 impl Labels {
-    /// All names, or the numbers of some classes where there is no room for names.
+    /// All names, or the numbers of some classes if names do not fit.
     fn new(names: &[String]) -> Labels {
         if names.len() <= MOST_NAMES {
             return Labels(names.iter().map(|name| shortened(name)).enumerate().collect());
@@ -179,7 +180,7 @@ impl Labels {
         Labels((0..names.len()).step_by(step).map(|class| (class, class.to_string())).collect())
     }
 
-    /// The room that they take.
+    /// The space that they need.
     fn longest(&self) -> f64 {
         self.0.iter().map(|(_, text)| width(text)).fold(0.0, f64::max) + 6.0
     }
@@ -201,16 +202,16 @@ fn shortened(name: &str) -> String {
     name.chars().take(LONGEST_NAME - 1).chain(['…']).collect()
 }
 
-/// Text that runs upwards from its anchor at `y`, with its middle at `x`.
+/// Text running upward from `y`, centered on `x`.
 fn upright(area: &Area<'_>, words: &str, [x, y]: [f64; 2], anchor: HPos) -> Result<()> {
     let font = ("sans-serif", LINE_HEIGHT * FINE * TEXT).into_font().transform(FontTransform::Rotate270);
     let style = font.color(&INK.rgb()).pos(Pos::new(anchor, VPos::Bottom));
-    // As in `write`, with the baseline to the right of the middle.
+    // As in `write`, with the baseline right of the middle.
     let baseline = x + 0.35 * TEXT + 0.25 * TEXT;
     area.draw(&Text::new(words.to_owned(), (units(baseline), units(y)), style)).map_err(ReportError::drawing)
 }
 
-/// What the shades mean.
+/// The color scale.
 fn scale(area: &Area<'_>, top: f64) -> Result<()> {
     let mut x = MARGIN;
     for share in [0.01, 0.05, 0.2, 0.5, 1.0] {
@@ -228,7 +229,7 @@ fn scale(area: &Area<'_>, top: f64) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// Every class is right but for a share of class 1 that goes to class 0.
+    /// All predictions are correct except for a share of class 1 predicted as class 0.
     fn matrix(classes: usize, share: f64) -> Matrix {
         let mut shares = vec![0.0; classes * classes];
         (0..classes).for_each(|class| shares[class * classes + class] = 1.0);
@@ -252,7 +253,7 @@ mod tests {
         }
         assert!(svg.contains("9.0") && svg.contains("91") && svg.contains("rotate(270"), "{svg}");
         assert_eq!(shades(&svg, "0.3"), 1, "the cell of 9 %");
-        // Three cells of the diagonal, one beside it, five shades of the scale, the ground.
+        // Three cells on the diagonal, one beside it, five shades of the scale, the background.
         assert_eq!(svg.matches("<rect").count(), 10);
         assert!(svg.contains("var(--chart-1)") && svg.contains("prefers-color-scheme"));
     }
@@ -265,7 +266,7 @@ mod tests {
         assert!(!svg.contains("A cell is"));
 
         let mut large = matrix(1000, 0.0);
-        // A pair far apart is seen although 81 pairs share its cell.
+        // One pair far from the diagonal is visible although 81 pairs share its cell.
         large.shares[20 * 1000 + 700] = 0.25;
         let svg = large.svg().unwrap();
         assert!(svg.contains("A cell is 9 x 9 classes") && svg.len() < 200_000, "{}", svg.len());

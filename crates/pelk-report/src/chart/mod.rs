@@ -1,8 +1,8 @@
-//! Charts as SVG that read in light and dark surroundings and at any width: lines or points with error bars, stacked
-//! bars, and heat maps of shares.
+//! SVG charts for light and dark themes and any width: lines or points with error bars, stacked bars, and
+//! heat maps of shares.
 //!
-//! plotters draws in the colors of the light theme; [`theme`] adds to each the CSS variable that a dark surrounding
-//! changes. A viewer without CSS variables shows the light theme.
+//! plotters draws in the colors of the light theme; [`theme`] adds the CSS variable of each color, which the
+//! dark theme changes. Viewers without CSS variables show the light theme.
 
 mod axis;
 mod bars;

@@ -7,33 +7,34 @@ use super::theme::{GRID, INK, SERIES};
 use crate::error::{ReportError, Result};
 use plotters::style::text_anchor::HPos;
 
-/// Height of the plot itself.
+/// Height of the plot area.
 const PLOT: f64 = 220.0;
-/// Half the width of an error bar's ends.
+/// Half the width of the caps of an error bar.
 const CAP: f64 = 4.0;
 
 impl Chart {
-    /// The chart as a file of its own.
+    /// The chart as a standalone SVG file.
     ///
     /// # Errors
-    /// When there are more series than colors, nothing is left to draw, or a value on a logarithmic axis is not above 0.
+    /// When there are more series than colors, nothing to draw, or a value at or below 0 on a logarithmic
+    /// axis.
     pub fn svg(&self) -> Result<String> {
         Ok(draw(self)?.standalone())
     }
 
-    /// The chart as an element of a page that has [`STYLE`](super::STYLE) in its style sheet.
+    /// The chart as an element for an HTML page whose style sheet includes [`STYLE`](super::STYLE).
     ///
     /// # Errors
-    /// As [`Chart::svg`].
+    /// Same as [`Chart::svg`].
     pub fn inline(&self) -> Result<String> {
         Ok(draw(self)?.inline())
     }
 }
 
-/// Charts beside each other, as one file; `title` is read out by screen readers.
+/// Several charts side by side in one file; `title` is read by screen readers.
 ///
 /// # Errors
-/// As [`Chart::svg`].
+/// Same as [`Chart::svg`].
 pub fn side_by_side(title: &str, charts: &[Chart]) -> Result<String> {
     let drawings = charts.iter().map(draw).collect::<Result<Vec<_>>>()?;
     Ok(Drawing::beside_each_other(title, &drawings))
@@ -52,7 +53,7 @@ fn draw(chart: &Chart) -> Result<Drawing> {
     let (x, y) = x.zip(y).ok_or_else(nothing)?;
 
     let names = chart.series.iter().map(|series| series.name.as_str());
-    // What a single series is, the title says.
+    // With a single series the title says what it is.
     let legend = Legend::new(names.filter(|_| chart.series.len() > 1));
     let widest = y.ticks.iter().map(|(_, text)| width(text)).fold(0.0, f64::max);
     let top = MARGIN + 2.0 * TEXT + if chart.y.label.is_empty() { 0.0 } else { 1.5 * TEXT };
@@ -86,7 +87,7 @@ fn drawn(point: &Point) -> bool {
     point.x.is_finite() && point.y.is_finite()
 }
 
-/// Half of the error bar; 0 without one.
+/// Half the height of the error bar; 0 without one.
 fn deviation(point: &Point) -> f64 {
     point.deviation.filter(|deviation| deviation.is_finite()).unwrap_or(0.0)
 }
@@ -113,7 +114,7 @@ fn check(chart: &Chart) -> Result<()> {
     Ok(())
 }
 
-/// The plot within the drawing.
+/// The plot area within the drawing.
 struct Frame<'a> {
     chart: &'a Chart,
     left: f64,
@@ -133,7 +134,8 @@ impl Frame<'_> {
         self.bottom - (self.bottom - self.top) * (place - self.y.low) / (self.y.high - self.y.low)
     }
 
-    /// Where a point stands. What lies below a logarithmic axis, such as the lower end of an error bar, stands at its foot.
+    /// Position of a point. Values below a logarithmic axis, such as the lower end of an error bar, go to its
+    /// bottom.
     fn at(&self, x: f64, y: f64) -> [f64; 2] {
         let y = self.chart.y.scale.place(y);
         [self.x_at(self.chart.x.scale.place(x)), if y.is_nan() { self.bottom } else { self.y_at(y) }]
@@ -146,7 +148,7 @@ impl Frame<'_> {
             line(area, &[[left, y], [right, y]], GRID, 1.0)?;
             write(area, tick, [left - 6.0, y], HPos::Right, &text(INK))?;
         }
-        // Texts that would touch the one before are left out, not their lines.
+        // Skip labels that would touch the previous one, but keep their grid lines.
         let mut free = f64::NEG_INFINITY;
         for (place, tick) in &self.x.ticks {
             let (x, half) = (self.x_at(*place), 0.5 * width(tick));
@@ -184,7 +186,7 @@ impl Frame<'_> {
                 marker(area, [x, y], index, color)?;
             }
             if let Some(label) = &point.label {
-                // Above the line through the point, on the side that has room.
+                // Above the line through the point, on the side with room.
                 let fits = x + 8.0 + width(label) < WIDTH;
                 let (x, anchor) = if fits { (x + 8.0, HPos::Left) } else { (x - 8.0, HPos::Right) };
                 write(area, label, [x, y - 0.5 * TEXT], anchor, &text(INK))?;

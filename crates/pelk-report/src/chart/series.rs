@@ -1,66 +1,66 @@
-//! What a chart over two axes shows.
+//! The content of a chart with two axes.
 
 use super::theme;
 
 /// A chart of up to [`MOST_SERIES`] series over two axes, 480 units wide.
 #[derive(Debug, Clone)]
 pub struct Chart {
-    /// What it shows; printed above it and read out by screen readers.
+    /// The title, printed above the chart and read by screen readers.
     pub title: String,
     /// The horizontal axis.
     pub x: Axis,
-    /// The vertical axis; its label stands above it.
+    /// The vertical axis; its label is written above it.
     pub y: Axis,
-    /// The series, in the order of the legend.
+    /// The series, in legend order.
     pub series: Vec<Series>,
 }
 
-/// As many series and segments have colors that stay apart.
+/// Maximum number of series or segments: the number of colors that can be told apart.
 pub const MOST_SERIES: usize = theme::COLORS;
 
 /// An axis.
 #[derive(Debug, Clone, Default)]
 pub struct Axis {
-    /// What it measures, and the unit.
+    /// The quantity and its unit.
     pub label: String,
-    /// It reaches at least from the first to the second value, and always holds all points.
+    /// The axis covers at least this range, and always all points.
     pub range: Option<(f64, f64)>,
-    /// How values are placed.
+    /// Linear or logarithmic.
     pub scale: Scale,
-    /// Marked values and what is written at them; automatic where empty.
+    /// Tick positions and labels; automatic if empty.
     pub ticks: Vec<(f64, String)>,
 }
 
-/// How values are placed along an axis.
+/// The scale of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scale {
-    /// Evenly.
+    /// Linear.
     #[default]
     Linear,
-    /// By their logarithm; values must be above 0.
+    /// Logarithmic; values must be above 0.
     Log,
 }
 
-/// Measurements that belong together: one color, one shape of marker, one entry of the legend.
+/// A group of measurements with one color, marker and legend entry.
 #[derive(Debug, Clone)]
 pub struct Series {
     /// Its name in the legend.
     pub name: String,
-    /// Its points, in the order in which they are joined. Those whose place is not finite stand for what was not measured:
-    /// they are left out, and the line is broken there.
+    /// The points, in the order in which they are joined. Points that are not finite were not measured: they
+    /// are left out and break the line.
     pub points: Vec<Point>,
-    /// How they are drawn.
+    /// Markers, line or both.
     pub style: Style,
 }
 
 /// How a series is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
-    /// A marker at each point.
+    /// Markers only.
     Points,
-    /// A line through the points, for more of them than markers have room for.
+    /// Line only, for more points than there is room for markers.
     Line,
-    /// A line through the points and a marker at each.
+    /// Line and markers.
     #[default]
     Both,
 }
@@ -80,12 +80,12 @@ impl Style {
 /// A measurement.
 #[derive(Debug, Clone, Default)]
 pub struct Point {
-    /// Its place along the horizontal axis.
+    /// Value on the horizontal axis.
     pub x: f64,
-    /// Its place along the vertical axis.
+    /// Value on the vertical axis.
     pub y: f64,
     /// Half the height of its error bar.
     pub deviation: Option<f64>,
-    /// What is written beside it.
+    /// Text beside it.
     pub label: Option<String>,
 }

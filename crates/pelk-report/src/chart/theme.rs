@@ -1,11 +1,11 @@
-//! Colors: those of the light theme, and the CSS that makes the dark one of them.
+//! The colors of the light theme, and the CSS that adds the dark one.
 
 use plotters::style::RGBColor;
 
-/// Colors for series.
+/// Number of colors for series.
 pub(super) const COLORS: usize = 8;
 
-/// A color in the light theme, and the variable that holds it and its counterpart in the dark one.
+/// A color in the light theme, and the CSS variable that holds it in both themes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Color {
     light: [u8; 3],
@@ -17,13 +17,13 @@ impl Color {
         Color { light, variable }
     }
 
-    /// For drawing.
+    /// For plotters.
     pub fn rgb(self) -> RGBColor {
         let [red, green, blue] = self.light;
         RGBColor(red, green, blue)
     }
 
-    /// As plotters writes it.
+    /// As written by plotters.
     fn hex(self) -> String {
         let [red, green, blue] = self.light;
         format!("#{red:02X}{green:02X}{blue:02X}")
@@ -32,13 +32,14 @@ impl Color {
 
 /// Text, axes, error bars.
 pub(super) const INK: Color = Color::new([0x1f, 0x24, 0x30], "--chart-ink");
-/// Lines of the grid.
+/// Grid lines.
 pub(super) const GRID: Color = Color::new([0xd9, 0xdc, 0xe2], "--chart-grid");
 /// The background.
 pub(super) const GROUND: Color = Color::new([0xff, 0xff, 0xff], "--chart-ground");
 
-/// The series' colors. Found by a search from Okabe and Ito's for the largest least distance in Oklab, with normal,
-/// protanopic and deuteranopic sight, among those with a contrast of 3 to the ground.
+/// Series colors. Found by a search starting from Okabe and Ito's palette that maximized the smallest
+/// distance in Oklab, for normal, protanopic and deuteranopic vision, among colors with a contrast of 3 to
+/// the background.
 pub(super) const SERIES: [Color; COLORS] = [
     Color::new([0x2f, 0x6b, 0xd1], "--chart-1"),
     Color::new([0xc7, 0x6d, 0x15], "--chart-2"),
@@ -50,18 +51,22 @@ pub(super) const SERIES: [Color; COLORS] = [
     Color::new([0x71, 0x00, 0x1c], "--chart-8"),
 ];
 
-/// The variables of all charts, for a page's style sheet.
+/// The CSS variables of all charts, for a page's style sheet.
 pub const STYLE: &str = "\
-:root { --chart-ground: #ffffff; --chart-ink: #1f2430; --chart-grid: #d9dce2; --chart-1: #2f6bd1; --chart-2: #c76d15;
-  --chart-3: #006c62; --chart-4: #d11194; --chart-5: #834c00; --chart-6: #2a96e3; --chart-7: #2c3a60; --chart-8: #71001c }
+:root { --chart-ground: #ffffff; --chart-ink: #1f2430; --chart-grid: #d9dce2; --chart-1: #2f6bd1; \
+--chart-2: #c76d15;
+  --chart-3: #006c62; --chart-4: #d11194; --chart-5: #834c00; --chart-6: #2a96e3; --chart-7: #2c3a60; \
+--chart-8: #71001c }
 @media (prefers-color-scheme: dark) {
-  :root { --chart-ground: #14161a; --chart-ink: #e4e7ec; --chart-grid: #363b44; --chart-1: #3890ff; --chart-2: #ff8300;
-    --chart-3: #31c291; --chart-4: #bf60b0; --chart-5: #ffde4c; --chart-6: #b5eae9; --chart-7: #a9b9f6; --chart-8: #ce474a }
+  :root { --chart-ground: #14161a; --chart-ink: #e4e7ec; --chart-grid: #363b44; --chart-1: #3890ff; \
+--chart-2: #ff8300;
+    --chart-3: #31c291; --chart-4: #bf60b0; --chart-5: #ffde4c; --chart-6: #b5eae9; --chart-7: #a9b9f6; \
+--chart-8: #ce474a }
 }
 ";
 
-/// The drawing with a style beside every color of the theme. The color stays as an attribute, which viewers without
-/// variables read.
+/// Adds a style to every theme color of a drawing. The color remains as an attribute for viewers without CSS
+/// variables.
 pub(super) fn themed(drawing: &str) -> String {
     let mut themed = drawing.to_owned();
     for color in SERIES.iter().chain([&INK, &GRID, &GROUND]) {
@@ -78,7 +83,7 @@ pub(super) fn themed(drawing: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The values of a variable in the light and in the dark theme.
+    /// The values of a variable in the light and dark themes.
     fn themes(variable: &str) -> [[f64; 3]; 2] {
         let definition = format!("{variable}: #");
         let values = STYLE.match_indices(&definition).map(|(at, found)| {
@@ -88,7 +93,7 @@ mod tests {
         values.collect::<Vec<_>>().try_into().unwrap()
     }
 
-    /// A channel of sRGB as light.
+    /// A channel of sRGB as linear light.
     fn linear(byte: u8) -> f64 {
         let value = f64::from(byte) / 255.0;
         if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
@@ -98,14 +103,14 @@ mod tests {
         matrix.map(|row| row.iter().zip(vector).map(|(a, b)| a * b).sum())
     }
 
-    /// WCAG 2's contrast ratio.
+    /// WCAG 2 contrast ratio.
     fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
         let luminance = |color| product([[0.2126, 0.7152, 0.0722]; 3], color)[0] + 0.05;
         let (a, b) = (luminance(a), luminance(b));
         a.max(b) / a.min(b)
     }
 
-    /// Place in Oklab, where distances are differences that one sees.
+    /// Position in Oklab, where distances match perceived differences.
     fn oklab(color: [f64; 3]) -> [f64; 3] {
         let cones = [
             [0.4122214708, 0.5363325363, 0.0514459929],
@@ -120,7 +125,8 @@ mod tests {
         product(lab, product(cones, color.map(|value| value.max(0.0))).map(f64::cbrt))
     }
 
-    /// Full sight, and the two common kinds of color blindness after Machado, Oliveira and Fernandes (2009).
+    /// Normal vision and the two common kinds of color blindness, from Machado, Oliveira and Fernandes
+    /// (2009).
     const SIGHT: [[[f64; 3]; 3]; 3] = [
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],

@@ -1,13 +1,14 @@
-//! A report as one HTML file that needs no other.
+//! A report as one self-contained HTML file.
 
 use super::model::{Block, Document, Figure, Picture, Table};
 use crate::chart;
 use crate::error::Result;
 
-/// Of the page; colors are those of the charts.
+/// Style of the page; the colors are those of the charts.
 const STYLE: &str = "\
 * { box-sizing: border-box }
-body { margin: 0; background: var(--chart-ground); color: var(--chart-ink); font: 16px/1.5 system-ui, sans-serif }
+body { margin: 0; background: var(--chart-ground); color: var(--chart-ink); \
+font: 16px/1.5 system-ui, sans-serif }
 main { max-width: 1180px; margin: 0 auto; padding: 1rem clamp(0.75rem, 3vw, 2.5rem) 4rem }
 h1 { font-size: 1.75rem; line-height: 1.2 }
 h2 { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--chart-grid); font-size: 1.35rem }
@@ -15,10 +16,12 @@ h3 { margin-top: 2rem; font-size: 1.05rem }
 p, li { max-width: 48rem }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums }
-th, td { padding: 0.3rem 0.75rem; border-bottom: 1px solid var(--chart-grid); text-align: right; vertical-align: bottom }
+th, td { padding: 0.3rem 0.75rem; border-bottom: 1px solid var(--chart-grid); text-align: right; \
+vertical-align: bottom }
 th:first-child, td:first-child { padding-left: 0; text-align: left }
 td { white-space: nowrap }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 1.5rem; margin: 1.5rem 0 }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); \
+gap: 1.5rem; margin: 1.5rem 0 }
 .thumbnails { grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)) }
 figure { margin: 0; max-width: 640px }
 figure svg { display: block; width: 100%; height: auto }
@@ -27,7 +30,7 @@ figcaption { font-size: 0.85rem; opacity: 0.8 }
 @media print { h2 { break-after: avoid } figure, table { break-inside: avoid } }
 ";
 
-/// The whole file.
+/// The complete HTML file.
 ///
 /// # Errors
 /// When a chart cannot be drawn.

@@ -1,12 +1,12 @@
-//! A report as Markdown, with its pictures as files beside it.
+//! A report as Markdown, with its pictures as separate files.
 
 use super::model::{Block, Document, Picture, Table};
 use crate::error::Result;
 
-/// A picture's file: its name, and what it holds.
+/// A picture file: its name and content.
 pub type PictureFile = (String, String);
 
-/// The text, and the files of its pictures, whose names are relative to it.
+/// The text and its picture files, with names relative to the text.
 ///
 /// # Errors
 /// When a chart cannot be drawn.
@@ -29,7 +29,7 @@ pub fn render(document: &Document, folder: &str) -> Result<(String, Vec<PictureF
             Block::Figures(figures) => {
                 for figure in figures {
                     let name = format!("{folder}/{}.svg", figure.name);
-                    // A thumbnail is as large as its page lets it be; Markdown says nothing about sizes.
+                    // A thumbnail fills the space it gets, and Markdown cannot limit its size.
                     let svg = match &figure.picture {
                         Picture::Chart(chart) => chart.svg()?,
                         Picture::Thumbnail(svg) => svg.replacen("<svg ", "<svg width=\"120\" ", 1),

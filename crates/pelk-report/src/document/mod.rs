@@ -1,4 +1,4 @@
-//! A report as a list of blocks, which is then written as HTML and as Markdown.
+//! Reports: a list of blocks, rendered as HTML or Markdown.
 
 pub mod html;
 pub mod markdown;

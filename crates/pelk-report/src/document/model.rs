@@ -14,7 +14,7 @@ pub struct Document {
 /// A piece of a report.
 #[derive(Debug)]
 pub enum Block {
-    /// A heading; level 2 is a section, 3 a part of one.
+    /// A heading; level 2 is a section, level 3 a subsection.
     Heading(u8, String),
     /// A paragraph.
     Text(String),
@@ -26,32 +26,32 @@ pub enum Block {
     Figures(Vec<Figure>),
 }
 
-/// A table. The first column names the row, the others are numbers.
+/// A table. The first column names each row, the others hold numbers.
 #[derive(Debug)]
 pub struct Table {
     /// The headings.
     pub columns: Vec<String>,
-    /// The rows, as long as the headings.
+    /// The rows, each as long as `columns`.
     pub rows: Vec<Vec<String>>,
 }
 
 /// A picture.
 #[derive(Debug)]
 pub struct Figure {
-    /// Its name, from which a file's is made.
+    /// Its name, used for its file.
     pub name: String,
-    /// What is drawn.
+    /// The picture itself.
     pub picture: Picture,
-    /// What is to be seen.
+    /// The caption.
     pub caption: String,
 }
 
-/// What is drawn.
+/// A chart or a thumbnail.
 #[derive(Debug)]
 pub enum Picture {
     /// A chart.
     Chart(Chart),
-    /// An SVG element that is small: a thumbnail.
+    /// A small SVG element.
     Thumbnail(String),
 }
 
