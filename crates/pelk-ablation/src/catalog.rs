@@ -1,5 +1,5 @@
-//! The studies and tasks that come with the crate, as data. To add a study: an entry in `studies/studies.toml` and
-//! its arms in the file of each task that can answer it. To add a task: a file beside these, and its line in
+//! The built-in studies and tasks, as data. To add a study, add an entry to `studies/studies.toml` and its
+//! arms to the file of each task that can answer it. To add a task, add a file beside these and a line in
 //! [`TASKS`].
 
 use crate::error::{AblationError, Result};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// A question, and what the paper printed about it.
+/// A question, and the paper's results for it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Study {
@@ -18,94 +18,94 @@ pub struct Study {
     pub name: String,
     /// Its heading.
     pub title: String,
-    /// What the labels of its arms are of, where they do not say so themselves.
+    /// Noun that its arm labels belong to ("kernel 47"); empty if the labels speak for themselves.
     #[serde(default)]
     noun: String,
     /// The question.
     pub question: String,
-    /// A table of the paper.
+    /// The paper's table.
     pub paper: Option<PaperTable>,
 }
 
-/// Accuracies that the paper printed.
+/// Accuracies printed in the paper.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaperTable {
-    /// The table, and in which setting it was made.
+    /// The table and its setting.
     pub caption: String,
-    /// What was trained, and its accuracy in percent. A label that a study's arm has too is that arm's counterpart.
+    /// What was trained, and its accuracy in percent. A study's arm with the same label is its counterpart.
     pub rows: Vec<(String, f64)>,
 }
 
 impl Study {
-    /// An arm's label in a sentence.
+    /// An arm's label, for use in a sentence.
     pub fn named(&self, label: &str) -> String {
         format!("{} {label}", self.noun).trim_start().to_owned()
     }
 }
 
 impl PaperTable {
-    /// The paper's accuracy of the counterpart of an arm, in percent.
+    /// The paper's accuracy for the counterpart of an arm, in percent.
     pub fn accuracy(&self, label: &str) -> Option<f64> {
         self.rows.iter().find(|(name, _)| name == label).map(|(_, accuracy)| *accuracy)
     }
 }
 
-/// What arms are trained on.
+/// The data and recipe that arms are trained with.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
     /// Its name on the command line.
     #[serde(skip)]
     pub name: &'static str,
-    /// The preset that arms are changes of.
+    /// The preset that all arms start from.
     pub preset: String,
-    /// What it is, for readers of reports.
+    /// Description for readers of reports.
     pub about: String,
-    /// Accuracy of guessing, or the mIoU of the best single class.
+    /// Accuracy of guessing, or the mIoU of always predicting the best single class.
     pub chance: f64,
-    /// Changes for all arms, as `--set` takes them.
+    /// Settings for all arms, as `key.path=value`.
     pub settings: Vec<String>,
-    /// Lengths of training, in steps, unless the command line says otherwise: the shorter and the longer.
+    /// Default training lengths in steps, short and long.
     pub budgets: [u64; 2],
     /// The same for quick versions.
     pub quick_budgets: [u64; 2],
-    /// Seed of the canvases of seed 0, where they are composed; those of seed 1 have the next. Seeds that nobody looked at
-    /// while choosing the preset.
+    /// For composed canvases, the canvas seed of seed 0; seed 1 uses the next, and so on. Nobody looked at
+    /// these seeds while choosing the preset.
     pub canvas_seed: Option<u64>,
-    /// What each arm changes.
+    /// Settings of each arm.
     arms: BTreeMap<String, Vec<String>>,
-    /// The arms that answer each study's question.
+    /// The arms that answer each study.
     studies: BTreeMap<String, TaskStudy>,
 }
 
-/// A study on a task.
+/// A study's arms on one task.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskStudy {
-    /// The label of the arm that others are compared with, where they do not name one themselves.
+    /// Label of the arm that the others are compared with, unless they name one themselves.
     pub reference: Option<String>,
-    /// What the arms' `x` is; without it, arms are categories.
+    /// Label of the horizontal axis, for arms with `x`; without it, arms are categories.
     pub axis: Option<String>,
-    /// The arms, in the order of tables.
+    /// The arms, in table order.
     pub arms: Vec<StudyArm>,
 }
 
-/// An arm in a study. Studies may share arms, which are then trained once.
+/// An arm in a study. Arms shared by several studies are trained once.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StudyArm {
     /// Its name in this study.
     pub label: String,
-    /// The arm of the task.
+    /// Its name in the task.
     pub arm: String,
-    /// Its place on the study's axis.
+    /// Its position on the study's axis.
     pub x: Option<f64>,
-    /// The line that joins it with others in plots.
+    /// The line that it belongs to in plots.
     pub series: Option<String>,
-    /// The label of the arm that it is compared with, instead of the study's reference.
+    /// Label of the arm that it is compared with, in place of the study's reference.
     pub against: Option<String>,
-    /// Whether it belongs to the quick version of the study.
+    /// Whether it is part of the study's quick version.
     #[serde(default)]
     pub quick: bool,
 }
@@ -118,10 +118,10 @@ impl TaskStudy {
 }
 
 impl Task {
-    /// The arms of a study in this task.
+    /// A study's arms in this task.
     ///
     /// # Errors
-    /// When the task has no arms for it: names the tasks that have.
+    /// When the task has no arms for the study; names the tasks that do.
     pub fn study(&self, name: &str) -> Result<&TaskStudy> {
         self.studies.get(name).ok_or_else(|| {
             let able = TASKS.iter().filter(|task| task.studies.contains_key(name)).map(|task| task.name);
@@ -130,7 +130,7 @@ impl Task {
         })
     }
 
-    /// What an arm changes in the task's preset, as `--set` takes it.
+    /// All settings of an arm, on top of the task's preset, as `key.path=value`.
     ///
     /// # Errors
     /// When there is no such arm.
@@ -141,7 +141,7 @@ impl Task {
     }
 }
 
-/// The studies, in the order of reports.
+/// All studies, in report order.
 pub static STUDIES: LazyLock<Vec<Study>> = LazyLock::new(|| {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -152,7 +152,7 @@ pub static STUDIES: LazyLock<Vec<Study>> = LazyLock::new(|| {
     file.studies
 });
 
-/// The tasks; the first is the default.
+/// All tasks; the first is the default.
 pub static TASKS: LazyLock<Vec<Task>> = LazyLock::new(|| {
     let files = [
         ("long-range", include_str!("../studies/long-range.toml")),
@@ -162,13 +162,13 @@ pub static TASKS: LazyLock<Vec<Task>> = LazyLock::new(|| {
     files.into_iter().map(|(name, text)| Task { name, ..toml::from_str(text).expect(OWN_FILE) }).collect()
 });
 
-/// Why a file of the catalog cannot be wrong in a program that was tested.
+/// Why a catalog file cannot be wrong in a tested program.
 const OWN_FILE: &str = "the program's own files are read by its tests";
 
 /// The study called `name`.
 ///
 /// # Errors
-/// Names the nearest study when there is none.
+/// When there is none; names the nearest study.
 pub fn study(name: &str) -> Result<&'static Study> {
     let names = || STUDIES.iter().map(|study| study.name.as_str());
     let unknown = || unknown("study", name, &names().collect::<Vec<_>>());
@@ -178,7 +178,7 @@ pub fn study(name: &str) -> Result<&'static Study> {
 /// The task called `name`.
 ///
 /// # Errors
-/// Names the nearest task when there is none.
+/// When there is none; names the nearest task.
 pub fn task(name: &str) -> Result<&'static Task> {
     let unknown = || unknown("task", name, &TASKS.iter().map(|task| task.name).collect::<Vec<_>>());
     TASKS.iter().find(|task| task.name == name).ok_or_else(unknown)
@@ -190,19 +190,19 @@ fn unknown(what: &'static str, name: &str, known: &[&str]) -> AblationError {
 }
 
 impl Task {
-    /// What its arms are compared by.
+    /// The metric that its arms are compared by.
     ///
     /// # Errors
-    /// When the preset makes no configuration.
+    /// When the preset is invalid.
     pub fn metric(&self) -> Result<Metric> {
         let preset = presets::find(&self.preset)?;
         Ok(TrainConfig::parse(preset.name, preset.text, &self.settings)?.metric())
     }
 
-    /// The configuration of an arm's preset with these further settings.
+    /// The configuration of an arm with further settings.
     ///
     /// # Errors
-    /// When a setting makes no configuration.
+    /// When a setting is invalid.
     pub fn configure(&self, arm: &str, further: &[String]) -> Result<TrainConfig> {
         let preset = presets::find(&self.preset)?;
         let mut settings = self.settings_of(arm)?;
@@ -249,7 +249,7 @@ mod tests {
             for (name, study) in &task.studies {
                 assert!(super::study(name).is_ok(), "{name}");
                 for arm in &study.arms {
-                    // A chart has a line an arm, and one for guessing.
+                    // A chart has one line per arm and one for guessing.
                     let joined = study.arms.iter().filter(|other| other.series == arm.series).count();
                     assert!(
                         joined < pelk_report::chart::MOST_SERIES,

@@ -1,4 +1,4 @@
-//! What training an arm costs: measured by the caller, kept beside the sweep, and summed up for its runs.
+//! Training costs of arms: measured by the caller, stored beside the sweep, and added up for its runs.
 
 use crate::error::{AblationError, Result};
 use crate::plan::{EVALUATIONS, PlannedRun};
@@ -6,7 +6,7 @@ use pelk_train::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// What an arm costs.
+/// The measured cost of an arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArmCost {
     /// The task.
@@ -15,32 +15,32 @@ pub struct ArmCost {
     pub arm: String,
     /// Threads it was measured with.
     pub threads: usize,
-    /// What was measured.
+    /// The measurements.
     #[serde(flatten)]
     pub measured: Measured,
 }
 
-/// What a measuring process answers.
+/// Measurements from one process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Trained values that are not masked.
+    /// Trained values, masked ones excluded.
     pub parameters: usize,
-    /// Training speed: the median over some steps.
+    /// Training speed: median over several steps.
     pub training_images_per_second: f64,
-    /// Speed of evaluation: the best of some runs of one batch.
+    /// Evaluation speed: best of several runs of one batch.
     pub inference_images_per_second: f64,
-    /// Images of an evaluation.
+    /// Number of images in one evaluation.
     pub test_images: usize,
-    /// Most resident memory of the process; none where the system does not tell.
+    /// Peak resident memory of the process; `None` if the system does not report it.
     pub peak_bytes: Option<u64>,
 }
 
-/// Seconds that some runs take.
+/// Estimated seconds for some runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Estimate {
-    /// Of steps.
+    /// For training steps.
     pub training: f64,
-    /// Of evaluations, however many steps there are.
+    /// For evaluations, whose number does not depend on the steps.
     pub evaluating: f64,
 }
 
@@ -54,7 +54,7 @@ struct CostFile {
 }
 
 impl Costs {
-    /// These costs, one of each arm.
+    /// Costs, one entry per arm.
     pub fn new(arms: Vec<ArmCost>) -> Costs {
         Costs(arms)
     }
@@ -63,7 +63,7 @@ impl Costs {
         folder.join("costs.toml")
     }
 
-    /// The costs that were measured for a sweep's folder; none where none were.
+    /// The costs stored in a sweep's folder; empty if nothing was measured.
     ///
     /// # Errors
     /// When the file is damaged.
@@ -77,7 +77,7 @@ impl Costs {
         Ok(Costs(file.arms))
     }
 
-    /// Writes them into a sweep's folder.
+    /// Writes them to a sweep's folder.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -86,7 +86,7 @@ impl Costs {
         Ok(write_atomically(&Costs::file(folder), text.as_bytes())?)
     }
 
-    /// Adds the costs of other arms; those of an arm that was measured twice are left out.
+    /// Adds the costs of other arms; arms that are already present keep their costs.
     pub fn extend(&mut self, others: Costs) {
         for cost in others.0 {
             if self.of(&cost.task, &cost.arm).is_none() {
@@ -100,7 +100,7 @@ impl Costs {
         self.0.iter().find(|cost| cost.task == task && cost.arm == arm)
     }
 
-    /// What these runs will take, one after another; none where an arm was not measured.
+    /// Total time of these runs, one after another; `None` if an arm was not measured.
     pub fn estimate(&self, runs: &[PlannedRun]) -> Option<Estimate> {
         let mut estimate = Estimate::default();
         for run in runs {

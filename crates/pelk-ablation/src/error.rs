@@ -1,4 +1,4 @@
-//! What can end a sweep or a report.
+//! The crate's error type.
 
 use pelk_report::ReportError;
 use pelk_train::TrainError;
@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AblationError {
-    /// A study or a task that does not exist.
+    /// Unknown study or task.
     #[error("there is no {what} {name:?}: did you mean {nearest:?}? Known: {known}")]
     Unknown {
         /// `study` or `task`.
         what: &'static str,
         /// The name that was given.
         name: String,
-        /// The known name that is nearest to it.
+        /// The most similar known name.
         nearest: String,
         /// All known names.
         known: String,
     },
-    /// A task that has no arms for a study.
-    #[error("study {study} has no arms on task {task}; these tasks have some: {able}")]
+    /// The task has no arms for the study.
+    #[error("study {study} has no arms on task {task}; tasks that have them: {able}")]
     NoArms {
         /// The study.
         study: String,
@@ -30,7 +30,7 @@ pub enum AblationError {
         /// The tasks that have arms for it.
         able: String,
     },
-    /// An arm that a task does not have.
+    /// The task does not have this arm.
     #[error("task {task} has no arm {arm:?}")]
     NoArm {
         /// The task.
@@ -38,22 +38,22 @@ pub enum AblationError {
         /// The arm.
         arm: String,
     },
-    /// A plan without runs.
+    /// The plan has no runs.
     #[error("the sweep has no runs: it needs at least one study, task, seed and budget")]
     NoRuns,
-    /// A folder that holds the plan of another sweep.
+    /// The folder holds the plan of another sweep.
     #[error("{} holds another sweep", folder.display())]
     OtherSweep {
         /// The folder.
         folder: PathBuf,
     },
-    /// A folder without a sweep.
-    #[error("{} does not hold a sweep, and neither does a folder in it: there is no sweep.toml", folder.display())]
+    /// The folder holds no sweep.
+    #[error("{} holds no sweep: there is no sweep.toml in it or in its subfolders", folder.display())]
     NoSweep {
         /// The folder.
         folder: PathBuf,
     },
-    /// Two folders whose results cannot be put together.
+    /// Results of these two folders cannot be combined.
     #[error("{} and {} hold different sweeps", first.display(), second.display())]
     DifferentSweeps {
         /// A folder.
@@ -61,7 +61,7 @@ pub enum AblationError {
         /// A folder with another plan.
         second: PathBuf,
     },
-    /// A run's folder that holds a run of another configuration, or one without results.
+    /// A run's folder holds a run with another configuration, or one without results.
     #[error("{} {reason}; move it away", folder.display())]
     RunFolder {
         /// The folder.
@@ -69,7 +69,7 @@ pub enum AblationError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A configuration that a run cannot have, or a run that failed.
+    /// An invalid configuration, or a failed run.
     #[error("{run}: {source}")]
     Run {
         /// The run or the arm.
@@ -77,7 +77,7 @@ pub enum AblationError {
         /// What is wrong.
         source: TrainError,
     },
-    /// The threads of a run could not be started.
+    /// The threads of a run cannot be started.
     #[error("cannot start the threads of a run: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
     /// A file that cannot be read, written or created.
@@ -90,7 +90,7 @@ pub enum AblationError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// A file of a sweep that is damaged.
+    /// A damaged file of a sweep.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -101,7 +101,7 @@ pub enum AblationError {
     /// A plan or costs that cannot be written as TOML.
     #[error("cannot write the sweep's files: {0}")]
     Toml(#[from] toml::ser::Error),
-    /// An error of a run's files or of a preset.
+    /// An error from a run's files or from a preset.
     #[error(transparent)]
     Train(#[from] TrainError),
     /// A chart that cannot be drawn.

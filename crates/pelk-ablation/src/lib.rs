@@ -1,8 +1,8 @@
-//! Ablation studies: which runs answer a question, how they are trained, and what they tell beyond their noise.
+//! Ablation studies: which runs answer a question, training them, and reporting what exceeds the noise.
 //!
-//! The way of one sweep: [`catalog`] holds the studies and tasks; a [`plan`] makes runs of them; [`cost`] says what an arm
-//! costs; [`sweep`] trains the runs into folders; [`results`] reads these folders; [`report`] says what they tell, with
-//! [`statistics`].
+//! The path of a sweep: [`catalog`] holds the studies and tasks; a [`plan`] turns them into runs; [`cost`]
+//! holds the cost of each arm; [`sweep`] trains the runs into folders; [`results`] reads these folders;
+//! [`report`] draws the conclusions, using [`statistics`].
 //!
 //! ```
 //! use pelk_ablation::plan::Plan;

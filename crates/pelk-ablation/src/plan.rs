@@ -1,4 +1,4 @@
-//! What a sweep trains: the runs that its studies, budgets and seeds ask for.
+//! The plan of a sweep, and the runs that follow from its studies, budgets and seeds.
 
 use crate::catalog::{self, Study, Task};
 use crate::error::{AblationError, Result};
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Evaluations of a run: the points of its training curve.
+/// Evaluations per run: the points of its training curve.
 pub const EVALUATIONS: u64 = 6;
 
-/// What was asked for. It is kept in the sweep's folder, and everything that a sweep does follows from it.
+/// A request for a sweep. It is stored in the sweep's folder and determines everything that the sweep does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The studies.
     pub studies: Vec<String>,
-    /// Whether only the arms of their quick versions take part.
+    /// Whether only the arms of the quick versions take part.
     pub quick: bool,
-    /// Seeds of each arm: 0, 1, and so on.
+    /// Number of seeds per arm: 0, 1, and so on.
     pub seeds: u64,
-    /// Changes for all runs, as `--set` takes them.
+    /// Settings for all runs, as `key.path=value`.
     pub settings: Vec<String>,
-    /// For each task, the lengths of training in steps.
+    /// Training lengths in steps, for each task.
     pub budgets: BTreeMap<String, Vec<u64>>,
 }
 
@@ -33,16 +33,16 @@ pub struct PlannedRun {
     pub task: &'static Task,
     /// The arm.
     pub arm: String,
-    /// Length of training.
+    /// Training length.
     pub steps: u64,
-    /// Key of everything random but the task's fixed data.
+    /// Seed of everything random except the task's fixed data.
     pub seed: u64,
-    /// Everything that decides the result.
+    /// The complete configuration, which determines the result.
     pub config: TrainConfig,
 }
 
 impl PlannedRun {
-    /// The run's folder within the sweep's.
+    /// The run's folder, relative to the sweep's.
     pub fn folder(&self) -> PathBuf {
         let arm: String =
             self.arm.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
@@ -50,19 +50,19 @@ impl PlannedRun {
         ["runs", self.task.name, &arm, &steps, &format!("seed-{}", self.seed)].iter().collect()
     }
 
-    /// The run for people.
+    /// A description for people.
     pub fn describe(&self) -> String {
         format!("{}, {}, {} steps, seed {}", self.task.name, self.arm, self.steps, self.seed)
     }
 }
 
 impl Plan {
-    /// The file that keeps the plan of a sweep's folder.
+    /// The plan's file in a sweep's folder.
     pub fn file(folder: &Path) -> PathBuf {
         folder.join("sweep.toml")
     }
 
-    /// The plan of a sweep's folder.
+    /// Reads the plan in a sweep's folder.
     ///
     /// # Errors
     /// When there is none, or the file is damaged.
@@ -75,7 +75,7 @@ impl Plan {
         toml::from_str(&text).map_err(|error| AblationError::damaged(&path, error))
     }
 
-    /// Writes the plan into a sweep's folder, which is made.
+    /// Writes the plan to a sweep's folder, which is created.
     ///
     /// # Errors
     /// When the folder holds another plan, or cannot be written.
@@ -91,10 +91,10 @@ impl Plan {
         Ok(write_atomically(&path, toml::to_string(self)?.as_bytes())?)
     }
 
-    /// The studies, in the order of reports.
+    /// The studies, in report order.
     ///
     /// # Errors
-    /// When there is none of a name.
+    /// When a study is unknown.
     pub fn studies(&self) -> Result<Vec<&'static Study>> {
         self.studies.iter().map(|name| catalog::study(name)).collect()
     }
@@ -102,7 +102,7 @@ impl Plan {
     /// The tasks and their budgets.
     ///
     /// # Errors
-    /// When there is none of a name.
+    /// When a task is unknown.
     pub fn tasks(&self) -> Result<Vec<(&'static Task, &[u64])>> {
         self.budgets.iter().map(|(name, budgets)| Ok((catalog::task(name)?, budgets.as_slice()))).collect()
     }
@@ -110,18 +110,18 @@ impl Plan {
     /// The arms of a study in this sweep.
     ///
     /// # Errors
-    /// When the task has none for it.
+    /// When the task has no arms for the study.
     pub fn study_of(&self, study: &str, task: &Task) -> Result<catalog::TaskStudy> {
         let mut study = task.study(study)?.clone();
         study.arms.retain(|arm| arm.quick || !self.quick);
         Ok(study)
     }
 
-    /// All runs, shorter ones first and arms next to each other, so that a sweep that is cut short can be compared. Arms
-    /// that several studies share are trained once.
+    /// All runs, shorter ones first and arms next to each other, so that an interrupted sweep can be
+    /// compared. Arms shared by several studies are trained once.
     ///
     /// # Errors
-    /// When a name is not known, or a setting makes no configuration.
+    /// When a name is unknown or a setting is invalid.
     pub fn runs(&self) -> Result<Vec<PlannedRun>> {
         let mut runs = Vec::new();
         for (task, budgets) in self.tasks()? {
@@ -141,7 +141,7 @@ impl Plan {
         Ok(runs)
     }
 
-    /// The plan with budgets of so many times the steps, rounded down to tens.
+    /// The plan with budgets multiplied by `scale`, rounded down to tens.
     pub fn scaled(&self, scale: f64) -> Plan {
         const STEP: u64 = 10;
         let mut plan = self.clone();
@@ -154,10 +154,10 @@ impl Plan {
         plan
     }
 
-    /// The arms of a task that take part, in the order in which studies name them.
+    /// The task's arms in this sweep, in the order in which studies name them.
     ///
     /// # Errors
-    /// When the task has none for a study.
+    /// When the task has no arms for a study.
     pub fn arms(&self, task: &Task) -> Result<Vec<String>> {
         let (mut arms, mut seen) = (Vec::new(), BTreeSet::new());
         for study in &self.studies {
@@ -173,7 +173,7 @@ impl Plan {
     /// The configuration of one run.
     ///
     /// # Errors
-    /// When a setting makes none.
+    /// When a setting is invalid.
     pub fn configure(&self, task: &Task, arm: &str, steps: u64, seed: u64) -> Result<TrainConfig> {
         let mut settings = self.settings.clone();
         settings.push(format!("seed={seed}"));
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn shared_arms_run_once_and_folders_differ() {
         let runs = plan().runs().unwrap();
-        // Four kernels, dense and reversed, center 1; peripheral 47 serves all three studies.
+        // Four kernels, dense and reversed, center 1; all three studies share peripheral 47.
         assert_eq!(runs.len(), 7 * 3 * 2);
         let folders: BTreeSet<_> = runs.iter().map(PlannedRun::folder).collect();
         assert_eq!(folders.len(), runs.len());

@@ -1,31 +1,32 @@
-//! What the runs of a sweep's folder measured.
+//! Reading the measurements of a sweep's runs.
 
 use crate::error::{AblationError, Result};
 use crate::plan::{Plan, PlannedRun};
 use pelk_train::{MetricsRow, Run, metrics};
 use std::path::{Path, PathBuf};
 
-/// What the names of the accuracies of groups of labels begin with.
+/// Prefix of the metrics of label groups.
 pub const GROUP: &str = "accuracy ";
 
-/// A run that is done.
+/// A finished run.
 #[derive(Debug, Clone)]
 pub struct FinishedRun {
-    /// What was planned.
+    /// The planned run.
     pub plan: PlannedRun,
-    /// Its evaluations, the last at its end.
+    /// Its evaluations; the last is from the end of training.
     pub rows: Vec<MetricsRow>,
-    /// Accuracy at its end of each group of labels, by name; none where the dataset has no groups.
+    /// Final accuracy of each label group, by name; empty if the dataset has no groups.
     pub groups: Vec<(String, f64)>,
 }
 
 impl FinishedRun {
-    /// The evaluation at the end. A finished run has one.
+    /// The evaluation at the end, which every finished run has.
     fn last(&self) -> Option<&MetricsRow> {
         self.rows.last()
     }
 
-    /// What was measured at its end: metric and value, that by which arms are compared first; accuracies and mIoU are shares.
+    /// Final measurements, as metric and value, starting with the metric that arms are compared by;
+    /// accuracies and mIoU are shares.
     pub fn values(&self) -> Vec<(String, f64)> {
         let metric = self.plan.config.metric();
         let last = self.last().into_iter();
@@ -39,7 +40,7 @@ impl FinishedRun {
         whole.chain(groups).collect()
     }
 
-    /// One metric at its end.
+    /// The final value of one metric.
     pub fn value(&self, metric: &str) -> Option<f64> {
         self.values().into_iter().find(|(name, _)| name == metric).map(|(_, value)| value)
     }
@@ -58,17 +59,17 @@ impl FinishedRun {
 pub struct Results {
     /// The plan.
     pub plan: Plan,
-    /// Those that are done, in the plan's order.
+    /// The finished runs, in plan order.
     pub finished: Vec<FinishedRun>,
-    /// How many were planned.
+    /// Number of planned runs.
     pub planned: usize,
 }
 
 impl Results {
-    /// The results in a sweep's folder, or in several folders of one sweep whose shards ran apart.
+    /// The results in a sweep's folder, or in several folders with parts of one sweep.
     ///
     /// # Errors
-    /// When a folder holds no sweep or another one, or a run's file is damaged.
+    /// When a folder holds no sweep or a different one, or a run's file is damaged.
     pub fn read(folders: &[PathBuf]) -> Result<Results> {
         let Some((first, others)) = folders.split_first() else { return Err(AblationError::NoRuns) };
         let plan = Plan::read(first)?;
@@ -89,13 +90,13 @@ impl Results {
         Ok(Results { plan, finished, planned })
     }
 
-    /// Whether nothing is missing.
+    /// Whether all planned runs are finished.
     pub fn complete(&self) -> bool {
         self.finished.len() == self.planned
     }
 }
 
-/// The folders of one sweep under `folder`: itself, or those in it.
+/// The sweep folders under `folder`: itself, or its subfolders.
 ///
 /// # Errors
 /// When there is none.
@@ -115,7 +116,7 @@ pub fn sweeps_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The run in a sweep's folder, if it is done.
+/// The run in a sweep's folder, if it is finished.
 fn read_run(plan: &PlannedRun, sweep: &Path) -> Result<Option<FinishedRun>> {
     let folder = sweep.join(plan.folder());
     if !Run::exists(&folder) {

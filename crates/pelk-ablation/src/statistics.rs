@@ -1,23 +1,23 @@
-//! Means, deviations, and whether two arms differ by more than their noise.
+//! Means, deviations, and whether two arms differ by more than the noise.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Coverage of the confidence intervals.
 const CONFIDENCE: f64 = 0.95;
 
-/// Several values of one quantity.
+/// Mean and deviation of repeated measurements.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
     /// Their mean.
     pub mean: f64,
-    /// Their standard deviation (divisor n - 1); none of a single value.
+    /// Their standard deviation (divisor n - 1); `None` for a single value.
     pub deviation: Option<f64>,
     /// Their number.
     pub n: usize,
 }
 
 impl Summary {
-    /// The summary of some values; none of none.
+    /// The summary of these values; `None` if there are none.
     pub fn of(values: &[f64]) -> Option<Summary> {
         let n = values.len();
         if n == 0 {
@@ -28,37 +28,37 @@ impl Summary {
         Some(Summary { mean, deviation: (n > 1).then(|| (squares / (n - 1) as f64).sqrt()), n })
     }
 
-    /// Half the width of the confidence interval of the mean, by Student's t with n - 1 degrees of freedom.
+    /// Half the width of the mean's confidence interval, by Student's t with n - 1 degrees of freedom.
     fn half_width(&self) -> Option<f64> {
         let t = StudentsT::new(0.0, 1.0, (self.n - 1) as f64).ok()?.inverse_cdf(0.5 + CONFIDENCE / 2.0);
         Some(t * self.deviation? / (self.n as f64).sqrt())
     }
 }
 
-/// What the differences of two arms over common seeds say.
+/// What the differences of two arms over common seeds show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The first is higher by more than the noise.
     Higher,
     /// The first is lower by more than the noise.
     Lower,
-    /// The interval of the difference holds 0.
+    /// The interval of the difference includes 0.
     NotApart,
-    /// One seed alone has no noise to compare with.
+    /// There is only one seed, so the noise is unknown.
     Unknown,
 }
 
-/// The paired difference of two arms: seed by seed, the first minus the second.
+/// The paired difference of two arms: first minus second, seed by seed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Difference {
     /// Mean, deviation and number of the differences.
     pub summary: Summary,
-    /// The confidence interval of their mean; none of a single one.
+    /// The confidence interval of their mean; `None` for a single difference.
     pub interval: Option<[f64; 2]>,
 }
 
 impl Difference {
-    /// The difference over the seeds that both have; none where there is no such seed. Values come with their seeds.
+    /// The difference over the common seeds; `None` if there are none. Values come with their seeds.
     pub fn between(first: &[(u64, f64)], second: &[(u64, f64)]) -> Option<Difference> {
         let partner = |seed: u64| second.iter().find(|(other, _)| *other == seed);
         let pairs = first.iter().filter_map(|(seed, value)| Some(value - partner(*seed)?.1));
@@ -67,7 +67,7 @@ impl Difference {
         Some(Difference { summary, interval })
     }
 
-    /// Whether it is larger than the noise.
+    /// Whether the difference exceeds the noise.
     pub fn verdict(&self) -> Verdict {
         match self.interval {
             None => Verdict::Unknown,
@@ -111,7 +111,7 @@ mod tests {
         let difference = Difference::between(&first, &second).unwrap();
         assert_eq!(difference.summary.n, 3);
         assert!((difference.summary.mean - 0.1).abs() < 1e-12);
-        // The arms vary by a tenth, their differences by a hundredth: pairing is what tells them apart.
+        // The arms vary by a tenth, their differences by a hundredth: only pairing tells them apart.
         assert_eq!(difference.verdict(), Verdict::Higher);
         assert_eq!(Difference::between(&second, &first).unwrap().verdict(), Verdict::Lower);
     }

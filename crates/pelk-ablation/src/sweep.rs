@@ -1,4 +1,4 @@
-//! Training the runs of a plan, several at once; each is a normal run's folder.
+//! Trains the runs of a plan, several at a time, each into a normal run folder.
 
 use crate::error::{AblationError, Result};
 use crate::plan::PlannedRun;
@@ -11,44 +11,44 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// What a sweep reports while it works; called from the threads of several runs.
+/// Progress callbacks of a sweep; called from the threads of several runs.
 pub trait Watcher: Sync {
-    /// A run begins, or goes on, after so many steps.
+    /// A run starts, or resumes after `steps_done` steps.
     fn on_start(&self, run: &PlannedRun, steps_done: u64);
-    /// A run has taken one step.
+    /// A run has completed one step.
     fn on_step(&self, run: &PlannedRun);
-    /// A run is done, with this value of its metric.
+    /// A run has finished with this value of its metric.
     fn on_end(&self, run: &PlannedRun, value: f64);
 }
 
-/// How runs are trained. None of it changes results.
+/// How runs are trained. Does not change results.
 #[derive(Debug, Clone, Copy)]
 pub struct Workers {
-    /// Runs at once.
+    /// Number of runs at a time.
     pub jobs: usize,
-    /// Threads of each run.
+    /// Threads per run.
     pub threads: usize,
-    /// Steps between the checkpoints of a run.
+    /// Steps between checkpoints.
     pub checkpoint_every: u64,
 }
 
-/// Opens the images of a run; runs on the same data share them.
+/// Opens the images of a run; runs with the same data share them.
 pub type OpenDatasets<'a> = &'a (dyn Fn(&DataConfig) -> pelk_train::Result<Datasets> + Sync);
 
 /// How a sweep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// All runs are done.
+    /// All runs are finished.
     Finished,
-    /// Asked to stop; all runs have saved.
+    /// Stopped on request; all runs have saved their state.
     Stopped,
 }
 
-/// Trains all `runs` into `folder` on `backend`. Finished runs stay as they are, others go on from their checkpoints.
-/// A failed run ends the sweep; the others save first.
+/// Trains `runs` into `folder` on `backend`. Finished runs are skipped, others resume from their checkpoints.
+/// If a run fails, the others save their state and the sweep ends.
 ///
 /// # Errors
-/// When a run fails, or its folder holds another one.
+/// When a run fails, or its folder holds another run.
 pub fn train<B: Backend>(
     backend: &B,
     runs: &[PlannedRun],
@@ -64,7 +64,7 @@ pub fn train<B: Backend>(
     let data = SharedData { open, read: Mutex::default() };
     let sweep = Sweep { folder, workers, data: &data };
     let work = || -> Result<()> {
-        // The threads of this job; runs of other jobs have their own, so that none waits for another.
+        // Each job has its own threads, so that no run waits for another.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(workers.threads).build()?;
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
@@ -95,7 +95,7 @@ pub fn train<B: Backend>(
     }
 }
 
-/// What the runs of a sweep have in common.
+/// What all runs of a sweep share.
 #[derive(Clone, Copy)]
 struct Sweep<'a> {
     folder: &'a Path,
@@ -145,7 +145,7 @@ fn train_one<B: Backend>(
     Ok(())
 }
 
-/// Datasets that runs share while any of them uses them.
+/// Datasets that runs share while at least one uses them.
 struct SharedData<'a> {
     open: OpenDatasets<'a>,
     read: Mutex<HashMap<String, Datasets>>,
@@ -166,7 +166,7 @@ impl SharedData<'_> {
     }
 }
 
-/// Writes what training makes into the run's folder.
+/// Writes a run's files to its folder.
 struct Files<'a, S, W> {
     run: &'a PlannedRun,
     files: &'a mut Run,

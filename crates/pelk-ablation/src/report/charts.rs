@@ -9,7 +9,7 @@ fn axis(label: impl Into<String>) -> Axis {
     Axis { label: label.into(), ..Axis::default() }
 }
 
-/// The axis of the metric that arms are compared by.
+/// The axis of the compared metric.
 fn score(view: &StudyView) -> Axis {
     axis(format!("test {}, %", view.metric.name()))
 }
@@ -19,7 +19,7 @@ fn point(x: f64, summary: Summary) -> Point {
     Point { x, y: 100.0 * summary.mean, deviation, label: None }
 }
 
-/// The metric along the study's axis; none where its arms are categories. A line for each length of training, or for each
+/// The metric along the study's axis; `None` if its arms are categories. One line per training length, or per
 /// series of arms after the longest.
 pub fn along_axis(view: &StudyView) -> Option<Chart> {
     let label = view.study.axis.clone()?;
@@ -39,7 +39,7 @@ pub fn along_axis(view: &StudyView) -> Option<Chart> {
     drawable(Chart { title, x: Axis { ticks: view.ticks(), ..axis(label) }, y: score(view), series })
 }
 
-/// The metric against the number of parameters: for each length of training, or for each line of arms after the longest.
+/// The metric by number of parameters, per training length, or per series of arms after the longest.
 pub fn against_parameters(view: &StudyView) -> Option<Chart> {
     let longest = view.longest();
     let place = |arm: &ArmView, steps: u64, label: Option<String>| {
@@ -66,8 +66,8 @@ pub fn against_parameters(view: &StudyView) -> Option<Chart> {
     drawable(Chart { title, x, y: score(view), series })
 }
 
-/// Accuracy of each group of labels after one length of training, for arms of one line: along the study's axis, or along
-/// the groups where arms are categories.
+/// Accuracy of each label group after one training length, for one line of arms: along the study's axis, or
+/// along the groups if arms are categories.
 pub fn by_group(view: &StudyView, line: &Line, steps: u64) -> Option<Chart> {
     let groups = view.groups();
     let names = groups.iter().map(|group| group.trim_start_matches(GROUP).to_owned());
@@ -104,7 +104,7 @@ pub fn by_group(view: &StudyView, line: &Line, steps: u64) -> Option<Chart> {
     drawable(Chart { title, x, y: axis("test accuracy, %"), series })
 }
 
-/// The metric over the longest training, means over the seeds, for arms of one line.
+/// The metric during the longest training, averaged over the seeds, for one line of arms.
 pub fn curves(view: &StudyView, line: &Line) -> Option<Chart> {
     let steps = view.longest();
     let of = |arm: &&ArmView| {
@@ -116,7 +116,7 @@ pub fn curves(view: &StudyView, line: &Line) -> Option<Chart> {
     drawable(Chart { title, x: axis("step"), y: score(view), series })
 }
 
-/// The chart without series that have no point; none where nothing is left.
+/// The chart without its empty series; `None` if nothing is left.
 fn drawable(mut chart: Chart) -> Option<Chart> {
     chart.series.retain(|series| !series.points.is_empty());
     (!chart.series.is_empty()).then_some(chart)

@@ -1,4 +1,4 @@
-//! The numbers of a report: a row a study, arm, seed, length of training and metric.
+//! The numbers of a report as CSV: one row per study, arm, seed, training length and metric.
 
 use crate::cost::Costs;
 use crate::error::Result;
@@ -6,10 +6,10 @@ use crate::results::Results;
 
 const HEADER: &str = "study,task,arm,seed,steps,metric,value,parameters,seconds,peak_bytes";
 
-/// The table. Accuracies are shares; seconds are those of training; what was not measured is empty.
+/// The CSV table. Accuracies are shares; seconds are training time; missing measurements are empty.
 ///
 /// # Errors
-/// When the plan names what the catalog has not.
+/// When the plan names something that is not in the catalog.
 pub fn render(results: &Results, costs: &Costs) -> Result<String> {
     let mut text = format!("{HEADER}\n");
     for study in results.plan.studies()? {
@@ -39,7 +39,7 @@ pub fn render(results: &Results, costs: &Costs) -> Result<String> {
     Ok(text)
 }
 
-/// A field of the table (RFC 4180): labels may hold commas.
+/// A quoted CSV field (RFC 4180): labels may contain commas.
 fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\n']) {
         format!("\"{}\"", field.replace('"', "\"\""))

@@ -1,4 +1,4 @@
-//! The report of a sweep: one content, written as HTML, as Markdown and as a table of numbers.
+//! The report of a sweep, as HTML, Markdown and CSV with the same content.
 
 mod charts;
 mod csv;
@@ -16,21 +16,21 @@ use pelk_train::write_atomically;
 use std::path::{Path, PathBuf};
 use view::StudyView;
 
-/// The files that were written.
+/// The files written.
 pub struct Written {
-    /// The page.
+    /// The HTML report.
     pub html: PathBuf,
-    /// The sentences and the main numbers, for a terminal.
+    /// Conclusions and main numbers, for a terminal.
     pub summary: String,
 }
 
-/// Folder of the Markdown's pictures.
+/// Folder of the Markdown report's pictures.
 const FIGURES: &str = "figures";
 
-/// Writes `report.html`, `report.md` with its figures, and `results.csv` into a folder.
+/// Writes `report.html`, `report.md` with its figures, and `results.csv` to a folder.
 ///
 /// # Errors
-/// When a file cannot be written, or a chart not drawn.
+/// When a file cannot be written, or a chart cannot be drawn.
 pub fn write(results: &Results, costs: &Costs, out: &Path) -> Result<Written> {
     let (document, summary) = compose(results, costs)?;
     let figures = out.join(FIGURES);
@@ -70,7 +70,7 @@ fn compose(results: &Results, costs: &Costs) -> Result<(Document, String)> {
     if !overviews.is_empty() {
         document.heading(2, "At a glance");
         document.text(
-            "Points of accuracy, or of mIoU, of one arm above or below another, where the difference is larger than the noise.",
+            "Points of accuracy or mIoU that one arm is above or below another, where it exceeds the noise.",
         );
         document.blocks.append(&mut overviews);
     }
@@ -100,20 +100,22 @@ fn introduction(document: &mut Document, results: &Results) -> Result<()> {
     }
     if !results.complete() {
         let (done, all) = (results.finished.len(), results.planned);
-        document.text(format!("Only {done} of {all} runs are done: what follows is of these alone."));
+        document.text(format!("Only {done} of {all} runs are finished; the results below cover only these."));
     }
     document.text(
-        "Accuracies, and mIoU for classes of pixels, are of test data at the end of training, as mean and standard deviation over the seeds. Two arms are \
-         compared seed by seed; the interval is that of Student's t for the mean of these differences. Where it holds 0, \
-         the arms are not told apart, which does not mean that they are equal. One interval in twenty misses by chance.",
+        "Accuracy (mIoU for segmentation) is on the test data at the end of training: mean and standard \
+         deviation over the seeds. Arms are compared seed by seed, with a Student's t interval for the mean \
+         of the differences. If the interval includes 0, the arms cannot be told apart, which does not mean \
+         that they are equal. One interval in twenty misses by chance.",
     );
     document.text(
-        "Numbers of the paper are of another setting, PeLK-T on ImageNet-1K: compare the order of arms, not the values.",
+        "The paper's numbers are from another setting, PeLK-T on ImageNet-1K: compare the order of arms, not \
+         the values.",
     );
     Ok(())
 }
 
-/// All comparisons on one task; none where its studies compare nothing.
+/// All comparisons on one task; `None` if its studies compare nothing.
 fn overview(task: &Task, budgets: &[u64], views: &[(&Study, StudyView)]) -> Option<Block> {
     let mut rows = Vec::new();
     for (study, view) in views {
@@ -176,9 +178,9 @@ fn cost_section(
     }
     document.heading(2, format!("What each arm costs ({})", task.name));
     document.text(format!(
-        "Speed and memory were measured before the sweep, each arm in a process of its own, with {threads} thread{} and as \
-         many processes at once as runs later; the memory includes the dataset. Seconds are means over the sweep's own runs, \
-         evaluations excluded.",
+        "Speed and memory were measured before the sweep, each arm in its own process, with {threads} \
+         thread{} and as many processes at a time as runs later; memory includes the dataset. Seconds are \
+         means over the sweep's own runs, evaluations excluded.",
         if threads == 1 { "" } else { "s" }
     ));
     document.add(Block::Table(Table { columns, rows }));

@@ -1,11 +1,11 @@
-//! What differences say, in plain sentences that follow from the numbers alone.
+//! Plain sentences about differences, derived from the numbers alone.
 
 use crate::statistics::{Difference, Verdict};
 
-/// A group whose mean accuracy is less than this above that of guessing counts as guessed.
+/// Groups whose mean accuracy is less than this far above guessing count as guessed.
 pub const AT_CHANCE: f64 = 0.03;
 
-/// Two arms after one length of training; differences are of accuracies, as shares.
+/// A comparison of two arms after one training length; the difference is in shares.
 pub fn compared(first: &str, second: &str, steps: u64, difference: &Difference) -> String {
     let mean = points(difference.summary.mean);
     let place = if difference.summary.mean < 0.0 { "below" } else { "above" };
@@ -17,48 +17,49 @@ pub fn compared(first: &str, second: &str, steps: u64, difference: &Difference) 
     };
     match difference.verdict() {
         Verdict::Higher | Verdict::Lower => {
-            format!(
-                "After {steps} steps, {first} is {size} {place} {second}, which is more than the noise ({noise})."
-            )
+            format!("After {steps} steps, {first} is {size} {place} {second}, more than the noise ({noise}).")
         }
         Verdict::NotApart => format!(
-            "After {steps} steps, {first} and {second} are not told apart: the difference, {size} {place}, is within \
-             the noise ({noise})."
+            "After {steps} steps, {first} and {second} cannot be told apart: the difference, {size} {place}, \
+             is within the noise ({noise})."
         ),
         Verdict::Unknown => format!(
-            "After {steps} steps, {first} is {size} {place} {second} with a single seed, which says nothing about the \
-             noise."
+            "After {steps} steps, {first} is {size} {place} {second}; with a single seed, the noise is \
+             unknown."
         ),
     }
 }
 
-/// How the difference of two arms changes from a shorter to a longer training, where that says something.
+/// How the difference of two arms changes with longer training, if that is informative.
 pub fn changed(shorter: (u64, &Difference), longer: (u64, &Difference)) -> Option<String> {
     use Verdict::{Higher, Lower, NotApart};
     let ((few, before), (many, after)) = (shorter, longer);
     match (before.verdict(), after.verdict()) {
         (Higher | Lower, NotApart) => Some(format!(
-            "What tells them apart after {few} steps is not seen after {many}: rather the speed of learning than what can \
-             be learned."
+            "The difference after {few} steps is gone after {many}: it is in how fast they learn, \
+             not in what they can learn."
         )),
         (NotApart, Higher | Lower) => {
-            Some(format!("It takes {many} steps to tell them apart; {few} are too few."))
+            Some(format!("It takes {many} steps to tell them apart; {few} are not enough."))
         }
         (Higher, Lower) | (Lower, Higher) => {
-            Some(format!("Their order turns between {few} and {many} steps."))
+            Some(format!("Their order reverses between {few} and {many} steps."))
         }
         (Higher, Higher) | (Lower, Lower) => {
             let (a, b) = (points(before.summary.mean).abs(), points(after.summary.mean).abs());
             (b < a / 2.0).then(|| {
-                format!("From {few} to {many} steps the gap shrinks from {a:.1} to {b:.1} points: much of it is the speed of learning.")
+                format!(
+                    "From {few} to {many} steps, the gap shrinks from {a:.1} to {b:.1} points: \
+                     much of it is in how fast they learn."
+                )
             })
         }
         _ => None,
     }
 }
 
-/// Where arms are no better than guessing after one length of training. Each arm comes with its groups of labels: names and
-/// mean accuracies, as shares. None where no arm has groups.
+/// Which arms are no better than guessing after one training length. Each arm comes with its label groups:
+/// names and mean accuracies, as shares. `None` if no arm has groups.
 pub fn guessed(steps: u64, arms: &[(String, Vec<(String, f64)>)], chance: f64) -> Option<String> {
     let mut guessing = Vec::new();
     let mut seeing = Vec::new();
@@ -69,16 +70,15 @@ pub fn guessed(steps: u64, arms: &[(String, Vec<(String, f64)>)], chance: f64) -
         if at_chance.is_empty() {
             seeing.push(format!("{arm} ({:.1} % at {lowest})", 100.0 * accuracy));
         } else {
-            guessing.push(format!("{arm} guesses at {}", listed(&at_chance)));
+            guessing.push(format!("{arm} is guessing at {}", listed(&at_chance)));
         }
     }
     if !seeing.is_empty() {
-        let verb = if seeing.len() == 1 { "is" } else { "are" };
-        guessing.push(format!("above guessing everywhere {verb}, lowest in brackets, {}", listed(&seeing)));
+        guessing.push(format!("better than guessing everywhere (lowest accuracy): {}", listed(&seeing)));
     }
     let (percent, list) = (100.0 * chance, guessing.join("; "));
     (!guessing.is_empty())
-        .then(|| format!("After {steps} steps (guessing is right in {percent:.0} %): {list}."))
+        .then(|| format!("After {steps} steps (guessing is right {percent:.0} % of the time): {list}."))
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -91,25 +91,25 @@ fn listed(items: &[impl AsRef<str>]) -> String {
     }
 }
 
-/// Two arms in a few words, for an overview.
+/// A short comparison of two arms, for an overview.
 pub fn briefly(difference: &Difference) -> String {
     let mean = points(difference.summary.mean);
     match difference.verdict() {
         Verdict::Higher => format!("{mean:.1} above"),
         Verdict::Lower => format!("{:.1} below", -mean),
-        Verdict::NotApart => "not told apart".to_owned(),
+        Verdict::NotApart => "within the noise".to_owned(),
         Verdict::Unknown => format!("{mean:+.1}, one seed"),
     }
 }
 
-/// A share as percentage points, to a tenth.
+/// A share in percentage points, rounded to a tenth.
 pub fn points(share: f64) -> f64 {
     // Adding zero turns -0.0 into 0.0.
     (1000.0 * share).round() / 10.0 + 0.0
 }
 
-/// Percentage points with their sign: with one place after the point, or with as many as show that they are not 0, since an
-/// interval is judged by whether it holds that.
+/// Signed percentage points: with one decimal, or with as many as needed to show that they are not 0, since
+/// an interval is judged by whether it includes 0.
 pub fn signed(share: f64) -> String {
     match (100.0 * share).abs() {
         tiny @ 1e-9..0.05 => format!("{:+.*}", -tiny.log10().floor() as usize, 100.0 * share),
@@ -139,11 +139,11 @@ mod tests {
         let clear = compared("1 x 1", "5 x 5", 300, &difference(&[-0.10, -0.11, -0.12]));
         assert_eq!(
             clear,
-            "After 300 steps, 1 x 1 is 11.0 points below 5 x 5, which is more than the noise (95 % interval -13.5 to \
+            "After 300 steps, 1 x 1 is 11.0 points below 5 x 5, more than the noise (95 % interval -13.5 to \
              -8.5, 3 seeds)."
         );
         let noisy = compared("dense", "exponential", 600, &difference(&[0.02, -0.01, 0.01]));
-        assert!(noisy.contains("not told apart") && noisy.contains("0.7 points above"), "{noisy}");
+        assert!(noisy.contains("cannot be told apart") && noisy.contains("0.7 points above"), "{noisy}");
         let single = compared("dense", "exponential", 600, &difference(&[0.02]));
         assert!(single.contains("single seed"), "{single}");
     }
@@ -154,8 +154,8 @@ mod tests {
             [&[-0.10, -0.11, -0.12][..], &[-0.02, -0.021, -0.022], &[0.01, -0.01, 0.0], &[0.1, 0.11, 0.12]]
                 .map(difference);
         let change = |a, b| changed((300, a), (600, b));
-        assert!(change(&large, &none).unwrap().contains("speed of learning"));
-        assert!(change(&none, &large).unwrap().contains("300 are too few"));
+        assert!(change(&large, &none).unwrap().contains("how fast they learn"));
+        assert!(change(&none, &large).unwrap().contains("300 are not enough"));
         assert!(change(&large, &small).unwrap().contains("from 11.0 to 2.1"));
         assert!(change(&large, &turned).unwrap().contains("turns"));
         assert_eq!(change(&large, &large), None);
@@ -176,8 +176,9 @@ mod tests {
         let text = guessed(600, &arms, 0.25).unwrap();
         assert_eq!(
             text,
-            "After 600 steps (guessing is right in 25 %): kernel 3 guesses at d1, d2 and d3; kernel 13 guesses at d3; \
-             above guessing everywhere is, lowest in brackets, kernel 47 (86.0 % at d3)."
+            "After 600 steps (guessing is right 25 % of the time): kernel 3 is guessing at d1, d2 and d3; \
+             kernel 13 is guessing at d3; better than guessing everywhere (lowest accuracy): \
+             kernel 47 (86.0 % at d3)."
         );
         assert_eq!(guessed(600, &[("kernel 47".into(), Vec::new())], 0.25), None);
     }
@@ -185,7 +186,7 @@ mod tests {
     #[test]
     fn an_overview_says_in_few_words_whether_arms_differ() {
         assert_eq!(briefly(&difference(&[-0.10, -0.11, -0.12])), "11.0 below");
-        assert_eq!(briefly(&difference(&[0.02, -0.01, 0.01])), "not told apart");
+        assert_eq!(briefly(&difference(&[0.02, -0.01, 0.01])), "within the noise");
         assert_eq!(briefly(&difference(&[0.02])), "+2.0, one seed");
     }
 }

@@ -1,4 +1,4 @@
-//! The part of a report that is about one study on one task: sentences, numbers, charts, pictures of grids.
+//! The section of a report about one study on one task: sentences, numbers, charts and sharing grids.
 
 use super::sentences::signed;
 use super::view::{ArmView, StudyView};
@@ -11,7 +11,7 @@ use pelk_report::document::{Block, Document, Figure, Picture, Table};
 use pelk_report::table::{Table as TextTable, number, text};
 use pelk_train::Metric;
 
-/// One study on one task; returns its sentences.
+/// Adds one study on one task; returns its sentences.
 pub fn section(document: &mut Document, study: &Study, view: &StudyView) -> Vec<String> {
     document.heading(2, format!("{} ({})", study.title, view.task.name));
     document.text(study.question.clone());
@@ -37,13 +37,13 @@ pub fn section(document: &mut Document, study: &Study, view: &StudyView) -> Vec<
     for &steps in &view.budgets {
         for line in &lines {
             let kind = format!("groups-{steps}{}", line.suffix());
-            let caption = "Means and standard deviations over the seeds; the flat line is that of guessing.";
+            let caption = "Means and standard deviations over the seeds; the flat line is guessing.";
             add(kind, charts::by_group(view, line, steps), caption);
         }
     }
     add("parameters".into(), charts::against_parameters(view), "Each point is an arm.");
     for line in &lines {
-        let caption = "The test images in the course of the longest training, means over the seeds.";
+        let caption = "Test images during the longest training, means over the seeds.";
         add(format!("curves{}", line.suffix()), charts::curves(view, line), caption);
     }
     if !figures.is_empty() {
@@ -69,7 +69,7 @@ pub fn section(document: &mut Document, study: &Study, view: &StudyView) -> Vec<
     found
 }
 
-/// What the study tells, sentence by sentence.
+/// The conclusions of the study, as sentences.
 fn findings(study: &Study, view: &StudyView) -> Vec<String> {
     let mut found = Vec::new();
     for arm in &view.arms {
@@ -154,7 +154,7 @@ fn percent(summary: Summary) -> String {
     }
 }
 
-/// What arms are compared by, for a terminal.
+/// The compared metric of each arm, for a terminal.
 pub fn scores(view: &StudyView) -> String {
     let score = match view.metric {
         Metric::Accuracy => "accuracy, %",
@@ -172,7 +172,7 @@ pub fn scores(view: &StudyView) -> String {
     table.to_string()
 }
 
-/// Pictures of the arms' first sharing grids, where arms differ in them.
+/// Pictures of the arms' first sharing grids, if they differ.
 fn thumbnails(view: &StudyView, name: &str) -> Vec<Figure> {
     let picture = |(i, arm): (usize, &ArmView)| {
         let spec = view.task.configure(&arm.arm.arm, &[]).ok()?.model;
@@ -187,6 +187,9 @@ fn thumbnails(view: &StudyView, name: &str) -> Vec<Figure> {
         })
     };
     let figures: Vec<Figure> = view.arms.iter().enumerate().filter_map(picture).collect();
-    let same = |a: &Figure, b: &Figure| matches!((&a.picture, &b.picture), (Picture::Thumbnail(a), Picture::Thumbnail(b)) if a == b);
+    let same = |a: &Figure, b: &Figure| match (&a.picture, &b.picture) {
+        (Picture::Thumbnail(a), Picture::Thumbnail(b)) => a == b,
+        _ => false,
+    };
     if figures.windows(2).all(|pair| same(&pair[0], &pair[1])) { Vec::new() } else { figures }
 }

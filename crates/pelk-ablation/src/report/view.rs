@@ -1,4 +1,4 @@
-//! What a report looks at: the results of one study on one task.
+//! The results of one study on one task, as reports read them.
 
 use crate::catalog::{StudyArm, Task, TaskStudy};
 use crate::cost::{ArmCost, Costs};
@@ -11,49 +11,49 @@ use pelk_train::Metric;
 pub struct StudyView<'a> {
     /// The task.
     pub task: &'static Task,
-    /// What arms are compared by.
+    /// The metric that arms are compared by.
     pub metric: Metric,
-    /// The study, with the arms that take part.
+    /// The study, with its arms in this sweep.
     pub study: TaskStudy,
-    /// Lengths of training, ascending.
+    /// Training lengths, ascending.
     pub budgets: Vec<u64>,
     /// Its arms, in the study's order.
     pub arms: Vec<ArmView<'a>>,
 }
 
-/// An arm of it.
+/// An arm of a study.
 pub struct ArmView<'a> {
-    /// What the catalog says.
+    /// Its entry in the catalog.
     pub arm: StudyArm,
-    /// What it costs, if that was measured.
+    /// Its cost, if measured.
     pub cost: Option<ArmCost>,
     metric: Metric,
     task: &'static Task,
     results: &'a Results,
 }
 
-/// Arms that a chart joins.
+/// Arms joined by a line in charts.
 pub struct Line<'a> {
-    /// Its name, where the study has several.
+    /// Its name, if the study has several lines.
     pub name: Option<String>,
     /// The arms.
     pub arms: Vec<&'a ArmView<'a>>,
 }
 
 impl Line<'_> {
-    /// The title of a chart of this line alone.
+    /// The title of a chart of this line.
     pub fn title(&self, title: &str) -> String {
         self.name.as_ref().map_or_else(|| title.to_owned(), |name| format!("{title}: {name}"))
     }
 
-    /// What tells its files from those of others.
+    /// Suffix that distinguishes its files from those of other lines.
     pub fn suffix(&self) -> String {
         self.name.as_ref().map_or_else(String::new, |name| format!("-{name}"))
     }
 }
 
 impl<'a> StudyView<'a> {
-    /// A study's part of the results.
+    /// One study's part of the results.
     ///
     /// # Errors
     /// When the task has no arms for the study.
@@ -78,12 +78,12 @@ impl<'a> StudyView<'a> {
         Ok(StudyView { task, metric, study, budgets, arms })
     }
 
-    /// The longest training.
+    /// The longest training length.
     pub fn longest(&self) -> u64 {
         self.budgets.last().copied().unwrap_or(0)
     }
 
-    /// The marks of the study's axis.
+    /// The ticks of the study's axis.
     pub fn ticks(&self) -> Vec<(f64, String)> {
         let mut ticks: Vec<(f64, String)> = Vec::new();
         for x in self.arms.iter().filter_map(|arm| arm.arm.x) {
@@ -94,7 +94,7 @@ impl<'a> StudyView<'a> {
         ticks
     }
 
-    /// The arms by the lines that join them in charts, in the study's order; one line where the study names none.
+    /// The arms by line, in the study's order; a single line if the study names none.
     pub fn lines(&self) -> Vec<Line<'_>> {
         let mut lines: Vec<Line> = Vec::new();
         for arm in &self.arms {
@@ -106,14 +106,14 @@ impl<'a> StudyView<'a> {
         lines
     }
 
-    /// The metrics of groups of labels; none where the task has no groups.
+    /// The metrics of label groups; empty if the task has no groups.
     pub fn groups(&self) -> Vec<String> {
         let run = self.arms.iter().flat_map(ArmView::runs).next();
         let metrics = run.map(FinishedRun::values).unwrap_or_default().into_iter().map(|(name, _)| name);
         metrics.filter(|name| name.starts_with(GROUP)).collect()
     }
 
-    /// The difference in the metric of an arm from the one that it is compared with, and the label of that one.
+    /// An arm's difference in the metric from the arm that it is compared with, and that arm's label.
     pub fn difference(&self, arm: &ArmView, steps: u64) -> Option<(&str, Difference)> {
         let label = self.study.compared_with(&arm.arm)?;
         let other = self.arms.iter().find(|other| other.arm.label == label)?;
@@ -130,31 +130,31 @@ impl ArmView<'_> {
         self.results.finished.iter().filter(wanted)
     }
 
-    /// A metric seed by seed.
+    /// A metric by seed.
     fn values(&self, steps: u64, metric: &str) -> Vec<(u64, f64)> {
         let runs = self.runs().filter(|run| run.plan.steps == steps);
         runs.filter_map(|run| Some((run.plan.seed, run.value(metric)?))).collect()
     }
 
-    /// A metric over the seeds; none where no run is done.
+    /// A metric over the seeds; `None` if no run is finished.
     pub fn summary(&self, steps: u64, metric: &str) -> Option<Summary> {
         let values: Vec<f64> = self.values(steps, metric).into_iter().map(|(_, value)| value).collect();
         Summary::of(&values)
     }
 
-    /// The metric that arms are compared by, over the seeds.
+    /// The compared metric over the seeds.
     pub fn score(&self, steps: u64) -> Option<Summary> {
         self.summary(steps, self.metric.name())
     }
 
-    /// That metric in the course of a training, over the seeds that were evaluated at that step.
+    /// The compared metric during training, over the seeds evaluated at each step.
     pub fn curve(&self, steps: u64) -> Vec<(u64, Summary)> {
         let runs: Vec<_> = self.runs().filter(|run| run.plan.steps == steps).collect();
         let Some(first) = runs.first() else { return Vec::new() };
         let at = |step: u64| {
             let rows = runs.iter().filter_map(|run| run.rows.iter().find(|row| row.step == step));
             let summary = Summary::of(&rows.map(|row| self.metric.of(&row.test)).collect::<Vec<_>>())?;
-            // Deviations would hide the lines behind bars.
+            // Error bars would hide the lines.
             Some((step, Summary { deviation: None, ..summary }))
         };
         first.rows.iter().filter_map(|row| at(row.step)).collect()
