@@ -1,4 +1,4 @@
-//! Opens a dataset by its name, for every name in [`DatasetName`].
+//! Opens a dataset by name, for every name in [`DatasetName`].
 
 use crate::config::{CanvasConfig, DataConfig};
 use crate::error::Result;
@@ -7,18 +7,18 @@ use pelk_data::{Dataset, DatasetName, ImageDataset, LongRange, Scenes, Split};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The folder of a dataset's files: the configuration's, or that of the dataset's name in `root`. A composed dataset has the
-/// files of the one that it is composed of.
+/// The folder with a dataset's files: the configured one, or the one with the dataset's name in `root`. A
+/// composed dataset uses the files of its source.
 pub fn dataset_folder(config: &DataConfig, root: &Path) -> PathBuf {
     let composed = config.dataset.parse::<DatasetName>().is_ok_and(DatasetName::is_composed);
     let name = if composed { DatasetName::FashionMnist.name() } else { config.dataset.as_str() };
     config.folder.clone().unwrap_or_else(|| root.join(name))
 }
 
-/// Opens the training or the test images of a dataset, whose files are in [`dataset_folder`].
+/// Opens the training or test images of a dataset, whose files are in [`dataset_folder`].
 ///
 /// # Errors
-/// When the dataset is not known, or a file is missing or damaged.
+/// When the dataset is unknown, or a file is missing or damaged.
 pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<dyn Dataset>> {
     let folder = dataset_folder(config, root);
     Ok(match config.dataset.parse::<DatasetName>()? {
@@ -39,16 +39,16 @@ pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Ar
     })
 }
 
-/// Opens the scenes that a configuration describes, whatever its dataset's name: they know more than a [`Dataset`] shows.
+/// Opens the configured scenes, whatever the dataset's name: [`Scenes`] offers more than [`Dataset`].
 ///
 /// # Errors
-/// When a file of the items is missing or damaged, or the configuration makes no scenes.
+/// When a file of the items is missing or damaged, or the scenes' configuration is invalid.
 pub fn open_scenes(config: &DataConfig, root: &Path, split: Split) -> Result<Scenes> {
     let (seed, count) = canvases(config, split);
     Ok(Scenes::new(items(config, root, split)?, split, seed, count, config.scenes.clone())?)
 }
 
-/// The items that are composed.
+/// The items to compose scenes and canvases from.
 fn items(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<ImageDataset>> {
     Ok(Arc::new(pelk_data::fashion_mnist(dataset_folder(config, root), split)?))
 }
@@ -63,10 +63,10 @@ fn canvases(config: &DataConfig, split: Split) -> (u64, usize) {
 }
 
 impl Datasets {
-    /// The training and the test images of a dataset, as [`open_dataset`] opens them.
+    /// Opens the training and test images of a dataset, see [`open_dataset`].
     ///
     /// # Errors
-    /// Those of [`open_dataset`].
+    /// Same as [`open_dataset`].
     pub fn open(config: &DataConfig, root: &Path) -> Result<Datasets> {
         let of = |split| open_dataset(config, root, split);
         Ok(Datasets { train: of(Split::Train)?, test: of(Split::Test)? })

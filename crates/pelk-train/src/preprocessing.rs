@@ -1,4 +1,4 @@
-//! Pictures in the size, the channels and the range of values that a network takes.
+//! Prepares pictures for a network: size, channels and range of values.
 
 use crate::error::{Result, TrainError};
 use image::imageops::FilterType;
@@ -7,7 +7,7 @@ use pelk_data::{DataError, EvaluationTransform, Normalization};
 use pelk_simd::Level;
 use std::path::Path;
 
-/// Decodes a file as training decodes pictures, see [`pelk_data::read_rgb`].
+/// Decodes a file the way training does, see [`pelk_data::read_rgb`].
 ///
 /// # Errors
 /// When it cannot be read.
@@ -20,7 +20,7 @@ pub fn open_image(path: &Path) -> Result<DynamicImage> {
 /// The image resized to `[height, width, channels]` and normalized as in training.
 ///
 /// # Errors
-/// When the network takes neither gray nor color images.
+/// When `channels` is neither 1 nor 3.
 pub fn resized(
     image: &DynamicImage,
     [height, width, channels]: [usize; 3],
@@ -34,11 +34,11 @@ pub fn resized(
     Ok(normalized(&bytes(&image, channels)?, normalization))
 }
 
-/// The image as a classifier sees it in its evaluations, and its height and width then: by the `transform` of these, or else
-/// resized to `[height, width, channels]` of its training images.
+/// The image as the classifier's evaluations see it, with its new height and width: after their `transform`,
+/// or else resized to `[height, width, channels]` of the training images.
 ///
 /// # Errors
-/// When the network takes neither gray nor color images, or `PELK_SIMD` names no level of this processor.
+/// When `channels` is neither 1 nor 3, or `PELK_SIMD` does not name a level of this processor.
 pub fn evaluated(
     image: &DynamicImage,
     transform: Option<&EvaluationTransform>,
@@ -63,7 +63,7 @@ fn bytes(image: &DynamicImage, channels: usize) -> Result<Vec<u8>> {
     }
 }
 
-/// Bytes, the channels innermost, as values that a network takes.
+/// Bytes, channels innermost, as normalized network input.
 pub fn normalized(bytes: &[u8], normalization: &Normalization) -> Vec<f32> {
     let mut values: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
     normalization.apply(&mut values);

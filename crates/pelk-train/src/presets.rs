@@ -1,4 +1,4 @@
-//! The presets that come with the crate, one TOML file each. To add one: a file in `presets` and its line here.
+//! The built-in presets, one TOML file each. To add one, add a file to `presets` and a line here.
 
 use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
@@ -38,7 +38,8 @@ pub const PRESETS: &[Preset] = presets![
     "ade20k-pelk-b-101"
 ];
 
-/// The configuration of a file, or else of a preset, by default the first, with `key.path=value` settings; and its name.
+/// The configuration from a file or a preset (the first by default) with `key.path=value` settings, and its
+/// name.
 ///
 /// # Errors
 /// When there is no such preset or file, or a key or value is wrong.
@@ -69,7 +70,7 @@ pub fn names() -> String {
 /// The preset called `name`.
 ///
 /// # Errors
-/// Names the nearest preset when there is none.
+/// When there is none; names the nearest preset.
 pub fn find(name: &str) -> Result<&'static Preset> {
     if let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) {
         return Ok(preset);

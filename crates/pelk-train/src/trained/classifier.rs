@@ -1,4 +1,4 @@
-//! A trained network that gives a picture its most likely classes.
+//! A trained network that classifies pictures.
 
 use super::Trained;
 use crate::error::{Result, TrainError};
@@ -8,8 +8,8 @@ use image::DynamicImage;
 use pelk_autodiff::{Backend, Session, Shape};
 use pelk_models::Head;
 
-/// A trained classifier; the network is recorded for the first picture and replayed for all others, which have its size
-/// once they are preprocessed.
+/// A trained classifier. The network is recorded for the first picture and replayed for all others, since all
+/// have the same size after preprocessing.
 pub struct Classifier<'a, B: Backend> {
     backend: &'a B,
     trained: &'a Trained<B>,
@@ -20,7 +20,7 @@ impl<B: Backend> Trained<B> {
     /// The network as a classifier of pictures.
     ///
     /// # Errors
-    /// When it classifies pixels or squares instead of whole images.
+    /// When the network classifies pixels or squares rather than whole images.
     pub fn classifier<'a>(&'a self, backend: &'a B) -> Result<Classifier<'a, B>> {
         match self.network.config().head {
             Head::Pooled => Ok(Classifier { backend, trained: self, session: None }),
@@ -30,10 +30,10 @@ impl<B: Backend> Trained<B> {
 }
 
 impl<B: Backend> Classifier<'_, B> {
-    /// The logits of a picture, one a class, of the picture as the network's evaluations saw it.
+    /// The logits of a picture, one per class; the picture is preprocessed as in the network's evaluations.
     ///
     /// # Errors
-    /// When the network takes neither gray nor color images, or the device refuses.
+    /// When the network takes neither gray nor color images, or the device fails.
     pub fn logits(&mut self, image: &DynamicImage) -> Result<Vec<f32>> {
         let Trained { description, network, parameters } = self.trained;
         let transform = description.data.evaluation.as_ref();
@@ -48,16 +48,16 @@ impl<B: Backend> Classifier<'_, B> {
         Ok(self.backend.download(&logits)?)
     }
 
-    /// The `count` most likely classes of a picture and their probabilities, the likeliest first.
+    /// The `count` most likely classes of a picture and their probabilities, the most likely first.
     ///
     /// # Errors
-    /// As [`Classifier::logits`].
+    /// Same as [`Classifier::logits`].
     pub fn top(&mut self, image: &DynamicImage, count: usize) -> Result<Vec<(usize, f32)>> {
         Ok(likeliest(&self.logits(image)?, count))
     }
 }
 
-/// The classes of the largest logits, with their shares by softmax.
+/// The classes with the largest logits, and their softmax probabilities.
 fn likeliest(logits: &[f32], count: usize) -> Vec<(usize, f32)> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weights: Vec<f32> = logits.iter().map(|logit| (logit - highest).exp()).collect();

@@ -1,4 +1,4 @@
-//! A trained network, out of a checkpoint and onto a device, ready to run.
+//! Loads a trained network from a checkpoint onto a device, ready to run.
 
 pub(crate) mod classifier;
 
@@ -10,8 +10,7 @@ use pelk_models::{Network, fold};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// A trained network with all that it takes to run it: its weights on a device, the names of its classes, and what is done
-/// to images before it sees them.
+/// A trained network and everything needed to run it: weights on a device, class names and preprocessing.
 ///
 /// ```no_run
 /// use pelk_autodiff::CpuBackend;
@@ -27,17 +26,17 @@ use std::path::Path;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Trained<B: Backend> {
-    /// What the checkpoint says about itself; its network is the one below.
+    /// The checkpoint's description, with the configuration of `network`.
     pub description: Description,
-    /// The network, perhaps in its inference form.
+    /// The network, possibly in its inference form.
     pub network: Network,
-    /// The network's weights on the device; the optimizer's state stays in the file.
+    /// The network's weights on the device, without the optimizer state.
     pub parameters: Parameters<B>,
 }
 
 impl<B: Backend> Trained<B> {
-    /// Reads a checkpoint and puts its weights on `backend`, in the inference form if `folded`: the same function with
-    /// fewer operators.
+    /// Reads a checkpoint and puts its weights on `backend`, in the inference form if `folded`: the same
+    /// function with fewer operators.
     ///
     /// # Errors
     /// When the checkpoint is unusable.
@@ -49,29 +48,29 @@ impl<B: Backend> Trained<B> {
         )
     }
 
-    /// Puts the network of a checkpoint that holds nothing else on `backend`.
+    /// Puts the network of a checkpoint on `backend`; the checkpoint must hold only its weights.
     ///
     /// # Errors
-    /// When it makes no network.
+    /// When the network's configuration or weights are invalid.
     pub fn upload(backend: &B, Checkpoint { description, tensors, .. }: Checkpoint) -> Result<Trained<B>> {
         let network = Network::new(description.network.clone())?;
         let parameters = Parameters::upload(backend, &tensors)?;
         Ok(Trained { description, network, parameters })
     }
 
-    /// The network as it is evaluated: by windows, scales and mirrored, as its configuration says.
+    /// A predictor that applies the configured windows, scales and mirroring, as evaluations do.
     ///
     /// # Errors
-    /// When the configuration of inference has a value out of its range.
+    /// When a value of the inference configuration is out of range.
     pub fn predictor<'a>(&'a self, backend: &'a B) -> Result<Predictor<'a, B>> {
         Predictor::new(backend, &self.network, &self.parameters, self.description.inference.clone())
     }
 }
 
-/// A checkpoint without what training needs to go on.
+/// A checkpoint without the state that training needs to resume.
 ///
 /// # Errors
-/// When it makes no network.
+/// When its network's configuration is invalid.
 pub fn network_alone(mut checkpoint: Checkpoint) -> Result<Checkpoint> {
     let network = Network::new(checkpoint.description.network.clone())?;
     let wanted: BTreeSet<String> = network.parameters()?.into_iter().map(|spec| spec.name).collect();
@@ -81,10 +80,10 @@ pub fn network_alone(mut checkpoint: Checkpoint) -> Result<Checkpoint> {
     Ok(checkpoint)
 }
 
-/// A checkpoint's network in its inference form, and nothing else.
+/// A checkpoint with only the network in its inference form.
 ///
 /// # Errors
-/// When a tensor is missing or does not have its shape.
+/// When a tensor is missing or has the wrong shape.
 pub fn inference_form(checkpoint: &Checkpoint) -> Result<Checkpoint> {
     let mut checkpoint = network_alone(checkpoint.clone())?;
     let folded = fold(&checkpoint.description.network, &checkpoint.tensors)?;
