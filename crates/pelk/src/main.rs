@@ -16,6 +16,7 @@ mod pace;
 mod pictures;
 mod progress;
 mod settings;
+mod timing;
 mod workspace;
 mod wrap;
 

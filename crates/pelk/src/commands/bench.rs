@@ -7,10 +7,10 @@ mod model;
 mod operators;
 mod record;
 mod table8;
-mod timing;
 
 use crate::device::{Choice, Device, DeviceArgs};
 use crate::output::{note, say};
+use crate::timing::PeakRate;
 use crate::workspace::in_pool;
 use anyhow::{Context, Result, ensure};
 use cases::{Depthwise, Group, Mlp, Model, Pass, Peripheral};
@@ -21,8 +21,6 @@ use operators::{Bench, Operators};
 use pelk_simd::Level;
 use record::{EXPLANATION, Record, tables};
 use std::io::IsTerminal;
-use timing::PeakRate;
-pub use timing::{Timing, repeat};
 
 /// Measure how long operators and networks take on this machine.
 ///

@@ -1,8 +1,8 @@
 //! Checking the choice among the variants of the box convolution, on the table of shapes that it was tuned on.
 
 use super::operators::values;
-use super::timing::{Timing, once};
 use crate::output::say;
+use crate::timing::{Timing, once};
 use anyhow::{Context, Result, bail};
 use pelk_cpu::depthwise::{self, DISPATCH_SHAPES, DispatchShape, Variant};
 use pelk_ops::{Bias, DepthwiseConv, ImageShape};

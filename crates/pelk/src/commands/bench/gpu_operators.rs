@@ -3,7 +3,7 @@
 use super::cases::{Depthwise, Mlp, Pass, Peripheral};
 use super::operators::{Operators, values};
 use super::record::{Record, Times};
-use super::timing::repeat_timed;
+use crate::timing::repeat_timed;
 use anyhow::Result;
 use pelk_grid::SharingGrid;
 use pelk_ops::{Bias, DepthwiseConv, ImageShape, PixelMlpParameters, PixelMlpShape};

@@ -3,10 +3,10 @@
 use super::cases::{Model, Pass};
 use super::operators::{CPU, values};
 use super::record::{Record, Times};
-use super::timing::{PeakRate, repeat};
 use crate::device::{Choice, Device, open};
 use crate::memory::peak_bytes;
 use crate::own_process;
+use crate::timing::{PeakRate, repeat};
 use anyhow::{Context, Result, bail, ensure};
 use pelk_autodiff::operators::CrossEntropy;
 use pelk_autodiff::{Backend, Executor, HostParameters, Parameters, Shape, Tape, Var, from_host};

@@ -2,7 +2,7 @@
 
 use super::cases::{Depthwise, Mlp, Pass, Peripheral};
 use super::record::{Record, Times};
-use super::timing::{PeakRate, Timing, repeat};
+use crate::timing::{PeakRate, Timing, repeat};
 use anyhow::Result;
 use pelk_cpu::depthwise;
 use pelk_cpu::pixel_mlp::{self, Gradients, Hidden, Saved};

@@ -1,7 +1,7 @@
 //! Results: a line of JSON each, or tables.
 
 use super::cases::Pass;
-use super::timing::Timing;
+use crate::timing::Timing;
 use pelk_report::table::{Column, Table, number, text};
 use serde::{Deserialize, Serialize};
 

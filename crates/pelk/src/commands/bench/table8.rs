@@ -3,9 +3,9 @@
 use super::cases::{Model, Pass};
 use super::model::in_own_process;
 use super::record::Record;
-use super::timing::Timing;
 use crate::device::Choice;
 use crate::output::{note, say};
+use crate::timing::Timing;
 use anyhow::{Result, bail};
 use pelk_report::table::{Table, number, text};
 use std::io::IsTerminal;

@@ -1,8 +1,8 @@
 //! `pelk data speed`
 
-use crate::commands::bench::{Timing, repeat};
 use crate::datasets;
 use crate::output::say;
+use crate::timing::{Timing, repeat};
 use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 use pelk_data::{Dataset, Loader, LoaderConfig, Split};
