@@ -1,7 +1,7 @@
 //! Figures 5 and 6 of the paper, counted by the networks' definition: what a backbone's multiply-adds are spent on, and
 //! how parameters grow with the kernel.
 
-use super::{G, M, scaled};
+use super::units::{G, M, scaled};
 use crate::output::say;
 use crate::workspace::shown;
 use anyhow::{Context, Result};

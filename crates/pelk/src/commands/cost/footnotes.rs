@@ -1,23 +1,24 @@
-//! Counts against printed numbers: how far they are apart, and what is known about those that differ.
+//! Compares counts with the papers' numbers, and explains differences as far as they are understood.
 
-use super::{Counted, G, M};
+use super::counted::Counted;
+use super::units::{G, M};
 
-/// Characters a line of a footnote: as wide as the tables.
+/// Line length of footnotes in characters: the width of the tables.
 const LINE: usize = 104;
 
-/// Differences up to here, in percent, are no news: most printed numbers have two or three digits.
+/// Differences up to this, in percent, need no footnote: most printed numbers have two or three digits.
 const TOLERANCE: f64 = 1.5;
 
-/// What a paper prints.
+/// A quantity that papers print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantity {
     /// In millions.
     Parameters,
-    /// In thousands of millions; papers call them FLOPs.
+    /// In billions; papers call them FLOPs.
     MultiplyAdds,
 }
 
-/// A count beside the printed number, in the quantity's unit.
+/// A count and the printed number, in the quantity's unit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Comparison {
     quantity: Quantity,
@@ -26,7 +27,7 @@ pub(super) struct Comparison {
 }
 
 impl Quantity {
-    /// The count and the printed number, where there is one.
+    /// The count and the printed number; `None` if nothing is printed.
     pub(super) fn compare(self, counted: &Counted) -> Option<Comparison> {
         let (printed, total) = (counted.printed?, counted.cost.total());
         let (counted, printed) = match self {
@@ -43,18 +44,18 @@ impl Quantity {
         }
     }
 
-    /// Why the count of `model` is thought to differ from the printed number.
+    /// The likely reason why the count of `model` differs from the printed number.
     fn explanation(self, model: &str) -> &'static str {
         match (self, model) {
             (Quantity::MultiplyAdds, "pelk_t" | "pelk_s") => {
-                "The same way of counting meets the paper's other numbers: those of PeLK-B here, and those of \
-                 PeLK-T and PeLK-S with UperNet at 2048 x 512. So the network is thought to be right and this \
-                 printed number to have been counted in another way, which the paper does not describe."
+                "The same way of counting matches the paper's other numbers: those of PeLK-B here, and those \
+                 of PeLK-T and PeLK-S with UperNet at 2048 x 512. So the network is probably right, and this \
+                 number was probably counted in a different way, which the paper does not describe."
             }
             (Quantity::MultiplyAdds, "slak_t") => {
-                "The same way of counting meets SLaK-B, and PeLK-T differs alike: see there."
+                "The same way of counting matches SLaK-B, and PeLK-T differs in the same way: see its note."
             }
-            _ => "Why is not known.",
+            _ => "The reason is unknown.",
         }
     }
 }
@@ -69,7 +70,8 @@ impl Comparison {
         self.difference().abs() <= TOLERANCE
     }
 
-    /// The number as the paper prints it: multiply-adds to a tenth, from 100 as whole ones, parameters mostly as whole millions.
+    /// The number as printed in the paper: multiply-adds with one decimal, or none from 100 up; parameters
+    /// mostly as whole millions.
     pub(super) fn printed_text(self) -> String {
         match self.quantity {
             Quantity::Parameters => self.printed.to_string(),
@@ -78,7 +80,7 @@ impl Comparison {
         }
     }
 
-    /// The difference, with a star where a footnote explains it.
+    /// The difference, with a star if there is a footnote.
     pub(super) fn difference_text(self) -> String {
         let star = if self.agrees() { "" } else { " *" };
         // Adding zero turns -0.0 into 0.0.
@@ -87,7 +89,8 @@ impl Comparison {
     }
 }
 
-/// A paragraph for each printed number that is not met, those with the same explanation together.
+/// A paragraph for each printed number that the count does not match; those with the same explanation share
+/// one.
 pub(super) fn footnotes(counted: &[Counted]) -> Vec<String> {
     let mut notes: Vec<(Quantity, &str, Vec<String>)> = Vec::new();
     for quantity in [Quantity::Parameters, Quantity::MultiplyAdds] {
@@ -106,12 +109,14 @@ pub(super) fn footnotes(counted: &[Counted]) -> Vec<String> {
     }
     let paragraph = |(quantity, explanation, places): (Quantity, &str, Vec<String>)| {
         let (name, places) = (quantity.name(), places.join("; "));
-        wrap(&format!("* More than {TOLERANCE} % from the printed {name} ({places}). {explanation}"))
+        wrap(&format!(
+            "* Differs by more than {TOLERANCE} % from the printed {name} ({places}). {explanation}"
+        ))
     };
     notes.into_iter().map(paragraph).collect()
 }
 
-/// Breaks a paragraph into lines; those after the first are indented to stand beside the star.
+/// Breaks a paragraph into lines; all but the first are indented to align after the star.
 fn wrap(paragraph: &str) -> String {
     let mut lines = String::new();
     let mut width = 0;
@@ -138,7 +143,7 @@ mod tests {
     use pelk_models::cost::{NetworkCost, PaperRules, count};
     use pelk_models::zoo::{self, PaperNumbers, Task};
 
-    /// PeLK-atto, for which no paper prints anything, beside numbers that are off by these factors.
+    /// PeLK-atto, for which no paper prints numbers, with made-up numbers that are off by these factors.
     fn atto(params: f64, macs: f64) -> Counted {
         let network = Network::new(zoo::model("pelk_atto").unwrap().configure(3, 10).unwrap()).unwrap();
         let cost = count(&network, [28, 28], PaperRules::PLAIN).unwrap();
@@ -171,7 +176,7 @@ mod tests {
         assert_eq!(notes.len(), 1);
         assert!(notes[0].contains("printed multiply-adds"), "{}", notes[0]);
         assert_eq!(notes[0].matches("pelk_atto at 28:").count(), 2);
-        assert!(notes[0].ends_with("Why is not known."), "{}", notes[0]);
+        assert!(notes[0].ends_with("The reason is unknown."), "{}", notes[0]);
     }
 
     #[test]
