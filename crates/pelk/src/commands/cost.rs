@@ -8,6 +8,7 @@ mod tables;
 mod units;
 
 use crate::output::say;
+use crate::workspace::FIGURES;
 use anyhow::Result;
 use clap::value_parser;
 use counted::{CHANNELS, Counted, Setting};
@@ -66,9 +67,13 @@ pub struct CostArgs {
     #[arg(long, conflicts_with_all = ["models", "size", "classes", "channels", "by_part", "json"])]
     chart: bool,
 
-    /// Folder for the figures [default: figures]
-    #[arg(long, value_name = "DIR", requires = "chart")]
-    out: Option<PathBuf>,
+    /// Folder for the figures
+    #[arg(long, value_name = "DIR", default_value = FIGURES, requires = "chart")]
+    out: PathBuf,
+
+    /// Overwrite existing figures
+    #[arg(long, requires = "chart")]
+    force: bool,
 }
 
 /// The tasks on the command line.
@@ -125,7 +130,7 @@ saved    MACs with dense kernels and all weights, divided by those here";
 /// When a model is unknown, the image is too small for it, or a figure cannot be written.
 pub fn run(args: &CostArgs) -> Result<()> {
     if args.chart {
-        return figures::run(args.out.as_deref());
+        return figures::run(&args.out, args.force);
     }
     if let Some(path) = &args.checkpoint {
         return nonzeros::run(path);

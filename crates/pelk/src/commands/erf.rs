@@ -6,7 +6,7 @@ mod heatmap;
 mod subject;
 
 use crate::output::{note, say};
-use crate::workspace::{RUNS, in_pool, shown};
+use crate::workspace::{FIGURES, ensure_new, in_pool, shown};
 use anyhow::{Context, Result, ensure};
 use clap::ArgGroup;
 use clap::builder::RangedU64ValueParser;
@@ -20,22 +20,23 @@ use subject::{Source, Subject};
 
 /// Draw effective receptive fields: how far the center of a network's last map sees.
 ///
-/// As RepLKNet measures it and figure 4 of PeLK shows it: the gradient, by the pixels, of the sum over the channels of the
-/// positive features at the center of the last stage's map; what is positive of it, summed over the colors and averaged
-/// over images. Writes a heat map of `log10(score + 1)` for each network, all of them side by side (erf.png), and erf.csv
-/// with the smallest centered squares that hold more than a share t of the sum.
+/// Measured as in RepLKNet and Figure 4 of PeLK: the gradient with respect to the pixels of the sum over
+/// channels of the positive features at the center of the last stage's map; its positive part, summed over
+/// colors and averaged over images. Writes a heat map of log10(score + 1) for each network, all side by side
+/// (erf.png), and erf.csv with the smallest centered squares that contain more than a share t of the sum.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = EXAMPLES,
     group = ArgGroup::new("networks").args(["checkpoint", "model"]).multiple(true).required(true)
 )]
 pub struct ErfArgs {
-    /// A trained network: a best.safetensors or last.safetensors that `train` wrote; may be repeated
+    /// A trained network: best.safetensors or last.safetensors from `train`; can be repeated
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
 
-    /// A network with random weights and a layer scale of 1, by its name in `pelk cost --help`; may be repeated. It
-    /// shows little of large kernels, whose BatchNorm has seen no image yet: some steps of training show more
+    /// A network with random weights and a layer scale of 1, by name (see `pelk models`); can be repeated.
+    /// Large kernels contribute little, because their BatchNorm has not seen any images yet; a few training
+    /// steps show more
     #[arg(long, value_name = "NAME")]
     model: Vec<String>,
 
@@ -43,29 +44,35 @@ pub struct ErfArgs {
     #[arg(long, value_name = "N", default_value_t = 0, requires = "model")]
     seed: u64,
 
-    /// Images: PNG, JPEG, BMP, GIF, WebP, TIFF or PNM [default: test images of the checkpoint's dataset, and of
-    /// Fashion-MNIST for models for small images; other models need some]
+    /// Images: PNG, JPEG, BMP, GIF, WebP, TIFF or PNM [default: test images of the checkpoint's dataset, or
+    /// of Fashion-MNIST for models for small images; required for other models]
     #[arg(value_name = "IMAGE")]
     files: Vec<PathBuf>,
 
-    /// Take so many test images
-    #[arg(long, value_name = "N", default_value_t = 50, conflicts_with = "files", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    /// Number of test images to use
+    #[arg(long, value_name = "N", default_value_t = 50, conflicts_with = "files")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     images: usize,
 
-    /// Height and width that images are resized to [default: what a checkpoint was trained on; for random networks 1024 as
-    /// in the papers, or 28 for models for small images]
-    #[arg(long, value_name = "PIXELS", value_parser = RangedU64ValueParser::<usize>::new().range(1..=8192))]
+    /// Height and width to resize images to [default: the checkpoint's training size; for random networks
+    /// 1024 as in the papers, or 28 for models for small images]
+    #[arg(long, value_name = "PIXELS")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=8192))]
     size: Option<usize>,
 
-    /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
+    /// Folder with the dataset's files [default: its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// The folder to write to [default: runs/erf]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    /// Folder to write to
+    #[arg(long, value_name = "DIR", default_value = FIGURES)]
+    out: PathBuf,
 
-    /// Threads to compute with [default: all cores]
+    /// Overwrite existing files
+    #[arg(long)]
+    force: bool,
+
+    /// Number of threads to compute with [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -76,10 +83,10 @@ Examples:
   pelk erf --model pelk_atto --model slak_atto --model convnext_atto
   pelk erf --model pelk_t --size 512 photos/*.jpg";
 
-/// What the columns mean.
+/// Explanation of the columns.
 const EXPLANATION: &str = "\
-t    the smallest centered square with more than a share t of log10(score + 1), in percent of the area; a dash where no
-     square within the image has so much. Smaller is more concentrated.";
+t    area of the smallest centered square with more than a share t of log10(score + 1), in percent; a dash if
+     no square within the image contains that much. Smaller is more concentrated.";
 
 /// Runs the command.
 ///
@@ -98,26 +105,30 @@ struct Measured {
 
 fn erf(args: &ErfArgs) -> Result<()> {
     let sources = sources(args)?;
-    let out = args.out.clone().unwrap_or_else(|| Path::new(RUNS).join("erf"));
-    std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    let out = &args.out;
+    let picture_of = |name: &str| out.join(format!("{name}.png"));
+    let (all, path) = (picture_of("erf"), out.join("erf.csv"));
+    let pictures_of_sources = sources.iter().map(|source| picture_of(&source.name()));
+    ensure_new(pictures_of_sources.chain([all.clone(), path.clone()]), args.force)?;
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let (mut measured, mut pictures) = (Vec::new(), Vec::new());
     for source in &sources {
         let one = measure(source, args).with_context(|| format!("cannot measure {}", source.name()))?;
         let picture = heatmap::picture(&one.field);
-        save(&picture, &out.join(format!("{}.png", one.name)))?;
+        save(&picture, &picture_of(&one.name))?;
         measured.push(one);
         pictures.push(picture);
     }
-    save(&heatmap::sheet(&pictures), &out.join("erf.png"))?;
-    let path = out.join("erf.csv");
+    save(&heatmap::sheet(&pictures), &all)?;
     std::fs::write(&path, csv(&measured)).with_context(|| format!("cannot write {}", path.display()))?;
     say!("{}\n{EXPLANATION}\n", table(&measured));
     let names: Vec<_> = measured.iter().map(|one| one.name.as_str()).collect();
-    say!("{}: erf.csv, a PNG each, and erf.png with, from the left: {}", shown(&out), names.join(", "));
+    say!("wrote erf.csv and a PNG per network to {}", shown(out));
+    say!("erf.png shows, from left to right: {}", names.join(", "));
     Ok(())
 }
 
-/// The networks that were asked for. Files are named after them, so that names must differ.
+/// The networks to measure. Files are named after them, so the names must differ.
 fn sources(args: &ErfArgs) -> Result<Vec<Source>> {
     let checkpoints = args.checkpoint.iter().cloned().map(Source::Checkpoint);
     let sources: Vec<_> = checkpoints.chain(args.model.iter().cloned().map(Source::Model)).collect();
@@ -126,7 +137,7 @@ fn sources(args: &ErfArgs) -> Result<Vec<Source>> {
         let name = source.name();
         ensure!(
             !names.contains(&name),
-            "the pictures of two networks would be called {name}.png: draw them with different --out"
+            "the pictures of two networks would both be named {name}.png: draw them with different --out"
         );
         names.insert(name);
     }
@@ -138,7 +149,7 @@ fn measure(source: &Source, args: &ErfArgs) -> Result<Measured> {
     let images = subject.images(&args.files, args.images, args.data.as_deref())?;
     let [height, width] = subject.size();
     let name = source.name();
-    // Hidden where standard error is no terminal.
+    // Hidden if standard error is not a terminal.
     let bar = ProgressBar::new(images.len() as u64).with_message(format!("{name} at {height} x {width}"));
     if let Ok(style) = ProgressStyle::with_template("{msg}  {bar:30} {pos}/{len} images, {eta} left") {
         bar.set_style(style);
@@ -146,7 +157,7 @@ fn measure(source: &Source, args: &ErfArgs) -> Result<Measured> {
     let map = subject.score(&images, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     if map.skipped() > 0 {
-        note!("{name}: {} images were skipped, their gradients are not finite", map.skipped());
+        note!("{name}: skipped {} images whose gradients are not finite", map.skipped());
     }
     Ok(Measured { name, images: map.images(), field: map.field()? })
 }
@@ -176,7 +187,7 @@ fn table(measured: &[Measured]) -> Table<7> {
     table
 }
 
-/// A line a network and threshold; side and ratio are empty where no square holds enough.
+/// One line per network and threshold; side and ratio are empty if no square contains enough.
 fn csv(measured: &[Measured]) -> String {
     let mut csv = "network,images,height,width,threshold,side,area_ratio\n".to_owned();
     for Measured { name, images, field } in measured {
@@ -185,7 +196,7 @@ fn csv(measured: &[Measured]) -> String {
             let square = field.square(threshold);
             let [side, ratio] = square
                 .map_or_else(Default::default, |square| [square.side.to_string(), square.ratio.to_string()]);
-            // A name with a comma or a quote needs quotes.
+            // Names may contain commas and quotes.
             let name = name.replace('"', "\"\"");
             let _ = writeln!(csv, "\"{name}\",{images},{height},{width},{threshold},{side},{ratio}");
         }
@@ -239,5 +250,7 @@ mod tests {
             let sides: Vec<usize> = lines.filter_map(|line| line.split(',').nth(1)?.parse().ok()).collect();
             assert!(sides.len() >= 3 && sides.is_sorted() && sides[0] < sides[2], "{name}: {sides:?}");
         }
+        let refused = erf(&parse(&line).unwrap()).unwrap_err().to_string();
+        assert!(refused.contains("slak_atto.png") && refused.contains("--force"), "{refused}");
     }
 }

@@ -1,9 +1,9 @@
-//! Figures 5 and 6 of the paper, counted by the networks' definition: what a backbone's multiply-adds are spent on, and
-//! how parameters grow with the kernel.
+//! Figures 5 and 6 of the paper, counted from the networks' definitions: a backbone's multiply-adds by part,
+//! and the growth of parameters with the kernel.
 
 use super::units::{G, M, scaled};
 use crate::output::say;
-use crate::workspace::shown;
+use crate::workspace::{ensure_new, shown};
 use anyhow::{Context, Result};
 use pelk_grid::SharingGrid;
 use pelk_models::cost::{NetworkCost, PaperRules, Part, count};
@@ -15,40 +15,39 @@ use pelk_report::chart::{Axis, Bars, Chart, Point, Row, Series, Style};
 use pelk_report::table::{Table, number, text};
 use std::path::Path;
 
-/// Height and width of the images of figure 5, as in segmentation of street scenes.
+/// Image height and width of Figure 5, as in segmentation of street scenes.
 const SHARES_SIZE: [usize; 2] = [512, 2048];
-/// The model of figure 5.
+/// The model of Figure 5.
 const SHARES_MODEL: &str = "pelk_t";
 
-/// What the paper tells in words, and how far it agrees.
+/// Comparison with the numbers in the paper's text.
 const SHARES_NOTE: &str = "\
-The paper tells about 25 % for the large kernels and 0.05 % for the position embedding. The embedding is counted here
-once a block, as a product a tap and convolved channel; an addition a value of each block's map would come to 0.05 %.";
+The paper gives about 25 % for the large kernels and 0.05 % for the position embedding. Here the embedding
+counts once per block, as one product per tap and convolved channel; one addition per value of each block's map
+would be 0.05 %.";
 
-/// Sides of the kernels of figure 6.
+/// Kernel sizes in Figure 6.
 const KERNELS: [usize; 7] = [7, 15, 31, 51, 71, 101, 151];
-/// The model of figure 6, all of whose depthwise kernels get another side.
+/// The model of Figure 6, whose depthwise kernels are all replaced.
 const KERNELS_MODEL: &str = "convnext_t";
-/// Side of the fine center, and width of stripes.
+/// Size of the fine center, and width of stripes.
 const CENTER: usize = 5;
 
-/// The folder that figures are written to, unless another is given.
-const FOLDER: &str = "figures";
 const SHARES_FILE: &str = "fig5-shares.svg";
 const PARAMETERS_FILE: &str = "fig6-parameters.svg";
 
-/// Writes both figures, and prints the numbers in them.
+/// Writes both figures and prints their numbers.
 ///
 /// # Errors
-/// When a file cannot be written.
-pub(super) fn run(folder: Option<&Path>) -> Result<()> {
-    let folder = folder.unwrap_or(Path::new(FOLDER));
+/// When a file cannot be written, or exists and `force` is not set.
+pub(super) fn run(folder: &Path, force: bool) -> Result<()> {
+    ensure_new([SHARES_FILE, PARAMETERS_FILE].map(|name| folder.join(name)), force)?;
     let (shares, parameters) = (Shares::count()?, parameters()?);
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let files =
         [(SHARES_FILE, shares.bars().svg()?), (PARAMETERS_FILE, parameters_chart(&parameters).svg()?)];
     say!("{}\n\n{}\n{SHARES_NOTE}\n", shares.title(), shares.table());
-    say!("Parameters of ConvNeXt-T against the side of its kernels, M\n\n{}", parameters_table(&parameters));
+    say!("Parameters of ConvNeXt-T by kernel size, M\n\n{}", parameters_table(&parameters));
     for (name, svg) in files {
         let path = folder.join(name);
         std::fs::write(&path, svg).with_context(|| format!("cannot write {}", path.display()))?;
@@ -57,7 +56,7 @@ pub(super) fn run(folder: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// Multiply-adds of a backbone, all but the classifier.
+/// Multiply-adds of a backbone, without the classifier.
 struct Shares(NetworkCost);
 
 impl Shares {
@@ -73,7 +72,7 @@ impl Shares {
         format!("Multiply-adds of PeLK-T's backbone at {width} x {height}")
     }
 
-    /// The parts of a backbone that take any, and their multiply-adds: as the paper counts them, and as computed here.
+    /// The parts of the backbone with nonzero multiply-adds: as the paper counts them, and as computed here.
     fn parts(&self) -> impl Iterator<Item = (Part, [f64; 2])> {
         let counts = |part| {
             let cost = self.0.part(part);
@@ -122,12 +121,12 @@ impl Shares {
     }
 }
 
-/// A share with the digits that the smallest part needs.
+/// A share in percent, with enough digits for the smallest part.
 fn percent(share: f64) -> String {
     format!("{:.3} %", 100.0 * share)
 }
 
-/// What takes the place of ConvNeXt's kernels.
+/// Replacements for ConvNeXt's kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kernel {
     Dense,
@@ -160,8 +159,8 @@ impl Kernel {
         })
     }
 
-    /// ConvNeXt-T with kernels of this side. In the folded form every mixer has a bias where the training form has a
-    /// BatchNorm, as ConvNeXt has.
+    /// ConvNeXt-T with kernels of this size. In the folded form, every mixer has a bias like ConvNeXt's, in
+    /// place of the training form's BatchNorm.
     fn network(self, kernel: usize) -> Result<Network> {
         let mut config = NetworkConfig { folded: true, ..zoo::model(KERNELS_MODEL)?.configure(3, 1000)? };
         for stage in &mut config.stages {
@@ -171,7 +170,7 @@ impl Kernel {
     }
 }
 
-/// Parameters by kind of kernel, then by its side.
+/// Parameters by kind of kernel, then by kernel size.
 type Parameters = [[u64; KERNELS.len()]; Kernel::ALL.len()];
 
 fn parameters() -> Result<Parameters> {
@@ -215,18 +214,32 @@ mod tests {
     #[test]
     fn the_files_in_the_checkout_are_what_the_command_writes() {
         let folder = tempfile::tempdir().unwrap();
-        run(Some(folder.path())).unwrap();
+        run(folder.path(), false).unwrap();
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
         for name in [SHARES_FILE, PARAMETERS_FILE] {
             let [written, kept] = [folder.path().join(name), docs.join(name)]
                 .map(|path| std::fs::read_to_string(path).unwrap());
-            assert!(written == kept, "docs/{name} is out of date: run `cargo xtask cost --chart --out docs`");
+            let remedy = "run `cargo xtask cost --chart --out docs --force`";
+            assert!(written == kept, "docs/{name} is out of date: {remedy}");
         }
     }
 
     #[test]
+    fn existing_figures_are_overwritten_only_by_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(PARAMETERS_FILE);
+        std::fs::write(&path, "mine").unwrap();
+        let error = run(folder.path(), false).unwrap_err().to_string();
+        assert!(error.contains(PARAMETERS_FILE) && error.contains("--force"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        assert!(!folder.path().join(SHARES_FILE).exists());
+        run(folder.path(), true).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with("<svg"));
+    }
+
+    #[test]
     fn parameters_against_the_kernel_are_those_of_figure_6() {
-        // Recounted by hand from ConvNeXt-T's 28.59 M and the published grids; a tenth is what a figure shows.
+        // Counted by hand from ConvNeXt-T's 28.59 M and the published grids; the figure shows one decimal.
         let expected = [
             (
                 Kernel::Dense,
