@@ -1,4 +1,4 @@
-//! The datasets of a command: where they are looked for, and what their readers have to say.
+//! Finds and opens the datasets of a command, and prints their remarks.
 
 use crate::output::note;
 use anyhow::Result;
@@ -7,69 +7,115 @@ use pelk_data::{Dataset, DatasetName, Scenes, Split};
 use pelk_train::{CanvasConfig, DataConfig, Datasets, TrainConfig, open_dataset};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where datasets are looked for, each in a folder of its name: `$PELK_DATASETS`, else `datasets`.
+/// The folder with a subfolder per dataset: `$PELK_DATASETS`, or else `datasets`.
 fn root() -> PathBuf {
     let named = std::env::var_os("PELK_DATASETS").filter(|folder| !folder.is_empty());
     named.unwrap_or_else(|| "datasets".into()).into()
 }
 
-/// Reads the name of a dataset from the command line.
+/// Parses the name of a dataset on the command line.
 pub fn names() -> impl TypedValueParser<Value = DatasetName> {
     PossibleValuesParser::new(DatasetName::ALL.map(DatasetName::name)).try_map(|name| name.parse())
 }
 
-/// `config` with its files in the folder that `--data` names, if it does. The path is made absolute, so that a run which
-/// remembers it can go on from any folder.
+/// `config` with the folder from `--data`, if given. The path is made absolute, so that a run that stores it
+/// can be resumed from any folder.
 pub fn located(config: &DataConfig, data: Option<&Path>) -> DataConfig {
     let folder = data.map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()));
     DataConfig { folder: folder.or_else(|| config.folder.clone()), ..config.clone() }
 }
 
-/// Opens a dataset, in the folder that `--data` names if it does.
-///
-/// # Errors
-/// When the dataset is not known, or a file is missing or damaged.
-pub fn open(config: &DataConfig, data: Option<&Path>, split: Split) -> Result<Arc<dyn Dataset>> {
-    let dataset = open_dataset(&located(config, data), &root(), split)?;
-    for remark in dataset.remarks() {
-        note!("{remark}");
-    }
-    Ok(dataset)
+/// Opens datasets and prints each of their remarks once.
+#[derive(Debug, Default)]
+pub struct Opener {
+    printed: Mutex<BTreeSet<String>>,
 }
 
-/// Opens composed scenes, whose objects only they know.
+impl Opener {
+    /// Opens a dataset, in the folder from `--data` if given.
+    ///
+    /// # Errors
+    /// When the dataset is unknown, or a file is missing or damaged.
+    pub fn open(
+        &self,
+        config: &DataConfig,
+        data: Option<&Path>,
+        split: Split,
+    ) -> pelk_train::Result<Arc<dyn Dataset>> {
+        let dataset = open_dataset(&located(config, data), &root(), split)?;
+        self.print(dataset.remarks());
+        Ok(dataset)
+    }
+
+    /// Opens the training and test images of a dataset.
+    ///
+    /// # Errors
+    /// Same as [`Opener::open`].
+    pub fn open_both(&self, config: &DataConfig, data: Option<&Path>) -> pelk_train::Result<Datasets> {
+        let train = self.open(config, data, Split::Train)?;
+        Ok(Datasets { train, test: self.open(config, data, Split::Test)? })
+    }
+
+    fn print(&self, remarks: &[String]) {
+        for remark in self.new_ones(remarks) {
+            note!("{remark}");
+        }
+    }
+
+    /// The remarks that were not printed before.
+    fn new_ones<'a>(&self, remarks: &'a [String]) -> Vec<&'a String> {
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        remarks.iter().filter(|remark| printed.insert((*remark).clone())).collect()
+    }
+}
+
+/// [`Opener::open`] for a command that opens a single dataset.
 ///
 /// # Errors
-/// When a file is missing or damaged, or the configuration makes no scenes.
+/// Same as [`Opener::open`].
+pub fn open(config: &DataConfig, data: Option<&Path>, split: Split) -> Result<Arc<dyn Dataset>> {
+    Ok(Opener::default().open(config, data, split)?)
+}
+
+/// Opens composed scenes, for their objects, which other datasets do not have.
+///
+/// # Errors
+/// When a file is missing or damaged, or the configuration of the scenes is invalid.
 pub fn open_scenes(config: &DataConfig, data: Option<&Path>, split: Split) -> Result<Scenes> {
     Ok(pelk_train::open_scenes(&located(config, data), &root(), split)?)
 }
 
-/// Opens the training and the test images of a dataset, as [`open`] does; what both readers have to say is said once.
+/// [`Opener::open_both`] for a command that opens a single dataset.
 ///
 /// # Errors
-/// Those of [`open`].
+/// Same as [`Opener::open`].
 pub fn open_both(config: &DataConfig, data: Option<&Path>) -> pelk_train::Result<Datasets> {
-    let datasets = Datasets::open(&located(config, data), &root())?;
-    let mut said = BTreeSet::new();
-    for remark in datasets.train.remarks().iter().chain(datasets.test.remarks()) {
-        if said.insert(remark) {
-            note!("{remark}");
-        }
-    }
-    Ok(datasets)
+    Opener::default().open_both(config, data)
 }
 
-/// The configuration of a dataset that is not part of a run; `scenes` changes what scenes look like, as `key=value`.
+/// The configuration of a dataset outside a run; `scenes` sets how scenes look, as `key=value`.
 ///
 /// # Errors
-/// When a change does not parse or has no meaning.
+/// When a setting is invalid.
 pub fn data_config(dataset: &str, canvases: CanvasConfig, scenes: &[String]) -> Result<DataConfig> {
-    // By way of a run's configuration, so that `--set` means the same everywhere.
+    // Goes through a run's configuration, so that `--set` works the same everywhere.
     let text = format!("model.name = \"pelk_atto\"\ndata.dataset = {dataset:?}");
     let settings: Vec<String> = scenes.iter().map(|setting| format!("data.scenes.{setting}")).collect();
     let data = TrainConfig::parse("the dataset", &text, &settings)?.data;
     Ok(DataConfig { canvases, ..data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remark_is_printed_once() {
+        let opener = Opener::default();
+        let remarks = |names: [&str; 2]| names.map(str::to_owned);
+        assert_eq!(opener.new_ones(&remarks(["a", "b"])), ["a", "b"]);
+        assert_eq!(opener.new_ones(&remarks(["b", "c"])), ["c"]);
+    }
 }

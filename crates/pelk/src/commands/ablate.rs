@@ -3,7 +3,7 @@
 mod measure;
 mod progress;
 
-use crate::datasets;
+use crate::datasets::Opener;
 use crate::device::{self, Choice, DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::invocation::Advice;
@@ -21,74 +21,77 @@ use progress::SweepProgress;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Reproduce the paper's ablations in small and report what they tell.
+/// Reproduce the paper's ablations on a small scale and write a report.
 ///
-/// Without options: quick versions of three of them, in at most 20 minutes on two cores.
+/// Without options, runs quick versions of three studies, in at most 20 minutes on two cores.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help())]
 pub struct AblateArgs {
-    /// What to ask; may be repeated, or "all" [default: the quick versions of kernel, grid and center]
+    /// Study to run, or "all"; can be repeated [default: the quick versions of kernel, grid and center]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     study: Vec<String>,
-    /// What to train on; may be repeated, or "all" [default: long-range]
+    /// Task to train on, or "all"; can be repeated [default: long-range]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     task: Vec<String>,
-    /// Leave out the arms that do not belong to the quick version of a study
+    /// Use only the arms in the quick version of each study
     #[arg(long)]
     quick: bool,
-    /// Runs of each arm and budget, each with a seed of its own [default: 3]
+    /// Number of runs per arm and budget, each with its own seed [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
-    /// How long the whole sweep may take: measures the arms, then chooses the lengths of training
+    /// Time limit for the whole sweep: measures the arms, then chooses the training lengths
     #[arg(long, value_name = "MINUTES", conflicts_with = "steps", value_parser = minutes)]
     budget: Option<f64>,
-    /// Lengths of training in steps, instead of the task's own two
-    #[arg(long, value_name = "STEPS", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..))]
+    /// Training lengths in steps, in place of the task's own two
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     steps: Vec<u64>,
-    /// Change a key of the configuration of all runs, for instance batch.size=64; may be repeated
+    /// Set a configuration key for all runs, for example batch.size=64; can be repeated
     #[arg(long, value_name = "KEY.PATH=VALUE")]
     set: Vec<String>,
-    /// Folder of the sweep: its runs and its report [default: runs/ablate, numbered where that is taken]
+    /// Folder for the sweep's runs and report [default: runs/ablate, or runs/ablate-2 and so on]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with the sweep in --out, or with the latest one
+    /// Resume the sweep in --out, or the latest one
     #[arg(long, conflicts_with_all = ["study", "task", "quick", "seeds", "budget", "steps", "set"])]
     resume: bool,
-    /// Train only every N-th run, from the I-th, for instance 2/4; needs --out. Afterwards: --collect
+    /// Train only every N-th run, starting with the I-th, for example 2/4; needs --out; finish with --collect
     #[arg(long, value_name = "I/N", requires = "out", conflicts_with = "budget", value_parser = shard)]
     shard: Option<Shard>,
-    /// Train nothing: write the report of a sweep's folder, or of a folder that holds the folders of its shards
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["study", "task", "quick", "seeds", "budget", "steps", "set", "resume", "shard"])]
+    /// Only write the report, for a sweep's folder or a folder with the folders of its shards
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "shard"])]
+    #[arg(conflicts_with_all = ["study", "task", "quick", "seeds", "budget", "steps", "set"])]
     collect: Option<PathBuf>,
-    /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
+    /// Folder with the dataset's files [default: its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Runs at once; does not change results [default: one a core; one on a GPU]
+    /// Number of runs at a time; does not change results [default: one per core; one on a GPU]
     #[arg(long, value_name = "N", value_parser = positive)]
     jobs: Option<usize>,
-    /// Threads of each run; does not change results [default: cores over jobs]
+    /// Threads per run; does not change results [default: cores divided by jobs]
     #[arg(long, value_name = "N", value_parser = positive)]
     threads: Option<usize>,
-    /// Save each run every so many steps, beside its evaluations
-    #[arg(long, value_name = "STEPS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Steps between checkpoints of a run, which are also written at evaluations
+    #[arg(long, value_name = "STEPS", default_value_t = 200)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: u64,
-    /// Measure one configuration, from the standard input: how this command calls itself
+    /// Measure one configuration from standard input; this is how the command calls itself
     #[arg(long, hide = true)]
     measure: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  pelk ablate                                    kernel, grid and center on two cores in a coffee break
+  pelk ablate                                    kernel, grid and center, during a coffee break
   pelk ablate --study form --seeds 5             dense, stripe and peripheral kernels
   pelk ablate --study grid --task fashion-mnist --budget 60
-  pelk ablate --study all --out /shared/sweep --shard 3/16   one job of sixteen, all with the same --out
-  pelk ablate --collect /shared/sweep            the report when they are done
-  pelk ablate --resume                           go on with a sweep that was stopped or killed
+  pelk ablate --study all --out /shared/sweep --shard 3/16   one of sixteen jobs, all with the same --out
+  pelk ablate --collect /shared/sweep            the report when all jobs are finished
+  pelk ablate --resume                           continue a sweep that was stopped or killed
 
-The sweep's folder holds report.html, report.md, results.csv, and a normal run's folder for each run.
+The sweep's folder contains report.html, report.md, results.csv, and a normal run folder for each run.
 
 Studies:";
 
@@ -104,7 +107,7 @@ fn after_help() -> String {
 const QUICK: [&str; 3] = ["kernel", "grid", "center"];
 const SEEDS: u64 = 3;
 
-/// Every `of`-th run, from this one, counted from 0.
+/// Every `of`-th run, starting at `index`, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shard {
     index: usize,
@@ -115,17 +118,17 @@ fn shard(text: &str) -> Result<Shard, String> {
     let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
     match parsed {
         Some((i, of)) if (1..=of).contains(&i) => Ok(Shard { index: i - 1, of }),
-        _ => Err("wants the form I/N with I from 1 to N, for instance 2/4".to_owned()),
+        _ => Err("must have the form I/N with I from 1 to N, for example 2/4".to_owned()),
     }
 }
 
 fn minutes(text: &str) -> Result<f64, String> {
-    let minutes: f64 = text.parse().map_err(|_| "is no number of minutes".to_owned())?;
+    let minutes: f64 = text.parse().map_err(|_| "must be a number of minutes".to_owned())?;
     if minutes.is_finite() && minutes > 0.0 { Ok(minutes) } else { Err("must be above 0".to_owned()) }
 }
 
 fn positive(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "must be a number of at least 1".to_owned())
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "must be a whole number, at least 1".to_owned())
 }
 
 /// Runs the command.
@@ -148,7 +151,7 @@ fn sweep(args: &AblateArgs) -> Result<()> {
     let folder = folder(args)?;
     let jobs = jobs(args);
     let plan = if args.resume { Plan::read(&folder)? } else { plan(args)? };
-    // Before any work: a name that is not known, or a setting that makes no network.
+    // Report unknown names and invalid settings before any work.
     plan.runs()?;
     let (plan, costs) = with_costs(plan, args, &folder, &jobs)?;
     let runs = part_of(plan.runs()?, args.shard)?;
@@ -156,36 +159,38 @@ fn sweep(args: &AblateArgs) -> Result<()> {
 
     let stop = stop_on_ctrl_c()?;
     let progress = SweepProgress::new(&runs);
-    let open = |config: &DataConfig| datasets::open_both(config, jobs.data.as_deref());
+    let opener = Opener::default();
+    let open = |config: &DataConfig| opener.open_both(config, jobs.data.as_deref());
     let ending = on_device!(device::open(&jobs.device)?, backend => {
         train(&backend, &runs, &folder, &jobs.workers, &open, &stop, &progress)
     });
     progress.finish();
     let resume = || resume_command(args, &folder);
-    let ending =
-        ending.with_context(|| format!("what was trained is saved; mend it and go on by {}", resume()))?;
+    let ending = ending.with_context(|| {
+        format!("finished steps are saved; fix the problem, then continue with {}", resume())
+    })?;
     if ending == Ending::Stopped {
-        say!("Stopped and saved. Go on by\n  {}", resume());
+        say!("Stopped and saved. To continue:\n  {}", resume());
         return Ok(());
     }
     say!("{} runs in {}.", runs.len(), duration(start.elapsed().as_secs_f64()));
     if args.shard.is_some() && !Results::read(std::slice::from_ref(&folder))?.complete() {
-        say!("When the other shards are done:\n  {}", Advice::new("ablate").path("--collect", &folder));
+        say!("When the other shards are finished:\n  {}", Advice::new("ablate").path("--collect", &folder));
         return Ok(());
     }
     conclude(std::slice::from_ref(&folder), &folder)
 }
 
-/// How the runs of a sweep are trained, and on what.
+/// How and where the runs of a sweep are trained.
 struct Jobs {
     workers: Workers,
-    /// What they compute on; all share one.
+    /// The device, which all runs share.
     device: Choice,
-    /// Folder of the dataset's files, if `--data` names one.
+    /// The folder from `--data`, if given.
     data: Option<PathBuf>,
 }
 
-/// Several runs at once with few threads each: small networks do not keep many threads busy.
+/// Several runs at a time with few threads each: small networks do not keep many threads busy.
 fn jobs(args: &AblateArgs) -> Jobs {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let device = args.device.device.clone();
@@ -200,7 +205,7 @@ fn jobs(args: &AblateArgs) -> Jobs {
 fn part_of(runs: Vec<PlannedRun>, shard: Option<Shard>) -> Result<Vec<PlannedRun>> {
     let Some(Shard { index, of }) = shard else { return Ok(runs) };
     let all = runs.len();
-    ensure!(index < all, "shard {} of {of} has nothing to do: the sweep has {all} runs only", index + 1);
+    ensure!(index < all, "shard {} of {of} has nothing to do: the sweep has only {all} runs", index + 1);
     Ok(runs.into_iter().skip(index).step_by(of).collect())
 }
 
@@ -220,23 +225,23 @@ fn folder(args: &AblateArgs) -> Result<PathBuf> {
     };
     match &args.out {
         Some(folder) => {
-            // Shards share a folder.
+            // Shards of a sweep share its folder.
             ensure!(
                 args.resume || args.shard.is_some() || !taken(folder),
-                "{} holds a sweep already: add --resume to go on with it, or give another --out",
+                "{} already contains a sweep: add --resume to continue it, or choose another --out",
                 folder.display()
             );
             Ok(folder.clone())
         }
         None if args.resume => match numbered().take_while(taken).last() {
             Some(folder) => Ok(folder),
-            None => bail!("there is no sweep in runs/ablate to resume; give its folder with --out"),
+            None => bail!("there is no sweep in runs/ablate to resume; name its folder with --out"),
         },
         None => numbered().find(|folder| !taken(folder)).context("all folders are taken"),
     }
 }
 
-/// What the arguments ask for.
+/// The plan from the arguments.
 fn plan(args: &AblateArgs) -> Result<Plan> {
     let all = |names: &[String]| names.iter().any(|name| name == "all");
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -271,13 +276,13 @@ fn plan(args: &AblateArgs) -> Result<Plan> {
     })
 }
 
-/// Share of the time that `--budget` allows for runs; the rest is for measuring, files and the report.
+/// Share of `--budget` available for runs; the rest is for measuring, files and the report.
 const USABLE: f64 = 0.9;
 
-/// The plan with its lengths fixed, written into the sweep's folder beside what its arms cost.
+/// Fixes the training lengths and writes the plan and the costs of its arms to the sweep's folder.
 fn with_costs(plan: Plan, args: &AblateArgs, folder: &Path, jobs: &Jobs) -> Result<(Plan, Costs)> {
     let measured = || {
-        note!("Measuring what each arm costs ...");
+        note!("Measuring the cost of each arm ...");
         measure::costs(&plan, jobs)
     };
     if let Some(minutes) = args.budget {
@@ -296,14 +301,14 @@ fn with_costs(plan: Plan, args: &AblateArgs, folder: &Path, jobs: &Jobs) -> Resu
     Ok((plan, costs))
 }
 
-/// The plan with budgets that fit into so many seconds, with so many runs at once.
+/// The plan with budgets that fit into `seconds`, with `jobs` runs at a time.
 fn fitting(plan: &Plan, costs: &Costs, seconds: f64, jobs: usize) -> Result<Plan> {
     let needed = costs.estimate(&plan.runs()?).context("an arm was not measured")?;
     let evaluating = needed.evaluating / jobs as f64;
     let available = USABLE * seconds - evaluating;
     ensure!(
         available > 0.0,
-        "--budget is too short: evaluations alone take {}; ask for fewer seeds or studies, or for --quick",
+        "--budget is too short: evaluations alone take {}; use fewer seeds or studies, or add --quick",
         duration(evaluating)
     );
     Ok(plan.scaled(available * jobs as f64 / needed.training))
@@ -332,7 +337,7 @@ fn introduce(
     let estimate = costs.estimate(runs).context("an arm was not measured")?;
     let seconds = (estimate.training + estimate.evaluating) / workers.jobs.min(runs.len()) as f64;
     say!(
-        "{} runs{part}, {} at once with {} thread{} each: about {} if none is done yet",
+        "{} runs{part}, {} at a time with {} thread{} each: about {} if none is finished yet",
         runs.len(),
         workers.jobs,
         workers.threads,
@@ -343,12 +348,12 @@ fn introduce(
     Ok(())
 }
 
-/// Writes the report and says where it is.
+/// Writes the report and prints its summary and path.
 fn conclude(folders: &[PathBuf], out: &Path) -> Result<()> {
     let results = Results::read(folders)?;
     ensure!(
         !results.finished.is_empty(),
-        "none of the sweep's {} runs is done yet: nothing to report",
+        "nothing to report: none of the sweep's {} runs is finished yet",
         results.planned
     );
     let mut costs = Costs::default();
@@ -358,7 +363,7 @@ fn conclude(folders: &[PathBuf], out: &Path) -> Result<()> {
     let written = report::write(&results, &costs, out)?;
     say!("\n{}", written.summary.trim_end());
     if !results.complete() {
-        say!("\n{} of {} runs are done; the report says so.", results.finished.len(), results.planned);
+        say!("\nOnly {} of {} runs are finished.", results.finished.len(), results.planned);
     }
     say!("\nNext:\n  open {}", shown(&written.html));
     Ok(())

@@ -3,7 +3,7 @@
 mod report;
 mod survey;
 
-use crate::datasets::{self, data_config, names};
+use crate::datasets::{Opener, data_config, names};
 use crate::output::say;
 use crate::workspace::{in_pool, shown};
 use anyhow::{Context, Result, bail};
@@ -15,23 +15,24 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use survey::Survey;
 
-/// Read every sample of a dataset, and say what is in it and what is wrong with it
+/// Read every image of a dataset and report its contents and problems
 ///
-/// Prints numbers of images, classes, sizes, formats and oddities, images that are there twice (above all such as are to be
-/// learned from and to be measured with), and every file that cannot be read. The exit status is 1 if there is one.
+/// Prints the number of images, classes, sizes, formats and oddities, duplicate images (above all those in
+/// both the training and the test set), and every file that cannot be read. The exit status is 1 if there is
+/// one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pelk data check my-photos\n  pelk data check my-photos --exclude")]
 pub struct CheckArgs {
-    /// Folder of the dataset's files
+    /// Folder with the dataset's files
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// The dataset [default: what the files in the folder look like]
+    /// The dataset [default: recognized from the files in the folder]
     #[arg(long, value_name = "NAME", value_parser = names())]
     task: Option<DatasetName>,
-    /// Write the pictures that cannot be read into DIR/excluded.txt, so that training leaves them out; for folders of pictures
+    /// List unreadable images in DIR/excluded.txt, so that training skips them; only for folders of images
     #[arg(long)]
     exclude: bool,
-    /// Threads to read with [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -39,7 +40,7 @@ pub struct CheckArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// When anything cannot be read, unless it was then excluded.
+/// When an image cannot be read, unless it is excluded.
 pub fn run(args: &CheckArgs) -> Result<()> {
     in_pool(args.threads, || check(args))
 }
@@ -51,15 +52,16 @@ fn check(args: &CheckArgs) -> Result<()> {
     };
     if args.exclude && !task.is_image_folder() {
         bail!(
-            "--exclude is for folders of pictures, but {} is {task}: repair the files",
+            "--exclude works only for folders of images, but {} is {task}: repair its files instead",
             args.folder.display()
         );
     }
     say!("{}: {task}\n", shown(&args.folder));
     let config = data_config(task.name(), CanvasConfig::default(), &[])?;
+    let opener = Opener::default();
     let (mut parts, mut closed) = (Vec::new(), Vec::new());
     for split in [Split::Train, Split::Test] {
-        match datasets::open(&config, Some(&args.folder), split) {
+        match opener.open(&config, Some(&args.folder), split) {
             Ok(data) => {
                 let survey = Survey::of(&*data);
                 parts.push(Part { split, data, survey });
@@ -80,22 +82,22 @@ fn check(args: &CheckArgs) -> Result<()> {
     if args.exclude {
         let path = args.folder.join(EXCLUDED);
         exclude(&path, &broken_names(&args.folder, &parts)?)?;
-        say!("\n{} leaves out {broken} of {all} images that cannot be read", shown(&path));
+        say!("\n{broken} of {all} images cannot be read and are now excluded by {}", shown(&path));
         return Ok(());
     }
     let remedy = match task.is_image_folder() {
-        true => "repair or remove them, or have them left out with --exclude",
+        true => "repair or remove them, or exclude them with --exclude",
         false => "repair them",
     };
     bail!("{broken} of {all} images cannot be read: {remedy}")
 }
 
-/// The paths of the files that cannot be read, from the folder on, with `/` between their parts.
+/// Paths of the unreadable files, relative to the folder and separated by `/`.
 fn broken_names(folder: &Path, parts: &[Part]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for Part { data, survey, .. } in parts {
         for &(index, _) in &survey.broken {
-            let file = data.file(index).context("a sample has no file of its own")?;
+            let file = data.file(index).context("an image has no file of its own")?;
             let below = file.strip_prefix(folder).unwrap_or(&file).components();
             let parts = below.map(|part: Component| part.as_os_str().to_string_lossy().into_owned());
             names.push(parts.collect::<Vec<_>>().join("/"));
@@ -104,14 +106,14 @@ fn broken_names(folder: &Path, parts: &[Part]) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Adds names to a list, which is replaced as a whole or not at all.
+/// Adds names to the list of excluded images; the file is replaced atomically.
 fn exclude(path: &Path, names: &[String]) -> Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     let mut text = match std::fs::read_to_string(path) {
         Ok(text) if text.is_empty() || text.ends_with('\n') => text,
         Ok(text) => text + "\n",
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            "# Pictures that are left out, by `pelk data check --exclude`; one path a line\n".to_owned()
+            "# Excluded images, one path per line; written by `pelk data check --exclude`\n".to_owned()
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
