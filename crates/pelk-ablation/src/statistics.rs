@@ -35,7 +35,7 @@ impl Summary {
     }
 }
 
-/// What the differences of two arms over common seeds show.
+/// The conclusion from the differences of two arms over common seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The first is higher by more than the noise.

@@ -7,9 +7,9 @@ use pelk_models::ModelError;
 use pelk_train::TrainError;
 use pelk_wgpu::GpuError;
 
-/// What the user can do about an error, if an option or a command helps.
+/// What the user can do about an error; `None` if no option or command helps.
 pub fn advice(error: &anyhow::Error) -> Option<String> {
-    // An error that is shown as the one inside it is not in the chain: what wraps it is.
+    // The chain leaves out an error that another one wraps transparently; only the wrapper is in it.
     let advice = |cause: &(dyn std::error::Error + 'static)| {
         if let Some(error) = cause.downcast_ref() {
             train(error)

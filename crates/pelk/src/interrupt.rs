@@ -1,4 +1,4 @@
-//! Ctrl-C, as training commands take it.
+//! Handles Ctrl-C in training commands.
 
 use crate::dashboard::give_back_terminal;
 use crate::output::note;
@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A flag that the first Ctrl-C sets; the second one ends the program at once.
+/// A flag that the first Ctrl-C sets; the second one ends the program immediately.
 ///
 /// # Errors
-/// When the system does not let it listen.
+/// When the handler cannot be installed.
 pub fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
@@ -18,8 +18,8 @@ pub fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
             give_back_terminal();
             std::process::exit(130);
         }
-        note!("\nStopping after this step (Ctrl-C again: at once, without saving)");
+        note!("\nStopping after this step (press Ctrl-C again to quit now without saving)");
     })
-    .context("cannot listen for Ctrl-C")?;
+    .context("cannot install the Ctrl-C handler")?;
     Ok(stop)
 }

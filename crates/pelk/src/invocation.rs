@@ -1,4 +1,4 @@
-//! The words by which this program was started, for its help and its advice.
+//! The name by which this program was started, for help and advice.
 
 use crate::device::Choice;
 use crate::workspace::shown;
@@ -7,16 +7,16 @@ use clap::builder::StyledStr;
 use std::fmt;
 use std::path::Path;
 
-/// What help texts and examples in the source call the program.
+/// The program's name in the source of help texts and examples.
 pub const PROGRAM: &str = "pelk";
 
-/// `pelk`, or what `PELK_COMMAND` says: whoever started the program by other words, as `cargo xtask` does, sets it.
+/// `pelk`, or the value of `PELK_COMMAND`, which wrappers such as `cargo xtask` set.
 pub fn name() -> String {
     std::env::var("PELK_COMMAND").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| PROGRAM.to_owned())
 }
 
-/// `command` with its help in the words by which it was started, so that examples can be copied.
-pub fn in_its_words(command: Command) -> Command {
+/// `command` with this name in its help, so that examples can be copied.
+pub fn with_program_name(command: Command) -> Command {
     match name() {
         name if name == PROGRAM => command,
         name => renamed(command.bin_name(name.clone()), &name),
@@ -36,7 +36,7 @@ fn renamed(mut command: Command, name: &str) -> Command {
         .mut_subcommands(|subcommand| renamed(subcommand, name))
 }
 
-/// A command that a user can copy into a shell: advice on what to do next.
+/// A suggested command that a user can copy into a shell.
 pub struct Advice {
     words: Vec<String>,
 }
@@ -47,18 +47,18 @@ impl Advice {
         Advice { words: command.split(' ').map(str::to_owned).collect() }
     }
 
-    /// The same with one more word.
+    /// Adds a word.
     pub fn word(mut self, word: impl Into<String>) -> Advice {
         self.words.push(word.into());
         self
     }
 
-    /// The same with an option that is a path, as seen from the current folder.
+    /// Adds an option with a path, relative to the current folder.
     pub fn path(self, option: &str, path: &Path) -> Advice {
         self.word(option).word(shown(path))
     }
 
-    /// The same on the data and the device that this command was given.
+    /// Adds the `--data` and `--device` options of this command.
     pub fn on(self, data: Option<&Path>, device: &Choice) -> Advice {
         let advice = match data {
             Some(folder) => self.path("--data", folder),

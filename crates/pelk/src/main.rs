@@ -1,4 +1,4 @@
-//! The command `pelk`; `pelk --help` lists what it does.
+//! The command `pelk`; see `pelk --help`.
 #![forbid(unsafe_code)]
 
 mod advice;

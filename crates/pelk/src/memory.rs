@@ -1,6 +1,6 @@
-//! The most memory that this process has used.
+//! Peak memory of this process.
 
-/// Peak resident memory of this process in bytes; `None` where the system does not tell (it does on Linux).
+/// Peak resident memory of this process in bytes; `None` if the system does not report it (Linux does).
 pub fn peak_bytes() -> Option<u64> {
     high_water_mark(&std::fs::read_to_string("/proc/self/status").ok()?)
 }

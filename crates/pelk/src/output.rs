@@ -1,40 +1,42 @@
-//! What commands say: answers on standard output, remarks on standard error.
+//! Output of commands: results go to standard output, notes to standard error.
 //!
-//! `println!` and `eprintln!` panic where nobody reads any more: behind `| head`, in a terminal that was closed, on a full
-//! disk. A training of a week must not end so, and `cost | head` should end without a word. Hence [`say!`] and [`note!`]
-//! everywhere instead; clippy refuses the others.
+//! `println!` and `eprintln!` panic when the output cannot be written: piped to `head`, in a closed terminal,
+//! on a full disk. That must not end a week of training, and `cost | head` should end quietly. So all
+//! commands use [`say!`] and [`note!`]; clippy rejects the others.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the command has more to do than to answer. The command is known before its first word, and stays the same.
-static GOES_ON: AtomicBool = AtomicBool::new(false);
+/// Whether the command continues if standard output is broken. Set once, before the first output.
+static IGNORE_BROKEN_STDOUT: AtomicBool = AtomicBool::new(false);
 
-/// What a shell reports of a program that the system ended for writing to a closed pipe: 128 + SIGPIPE.
+/// Exit status that shells report for a program killed by SIGPIPE: 128 + SIGPIPE.
 const READER_GONE: i32 = 141;
 
-/// From here on, an answer that cannot be written is lost, and the command goes on: for commands whose results are files.
-pub fn go_on_unheard() {
-    GOES_ON.store(true, Ordering::Relaxed);
+/// From now on, output that cannot be written is dropped and the command continues: for commands whose
+/// results are files.
+pub fn ignore_broken_stdout() {
+    IGNORE_BROKEN_STDOUT.store(true, Ordering::Relaxed);
 }
 
-/// Writes a line to standard output, as `println!` does. Where that fails the program ends, unless [`go_on_unheard`] was
-/// called: without a word and with exit status 141 if it was a pipe that its reader has closed, else with an error and 1.
+/// Writes a line to standard output, like `println!`. If that fails, the program ends, unless
+/// [`ignore_broken_stdout`] was called: quietly with exit status 141 for a closed pipe, otherwise with an
+/// error and exit status 1.
 macro_rules! say {
     ($($text:tt)*) => { $crate::output::answer(format_args!($($text)*)) };
 }
 
-/// Writes a line to standard error, as `eprintln!` does. Where that fails, the line is lost.
+/// Writes a line to standard error, like `eprintln!`. If that fails, the line is dropped.
 macro_rules! note {
     ($($text:tt)*) => { $crate::output::remark(format_args!($($text)*)) };
 }
 pub(crate) use {note, say};
 
-/// What [`say!`] stands for.
+/// Implementation of [`say!`].
 pub fn answer(text: Arguments<'_>) {
     if let Err(error) = write_line(io::stdout().lock(), text)
-        && !GOES_ON.load(Ordering::Relaxed)
+        && !IGNORE_BROKEN_STDOUT.load(Ordering::Relaxed)
     {
         if error.kind() == ErrorKind::BrokenPipe {
             std::process::exit(READER_GONE);
@@ -44,13 +46,13 @@ pub fn answer(text: Arguments<'_>) {
     }
 }
 
-/// What [`note!`] stands for.
+/// Implementation of [`note!`].
 pub fn remark(text: Arguments<'_>) {
-    // There is nobody left to tell.
+    // There is nowhere left to report a failure.
     let _ = write_line(io::stderr().lock(), text);
 }
 
-/// The line reaches the system before this returns, so that its failure is this call's and not that of the end.
+/// Writes and flushes a line, so that a failure shows up here and not at exit.
 fn write_line(mut to: impl Write, text: Arguments<'_>) -> io::Result<()> {
     writeln!(to, "{text}")?;
     to.flush()

@@ -1,23 +1,23 @@
-//! This program started once more: what is measured in a process of its own has the peak memory of that process.
+//! Runs this program as a child process, for measurements whose peak memory must be their own.
 
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 use std::process::{Child, Command, Stdio};
 
-/// The program with these arguments; it hears nothing, and what it says is kept.
+/// This program with these arguments; stdin is empty, stdout and stderr are captured.
 ///
 /// # Errors
-/// When the program cannot be found.
+/// When the path of this program is unknown.
 pub fn command<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
 }
 
-/// Waits for a process, and reads the JSON that it answers.
+/// Waits for a process and parses the JSON that it prints.
 ///
 /// # Errors
-/// When it fails, with its message; or answers something else.
+/// When the process fails (with its error message), or prints something else.
 pub fn answer<T: DeserializeOwned>(child: Child) -> Result<T> {
     let output = child.wait_with_output()?;
     if !output.status.success() {

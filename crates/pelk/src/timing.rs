@@ -1,12 +1,12 @@
-//! Timing of repeated runs, and the rate that a run is held against.
+//! Timing of repeated runs, and the peak rate of the processor.
 
 use anyhow::Result;
 use pelk_simd::{Level, multiply_adds_in_registers};
 use std::time::{Duration, Instant};
 
-/// Before the first timed run: caches fill, pages are mapped, the clock speeds up.
+/// Warm-up before the first timed run: caches fill, pages are mapped, the clock speeds up.
 const WARM_UP: Duration = Duration::from_millis(100);
-/// Runs go on at least for so long, so that the median of a run of microseconds does not hang on one moment.
+/// Minimum total time of the runs, so that the median of very short runs is reliable.
 const FILL: Duration = Duration::from_millis(300);
 
 /// Times of several runs of one computation.
@@ -21,40 +21,40 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// The summary of these times, in milliseconds; there must be one at least.
+    /// The summary of these times, in milliseconds; there must be at least one.
     pub fn of(mut times: Vec<f64>) -> Timing {
         times.sort_by(f64::total_cmp);
         let middle = times.len() / 2;
         let median =
             if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2.0 };
-        // To the nanosecond: clocks know no more.
+        // To the nanosecond: clocks are no more precise.
         let rounded = |ms: f64| (ms * 1e6).round() / 1e6;
         Timing { median_ms: rounded(median), min_ms: rounded(times[0]), runs: times.len() }
     }
 }
 
-/// Milliseconds of one run.
+/// Times one run, in milliseconds.
 ///
 /// # Errors
-/// Those of the run.
+/// When the run fails.
 pub fn once(run: &mut impl FnMut() -> Result<()>) -> Result<f64> {
     let start = Instant::now();
     run()?;
     Ok(1e3 * start.elapsed().as_secs_f64())
 }
 
-/// Warms up, then times at least `runs` runs, more of short ones.
+/// Warms up, then times at least `runs` runs, more if they are short.
 ///
 /// # Errors
-/// Those of a run.
+/// When a run fails.
 pub fn repeat(runs: usize, mut run: impl FnMut() -> Result<()>) -> Result<Timing> {
     repeat_timed(runs, || once(&mut run))
 }
 
-/// [`repeat`] of runs that say themselves how many milliseconds they took.
+/// Same as [`repeat`], for runs that return their own time in milliseconds.
 ///
 /// # Errors
-/// Those of a run.
+/// When a run fails.
 pub fn repeat_timed(runs: usize, mut run: impl FnMut() -> Result<f64>) -> Result<Timing> {
     let start = Instant::now();
     while start.elapsed() < WARM_UP {
@@ -68,14 +68,14 @@ pub fn repeat_timed(runs: usize, mut run: impl FnMut() -> Result<f64>) -> Result
     Ok(Timing::of(times))
 }
 
-/// The most multiply-adds that one core did in a second with this processor's best instructions.
+/// Peak multiply-adds per second of one core, with this processor's best instructions.
 #[derive(Debug, Clone, Copy)]
 pub struct PeakRate(f64);
 
 impl PeakRate {
-    /// Measures it, in some tenths of a second.
+    /// Measures it, in a few tenths of a second.
     pub fn measure() -> PeakRate {
-        // A millisecond or less each, of which the shortest was disturbed least.
+        // Each takes a millisecond or less; the shortest was disturbed the least.
         const ROUNDS: usize = 100_000;
         let start = Instant::now();
         let mut best = 0.0_f64;
@@ -87,12 +87,12 @@ impl PeakRate {
         PeakRate(best)
     }
 
-    /// Thousands of millions of multiply-adds a second.
+    /// Billions of multiply-adds per second.
     pub fn giga(self) -> f64 {
         self.0 / 1e9
     }
 
-    /// The milliseconds below which so many multiply-adds cannot be done.
+    /// The minimum time for this many multiply-adds, in milliseconds.
     pub fn floor_ms(self, multiply_adds: u64, threads: usize) -> f64 {
         let ms = 1e3 * multiply_adds as f64 / (self.0 * threads as f64);
         (ms * 1e6).round() / 1e6

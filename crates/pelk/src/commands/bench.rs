@@ -1,4 +1,4 @@
-//! `pelk bench`: how long operators and networks take here.
+//! `pelk bench`: measures operators and networks on this machine.
 
 mod cases;
 mod dispatch;
@@ -22,10 +22,10 @@ use pelk_simd::Level;
 use record::{EXPLANATION, Record, tables};
 use std::io::IsTerminal;
 
-/// Measure how long operators and networks take on this machine.
+/// Measure the speed of operators and networks on this machine.
 ///
-/// Without a shape or a model: a table of the convolutions and pixel MLPs of PeLK-T, and of whole networks in inference
-/// and training, with random weights and images. With some: these alone.
+/// By default, prints a table of the convolutions and pixel MLPs of PeLK-T, and of whole networks in
+/// inference and training, with random weights and images. With shapes or models, measures only these.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = EXAMPLES,
@@ -33,11 +33,11 @@ use std::io::IsTerminal;
     group = ArgGroup::new("sized").args(["shape", "depthwise", "model"]).multiple(true)
 )]
 pub struct BenchArgs {
-    /// Measure these parts of the table only
+    /// Measure only these parts of the table
     #[arg(long, value_name = "GROUP", value_delimiter = ',', conflicts_with = "single")]
     only: Vec<Group>,
 
-    /// A peripheral convolution: channels, height and width of the map, side of the kernel and of its center
+    /// A peripheral convolution: channels, map height and width, kernel size, center size
     #[arg(long, value_name = "C,H,KERNEL,CENTER", value_parser = cases::parse_peripheral)]
     shape: Vec<Peripheral>,
 
@@ -49,54 +49,58 @@ pub struct BenchArgs {
     #[arg(long, value_name = "ROWS,C", value_parser = cases::parse_mlp)]
     mlp: Vec<Mlp>,
 
-    /// A network, by its name in `pelk cost --help`
+    /// A network, by name (see `pelk models`)
     #[arg(long, value_name = "NAME")]
     model: Vec<String>,
 
-    /// Height and width of the model's images [default: 224, or 28 for the models for small images]
-    #[arg(long, value_name = "PIXELS", requires = "model", value_parser = RangedU64ValueParser::<usize>::new().range(1..=8192))]
+    /// Height and width of the model's images [default: 224, or 28 for models for small images]
+    #[arg(long, value_name = "PIXELS", requires = "model")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=8192))]
     size: Option<usize>,
 
-    /// Run the model's large kernels as dense ones, with a parameter for every tap
+    /// Use dense large kernels in the model, with a parameter for every tap
     #[arg(long, requires = "model")]
     dense: bool,
 
-    /// Images at once, for the shapes and models given [default: 1]
-    #[arg(long, value_name = "N", requires = "sized", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    /// Batch size for the given shapes and models [default: 1]
+    #[arg(long, value_name = "N", requires = "sized")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
     batch: Option<usize>,
 
-    /// Measure these passes only
+    /// Measure only these passes
     #[arg(long, value_name = "PASS", value_delimiter = ',')]
     pass: Vec<Pass>,
 
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Threads to compute with [default: 1 for operators, all cores for networks]
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    /// Number of threads to compute with [default: 1 for operators, all cores for networks]
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     threads: Option<usize>,
 
-    /// Fewest timed runs, after warm-up; short ones are repeated more often
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    /// Minimum number of timed runs, after a warm-up; short runs are repeated more often
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     runs: usize,
 
-    /// Print one line of JSON a measurement, for scripts
+    /// Print one line of JSON per measurement, for scripts
     #[arg(long)]
     json: bool,
 
-    /// Check instead that the variant of the convolution which is chosen for a shape is the fastest one
+    /// Instead, check that the convolution variant chosen for each shape is the fastest
     #[arg(long, conflicts_with_all = ["only", "single", "pass", "device"])]
     check_dispatch: bool,
 
-    /// Measure table 8 of the paper instead: images a second of SLaK-T and PeLK-T, and of PeLK-T with dense kernels
+    /// Instead, measure Table 8 of the paper: images/s of SLaK-T, PeLK-T, and PeLK-T with dense kernels
     #[arg(long, conflicts_with_all = ["only", "single", "pass", "json", "check_dispatch"])]
     table8: bool,
 
-    /// Say instead what each kernel of the model takes on a GPU, waiting for each
+    /// Instead, print the time of each of the model's GPU kernels, waiting for each
     #[arg(long, requires = "model", conflicts_with_all = ["json", "threads", "runs"])]
     profile: bool,
 
-    /// Measure models here and not in processes of their own
+    /// Measure models in this process, not in separate ones
     #[arg(long, hide = true, requires = "model")]
     in_this_process: bool,
 }
@@ -108,17 +112,17 @@ Examples:
   pelk bench --shape 36,56,51,5 --pass forward  one peripheral convolution, 51 x 51 on 56 x 56
   pelk bench --model pelk_t --size 512 --pass inference --json
   pelk bench --device gpu --only conv           the convolutions on a GPU
-  pelk bench --device gpu --model pelk_t --batch 8 --profile   which kernels take the time
-  pelk bench --table8                           the paper's throughputs, beside those of this machine
-  pelk bench --check-dispatch                   fails where the convolution's choice is not the fastest
+  pelk bench --device gpu --model pelk_t --batch 8 --profile   the time of each GPU kernel
+  pelk bench --table8                           throughput in the paper and on this machine
+  pelk bench --check-dispatch                   fails if a chosen convolution variant is not the fastest
 
-Close other programs first, and compare measurements of one machine only. PELK_SIMD=avx2 (or another level) chooses
-the vector instructions.";
+Close other programs first, and only compare measurements from the same machine. PELK_SIMD=avx2 (or another
+level) sets the vector instructions.";
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the arguments leave nothing to measure, a measurement fails, or the choice of a variant is bad.
+/// When the arguments leave nothing to measure, a measurement fails, or a chosen variant is not the fastest.
 pub fn run(args: &BenchArgs) -> Result<()> {
     if args.check_dispatch {
         return dispatch::check(Level::from_env()?, args.json);
@@ -127,7 +131,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         return table8::run(&args.device.device, args.threads, args.runs);
     }
     let cases = cases(args)?;
-    ensure!(!cases.is_empty(), "nothing to measure: the passes given are not among those of the parts given");
+    ensure!(!cases.is_empty(), "nothing to measure: the selected parts do not have the selected passes");
     if args.profile {
         return profile(&cases, &args.device.device);
     }
@@ -158,7 +162,7 @@ fn profile(cases: &[Case], device: &Choice) -> Result<()> {
     Ok(())
 }
 
-/// One line of a table.
+/// One row of a table.
 #[derive(Debug, Clone, PartialEq)]
 enum Case {
     Peripheral(Peripheral, usize, Pass),
@@ -167,7 +171,7 @@ enum Case {
     Model(Model),
 }
 
-/// What the arguments ask for: the shapes and models given, or the table.
+/// The cases from the arguments: the given shapes and models, or the table.
 fn cases(args: &BenchArgs) -> Result<Vec<Case>> {
     const OPERATOR: [Pass; 2] = [Pass::Forward, Pass::ForwardBackward];
     const NETWORK: [Pass; 2] = [Pass::Inference, Pass::TrainStep];
@@ -215,7 +219,7 @@ fn cases(args: &BenchArgs) -> Result<Vec<Case>> {
 struct Measuring<'a> {
     args: &'a BenchArgs,
     device: Device,
-    /// What results on the processor are held against.
+    /// Peak rate of the CPU, for comparison.
     peak: Option<PeakRate>,
     operators: Box<dyn Operators>,
     /// Threads for operators.
@@ -241,7 +245,7 @@ impl Measuring<'_> {
         Ok(Measuring { args, device, peak, operators, pool })
     }
 
-    /// Who waits at a terminal sees what for.
+    /// Shows a user at a terminal what is being measured.
     fn announce(&self, case: &Case, number: usize, all: usize) {
         if std::io::stderr().is_terminal() {
             let name = match case {

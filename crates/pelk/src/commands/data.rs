@@ -7,7 +7,7 @@ mod write;
 
 use anyhow::Result;
 
-/// Look at datasets, check and time them, and write composed ones as files
+/// Inspect, check and time datasets, and write composed ones to files
 #[derive(Debug, clap::Args)]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -25,7 +25,7 @@ enum DataCommand {
 /// Runs the command.
 ///
 /// # Errors
-/// When the data are unusable or a file cannot be written.
+/// When the data is unusable or a file cannot be written.
 pub fn run(args: &DataArgs) -> Result<()> {
     match &args.command {
         DataCommand::Check(args) => check::run(args),

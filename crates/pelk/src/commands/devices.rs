@@ -5,7 +5,7 @@ use anyhow::Result;
 use pelk_simd::Level;
 use pelk_wgpu::{Adapter, Gpu, Options};
 
-/// List the processor and the GPUs that --device can name
+/// List the CPU and the GPUs that --device accepts
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pelk train --device gpu:0")]
 pub struct DevicesArgs {}
@@ -13,16 +13,16 @@ pub struct DevicesArgs {}
 /// Runs the command.
 ///
 /// # Errors
-/// When `PELK_SIMD` names a level that the processor lacks.
+/// When `PELK_SIMD` names a level that the CPU does not have.
 pub fn run(_: &DevicesArgs) -> Result<()> {
-    say!("cpu\n  instructions  {} (of up to {})", Level::from_env()?, Level::best());
+    say!("cpu\n  instructions  {} (best available: {})", Level::from_env()?, Level::best());
     say!("  threads       {}", rayon::current_num_threads());
     let adapters = Adapter::all();
     for (i, adapter) in adapters.iter().enumerate() {
         say!("\ngpu:{i}\n{}", describe(adapter));
     }
     if adapters.is_empty() {
-        say!("\nNo GPU: {}.", pelk_wgpu::GpuError::NoAdapter);
+        say!("\nNo GPU found: {}.", pelk_wgpu::GpuError::NoAdapter);
     }
     Ok(())
 }
@@ -45,8 +45,8 @@ fn describe(adapter: &Adapter) -> String {
         (
             "subgroups",
             match adapter.subgroups() {
-                Some((least, most)) if least == most => format!("of {least}"),
-                Some((least, most)) => format!("of {least} to {most}"),
+                Some((least, most)) if least == most => format!("{least} threads"),
+                Some((least, most)) => format!("{least} to {most} threads"),
                 None => "no".to_owned(),
             },
         ),

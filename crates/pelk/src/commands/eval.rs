@@ -12,77 +12,78 @@ use clap::builder::RangedU64ValueParser;
 use pelk_autodiff::Backend;
 use pelk_data::{LoaderConfig, Split};
 use pelk_models::Head;
-use pelk_train::{InferenceConfig, Trained, evaluate, write_atomically};
+use pelk_train::{Confusion, Evaluation, InferenceConfig, Trained, evaluate, write_atomically};
 use std::path::PathBuf;
 use std::time::Instant;
 use tables::{by_class, by_pixels, choose};
 
-/// Measure a trained network on test images
+/// Evaluate a trained network on test images
 ///
-/// Prints a table of the classes and draws which of them were taken for which.
+/// Prints a table of the classes and draws the confusion matrix.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pelk eval --checkpoint runs/fashion-mnist/best.safetensors\n  \
                   pelk eval --checkpoint runs/scenes/best.safetensors --scales 0.75,1,1.25 --flip")]
 pub struct EvalArgs {
-    /// A best.safetensors or last.safetensors that `train` wrote
+    /// Checkpoint from `train`: best.safetensors or last.safetensors
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
+    /// Folder with the dataset's files [default: the run's, else its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Measure on the training images instead
+    /// Evaluate on the training images instead
     #[arg(long)]
     train: bool,
-    /// Merge BatchNorm and the small branch into the large kernels first: the same results, faster
+    /// First merge BatchNorm and the small branch into the large kernels: same results, faster
     #[arg(long)]
     folded: bool,
-    /// Seed of a composed dataset's canvases [default: that of training]
+    /// Seed of a composed dataset's canvases [default: the one used in training]
     #[arg(long, value_name = "N")]
     canvas_seed: Option<u64>,
-    /// Images in a pass [default: 250, or 16 in segmentation; images of different sizes go one at a time]
+    /// Batch size [default: 250, or 16 for segmentation; 1 for images of different sizes]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     batch: Option<usize>,
-    /// Threads that read images, beside those that compute; does not change results
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
+    /// Number of threads that load images, in addition to those that compute; does not change results
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     loaders: usize,
-    /// Table of all classes; without, of more than 30 the 20 worst
+    /// List all classes; by default, if there are more than 30, only the 20 worst
     #[arg(long)]
     all_classes: bool,
-    /// Picture of which classes were taken for which [default: beside the checkpoint, for instance best.confusion.svg]
+    /// File for the confusion matrix [default: next to the checkpoint, for example best.confusion.svg]
     #[arg(long, value_name = "FILE.svg")]
     confusion: Option<PathBuf>,
     #[command(flatten)]
     inference: InferenceArgs,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Threads to compute with [default: all cores]
+    /// Number of threads to compute with [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
 
-/// Images in a pass of networks that give a class to an image, and to each pixel.
+/// Default batch sizes of classifiers and of segmentation networks.
 const BATCH: usize = 250;
 const SEGMENTATION_BATCH: usize = 16;
 
-/// How a segmentation network is asked, where it is not as in training.
+/// Options that change how a segmentation network is evaluated.
 #[derive(Debug, clap::Args)]
 struct InferenceArgs {
-    /// Segmentation: classify windows of this side and average them, 0 for the whole image at once
+    /// Segmentation: window size; overlapping windows are averaged; 0 for the whole image at once
     #[arg(long, value_name = "PIXELS", help_heading = "Segmentation")]
     window: Option<usize>,
-    /// Segmentation: pixels from one window to the next [default: two thirds of the window]
+    /// Segmentation: stride between windows [default: two thirds of the window]
     #[arg(long, value_name = "PIXELS", requires = "window", help_heading = "Segmentation")]
     stride: Option<usize>,
-    /// Segmentation: factors on the size, whose probabilities are averaged, for instance 0.5,0.75,1,1.25,1.5,1.75
+    /// Segmentation: average over these scales of the image, for example 0.5,0.75,1,1.25,1.5,1.75
     #[arg(long, value_name = "FACTORS", value_delimiter = ',', help_heading = "Segmentation")]
     scales: Option<Vec<f64>>,
-    /// Segmentation: average in the mirrored image too
+    /// Segmentation: also average over the mirrored image
     #[arg(long, help_heading = "Segmentation")]
     flip: bool,
 }
 
 impl InferenceArgs {
-    /// The way of training with these changes.
+    /// The configuration from training with these changes.
     fn of(&self, trained: &InferenceConfig) -> InferenceConfig {
         let mut inference = trained.clone();
         if let Some(window) = self.window {
@@ -98,7 +99,7 @@ impl InferenceArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// When the checkpoint or the data are unusable.
+/// When the checkpoint or the data is unusable.
 pub fn run(args: &EvalArgs) -> Result<()> {
     in_pool(args.threads, || on_device!(args.device.open()?, backend => eval(args, &backend)))
 }
@@ -128,11 +129,24 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     let name = format!("{}{folded} after step {}", network.config().name, description.step);
     let measured = format!("{count} {split} images of {}", description.data.dataset);
     say!("{name}, {measured}\n");
-    let (confusion, classes) = (&evaluation.confusion, &description.classes);
     let segments = matches!(network.config().head, Head::UperNet(_));
+    print_classes(&evaluation.confusion, &description.classes, segments, args.all_classes);
+    print_scores(&evaluation, segments);
+    say!("speed           {:.1} images/s", count as f64 / seconds);
+
+    let path = args.confusion.clone().unwrap_or_else(|| args.checkpoint.with_extension("confusion.svg"));
+    let svg = tables::picture(&evaluation.confusion, &description.classes, name, measured)?;
+    // The numbers are already printed if this fails.
+    write_atomically(&path, svg.as_bytes())
+        .context("cannot save the confusion matrix; choose another file with --confusion")?;
+    say!("\nConfusion matrix:\n  open {}", shown(&path));
+    Ok(())
+}
+
+fn print_classes(confusion: &Confusion, classes: &[String], segments: bool, all: bool) {
     let (rows, remark) = match segments {
-        true => choose(classes.len(), args.all_classes, "IoU", |class| confusion.iou(class)),
-        false => choose(classes.len(), args.all_classes, "recall", |class| confusion.recall(class)),
+        true => choose(classes.len(), all, "IoU", |class| confusion.iou(class)),
+        false => choose(classes.len(), all, "recall", |class| confusion.recall(class)),
     };
     match segments {
         true => say!("{}", by_pixels(confusion, classes, &rows)),
@@ -141,13 +155,17 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     if let Some(remark) = remark {
         say!("{remark}\n");
     }
+}
+
+fn print_scores(evaluation: &Evaluation, segments: bool) {
+    let confusion = &evaluation.confusion;
     if segments {
         say!("mIoU            {:.2} %", 100.0 * confusion.mean_iou());
         say!("mAcc            {:.2} %", 100.0 * confusion.mean_recall());
         say!("aAcc            {:.2} %", 100.0 * confusion.accuracy());
     } else {
         say!("accuracy        {:.2} %", 100.0 * confusion.accuracy());
-        if classes.len() > 5 {
+        if confusion.classes() > 5 {
             say!("top-5 accuracy  {:.2} %", 100.0 * evaluation.top5_accuracy);
         }
     }
@@ -155,13 +173,4 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
         say!("  of {:<11} {:.2} %", group.name, 100.0 * group.accuracy());
     }
     say!("loss            {:.4}", evaluation.loss);
-    say!("speed           {:.1} images/s", count as f64 / seconds);
-
-    let path = args.confusion.clone().unwrap_or_else(|| args.checkpoint.with_extension("confusion.svg"));
-    let svg = tables::picture(confusion, classes, name, measured)?;
-    // The numbers are out already, should this fail.
-    write_atomically(&path, svg.as_bytes())
-        .context("the picture of confusions was not written; --confusion names another place")?;
-    say!("\nWhich classes were taken for which:\n  open {}", shown(&path));
-    Ok(())
 }

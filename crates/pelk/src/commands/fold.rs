@@ -19,34 +19,35 @@ use pelk_train::{Trained, inference_form, network_alone};
 use samples::samples;
 use std::path::{Path, PathBuf};
 
-/// Write a trained network in its inference form: the same results, faster
+/// Convert a trained network to its inference form: same results, faster
 ///
-/// BatchNorm and the small branches are merged into the large kernels. The result is a checkpoint for `eval` and `predict`;
-/// training cannot go on from it. It is compared with the original on images first, and written only if the two agree.
+/// Merges BatchNorm and the small branches into the large kernels. The result is a checkpoint for `eval` and
+/// `predict`; it cannot be trained further. It is first compared with the original on some images, and
+/// written only if both agree.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct FoldArgs {
-    /// A best.safetensors or last.safetensors that `train` wrote
+    /// Checkpoint from `train`: best.safetensors or last.safetensors
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// File to write [default: beside the checkpoint, for instance best.folded.safetensors]
+    /// File to write [default: next to the checkpoint, for example best.folded.safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Images to compare on, PNG, JPEG or other [default: test images of the checkpoint's dataset]
+    /// Images to compare on, such as PNG or JPEG files [default: test images of the checkpoint's dataset]
     #[arg(long, value_name = "IMAGE", num_args = 1.., conflicts_with_all = ["data", "count"])]
     images: Vec<PathBuf>,
-    /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
+    /// Folder with the dataset's files [default: its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Test images to compare on, from the first [default: 100, or 8 in segmentation]
+    /// Number of test images to compare on [default: 100, or 8 for segmentation]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     count: Option<usize>,
-    /// The largest difference of a logit that is accepted, as a share of the largest logit
+    /// Largest accepted difference of a logit, as a share of the largest logit
     #[arg(long, value_name = "SHARE", default_value_t = TOLERANCE, value_parser = share)]
     tolerance: f64,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Threads to compute with [default: all cores]
+    /// Number of threads to compute with [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -57,28 +58,28 @@ Examples:
   pelk fold --checkpoint runs/scenes/best.safetensors --count 50 --out scenes.safetensors
   pelk fold --checkpoint runs/ade20k-pelk-t/best.safetensors --images photos/*.jpg";
 
-/// Folding multiplies weights by factors that the original applies later, and adds in another order; nothing else changes. So
-/// logits differ by float32's rounding as it adds up over the layers: by 2e-7 to 1.2e-6 of the largest logit, measured on the
-/// presets fashion-mnist and scenes. The bound leaves a hundredfold for deeper networks, and is too small to change a
-/// class unless its logit was within 2e-4 of another's.
+/// Folding multiplies weights by factors that the original applies later, and adds in a different order. So
+/// logits differ only by float32 rounding that accumulates over the layers: by 2e-7 to 1.2e-6 of the largest
+/// logit, measured on the presets fashion-mnist and scenes. The limit is a hundred times that for deeper
+/// networks, and too small to change a class unless its logit was within 2e-4 of another's.
 const TOLERANCE: f64 = 1e-4;
 
-/// Test images that are compared, of networks that give a class to an image, and to each pixel.
+/// Default number of test images for classifiers and for segmentation networks.
 const COUNT: usize = 100;
 const SEGMENTATION_COUNT: usize = 8;
 
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share.is_finite() && share >= 0.0 => Ok(share),
-        _ => Err("must be a number of 0 or more".to_owned()),
+        _ => Err("must be a number, at least 0".to_owned()),
     }
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the checkpoint is unusable or folded already, an image is unusable, the two forms do not agree, or the file cannot be
-/// written.
+/// When the checkpoint is unusable or already folded, an image is unusable, the two forms do not agree, or
+/// the file cannot be written.
 pub fn run(args: &FoldArgs) -> Result<()> {
     in_pool(args.threads, || on_device!(args.device.open()?, backend => fold(args, &backend)))
 }
@@ -87,12 +88,12 @@ fn fold<B: Backend>(args: &FoldArgs, backend: &B) -> Result<()> {
     let path = &args.checkpoint;
     let original = network_alone(Checkpoint::read(path)?)?;
     if original.description.network.folded {
-        bail!("{} is folded already: `eval` and `predict` take it as it is", path.display());
+        bail!("{} is already folded: use it with `eval` and `predict`", path.display());
     }
     let out = args.out.clone().unwrap_or_else(|| path.with_extension("folded.safetensors"));
     ensure!(
         !same_file(path, &out),
-        "--out {} is the checkpoint itself, which could not be trained on any more: give another file",
+        "--out {} is the checkpoint itself, which could then no longer be trained: choose another file",
         out.display()
     );
     let folded = inference_form(&original)?;
@@ -115,8 +116,9 @@ fn fold<B: Backend>(args: &FoldArgs, backend: &B) -> Result<()> {
     say!("{}", agreement(&compared, per_pixel));
     ensure!(
         compared.agrees(args.tolerance),
-        "the two forms do not agree: logits differ by {:.1e} of the largest one, {:.1e} is accepted. Nothing was written. If \
-         the network is a good one otherwise, a BatchNorm of tiny variance may magnify rounding: --tolerance accepts more",
+        "the two forms do not agree: logits differ by {:.1e} of the largest one, but only {:.1e} is \
+         accepted. Nothing was written. If the network is good otherwise, a BatchNorm with tiny variance may \
+         magnify rounding; --tolerance accepts more",
         compared.share(),
         args.tolerance
     );
@@ -127,7 +129,7 @@ fn fold<B: Backend>(args: &FoldArgs, backend: &B) -> Result<()> {
     Ok(())
 }
 
-/// Whether two paths lead to one file.
+/// Whether two paths lead to the same file.
 fn same_file(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
@@ -136,7 +138,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Bytes of a checkpoint's tensors.
+/// Size of a checkpoint's tensors in bytes.
 fn size(checkpoint: &Checkpoint) -> usize {
     checkpoint.tensors.values().map(|tensor| size_of::<f32>() * tensor.len()).sum()
 }

@@ -1,4 +1,4 @@
-//! `pelk grid`: how a kernel shares its parameters, in numbers and as a picture.
+//! `pelk grid`: how a kernel shares its parameters, as numbers and as a picture.
 
 use crate::output::say;
 use std::fs;
@@ -7,42 +7,43 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use pelk_grid::{SharingGrid, picture};
 
-/// Most intervals a side that an SVG shows; finer regions are below a pixel or two and the file grows to megabytes.
+/// Maximum number of cells per side in an SVG; with more, cells are smaller than a pixel or two and the file
+/// grows to megabytes.
 const SVG_CELLS: usize = 255;
 
 /// Show how a large kernel shares its parameters.
 ///
-/// A peripheral convolution keeps a parameter of its own for every tap in the middle of the kernel, the fine
-/// center, and lets taps further out share one in blocks that grow outwards. This prints how many parameters
-/// remain and draws the blocks as a chessboard: each field is one parameter.
+/// A peripheral convolution has a separate parameter for every tap in the fine center of the kernel; taps
+/// farther out share parameters, in blocks that grow outward. Prints the number of parameters and draws the
+/// blocks as a chessboard: each square is one parameter.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct GridArgs {
-    /// Side of the kernel in taps, an odd number
+    /// Kernel size in taps, an odd number
     #[arg(long, value_name = "TAPS", default_value_t = 51)]
     kernel: usize,
 
-    /// Side of the fine center in taps, an odd number
+    /// Size of the fine center in taps, an odd number
     #[arg(long, value_name = "TAPS", default_value_t = 5)]
     center: usize,
 
-    /// Each block outwards is this many times as long as the one before it
+    /// Growth factor: each block is this many times as long as the next one inward
     #[arg(long, value_name = "FACTOR", default_value_t = 2)]
     base: usize,
 
-    /// All blocks outside the center have this length instead of growing
+    /// Length of all blocks outside the center, which then do not grow
     #[arg(long, value_name = "TAPS", conflicts_with = "base")]
     uniform: Option<usize>,
 
-    /// The lengths of the blocks themselves, from the outer edge to the center tap, such as 8,4,2,1,1,1
+    /// Block lengths from the outer edge to the center tap, for example 8,4,2,1,1,1
     #[arg(long, value_name = "LIST", conflicts_with_all = ["kernel", "center", "base", "uniform"])]
     half: Option<String>,
 
-    /// Turn the grid inside out: long blocks inside, short ones outside
+    /// Reverse the grid: long blocks inside, short ones outside
     #[arg(long)]
     reversed: bool,
 
-    /// Also write the picture to this file, as SVG; its folder must exist
+    /// Also write the picture to this SVG file; its folder must exist
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
@@ -50,15 +51,16 @@ pub struct GridArgs {
 const EXAMPLES: &str = "\
 Examples:
   pelk grid                                     the 51 x 51 kernel of PeLK's first stage
-  pelk grid --kernel 101 --center 7             that of PeLK-101
+  pelk grid --kernel 101 --center 7             the one of PeLK-101
   pelk grid --half 8,4,2,1,1,1 --reversed       fine outside, coarse inside
   pelk grid --kernel 33 --uniform 2 --center 1  blocks of 2 x 2 throughout
-  pelk grid --kernel 51 --svg grid.svg          a picture for a page";
+  pelk grid --kernel 51 --svg grid.svg          the picture as a file";
 
-/// Writes the SVG where asked for, then prints the grid, so that a failure is not lost above a picture.
+/// Writes the SVG if requested, then prints the grid; an error would be easy to miss above the printed
+/// picture.
 ///
 /// # Errors
-/// If the options make no grid, or the file cannot be written.
+/// When the options do not make a valid grid, or the file cannot be written.
 pub fn run(args: GridArgs) -> Result<()> {
     let grid = grid(&args)?;
     if let Some(path) = &args.svg {
@@ -84,7 +86,7 @@ fn write_svg(grid: &SharingGrid, path: &Path) -> Result<()> {
     let cells = grid.cells();
     ensure!(
         cells <= SVG_CELLS,
-        "a grid of {cells} x {cells} regions is too fine for a picture; --svg takes up to {SVG_CELLS} a side"
+        "a grid of {cells} x {cells} cells is too fine for a picture; --svg takes up to {SVG_CELLS} per side"
     );
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {

@@ -16,9 +16,9 @@ mod predict;
 mod presets;
 mod train;
 
-use crate::invocation::{PROGRAM, in_its_words};
+use crate::invocation::{PROGRAM, with_program_name};
 use crate::options;
-use crate::output::go_on_unheard;
+use crate::output::ignore_broken_stdout;
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
@@ -99,7 +99,7 @@ fn grouped(command: clap::Command) -> clap::Command {
 
 /// Reads the command line; ends the program where it is wrong or asks for help.
 pub fn parse() -> Cli {
-    let mut command = in_its_words(grouped(Cli::command()));
+    let mut command = with_program_name(grouped(Cli::command()));
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let matches = command.try_get_matches_from_mut(&arguments);
     let cli = matches
@@ -114,7 +114,7 @@ pub fn parse() -> Cli {
 pub fn run(cli: Cli) -> Result<()> {
     if matches!(cli.command, Command::Train(_) | Command::Ablate(_)) {
         // Days of work, whose results are files.
-        go_on_unheard();
+        ignore_broken_stdout();
     }
     match cli.command {
         Command::Train(args) => train::run(&args),

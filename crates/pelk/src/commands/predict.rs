@@ -12,36 +12,36 @@ use pelk_report::table::{Table, number, text};
 use pelk_train::{Trained, open_image};
 use std::path::PathBuf;
 
-/// Say what is on images, or where, with a trained network
+/// Classify or segment images with a trained network
 ///
-/// A classifier prints the five most likely classes. A segmentation network writes each image under the colors of its pixels'
-/// classes, with a legend, and prints their shares.
+/// A classifier prints the five most likely classes of each image. A segmentation network writes each image
+/// with its classes as an overlay and a legend, and prints their shares.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pelk predict --checkpoint runs/fashion-mnist/best.safetensors shirt.png\n  \
                   pelk predict --checkpoint runs/scenes/best.safetensors scene.png"
 )]
 pub struct PredictArgs {
-    /// A best.safetensors or last.safetensors that `train` wrote
+    /// Checkpoint from `train`: best.safetensors or last.safetensors
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Images: PNG, JPEG, BMP, GIF, WebP, TIFF or PNM; for a classifier resized as its test images were
+    /// Images (PNG, JPEG, BMP, GIF, WebP, TIFF or PNM); a classifier resizes them like its test images
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
-    /// Swap light and dark first: Fashion-MNIST shows light clothes on a dark ground, photographs mostly the reverse
+    /// Invert the image first: Fashion-MNIST has light clothes on a dark background, unlike most photos
     #[arg(long)]
     invert: bool,
-    /// Folder for the pictures of a segmentation network, called as the images are [default: runs/predict]
+    /// Folder for the pictures of a segmentation network, named like the images [default: runs/predict]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Threads to compute with [default: all cores]
+    /// Number of threads to compute with [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
 
-/// Classes that are listed for each image.
+/// Number of classes to list for each image.
 const SHOWN: usize = 5;
 
 /// Runs the command.
@@ -58,7 +58,7 @@ fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
         Head::Pooled => classify(args, backend, &trained),
         Head::UperNet(_) => segments::run(args, backend, &trained),
         Head::Dense => bail!(
-            "{} classifies coarse places of an image, of which no picture is made: measure it with eval",
+            "{} classifies coarse squares of an image, which predict does not support: use eval",
             args.checkpoint.display()
         ),
     }

@@ -1,10 +1,10 @@
-//! A picture with lines of text below it.
+//! Captions below pictures.
 
 use super::text::{LINE, width, write};
 use super::{INK, PAPER};
 use image::RgbImage;
 
-/// The picture, below it these lines in as many pixels of width; longer ones end in two dots.
+/// The picture with these lines below it; lines wider than the picture are cut and end in two dots.
 pub fn captioned(picture: &RgbImage, lines: &[String]) -> RgbImage {
     let mut out = RgbImage::from_pixel(picture.width(), picture.height() + LINE * lines.len() as u32, PAPER);
     image::imageops::replace(&mut out, picture, 0, 0);
@@ -14,7 +14,7 @@ pub fn captioned(picture: &RgbImage, lines: &[String]) -> RgbImage {
     out
 }
 
-/// The text, cut off where it is wider than this.
+/// The text, cut if it is wider than `space`.
 fn cut(text: &str, space: u32) -> String {
     if width(text) <= space {
         return text.to_owned();

@@ -2,7 +2,7 @@
 
 use image::Rgb;
 
-/// Colors that stay apart for color-blind readers: those of Okabe and Ito, then three that differ from them in lightness.
+/// Colors that color-blind readers can tell apart: those of Okabe and Ito, then three of different lightness.
 const FIRST: [(&str, [u8; 3]); 11] = [
     ("gray", [190, 190, 190]),
     ("orange", [230, 159, 0]),
@@ -17,16 +17,16 @@ const FIRST: [(&str, [u8; 3]); 11] = [
     ("mint", [150, 255, 180]),
 ];
 
-/// Turns of the color wheel from one class to the next: the golden section, so that no two come close.
+/// Step around the color wheel from one class to the next: the golden ratio, so that no two hues are close.
 const TURN: f64 = 0.618_033_988_75;
 
-/// The color of a class: those for color-blind readers first, then hues that follow from the class's number.
+/// The color of a class: the named ones first, then hues computed from the class number.
 pub fn class_color(class: usize) -> Rgb<u8> {
     if let Some((_, color)) = FIRST.get(class) {
         return Rgb(*color);
     }
     let hue = (class as f64 * TURN).fract();
-    // Neighbors in hue differ in lightness.
+    // Similar hues get different lightness.
     let lightness = [0.4, 0.6, 0.75][class % 3];
     let channel = |offset: f64| {
         let place = 6.0 * (hue + offset).fract();
@@ -37,7 +37,7 @@ pub fn class_color(class: usize) -> Rgb<u8> {
     Rgb([channel(0.5), channel(0.5 + 2.0 / 3.0), channel(0.5 + 1.0 / 3.0)])
 }
 
-/// The name of a class's color, where it has one.
+/// The name of a class's color, if it has one.
 pub fn class_color_name(class: usize) -> Option<&'static str> {
     FIRST.get(class).map(|(name, _)| *name)
 }

@@ -1,4 +1,4 @@
-//! What the colors of a picture mean.
+//! Legends for the colors of a picture.
 
 use super::text::{LINE, width, write};
 use super::{INK, PAPER};
@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 pub struct Entry {
     /// The color.
     pub color: Rgb<u8>,
-    /// What it means.
+    /// Its meaning.
     pub text: String,
 }
 
@@ -16,7 +16,7 @@ pub struct Entry {
 const GAP: u32 = 8;
 const SWATCH: u32 = 14;
 
-/// The entries in as many columns as fit into this width.
+/// The entries in as many columns as fit into the width `total`.
 pub fn legend(entries: &[Entry], total: u32) -> RgbImage {
     let widest = entries.iter().map(|entry| width(&entry.text)).max().unwrap_or(0);
     let column = SWATCH + 3 * GAP + widest;
@@ -25,7 +25,7 @@ pub fn legend(entries: &[Entry], total: u32) -> RgbImage {
     let row = LINE + GAP / 2;
     let mut picture = RgbImage::from_pixel(total.max(column + GAP), 2 * GAP + rows * row, PAPER);
     for (i, entry) in (0..).zip(entries) {
-        // Down the columns, as one reads a list.
+        // Column by column, as one reads a list.
         let (x, y) = (GAP + i / rows * column, GAP + i % rows * row);
         let top = y + (LINE - SWATCH) / 2;
         for (dx, dy) in (0..SWATCH).flat_map(|dx| (0..SWATCH).map(move |dy| (dx, dy))) {

@@ -1,4 +1,4 @@
-//! Pictures of images and of what is known about their pixels, as PNG.
+//! PNG pictures of images and of their labels.
 
 mod caption;
 mod colors;
@@ -17,11 +17,11 @@ use anyhow::{Context, Result};
 use image::{Rgb, RgbImage};
 use std::path::Path;
 
-/// The ground of all pictures, and what is written on it.
+/// Background and text color of all pictures.
 pub const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
 const INK: Rgb<u8> = Rgb([40, 40, 40]);
 
-/// An image of a dataset, of one channel or three, as a picture.
+/// A picture of a dataset's image, which has one or three channels.
 pub fn picture([height, width]: [usize; 2], channels: usize, pixels: &[u8]) -> RgbImage {
     RgbImage::from_fn(width as u32, height as u32, |x, y| {
         match pixels[(y as usize * width + x as usize) * channels..][..channels] {
@@ -31,7 +31,7 @@ pub fn picture([height, width]: [usize; 2], channels: usize, pixels: &[u8]) -> R
     })
 }
 
-/// The picture with each pixel repeated, so that its shorter side has at least so many pixels.
+/// The picture enlarged by repeating pixels, so that its shorter side has at least `least` pixels.
 pub fn enlarged(picture: &RgbImage, least: u32) -> RgbImage {
     let factor = least.div_ceil(picture.width().min(picture.height()).max(1)).max(1);
     RgbImage::from_fn(factor * picture.width(), factor * picture.height(), |x, y| {
@@ -39,7 +39,7 @@ pub fn enlarged(picture: &RgbImage, least: u32) -> RgbImage {
     })
 }
 
-/// One picture below another, both from the left.
+/// Two pictures, one below the other, aligned left.
 pub fn stacked(above: &RgbImage, below: &RgbImage) -> RgbImage {
     let width = above.width().max(below.width());
     let mut both = RgbImage::from_pixel(width, above.height() + below.height(), PAPER);
@@ -48,7 +48,7 @@ pub fn stacked(above: &RgbImage, below: &RgbImage) -> RgbImage {
     both
 }
 
-/// Writes a picture, and makes the folder for it.
+/// Writes a picture; creates its folder if needed.
 ///
 /// # Errors
 /// When it cannot be written.

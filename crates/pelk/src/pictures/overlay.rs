@@ -1,12 +1,12 @@
-//! The classes of an image's pixels, as colors.
+//! Shows the classes of an image's pixels as colors.
 
 use super::class_color;
 use image::{Rgb, RgbImage};
 use pelk_data::IGNORED;
 
-/// The color of places that have no class.
+/// The color of unlabeled pixels.
 const WITHOUT: Rgb<u8> = Rgb([60, 60, 60]);
-/// How much of the class's color covers the image.
+/// Opacity of the class color.
 const COVER: f32 = 0.5;
 const EDGE: Rgb<u8> = Rgb([255, 255, 255]);
 
@@ -18,8 +18,8 @@ pub fn class_map([height, width]: [usize; 2], classes: &[u32]) -> RgbImage {
     })
 }
 
-/// The image under the colors of its pixels' classes, with lines where classes meet. Map and image have the same shape; the
-/// image may be enlarged by a whole factor.
+/// The image overlaid with class colors, with lines where classes meet. Map and image have the same shape;
+/// the image may be enlarged by a whole factor.
 pub fn outlined(image: &RgbImage, [height, width]: [usize; 2], classes: &[u32]) -> RgbImage {
     let factor =
         [image.height() / height.max(1) as u32, image.width() / width.max(1) as u32].map(|f| f.max(1));
@@ -44,7 +44,7 @@ pub fn outlined(image: &RgbImage, [height, width]: [usize; 2], classes: &[u32]) 
     })
 }
 
-/// The classes that occur and their shares of the places, the largest first.
+/// The classes that occur and their shares of the pixels, largest first.
 pub fn shares(classes: &[u32]) -> Vec<(u32, f64)> {
     let mut counts = std::collections::BTreeMap::<u32, usize>::new();
     for &class in classes {

@@ -1,4 +1,4 @@
-//! Many small pictures on one sheet.
+//! Contact sheets of small pictures.
 
 use super::text::{LINE, write};
 use super::{INK, PAPER};
@@ -8,7 +8,7 @@ use image::imageops::FilterType;
 /// Pixels between pictures.
 const GAP: u32 = 4;
 
-/// A sheet of tiles of one size, perhaps with headings over its columns.
+/// A sheet of equally sized tiles, optionally with column headings.
 pub struct Sheet {
     picture: RgbImage,
     /// Height and width.
@@ -31,13 +31,13 @@ impl Sheet {
         sheet
     }
 
-    /// Draws a picture into a tile, as large as fits; `mixes` is whether its colors may be mixed for that, as those of a map of
-    /// classes may not.
+    /// Draws a picture into a tile, as large as fits; `mixes` says whether scaling may mix its colors, which
+    /// it must not for a map of classes.
     pub fn draw(&mut self, row: usize, column: usize, picture: &RgbImage, mixes: bool) {
         let [height, width] = self.tile;
         let corner = |place: usize, tile: u32| GAP + place as u32 * (tile + GAP);
         let (top, left) = (self.head + corner(row, height), corner(column, width));
-        // By whole factors pixels stay pixels.
+        // Whole factors keep pixels sharp.
         let whole = height.is_multiple_of(picture.height()) && width.is_multiple_of(picture.width());
         let filter = if mixes && !whole { FilterType::Triangle } else { FilterType::Nearest };
         let [by_height, by_width] = [(height, picture.height()), (width, picture.width())]
@@ -47,13 +47,13 @@ impl Sheet {
         image::imageops::replace(&mut self.picture, &fitted, left.into(), top.into());
     }
 
-    /// The sheet.
+    /// The finished sheet.
     pub fn into_picture(self) -> RgbImage {
         self.picture
     }
 }
 
-/// The size of an image's tile: itself, small ones enlarged.
+/// The tile size for an image: its own, enlarged if small.
 pub fn tile([height, width]: [usize; 2]) -> [u32; 2] {
     const SMALLEST: usize = 56;
     let factor = SMALLEST.div_ceil(height.min(width)).max(1);

@@ -1,4 +1,4 @@
-//! Short texts in pictures.
+//! Draws short texts into pictures.
 
 use image::{Rgb, RgbImage};
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
@@ -12,8 +12,8 @@ pub fn width(text: &str) -> u32 {
     (text.chars().count() * get_raster_width(WEIGHT, RasterHeight::Size16)) as u32
 }
 
-/// Writes a line of text with its top left at this place. What lies outside the picture is cut off; characters that the font
-/// lacks are written as question marks.
+/// Writes a line of text with its top left corner at `[left, top]`. Text outside the picture is cut off;
+/// characters missing from the font become question marks.
 pub fn write(picture: &mut RgbImage, text: &str, [left, top]: [u32; 2], color: Rgb<u8>) {
     let mut x = left;
     for character in text.chars() {

@@ -28,7 +28,8 @@ fn sweep(sandbox: &Sandbox, out: &str, more: &[&str]) -> Command {
     sandbox.pelk(SWEEP.into_iter().chain(["--out", out]).chain(more.iter().copied()))
 }
 
-/// What must not depend on how a sweep ran: the table of numbers without seconds and bytes, and the report without the costs.
+/// What must not depend on how a sweep ran: the table of numbers without seconds and bytes, and the report
+/// without the costs.
 fn outcome(sandbox: &Sandbox, out: &str) -> (Vec<String>, String) {
     let text = |name: &str| String::from_utf8(sandbox.read(&format!("{out}/{name}"))).unwrap();
     let csv = text("results.csv");
@@ -91,7 +92,7 @@ fn shards_together_are_the_sweep_in_one_folder_or_in_several() {
     let first = succeed(&mut shard("one", "1/2"));
     assert!(first.contains("(shard 1 of 2)") && first.contains("--collect one"), "{first}");
     let part = succeed(&mut sandbox.pelk(["ablate", "--collect", "one", "--out", "part"]));
-    assert!(part.contains("4 of 8 runs are done"), "{part}");
+    assert!(part.contains("Only 4 of 8 runs are finished"), "{part}");
     succeed(&mut shard("one", "2/2"));
     let (rows, report) = outcome(&sandbox, "one");
 
@@ -141,7 +142,7 @@ fn a_sweep_that_cannot_run_says_why_before_it_begins() {
     let plan =
         "studies = [\"grid\"]\nquick = true\nseeds = 1\nsettings = []\n[budgets]\nfashion-mnist = [4]\n";
     std::fs::write(sandbox.path("taken/sweep.toml"), plan).unwrap();
-    refuse(&mut sweep(&sandbox, "taken", &[]), &["holds a sweep already", "--resume"]);
+    refuse(&mut sweep(&sandbox, "taken", &[]), &["already contains a sweep", "--resume"]);
     refuse(&mut sweep(&sandbox, "taken", &["--shard", "1/2"]), &["holds another sweep"]);
     refuse(&mut sweep(&sandbox, "few", &["--shard", "17/20"]), &["shard 17 of 20", "16 runs only"]);
     refuse(

@@ -42,7 +42,7 @@ fn a_folder_of_pictures_is_counted() {
         &["JPEG", "3", "0"],
         &["PNG", "6", "2"],
         &["gray", "0", "1"],
-        &["with another format's ending", "0", "1"],
+        &["with the extension of another format", "0", "1"],
         &["smallest, height x width", "20 x 30", "9 x 8"],
         &["median", "24 x 30", "9 x 8"],
         &["largest", "40 x 50", "10 x 10"],
@@ -64,13 +64,13 @@ fn images_that_are_there_twice_are_told_apart_by_what_that_does() {
     save(&sandbox, "photos/train/cat/twice.png", [20, 30], 0);
     let text = succeed(&mut sandbox.pelk(["data", "check", "photos"]));
     for (what, names) in [
-        ("1 images are there in train and in test", "train/cat/2.png = photos/val/cat/again.bmp"),
+        ("1 image is in both train and test", "train/cat/2.png = photos/val/cat/again.bmp"),
         (
-            "1 images are there more than once, with different labels",
+            "1 image occurs more than once, with different labels",
             "train/cat/1.png = photos/train/dog/cat.png",
         ),
-        ("1 images are there more than once:", "train/cat/0.png = photos/train/cat/twice.png"),
-        ("1 classes have nothing in test: dog", ""),
+        ("1 image occurs more than once:", "train/cat/0.png = photos/train/cat/twice.png"),
+        ("1 class is missing in test: dog", ""),
     ] {
         assert!(text.contains(what) && text.contains(names), "{what}\n{text}");
     }
@@ -86,13 +86,16 @@ fn what_cannot_be_read_is_named_and_can_be_left_out() {
     let Output { status, stdout, stderr } = sandbox.pelk(["data", "check", "photos"]).output().unwrap();
     let (text, message) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
     assert_eq!(status.code(), Some(1));
-    assert!(text.contains("1 of train cannot be read:\n  photos/train/dog/0.jpg is damaged"), "{text}");
-    assert!(text.contains("1 of test cannot be read:\n  photos/val/cat/page.png is damaged"), "{text}");
+    assert!(text.contains("1 in train cannot be read:\n  photos/train/dog/0.jpg is damaged"), "{text}");
+    assert!(text.contains("1 in test cannot be read:\n  photos/val/cat/page.png is damaged"), "{text}");
     assert!(message.contains("2 of 11 images cannot be read: repair or remove them, or"), "{message}");
     assert!(!sandbox.path("photos/excluded.txt").exists(), "only when asked for");
 
     let text = succeed(&mut sandbox.pelk(["data", "check", "photos", "--exclude"]));
-    assert!(text.contains("photos/excluded.txt leaves out 2 of 11 images"), "{text}");
+    assert!(
+        text.contains("2 of 11 images cannot be read and are now excluded by photos/excluded.txt"),
+        "{text}"
+    );
     let list = String::from_utf8(sandbox.read("photos/excluded.txt")).unwrap();
     assert_eq!(list.lines().skip(1).collect::<Vec<_>>(), ["train/dog/0.jpg", "val/cat/page.png"]);
 
@@ -119,7 +122,7 @@ fn other_layouts_are_recognized_and_their_errors_shown() {
     assert!(has_row(&text, &["all", "64", "32"]) && has_row(&text, &["7", "6", "3"]), "{text}");
     refuse(
         &mut sandbox.pelk(["data", "check", "images", "--task", "mnist", "--exclude"]),
-        &["--exclude is for folders of pictures"],
+        &["--exclude works only for folders of images"],
     );
     std::fs::write(sandbox.path("images/t10k-labels-idx1-ubyte"), [0, 0]).unwrap();
     refuse(
@@ -146,5 +149,5 @@ fn other_layouts_are_recognized_and_their_errors_shown() {
     std::fs::write(sandbox.path("masks/palette.txt"), "0 0 0 ground\n9 9 9 thing\n").unwrap();
     let text = succeed(&mut sandbox.pelk(["data", "check", "masks"]));
     assert!(text.starts_with("masks: masks\n") && has_row(&text, &["thing", "6", "6"]), "{text}");
-    assert!(text.contains("1 classes have nothing in train: ground"), "{text}");
+    assert!(text.contains("1 class is missing in train: ground"), "{text}");
 }

@@ -68,7 +68,7 @@ fn what_cannot_be_folded_is_refused_and_nothing_is_written() {
     succeed(&mut fold(&sandbox, original, &with(&["--out", "folded.safetensors"])));
     refuse(
         &mut fold(&sandbox, "folded.safetensors", &data),
-        &["folded.safetensors is folded already", "eval"],
+        &["folded.safetensors is already folded", "eval"],
     );
     std::fs::copy(sandbox.path("folded.safetensors"), sandbox.path("run/last.safetensors")).unwrap();
     refuse(&mut sandbox.resume("run", &[]), &["holds a network only"]);

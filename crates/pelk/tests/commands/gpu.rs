@@ -56,7 +56,7 @@ fn a_sweep_runs_on_the_gpu() {
     let args = ["ablate", "--device", "gpu", "--study", "center", "--quick", "--seeds", "1", "--steps", "2"];
     let small = ["--set", "batch.size=2", "--set", "data.canvases.train=8", "--set", "data.canvases.test=2"];
     let output = succeed(&mut sandbox.pelk(args.into_iter().chain(small).chain(["--out", "sweep"])));
-    assert!(output.contains("1 at once"), "{output}");
+    assert!(output.contains("1 at a time"), "{output}");
     assert!(sandbox.path("sweep/report.html").exists());
 }
 

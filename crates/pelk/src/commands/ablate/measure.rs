@@ -1,5 +1,5 @@
-//! Measuring what arms cost, each in a process of its own, so that its peak memory is the arm's, and as many at once as
-//! runs will be.
+//! Measures the cost of arms, each in its own process so that its peak memory is the arm's, and as many at a
+//! time as there will be runs.
 
 use super::Jobs;
 use crate::device::{Choice, on_device, open};
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
-/// Steps to warm up, and steps that are timed.
+/// Number of warm-up steps and of timed steps.
 const STEPS: [u64; 2] = [3, 10];
 
 /// Measures all arms of a plan.
@@ -37,7 +37,7 @@ pub fn costs(plan: &Plan, jobs: &Jobs) -> Result<Costs> {
     let mut costs = Vec::new();
     for several in arms.chunks(jobs.workers.jobs) {
         let started = several.iter().map(|(_, config, _)| start(config, jobs));
-        // All start before the first is waited for.
+        // Start all before waiting for the first.
         let children: Vec<_> = started.collect();
         for ((task, _, arm), child) in several.iter().zip(children) {
             let what = || format!("cannot measure arm {arm:?} of task {task}");
@@ -57,13 +57,13 @@ fn start(config: &TrainConfig, jobs: &Jobs) -> Result<Child> {
     if let Some(data) = &jobs.data {
         command.arg("--data").arg(data);
     }
-    let mut child = command.stdin(Stdio::piped()).spawn().context("cannot start this program once more")?;
-    let mut input = child.stdin.take().context("the process takes no input")?;
+    let mut child = command.stdin(Stdio::piped()).spawn().context("cannot start another pelk process")?;
+    let mut input = child.stdin.take().context("the process does not accept input")?;
     input.write_all(config.to_toml()?.as_bytes()).context("the process ended early")?;
     Ok(child)
 }
 
-/// The measuring process: reads a configuration from the standard input, answers with a line of JSON.
+/// The measuring process: reads a configuration from standard input and prints a line of JSON.
 ///
 /// # Errors
 /// When the configuration cannot be trained.
@@ -79,7 +79,7 @@ pub fn answer(data: Option<&Path>, threads: Option<usize>, device: &Choice) -> R
 fn measure<B: Backend>(backend: B, mut config: TrainConfig, data: Option<&Path>) -> Result<Measured> {
     let datasets = datasets::open_both(&config.data, data)?;
     let [warm_up, timed] = STEPS;
-    // Long enough, and not evaluated on the way.
+    // Long enough, and without evaluations.
     (config.schedule.steps, config.schedule.evaluate_every) = (warm_up + timed + 1, 0);
     (config.schedule.warmup_epochs, config.schedule.warmup_steps) = (0.0, 0);
     let images = config.batch.images_per_step() as f64;
@@ -89,7 +89,7 @@ fn measure<B: Backend>(backend: B, mut config: TrainConfig, data: Option<&Path>)
     let ends = clock.0.get(warm_up as usize..).unwrap_or_default();
     let mut seconds: Vec<f64> = ends.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
     seconds.sort_by(f64::total_cmp);
-    let step = seconds.get(seconds.len() / 2).copied().context("training ended at once")?;
+    let step = seconds.get(seconds.len() / 2).copied().context("training ended too early")?;
     let inference_images_per_second = inference(&backend, &trainer, &config, &datasets)?;
     Ok(Measured {
         parameters: trainer.nonzeros()? as usize,
@@ -100,7 +100,7 @@ fn measure<B: Backend>(backend: B, mut config: TrainConfig, data: Option<&Path>)
     })
 }
 
-/// Images per second of evaluation: the best of some runs of one batch, after a first.
+/// Images per second in evaluation: the best of several runs of one batch, after a warm-up.
 fn inference<B: Backend>(
     backend: &B,
     trainer: &Trainer<B>,
@@ -127,7 +127,7 @@ fn inference<B: Backend>(
     Ok(batch.indices.len() as f64 / shortest)
 }
 
-/// When each step ended.
+/// The time when each step ended.
 struct Clock(Vec<Instant>);
 
 impl Observer for Clock {

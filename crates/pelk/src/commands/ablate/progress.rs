@@ -1,4 +1,4 @@
-//! Progress of a sweep: a bar on a terminal, and a line for each run that is done.
+//! Progress of a sweep: a bar on a terminal, and a line for each finished run.
 
 use crate::output::note;
 use crate::pace::duration;
@@ -9,17 +9,18 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// Shows how far a sweep has come.
+/// Shows the progress of a sweep.
 pub struct SweepProgress {
     bar: ProgressBar,
     terminal: bool,
     start: Instant,
     runs: usize,
     runs_done: AtomicUsize,
-    /// Steps of all runs, weighed alike.
+    /// Steps of all runs, all counted as equally long.
     steps: u64,
-    /// Of which were taken before.
+    /// Steps completed before this process started.
     steps_before: AtomicU64,
+    /// Steps completed by this process.
     steps_now: AtomicU64,
 }
 
@@ -47,12 +48,12 @@ impl SweepProgress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// Time left, by the speed so far.
+    /// Estimated time left, from the speed so far.
     fn left(&self) -> String {
         let (before, now) =
             (self.steps_before.load(Ordering::Relaxed), self.steps_now.load(Ordering::Relaxed));

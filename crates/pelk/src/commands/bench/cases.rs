@@ -1,4 +1,4 @@
-//! What is measured: the table of shapes and models, and how a user names others.
+//! The default shapes and models to measure, and parsing of others from the command line.
 
 use clap::ValueEnum;
 use pelk_grid::{GridError, SharingGrid};
@@ -15,7 +15,7 @@ pub enum Group {
     Model,
 }
 
-/// What is computed.
+/// The computation to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
@@ -26,12 +26,12 @@ pub enum Pass {
     ForwardBackward,
     /// A network's logits, in its folded form
     Inference,
-    /// A step of training: forward, loss, backward, AdamW
+    /// A training step: forward, loss, backward, AdamW
     TrainStep,
 }
 
 impl Pass {
-    /// The name that is printed and that the command line takes.
+    /// The name in output and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Pass::Forward => "forward",
@@ -41,7 +41,7 @@ impl Pass {
         }
     }
 
-    /// Multiply-adds over those of the forward pass: each of the two gradients takes as many again.
+    /// Multiply-adds relative to the forward pass: each of the two gradients takes as many again.
     pub fn cost(self) -> u64 {
         match self {
             Pass::Forward | Pass::Inference => 1,
@@ -57,17 +57,17 @@ pub struct Peripheral {
     pub c: usize,
     /// Height and width of the map.
     pub h: usize,
-    /// Side of the kernel.
+    /// Size of the kernel.
     pub kernel: usize,
-    /// Side of its fine center.
+    /// Size of its fine center.
     pub center: usize,
 }
 
 impl Peripheral {
-    /// The grid; dense where the center covers the kernel.
+    /// The grid; dense if the center covers the kernel.
     ///
     /// # Errors
-    /// When kernel and center make none.
+    /// When kernel and center do not make a valid grid.
     pub fn grid(self) -> Result<SharingGrid, GridError> {
         SharingGrid::exponential(self.kernel, self.center, 2)
     }
@@ -86,7 +86,7 @@ pub struct Depthwise {
     pub kernel_w: usize,
 }
 
-/// A pixel MLP, four times as wide in its middle.
+/// A pixel MLP whose hidden layer has four times the channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mlp {
     /// Pixels.
@@ -100,13 +100,13 @@ pub struct Mlp {
 pub struct Model {
     /// Its name in the zoo.
     pub name: String,
-    /// Whether its large kernels are run as dense ones.
+    /// Whether its large kernels are dense.
     pub dense: bool,
     /// Height and width of the images.
     pub size: usize,
-    /// Images in a pass.
+    /// Batch size.
     pub batch: usize,
-    /// What is computed.
+    /// The computation.
     pub pass: Pass,
 }
 
@@ -114,8 +114,9 @@ const fn peripheral(c: usize, h: usize, kernel: usize, center: usize) -> Periphe
     Peripheral { c, h, kernel, center }
 }
 
-/// The kernels of PeLK-T on the maps of a 224 x 224 image, with 3/8 of the channels of ConvNeXt-T; the largest kernels
-/// on the map of a 512 x 512 image; the convolved channels of PeLK-T itself, whose width is 1.3 times ConvNeXt's.
+/// The kernels of PeLK-T on the maps of a 224 x 224 image, with 3/8 of ConvNeXt-T's channels; the largest
+/// kernels on the map of a 512 x 512 image; the convolved channels of PeLK-T itself, which is 1.3 times as
+/// wide as ConvNeXt-T.
 pub const PERIPHERAL: [Peripheral; 10] = [
     peripheral(36, 56, 51, 5),
     peripheral(72, 28, 49, 5),
@@ -133,7 +134,8 @@ const fn depthwise(c: usize, h: usize, kernel_h: usize, kernel_w: usize) -> Dept
     Depthwise { c, h, kernel_h, kernel_w }
 }
 
-/// PeLK's small branch and ConvNeXt's kernels; the two stripes of a decomposed 51 x 51 kernel; a dense one for comparison.
+/// PeLK's small branch, ConvNeXt's kernels, the two stripes of a decomposed 51 x 51 kernel, and a dense one
+/// for comparison.
 pub const DEPTHWISE: [Depthwise; 7] = [
     depthwise(36, 56, 5, 5),
     depthwise(96, 56, 7, 7),
@@ -160,7 +162,7 @@ pub const MLP: [Mlp; 8] = [
     mlp(49, 998),
 ];
 
-/// Networks of the paper; the network and the batch of training on Fashion-MNIST with the default preset.
+/// Networks of the paper, and the network and batch size of the default preset (Fashion-MNIST).
 pub fn models(preset_batch: usize) -> Vec<Model> {
     let model =
         |name: &str, size, batch, pass| Model { name: name.to_owned(), dense: false, size, batch, pass };
@@ -173,12 +175,12 @@ pub fn models(preset_batch: usize) -> Vec<Model> {
     ]
 }
 
-/// Most values of one tensor: 1 GiB.
+/// Maximum number of values in a tensor: 1 GiB.
 const MOST_VALUES: usize = 1 << 28;
 /// Largest number in a shape.
 const LARGEST: usize = 1 << 16;
 
-/// `N` numbers with commas between them, named by `form`.
+/// Parses `N` comma-separated numbers; `form` names them in errors.
 fn numbers<const N: usize>(text: &str, form: &str) -> Result<[usize; N], String> {
     let number = |part: &str| part.trim().parse().ok().filter(|number| (1..=LARGEST).contains(number));
     let numbers: Option<Vec<usize>> = text.split(',').map(number).collect();
@@ -186,7 +188,7 @@ fn numbers<const N: usize>(text: &str, form: &str) -> Result<[usize; N], String>
     numbers.ok_or_else(|| format!("must be {form}: {N} whole numbers from 1 to {LARGEST}"))
 }
 
-/// An error where a tensor would be larger than anyone means to measure.
+/// Rejects tensors too large to measure.
 fn fits(sides: &[usize]) -> Result<(), String> {
     let values = sides.iter().try_fold(1_usize, |product, side| product.checked_mul(*side));
     match values {

@@ -1,4 +1,4 @@
-//! Checking the choice among the variants of the box convolution, on the table of shapes that it was tuned on.
+//! Checks the choice among the variants of the box convolution, on the shapes that it was tuned on.
 
 use super::operators::values;
 use crate::output::say;
@@ -11,31 +11,31 @@ use pelk_simd::Level;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// How much longer than the best variant the chosen one may take, as a share: two variants of equal speed were seen
-/// up to 5 % apart on a busy machine.
+/// Accepted extra time of the chosen variant over the best one, as a share: on a busy machine, two variants
+/// of equal speed were up to 5 % apart.
 const TOLERANCE: f64 = 0.1;
-/// Rounds in which each variant runs once; more of short ones, to fill [`FILL`].
+/// Minimum number of rounds, in which each variant runs once; short ones are repeated to fill [`FILL`].
 const ROUNDS: usize = 5;
-/// Time for the first rounds of one shape and direction.
+/// Minimum time for the first rounds of one shape and direction.
 const FILL: Duration = Duration::from_millis(100);
-/// How often a shape is measured again, each time for twice as long: disturbances pass, a bad choice stays. On two
-/// cores that eight other processes compiled on, four repeats of equal length still took good choices for bad ones.
+/// Maximum number of repeats for a shape, each twice as long: disturbances pass, a bad choice stays. On two
+/// cores busy with eight compilers, four repeats of equal length still rejected good choices.
 const REPEATS: u32 = 5;
 
-/// One of the two calls of a convolution.
+/// Forward or backward pass of a convolution.
 #[derive(Debug, Clone, Copy)]
 enum Direction {
     Forward,
     Backward,
 }
 
-/// A shape and direction with the chosen and the fastest variant.
+/// The chosen and the fastest variant for a shape and direction.
 struct Checked {
     shape: DispatchShape,
     direction: Direction,
     pick: Candidate,
     best: Candidate,
-    /// How many times as fast the best one is.
+    /// Speed of the best variant relative to the chosen one.
     ratio: f64,
 }
 
@@ -50,8 +50,8 @@ impl Checked {
     }
 }
 
-/// How many times as fast as `pick` the other certainly is: by its median and by its shortest time. A disturbance that
-/// favors one of the two rarely favors both.
+/// The speed of `other` relative to `pick`, the lower of the ratios of medians and of shortest times: a
+/// disturbance that favors one rarely favors both.
 fn ratio(pick: &Timing, other: &Timing) -> f64 {
     (pick.median_ms / other.median_ms).min(pick.min_ms / other.min_ms)
 }
@@ -59,7 +59,7 @@ fn ratio(pick: &Timing, other: &Timing) -> f64 {
 /// Times all variants of all shapes with one thread.
 ///
 /// # Errors
-/// Names the shapes for which the chosen variant is not the fastest.
+/// When the chosen variant is not the fastest for some shapes, which are listed.
 pub fn check(level: Level, json: bool) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().context("cannot start a thread")?;
     let mut table = Table::new([
@@ -96,7 +96,7 @@ pub fn check(level: Level, json: bool) -> Result<()> {
             }
             if !checked.ok() {
                 slow.push(format!(
-                    "{shape}, {}: {pick} was chosen, {best} is {ratio:.2} x as fast",
+                    "{shape}, {}: {pick} was chosen, but {best} is {ratio:.2} times as fast",
                     name(direction)
                 ));
             }
@@ -107,14 +107,14 @@ pub fn check(level: Level, json: bool) -> Result<()> {
     }
     if !slow.is_empty() {
         bail!(
-            "on {level} the chosen variant is not the fastest for {} of {checked_shapes}:\n{}",
+            "on {level}, the chosen variant is not the fastest for {} of {checked_shapes} shapes:\n{}",
             slow.len(),
             slow.join("\n")
         );
     }
     if !json {
         say!(
-            "\nThe choice is the fastest, to {:.0} %, for all {checked_shapes} on {level}.",
+            "\nOn {level}, the choice is the fastest (within {:.0} %) for all {checked_shapes} shapes.",
             100.0 * TOLERANCE
         );
     }
@@ -128,7 +128,7 @@ fn name(direction: Direction) -> &'static str {
     }
 }
 
-/// A line for scripts.
+/// A line of JSON for scripts.
 fn json_line(checked: &Checked) -> Result<String> {
     #[derive(Serialize)]
     struct Line {
@@ -168,7 +168,7 @@ fn json_line(checked: &Checked) -> Result<String> {
     })?)
 }
 
-/// The chosen and the fastest variant; `None` where there is only one.
+/// Compares the chosen with the fastest variant; `None` if there is only one.
 fn compare(level: Level, shape: DispatchShape, direction: Direction) -> Result<Option<Checked>> {
     let (conv, image) = (shape.conv(), shape.shape());
     let variants = depthwise::variants(level, image);
@@ -187,13 +187,13 @@ fn compare(level: Level, shape: DispatchShape, direction: Direction) -> Result<O
     Ok(Some(Checked { shape, direction, pick: candidate(pick), best: candidate(best), ratio }))
 }
 
-/// The one that `pick` lags behind the most; itself where it lags behind none.
+/// The variant that `pick` lags behind the most, or `pick` itself if it is the fastest.
 fn fastest(timings: &[Timing], pick: usize) -> usize {
     let lag = |i: usize| if i == pick { 1.0 } else { ratio(&timings[pick], &timings[i]) };
     (0..timings.len()).max_by(|&a, &b| lag(a).total_cmp(&lag(b))).unwrap_or(pick)
 }
 
-/// Times of `count` runs that take turns, for at least `fill`; again where `pick` lags.
+/// Times `count` alternating runs for at least `fill`, and again if `pick` lags.
 fn interleaved(
     fill: Duration,
     count: usize,
@@ -206,7 +206,7 @@ fn interleaved(
         let (start, mut rounds) = (Instant::now(), 0);
         while rounds < ROUNDS || start.elapsed() < fill * 2_u32.pow(repeat) {
             for (i, times) in times.iter_mut().enumerate() {
-                // Caches as a run of the same variant leaves them, not as another one does.
+                // Leave the caches as a run of the same variant leaves them.
                 run(i)?;
                 times.push(once(&mut || run(i))?);
             }
@@ -221,7 +221,7 @@ fn interleaved(
     }
 }
 
-/// What a convolution reads and writes.
+/// Inputs and outputs of a convolution.
 struct Buffers {
     x: Vec<f32>,
     theta: Vec<f32>,

@@ -1,4 +1,4 @@
-//! Measuring single operators on a GPU, by the device's own clock where it has one.
+//! Measures single operators on a GPU, with the GPU's own clock if it has one.
 
 use super::cases::{Depthwise, Mlp, Pass, Peripheral};
 use super::operators::{Operators, values};
@@ -10,11 +10,11 @@ use pelk_ops::{Bias, DepthwiseConv, ImageShape, PixelMlpParameters, PixelMlpShap
 use pelk_wgpu::Kept;
 use pelk_wgpu::{Buffer, Gpu};
 
-/// How operators are measured on a GPU.
+/// Measures operators on a GPU.
 pub struct GpuBench {
     /// The device.
     pub gpu: Gpu,
-    /// Fewest timed runs.
+    /// Minimum number of timed runs.
     pub runs: usize,
 }
 
@@ -54,9 +54,11 @@ impl GpuBench {
 
 impl Operators for GpuBench {
     fn machine(&self) -> String {
-        let clock = if self.gpu.has_timestamps() { "its own clock" } else { "this machine's clock" };
+        let clock = if self.gpu.has_timestamps() { "the GPU's clock" } else { "the CPU's clock" };
         let (name, kind) = (self.gpu.name(), self.gpu.kind());
-        format!("{name} ({kind}); operators by {clock}, networks until their result is here")
+        format!(
+            "{name} ({kind}); operators timed with {clock}, networks including the transfer of the result"
+        )
     }
 
     fn peripheral(&self, shape: Peripheral, n: usize, pass: Pass) -> Result<Record> {

@@ -1,4 +1,4 @@
-//! Measuring whole networks, each in a process of its own, whose peak memory is then that of the network.
+//! Measures whole networks, each in its own process, so that the process's peak memory is the network's.
 
 use super::cases::{Model, Pass};
 use super::operators::{CPU, values};
@@ -18,12 +18,12 @@ use pelk_train::{Optimizer, TrainConfig, Update, gradient_norm};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// Channels and classes: ImageNet's, and Fashion-MNIST's for networks that are made for small images.
+/// Channels and classes: those of ImageNet, or of Fashion-MNIST for networks for small images.
 fn dimensions(model: &zoo::Model) -> (usize, usize) {
     if model.for_small_images() { (1, 10) } else { (3, 1000) }
 }
 
-/// Side of the images that a model of the zoo is made for.
+/// The image size that a model of the zoo is made for.
 ///
 /// # Errors
 /// When there is no such model.
@@ -31,10 +31,10 @@ pub fn usual_size(name: &str) -> Result<usize> {
     Ok(if zoo::model(name)?.for_small_images() { 28 } else { 224 })
 }
 
-/// The configuration of training that users start from.
+/// The default training configuration.
 ///
 /// # Errors
-/// When it is not one.
+/// When it is invalid.
 pub fn default_training() -> Result<TrainConfig> {
     Ok(TrainConfig::parse(PRESETS[0].name, PRESETS[0].text, &[])?)
 }
@@ -61,11 +61,11 @@ pub fn in_own_process(model: &Model, device: &Choice, threads: Option<usize>, ru
     own_process::answer(command.spawn().with_context(what)?).with_context(what)
 }
 
-/// Measures a network in this process, with the present threads; `peak` is what its time is held against. The time of a run is that until its result is here, transfers
-/// included.
+/// Measures a network in this process, with the current threads; `peak` is the CPU's peak rate, for
+/// comparison. The time of a run includes transferring its result.
 ///
 /// # Errors
-/// When there is no such model, the image is too small for it, or the backend refuses.
+/// When there is no such model, the image is too small for it, or the backend fails.
 pub fn measure(case: &Model, device: &Device, runs: usize, peak: Option<PeakRate>) -> Result<Record> {
     match device {
         Device::Cpu(backend) => {
@@ -80,19 +80,19 @@ pub fn measure(case: &Model, device: &Device, runs: usize, peak: Option<PeakRate
     }
 }
 
-/// What a record says of the machine.
+/// A record's information about the machine.
 struct Machine<P> {
     name: String,
     simd: String,
-    /// What the time is held against, where it is known.
+    /// Peak rate, if known.
     peak: Option<PeakRate>,
     peak_bytes: P,
 }
 
-/// What each kernel takes in one run of a network on a GPU, the slowest first.
+/// The time of each kernel in one run of a network on a GPU, slowest first.
 ///
 /// # Errors
-/// When the device is none, there is no such model, or the backend refuses.
+/// When the device is not a GPU, there is no such model, or the backend fails.
 pub fn profile(case: &Model, device: &Choice) -> Result<Table<4>> {
     let Device::Gpu(backend) = open(device)? else { bail!("--profile is for GPUs: add --device gpu") };
     let once = |run: &mut dyn FnMut() -> Result<()>| {
@@ -114,7 +114,7 @@ pub fn profile(case: &Model, device: &Choice) -> Result<Table<4>> {
     Ok(table)
 }
 
-/// The network, and what it is run on.
+/// The network and its input.
 fn subject(case: &Model) -> Result<(Network, Images)> {
     let model = zoo::model(&case.name)?;
     let (channels, classes) = dimensions(&model);
@@ -126,7 +126,7 @@ fn subject(case: &Model) -> Result<(Network, Images)> {
     Ok((network, Images { shape, classes }))
 }
 
-/// Gives `runner` what one run of a network does.
+/// Calls `runner` with a function that runs the network once.
 fn run<B: Backend, T>(
     backend: &B,
     network: Network,
@@ -194,8 +194,7 @@ fn inference<B: Backend, T>(
     })
 }
 
-/// Random parameters. They go to the device one at a time, so that the peak of memory is the network's and not that of a
-/// second copy.
+/// Random parameters, uploaded one at a time so that peak memory does not include a second copy.
 fn fresh<B: Backend>(backend: &B, network: &Network) -> Result<Parameters<B>> {
     let mut parameters = Parameters::upload(backend, &HostParameters::new())?;
     for (name, array) in initialize(network, SEED)? {
@@ -204,7 +203,7 @@ fn fresh<B: Backend>(backend: &B, network: &Network) -> Result<Parameters<B>> {
     Ok(parameters)
 }
 
-/// Steps of training with the settings of the default preset, one after another on the same images.
+/// Training steps with the settings of the default preset, one after another on the same images.
 fn training<B: Backend, T>(
     backend: &B,
     network: Network,
@@ -237,5 +236,5 @@ fn training<B: Backend, T>(
 }
 
 const SEED: u64 = 0;
-/// So low that hundreds of steps without a schedule leave the network as it started.
+/// Low enough that hundreds of steps without a schedule leave the network nearly unchanged.
 const LEARNING_RATE: f64 = 1e-6;

@@ -1,4 +1,4 @@
-//! Measuring single operators, in the present pool of threads.
+//! Measures single operators on the CPU, in the current thread pool.
 
 use super::cases::{Depthwise, Mlp, Pass, Peripheral};
 use super::record::{Record, Times};
@@ -10,12 +10,12 @@ use pelk_grid::SharingGrid;
 use pelk_ops::{Bias, DepthwiseConv, ImageShape, PixelMlpParameters, PixelMlpShape};
 use pelk_simd::Level;
 
-/// The name of the processor among devices.
+/// The CPU's device name.
 pub const CPU: &str = "cpu";
 
 /// Measures operators on a device.
 pub trait Operators: Sync {
-    /// The device, and how it is measured.
+    /// A description of the device and the measurement.
     fn machine(&self) -> String;
 
     /// A peripheral convolution of `n` images.
@@ -37,29 +37,29 @@ pub trait Operators: Sync {
     fn mlp(&self, shape: Mlp, pass: Pass) -> Result<Record>;
 }
 
-/// How operators are measured on the processor.
+/// Measures operators on the CPU.
 #[derive(Debug, Clone, Copy)]
 pub struct Bench {
-    /// The instructions.
+    /// The vector instructions.
     pub level: Level,
-    /// Threads of the present pool.
+    /// Threads in the current pool.
     pub threads: usize,
-    /// Fewest timed runs.
+    /// Minimum number of timed runs.
     pub runs: usize,
-    /// What the results are held against.
+    /// Peak rate of a core, for comparison.
     pub peak: PeakRate,
 }
 
-/// `n` repeatable numbers in -1..1, each far from its neighbors.
+/// `n` reproducible numbers in -1..1, each far from its neighbors.
 pub fn values(n: usize) -> Vec<f32> {
-    // The fractions of multiples of the golden ratio.
+    // Fractional parts of multiples of the golden ratio.
     (0..n as u32).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
 }
 
 impl Operators for Bench {
     fn machine(&self) -> String {
         let (level, best, giga) = (self.level, Level::best(), self.peak.giga());
-        format!("{level} of up to {best}; peak of one core: {giga:.1} G multiply-adds/s")
+        format!("{level} (best available: {best}); peak of one core: {giga:.1} G multiply-adds/s")
     }
 
     fn peripheral(&self, shape: Peripheral, n: usize, pass: Pass) -> Result<Record> {

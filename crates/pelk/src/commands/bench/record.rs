@@ -1,12 +1,12 @@
-//! Results: a line of JSON each, or tables.
+//! Results, as lines of JSON or as tables.
 
 use super::cases::Pass;
 use crate::timing::Timing;
 use pelk_report::table::{Column, Table, number, text};
 use serde::{Deserialize, Serialize};
 
-/// One measurement. Scripts read these fields: new ones come at the end. `device` is `cpu`, or a GPU's name; there `simd` is `wgsl` and
-/// `threads` are those that feed it.
+/// One measurement. Scripts read these fields, so new ones go at the end. `device` is `cpu` or the name of a
+/// GPU; for a GPU, `simd` is `wgsl` and `threads` is the number of threads that feed it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "bench", rename_all = "snake_case")]
 pub enum Record {
@@ -60,7 +60,8 @@ pub enum Record {
         threads: usize,
         #[serde(flatten)]
         times: Times,
-        /// Peak resident memory of the process, or peak memory of the GPU's tensors; `None` where the system does not tell.
+        /// Peak resident memory of the process, or of the GPU's tensors; `None` if the system does not report
+        /// it.
         peak_bytes: Option<u64>,
         simd: String,
         images_per_second: f64,
@@ -77,13 +78,13 @@ pub struct Times {
     pub min_ms: f64,
     /// Timed runs.
     pub runs: usize,
-    /// What the needed multiply-adds alone take at the peak rate of as many cores as there are threads; none for a GPU, whose peak
-    /// rate is not measured.
+    /// Time of the necessary multiply-adds alone, at the peak rate of one core per thread; `None` for a GPU,
+    /// whose peak rate is not measured.
     pub floor_ms: Option<f64>,
 }
 
 impl Times {
-    /// A timing beside its floor.
+    /// A timing and its floor.
     pub fn new(timing: Timing, floor_ms: Option<f64>) -> Times {
         Times { ms: timing.median_ms, min_ms: timing.min_ms, runs: timing.runs, floor_ms }
     }
@@ -101,16 +102,16 @@ impl Times {
     }
 }
 
-/// What the columns mean.
+/// Explanation of the columns.
 pub const EXPLANATION: &str = "\
-ms       median of the runs, in milliseconds, after warm-up
-floor    what the needed multiply-adds alone take at this processor's peak rate, with all threads; blocks of a
-         kernel that lie outside the image are not needed, and each of the two gradients needs as many as the
-         forward; a large kernel needs fewer by way of spectra, so that a convolution may take less
-x floor  ms over floor
-memory   peak resident memory of a whole process that does nothing else";
+ms       median of the runs in milliseconds, after warm-up
+floor    time of the necessary multiply-adds alone at this CPU's peak rate, with all threads; parts of a
+         kernel outside the image are not necessary, and each of the two gradients needs as many as the
+         forward pass; a large convolution can take less, since spectra (FFT) need fewer multiply-adds
+x floor  ms divided by floor
+memory   peak resident memory of a process that runs only this";
 
-/// The records as tables, one a kind.
+/// The records as one table per kind.
 pub fn tables(records: &[Record]) -> String {
     let convolutions = convolutions(records);
     let mlps = mlps(records);
@@ -118,7 +119,7 @@ pub fn tables(records: &[Record]) -> String {
     [convolutions, mlps, models].into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
-/// The table of these rows; none where there is no row.
+/// The table of these rows; `None` if there are none.
 fn table<const N: usize>(columns: [Column; N], rows: impl Iterator<Item = [String; N]>) -> Option<String> {
     let mut rows = rows.peekable();
     rows.peek()?;

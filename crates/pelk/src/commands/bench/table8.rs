@@ -1,4 +1,4 @@
-//! Table 8 of the paper: images a second at 224 x 224, beside the same networks with dense kernels.
+//! Table 8 of the paper: images per second at 224 x 224, also for the same networks with dense kernels.
 
 use super::cases::{Model, Pass};
 use super::model::in_own_process;
@@ -10,15 +10,16 @@ use anyhow::{Result, bail};
 use pelk_report::table::{Table, number, text};
 use std::io::IsTerminal;
 
-/// The networks take turns so often, so that a disturbance of minutes does not fall on one of them.
+/// The networks take turns this many times, so that a disturbance of several minutes does not affect only
+/// one.
 const ROUNDS: usize = 3;
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Debug, Clone, Copy)]
 struct Line {
     model: &'static str,
     dense: bool,
-    /// Images a second in the paper.
+    /// Images per second in the paper.
     paper: Option<f64>,
 }
 
@@ -26,7 +27,7 @@ const fn line(model: &'static str, dense: bool, paper: Option<f64>) -> Line {
     Line { model, dense, paper }
 }
 
-/// The first is what the others are held against.
+/// The rows; the others are compared with the first.
 const LINES: [Line; 5] = [
     line("slak_t", false, Some(754.0)),
     line("pelk_t", false, Some(1138.0)),
@@ -36,9 +37,9 @@ const LINES: [Line; 5] = [
 ];
 
 const EXPLANATION: &str = "\
-here   single images on this machine; the median of the rounds' medians, each in a process of its own
-paper  another machine: an A100 GPU with PyTorch 1.10 in float32; it does not say how many images at once
-dense  the same network with a parameter for every tap of its large kernels, by the operator that is fastest here for it";
+here   single images on this machine: median over the rounds of the median in a separate process
+paper  another machine: an A100 GPU with PyTorch 1.10 in float32, batch size not given
+dense  the same network with a parameter for every tap of its large kernels, using the fastest operator";
 
 /// Measures the lines in turn and prints the table.
 ///
@@ -64,13 +65,13 @@ impl Line {
         if self.dense { format!("{}, dense", self.model) } else { self.model.to_owned() }
     }
 
-    /// The median of the milliseconds that an image takes.
+    /// The median time per image, in milliseconds.
     fn measure(&self, device: &Choice, threads: Option<usize>, runs: usize) -> Result<f64> {
         let (name, dense) = (self.model.to_owned(), self.dense);
         let model = Model { name, dense, size: 224, batch: 1, pass: Pass::Inference };
         match in_own_process(&model, device, threads, runs)? {
             Record::Model { times, .. } => Ok(times.ms),
-            _ => bail!("the measurement of {} is not one of a model", self.name()),
+            _ => bail!("the measurement of {} is not that of a model", self.name()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which values of a trained network are not zero.
+//! Counts the nonzero values of a trained network.
 
 use crate::output::say;
 use anyhow::Result;
@@ -9,7 +9,7 @@ use pelk_train::Checkpoint;
 use pelk_train::network_alone;
 use std::path::Path;
 
-/// Counts the trained values of the network in a checkpoint, part by part.
+/// Counts the trained values of the network in a checkpoint, by part.
 ///
 /// # Errors
 /// When the checkpoint is unusable.
@@ -24,7 +24,7 @@ pub fn run(path: &Path) -> Result<()> {
             [all + tensor.len(), nonzero + tensor.iter().filter(|value| **value != 0.0).count()]
         })
     };
-    let mut table = Table::new([text("part"), number("values"), number("not zero"), number("share")]);
+    let mut table = Table::new([text("part"), number("values"), number("nonzero"), number("share")]);
     let mut row = |name: &str, [all, nonzero]: [usize; 2]| {
         let share = 100.0 * nonzero as f64 / all as f64;
         table.row([name.to_owned(), all.to_string(), nonzero.to_string(), format!("{share:.1} %")]);

@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 
 /// Write a contact sheet of a dataset's images as PNG
 ///
-/// A row a class; where the places of an image have classes of their own, each image beside its labels instead. With --preset or
-/// --config, what a network sees in training instead: batches after augmentation and mixing, a row a batch, with the classes and
-/// their shares; with --test, what it sees in evaluations.
+/// Shows one row per class, or for segmentation each image beside its labels. With --preset or --config,
+/// shows what a network sees in training: one row per batch, after augmentation and mixing, with the classes
+/// and their shares; add --test for what it sees in evaluations.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   pelk data show --task long-range --count 12
@@ -30,29 +30,31 @@ pub struct ShowArgs {
     /// Show the batches of a preset
     #[arg(long, value_name = "NAME", conflicts_with_all = ["task", "config"])]
     preset: Option<String>,
-    /// Show the batches of a configuration of your own, such as a run's config.toml
+    /// Show the batches of your own configuration, such as a run's config.toml
     #[arg(long, value_name = "FILE", conflicts_with = "task")]
     config: Option<PathBuf>,
-    /// Folder of the dataset's files [default: the folder in `datasets` that comes with the checkout]
+    /// Folder with the dataset's files [default: its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Show the test images
     #[arg(long)]
     test: bool,
-    /// Images of each class, or images in all where places have labels; with --preset or --config, images of each batch
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    /// Number of images per class, or in total for segmentation; with --preset or --config, images per batch
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     count: usize,
-    /// Batches, with --preset or --config
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    /// Number of batches, with --preset or --config
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     batches: usize,
     /// Seed of a composed dataset's canvases
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with_all = ["preset", "config"])]
     seed: u64,
-    /// Change what scenes look like, for instance occlusion=0.2, or with --preset or --config a key of the configuration, for
-    /// instance data.augmentation.flip_probability=0; may be repeated
+    /// Change how scenes look, for example occlusion=0.2; with --preset or --config, set a configuration key,
+    /// for example data.augmentation.flip_probability=0; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// The picture [default: runs/data/NAME-SPLIT.png, or NAME-SPLIT-batches.png]
+    /// File to write [default: runs/data/NAME-SPLIT.png or runs/data/NAME-SPLIT-batches.png]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -60,7 +62,7 @@ pub struct ShowArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// When the data are unusable or the picture cannot be written.
+/// When the data is unusable or the picture cannot be written.
 pub fn run(args: &ShowArgs) -> Result<()> {
     let split = if args.test { Split::Test } else { Split::Train };
     if args.preset.is_some() || args.config.is_some() {
@@ -81,7 +83,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     Ok(())
 }
 
-/// The size of a tile for images of this size; those that differ are shown as squares of this side.
+/// The tile size for a dataset's images; images of different sizes are shown in square tiles.
 fn tile_of(data: &dyn Dataset) -> [u32; 2] {
     const SIDE: usize = 192;
     tile(data.image_size().unwrap_or([SIDE; 2]))
@@ -104,7 +106,7 @@ fn by_class(data: &dyn Dataset, count: usize) -> Result<RgbImage> {
             *column += 1;
         }
     }
-    say!("Rows, from the top: {}", classes.join(", "));
+    say!("Rows, top to bottom: {}", classes.join(", "));
     Ok(sheet.into_picture())
 }
 

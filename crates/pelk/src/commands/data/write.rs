@@ -11,30 +11,32 @@ use std::path::PathBuf;
 
 /// Write composed scenes to files, in the layout of ADE20K or COCO
 ///
-/// Training and test scenes go to the layout's two splits. What was written can be trained on with data.dataset=ade20k or coco and
-/// `--data DIR`, or be read by other programs.
+/// Training and test scenes become the layout's two splits. Train on the files with data.dataset=ade20k or
+/// coco and --data DIR, or read them with other programs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pelk data write --layout ade20k --out scenes-ade --train 200 --test 50")]
 pub struct WriteArgs {
-    /// The layout: images and index masks, or images and one file with outlined instances
+    /// Layout: images with index masks, or images with one file of instance outlines
     #[arg(long, value_name = "NAME")]
     layout: Layout,
-    /// The folder
+    /// Folder to write to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Number of training scenes
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     train: usize,
     /// Number of test scenes
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     test: usize,
     /// Seed of the scenes
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Change what scenes look like, for instance noise=20; may be repeated
+    /// Change how scenes look, for example noise=20; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Folder of Fashion-MNIST's files [default: the folder in `datasets` that comes with the checkout]
+    /// Folder with the Fashion-MNIST files [default: fashion-mnist in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -48,7 +50,7 @@ enum Layout {
 /// Runs the command.
 ///
 /// # Errors
-/// When the items cannot be read, or a file cannot be written or exists.
+/// When the items cannot be read, or a file cannot be written or already exists.
 pub fn run(args: &WriteArgs) -> Result<()> {
     let canvases = CanvasConfig { seed: args.seed, train: args.train, test: args.test };
     let config = data_config("scenes", canvases, &args.set)?;

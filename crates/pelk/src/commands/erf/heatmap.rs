@@ -1,17 +1,17 @@
-//! Pictures of fields: a color for each value, and several pictures beside each other.
+//! Heat maps of fields, alone and side by side.
 
 use super::field::Field;
 use image::imageops::{FilterType, replace, resize};
 use image::{Rgb, RgbImage};
 
-/// Small maps are enlarged by a whole number, to at least so many pixels.
+/// Small maps are enlarged by a whole factor to at least this size.
 const SMALLEST: u32 = 256;
 /// Height and width of a picture on a sheet.
 const TILE: u32 = 384;
 /// Pixels between pictures.
 const GAP: u32 = 8;
 
-/// The field as a picture, small ones enlarged.
+/// The field as a picture, enlarged if small.
 pub fn picture(field: &Field) -> RgbImage {
     let [height, width] = field.size().map(|side| side as u32);
     let factor = SMALLEST.div_ceil(height.min(width));
@@ -20,7 +20,7 @@ pub fn picture(field: &Field) -> RgbImage {
     })
 }
 
-/// The pictures beside each other, each fitted into a tile.
+/// The pictures side by side, each fitted into a tile.
 pub fn sheet(pictures: &[RgbImage]) -> RgbImage {
     let width = GAP + pictures.len() as u32 * (TILE + GAP);
     let mut sheet = RgbImage::from_pixel(width, TILE + 2 * GAP, Rgb([255; 3]));
@@ -34,8 +34,8 @@ pub fn sheet(pictures: &[RgbImage]) -> RgbImage {
     sheet
 }
 
-/// From black over purple and red to light yellow. Lightness rises evenly in Oklab, so that equal differences of the value
-/// look alike, and the order survives without colors.
+/// Colors from black through purple and red to light yellow. Lightness rises evenly in Oklab, so that equal
+/// differences in value look equal, also without color.
 fn color(value: f64) -> Rgb<u8> {
     const LIGHTEST: f64 = 0.97;
     const CHROMA: f64 = 0.13;

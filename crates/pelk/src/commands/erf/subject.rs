@@ -1,4 +1,4 @@
-//! What a field is drawn of: a network out of a checkpoint or with random weights, and its images.
+//! The subject of a field: a network from a checkpoint or with random weights, and its images.
 
 use super::field::ScoreMap;
 use super::gradient::input_gradient;
@@ -14,13 +14,13 @@ use pelk_train::{CanvasConfig, DataConfig, Trained, open_image};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// RepLKNet and PeLK resize images to this many pixels a side.
+/// RepLKNet and PeLK resize images to this height and width.
 const PAPER_SIZE: usize = 1024;
-/// Images of Fashion-MNIST, for which the small models are made.
+/// Size of Fashion-MNIST images, which the small models are made for.
 const SMALL_SIZE: usize = 28;
 const SMALL_DATASET: &str = "fashion-mnist";
 
-/// A network that was asked for.
+/// A network named on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A trained one.
@@ -30,7 +30,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// A name for tables and files: the model's, or the checkpoint's with that of its folder.
+    /// A name for tables and files: the model's, or the checkpoint's and its folder's.
     pub fn name(&self) -> String {
         match self {
             Source::Model(name) => name.clone(),
@@ -45,7 +45,7 @@ impl Source {
     }
 }
 
-/// A network in its folded form, ready to be differentiated.
+/// A network in its folded form, ready for differentiation.
 pub struct Subject {
     network: Network,
     backend: CpuBackend,
@@ -64,10 +64,10 @@ pub enum Images {
 }
 
 impl Subject {
-    /// Reads or makes the network; `size` replaces the height and width of its images.
+    /// Reads or creates the network; `size` overrides the height and width of its images.
     ///
     /// # Errors
-    /// When a checkpoint is unusable, a model is not known, or the images are too small for it.
+    /// When a checkpoint is unusable, a model is unknown, or the images are too small for it.
     pub fn new(source: &Source, seed: u64, size: Option<usize>) -> Result<Subject> {
         let mut subject = match source {
             Source::Checkpoint(path) => Subject::trained(path)?,
@@ -77,7 +77,7 @@ impl Subject {
         let ([height, width], smallest) = (subject.size, subject.network.config().smallest_input());
         ensure!(
             height.min(width) >= smallest,
-            "{} takes images of at least {smallest} pixels a side, not {height} x {width}",
+            "{} needs images of at least {smallest} x {smallest} pixels, not {height} x {width}",
             source.name()
         );
         Ok(subject)
@@ -97,8 +97,8 @@ impl Subject {
         })
     }
 
-    /// With a layer scale of 1: at the start of training, 1e-6, blocks pass on little but their input, and all large
-    /// networks would have the field of their strided convolutions.
+    /// Random weights with a layer scale of 1: with the initial 1e-6, blocks pass on little but their input,
+    /// and all large networks would only show the field of their strided convolutions.
     fn random(name: &str, seed: u64) -> Result<Subject> {
         let model = zoo::model(name)?;
         let small = model.for_small_images();
@@ -108,7 +108,7 @@ impl Subject {
         let (config, weights) = fold(&config, &weights)?;
         let backend = CpuBackend::new()?;
         let parameters = Parameters::upload(&backend, &weights)?;
-        // The statistics that torchvision's networks are trained with; those of small models are their dataset's.
+        // The statistics of torchvision's networks; small models use those of their dataset.
         let imagenet = || Normalization { mean: vec![0.485, 0.456, 0.406], std: vec![0.229, 0.224, 0.225] };
         Ok(Subject {
             network: Network::new(config)?,
@@ -129,19 +129,16 @@ impl Subject {
         self.size
     }
 
-    /// The images of these files; without files, the first `count` test images of the network's dataset.
+    /// These image files, or the first `count` test images of the network's dataset if there are none.
     ///
     /// # Errors
-    /// When there are no files and the network has no dataset, or it cannot be read.
+    /// When there are no files and the network has no dataset, or the dataset cannot be read.
     pub fn images(&self, files: &[PathBuf], count: usize, folder: Option<&Path>) -> Result<Images> {
         if !files.is_empty() {
             return Ok(Images::Files(files.to_vec()));
         }
         let Some(data) = &self.dataset else {
-            bail!(
-                "{} was made for photographs, of which the checkout has none: name some image files",
-                self.name()
-            );
+            bail!("{} was made for photos and has no dataset: name some image files", self.name());
         };
         Ok(Images::Dataset(datasets::open(data, folder, Split::Test)?, count))
     }
@@ -150,10 +147,10 @@ impl Subject {
         &self.network.config().name
     }
 
-    /// The mean score map over the images; `done` hears after each how many are done.
+    /// The mean score map over the images; `done` gets the number of finished images.
     ///
     /// # Errors
-    /// When an image cannot be read or does not fit, or the backend refuses.
+    /// When an image cannot be read or does not fit, or the backend fails.
     pub fn score(&self, images: &Images, mut done: impl FnMut(usize)) -> Result<ScoreMap> {
         let [height, width] = self.size;
         let channels = self.network.config().in_channels;
@@ -177,7 +174,7 @@ impl Subject {
 }
 
 impl Images {
-    /// How many there are.
+    /// The number of images.
     pub fn len(&self) -> usize {
         match self {
             Images::Files(paths) => paths.len(),

@@ -1,22 +1,22 @@
-//! The tables of classes, and the picture of which were taken for which.
+//! The tables of classes, and the confusion matrix.
 
 use anyhow::Result;
 use pelk_report::chart::Matrix;
 use pelk_report::table::{Table, number, text};
 use pelk_train::Confusion;
 
-/// Rows that fit on a screen; more classes are shown by the worst of them.
+/// Up to this many classes are all shown, since they fit on a screen; otherwise only the worst.
 const SCREEN: usize = 30;
 const WORST: usize = 20;
 
-/// Recall and precision of each class, and what it is most often taken for.
+/// Recall and precision of each class, and the class that it is most often confused with.
 pub fn by_class(confusion: &Confusion, classes: &[String], shown: &[usize]) -> Table<5> {
     let mut table = Table::new([
         text("class"),
         number("labels"),
         number("recall"),
         number("precision"),
-        text("most often taken for"),
+        text("most often confused with"),
     ]);
     for &class in shown {
         table.row([
@@ -24,21 +24,21 @@ pub fn by_class(confusion: &Confusion, classes: &[String], shown: &[usize]) -> T
             confusion.labels(class).to_string(),
             percent(confusion.recall(class)),
             percent(confusion.precision(class)),
-            taken_for(confusion, class)
+            confused_with(confusion, class)
                 .map_or(String::new(), |(other, count)| format!("{} ({count})", classes[other])),
         ]);
     }
     table
 }
 
-/// Share of the pixels, IoU and accuracy of each class, and what it is most often taken for.
+/// Share of the pixels, IoU and accuracy of each class, and the class that it is most often confused with.
 pub fn by_pixels(confusion: &Confusion, classes: &[String], shown: &[usize]) -> Table<5> {
     let mut table = Table::new([
         text("class"),
         number("pixels"),
         number("IoU"),
         number("Acc"),
-        text("most often taken for"),
+        text("most often confused with"),
     ]);
     for &class in shown {
         let labels = confusion.labels(class);
@@ -47,7 +47,7 @@ pub fn by_pixels(confusion: &Confusion, classes: &[String], shown: &[usize]) -> 
             percent(share(labels, confusion.total())),
             percent(confusion.iou(class)),
             percent(confusion.recall(class)),
-            taken_for(confusion, class).map_or(String::new(), |(other, count)| {
+            confused_with(confusion, class).map_or(String::new(), |(other, count)| {
                 format!("{} ({})", classes[other], percent(share(count, labels)))
             }),
         ]);
@@ -55,8 +55,8 @@ pub fn by_pixels(confusion: &Confusion, classes: &[String], shown: &[usize]) -> 
     table
 }
 
-/// The classes that a table shows, and what to say of the others. All in their order, or, of more than fit on a screen, those
-/// with the lowest `value`, the lowest first; classes without a value have no labels to be wrong about.
+/// The classes that a table shows, and a remark about the others. Shows all in order, or, if they do not fit
+/// on a screen, those with the lowest `value`, lowest first; classes without a value have no labels.
 pub fn choose(
     classes: usize,
     all: bool,
@@ -76,10 +76,10 @@ pub fn choose(
     (rated.into_iter().map(|(class, _)| class).collect(), Some(remark))
 }
 
-/// The confusion as a picture: of each class's labels, the shares of what they were taken for.
+/// The confusion matrix as a picture: for each class, the shares of its labels by predicted class.
 ///
 /// # Errors
-/// When the drawing library refuses.
+/// When the drawing library fails.
 pub fn picture(confusion: &Confusion, classes: &[String], title: String, caption: String) -> Result<String> {
     let row = |class: usize| {
         let labels = confusion.labels(class);
@@ -94,13 +94,13 @@ fn share(count: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| count as f64 / of as f64)
 }
 
-/// A share as a percentage, where there is one.
+/// A share in percent, or `-`.
 fn percent(share: Option<f64>) -> String {
     share.map_or("-".to_owned(), |share| format!("{:.1} %", 100.0 * share))
 }
 
-/// The class that another one is most often taken for, and how often.
-fn taken_for(confusion: &Confusion, class: usize) -> Option<(usize, u64)> {
+/// The class that is most often predicted in place of `class`, and how often.
+fn confused_with(confusion: &Confusion, class: usize) -> Option<(usize, u64)> {
     let others = (0..confusion.classes()).filter(|&other| other != class);
     others
         .map(|other| (other, confusion.count(class, other)))
@@ -112,7 +112,7 @@ fn taken_for(confusion: &Confusion, class: usize) -> Option<(usize, u64)> {
 mod tests {
     use super::*;
 
-    /// Class `i` of so many has 10 labels, of which `i % 10` are right; the others are taken for the class after it.
+    /// Class `i` has 10 labels, of which `i % 10` are correct; the others are predicted as the next class.
     fn confusion(classes: usize) -> (Confusion, Vec<String>) {
         let mut confusion = Confusion::new(classes);
         for (class, label) in (0..classes - 1).flat_map(|class| (0..10).map(move |label| (class, label))) {
@@ -141,7 +141,7 @@ mod tests {
     fn the_picture_has_the_shares_of_each_class_s_labels() {
         let (confusion, classes) = confusion(4);
         let svg = picture(&confusion, &classes, "Confusion".to_owned(), String::new()).unwrap();
-        // 0, 10 and 20 % are right; the last class has no labels, hence no cell.
+        // 0, 10 and 20 % are correct; the last class has no labels and therefore no cell.
         for number in ["100", "90", "80", "10", "20"] {
             assert_eq!(svg.matches(&format!("\n{number}\n")).count(), 1, "{number}: {svg}");
         }

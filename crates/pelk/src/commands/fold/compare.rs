@@ -1,4 +1,4 @@
-//! What two forms of one network say of the same images, and how long they take.
+//! Compares the outputs and the speed of two forms of a network on the same images.
 
 use super::samples::Samples;
 use anyhow::Result;
@@ -8,24 +8,25 @@ use pelk_train::Trained;
 use pelk_train::{InferenceConfig, Predictor};
 use std::time::Instant;
 
-/// How far two forms are apart.
+/// The differences between two forms.
 #[derive(Debug, Default)]
 pub struct Comparison {
     pub images: usize,
-    /// The largest absolute difference of two logits; not a number where one of them is none.
+    /// The largest absolute difference of two logits; NaN if one of them is NaN.
     pub difference: f64,
     /// The largest absolute logit of the first form.
     pub largest: f64,
-    /// Images in which a place has another class.
+    /// Images in which the class changes anywhere.
     pub images_changed: usize,
-    /// Places that have a class: one an image, or one a pixel.
+    /// Predicted classes: one per image, or one per pixel.
     pub places: usize,
     pub places_changed: usize,
-    /// Of each form, all images together.
+    /// Total time of each form for all images.
     pub seconds: [f64; 2],
 }
 
-/// Asks both forms for the logits of each image, one image at a time; `on_image` hears how many are done.
+/// Computes the logits of each image with both forms, one image at a time; `on_image` gets the number of
+/// images done.
 ///
 /// # Errors
 /// When an image cannot be read or does not fit the network.
@@ -35,7 +36,8 @@ pub fn compare<B: Backend>(
     images: Samples<'_>,
     mut on_image: impl FnMut(usize),
 ) -> Result<Comparison> {
-    // Windows average logits; several views, probabilities, whose logarithms hide differences of unlikely classes.
+    // Windows average logits, but scales and mirroring average probabilities, whose logarithms hide
+    // differences in unlikely classes.
     let trained = forms[0].description.inference.clone();
     let inference = InferenceConfig { scales: vec![1.0], flip: false, ..trained };
     let [before, after] =
@@ -46,7 +48,7 @@ pub fn compare<B: Backend>(
         let image = images.image(index)?;
         let mut logits = Vec::with_capacity(2);
         for (predictor, seconds) in predictors.iter_mut().zip(&mut compared.seconds) {
-            // The first time a network is recorded for the image's size, which is no part of its speed.
+            // The first run records the network for the image's size, which is not part of its speed.
             logits.push(predictor.logits(&image)?);
             let start = Instant::now();
             predictor.logits(&image)?;
@@ -59,7 +61,7 @@ pub fn compare<B: Backend>(
 }
 
 impl Comparison {
-    /// Counts an image's logits `[1, H, W, classes]`.
+    /// Adds an image's logits `[1, H, W, classes]`.
     fn add(&mut self, before: &Array4<f32>, after: &Array4<f32>) {
         let mut changed = 0;
         for (a, b) in before.rows().into_iter().zip(after.rows()) {
@@ -86,12 +88,12 @@ impl Comparison {
     }
 }
 
-/// The higher of two values; what is not a number wins, and stays.
+/// The higher of two values; NaN wins and stays.
 fn highest(a: f64, b: f64) -> f64 {
     if a.is_nan() || a > b { a } else { b }
 }
 
-/// The class of the highest logit, of equal ones the lower.
+/// The class with the highest logit; the first one of equals.
 fn class(row: ArrayView1<'_, f32>) -> usize {
     (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
 }

@@ -12,9 +12,9 @@ use pelk_train::{Description, open_image};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Normalized images `[1, H, W, C]`, made when they are asked for.
+/// Normalized images `[1, H, W, C]`, loaded on demand.
 pub struct Samples<'a> {
-    /// What they are, after a number.
+    /// A description that follows a number.
     pub origin: String,
     description: &'a Description,
     source: Source<'a>,
@@ -25,7 +25,7 @@ enum Source<'a> {
     Dataset(Arc<dyn Dataset>, usize),
 }
 
-/// The images of these files, or the first `count` test images where there are none.
+/// These image files, or the first `count` test images if there are none.
 ///
 /// # Errors
 /// When the dataset cannot be opened.
@@ -42,7 +42,7 @@ pub fn samples<'a>(
     let count = count.min(images.len());
     ensure!(
         count > 0,
-        "{} has no test images to compare on: give some with --images",
+        "{} has no test images to compare on: name some with --images",
         description.data.dataset
     );
     let origin = format!("test images of {}", description.data.dataset);
@@ -50,7 +50,7 @@ pub fn samples<'a>(
 }
 
 impl Samples<'_> {
-    /// How many there are; at least one, since no dataset is empty.
+    /// The number of images, at least one.
     pub fn len(&self) -> usize {
         match &self.source {
             Source::Files(files) => files.len(),
@@ -58,8 +58,8 @@ impl Samples<'_> {
         }
     }
 
-    /// Image `index` as evaluations see it: a classifier's by their transform or in the size that it was trained on, others in
-    /// their own.
+    /// Image `index` as evaluations see it: for a classifier after their transform or in its training size,
+    /// otherwise in its own size.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -92,6 +92,6 @@ impl Samples<'_> {
             }
         };
         Array4::from_shape_vec((1, size[0], size[1], channels), values)
-            .with_context(|| format!("image {index} has not the size it says"))
+            .with_context(|| format!("image {index} does not have the size that it claims"))
     }
 }

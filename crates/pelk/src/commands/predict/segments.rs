@@ -1,4 +1,4 @@
-//! Which class each pixel of an image has, as a picture with a legend.
+//! Draws the class of each pixel of an image, with a legend.
 
 use super::PredictArgs;
 use crate::output::say;
@@ -13,9 +13,9 @@ use pelk_train::preprocessing::resized;
 use pelk_train::{Trained, open_image};
 use std::path::Path;
 
-/// Small images are enlarged to at least this side, so that lines and colors can be seen.
+/// Small images are enlarged to at least this size, so that lines and colors are visible.
 const LEAST: u32 = 384;
-/// Classes with a smaller share of the pixels are left out of the legend.
+/// Classes with a smaller share of the pixels are not in the legend.
 const SMALLEST_SHARE: f64 = 0.0005;
 
 /// Writes a picture for each image.
@@ -36,7 +36,7 @@ pub fn run<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) ->
         let shape = [height, width, channels];
         let values = resized(&image, shape, FilterType::Triangle, &description.normalization)?;
         let values = Array4::from_shape_vec((1, height, width, channels), values)
-            .with_context(|| format!("{} has not the size it says", path.display()))?;
+            .with_context(|| format!("{} does not have the size that it claims", path.display()))?;
         let classes = predictor
             .classes(&values)
             .with_context(|| format!("{} ({width} x {height} pixels)", path.display()))?;

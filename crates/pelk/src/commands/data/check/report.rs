@@ -1,4 +1,4 @@
-//! What `data check` prints of what it found.
+//! The report of `data check`.
 
 use super::Shared;
 use super::survey::{Print, Survey};
@@ -7,21 +7,21 @@ use pelk_report::table::{Table, number, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-/// Files named before "and so many more".
+/// Maximum number of files to name; the rest are counted.
 const NAMED: usize = 20;
-/// Classes that are listed one by one; of more, the smallest and the largest.
+/// Up to this many classes are all listed; otherwise only the smallest and the largest.
 const CLASSES: usize = 20;
-/// How many of the smallest and of the largest.
+/// Number of smallest and largest classes to list.
 const ENDS: usize = 5;
 
-/// A split and what was found in it.
+/// A split and its statistics.
 pub struct Part {
     pub split: Split,
     pub data: Shared,
     pub survey: Survey,
 }
 
-/// The report, in paragraphs.
+/// The complete report.
 pub fn report(parts: &[Part]) -> String {
     let mut paragraphs = vec![overview(parts), classes(parts)];
     paragraphs.extend(parts.iter().map(without_images));
@@ -31,7 +31,7 @@ pub fn report(parts: &[Part]) -> String {
     paragraphs.join("\n")
 }
 
-/// Cells of a row: a name, and a value for each split; a split that could not be opened has none.
+/// The cells of a row: name and one value per split, `-` for a split that could not be opened.
 fn cells(name: &str, parts: &[Part], value: impl Fn(&Part) -> String) -> [String; 3] {
     let of = |split| parts.iter().find(|part| part.split == split).map_or("-".to_owned(), &value);
     [name.to_owned(), of(Split::Train), of(Split::Test)]
@@ -45,7 +45,7 @@ fn overview(parts: &[Part]) -> String {
     for name in names {
         table.row(cells(name, parts, |part| part.survey.kinds.get(name).unwrap_or(&0).to_string()));
     }
-    // The sizes are sorted: the first, the middle and the last one.
+    // The sizes are sorted.
     for (name, halves) in [("smallest, height x width", 0), ("median", 1), ("largest", 2)] {
         table.row(cells(name, parts, |part| {
             let sizes = &part.survey.sizes;
@@ -64,11 +64,11 @@ fn classes(parts: &[Part]) -> String {
     };
     let names = first.data.classes();
     let mut order: Vec<usize> = (0..names.len()).collect();
-    let mut text_above = format!("{} classes, {unit} of each", names.len());
+    let mut text_above = format!("{} classes, {unit} per class", names.len());
     if names.len() > CLASSES {
         order.sort_by_key(|&class| first.survey.labels[class]);
         order.drain(ENDS..names.len() - ENDS);
-        let _ = write!(text_above, ", the smallest and the largest {ENDS} of {}", first.split);
+        let _ = write!(text_above, "; the {ENDS} smallest and {ENDS} largest in {}", first.split);
     }
     let mut table = Table::new([text("class"), number("train"), number("test")]);
     for class in order {
@@ -82,11 +82,12 @@ fn without_images(part: &Part) -> String {
     let empty: Vec<&str> = labels.filter(|(count, _)| **count == 0).map(|(_, name)| name.as_str()).collect();
     match empty.len() {
         0 => String::new(),
-        count => format!("{count} classes have nothing in {}: {}\n", part.split, list(&empty, ", ")),
+        1 => format!("1 class is missing in {}: {}\n", part.split, list(&empty, ", ")),
+        count => format!("{count} classes are missing in {}: {}\n", part.split, list(&empty, ", ")),
     }
 }
 
-/// The first names of a list, and how many more there are.
+/// The first names of a list, and the number of the others.
 fn list(names: &[&str], between: &str) -> String {
     let mut text = names[..names.len().min(NAMED)].join(between);
     if names.len() > NAMED {
@@ -95,7 +96,7 @@ fn list(names: &[&str], between: &str) -> String {
     text
 }
 
-/// One of several images of the same pixels.
+/// One of several images with the same pixels.
 struct Twin {
     split: Split,
     name: String,
@@ -127,20 +128,22 @@ fn duplicates(parts: &[Part]) -> String {
         kind.push(names.join(" = "));
     }
     let mut text = String::new();
-    for (what, groups) in [
-        ("in train and in test, so that what is measured was learned by heart", leaks),
-        ("more than once, with different labels", torn),
-        ("more than once", others),
+    for (verbs, what, groups) in [
+        (["is", "are"], "in both train and test, so test results are too good", leaks),
+        (["occurs", "occur"], "more than once, with different labels", torn),
+        (["occurs", "occur"], "more than once", others),
     ] {
         if !groups.is_empty() {
             let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-            let _ = writeln!(text, "{} images are there {what}:\n  {}", groups.len(), list(&groups, "\n  "));
+            let (noun, verb) = if groups.len() == 1 { ("image", verbs[0]) } else { ("images", verbs[1]) };
+            let list = list(&groups, "\n  ");
+            let _ = writeln!(text, "{} {noun} {verb} {what}:\n  {list}", groups.len());
         }
     }
     text
 }
 
-/// The hashes of pixels that more than one image has.
+/// Pixel hashes shared by more than one image.
 fn repeated(parts: &[Part]) -> BTreeSet<u64> {
     let mut hashes: Vec<u64> =
         parts.iter().flat_map(|part| part.survey.prints.iter().map(|print| print.pixels)).collect();
@@ -152,6 +155,6 @@ fn broken(part: &Part) -> String {
     let reasons: Vec<&str> = part.survey.broken.iter().map(|(_, reason)| reason.as_str()).collect();
     match reasons.len() {
         0 => String::new(),
-        count => format!("{count} of {} cannot be read:\n  {}\n", part.split, list(&reasons, "\n  ")),
+        count => format!("{count} in {} cannot be read:\n  {}\n", part.split, list(&reasons, "\n  ")),
     }
 }

@@ -1,4 +1,4 @@
-//! Every sample of a split, read once, and what it was.
+//! Reads every sample of a split once and collects statistics.
 
 use crate::progress::Evaluating;
 use pelk_data::{Colors, Dataset, IGNORED, ImageKind};
@@ -7,27 +7,27 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What was found in the samples of a split.
+/// Statistics of the samples of a split.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// Labels of each class.
+    /// Number of labels of each class.
     pub labels: Vec<u64>,
-    /// Height and width of every sample that could be read.
+    /// Height and width of every readable sample.
     pub sizes: Vec<[u32; 2]>,
-    /// How many pictures are of a format or have an oddity.
+    /// Number of images with each format or oddity.
     pub kinds: BTreeMap<&'static str, usize>,
-    /// The samples that cannot be read, by number, and why.
+    /// Unreadable samples: index and reason.
     pub broken: Vec<(usize, String)>,
-    /// Prints of the samples that could be read.
+    /// Fingerprints of the readable samples.
     pub prints: Vec<Print>,
 }
 
-/// By what samples are found that are alike.
+/// A fingerprint, for finding duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Print {
     /// A hash of its size and pixels.
     pub pixels: u64,
-    /// Its number.
+    /// Index of the sample.
     pub index: usize,
     /// A hash of its labels.
     pub labels: u64,
@@ -51,7 +51,7 @@ impl Survey {
         });
         let mut survey = survey.reduce(empty, Survey::with);
         bar.finish();
-        // Threads take pieces in any order.
+        // The order of the threads is random.
         survey.broken.sort();
         survey.prints.sort_unstable();
         survey.sizes.sort_by_key(|[height, width]| (u64::from(*height) * u64::from(*width), *height));
@@ -72,12 +72,12 @@ impl Survey {
                 Some(count) => *count += 1,
                 None => self
                     .broken
-                    .push((index, format!("sample {index} has the label {label}, which is no class"))),
+                    .push((index, format!("sample {index} has the label {label}, which is not a class"))),
             }
         }
         let (pixels, labels) = (hash((sample.size, &sample.pixels)), hash(&sample.labels));
         self.prints.push(Print { pixels, index, labels });
-        // What could be read has a kind.
+        // Only files that could be read have a kind.
         if let Some(Ok(kind)) = data.file(index).map(|path| ImageKind::of(&path)) {
             self.add_kind(kind);
         }
@@ -89,9 +89,9 @@ impl Survey {
             (true, format),
             (colors == Colors::Gray, "gray"),
             (colors == Colors::Cmyk, "CMYK"),
-            (bits > 8, "more than 8 bits a channel"),
-            (alpha, "with opacity, which is dropped"),
-            (named_otherwise, "with another format's ending"),
+            (bits > 8, "more than 8 bits per channel"),
+            (alpha, "with an alpha channel, which is dropped"),
+            (named_otherwise, "with the extension of another format"),
         ];
         for (_, name) in traits.into_iter().filter(|(has, _)| *has) {
             *self.kinds.entry(name).or_default() += 1;

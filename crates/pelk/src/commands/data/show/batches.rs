@@ -1,4 +1,4 @@
-//! What a network sees of a dataset: batches after augmentation and mixing.
+//! A contact sheet of batches after augmentation and mixing, as a network sees them.
 
 use super::ShowArgs;
 use crate::datasets;
@@ -17,20 +17,20 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Sides of images on the sheet, in pixels: small ones are enlarged by whole factors to at least the first, which holds a name of
-/// 16 letters, large ones are shrunk to the second.
+/// Image sides on the sheet, in pixels. Small images are enlarged by a whole factor to at least `LEAST`,
+/// which fits a name of 16 letters; large ones are shrunk to `MOST`.
 const LEAST: u32 = 128;
 const MOST: u32 = 224;
 
 /// Writes the sheet.
 ///
 /// # Errors
-/// When the configuration or the data are unusable, or the picture cannot be written.
+/// When the configuration or the data is unusable, or the picture cannot be written.
 pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
     let (name, config) = presets::configuration(args.preset.as_deref(), args.config.as_deref(), &args.set)?;
     let data = datasets::open(&config.data, args.data.as_deref(), split)?;
     let normalization = data.statistics().clone();
-    // As training has it, since partners are mixed across the batch.
+    // Training's batch size, because images are mixed across the batch.
     let size = config.batch.size.min(data.len());
     let loading = match split {
         Split::Train => config.data.training_loading(&*data, size, [config.seed, 0]),
@@ -69,11 +69,11 @@ pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
         shown(&path)
     );
     let what = if data.labeling() == Labeling::Image { "with their classes" } else { "beside their labels" };
-    say!("A row a batch: its first {} images, {what}.", args.count.min(size));
+    say!("Each row shows the first {} images of a batch, {what}.", args.count.min(size));
     Ok(())
 }
 
-/// The first images of a batch, each with the names of its classes below or its labels beside it.
+/// The first images of a batch, each with its class names below or its labels beside it.
 fn row(batch: &Batch, count: usize, data: &dyn Dataset, normalization: &Normalization) -> Vec<RgbImage> {
     let (images, height, width, channels) = batch.images.dim();
     let places: usize = data.labeling().size([height, width]).iter().product();
@@ -95,7 +95,7 @@ fn row(batch: &Batch, count: usize, data: &dyn Dataset, normalization: &Normaliz
     tiles
 }
 
-/// The classes of an image of a batch and their shares: two lines, of which the second is empty where one class has all.
+/// The classes of an image and their shares, in two lines; the second is empty if there is only one class.
 fn caption(batch: &Batch, image: usize, classes: &[String]) -> Vec<String> {
     let name = |label: u32| classes.get(label as usize).map_or("", String::as_str);
     match &batch.mix {
@@ -106,18 +106,18 @@ fn caption(batch: &Batch, image: usize, classes: &[String]) -> Vec<String> {
     }
 }
 
-/// Pixels as they were before they were normalized; what an erasure has filled with noise may lie outside and is cut off.
+/// Pixels before normalization; noise from random erasing can be out of range and is clamped.
 fn bytes(values: &[f32], normalization: &Normalization) -> Vec<u8> {
     let channels = normalization.mean.len();
     let byte = |(i, value): (usize, &f32)| {
         let value = value * normalization.std[i % channels] + normalization.mean[i % channels];
-        // A float's conversion to a byte keeps to the range.
+        // The conversion from float to byte saturates.
         (255.0 * value).round() as u8
     };
     values.iter().enumerate().map(byte).collect()
 }
 
-/// The picture between [`LEAST`] and [`MOST`].
+/// The picture, resized to between [`LEAST`] and [`MOST`].
 fn fitted(image: &RgbImage) -> RgbImage {
     let [height, width] = tile([image.height() as usize, image.width() as usize]);
     let factor = LEAST.div_ceil(height.min(width)).max(1);
