@@ -34,6 +34,63 @@ pub enum Role {
     Buffer,
 }
 
+/// Where in a network a named tensor stands, and in what kind of layer. An executor ignores it; it is for
+/// whoever lists the parameters: learning rates by depth, the weights of a backbone taken over, costs by
+/// part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Place {
+    /// Where in the network.
+    pub section: Section,
+    /// In what kind of layer.
+    pub layer: Layer,
+}
+
+/// A section of a network with stages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Section {
+    /// None of those below, as in a network without stages.
+    #[default]
+    Other,
+    /// Before the first stage.
+    Stem,
+    /// Before this stage, counted from 0, which is not the first.
+    Downsampling(usize),
+    /// In a block of a stage, both counted from 0. A network whose names count the halves of a block
+    /// separately counts halves here too.
+    Block(usize, usize),
+    /// A position embedding, which the blocks of this stage share.
+    Position(usize),
+    /// A normalization between the backbone and its head.
+    Norm,
+    /// The classifier.
+    Head,
+    /// The decoder of a segmentation network.
+    Decoder,
+    /// A head that exists in training only.
+    AuxiliaryHead,
+}
+
+impl Section {
+    /// Whether it belongs to the backbone, which has the same parameters under any head.
+    pub fn is_backbone(self) -> bool {
+        matches!(self, Section::Stem | Section::Downsampling(_) | Section::Block(..) | Section::Position(_))
+    }
+}
+
+/// The kind of layer that a parameter belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Layer {
+    /// Linear layers and convolutions other than those below.
+    #[default]
+    Dense,
+    /// The large kernel of a block.
+    LargeKernel,
+    /// The small kernel beside a large one, with its normalization.
+    SmallKernel,
+    /// Normalization and layer scale.
+    Normalization,
+}
+
 /// A named tensor of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParameterSpec {
@@ -45,6 +102,8 @@ pub struct ParameterSpec {
     pub init: Init,
     /// Weight, weight without decay, or buffer.
     pub role: Role,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// Runs the definition of a network.

@@ -24,6 +24,7 @@
 //! let x = Var::constant(backend.upload(&Shape::from([1, 3]), &[1.0, 2.0, 3.0])?);
 //! let weight = tape.parameter(ParameterSpec {
 //!     name: "weight".into(), shape: Shape::from([2, 3]), init: Init::Constant(0.0), role: Role::Weight,
+//!     place: Place::default(),
 //! })?;
 //! let logits = tape.apply_one(Linear, &[&x, &weight])?;
 //! let loss = CrossEntropy { labels: [1].into(), ..CrossEntropy::default() };
@@ -58,7 +59,7 @@ pub use backend::{Backend, Gradients, Storage};
 pub use cpu::{CpuBackend, CpuTensor};
 pub use eager::Eager;
 pub use error::{Error, Result};
-pub use executor::{Executor, Init, ParameterSpec, Role};
+pub use executor::{Executor, Init, Layer, ParameterSpec, Place, Role, Section};
 #[cfg(feature = "gpu")]
 pub use gpu::{GpuBackend, GpuTensor};
 pub use operators::{Cost, Op, Operator};

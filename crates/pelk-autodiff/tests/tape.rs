@@ -4,7 +4,7 @@ use ndarray::ArrayD;
 use pelk_autodiff::operators::{Add, BatchNorm, Gelu, Linear, ScaleSamples};
 use pelk_autodiff::{
     Backend, CpuBackend, Eager, Error, Executor, GpuBackend, HostParameters, Init, ParameterSpec, Parameters,
-    Pass, ReferenceBackend, ReferenceTensor, Result, Role, Session, Shape, Storage, Tape, Var,
+    Pass, Place, ReferenceBackend, ReferenceTensor, Result, Role, Session, Shape, Storage, Tape, Var,
 };
 use pelk_random::{Purpose, name_hash, stream};
 use pelk_simd::Level;
@@ -13,7 +13,8 @@ use rand::RngExt;
 const PASS: Pass = Pass { seed: 7, index: 3 };
 
 fn spec(name: &str, shape: &[usize], role: Role) -> ParameterSpec {
-    ParameterSpec { name: name.into(), shape: Shape::from(shape), init: Init::Constant(0.0), role }
+    let (shape, place) = (Shape::from(shape), Place::default());
+    ParameterSpec { name: name.into(), shape, init: Init::Constant(0.0), role, place }
 }
 
 /// A network that uses its weight twice, a BatchNorm with its buffers, and drop path.

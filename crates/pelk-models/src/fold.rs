@@ -2,12 +2,13 @@
 //!
 //! A BatchNorm scales each channel, which keeps a kernel constant on its blocks; a dense kernel within the
 //! unshared center is added to the center's cells. So the folded operator is peripheral again, with a bias. Of two
-//! crossed stripes and a dense kernel, the latter is added to a stripe. BatchNorms after convolutions become biases. One before
-//! a layer without padding becomes part of it: `W (s x + t) + b` is `(W s) x + (W t + b)`.
+//! crossed stripes and a dense kernel, the latter is added to a stripe. BatchNorms after convolutions become biases. One
+//! before a layer without padding becomes part of it: `W (s x + t) + b` is `(W s) x + (W t + b)`.
 
 use crate::config::{MixerConfig, NetworkConfig, PeripheralConfig, Position, StripeConfig, ThetaScale};
 use crate::error::{ModelError, Result};
-use crate::families::{Merge, Side, merges, mixer_path};
+use crate::families::{Merge, Side, layers_of};
+use crate::heads;
 use crate::layers::BATCH_NORM_EPS;
 use crate::mixers::peripheral::position_name;
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis};
@@ -24,10 +25,13 @@ pub fn fold(config: &NetworkConfig, weights: &HostParameters) -> Result<(Network
         return Ok((config.clone(), folded));
     }
     for (i, stage) in config.stages.iter().enumerate() {
-        for block in (0..stage.depth).map(|j| mixer_path(config.family, [i, j])) {
+        for j in 0..stage.depth {
+            let block = layers_of!(config, mixer_scope([i, j]));
             match &stage.mixer {
-                MixerConfig::Peripheral(peripheral) => fold_peripheral(&mut folded, peripheral, i, &block)?,
-                MixerConfig::Stripe(stripe) => fold_stripes(&mut folded, stripe, &block)?,
+                MixerConfig::Peripheral(peripheral) => {
+                    fold_peripheral(&mut folded, peripheral, i, block.path())?;
+                }
+                MixerConfig::Stripe(stripe) => fold_stripes(&mut folded, stripe, block.path())?,
                 MixerConfig::Inception(_) | MixerConfig::Depthwise { .. } => {}
             }
         }
@@ -35,12 +39,8 @@ pub fn fold(config: &NetworkConfig, weights: &HostParameters) -> Result<(Network
             folded.remove(&position_name(i));
         }
     }
-    // The convolutions of decoders and of RepLKNet, `PATH.conv` before `PATH.bn`.
-    let norms = weights.keys().filter_map(|name| name.strip_suffix(".bn.running_mean"));
-    for path in norms.collect::<Vec<_>>() {
-        fold_after(&mut folded, &format!("{path}.conv"), &format!("{path}.bn"))?;
-    }
-    for Merge { norm, layer, side } in merges(config) {
+    let family = layers_of!(config, merges(config));
+    for Merge { norm, layer, side } in heads::merges(config).into_iter().chain(family) {
         match side {
             Side::Before => fold_before(&mut folded, &norm, &layer)?,
             Side::After => fold_after(&mut folded, &layer, &norm)?,

@@ -1,9 +1,9 @@
 //! Values of a network's parameters before training.
 
-use crate::Network;
 use crate::config::DenseInit;
 use crate::error::Result;
 use crate::layers::INIT_STD;
+use crate::network::Network;
 use ndarray::{ArrayD, IxDyn};
 use pelk_autodiff::{HostParameters, Init};
 use pelk_random::{Purpose, name_hash, stream, truncated_normal};

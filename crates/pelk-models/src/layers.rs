@@ -1,14 +1,15 @@
 //! Layers: an operator together with its named parameters.
 //!
-//! A layer is a function over an [`Executor`]; `path` is the dotted name under which its parameters live, as in
-//! PyTorch (`{path}.weight`, `{path}.bias`).
+//! A layer is a function over an [`Executor`]; its [`Scope`] names its parameters (`PATH.weight`, `PATH.bias`, as in
+//! PyTorch) and says where they stand.
 
+use crate::scope::Scope;
 use pelk_autodiff::operators::{BatchNorm, Conv2d, DepthwiseConv, LayerNorm, Linear, PixelMlp};
-use pelk_autodiff::{Error, Executor, Init, ParameterSpec, Result, Role, Shape};
+use pelk_autodiff::{Error, Executor, Init, ParameterSpec, Place, Result, Role, Shape};
 use pelk_grid::SharingGrid;
 use std::sync::Arc;
 
-/// Deviation with which ConvNeXt and SLaK start every convolution and linear layer.
+/// Standard deviation of the initial weights in ConvNeXt and SLaK, for convolutions and linear layers.
 pub const INIT_STD: f32 = 0.02;
 /// Their truncated normal.
 pub const INIT: Init = Init::TruncatedNormal(INIT_STD);
@@ -17,34 +18,43 @@ pub const LAYER_NORM_EPS: f32 = 1e-6;
 /// PyTorch's defaults, which RepLKNet and SLaK use.
 const BATCH_NORM: BatchNorm = BatchNorm { eps: 1e-5, momentum: 0.1, training: false };
 
-/// BatchNorm's constant added to the variance.
+/// Added to the variance in BatchNorm.
 pub const BATCH_NORM_EPS: f32 = BATCH_NORM.eps;
 
-/// A trained tensor with weight decay.
-pub fn weight<E: Executor>(e: &mut E, name: String, shape: impl Into<Shape>, init: Init) -> Result<E::Value> {
-    e.parameter(ParameterSpec { name, shape: shape.into(), init, role: Role::Weight })
+/// The trained tensor `leaf` of a layer, with weight decay.
+pub fn weight<E: Executor>(
+    e: &mut E,
+    scope: &Scope,
+    leaf: &str,
+    shape: impl Into<Shape>,
+    init: Init,
+) -> Result<E::Value> {
+    let (name, place) = (scope.name(leaf), scope.place());
+    e.parameter(ParameterSpec { name, shape: shape.into(), init, role: Role::Weight, place })
 }
 
-/// A trained vector without weight decay.
-pub fn vector<E: Executor>(e: &mut E, name: String, len: usize, value: f32) -> Result<E::Value> {
-    e.parameter(ParameterSpec {
-        name,
-        shape: Shape::from([len]),
-        init: Init::Constant(value),
-        role: Role::NoDecay,
-    })
+/// The trained vector `leaf` of a layer, without weight decay; all values start as `value`.
+pub fn vector<E: Executor>(e: &mut E, scope: &Scope, leaf: &str, len: usize, value: f32) -> Result<E::Value> {
+    constant(e, scope.name(leaf), scope.place(), len, value, Role::NoDecay)
 }
 
-fn buffer<E: Executor>(e: &mut E, name: String, len: usize, value: f32) -> Result<E::Value> {
-    e.parameter(ParameterSpec {
-        name,
-        shape: Shape::from([len]),
-        init: Init::Constant(value),
-        role: Role::Buffer,
-    })
+/// The layer scale `gamma` of a residual branch.
+pub(crate) fn gamma<E: Executor>(e: &mut E, scope: &Scope, len: usize, value: f32) -> Result<E::Value> {
+    constant(e, scope.name("gamma"), scope.normalization(), len, value, Role::NoDecay)
 }
 
-/// The start of a dense layer that sums `fan_in` inputs: the network's configuration decides.
+fn constant<E: Executor>(
+    e: &mut E,
+    name: String,
+    place: Place,
+    len: usize,
+    value: f32,
+    role: Role,
+) -> Result<E::Value> {
+    e.parameter(ParameterSpec { name, shape: Shape::from([len]), init: Init::Constant(value), role, place })
+}
+
+/// The initial weights of a dense layer that sums `fan_in` inputs: the network's configuration decides.
 pub fn dense(fan_in: usize) -> Init {
     Init::Dense { fan_in }
 }
@@ -56,44 +66,44 @@ fn channels<E: Executor>(e: &E, x: &E::Value) -> usize {
 /// Linear layer of `outputs` features over the last axis; see [`dense`] for `init`.
 pub fn linear<E: Executor>(
     e: &mut E,
-    path: &str,
+    scope: &Scope,
     x: &E::Value,
     outputs: usize,
     init: impl FnOnce(usize) -> Init,
 ) -> Result<E::Value> {
     let inputs = channels(e, x);
-    let [w, b] = linear_parameters(e, path, inputs, outputs, init(inputs))?;
+    let [w, b] = linear_parameters(e, scope, inputs, outputs, init(inputs))?;
     e.apply_one(Linear, &[x, &w, &b])
 }
 
 fn linear_parameters<E: Executor>(
     e: &mut E,
-    path: &str,
+    scope: &Scope,
     inputs: usize,
     outputs: usize,
     init: Init,
 ) -> Result<[E::Value; 2]> {
-    let w = weight(e, format!("{path}.weight"), [outputs, inputs], init)?;
-    Ok([w, vector(e, format!("{path}.bias"), outputs, 0.0)?])
+    let w = weight(e, scope, "weight", [outputs, inputs], init)?;
+    Ok([w, vector(e, scope, "bias", outputs, 0.0)?])
 }
 
-/// Convolution with bias, `kernel` x `kernel`, that starts as other dense layers.
+/// Convolution with bias, `kernel` x `kernel`, initialized like other dense layers.
 pub fn conv2d<E: Executor>(
     e: &mut E,
-    path: &str,
+    scope: &Scope,
     x: &E::Value,
     outputs: usize,
     kernel: usize,
     op: Conv2d,
 ) -> Result<E::Value> {
     let init = dense(channels(e, x) * kernel * kernel);
-    conv2d_with(e, path, x, outputs, kernel, op, init, true)
+    conv2d_with(e, scope, x, outputs, kernel, op, init, true)
 }
 
-/// Convolution, `kernel` x `kernel`, with the weight's start and whether it has a bias.
+/// Convolution, `kernel` x `kernel`, with these initial weights and with or without bias.
 pub fn conv2d_with<E: Executor>(
     e: &mut E,
-    path: &str,
+    scope: &Scope,
     x: &E::Value,
     outputs: usize,
     kernel: usize,
@@ -102,77 +112,85 @@ pub fn conv2d_with<E: Executor>(
     bias: bool,
 ) -> Result<E::Value> {
     let shape = [outputs, channels(e, x), kernel, kernel];
-    let w = weight(e, format!("{path}.weight"), shape, init)?;
+    let w = weight(e, scope, "weight", shape, init)?;
     if !bias {
         return e.apply_one(op, &[x, &w]);
     }
-    let b = vector(e, format!("{path}.bias"), outputs, 0.0)?;
+    let b = vector(e, scope, "bias", outputs, 0.0)?;
     e.apply_one(op, &[x, &w, &b])
 }
 
-/// Convolution `{path}.conv` with BatchNorm `{path}.bn`, `kernel` x `kernel`; in the inference form a bias takes the place of the
-/// latter.
+/// Convolution `PATH.conv` with BatchNorm `PATH.bn`, `kernel` x `kernel`; in the inference form a bias replaces the
+/// BatchNorm.
 pub fn conv2d_bn<E: Executor>(
     e: &mut E,
     folded: bool,
-    path: &str,
+    scope: &Scope,
     x: &E::Value,
     outputs: usize,
     kernel: usize,
     op: Conv2d,
     init: Init,
 ) -> Result<E::Value> {
-    let x = conv2d_with(e, &format!("{path}.conv"), x, outputs, kernel, op, init, folded)?;
-    batch_norm_unless(e, folded, &format!("{path}.bn"), &x)
+    let x = conv2d_with(e, &scope.child("conv"), x, outputs, kernel, op, init, folded)?;
+    batch_norm_unless(e, folded, &scope.child("bn"), &x)
 }
 
-/// 1 x 1 convolution with bias: a linear layer over the channels of each pixel, whose weight has a convolution's shape.
-pub fn pointwise<E: Executor>(e: &mut E, path: &str, x: &E::Value, outputs: usize) -> Result<E::Value> {
-    conv2d(e, path, x, outputs, 1, Conv2d { stride: 1, padding: 0 })
+/// 1 x 1 convolution with bias: a linear layer over the channels of each pixel, whose weight has a convolution's
+/// shape.
+pub fn pointwise<E: Executor>(e: &mut E, scope: &Scope, x: &E::Value, outputs: usize) -> Result<E::Value> {
+    conv2d(e, scope, x, outputs, 1, Conv2d { stride: 1, padding: 0 })
 }
 
 /// Depthwise convolution on dense grids, without bias.
-pub fn depthwise<E: Executor>(e: &mut E, path: &str, x: &E::Value, op: DepthwiseConv) -> Result<E::Value> {
-    let w = depthwise_weight(e, path, x, &op)?;
+pub fn depthwise<E: Executor>(e: &mut E, scope: &Scope, x: &E::Value, op: DepthwiseConv) -> Result<E::Value> {
+    let w = depthwise_weight(e, scope, x, &op)?;
     e.apply_one(op, &[x, &w])
 }
 
 /// Depthwise convolution on dense grids, with bias.
 pub fn depthwise_with_bias<E: Executor>(
     e: &mut E,
-    path: &str,
+    scope: &Scope,
     x: &E::Value,
     op: DepthwiseConv,
 ) -> Result<E::Value> {
-    let w = depthwise_weight(e, path, x, &op)?;
+    let w = depthwise_weight(e, scope, x, &op)?;
     let c = channels(e, x);
-    let b = vector(e, format!("{path}.bias"), c, 0.0)?;
+    let b = vector(e, scope, "bias", c, 0.0)?;
     e.apply_one(op, &[x, &w, &b])
 }
 
 fn depthwise_weight<E: Executor>(
     e: &mut E,
-    path: &str,
+    scope: &Scope,
     x: &E::Value,
     op: &DepthwiseConv,
 ) -> Result<E::Value> {
     let shape = [channels(e, x), 1, op.rows.cells(), op.columns.cells()];
-    weight(e, format!("{path}.weight"), shape, INIT)
+    weight(e, scope, "weight", shape, INIT)
+}
+
+/// Weight, which starts as 1, and bias of a normalization.
+fn affine<E: Executor>(e: &mut E, scope: &Scope, c: usize) -> Result<[E::Value; 2]> {
+    let place = scope.normalization();
+    let w = constant(e, scope.name("weight"), place, c, 1.0, Role::NoDecay)?;
+    Ok([w, constant(e, scope.name("bias"), place, c, 0.0, Role::NoDecay)?])
 }
 
 /// LayerNorm over the channels of each pixel.
-pub fn layer_norm<E: Executor>(e: &mut E, path: &str, x: &E::Value) -> Result<E::Value> {
+pub fn layer_norm<E: Executor>(e: &mut E, scope: &Scope, x: &E::Value) -> Result<E::Value> {
     let c = channels(e, x);
-    let w = vector(e, format!("{path}.weight"), c, 1.0)?;
-    let b = vector(e, format!("{path}.bias"), c, 0.0)?;
+    let [w, b] = affine(e, scope, c)?;
     e.apply_one(LayerNorm { eps: LAYER_NORM_EPS }, &[x, &w, &b])
 }
 
-/// LayerNorm, two linear layers with GELU between them, layer scale (none where its start is 0), drop path, and the sum
-/// with `shortcut`: what follows the mixer in a block. `x` is `[N, H, W, C]`, the middle has `hidden` channels.
+/// What follows the mixer in a block: LayerNorm, two linear layers with GELU between them, layer scale (left out if
+/// it starts at 0), drop path, and the sum with `shortcut`. `x` is `[N, H, W, C]`; there are `hidden` channels between
+/// the linear layers.
 pub fn pixel_mlp<E: Executor>(
     e: &mut E,
-    path: &str,
+    scope: &Scope,
     x: &E::Value,
     shortcut: &E::Value,
     hidden: usize,
@@ -180,28 +198,27 @@ pub fn pixel_mlp<E: Executor>(
     factors: Option<Arc<[f32]>>,
 ) -> Result<E::Value> {
     let c = channels(e, x);
-    let norm =
-        [vector(e, format!("{path}.norm.weight"), c, 1.0)?, vector(e, format!("{path}.norm.bias"), c, 0.0)?];
-    let expand = linear_parameters(e, &format!("{path}.pwconv1"), c, hidden, dense(c))?;
-    let project = linear_parameters(e, &format!("{path}.pwconv2"), hidden, c, dense(hidden))?;
+    let norm = affine(e, &scope.child("norm"), c)?;
+    let expand = linear_parameters(e, &scope.child("pwconv1"), c, hidden, dense(c))?;
+    let project = linear_parameters(e, &scope.child("pwconv2"), hidden, c, dense(hidden))?;
     let mut inputs = vec![x, shortcut];
     inputs.extend(norm.iter().chain(&expand).chain(&project));
     let gamma = match layer_scale > 0.0 {
-        true => Some(vector(e, format!("{path}.gamma"), c, layer_scale)?),
+        true => Some(gamma(e, scope, c, layer_scale)?),
         false => None,
     };
     inputs.extend(&gamma);
     e.apply_one(PixelMlp { keep: e.keeps_activations(), eps: LAYER_NORM_EPS, factors }, &inputs)
 }
 
-/// BatchNorm over all pixels of each channel; in training it renews its running statistics.
-pub fn batch_norm<E: Executor>(e: &mut E, path: &str, x: &E::Value) -> Result<E::Value> {
+/// BatchNorm over all pixels of each channel; in training it updates its running statistics.
+pub fn batch_norm<E: Executor>(e: &mut E, scope: &Scope, x: &E::Value) -> Result<E::Value> {
     let c = channels(e, x);
-    let w = vector(e, format!("{path}.weight"), c, 1.0)?;
-    let b = vector(e, format!("{path}.bias"), c, 0.0)?;
-    let [mean_name, variance_name] = ["running_mean", "running_var"].map(|name| format!("{path}.{name}"));
-    let mean = buffer(e, mean_name.clone(), c, 0.0)?;
-    let variance = buffer(e, variance_name.clone(), c, 1.0)?;
+    let [w, b] = affine(e, scope, c)?;
+    let [mean_name, variance_name] = ["running_mean", "running_var"].map(|leaf| scope.name(leaf));
+    let place = scope.normalization();
+    let mean = constant(e, mean_name.clone(), place, c, 0.0, Role::Buffer)?;
+    let variance = constant(e, variance_name.clone(), place, c, 1.0, Role::Buffer)?;
     let inputs = [x, &w, &b, &mean, &variance];
     if !e.training() {
         return e.apply_one(BATCH_NORM, &inputs);
@@ -212,9 +229,14 @@ pub fn batch_norm<E: Executor>(e: &mut E, path: &str, x: &E::Value) -> Result<E:
     Ok(y)
 }
 
-/// BatchNorm, but in the inference form, in which a layer beside it has taken it up.
-pub fn batch_norm_unless<E: Executor>(e: &mut E, folded: bool, path: &str, x: &E::Value) -> Result<E::Value> {
-    if folded { Ok(x.clone()) } else { batch_norm(e, path, x) }
+/// BatchNorm, or nothing in the inference form, where a layer beside it has absorbed it.
+pub fn batch_norm_unless<E: Executor>(
+    e: &mut E,
+    folded: bool,
+    scope: &Scope,
+    x: &E::Value,
+) -> Result<E::Value> {
+    if folded { Ok(x.clone()) } else { batch_norm(e, scope, x) }
 }
 
 /// The operator of a dense depthwise kernel of these rows and columns.

@@ -26,7 +26,7 @@ mod collect;
 mod config;
 pub mod cost;
 mod error;
-pub mod families;
+mod families;
 mod fold;
 pub mod heads;
 mod init;
@@ -34,6 +34,7 @@ pub mod layers;
 pub mod mixers;
 mod nearest;
 mod network;
+mod scope;
 mod weights;
 pub mod zoo;
 
@@ -47,6 +48,7 @@ pub use heads::Outputs;
 pub use init::initialize;
 pub use nearest::nearest;
 pub use network::Network;
+pub use scope::Scope;
 pub use weights::{HostMasks, WeightsFile};
 pub use zoo::ModelSpec;
 

@@ -3,7 +3,7 @@
 use crate::collect::Collect;
 use crate::config::{NetworkConfig, StageConfig};
 use crate::error::Result;
-use crate::families;
+use crate::families::layers_of;
 use crate::heads::{self, Outputs};
 use pelk_autodiff::{Backend, Error, Executor, ParameterSpec, Parameters, Role, Session, Shape};
 
@@ -86,8 +86,8 @@ impl Network {
     fn stage<E: Executor>(&self, e: &mut E, i: usize, x: &E::Value) -> pelk_autodiff::Result<E::Value> {
         let stages = &self.config.stages;
         let mut x = match i {
-            0 => families::stem(e, &self.config, x)?,
-            _ => families::downsample(e, &self.config, i, x)?,
+            0 => layers_of!(self.config, stem(e, &self.config, x))?,
+            _ => layers_of!(self.config, downsample(e, &self.config, i, x))?,
         };
         let depth = |stages: &[StageConfig]| stages.iter().map(|stage| stage.depth).sum::<usize>();
         let (before, all) = (depth(&stages[..i]), depth(stages));
@@ -110,7 +110,7 @@ impl Network {
         rate: f32,
         x: &E::Value,
     ) -> pelk_autodiff::Result<E::Value> {
-        families::block(e, &self.config, [i, j], rate, x)
+        layers_of!(self.config, block(e, &self.config, [i, j], rate, x))
     }
 
     /// The shape of the logits of one image of `[height, width]` pixels.

@@ -1,7 +1,7 @@
 //! Lower learning rates for early layers, in fine-tuning.
 
 use crate::error::{Result, TrainError};
-use pelk_models::families::Place;
+use pelk_autodiff::Section;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,21 +49,22 @@ impl LayerDecay {
         Err(TrainError::value("optimizer.layer_decay.rate", reason))
     }
 
-    /// The factor of the parameter called `name`.
-    pub(crate) fn factor(&self, name: &str) -> f64 {
-        let layer = self.layer(name).map_or(self.layers + 1, |layer| layer.min(self.layers + 1));
+    /// The factor of the parameters in this section of the network.
+    pub(crate) fn factor(&self, section: Section) -> f64 {
+        let layer = self.layer(section).map_or(self.layers + 1, |layer| layer.min(self.layers + 1));
         self.rate.powi((self.layers + 1 - layer) as i32)
     }
 
-    /// The layer of a parameter of the backbone.
-    fn layer(&self, name: &str) -> Option<u32> {
-        let layer = match (self.groups, Place::of(name)?) {
-            (_, Place::Position) => return None,
-            (_, Place::Stem) | (LayerGroups::Stages, Place::Downsampling(_)) => 0,
-            (LayerGroups::Stages, Place::Block(stage, _)) => stage + 1,
-            (LayerGroups::Blocks, Place::Downsampling(3..) | Place::Block(3.., _)) => self.layers as usize,
-            (LayerGroups::Blocks, Place::Block(2, block)) => 3 + block / 3,
-            (LayerGroups::Blocks, Place::Downsampling(stage) | Place::Block(stage, _)) => stage + 1,
+    /// The number of the layer that a section belongs to; `None` for heads, norms and position embeddings.
+    fn layer(&self, section: Section) -> Option<u32> {
+        use Section::{Block, Downsampling, Stem};
+        let layer = match (self.groups, section) {
+            (_, Stem) | (LayerGroups::Stages, Downsampling(_)) => 0,
+            (LayerGroups::Stages, Block(stage, _)) => stage + 1,
+            (LayerGroups::Blocks, Downsampling(3..) | Block(3.., _)) => self.layers as usize,
+            (LayerGroups::Blocks, Block(2, block)) => 3 + block / 3,
+            (LayerGroups::Blocks, Downsampling(stage) | Block(stage, _)) => stage + 1,
+            _ => return None,
         };
         Some(layer as u32)
     }
@@ -73,9 +74,10 @@ impl LayerDecay {
 mod tests {
     use super::*;
 
-    fn assert_powers(decay: &LayerDecay, powers: &[(&str, i32)]) {
-        for (name, power) in powers {
-            assert!((decay.factor(name) - decay.rate.powi(*power)).abs() < 1e-12, "{name}");
+    fn assert_powers(decay: &LayerDecay, powers: &[(Section, i32)]) {
+        for (section, power) in powers {
+            let wanted = decay.rate.powi(*power);
+            assert!((decay.factor(*section) - wanted).abs() < 1e-12, "{section:?}");
         }
     }
 
@@ -85,18 +87,20 @@ mod tests {
         assert_powers(
             &decay,
             &[
-                ("downsample_layers.0.0.weight", 7),
-                ("downsample_layers.3.1.bias", 7),
-                ("stages.0.1.large.weight", 6),
-                ("stages.3.2.gamma", 3),
-                ("stages.3.downsample.1.weight", 7),
-                ("stages.1.blocks.2.pw1.conv.weight", 5),
-                ("positions.0", 0),
-                ("norm2.weight", 0),
-                ("decode_head.conv_seg.weight", 0),
+                (Section::Stem, 7),
+                (Section::Downsampling(1), 7),
+                (Section::Block(0, 1), 6),
+                (Section::Block(3, 2), 3),
+                (Section::Downsampling(3), 7),
+                (Section::Block(1, 2), 5),
+                (Section::Position(0), 0),
+                (Section::Norm, 0),
+                (Section::Decoder, 0),
+                (Section::AuxiliaryHead, 0),
+                (Section::Other, 0),
             ],
         );
-        assert_eq!(LayerDecay::default().factor("stages.0.0.gamma"), 1.0);
+        assert_eq!(LayerDecay::default().factor(Section::Block(0, 0)), 1.0);
     }
 
     #[test]
@@ -105,18 +109,18 @@ mod tests {
         assert_powers(
             &decay,
             &[
-                ("downsample_layers.0.0.weight", 13),
-                ("stages.0.2.gamma", 12),
-                ("downsample_layers.1.1.weight", 11),
-                ("stages.1.0.large.weight", 11),
-                ("downsample_layers.2.0.bias", 10),
-                ("stages.2.0.gamma", 10),
-                ("stages.2.8.gamma", 8),
-                ("stages.2.26.gamma", 2),
-                ("downsample_layers.3.0.bias", 1),
-                ("stages.3.2.gamma", 1),
-                ("head.weight", 0),
-                ("norm.weight", 0),
+                (Section::Stem, 13),
+                (Section::Block(0, 2), 12),
+                (Section::Downsampling(1), 11),
+                (Section::Block(1, 0), 11),
+                (Section::Downsampling(2), 10),
+                (Section::Block(2, 0), 10),
+                (Section::Block(2, 8), 8),
+                (Section::Block(2, 26), 2),
+                (Section::Downsampling(3), 1),
+                (Section::Block(3, 2), 1),
+                (Section::Head, 0),
+                (Section::Norm, 0),
             ],
         );
     }

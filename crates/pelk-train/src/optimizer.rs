@@ -160,7 +160,7 @@ impl<B: Backend> Optimizer<B> {
                 Algorithm::AdamW => StateTensors::AdamW([zeros()?, zeros()?]),
                 Algorithm::Sgd => StateTensors::Sgd([zeros()?]),
             };
-            let rate = config.layer_decay.factor(&spec.name);
+            let rate = config.layer_decay.factor(spec.place.section);
             Ok((spec.name.clone(), State { weight_decay, rate, tensors }))
         };
         let trained = specs.iter().filter(|spec| spec.role != Role::Buffer);

@@ -3,7 +3,6 @@
 use crate::error::{Result, TrainError};
 use crate::tensors::{EMA, OPTIMIZER};
 use pelk_autodiff::HostParameters;
-use pelk_models::families::Place;
 use pelk_models::{Network, WeightsFile};
 use std::path::Path;
 
@@ -45,7 +44,7 @@ pub(crate) fn apply(network: &Network, values: &mut HostParameters, path: &Path)
                 values.extend(file.remove(&spec.name).map(|array| (spec.name, array)));
                 start.taken += 1;
             }
-            found if Place::of(&spec.name).is_some() => {
+            found if spec.place.section.is_backbone() => {
                 return Err(refuse(match found {
                     Some(array) => format!("has another shape, {:?}, of", array.shape()),
                     None => "lacks".to_owned(),

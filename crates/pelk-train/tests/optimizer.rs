@@ -6,7 +6,8 @@ mod common;
 use common::{Recorder, config, trainer, up_to};
 use ndarray::{ArrayD, arr1};
 use pelk_autodiff::{
-    CpuBackend, HostParameters, Init, ParameterSpec, Parameters, Role, Shape, Storage, from_host,
+    CpuBackend, HostParameters, Init, ParameterSpec, Parameters, Place, Role, Section, Shape, Storage,
+    from_host,
 };
 use pelk_train::{Algorithm, Checkpoint, LayerDecay, Optimizer, OptimizerConfig, Update};
 use std::collections::BTreeMap;
@@ -50,13 +51,15 @@ fn only_weights_are_decayed() {
 fn step(settings: OptimizerConfig) -> [ArrayD<f32>; 2] {
     let backend = CpuBackend::new().unwrap();
     let names = ["head.bias", "stages.0.0.gamma"];
-    let spec = |name: &str| ParameterSpec {
+    let spec = |name: &str, section| ParameterSpec {
         name: name.to_owned(),
         shape: Shape::from([2]),
         init: Init::Constant(0.0),
         role: Role::NoDecay,
+        place: Place { section, ..Place::default() },
     };
-    let mut optimizer = Optimizer::new(&backend, settings, &names.map(spec)).unwrap();
+    let specs = [spec(names[0], Section::Head), spec(names[1], Section::Block(0, 0))];
+    let mut optimizer = Optimizer::new(&backend, settings, &specs).unwrap();
     let host: HostParameters = names.map(|name| (name.to_owned(), ArrayD::zeros(vec![2]))).into();
     let mut parameters = Parameters::upload(&backend, &host).unwrap();
     let gradient = from_host(&backend, &arr1(&[3.0, 4.0])).unwrap();

@@ -1,58 +1,67 @@
-//! ConvNeXt's family (arXiv 2201.03545), which SLaK and PeLK share: LayerNorm throughout, one residual branch a block.
+//! ConvNeXt's family (arXiv 2201.03545), which SLaK and PeLK belong to: LayerNorm throughout, one residual branch in
+//! a block.
 //!
 //! Names: `downsample_layers.I.*` (stem and downsampling), `stages.I.J` (blocks), `norm.*`, `head.*`.
 
+use super::common::{halve, patches};
+use super::layers::Layers;
 use super::map::Map;
-use super::{halve, patches};
+use super::merge::Merge;
 use crate::config::NetworkConfig;
 use crate::layers::{layer_norm, linear, pixel_mlp};
-use crate::mixers::{BlockPath, mix};
-use pelk_autodiff::{Executor, Result};
+use crate::mixers::mix;
+use crate::scope::Scope;
+use pelk_autodiff::{Executor, Result, Section};
 
-/// Patches, LayerNorm.
-pub(super) fn stem<E: Executor>(e: &mut E, config: &NetworkConfig, images: &E::Value) -> Result<E::Value> {
-    let x = patches(e, "downsample_layers.0.0", config, images)?;
-    layer_norm(e, "downsample_layers.0.1", &x)
-}
+pub(crate) struct ConvNeXt;
 
-/// LayerNorm, 2 x 2 convolution.
-pub(super) fn downsample<E: Executor>(
-    e: &mut E,
-    config: &NetworkConfig,
-    i: usize,
-    x: &E::Value,
-) -> Result<E::Value> {
-    let x = layer_norm(e, &format!("downsample_layers.{i}.0"), x)?;
-    halve(e, &format!("downsample_layers.{i}.1"), config.stages[i].width, &x)
-}
+impl Layers for ConvNeXt {
+    /// Patches, LayerNorm.
+    fn stem<E: Executor>(e: &mut E, config: &NetworkConfig, images: &E::Value) -> Result<E::Value> {
+        let scope = Scope::new("downsample_layers.0", Section::Stem);
+        let x = patches(e, &scope.child(0), config, images)?;
+        layer_norm(e, &scope.child(1), &x)
+    }
 
-pub(super) fn block_path(i: usize, j: usize) -> String {
-    format!("stages.{i}.{j}")
-}
+    /// LayerNorm, 2 x 2 convolution.
+    fn downsample<E: Executor>(
+        e: &mut E,
+        config: &NetworkConfig,
+        i: usize,
+        x: &E::Value,
+    ) -> Result<E::Value> {
+        let scope = Scope::new(format!("downsample_layers.{i}"), Section::Downsampling(i));
+        let x = layer_norm(e, &scope.child(0), x)?;
+        halve(e, &scope.child(1), config.stages[i].width, &x)
+    }
 
-/// Mixer, LayerNorm, pixel MLP, layer scale, drop path, residual.
-pub(super) fn block<E: Executor>(
-    e: &mut E,
-    config: &NetworkConfig,
-    [i, j]: [usize; 2],
-    rate: f32,
-    x: &E::Value,
-) -> Result<E::Value> {
-    let path = block_path(i, j);
-    let place = BlockPath { block: &path, stage: i };
-    let y = mix(e, &config.stages[i].mixer, config.folded, place, x)?;
-    let factors = e.drop_factors(rate, e.shape(x)[0]);
-    pixel_mlp(e, &path, &y, x, config.hidden(i), config.layer_scale, factors)
-}
+    /// Mixer, LayerNorm, pixel MLP, layer scale, drop path, residual.
+    fn block<E: Executor>(
+        e: &mut E,
+        config: &NetworkConfig,
+        [i, j]: [usize; 2],
+        rate: f32,
+        x: &E::Value,
+    ) -> Result<E::Value> {
+        let scope = ConvNeXt::mixer_scope([i, j]);
+        let y = mix(e, &config.stages[i].mixer, config.folded, &scope, i, x)?;
+        let factors = e.drop_factors(rate, e.shape(x)[0]);
+        pixel_mlp(e, &scope, &y, x, config.hidden(i), config.layer_scale, factors)
+    }
 
-/// Mean, LayerNorm, linear layer.
-pub(super) fn classify<E: Executor>(
-    e: &mut E,
-    config: &NetworkConfig,
-    map: Map,
-    x: &E::Value,
-) -> Result<E::Value> {
-    let x = map.of(e, x)?;
-    let x = layer_norm(e, "norm", &x)?;
-    linear(e, "head", &x, config.classes, |_| config.head_init())
+    /// Mean, LayerNorm, linear layer.
+    fn classify<E: Executor>(e: &mut E, config: &NetworkConfig, map: Map, x: &E::Value) -> Result<E::Value> {
+        let x = map.of(e, x)?;
+        let x = layer_norm(e, &Scope::new("norm", Section::Norm), &x)?;
+        linear(e, &Scope::new("head", Section::Head), &x, config.classes, |_| config.head_init())
+    }
+
+    /// A mixer's parameters stand beside the others of its block.
+    fn mixer_scope([i, j]: [usize; 2]) -> Scope {
+        Scope::new(format!("stages.{i}.{j}"), Section::Block(i, j))
+    }
+
+    fn merges(_: &NetworkConfig) -> Vec<Merge> {
+        Vec::new()
+    }
 }

@@ -1,7 +1,7 @@
 //! The classifier of a family, for the whole image or for each position of the last map.
 
 use crate::config::NetworkConfig;
-use crate::families::{self, Map};
+use crate::families::{Map, layers_of};
 use pelk_autodiff::{Error, Executor, Result};
 
 /// Logits from the outputs of the stages.
@@ -12,5 +12,6 @@ pub(super) fn logits<E: Executor>(
     features: &[E::Value],
 ) -> Result<E::Value> {
     let no_stage = || Error::Shape { operator: "classifier", reason: "there is no stage".to_owned() };
-    families::classify(e, config, map, features.last().ok_or_else(no_stage)?)
+    let last = features.last().ok_or_else(no_stage)?;
+    layers_of!(config, classify(e, config, map, last))
 }

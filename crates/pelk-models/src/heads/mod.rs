@@ -5,7 +5,7 @@ mod classifier;
 pub mod upernet;
 
 use crate::config::{Head, NetworkConfig};
-use crate::families::Map;
+use crate::families::{Map, Merge};
 use pelk_autodiff::Executor;
 
 /// What a network gives in training.
@@ -49,4 +49,12 @@ pub(crate) fn outputs<E: Executor>(
         logits: upernet::logits(e, upernet, config.classes, config.folded, &features, image)?,
         auxiliary: upernet::auxiliary(e, upernet, config.classes, config.folded, &features, image)?,
     })
+}
+
+/// The BatchNorms of a decoder that folding merges.
+pub(crate) fn merges(config: &NetworkConfig) -> Vec<Merge> {
+    match &config.head {
+        Head::Pooled | Head::Dense => Vec::new(),
+        Head::UperNet(upernet) => upernet::merges(upernet, config.stages.len()),
+    }
 }

@@ -9,21 +9,66 @@
 //! `conv.weight` and `bn.*`, and folded `conv.weight` and `conv.bias`.
 
 use crate::config::UperNetConfig;
+use crate::families::Merge;
 use crate::layers::{conv2d_bn, conv2d_with, layer_norm};
+use crate::scope::Scope;
 use pelk_autodiff::operators::{
     AdaptiveAvgPool, Add, BilinearResize, ConcatChannels, Conv2d, Relu, ScaleSamples,
 };
-use pelk_autodiff::{Executor, Init};
+use pelk_autodiff::{Executor, Init, Section};
 
 /// Deviation with which MMSegmentation starts the layers that give the logits.
 const LOGITS_STD: f32 = 0.01;
+
+fn decoder() -> Scope {
+    Scope::new("decode_head", Section::Decoder)
+}
+
+/// The convolution of stage `i`'s map to the decoder's channels.
+fn lateral(i: usize) -> Scope {
+    decoder().child("lateral_convs").child(i)
+}
+
+/// The convolution after the deeper maps were added to that of stage `i`.
+fn fpn(i: usize) -> Scope {
+    decoder().child("fpn_convs").child(i)
+}
+
+/// The convolution of the `i`-th pooled map.
+fn psp(i: usize) -> Scope {
+    decoder().child("psp_modules").child(i).child(1)
+}
+
+fn auxiliary_scope() -> Scope {
+    Scope::new("auxiliary_head", Section::AuxiliaryHead)
+}
+
+fn auxiliary_conv() -> Scope {
+    auxiliary_scope().child("convs").child(0)
+}
+
+/// The BatchNorms of both heads in a network of this number of stages, all of which folding merges.
+pub(crate) fn merges(config: &UperNetConfig, stages: usize) -> Vec<Merge> {
+    let others = stages.saturating_sub(1);
+    let mut convs = vec![decoder().child("bottleneck"), decoder().child("fpn_bottleneck")];
+    convs.extend((0..others).flat_map(|i| [lateral(i), fpn(i)]));
+    convs.extend((0..config.pools.len()).map(psp));
+    if config.auxiliary_channels > 0 {
+        convs.push(auxiliary_conv());
+    }
+    convs.iter().map(Merge::conv_bn).collect()
+}
 
 /// The outputs of the stages, each through its LayerNorm.
 ///
 /// # Errors
 /// When a parameter is missing, or the executor's backend refuses.
 pub fn normalize<E: Executor>(e: &mut E, features: &[E::Value]) -> pelk_autodiff::Result<Vec<E::Value>> {
-    features.iter().enumerate().map(|(i, x)| layer_norm(e, &format!("norm{i}"), x)).collect()
+    features
+        .iter()
+        .enumerate()
+        .map(|(i, x)| layer_norm(e, &Scope::new(format!("norm{i}"), Section::Norm), x))
+        .collect()
 }
 
 /// Logits `[N, image.., classes]` of normalized features, `[N, H_i, W_i, C_i]` from the highest resolution down, at least two.
@@ -38,13 +83,14 @@ pub fn logits<E: Executor>(
     features: &[E::Value],
     image: [usize; 2],
 ) -> pelk_autodiff::Result<E::Value> {
+    let scope = decoder();
     let mut convs = Convs { e, channels: config.channels, folded };
     let (deepest, others) = features.split_last().ok_or_else(|| no_stage(features.len()))?;
     let pyramid = pyramid(&mut convs, config, deepest)?;
 
     let mut maps = vec![pyramid];
     for (i, x) in others.iter().enumerate().rev() {
-        let lateral = convs.conv(&format!("decode_head.lateral_convs.{i}"), x, 1)?;
+        let lateral = convs.conv(&lateral(i), x, 1)?;
         let place = size(convs.e, &lateral);
         let above = resize(convs.e, &maps[0], place)?;
         maps.insert(0, convs.e.apply_one(Add, &[&lateral, &above])?);
@@ -53,14 +99,14 @@ pub fn logits<E: Executor>(
     let finest = size(convs.e, &maps[0]);
     for (i, map) in maps.iter_mut().enumerate() {
         if i < others.len() {
-            *map = convs.conv(&format!("decode_head.fpn_convs.{i}"), map, 3)?;
+            *map = convs.conv(&fpn(i), map, 3)?;
         }
         *map = resize(convs.e, map, finest)?;
     }
     let joined = convs.e.apply_one(ConcatChannels, &maps.iter().collect::<Vec<_>>())?;
     drop(maps);
-    let joined = convs.conv("decode_head.fpn_bottleneck", &joined, 3)?;
-    classify(convs.e, "decode_head", config, classes, &joined, image)
+    let joined = convs.conv(&scope.child("fpn_bottleneck"), &joined, 3)?;
+    classify(convs.e, &scope, config, classes, &joined, image)
 }
 
 /// Logits `[N, image.., classes]` of the auxiliary head, which sees the last map but one; `None` where the head has no channels.
@@ -80,8 +126,8 @@ pub fn auxiliary<E: Executor>(
     }
     let x = features.iter().rev().nth(1).ok_or_else(|| no_stage(features.len()))?;
     let mut convs = Convs { e, channels: config.auxiliary_channels, folded };
-    let x = convs.conv("auxiliary_head.convs.0", x, 3)?;
-    classify(e, "auxiliary_head", config, classes, &x, image).map(Some)
+    let x = convs.conv(&auxiliary_conv(), x, 3)?;
+    classify(e, &auxiliary_scope(), config, classes, &x, image).map(Some)
 }
 
 fn no_stage(stages: usize) -> pelk_autodiff::Error {
@@ -98,18 +144,18 @@ fn pyramid<E: Executor>(
     let mut maps = vec![x.clone()];
     for (i, &side) in config.pools.iter().enumerate() {
         let pooled = convs.e.apply_one(AdaptiveAvgPool { size: [side, side] }, &[x])?;
-        let pooled = convs.conv(&format!("decode_head.psp_modules.{i}.1"), &pooled, 1)?;
+        let pooled = convs.conv(&psp(i), &pooled, 1)?;
         let whole = size(convs.e, x);
         maps.push(resize(convs.e, &pooled, whole)?);
     }
     let joined = convs.e.apply_one(ConcatChannels, &maps.iter().collect::<Vec<_>>())?;
-    convs.conv("decode_head.bottleneck", &joined, 3)
+    convs.conv(&decoder().child("bottleneck"), &joined, 3)
 }
 
 /// Dropout2d, a class for each place, and the image's size.
 fn classify<E: Executor>(
     e: &mut E,
-    path: &str,
+    scope: &Scope,
     config: &UperNetConfig,
     classes: usize,
     x: &E::Value,
@@ -122,7 +168,7 @@ fn classify<E: Executor>(
     };
     let op = Conv2d { stride: 1, padding: 0 };
     let init = Init::TruncatedNormal(LOGITS_STD);
-    let logits = conv2d_with(e, &format!("{path}.conv_seg"), &x, classes, 1, op, init, true)?;
+    let logits = conv2d_with(e, &scope.child("conv_seg"), &x, classes, 1, op, init, true)?;
     resize(e, &logits, image)
 }
 
@@ -150,10 +196,10 @@ struct Convs<'a, E> {
 impl<E: Executor> Convs<'_, E> {
     /// A convolution with a kernel of side 1 or 3 that keeps the map's size. Weights start as in MMCV: He's deviation for
     /// the sums of the backward pass.
-    fn conv(&mut self, path: &str, x: &E::Value, kernel: usize) -> pelk_autodiff::Result<E::Value> {
+    fn conv(&mut self, scope: &Scope, x: &E::Value, kernel: usize) -> pelk_autodiff::Result<E::Value> {
         let op = Conv2d { stride: 1, padding: kernel / 2 };
         let init = Init::TruncatedNormal((2.0 / (self.channels * kernel * kernel) as f32).sqrt());
-        let x = conv2d_bn(self.e, self.folded, path, x, self.channels, kernel, op, init)?;
+        let x = conv2d_bn(self.e, self.folded, scope, x, self.channels, kernel, op, init)?;
         self.e.apply_one(Relu, &[&x])
     }
 }

@@ -1,14 +1,9 @@
 //! ConvNeXt's mixer: a dense depthwise convolution with bias.
 
-use super::BlockPath;
 use crate::layers::{dense_square, depthwise_with_bias};
-use pelk_autodiff::{Executor, Result};
+use crate::scope::Scope;
+use pelk_autodiff::{Executor, Layer, Result};
 
-pub(super) fn mix<E: Executor>(
-    e: &mut E,
-    kernel: usize,
-    path: BlockPath<'_>,
-    x: &E::Value,
-) -> Result<E::Value> {
-    depthwise_with_bias(e, &format!("{}.dwconv", path.block), x, dense_square(kernel)?)
+pub(super) fn mix<E: Executor>(e: &mut E, kernel: usize, scope: &Scope, x: &E::Value) -> Result<E::Value> {
+    depthwise_with_bias(e, &scope.child("dwconv").of(Layer::LargeKernel), x, dense_square(kernel)?)
 }

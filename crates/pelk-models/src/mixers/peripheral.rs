@@ -1,21 +1,22 @@
 //! PeLK's mixer: partial peripheral convolution (Eq. 1-6).
 //!
-//! The first channels go through a large peripheral kernel and a small dense kernel in parallel, each followed
-//! by its own BatchNorm; the other channels pass unchanged. In the folded form both kernels and BatchNorms are
-//! one peripheral kernel with a bias, whose parameters are taps, also where those of training are factors of means.
+//! The first channels go through a large peripheral kernel and a small dense kernel in parallel, each followed by its
+//! own BatchNorm; the other channels pass unchanged. In the folded form both kernels and BatchNorms are one peripheral
+//! kernel with a bias. Its parameters are taps, even if those of training scale means.
 //!
 //! Names under the block: `large.weight` (theta), `large_bn.*`, `small.weight`, `small_bn.*`; the stage's embedding is
 //! `positions.I`. Folded: `large.weight`, `large.bias`, with an in-bounds embedding `large.position_weight` (theta
-//! without the small kernel, which the embedding does not pass), and `small.weight` where the grid's fine center
-//! is too small to hold it.
+//! without the small kernel, which the embedding does not pass through), and `small.weight` if the grid's unshared
+//! center is too small to hold it.
 
-use super::{BlockPath, partial};
+use super::partial::partial;
 use crate::config::{PeripheralConfig, ThetaScale};
 use crate::layers::{INIT, batch_norm, dense_square, depthwise, vector, weight};
+use crate::scope::Scope;
 use pelk_autodiff::operators::{Add, DepthwiseConv, PositionBias, PositionForm, ScaleSamples};
-use pelk_autodiff::{Executor, ParameterSpec, Result, Role, Shape};
+use pelk_autodiff::{Executor, Layer, ParameterSpec, Place, Result, Role, Section, Shape};
 
-/// The parameter's name of a stage's position embedding.
+/// The name of a stage's position embedding.
 pub fn position_name(stage: usize) -> String {
     format!("positions.{stage}")
 }
@@ -24,32 +25,34 @@ pub(super) fn mix<E: Executor>(
     e: &mut E,
     config: &PeripheralConfig,
     folded: bool,
-    path: BlockPath<'_>,
+    scope: &Scope,
+    stage: usize,
     x: &E::Value,
 ) -> Result<E::Value> {
-    partial(e, config.channels, x, |e, x| convolve(e, config, folded, path, x))
+    partial(e, config.channels, x, |e, x| convolve(e, config, folded, scope, stage, x))
 }
 
 fn convolve<E: Executor>(
     e: &mut E,
     config: &PeripheralConfig,
     folded: bool,
-    path: BlockPath<'_>,
+    scope: &Scope,
+    stage: usize,
     x: &E::Value,
 ) -> Result<E::Value> {
-    let block = path.block;
-    let (large, small) = if folded {
-        let keep_small = config.small_kernel > 0 && !config.small_fits_center();
-        (folded_large(e, config, path, x)?, keep_small.then(|| format!("{block}.small")))
+    let (large, has_small) = if folded {
+        (folded_large(e, config, scope, stage, x)?, !config.small_fits_center())
     } else {
-        let large = large(e, config, path, x)?;
-        let large = batch_norm(e, &format!("{block}.large_bn"), &large)?;
-        (large, (config.small_kernel > 0).then(|| format!("{block}.small")))
+        let large = large(e, config, scope, stage, x)?;
+        (batch_norm(e, &scope.child("large_bn").of(Layer::LargeKernel), &large)?, true)
     };
-    let Some(small_path) = small else { return Ok(large) };
-    let mut small = depthwise(e, &small_path, x, dense_square(config.small_kernel)?)?;
+    if config.small_kernel == 0 || !has_small {
+        return Ok(large);
+    }
+    let of_small = |name| scope.child(name).of(Layer::SmallKernel);
+    let mut small = depthwise(e, &of_small("small"), x, dense_square(config.small_kernel)?)?;
     if !folded {
-        small = batch_norm(e, &format!("{block}.small_bn"), &small)?;
+        small = batch_norm(e, &of_small("small_bn"), &small)?;
     }
     e.apply_one(Add, &[&large, &small])
 }
@@ -57,10 +60,11 @@ fn convolve<E: Executor>(
 fn large<E: Executor>(
     e: &mut E,
     config: &PeripheralConfig,
-    path: BlockPath<'_>,
+    scope: &Scope,
+    stage: usize,
     x: &E::Value,
 ) -> Result<E::Value> {
-    let mut theta = theta(e, config, format!("{}.large.weight", path.block))?;
+    let mut theta = theta(e, config, scope, "weight")?;
     if config.theta_scale == ThetaScale::Mean {
         let factors = config.taps_of_means().take(e.shape(&theta).elements()).collect();
         theta = e.apply_one(ScaleSamples { factors }, &[&theta])?;
@@ -69,7 +73,7 @@ fn large<E: Executor>(
     match config.position.form() {
         None => e.apply_one(op, &[x, &theta]),
         Some(form) => {
-            let position = position(e, config, path.stage)?;
+            let position = position(e, config, stage)?;
             let bias = e.apply_one(position_bias(e, config, form, x), &[&theta, &position])?;
             e.apply_one(op, &[x, &theta, &bias])
         }
@@ -79,23 +83,28 @@ fn large<E: Executor>(
 fn folded_large<E: Executor>(
     e: &mut E,
     config: &PeripheralConfig,
-    path: BlockPath<'_>,
+    scope: &Scope,
+    stage: usize,
     x: &E::Value,
 ) -> Result<E::Value> {
-    let weight = theta(e, config, format!("{}.large.weight", path.block))?;
-    let mut bias = vector(e, format!("{}.large.bias", path.block), config.channels, 0.0)?;
+    let weight = theta(e, config, scope, "weight")?;
+    let mut bias = vector(e, &large_scope(scope), "bias", config.channels, 0.0)?;
     // A literal embedding is a constant, which folding has added to the bias.
     if let Some(form @ PositionForm::InBounds) = config.position.form() {
-        let theta = theta(e, config, format!("{}.large.position_weight", path.block))?;
-        let position = position(e, config, path.stage)?;
+        let theta = theta(e, config, scope, "position_weight")?;
+        let position = position(e, config, stage)?;
         bias = e.apply_one(position_bias(e, config, form, x), &[&theta, &position, &bias])?;
     }
     e.apply_one(DepthwiseConv::square(config.grid.clone()), &[x, &weight, &bias])
 }
 
-fn theta<E: Executor>(e: &mut E, config: &PeripheralConfig, name: String) -> Result<E::Value> {
+fn large_scope(scope: &Scope) -> Scope {
+    scope.child("large").of(Layer::LargeKernel)
+}
+
+fn theta<E: Executor>(e: &mut E, config: &PeripheralConfig, scope: &Scope, leaf: &str) -> Result<E::Value> {
     let cells = config.grid.cells();
-    weight(e, name, [config.channels, cells, cells], INIT)
+    weight(e, &large_scope(scope), leaf, [config.channels, cells, cells], INIT)
 }
 
 fn position<E: Executor>(e: &mut E, config: &PeripheralConfig, stage: usize) -> Result<E::Value> {
@@ -105,6 +114,7 @@ fn position<E: Executor>(e: &mut E, config: &PeripheralConfig, stage: usize) -> 
         shape: Shape::from([1, k, k]),
         init: INIT,
         role: Role::NoDecay,
+        place: Place { section: Section::Position(stage), layer: Layer::LargeKernel },
     })
 }
 

@@ -1,0 +1,77 @@
+//! The parts of a network, by which its cost is listed.
+
+use pelk_autodiff::{Layer, Place, Section};
+
+/// A part of a network that costs are listed by (the parts of the paper's Fig. 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// The convolutions before the first stage.
+    Stem,
+    /// Convolutions between stages.
+    Downsampling,
+    /// Large depthwise kernels: peripheral, dense, stripes or bands.
+    LargeKernel,
+    /// The dense branch beside the large kernel. The paper's way counts no parameters here, since the branch is merged
+    /// into the large kernel for inference, and multiply-adds for some tasks only.
+    SmallKernel,
+    /// Kernel-wise position embedding.
+    Position,
+    /// The pixel MLPs, and other 1 x 1 convolutions of a block.
+    Mlp,
+    /// Normalization and layer scale.
+    Normalization,
+    /// The classifier.
+    Head,
+    /// UperNet without its auxiliary head.
+    Decoder,
+    /// A head that exists in training only: its parameters count, its multiply-adds do not.
+    AuxiliaryHead,
+}
+
+impl Part {
+    /// All parts, in the order of the network.
+    pub const ALL: [Part; 10] = [
+        Part::Stem,
+        Part::Downsampling,
+        Part::LargeKernel,
+        Part::SmallKernel,
+        Part::Position,
+        Part::Mlp,
+        Part::Normalization,
+        Part::Head,
+        Part::Decoder,
+        Part::AuxiliaryHead,
+    ];
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Stem => "stem",
+            Part::Downsampling => "downsampling",
+            Part::LargeKernel => "large kernels",
+            Part::SmallKernel => "small kernels",
+            Part::Position => "position embedding",
+            Part::Mlp => "pixel MLP",
+            Part::Normalization => "normalization, layer scale",
+            Part::Head => "head",
+            Part::Decoder => "UperNet",
+            Part::AuxiliaryHead => "auxiliary head",
+        }
+    }
+
+    /// The part that the parameters at this place belong to.
+    pub fn of(place: Place) -> Part {
+        match (place.section, place.layer) {
+            (Section::Position(_), _) => Part::Position,
+            (Section::Head, _) => Part::Head,
+            (Section::Decoder, _) => Part::Decoder,
+            (Section::AuxiliaryHead, _) => Part::AuxiliaryHead,
+            (_, Layer::SmallKernel) => Part::SmallKernel,
+            (_, Layer::Normalization) => Part::Normalization,
+            (_, Layer::LargeKernel) => Part::LargeKernel,
+            (Section::Stem, Layer::Dense) => Part::Stem,
+            (Section::Downsampling(_), Layer::Dense) => Part::Downsampling,
+            (Section::Block(..) | Section::Norm | Section::Other, Layer::Dense) => Part::Mlp,
+        }
+    }
+}

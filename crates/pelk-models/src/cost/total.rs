@@ -1,0 +1,48 @@
+//! The cost of a network, by part and in total.
+
+use super::part::Part;
+use std::collections::HashMap;
+
+/// Parameters and multiply-adds of one part.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PartCost {
+    /// Trained values (running statistics excluded).
+    pub params: u64,
+    /// The same in the paper's way: the backbone's weights times the density, all else in full.
+    pub params_paper: f64,
+    /// Multiply-adds as executed here, with all weights present.
+    pub macs_executed: u64,
+    /// Multiply-adds in the paper's way: dense large kernels, padding included; the backbone's times the density.
+    pub macs_paper: f64,
+}
+
+impl std::ops::AddAssign for PartCost {
+    fn add_assign(&mut self, other: PartCost) {
+        self.params += other.params;
+        self.params_paper += other.params_paper;
+        self.macs_executed += other.macs_executed;
+        self.macs_paper += other.macs_paper;
+    }
+}
+
+/// The cost of a network for one image.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NetworkCost {
+    pub(super) parts: HashMap<Part, PartCost>,
+}
+
+impl NetworkCost {
+    /// The cost of one part.
+    pub fn part(&self, part: Part) -> PartCost {
+        self.parts.get(&part).copied().unwrap_or_default()
+    }
+
+    /// The sum over all parts.
+    pub fn total(&self) -> PartCost {
+        let mut total = PartCost::default();
+        for part in Part::ALL {
+            total += self.part(part);
+        }
+        total
+    }
+}
