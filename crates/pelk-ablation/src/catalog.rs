@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn misspelled_names_get_the_nearest_one() {
-        assert!(study("center").unwrap_err().to_string().contains("\"center\"?"));
+        assert!(study("centr").unwrap_err().to_string().contains("\"center\"?"));
         assert!(task("longrange").unwrap_err().to_string().contains("\"long-range\"?"));
     }
 }
