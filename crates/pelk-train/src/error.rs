@@ -1,6 +1,6 @@
 //! Errors of training.
 
-use crate::config::{ConfigError, Origin};
+use crate::config::error::{ConfigError, Origin};
 use pelk_data::DataError;
 use pelk_models::ModelError;
 use std::path::{Path, PathBuf};
@@ -34,15 +34,14 @@ pub enum TrainError {
         reason: String,
     },
     /// A preset that does not exist.
-    #[error(
-        "there is no preset {name:?}: did you mean {nearest:?}? Known presets: {}",
-        crate::presets::names()
-    )]
+    #[error("there is no preset {name:?}: did you mean {nearest:?}? Known presets: {known}")]
     UnknownPreset {
         /// The name that was given.
         name: String,
         /// The known name that is nearest to it.
         nearest: String,
+        /// All known names.
+        known: String,
     },
     /// A network that takes neither gray nor color images was given a picture.
     #[error("the network takes {channels} channels; images have 1 or 3")]

@@ -76,7 +76,7 @@ pub fn find(name: &str) -> Result<&'static Preset> {
         return Ok(preset);
     }
     let nearest = pelk_models::nearest(name, PRESETS.iter().map(|preset| preset.name)).unwrap_or_default();
-    Err(TrainError::UnknownPreset { name: name.to_owned(), nearest: nearest.to_owned() })
+    Err(TrainError::UnknownPreset { name: name.to_owned(), nearest: nearest.to_owned(), known: names() })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What can be wrong with a configuration before it is one.
 
-use super::keys::Kind;
+use super::kind::Kind;
 use std::fmt;
 
 /// Where a configuration came from.

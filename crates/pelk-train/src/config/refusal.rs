@@ -2,10 +2,10 @@
 //! the table with the keys, because serde names Rust's types and knows neither a value's path nor the keys of
 //! other tables.
 
-use super::TrainConfig;
 use super::error::ConfigError;
 use super::keys::{Key, keys};
 use super::names::suggestions;
+use super::types::TrainConfig;
 use toml::{Table, Value};
 
 pub(super) fn read(table: &Table) -> Result<TrainConfig, ConfigError> {
