@@ -21,19 +21,19 @@ pub trait Operators: Sync {
     /// A peripheral convolution of `n` images.
     ///
     /// # Errors
-    /// When the shape makes no convolution, or the device fails.
+    /// When the shape is invalid, or the device fails.
     fn peripheral(&self, shape: Peripheral, n: usize, pass: Pass) -> Result<Record>;
 
     /// A depthwise convolution of `n` images with a dense kernel.
     ///
     /// # Errors
-    /// When the shape makes no convolution, or the device fails.
+    /// When the shape is invalid, or the device fails.
     fn depthwise(&self, shape: Depthwise, n: usize, pass: Pass) -> Result<Record>;
 
     /// A pixel MLP.
     ///
     /// # Errors
-    /// When the shape makes none, or the device fails.
+    /// When the shape is invalid, or the device fails.
     fn mlp(&self, shape: Mlp, pass: Pass) -> Result<Record>;
 }
 
