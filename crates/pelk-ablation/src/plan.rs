@@ -239,7 +239,7 @@ mod tests {
     fn a_folder_keeps_one_plan() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("sweep");
-        assert!(Plan::read(&folder).unwrap_err().to_string().contains("does not hold a sweep"));
+        assert!(Plan::read(&folder).unwrap_err().to_string().contains("holds no sweep"));
         plan().write(&folder).unwrap();
         assert_eq!(Plan::read(&folder).unwrap(), plan());
         plan().write(&folder).unwrap();
