@@ -1,9 +1,9 @@
-//! The executor that only looks: which parameters does a network ask for?
+//! The executor that lists the parameters that a network asks for.
 
 use pelk_autodiff::{Executor, Op, Operator, ParameterSpec, Result, Shape};
 use std::collections::HashSet;
 
-/// Walks a definition with shapes for values and notes every parameter.
+/// Runs a definition with shapes for values and records every parameter.
 #[derive(Default)]
 pub(crate) struct Collect {
     specs: Vec<ParameterSpec>,

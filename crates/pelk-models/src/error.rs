@@ -1,15 +1,16 @@
-//! What can go wrong with a model and its weights.
+//! Errors of models and their weights.
 
 use pelk_grid::GridError;
 use std::path::PathBuf;
 
 /// A model that does not exist, a configuration that does not fit, or weights that cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
-    /// No model has this name.
+    /// There is no model of this name.
     #[error("there is no model {name:?}: did you mean {nearest:?}? Known models: {known}")]
     UnknownModel {
-        /// The name asked for.
+        /// The name that was given.
         name: String,
         /// The known name closest to it.
         nearest: String,
@@ -24,6 +25,37 @@ pub enum ModelError {
         /// What is wrong and what would be right.
         reason: String,
     },
+    /// No model has an option with this key.
+    #[error("unknown field `{key}`, expected one of {known}")]
+    UnknownOption {
+        /// The key that was given.
+        key: String,
+        /// The options of this model.
+        known: String,
+    },
+    /// An option that kernels of another form have.
+    #[error(
+        "model field `{key}`: {form} kernels do not have this option, {others} kernels do; \
+         {form} kernels have {options}"
+    )]
+    OptionOfOtherForm {
+        /// The key that was given.
+        key: String,
+        /// The form of this model's kernels.
+        form: &'static str,
+        /// The forms that have this option.
+        others: String,
+        /// The options that this form has.
+        options: String,
+    },
+    /// A value of the wrong type for its option.
+    #[error("model field `{key}`: {reason}")]
+    Option {
+        /// The option's key.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A sharing grid that does not exist.
     #[error("model field `{field}`: {source}")]
     Grid {
@@ -31,6 +63,12 @@ pub enum ModelError {
         field: &'static str,
         /// Why there is no such grid.
         source: GridError,
+    },
+    /// Gradients that give no effective receptive field.
+    #[error("there is no receptive field: {reason}")]
+    ReceptiveField {
+        /// What is wrong.
+        reason: String,
     },
     /// An operator refused its inputs.
     #[error(transparent)]
@@ -42,10 +80,10 @@ pub enum ModelError {
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A file that holds no usable weights.
+    /// A file without usable weights.
     #[error("{path} is not a usable weights file: {reason}", path = path.display())]
     Weights {
         /// The file.

@@ -1,9 +1,10 @@
 //! The inference form: BatchNorm and the small branch merged into the large kernel, on the same grid.
 //!
 //! A BatchNorm scales each channel, which keeps a kernel constant on its blocks; a dense kernel within the
-//! unshared center is added to the center's cells. So the folded operator is peripheral again, with a bias. Of two
-//! crossed stripes and a dense kernel, the latter is added to a stripe. BatchNorms after convolutions become biases. One
-//! before a layer without padding becomes part of it: `W (s x + t) + b` is `(W s) x + (W t + b)`.
+//! unshared center is added to the center's cells. So the folded operator is peripheral again, with a bias.
+//! Of two crossed stripes and a dense kernel, the latter is added to a stripe. BatchNorms after convolutions
+//! become biases. One before a layer without padding becomes part of it:
+//! `W (s x + t) + b` is `(W s) x + (W t + b)`.
 
 use crate::config::{MixerConfig, NetworkConfig, PeripheralConfig, Position, StripeConfig, ThetaScale};
 use crate::error::{ModelError, Result};
@@ -165,7 +166,8 @@ fn fold_after(weights: &mut HostParameters, layer: &str, norm: &str) -> Result<(
     Ok(())
 }
 
-/// The BatchNorm `norm` that stands before `layer`, a linear layer or a convolution without padding, with a bias.
+/// The BatchNorm `norm` that stands before `layer`, a linear layer or a convolution without padding, with a
+/// bias.
 fn fold_before(weights: &mut HostParameters, norm: &str, layer: &str) -> Result<()> {
     let mut kernel = take_weight(weights, layer)?;
     let (outputs, inputs) = (kernel.shape()[0], kernel.shape()[1]);

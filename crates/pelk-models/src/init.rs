@@ -1,4 +1,4 @@
-//! Values of a network's parameters before training.
+//! Initial values of a network's parameters.
 
 use crate::config::DenseInit;
 use crate::error::Result;
@@ -8,8 +8,8 @@ use ndarray::{ArrayD, IxDyn};
 use pelk_autodiff::{HostParameters, Init};
 use pelk_random::{Purpose, name_hash, stream, truncated_normal};
 
-/// Fresh parameters and buffers of a network. Each is drawn from a stream of its own, keyed by its name, so that a change
-/// elsewhere in the network leaves it as it was.
+/// Fresh parameters and buffers of a network. Each is drawn from a random stream of its own, keyed by its
+/// name, so that a change elsewhere in the network leaves it unchanged.
 ///
 /// # Errors
 /// When the configuration makes no network.
@@ -36,7 +36,7 @@ pub fn initialize(network: &Network, seed: u64) -> Result<HostParameters> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::zoo::{ModelSpec, configure};
+    use crate::zoo::{self, Blueprint};
 
     #[test]
     fn the_head_s_start_is_scaled_and_nothing_else() {
@@ -46,18 +46,18 @@ mod tests {
             ("replknet_atto", "head.weight"),
         ] {
             let start = |head_init_scale| {
-                let spec = ModelSpec { head_init_scale, ..ModelSpec::named(model) };
-                let network = Network::new(configure(&spec, 1, 10).unwrap()).unwrap();
+                let blueprint = Blueprint { head_init_scale, ..zoo::model(model).unwrap().blueprint };
+                let network = Network::new(blueprint.build(model, 1, 10).unwrap()).unwrap();
                 initialize(&network, 0).unwrap()
             };
-            let (plain, scaled) = (start(None), start(Some(0.5)));
+            let (plain, scaled) = (start(1.0), start(0.5));
             for (name, values) in &plain {
                 let factor = if name == head { 0.5 } else { 1.0 };
                 let same = values.iter().zip(&scaled[name]).all(|(a, b)| (a * factor - b).abs() <= 1e-7);
                 assert!(same, "{model}: {name}");
             }
         }
-        let bad = ModelSpec { head_init_scale: Some(-1.0), ..ModelSpec::named("pelk_atto") };
-        assert!(configure(&bad, 1, 10).unwrap_err().to_string().contains("head_init_scale"));
+        let bad = Blueprint { head_init_scale: -1.0, ..zoo::model("pelk_atto").unwrap().blueprint };
+        assert!(bad.build("bad", 1, 10).unwrap_err().to_string().contains("head_init_scale"));
     }
 }

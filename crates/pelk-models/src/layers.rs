@@ -1,7 +1,7 @@
 //! Layers: an operator together with its named parameters.
 //!
-//! A layer is a function over an [`Executor`]; its [`Scope`] names its parameters (`PATH.weight`, `PATH.bias`, as in
-//! PyTorch) and says where they stand.
+//! A layer is a function over an [`Executor`]; its [`Scope`] names its parameters (`PATH.weight`,
+//! `PATH.bias`, as in PyTorch) and says where they stand.
 
 use crate::scope::Scope;
 use pelk_autodiff::operators::{BatchNorm, Conv2d, DepthwiseConv, LayerNorm, Linear, PixelMlp};
@@ -120,8 +120,8 @@ pub fn conv2d_with<E: Executor>(
     e.apply_one(op, &[x, &w, &b])
 }
 
-/// Convolution `PATH.conv` with BatchNorm `PATH.bn`, `kernel` x `kernel`; in the inference form a bias replaces the
-/// BatchNorm.
+/// Convolution `PATH.conv` with BatchNorm `PATH.bn`, `kernel` x `kernel`; in the inference form a bias
+/// replaces the BatchNorm.
 pub fn conv2d_bn<E: Executor>(
     e: &mut E,
     folded: bool,
@@ -136,8 +136,8 @@ pub fn conv2d_bn<E: Executor>(
     batch_norm_unless(e, folded, &scope.child("bn"), &x)
 }
 
-/// 1 x 1 convolution with bias: a linear layer over the channels of each pixel, whose weight has a convolution's
-/// shape.
+/// 1 x 1 convolution with bias: a linear layer over the channels of each pixel, whose weight has a
+/// convolution's shape.
 pub fn pointwise<E: Executor>(e: &mut E, scope: &Scope, x: &E::Value, outputs: usize) -> Result<E::Value> {
     conv2d(e, scope, x, outputs, 1, Conv2d { stride: 1, padding: 0 })
 }
@@ -185,9 +185,9 @@ pub fn layer_norm<E: Executor>(e: &mut E, scope: &Scope, x: &E::Value) -> Result
     e.apply_one(LayerNorm { eps: LAYER_NORM_EPS }, &[x, &w, &b])
 }
 
-/// What follows the mixer in a block: LayerNorm, two linear layers with GELU between them, layer scale (left out if
-/// it starts at 0), drop path, and the sum with `shortcut`. `x` is `[N, H, W, C]`; there are `hidden` channels between
-/// the linear layers.
+/// What follows the mixer in a block: LayerNorm, two linear layers with GELU between them, layer scale (left
+/// out if it starts at 0), drop path, and the sum with `shortcut`. `x` is `[N, H, W, C]`; there are `hidden`
+/// channels between the linear layers.
 pub fn pixel_mlp<E: Executor>(
     e: &mut E,
     scope: &Scope,

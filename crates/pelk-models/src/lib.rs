@@ -34,6 +34,7 @@ pub mod layers;
 pub mod mixers;
 mod nearest;
 mod network;
+pub mod receptive_field;
 mod scope;
 mod weights;
 pub mod zoo;

@@ -1,4 +1,5 @@
-//! What all networks are: stages of blocks, with a stem before them, downsampling between them and a head after them.
+//! What all networks are: stages of blocks, with a stem before them, downsampling between them and a head
+//! after them.
 
 use crate::collect::Collect;
 use crate::config::{NetworkConfig, StageConfig};
@@ -7,7 +8,7 @@ use crate::families::layers_of;
 use crate::heads::{self, Outputs};
 use pelk_autodiff::{Backend, Error, Executor, ParameterSpec, Parameters, Role, Session, Shape};
 
-/// A network: its checked configuration. It holds no weights; an [`Executor`] brings them.
+/// A network: its checked configuration. It holds no weights; an [`Executor`] provides them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     config: NetworkConfig,
@@ -17,7 +18,7 @@ impl Network {
     /// A network of this configuration.
     ///
     /// # Errors
-    /// When the configuration makes none.
+    /// When the configuration is not valid.
     pub fn new(config: NetworkConfig) -> Result<Network> {
         config.validate()?;
         Ok(Network { config })
@@ -28,8 +29,8 @@ impl Network {
         &self.config
     }
 
-    /// Logits `[N, 1, 1, classes]` of images `[N, H, W, in_channels]`; with a dense head, of each place of the last stage's
-    /// map, `[N, h, w, classes]`; with UperNet, of each pixel, `[N, H, W, classes]`.
+    /// Logits `[N, 1, 1, classes]` of images `[N, H, W, in_channels]`; with a dense head, of each place of
+    /// the last stage's map, `[N, h, w, classes]`; with UperNet, of each pixel, `[N, H, W, classes]`.
     ///
     /// # Errors
     /// When the images do not fit, a parameter is missing, or the executor's backend refuses.
@@ -38,7 +39,7 @@ impl Network {
         heads::logits(e, &self.config, &features, size(e, images)?)
     }
 
-    /// The logits together with what else a loss is computed of in training.
+    /// The logits, together with everything else that the loss needs in training.
     ///
     /// # Errors
     /// As [`Network::logits`].
@@ -51,8 +52,8 @@ impl Network {
         heads::outputs(e, &self.config, &features, size(e, images)?)
     }
 
-    /// The logits of images of one shape, `[N, H, W, in_channels]`, as a recorded network: what to use for more than one
-    /// image or batch.
+    /// The logits of images of one shape, `[N, H, W, in_channels]`, as a recorded network: what to use for
+    /// more than one image or batch.
     ///
     /// # Errors
     /// As [`Network::logits`].
@@ -122,7 +123,7 @@ impl Network {
         Ok(self.logits(&mut Collect::default(), &images)?)
     }
 
-    /// The number of trained values: those of all parameters, without buffers.
+    /// The number of trained values in all parameters, without buffers.
     ///
     /// # Errors
     /// As [`Network::parameters`].

@@ -3,8 +3,8 @@
 use pelk_autodiff::{Layer, Place, Section};
 use std::fmt::Display;
 
-/// The dotted path under which a layer has its parameters, as in PyTorch, together with where they stand. Every
-/// parameter gets both from its scope, so that nothing has to read a place out of a name.
+/// The dotted path under which a layer has its parameters, as in PyTorch, together with where they stand.
+/// Every parameter gets both from its scope, so that nothing has to read a place out of a name.
 ///
 /// ```
 /// use pelk_autodiff::Section;
@@ -50,8 +50,8 @@ impl Scope {
         self.place
     }
 
-    /// Where the parameters of a normalization or layer scale stand here. That of a small kernel belongs to it, since
-    /// folding takes both away together.
+    /// Where the parameters of a normalization or layer scale stand here. That of a small kernel belongs to
+    /// it, since folding takes both away together.
     pub(crate) fn normalization(&self) -> Place {
         match self.place.layer {
             Layer::SmallKernel => self.place,

@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// What the names of masks begin with in a file.
+/// Prefix of the names of masks in a file.
 const MASK: &str = "mask.";
 
 /// Which values of a tensor are present, by its name.
@@ -20,10 +20,11 @@ const METADATA_KEY: &str = "pelk";
 pub struct WeightsFile {
     /// The tensors by name.
     pub tensors: HostParameters,
-    /// Masks by the name of what they mask; in the file they are tensors of BOOL with `mask.` before that name.
+    /// Masks by the name of what they mask; in the file they are tensors of BOOL with `mask.` before that
+    /// name.
     pub masks: HostMasks,
-    /// Free text about them, such as the network's configuration as JSON; under the key `pelk` in the file. One text
-    /// only, since the format keeps no order among several and equal weights must make equal files.
+    /// Free text about them, such as the network's configuration as JSON; under the key `pelk` in the file.
+    /// One text only, since the format keeps no order among several and equal weights must make equal files.
     pub metadata: Option<String>,
 }
 
@@ -36,7 +37,7 @@ impl WeightsFile {
         WeightsFile::encode(&self.tensors, &self.masks, self.metadata.as_deref())
     }
 
-    /// As [`WeightsFile::to_bytes`], of tensors that stay where they are.
+    /// As [`WeightsFile::to_bytes`], but borrows the tensors.
     ///
     /// # Errors
     /// When the format cannot hold them.
@@ -65,7 +66,7 @@ impl WeightsFile {
     /// Decodes what [`WeightsFile::to_bytes`] or another program wrote; `path` is for messages only.
     ///
     /// # Errors
-    /// When the bytes are no safetensors file or hold anything but 32-bit floats and masks.
+    /// When the bytes are not a safetensors file or hold anything but 32-bit floats and masks.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<WeightsFile> {
         let refuse = |reason: String| ModelError::Weights { path: path.to_owned(), reason };
         let damaged = |error: safetensors::SafeTensorError| {
@@ -102,7 +103,7 @@ impl WeightsFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read or is no weights file.
+    /// When it cannot be read or is not a weights file.
     pub fn read(path: &Path) -> Result<WeightsFile> {
         let bytes = std::fs::read(path).map_err(|source| ModelError::Io {
             action: "read",

@@ -2,27 +2,31 @@
 
 use ndarray::ArrayD;
 use pelk_autodiff::{CpuBackend, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape, Storage};
-use pelk_models::zoo::{Form, configure};
+use pelk_models::zoo::configure;
 use pelk_models::{
     Head, MixerConfig, ModelSpec, Network, NetworkConfig, Position, ThetaScale, UperNetConfig, fold,
     initialize,
 };
 use pelk_random::{Purpose, name_hash, stream, truncated_normal};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Largest difference of logits, as a share of the largest logit.
 const TOLERANCE: f32 = 1e-5;
 
+/// A model of the zoo with these options.
+fn spec(name: &str, mut options: Value) -> ModelSpec {
+    options["name"] = name.into();
+    serde_json::from_value(options).unwrap()
+}
+
 /// Two stages whose first kernel is larger than the map of a small image; the changes come on top.
-fn small(changes: ModelSpec) -> NetworkConfig {
-    let spec = ModelSpec {
-        name: "pelk_atto".into(),
-        depths: Some(vec![1, 2]),
-        widths: Some(vec![16, 24]),
-        kernels: changes.kernels.clone().or(Some(vec![21, 9])),
-        ..changes
-    };
-    configure(&spec, 3, 7).unwrap()
+fn small(changes: Value) -> NetworkConfig {
+    let mut options = json!({ "depths": [1, 2], "widths": [16, 24], "kernels": [21, 9] });
+    for (key, value) in changes.as_object().unwrap() {
+        options[key] = value.clone();
+    }
+    configure(&spec("pelk_atto", options), 3, 7).unwrap()
 }
 
 /// Parameters as they might be after long training: no norm is the identity, no bias or embedding is zero.
@@ -79,14 +83,14 @@ fn check(what: &str, config: NetworkConfig, sizes: &[[usize; 2]]) -> (NetworkCon
 #[test]
 fn a_decoder_folds_exactly() {
     let upernet = UperNetConfig { channels: 12, auxiliary_channels: 8, ..UperNetConfig::default() };
-    let config = small(ModelSpec { upernet: Some(upernet), ..ModelSpec::default() });
+    let config = small(json!({ "upernet": upernet }));
     let (_, weights) = check("UperNet", config, &[[28, 28], [32, 20]]);
     assert!(weights.contains_key("decode_head.fpn_bottleneck.conv.bias"));
 }
 
 #[test]
 fn pelk_atto_folds_exactly() {
-    let config = configure(&ModelSpec::named("pelk_atto"), 1, 10).unwrap();
+    let config = configure(&spec("pelk_atto", json!({})), 1, 10).unwrap();
     check("pelk_atto", config, &[[28, 28], [32, 20], [64, 64]]);
 }
 
@@ -95,11 +99,7 @@ fn every_position_form_and_small_kernel_folds_exactly() {
     for position in [Position::None, Position::InBounds, Position::Literal] {
         // 7 is larger than the unshared center of 5 and stays a branch of its own.
         for small_kernel in [0, 3, 5, 7] {
-            let config = small(ModelSpec {
-                position: Some(position),
-                small_kernel: Some(small_kernel),
-                ..ModelSpec::default()
-            });
+            let config = small(json!({ "position": position, "small_kernel": small_kernel }));
             let what = format!("position {position:?}, small kernel {small_kernel}");
             let (_, weights) = check(&what, config, &[[16, 16], [9, 30]]);
             assert_eq!(weights.contains_key("stages.0.0.small.weight"), small_kernel == 7, "{what}");
@@ -110,23 +110,15 @@ fn every_position_form_and_small_kernel_folds_exactly() {
 
 #[test]
 fn other_grids_and_ratios_fold_exactly() {
-    let grids = |list: [&str; 2]| Some(list.map(str::to_owned).to_vec());
     for (what, changes) in [
-        ("all channels convolved", ModelSpec { ratio: Some(1.0), ..ModelSpec::default() }),
-        ("one channel convolved", ModelSpec { ratio: Some(0.07), ..ModelSpec::default() }),
-        ("no layer scale", ModelSpec { layer_scale: Some(0.0), ..ModelSpec::default() }),
-        ("dense kernels below the branch's", ModelSpec { kernels: Some(vec![3, 1]), ..ModelSpec::default() }),
-        ("fine outside", ModelSpec { grids: grids(["1,1,2,4,8,1", "2,1,1,1"]), ..ModelSpec::default() }),
-        ("no unshared center", ModelSpec { grids: grids(["4,3,5", "2,3"]), ..ModelSpec::default() }),
-        ("means", ModelSpec { theta_scale: Some(ThetaScale::Mean), ..ModelSpec::default() }),
-        (
-            "means, literal",
-            ModelSpec {
-                theta_scale: Some(ThetaScale::Mean),
-                position: Some(Position::Literal),
-                ..ModelSpec::default()
-            },
-        ),
+        ("all channels convolved", json!({ "ratio": 1.0 })),
+        ("one channel convolved", json!({ "ratio": 0.07 })),
+        ("no layer scale", json!({ "layer_scale": 0.0 })),
+        ("dense kernels below the branch's", json!({ "kernels": [3, 1] })),
+        ("fine outside", json!({ "grids": ["1,1,2,4,8,1", "2,1,1,1"] })),
+        ("no unshared center", json!({ "grids": ["4,3,5", "2,3"] })),
+        ("means", json!({ "theta_scale": "mean" })),
+        ("means, literal", json!({ "theta_scale": "mean", "position": "literal" })),
     ] {
         check(what, small(changes), &[[16, 16], [30, 9]]);
     }
@@ -134,7 +126,7 @@ fn other_grids_and_ratios_fold_exactly() {
 
 #[test]
 fn the_folded_operator_is_peripheral_on_the_same_grid() {
-    let (config, weights) = check("pelk", small(ModelSpec::default()), &[]);
+    let (config, weights) = check("pelk", small(json!({})), &[]);
     for (i, stage) in config.stages.iter().enumerate() {
         let MixerConfig::Peripheral(peripheral) = &stage.mixer else { panic!("PeLK is peripheral") };
         let cells = peripheral.grid.cells();
@@ -148,30 +140,20 @@ fn the_folded_operator_is_peripheral_on_the_same_grid() {
 
 #[test]
 fn stripes_and_dense_kernels_fold_exactly() {
-    for (form, ratio) in [(Form::Stripe, 1.0), (Form::Stripe, 0.4), (Form::Dense, 1.0)] {
+    for (form, ratio) in [("stripe", 1.0), ("stripe", 0.4), ("dense", 1.0)] {
         // The second stage's stripes would be no longer than wide: a dense kernel without a branch.
-        let config = small(ModelSpec {
-            form: Some(form),
-            ratio: Some(ratio),
-            kernels: Some(vec![21, 5]),
-            position: Some(Position::None),
-            ..ModelSpec::default()
-        });
-        let (_, weights) = check(&format!("{form:?} {ratio}"), config, &[[16, 16], [9, 30]]);
+        let config = small(json!({ "form": form, "ratio": ratio, "kernels": [21, 5], "position": "none" }));
+        let (_, weights) = check(&format!("{form} {ratio}"), config, &[[16, 16], [9, 30]]);
         assert!(!weights.contains_key("stages.0.0.small.weight"), "the small kernel is merged");
-        assert_eq!(weights.contains_key("stages.0.0.horizontal.weight"), form == Form::Stripe);
+        assert_eq!(weights.contains_key("stages.0.0.horizontal.weight"), form == "stripe");
         assert_eq!(weights["stages.1.0.large.weight"].shape()[1..], [5, 5]);
     }
 }
 
 #[test]
 fn convnext_has_nothing_to_fold() {
-    let spec = ModelSpec {
-        depths: Some(vec![1, 1]),
-        widths: Some(vec![16, 24]),
-        kernels: Some(vec![7, 7]),
-        ..ModelSpec::named("convnext_atto")
-    };
+    let options = json!({ "depths": [1, 1], "widths": [16, 24], "kernels": [7, 7] });
+    let spec = spec("convnext_atto", options);
     let config = configure(&spec, 1, 10).unwrap();
     let weights = trained(&Network::new(config.clone()).unwrap());
     let (_, folded) = check("convnext", config, &[[28, 28]]);
@@ -181,8 +163,7 @@ fn convnext_has_nothing_to_fold() {
 #[test]
 fn folding_twice_is_folding_once() {
     for position in [Position::None, Position::InBounds, Position::Literal] {
-        let config =
-            small(ModelSpec { position: Some(position), small_kernel: Some(7), ..ModelSpec::default() });
+        let config = small(json!({ "position": position, "small_kernel": 7 }));
         let once = fold(&config, &trained(&Network::new(config.clone()).unwrap())).unwrap();
         assert_eq!(fold(&once.0, &once.1).unwrap(), once);
     }
@@ -190,7 +171,7 @@ fn folding_twice_is_folding_once() {
 
 #[test]
 fn a_missing_or_misshapen_parameter_is_named() {
-    let config = small(ModelSpec { position: Some(Position::Literal), ..ModelSpec::default() });
+    let config = small(json!({ "position": "literal" }));
     let network = Network::new(config.clone()).unwrap();
     let weights = trained(&network);
     let before: BTreeSet<_> = weights.keys().cloned().collect();
@@ -213,9 +194,8 @@ fn a_missing_or_misshapen_parameter_is_named() {
 
 #[test]
 fn factors_of_means_are_taps_times_the_area() {
-    let [sums, means] = [ThetaScale::Sum, ThetaScale::Mean].map(|theta_scale| {
-        Network::new(small(ModelSpec { theta_scale: Some(theta_scale), ..ModelSpec::default() })).unwrap()
-    });
+    let [sums, means] = [ThetaScale::Sum, ThetaScale::Mean]
+        .map(|theta_scale| Network::new(small(json!({ "theta_scale": theta_scale }))).unwrap());
     let weights = trained(&sums);
     let mut others = weights.clone();
     let mut changed = 0;
@@ -244,23 +224,23 @@ fn factors_of_means_are_taps_times_the_area() {
 fn every_family_folds_exactly_with_every_mixer() {
     for name in ["inceptionnext_atto", "replknet_atto"] {
         for (form, position) in [
-            (Form::Inception, Position::None),
-            (Form::Stripe, Position::None),
-            (Form::Dense, Position::None),
-            (Form::Peripheral, Position::InBounds),
-            (Form::Peripheral, Position::Literal),
+            ("inception", Position::None),
+            ("stripe", Position::None),
+            ("dense", Position::None),
+            ("peripheral", Position::InBounds),
+            ("peripheral", Position::Literal),
         ] {
-            let spec = ModelSpec {
-                depths: Some(vec![1, 2]),
-                widths: Some(vec![16, 24]),
-                kernels: Some(vec![11, 7]),
-                ratio: Some(0.4),
-                form: Some(form),
-                position: Some(position),
-                layer_scale: Some(1.0),
-                ..ModelSpec::named(name)
-            };
-            let what = format!("{name}, {form:?}, {position:?}");
+            let options = json!({
+                "depths": [1, 2],
+                "widths": [16, 24],
+                "kernels": [11, 7],
+                "ratio": 0.4,
+                "form": form,
+                "position": position,
+                "layer_scale": 1.0,
+            });
+            let spec = spec(name, options);
+            let what = format!("{name}, {form}, {position:?}");
             let (_, weights) = check(&what, configure(&spec, 3, 7).unwrap(), &[[16, 16], [9, 30]]);
             assert!(!weights.keys().any(|name| name.contains("running")), "{what}: a BatchNorm is left");
         }
@@ -271,7 +251,7 @@ fn every_family_folds_exactly_with_every_mixer() {
 fn every_family_folds_exactly_under_every_head() {
     let upernet = UperNetConfig { channels: 12, auxiliary_channels: 8, ..UperNetConfig::default() };
     for name in ["inceptionnext_atto", "replknet_atto"] {
-        let config = configure(&ModelSpec::named(name), 1, 10).unwrap();
+        let config = configure(&spec(name, json!({})), 1, 10).unwrap();
         for head in [Head::Pooled, Head::Dense, Head::UperNet(upernet.clone())] {
             let what = format!("{name}, {head:?}");
             let (_, weights) = check(&what, NetworkConfig { head, ..config.clone() }, &[[28, 28], [13, 33]]);
@@ -283,7 +263,7 @@ fn every_family_folds_exactly_under_every_head() {
 #[test]
 fn a_missing_or_misshapen_norm_of_a_family_is_named() {
     for name in ["inceptionnext_atto", "replknet_atto"] {
-        let config = configure(&ModelSpec::named(name), 1, 10).unwrap();
+        let config = configure(&spec(name, json!({})), 1, 10).unwrap();
         let weights = trained(&Network::new(config.clone()).unwrap());
         let (_, folded) = fold(&config, &weights).unwrap();
         let gone = weights.keys().filter(|name| !folded.contains_key(*name));

@@ -1,8 +1,9 @@
-//! The golden cases: outputs and gradients that PyTorch computed in float64, on every backend, at every SIMD level.
+//! The golden cases: outputs and gradients that PyTorch computed in float64, on every backend, at every SIMD
+//! level.
 //!
-//! A case is one safetensors file; its metadata names the operator and its attributes. A case of an operator or with an
-//! attribute that is not known here fails, and so does one whose outputs or gradients were not all compared.
-//! `PELK_GOLDEN_DIR` names a folder of cases to run instead of the fixtures.
+//! A case is one safetensors file; its metadata names the operator and its attributes. A case of an operator
+//! or with an attribute that is not known here fails, and so does one whose outputs or gradients were not all
+//! compared. `PELK_GOLDEN_DIR` names a folder of cases to run instead of the fixtures.
 
 #[path = "golden/case.rs"]
 mod case;

@@ -1,4 +1,5 @@
-//! Weights files: what is written is read back to the bit, and what is damaged is refused, fast and without panic.
+//! Weights files: what is written is read back to the bit, and what is damaged is refused, fast and without
+//! panic.
 
 use ndarray::{Array2, ArrayD, IxDyn};
 use pelk_autodiff::HostParameters;
@@ -58,7 +59,7 @@ fn every_bit_survives_the_round_trip() {
 
 #[test]
 fn a_whole_network_survives_the_round_trip_through_a_file() {
-    let network = Network::new(configure(&ModelSpec::named("pelk_atto"), 1, 10).unwrap()).unwrap();
+    let network = Network::new(configure(&ModelSpec::named("pelk_atto").unwrap(), 1, 10).unwrap()).unwrap();
     let file = WeightsFile { tensors: initialize(&network, 1).unwrap(), ..WeightsFile::default() };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");

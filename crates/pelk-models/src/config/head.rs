@@ -28,7 +28,7 @@ pub struct UperNetConfig {
     /// Channels of the auxiliary head, which exists in training only; 0 for no such head.
     pub auxiliary_channels: usize,
     /// Probability that a channel of the joined map is dropped for a sample in training.
-    pub dropout: f32,
+    pub dropout: f64,
 }
 
 impl Default for UperNetConfig {

@@ -41,9 +41,9 @@ pub struct PeripheralConfig {
     pub theta_scale: ThetaScale,
 }
 
-/// What the parameter of a region multiplies. Both choices give the same functions, but learn differently: a step
-/// of Adam moves every parameter by about the learning rate, so each tap of a large region moves as far as one of
-/// the center, and the sum over that region's taps moves farther by the region's area.
+/// What the parameter of a region multiplies. Both choices give the same functions, but learn differently: a
+/// step of Adam moves every parameter by about the learning rate, so each tap of a large region moves as far
+/// as one of the center, and the sum over that region's taps moves farther by the region's area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ThetaScale {
@@ -51,13 +51,13 @@ pub enum ThetaScale {
     #[default]
     Sum,
     /// The mean of the input over the region: each tap is the parameter divided by the region's area, so that
-    /// regions of all sizes start alike and learn alike. On scenes without shelves this gains 0.6 to 1.5 points of
-    /// mIoU throughout the run (one seed, docs/results.md).
+    /// regions of all sizes start alike and learn alike. On scenes without shelves this gains 0.6 to 1.5
+    /// points of mIoU throughout the run (one seed, docs/results.md).
     Mean,
 }
 
-/// A partial convolution with two stripes, `kernel` x `width` and `width` x `kernel`, and a dense branch of `width` x
-/// `width` beside them.
+/// A partial convolution with two stripes, `kernel` x `width` and `width` x `kernel`, and a dense branch of
+/// `width` x `width` beside them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StripeConfig {
@@ -69,8 +69,8 @@ pub struct StripeConfig {
     pub channels: usize,
 }
 
-/// Three depthwise kernels side by side: `square` x `square`, 1 x `band` and `band` x 1, each over `channels` channels
-/// of its own.
+/// Three depthwise kernels side by side: `square` x `square`, 1 x `band` and `band` x 1, each over `channels`
+/// channels of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InceptionConfig {
@@ -78,7 +78,8 @@ pub struct InceptionConfig {
     pub square: usize,
     /// Length of the bands; odd.
     pub band: usize,
-    /// Channels of each kernel. The kernels take the last channels; the first ones, at least one, pass unchanged.
+    /// Channels of each kernel. The kernels take the last channels; the first ones, at least one, pass
+    /// unchanged.
     pub channels: usize,
 }
 
@@ -107,8 +108,8 @@ impl PeripheralConfig {
         self.small_kernel <= self.grid.center()
     }
 
-    /// The taps of each region when its parameter, which scales a mean, is 1: 1 over the region's area. For theta
-    /// `[C, k', k']`, repeated for every channel without end.
+    /// The taps of each region when its parameter, which scales a mean, is 1: 1 over the region's area. For
+    /// theta `[C, k', k']`, repeated for every channel without end.
     pub(crate) fn taps_of_means(&self) -> impl Iterator<Item = f32> {
         let sides = self.grid.intervals();
         sides.iter().flat_map(|height| sides.iter().map(move |width| 1.0 / (height * width) as f32)).cycle()
@@ -166,7 +167,7 @@ impl MixerConfig {
                 let convolved = channels.saturating_mul(InceptionConfig::BRANCHES);
                 if *channels == 0 || convolved >= width {
                     let reason = format!(
-                        "convolves 3 x {channels} of {width} channels, must be at least 3 and leave one to pass"
+                        "convolves 3 x {channels} of {width} channels, must be at least 3 and leave one over"
                     );
                     return Err(ModelError::config("ratio", reason));
                 }

@@ -20,28 +20,28 @@ pub struct NetworkConfig {
     pub in_channels: usize,
     /// Number of classes.
     pub classes: usize,
-    /// Step of the stem: 4 as in the paper (4 x 4 patches), 2 or 1 for small images (3 x 3 kernel).
+    /// Stride of the stem: 4 as in the paper (4 x 4 patches), 2 or 1 for small images (3 x 3 kernel).
     pub stem_stride: usize,
     /// The stages, from the highest resolution down.
     pub stages: Vec<StageConfig>,
     /// Width of the pixel MLP over the width of the block.
     pub mlp_ratio: usize,
-    /// Start of the layer scale gamma; 0 leaves gamma out.
+    /// Initial layer scale gamma; 0 leaves gamma out.
     pub layer_scale: f32,
     /// The layers around the mixers. Called `skeleton` in older files.
     #[serde(default, alias = "skeleton")]
     pub family: Family,
-    /// How the weights of dense layers start.
+    /// Initial weights of dense layers.
     pub dense_init: DenseInit,
-    /// Factor on the start of the classifier's last weights; small in fine-tuning, so that a fresh classifier does not disturb
-    /// a trained backbone.
+    /// Factor on the initial weights of the classifier's last layer; small in fine-tuning, so that a fresh
+    /// classifier does not disturb a trained backbone.
     #[serde(default = "one")]
     pub head_init_scale: f32,
     /// Probability that the last block's branch is dropped in training; grows linearly from 0 at the first.
     pub drop_path: f32,
     /// The inference form: BatchNorm and the small branch are merged into the large kernel.
     pub folded: bool,
-    /// What gives the logits.
+    /// What computes the logits.
     #[serde(default)]
     pub head: Head,
 }
@@ -51,7 +51,7 @@ fn one() -> f32 {
 }
 
 /// The layers around the mixers, see [`crate::families`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// ConvNeXt's, which SLaK and PeLK share: LayerNorm, one residual branch a block.
@@ -59,20 +59,21 @@ pub enum Family {
     ConvNeXt,
     /// InceptionNeXt's: as ConvNeXt's with BatchNorm, and a classifier of two layers.
     InceptionNeXt,
-    /// RepLKNet's: a stem of four convolutions, a BatchNorm after each convolution, two residual branches a block.
+    /// RepLKNet's: a stem of four convolutions, a BatchNorm after each convolution, two residual branches a
+    /// block.
     RepLKNet,
 }
 
-/// How the weights of linear layers and dense convolutions start. Depthwise kernels and the head start with deviation
-/// 0.02 in any case.
+/// Initial weights of linear layers and dense convolutions. Depthwise kernels and the head always start with
+/// standard deviation 0.02.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DenseInit {
-    /// Deviation 0.02, as in ConvNeXt and SLaK.
+    /// Standard deviation 0.02, as in ConvNeXt and SLaK.
     #[default]
     Fixed,
-    /// Deviation `1 / sqrt(fan_in)`: narrow networks learn faster in their first epochs (pelk_atto on Fashion-MNIST
-    /// after one epoch: 88.8 % against 87.5 %).
+    /// Standard deviation `1 / sqrt(fan_in)`: narrow networks learn faster in their first epochs
+    /// (pelk_atto on Fashion-MNIST after one epoch: 88.8 % against 87.5 %).
     FanIn,
 }
 
@@ -86,7 +87,7 @@ pub struct StageConfig {
     pub width: usize,
     /// How the blocks mix neighboring pixels.
     pub mixer: MixerConfig,
-    /// Width of the pixel MLP over the width of the block, where it is not that of the network.
+    /// Width of the pixel MLP over the width of the block, if it differs from that of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mlp_ratio: Option<usize>,
 }
@@ -98,7 +99,7 @@ impl NetworkConfig {
     /// Checks that the configuration makes a network.
     ///
     /// # Errors
-    /// Names the field and what would be right.
+    /// When a field has a wrong value: names the field and a right value.
     pub fn validate(&self) -> Result<()> {
         let positive = |field, value| match value {
             0 => Err(ModelError::config(field, "must be at least 1")),
@@ -143,12 +144,12 @@ impl NetworkConfig {
         self.head.validate(self.stages.len())
     }
 
-    /// Channels in the middle of the pixel MLPs of stage `i`.
+    /// Hidden channels of the pixel MLPs of stage `i`.
     pub(crate) fn hidden(&self, i: usize) -> usize {
         self.stages[i].mlp_ratio.unwrap_or(self.mlp_ratio) * self.stages[i].width
     }
 
-    /// How the weights of the classifier's last layer start.
+    /// Initial weights of the classifier's last layer.
     pub(crate) fn head_init(&self) -> Init {
         Init::TruncatedNormal(INIT_STD * self.head_init_scale)
     }

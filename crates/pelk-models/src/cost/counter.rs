@@ -1,4 +1,5 @@
-//! The executor that counts: values are shapes, and every parameter and operator adds to the cost of its part.
+//! The executor that counts: values are shapes, and every parameter and operator adds to the cost of its
+//! part.
 
 use super::part::Part;
 use super::total::{NetworkCost, PartCost};
@@ -11,8 +12,8 @@ use std::sync::Arc;
 pub struct PaperRules {
     /// Share of the backbone's weights that are kept.
     pub density: f64,
-    /// Whether the multiply-adds of small kernels count, as if they were not merged into the large ones; their
-    /// parameters do not.
+    /// Whether the multiply-adds of small kernels count, as if they were not merged into the large ones;
+    /// their parameters do not.
     pub runs_small_kernels: bool,
 }
 
@@ -91,8 +92,8 @@ impl Executor for Counter {
         let shapes: Vec<&Shape> = inputs.iter().map(|input| &input.shape).collect();
         let outputs = op.output_shapes(&shapes)?;
         let cost = op.cost(&shapes);
-        // An operator counts for the largest parameter after its first input: its weight, and for the position term
-        // the embedding.
+        // An operator counts for the largest parameter after its first input: its weight, and for the
+        // position term the embedding.
         let parameters = inputs.iter().skip(1).filter_map(|input| input.parameter.as_ref());
         if let Some(parameter) = parameters.rev().max_by_key(|parameter| parameter.spec.shape.elements()) {
             let part = parameter.part;

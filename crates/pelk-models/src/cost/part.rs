@@ -11,8 +11,8 @@ pub enum Part {
     Downsampling,
     /// Large depthwise kernels: peripheral, dense, stripes or bands.
     LargeKernel,
-    /// The dense branch beside the large kernel. The paper's way counts no parameters here, since the branch is merged
-    /// into the large kernel for inference, and multiply-adds for some tasks only.
+    /// The dense branch beside the large kernel. The paper's way counts no parameters here, since the branch
+    /// is merged into the large kernel for inference, and multiply-adds for some tasks only.
     SmallKernel,
     /// Kernel-wise position embedding.
     Position,

@@ -12,7 +12,8 @@ pub struct PartCost {
     pub params_paper: f64,
     /// Multiply-adds as executed here, with all weights present.
     pub macs_executed: u64,
-    /// Multiply-adds in the paper's way: dense large kernels, padding included; the backbone's times the density.
+    /// Multiply-adds in the paper's way: dense large kernels, padding included; the backbone's times the
+    /// density.
     pub macs_paper: f64,
 }
 

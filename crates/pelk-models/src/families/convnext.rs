@@ -1,5 +1,5 @@
-//! ConvNeXt's family (arXiv 2201.03545), which SLaK and PeLK belong to: LayerNorm throughout, one residual branch in
-//! a block.
+//! ConvNeXt's family (arXiv 2201.03545), which SLaK and PeLK belong to: LayerNorm throughout, one residual
+//! branch in a block.
 //!
 //! Names: `downsample_layers.I.*` (stem and downsampling), `stages.I.J` (blocks), `norm.*`, `head.*`.
 

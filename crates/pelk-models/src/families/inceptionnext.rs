@@ -1,11 +1,12 @@
-//! InceptionNeXt's family (arXiv 2303.16900): ConvNeXt's with BatchNorm instead of LayerNorm, pixel MLPs of 1 x 1
-//! convolutions, and a classifier with a hidden layer.
+//! InceptionNeXt's family (arXiv 2303.16900): ConvNeXt's with BatchNorm instead of LayerNorm, pixel MLPs of
+//! 1 x 1 convolutions, and a classifier with a hidden layer.
 //!
-//! In the folded form no BatchNorm is left: that of the stem follows its convolution, and each of the others stands
-//! before a layer without padding, which absorbs its scales and shifts.
+//! In the folded form no BatchNorm is left: that of the stem follows its convolution, and each of the others
+//! stands before a layer without padding, which absorbs its scales and shifts.
 //!
-//! Names are those of the published code: `stem.0` and `.1`, `stages.I.downsample.0` and `.1`, `stages.I.blocks.J`
-//! with `token_mixer`, `norm`, `mlp.fc1`, `mlp.fc2` and `gamma`, `head.fc1`, `head.norm`, `head.fc2`.
+//! Names are those of the published code: `stem.0` and `.1`, `stages.I.downsample.0` and `.1`,
+//! `stages.I.blocks.J` with `token_mixer`, `norm`, `mlp.fc1`, `mlp.fc2` and `gamma`, `head.fc1`, `head.norm`,
+//! `head.fc2`.
 
 use super::common::{halve, patches, residual};
 use super::layers::Layers;

@@ -3,8 +3,8 @@
 use crate::config::NetworkConfig;
 use crate::scope::Scope;
 
-/// A BatchNorm that a layer absorbs, which has a bias from then on. A layer that stands behind its BatchNorm has no
-/// padding: the zeros around an image are not normalized, and no bias could make up for that.
+/// A BatchNorm that a layer absorbs, which has a bias from then on. A layer that stands behind its BatchNorm
+/// has no padding: the zeros around an image are not normalized, and no bias could make up for that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Merge {
     /// The BatchNorm's path.

@@ -1,13 +1,13 @@
-//! RepLKNet's family (arXiv 2203.06717): every convolution has a BatchNorm, and a block has two residual branches, one
-//! around the mixer and one around the pixel MLP, each with a BatchNorm before it.
+//! RepLKNet's family (arXiv 2203.06717): every convolution has a BatchNorm, and a block has two residual
+//! branches, one around the mixer and one around the pixel MLP, each with a BatchNorm before it.
 //!
-//! In the folded form no BatchNorm is left: convolutions absorb those after them, then the 1 x 1 convolutions and the
-//! linear layer those before them.
+//! In the folded form no BatchNorm is left: convolutions absorb those after them, then the 1 x 1 convolutions
+//! and the linear layer those before them.
 //!
 //! Names are those of the published code, which counts the two halves of a block separately: `stem.K`,
-//! `transitions.I.K`, `stages.I.blocks.2J` with `prelkb_bn`, `pw1`, `large_kernel` and `pw2`, `stages.I.blocks.2J+1`
-//! with `preffn_bn`, `pw1` and `pw2`, `norm`, `head`; a convolution with its BatchNorm is `conv` and `bn`. The mixer
-//! names its own parameters.
+//! `transitions.I.K`, `stages.I.blocks.2J` with `prelkb_bn`, `pw1`, `large_kernel` and `pw2`,
+//! `stages.I.blocks.2J+1` with `preffn_bn`, `pw1` and `pw2`, `norm`, `head`; a convolution with its BatchNorm
+//! is `conv` and `bn`. The mixer names its own parameters.
 
 use super::common::residual;
 use super::layers::Layers;
@@ -93,8 +93,9 @@ fn depthwise_relu<E: Executor>(
 }
 
 impl Layers for RepLKNet {
-    /// A dense 3 x 3, a depthwise 3 x 3, a 1 x 1 and again a depthwise 3 x 3 convolution. The first and the last one
-    /// have stride 2; if the stem's stride is only 2, it is that of the first one, which costs the most.
+    /// A dense 3 x 3, a depthwise 3 x 3, a 1 x 1 and again a depthwise 3 x 3 convolution. The first and the
+    /// last one have stride 2; if the stem's stride is only 2, it is that of the first one, which costs the
+    /// most.
     fn stem<E: Executor>(e: &mut E, config: &NetworkConfig, images: &E::Value) -> Result<E::Value> {
         let (scope, folded, width) = (stem_scope(), config.folded, config.stages[0].width);
         let first = config.stem_stride.min(2);
@@ -116,7 +117,8 @@ impl Layers for RepLKNet {
         depthwise_relu(e, config.folded, &scope.child(1), &x, 2)
     }
 
-    /// The mixer between 1 x 1 convolutions, with ReLU and a residual; the pixel MLP with GELU and a residual.
+    /// The mixer between 1 x 1 convolutions, with ReLU and a residual; the pixel MLP with GELU and a
+    /// residual.
     fn block<E: Executor>(
         e: &mut E,
         config: &NetworkConfig,
@@ -161,8 +163,8 @@ impl Layers for RepLKNet {
             [(first, "prelkb_bn"), (second, "preffn_bn")]
                 .map(|(half, norm)| Merge::before(&half.child(norm), &half.child("pw1").child("conv")))
         });
-        // The mean between BatchNorm and linear layer changes nothing, since both are linear. A decoder has norms of
-        // its own.
+        // The mean between BatchNorm and linear layer changes nothing, since both are linear. A decoder has
+        // norms of its own.
         let classifier = match config.head {
             Head::Pooled | Head::Dense => Some(Merge::before(&norm_scope(), &head_scope())),
             Head::UperNet(_) => None,

@@ -1,4 +1,4 @@
-//! What turns the features of a network's stages into logits. To add one: a file here, its configuration in
+//! From the features of a network's stages to logits. To add one: a file here, its configuration in
 //! [`Head`], its lines below.
 
 mod classifier;
@@ -8,12 +8,12 @@ use crate::config::{Head, NetworkConfig};
 use crate::families::{Map, Merge};
 use pelk_autodiff::Executor;
 
-/// What a network gives in training.
+/// What a network computes in training.
 #[derive(Debug, Clone)]
 pub struct Outputs<V> {
     /// The logits, as in inference.
     pub logits: V,
-    /// The logits of an auxiliary head, of the same shape; it exists in training only.
+    /// The logits of an auxiliary head, which exists in training only; of the same shape.
     pub auxiliary: Option<V>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn logits<E: Executor>(
     }
 }
 
-/// As [`logits`], together with what else the loss is computed of.
+/// As [`logits`], together with everything else that the loss needs.
 pub(crate) fn outputs<E: Executor>(
     e: &mut E,
     config: &NetworkConfig,

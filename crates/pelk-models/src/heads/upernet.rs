@@ -1,12 +1,15 @@
-//! UperNet (arXiv 1807.10221) for semantic segmentation, as MMSegmentation has it: the deepest map is pooled at several
-//! sizes, joined and spread down over the finer maps, and all of them together give a class to each place.
+//! UperNet (arXiv 1807.10221) for semantic segmentation, as MMSegmentation has it: the deepest map is pooled
+//! at several sizes, joined and spread down over the finer maps, and all of them together give a class to
+//! each place.
 //!
-//! Each stage's output goes through a LayerNorm of its own first, as in the segmentation models of ConvNeXt and SLaK. The
-//! logits are resized to the image. In training an auxiliary FCN head classifies the last stage but one.
+//! Each stage's output goes through a LayerNorm of its own first, as in the segmentation models of ConvNeXt
+//! and SLaK. The logits are resized to the image. In training an auxiliary FCN head classifies the second
+//! to last stage.
 //!
-//! Names: `normI.*`, and MMSegmentation's `decode_head.*` (`psp_modules.I.1`, `bottleneck`, `lateral_convs.I`, `fpn_convs.I`,
-//! `fpn_bottleneck`, `conv_seg`) and `auxiliary_head.*` (`convs.0`, `conv_seg`); a convolution with its BatchNorm has the names
-//! `conv.weight` and `bn.*`, and folded `conv.weight` and `conv.bias`.
+//! Names: `normI.*`, and MMSegmentation's `decode_head.*` (`psp_modules.I.1`, `bottleneck`,
+//! `lateral_convs.I`, `fpn_convs.I`, `fpn_bottleneck`, `conv_seg`) and `auxiliary_head.*` (`convs.0`,
+//! `conv_seg`); a convolution with its BatchNorm has the names `conv.weight` and `bn.*`, and folded
+//! `conv.weight` and `conv.bias`.
 
 use crate::config::UperNetConfig;
 use crate::families::Merge;
@@ -17,7 +20,7 @@ use pelk_autodiff::operators::{
 };
 use pelk_autodiff::{Executor, Init, Section};
 
-/// Deviation with which MMSegmentation starts the layers that give the logits.
+/// Standard deviation of the initial weights of the layers that compute the logits, as in MMSegmentation.
 const LOGITS_STD: f32 = 0.01;
 
 fn decoder() -> Scope {
@@ -71,7 +74,8 @@ pub fn normalize<E: Executor>(e: &mut E, features: &[E::Value]) -> pelk_autodiff
         .collect()
 }
 
-/// Logits `[N, image.., classes]` of normalized features, `[N, H_i, W_i, C_i]` from the highest resolution down, at least two.
+/// Logits `[N, image.., classes]` of normalized features, `[N, H_i, W_i, C_i]` from the highest resolution
+/// down, at least two.
 ///
 /// # Errors
 /// When a parameter is missing, or the executor's backend refuses.
@@ -109,7 +113,8 @@ pub fn logits<E: Executor>(
     classify(convs.e, &scope, config, classes, &joined, image)
 }
 
-/// Logits `[N, image.., classes]` of the auxiliary head, which sees the last map but one; `None` where the head has no channels.
+/// Logits `[N, image.., classes]` of the auxiliary head, which sees the second to last map; `None` if
+/// the head has no channels.
 ///
 /// # Errors
 /// As [`logits`].
@@ -135,7 +140,8 @@ fn no_stage(stages: usize) -> pelk_autodiff::Error {
     pelk_autodiff::Error::Shape { operator: "UperNet", reason }
 }
 
-/// The deepest map together with its means over coarse grids, which see all of the image (PSPNet, arXiv 1612.01105).
+/// The deepest map together with its means over coarse grids, which see all of the image (PSPNet, arXiv
+/// 1612.01105).
 fn pyramid<E: Executor>(
     convs: &mut Convs<'_, E>,
     config: &UperNetConfig,
@@ -162,7 +168,7 @@ fn classify<E: Executor>(
     image: [usize; 2],
 ) -> pelk_autodiff::Result<E::Value> {
     let (samples, channels) = (e.shape(x)[0], e.shape(x).channels());
-    let x = match e.drop_factors(config.dropout, samples * channels) {
+    let x = match e.drop_factors(config.dropout as f32, samples * channels) {
         Some(factors) => e.apply_one(ScaleSamples { factors }, &[x])?,
         None => x.clone(),
     };
@@ -194,8 +200,8 @@ struct Convs<'a, E> {
 }
 
 impl<E: Executor> Convs<'_, E> {
-    /// A convolution with a kernel of side 1 or 3 that keeps the map's size. Weights start as in MMCV: He's deviation for
-    /// the sums of the backward pass.
+    /// A convolution with a kernel of side 1 or 3 that keeps the map's size. Weights start as in MMCV: He's
+    /// deviation for the sums of the backward pass.
     fn conv(&mut self, scope: &Scope, x: &E::Value, kernel: usize) -> pelk_autodiff::Result<E::Value> {
         let op = Conv2d { stride: 1, padding: kernel / 2 };
         let init = Init::TruncatedNormal((2.0 / (self.channels * kernel * kernel) as f32).sqrt());

@@ -1,8 +1,8 @@
-//! InceptionNeXt's mixer (arXiv 2303.16900): the first channels pass unchanged, the others go through one of three
-//! depthwise kernels with bias, a small square, a horizontal band and a vertical band.
+//! InceptionNeXt's mixer (arXiv 2303.16900): the first channels pass unchanged, the others go through one of
+//! three depthwise kernels with bias, a small square, a horizontal band and a vertical band.
 //!
-//! Names under the block: `dwconv_hw`, `dwconv_w` and `dwconv_h`, each with `.weight` and `.bias`. There is nothing to
-//! fold.
+//! Names under the block: `dwconv_hw`, `dwconv_w` and `dwconv_h`, each with `.weight` and `.bias`. There is
+//! nothing to fold.
 
 use crate::config::InceptionConfig;
 use crate::layers::{dense_kernel, depthwise_with_bias};

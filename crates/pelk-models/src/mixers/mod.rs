@@ -1,5 +1,5 @@
-//! How a block mixes neighboring pixels. To add a mixer: a file here, its configuration in [`MixerConfig`], and its
-//! line in [`mix`].
+//! How a block mixes neighboring pixels. To add a mixer: a file here, its configuration in [`MixerConfig`],
+//! and its line in [`mix`].
 
 mod depthwise;
 mod inception;
@@ -11,8 +11,8 @@ use crate::config::MixerConfig;
 use crate::scope::Scope;
 use pelk_autodiff::{Executor, Result};
 
-/// The spatial part of a block of stage `stage`, `[N, H, W, C]` to the same shape. The block's own parameters are in
-/// `scope`; those that the blocks of a stage share are named after the stage.
+/// The spatial part of a block of stage `stage`, `[N, H, W, C]` to the same shape. The block's own parameters
+/// are in `scope`; those that the blocks of a stage share are named after the stage.
 ///
 /// # Errors
 /// When a parameter is missing, or the executor's backend refuses.

@@ -1,13 +1,14 @@
 //! PeLK's mixer: partial peripheral convolution (Eq. 1-6).
 //!
-//! The first channels go through a large peripheral kernel and a small dense kernel in parallel, each followed by its
-//! own BatchNorm; the other channels pass unchanged. In the folded form both kernels and BatchNorms are one peripheral
-//! kernel with a bias. Its parameters are taps, even if those of training scale means.
+//! The first channels go through a large peripheral kernel and a small dense kernel in parallel, each
+//! followed by its own BatchNorm; the other channels pass unchanged. In the folded form both kernels and
+//! BatchNorms are one peripheral kernel with a bias. Its parameters are taps, even if those of training scale
+//! means.
 //!
-//! Names under the block: `large.weight` (theta), `large_bn.*`, `small.weight`, `small_bn.*`; the stage's embedding is
-//! `positions.I`. Folded: `large.weight`, `large.bias`, with an in-bounds embedding `large.position_weight` (theta
-//! without the small kernel, which the embedding does not pass through), and `small.weight` if the grid's unshared
-//! center is too small to hold it.
+//! Names under the block: `large.weight` (theta), `large_bn.*`, `small.weight`, `small_bn.*`; the stage's
+//! embedding is `positions.I`. Folded: `large.weight`, `large.bias`, with an in-bounds embedding
+//! `large.position_weight` (theta without the small kernel, which the embedding does not pass through), and
+//! `small.weight` if the grid's unshared center is too small to hold it.
 
 use super::partial::partial;
 use crate::config::{PeripheralConfig, ThetaScale};

@@ -1,12 +1,13 @@
-//! SLaK's mixer: a large kernel as two crossed stripes (arXiv 2207.03620), here over part of the channels as in PeLK.
+//! SLaK's mixer: a large kernel as two crossed stripes (arXiv 2207.03620), here over part of the channels as
+//! in PeLK.
 //!
-//! The convolved channels go through a `k x n` stripe, an `n x k` stripe and a dense `n x n` kernel in parallel, each
-//! followed by its own BatchNorm. In the folded form the BatchNorms and the dense kernel, which lies within the first
-//! stripe, are merged into two stripes, of which the first has a bias; the sum of crossed stripes is not a smaller
-//! kernel.
+//! The convolved channels go through a `k x n` stripe, an `n x k` stripe and a dense `n x n` kernel in
+//! parallel, each followed by its own BatchNorm. In the folded form the BatchNorms and the dense kernel,
+//! which lies within the first stripe, are merged into two stripes, of which the first has a bias; the sum of
+//! crossed stripes is not a smaller kernel.
 //!
-//! Names under the block: `vertical.weight`, `vertical_bn.*`, and the same with `horizontal` and `small`. Folded:
-//! `vertical.weight`, `vertical.bias`, `horizontal.weight`.
+//! Names under the block: `vertical.weight`, `vertical_bn.*`, and the same with `horizontal` and `small`.
+//! Folded: `vertical.weight`, `vertical.bias`, `horizontal.weight`.
 
 use super::partial::partial;
 use crate::config::StripeConfig;

@@ -1,7 +1,8 @@
 //! ConvNeXt (arXiv 2201.03545), and a small one of the same family as the small PeLKs.
 
 use super::blueprint::{Blueprint, MLP_RATIO};
-use super::{Model, PaperNumbers};
+use super::form::{DepthwiseForm, Form};
+use super::model::{Model, PaperNumbers};
 use crate::config::{DenseInit, Family};
 
 fn convnext(
@@ -10,8 +11,8 @@ fn convnext(
     stem_stride: usize,
     depths: &[usize],
     width: usize,
-    (layer_scale, dense_init): (f32, DenseInit),
-    drop_path: f32,
+    (layer_scale, dense_init): (f64, DenseInit),
+    drop_path: f64,
     paper: &'static [PaperNumbers],
 ) -> Model {
     Model {
@@ -27,8 +28,10 @@ fn convnext(
             width_factor: 1.0,
             kernels: vec![7; depths.len()],
             last_mlp_ratio: MLP_RATIO,
-            large: None,
+            form: Form::Depthwise(DepthwiseForm {}),
             layer_scale,
+            head_init_scale: 1.0,
+            upernet: None,
             dense_init,
             drop_path,
         },
@@ -36,7 +39,7 @@ fn convnext(
 }
 
 /// As published: layer scale from 1e-6, weights with deviation 0.02.
-const ORIGINAL: (f32, DenseInit) = (1e-6, DenseInit::Fixed);
+const ORIGINAL: (f64, DenseInit) = (1e-6, DenseInit::Fixed);
 
 pub(super) fn models() -> Vec<Model> {
     use PaperNumbers as Printed;
@@ -50,7 +53,7 @@ pub(super) fn models() -> Vec<Model> {
     vec![
         convnext(
             "convnext_atto",
-            "the family of pelk_atto with 7 x 7 kernels",
+            "pelk_atto's layers with 7 x 7 kernels",
             2,
             &[2, 2, 2],
             32,

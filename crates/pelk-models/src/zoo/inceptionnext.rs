@@ -1,14 +1,14 @@
 //! InceptionNeXt (arXiv 2303.16900), and a small one of the size of the small PeLKs.
 
-use super::blueprint::{Blueprint, Form, LargeKernel};
-use super::rivals::rival;
+use super::blueprint::Blueprint;
+use super::form::{Form, InceptionForm};
+use super::model::{Model, PaperNumbers};
 use super::scales::{B, S, Scale, T, for_small_images, large};
-use super::{Model, PaperNumbers};
 use crate::config::Family;
 
 /// A 3 x 3 square and two bands over 1/8 of the channels each.
-fn inception() -> LargeKernel {
-    LargeKernel { ratio: 3.0 / 8.0, small_kernel: 3, ..rival(Form::Inception) }
+fn inception() -> Form {
+    Form::Inception(InceptionForm::default())
 }
 
 /// The layers around them; the last stage's MLPs are narrower, since the classifier has one of its own.
@@ -22,7 +22,7 @@ fn published(
     name: &'static str,
     summary: &'static str,
     (depth, width, _): Scale,
-    drop_path: f32,
+    drop_path: f64,
     paper: &'static [PaperNumbers],
 ) -> Model {
     let blueprint = large((depth, width, drop_path), 1.0, [11; 4], inception());
@@ -31,9 +31,10 @@ fn published(
 
 pub(super) fn models() -> Vec<Model> {
     use PaperNumbers as Printed;
-    // The published code's table. Its networks have 28.06, 49.37 and 86.67 M parameters, and their convolutions and linear layers do
-    // 4.19, 8.36, 14.84 and 43.60 G multiply-adds, as here. Two operations for each value that a BatchNorm normalizes, which some
-    // counters add, make 14.85 of the one that is not met to the digit, and leave the others as they are.
+    // The published code's table. Its networks have 28.06, 49.37 and 86.67 M parameters, and their
+    // convolutions and linear layers do 4.19, 8.36, 14.84 and 43.60 G multiply-adds, as here. Two operations
+    // for each value that a BatchNorm normalizes, which some counters add, make 14.85 of the one that is not
+    // met to the digit, and leave the others as they are.
     const TINY: &[Printed] = &[Printed::imagenet(224, 28.0, 4.2)];
     const SMALL: &[Printed] = &[Printed::imagenet(224, 49.0, 8.4)];
     const BASE: &[Printed] = &[Printed::imagenet(224, 87.0, 14.9), Printed::imagenet(384, 87.0, 43.6)];

@@ -1,22 +1,14 @@
 //! PeLK, as the paper has it (section 4.4, tables 4 and 7) and small ones for small images.
 
-use super::blueprint::{Form, LargeKernel};
+use super::form::{Form, PeripheralForm};
+use super::model::{Model, PaperNumbers};
 use super::scales::{B, KERNELS, S, Scale, T, for_small_images, large};
-use super::{Model, PaperNumbers};
-use crate::config::{Position, ThetaScale};
+use crate::config::Position;
 
 /// The paper's constants: base 2, 3/8 of the channels, a 5 x 5 branch as in SLaK and RepLKNet.
-pub(super) fn peripheral(center: usize) -> LargeKernel {
-    LargeKernel {
-        form: Form::Peripheral,
-        center,
-        base: 2,
-        grids: None,
-        ratio: 3.0 / 8.0,
-        small_kernel: 5,
-        position: Position::InBounds,
-        theta_scale: ThetaScale::Sum,
-    }
+fn peripheral(center: usize) -> Form {
+    let position = Position::InBounds;
+    Form::Peripheral(PeripheralForm { center, ratio: 3.0 / 8.0, position, ..PeripheralForm::default() })
 }
 
 /// The paper's models: 40 % sparsity (density 0.6), as SLaK's.

@@ -1,15 +1,18 @@
-//! The other ways to a large kernel, in the family of SLaK and PeLK: crossed stripes (SLaK, arXiv 2207.03620) and
-//! dense kernels re-parameterised with small ones (as in RepLKNet, arXiv 2203.06717).
+//! The other ways to a large kernel, in the family of SLaK and PeLK: crossed stripes (SLaK, arXiv 2207.03620)
+//! and dense kernels reparameterized with small ones (as in RepLKNet, arXiv 2203.06717).
 
-use super::blueprint::{Form, LargeKernel};
-use super::pelk::peripheral;
+use super::form::{DenseForm, Form, StripeForm};
+use super::model::{Model, PaperNumbers};
 use super::scales::{B, KERNELS, S, T, for_small_images, large};
-use super::{Model, PaperNumbers};
-use crate::config::Position;
 
-/// All channels, a 5 x 5 branch, no embedding.
-pub(super) fn rival(form: Form) -> LargeKernel {
-    LargeKernel { form, ratio: 1.0, position: Position::None, ..peripheral(5) }
+/// Dense kernels over all channels with a 5 x 5 branch, without position embedding.
+pub(super) fn dense() -> Form {
+    Form::Dense(DenseForm::default())
+}
+
+/// Stripes of width 5 over all channels.
+fn stripes() -> Form {
+    Form::Stripe(StripeForm::default())
 }
 
 pub(super) fn models() -> Vec<Model> {
@@ -21,19 +24,19 @@ pub(super) fn models() -> Vec<Model> {
     let slak = |name, summary, scale, paper| Model {
         density: 0.6,
         paper,
-        ..model(name, summary, large(scale, 1.3, KERNELS, rival(Form::Stripe)))
+        ..model(name, summary, large(scale, 1.3, KERNELS, stripes()))
     };
-    let small = |form| for_small_images([2, 2, 2], 32, rival(form));
+    let small = |form| for_small_images([2, 2, 2], 32, form);
     vec![
-        model("slak_atto", "the family of pelk_atto with stripes on all channels", small(Form::Stripe)),
+        model("slak_atto", "pelk_atto's layers with stripes on all channels", small(stripes())),
         slak("slak_t", "SLaK-T, stripes of 51-49-47-13 x 5", T, SLAK_T),
         slak("slak_s", "SLaK-S", S, SLAK_S),
         slak("slak_b", "SLaK-B", B, SLAK_B),
-        model("replk_atto", "the family of pelk_atto with dense kernels on all channels", small(Form::Dense)),
+        model("replk_atto", "pelk_atto's layers with dense kernels on all channels", small(dense())),
         model(
             "replk_t",
             "dense kernels of 51-49-47-13 in ConvNeXt-T (table 1, without sparsity)",
-            large(T, 1.0, KERNELS, rival(Form::Dense)),
+            large(T, 1.0, KERNELS, dense()),
         ),
     ]
 }

@@ -1,10 +1,12 @@
-//! The sizes that models with large kernels share: those of SLaK, which PeLK takes over, and small ones for small images.
+//! The sizes that models with large kernels share: those of SLaK, which PeLK takes over, and small ones for
+//! small images.
 
-use super::blueprint::{Blueprint, LargeKernel, MLP_RATIO};
+use super::blueprint::{Blueprint, MLP_RATIO};
+use super::form::Form;
 use crate::config::{DenseInit, Family};
 
 /// Depth of the third stage, width of the first, drop path.
-pub(super) type Scale = (usize, usize, f32);
+pub(super) type Scale = (usize, usize, f64);
 
 pub(super) const T: Scale = (9, 96, 0.1);
 pub(super) const S: Scale = (27, 96, 0.4);
@@ -17,7 +19,7 @@ pub(super) fn large(
     (depth, width, drop_path): Scale,
     width_factor: f64,
     kernels: [usize; 4],
-    large: LargeKernel,
+    form: Form,
 ) -> Blueprint {
     Blueprint {
         family: Family::ConvNeXt,
@@ -27,15 +29,18 @@ pub(super) fn large(
         width_factor,
         kernels: kernels.to_vec(),
         last_mlp_ratio: MLP_RATIO,
-        large: Some(large),
+        form,
+        upernet: None,
+        head_init_scale: 1.0,
         layer_scale: 1e-6,
         dense_init: DenseInit::Fixed,
         drop_path,
     }
 }
 
-/// Three stages for images of 28 to 64 pixels. The kernels cover the whole map at 28 pixels (maps of 14, 7 and 3).
-pub(super) fn for_small_images(depths: [usize; 3], width: usize, large: LargeKernel) -> Blueprint {
+/// Three stages for images of 28 to 64 pixels. The kernels cover the whole map at 28 pixels (maps of 14, 7
+/// and 3).
+pub(super) fn for_small_images(depths: [usize; 3], width: usize, form: Form) -> Blueprint {
     Blueprint {
         family: Family::ConvNeXt,
         stem_stride: 2,
@@ -44,7 +49,9 @@ pub(super) fn for_small_images(depths: [usize; 3], width: usize, large: LargeKer
         width_factor: 1.0,
         kernels: vec![27, 13, 5],
         last_mlp_ratio: MLP_RATIO,
-        large: Some(large),
+        form,
+        upernet: None,
+        head_init_scale: 1.0,
         layer_scale: 1.0,
         dense_init: DenseInit::FanIn,
         drop_path: 0.0,

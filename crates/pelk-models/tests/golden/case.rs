@@ -128,8 +128,8 @@ impl Case {
         self.compare(name, &channels_first(&array), tolerance)
     }
 
-    /// Compares the running statistics after a pass: those that it renewed, and that the others are as they were. `called` is
-    /// what a name of the case is called in the network.
+    /// Compares the running statistics after a pass: those that it renewed, and that the others are as they
+    /// were. `called` is what a name of the case is called in the network.
     pub fn compare_statistics<B: Backend>(
         &mut self,
         backend: &B,

@@ -6,7 +6,6 @@ use pelk_autodiff::{
     AdamW, Backend, Eager, Executor, HostParameters, Parameters, Pass, Role, Shape, Tape, Var, to_host,
 };
 use pelk_grid::SharingGrid;
-use pelk_models::zoo::Form;
 use pelk_models::{
     Family, Head, MixerConfig, Network, NetworkConfig, PeripheralConfig, Position, StageConfig, StripeConfig,
     ThetaScale,
@@ -30,6 +29,14 @@ struct BlockAttrs {
     bn_eps: f32,
     bn_momentum: f32,
     ln_eps: f32,
+}
+
+/// The kernels of a rival.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Form {
+    Stripe,
+    Dense,
 }
 
 #[derive(Deserialize)]
@@ -121,9 +128,6 @@ pub fn rival<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
             position: Position::None,
             theta_scale: ThetaScale::Sum,
         }),
-        Form::Peripheral | Form::Inception => {
-            return Err(format!("{:?} is no case of two parallel kernels", attrs.form));
-        }
     };
     run_block(
         case,

@@ -15,13 +15,9 @@ impl TrainConfig {
     pub fn parse(origin: &str, text: &str, settings: &[String]) -> Result<TrainConfig> {
         let refuse = |source| refused(Origin::Text(origin.to_owned()), source);
         let syntax = |error: toml::de::Error| refuse(ConfigError::Syntax(error.to_string()));
-        let mut table: Table = text.parse().map_err(syntax)?;
-        let mut config = refusal::read(&table).map_err(refuse)?;
-        for setting in settings {
-            let refuse = |source| refused(Origin::Setting(setting.clone()), source);
-            settings::set(&mut table, setting).map_err(refuse)?;
-            config = refusal::read(&table).map_err(refuse)?;
-        }
+        let table: Table = text.parse().map_err(syntax)?;
+        let config = refusal::read(&table).map_err(refuse)?;
+        let config = if settings.is_empty() { config } else { with_settings(table, settings)? };
         config.validate()?;
         Ok(config)
     }
@@ -36,6 +32,24 @@ impl TrainConfig {
         };
         toml::to_string(self).map_err(refuse)
     }
+}
+
+/// Applies settings together, since one may need a later one. If they fail, the first that fails is named.
+fn with_settings(table: Table, settings: &[String]) -> Result<TrainConfig> {
+    let set = |table: &mut Table, setting: &String| {
+        settings::set(table, setting).map_err(|source| refused(Origin::Setting(setting.clone()), source))
+    };
+    let mut changed = table.clone();
+    settings.iter().try_for_each(|setting| set(&mut changed, setting))?;
+    refusal::read(&changed).or_else(|reason| {
+        let mut changed = table;
+        for setting in settings {
+            set(&mut changed, setting)?;
+            refusal::read(&changed).map_err(|source| refused(Origin::Setting(setting.clone()), source))?;
+        }
+        // The last setting made the table that was refused above.
+        Err(refused(Origin::Text("the settings".to_owned()), reason))
+    })
 }
 
 fn refused(origin: Origin, source: ConfigError) -> TrainError {
@@ -62,7 +76,16 @@ mod tests {
         ]);
         let config = config.unwrap();
         assert_eq!((config.seed, config.optimizer.learning_rate), (7, 1e-3));
-        assert_eq!(config.model.kernels, Some(vec![9, 9, 5]));
+        assert_eq!(config.model.blueprint().kernels, [9, 9, 5]);
+    }
+
+    #[test]
+    fn settings_take_effect_together() {
+        let config = parse(&["model.name=slak_atto", "model.center=7", "model.form=peripheral"]).unwrap();
+        assert_eq!(config.model.blueprint().form.name(), "peripheral");
+        let (origin, error) = refused(&["seed=1", "model.form=stripe", "model.center=7"]);
+        assert_eq!(origin, Origin::Setting("model.center=7".to_owned()));
+        assert!(error.to_string().contains("stripe kernels do not have this option"), "{error}");
     }
 
     #[test]

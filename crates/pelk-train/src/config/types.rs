@@ -166,7 +166,7 @@ impl Default for LossConfig {
 impl TrainConfig {
     /// The metric by which the best network is chosen.
     pub fn metric(&self) -> Metric {
-        if self.model.upernet.is_some() { Metric::MeanIou } else { Metric::Accuracy }
+        if self.model.blueprint().upernet.is_some() { Metric::MeanIou } else { Metric::Accuracy }
     }
 
     /// Whether the other configuration makes the same run: all is equal but the place of the data.

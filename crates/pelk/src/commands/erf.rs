@@ -1,7 +1,5 @@
 //! `pelk erf`: effective receptive fields.
 
-mod field;
-mod gradient;
 mod heatmap;
 mod subject;
 
@@ -10,8 +8,8 @@ use crate::workspace::{FIGURES, ensure_new, in_pool, shown};
 use anyhow::{Context, Result, ensure};
 use clap::ArgGroup;
 use clap::builder::RangedU64ValueParser;
-use field::{Field, THRESHOLDS};
 use indicatif::{ProgressBar, ProgressStyle};
+use pelk_models::receptive_field::{Field, THRESHOLDS};
 use pelk_report::table::{Table, number, text};
 use std::collections::HashSet;
 use std::fmt::Write as _;

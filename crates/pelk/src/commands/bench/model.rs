@@ -10,7 +10,6 @@ use crate::timing::{PeakRate, repeat};
 use anyhow::{Context, Result, bail, ensure};
 use pelk_autodiff::operators::CrossEntropy;
 use pelk_autodiff::{Backend, Executor, HostParameters, Parameters, Shape, Tape, Var, from_host};
-use pelk_models::zoo::Form;
 use pelk_models::{ModelSpec, Network, NetworkConfig, cost, initialize, zoo};
 use pelk_report::table::{Table, number, text};
 use pelk_train::presets::PRESETS;
@@ -118,7 +117,10 @@ pub fn profile(case: &Model, device: &Choice) -> Result<Table<4>> {
 fn subject(case: &Model) -> Result<(Network, Images)> {
     let model = zoo::model(&case.name)?;
     let (channels, classes) = dimensions(&model);
-    let spec = ModelSpec { form: case.dense.then_some(Form::Dense), ..ModelSpec::named(model.name) };
+    let mut spec = ModelSpec::named(model.name)?;
+    if case.dense {
+        spec = spec.with("form", "dense")?;
+    }
     let network = Network::new(zoo::configure(&spec, channels, classes)?)?;
     let smallest = network.config().smallest_input();
     ensure!(case.size >= smallest, "{} needs images of at least {smallest} pixels", model.name);

@@ -1,8 +1,8 @@
 //! Heat maps of fields, alone and side by side.
 
-use super::field::Field;
 use image::imageops::{FilterType, replace, resize};
 use image::{Rgb, RgbImage};
+use pelk_models::receptive_field::Field;
 
 /// Small maps are enlarged by a whole factor to at least this size.
 const SMALLEST: u32 = 256;
@@ -64,8 +64,8 @@ fn color(value: f64) -> Rgb<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::field::ScoreMap;
     use super::*;
+    use pelk_models::receptive_field::ScoreMap;
 
     /// The field of one image of one color with these scores.
     fn field(size: [usize; 2], scores: &[f32]) -> Field {

@@ -1,14 +1,14 @@
 //! The subject of a field: a network from a checkpoint or with random weights, and its images.
 
-use super::field::ScoreMap;
-use super::gradient::input_gradient;
 use crate::datasets::{self, data_config};
 use anyhow::{Context, Result, bail, ensure};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, RgbImage};
 use pelk_autodiff::{CpuBackend, Parameters, Shape};
 use pelk_data::{Dataset, Normalization, Split};
-use pelk_models::{ModelSpec, Network, fold, initialize, zoo};
+use pelk_models::receptive_field::{ScoreMap, input_gradient};
+use pelk_models::zoo::Blueprint;
+use pelk_models::{Network, fold, initialize, zoo};
 use pelk_train::preprocessing::resized;
 use pelk_train::{CanvasConfig, DataConfig, Trained, open_image};
 use std::path::{Path, PathBuf};
@@ -102,8 +102,9 @@ impl Subject {
     fn random(name: &str, seed: u64) -> Result<Subject> {
         let model = zoo::model(name)?;
         let small = model.for_small_images();
-        let spec = ModelSpec { layer_scale: Some(1.0), ..ModelSpec::named(model.name) };
-        let config = zoo::configure(&spec, if small { 1 } else { 3 }, if small { 10 } else { 1000 })?;
+        let blueprint = Blueprint { layer_scale: 1.0, ..model.blueprint };
+        let (channels, classes) = if small { (1, 10) } else { (3, 1000) };
+        let config = blueprint.build(model.name, channels, classes)?;
         let weights = initialize(&Network::new(config.clone())?, seed)?;
         let (config, weights) = fold(&config, &weights)?;
         let backend = CpuBackend::new()?;

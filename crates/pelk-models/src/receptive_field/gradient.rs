@@ -1,15 +1,16 @@
-//! What the center of a network's last map owes to each pixel.
+//! How much the center of a network's last map depends on each pixel.
 
-use anyhow::{Context, Result};
+use crate::error::{ModelError, Result};
+use crate::network::Network;
 use pelk_autodiff::operators::Relu;
 use pelk_autodiff::{Backend, Executor, Parameters, Shape, Tape};
-use pelk_models::Network;
 
 /// The name of the image on the tape; those of parameters have dots.
 const IMAGE: &str = "image";
 
-/// The gradient, by the pixels of one image `[1, H, W, C]`, of the sum over the channels of `max(feature, 0)` at the place
-/// `(h / 2, w / 2)` of the last stage's map `[1, h, w, channels]`, in evaluation mode.
+/// The gradient, with respect to the pixels of one image `[1, H, W, C]`, of the sum over the channels of
+/// `max(feature, 0)` at position `(h / 2, w / 2)` of the last stage's map `[1, h, w, channels]`, in
+/// evaluation mode.
 ///
 /// # Errors
 /// When the image does not fit the network, or the backend refuses.
@@ -22,7 +23,7 @@ pub fn input_gradient<B: Backend>(
 ) -> Result<Vec<f32>> {
     let mut tape = Tape::evaluating(backend, parameters).freezing();
     let leaf = tape.leaf(IMAGE, backend.upload(image, pixels)?);
-    let map = network.features(&mut tape, &leaf)?.pop().context("the network has no stage")?;
+    let map = network.features(&mut tape, &leaf)?.pop().ok_or_else(|| none("the network has no stage"))?;
     let positive = tape.apply_one(Relu, &[&map])?;
     let shape = tape.shape(&positive).clone();
     let (height, width, channels) = (shape[1], shape[2], shape[3]);
@@ -31,25 +32,28 @@ pub fn input_gradient<B: Backend>(
     seed[center..center + channels].fill(1.0);
     let seed = backend.upload(&shape, &seed)?;
     let mut backward = tape.backward(&positive, seed)?;
-    let gradient =
-        backward.gradients.remove(IMAGE).context("no path leads from the image to the last map")?;
+    let gradient = backward
+        .gradients
+        .remove(IMAGE)
+        .ok_or_else(|| none("no path leads from the image to the last map"))?;
     Ok(backend.download(&gradient)?)
+}
+
+fn none(reason: &str) -> ModelError {
+    ModelError::ReceptiveField { reason: reason.to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{fold, initialize, zoo};
     use pelk_autodiff::{CpuBackend, Eager, HostParameters, Storage};
-    use pelk_models::{ModelSpec, fold, initialize, zoo};
 
     /// A network of three small stages for images of 24 x 24 pixels, in the form for training and folded.
     fn networks() -> [(Network, HostParameters); 2] {
-        let spec = ModelSpec {
-            depths: Some(vec![1, 1, 1]),
-            widths: Some(vec![8, 8, 8]),
-            ..ModelSpec::named("pelk_atto")
-        };
-        let config = zoo::configure(&spec, 1, 10).unwrap();
+        let mut blueprint = zoo::model("pelk_atto").unwrap().blueprint;
+        (blueprint.depths, blueprint.widths) = (vec![1; 3], vec![8; 3]);
+        let config = blueprint.build("pelk_atto", 1, 10).unwrap();
         let network = Network::new(config.clone()).unwrap();
         let mut weights = initialize(&network, 1).unwrap();
         // Statistics as after training, so that BatchNorm does something.

@@ -1,12 +1,8 @@
-//! The arithmetic of effective receptive fields: gradients to a map of scores, and how much of the map holds how much of
-//! the score.
-//!
-//! As RepLKNet defines it (arXiv 2203.06717, section 4.1 and appendix C): what is positive of the input's gradient, summed
-//! over the colors, averaged over images; then `log10(score + 1)`, divided by the largest.
+//! From gradients to a map of scores, and which share of the map holds which share of the score.
 
-use anyhow::{Result, ensure};
+use crate::error::{ModelError, Result};
 
-/// The shares of the score for which RepLKNet gives areas.
+/// The shares of the score for which RepLKNet reports areas.
 pub const THRESHOLDS: [f64; 4] = [0.2, 0.3, 0.5, 0.99];
 
 /// The mean score map of several images, `[height, width]`.
@@ -24,17 +20,18 @@ impl ScoreMap {
         ScoreMap { size: [height, width], sum: vec![0.0; height * width], images: 0, skipped: 0 }
     }
 
-    /// Adds the gradient of one image, `[height, width, channels]`. One that is not finite throughout is skipped.
+    /// Adds the gradient of one image, `[height, width, channels]`, or skips it if a value is not finite.
     ///
     /// # Errors
-    /// When the gradient is not of this map's size.
+    /// When the gradient does not have this map's size.
     pub fn add(&mut self, gradient: &[f32]) -> Result<()> {
         let (pixels, [height, width]) = (self.sum.len(), self.size);
-        ensure!(
-            !gradient.is_empty() && gradient.len().is_multiple_of(pixels),
-            "a gradient of {} values does not fit a map of {height} x {width}",
-            gradient.len()
-        );
+        if gradient.is_empty() || !gradient.len().is_multiple_of(pixels) {
+            let values = gradient.len();
+            return Err(no_field(format!(
+                "a gradient of {values} values does not fit {height} x {width} pixels"
+            )));
+        }
         if !gradient.iter().all(|value| value.is_finite()) {
             self.skipped += 1;
             return Ok(());
@@ -59,16 +56,24 @@ impl ScoreMap {
     /// The field: `log10(mean + 1)` over its largest value.
     ///
     /// # Errors
-    /// When there is no image, or no pixel has a score.
+    /// When there are no images, or no pixel has a score.
     pub fn field(&self) -> Result<Field> {
-        ensure!(self.images > 0, "there is no image with a finite gradient");
+        if self.images == 0 {
+            return Err(no_field("there is no image with a finite gradient"));
+        }
         let mean = self.sum.iter().map(|sum| sum / self.images as f64);
         // ln_1p keeps the digits of scores far below 1.
         let values: Vec<f64> = mean.map(|mean| mean.ln_1p() / std::f64::consts::LN_10).collect();
         let largest = values.iter().copied().fold(0.0, f64::max);
-        ensure!(largest > 0.0, "the center of the last stage does not depend on any pixel");
+        if largest <= 0.0 {
+            return Err(no_field("the center of the last stage does not depend on any pixel"));
+        }
         Ok(Field { size: self.size, values: values.into_iter().map(|value| value / largest).collect() })
     }
+}
+
+fn no_field(reason: impl Into<String>) -> ModelError {
+    ModelError::ReceptiveField { reason: reason.into() }
 }
 
 /// An effective receptive field: values from 0 to 1, `[height, width]`.
@@ -78,7 +83,7 @@ pub struct Field {
     values: Vec<f64>,
 }
 
-/// A square around the middle.
+/// A square around the center.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Square {
     /// Its side in pixels.
@@ -98,8 +103,8 @@ impl Field {
         &self.values
     }
 
-    /// The smallest square of side 3, 5, ... around the pixel `(height / 2, width / 2)` that holds more than this share of
-    /// the sum; `None` where even the largest that fits does not.
+    /// The smallest square of side 3, 5, ... around the pixel `(height / 2, width / 2)` that holds more than
+    /// this share of the sum; `None` if even the largest that fits does not.
     pub fn square(&self, threshold: f64) -> Option<Square> {
         let [height, width] = self.size;
         let total: f64 = self.values.iter().sum();
@@ -161,8 +166,9 @@ mod tests {
 
     #[test]
     fn the_example_by_hand() {
-        // Two images of 1 x 3 pixels and two colors. The positive parts of the first sum to 9, 0 and 2, those of the
-        // second to 18, 0 and 0; the means are 13.5, 0 and 1, so the logarithms are those of 14.5, 1 and 2.
+        // Two images of 1 x 3 pixels and two colors. The positive parts of the first sum to 9, 0 and 2, those
+        // of the second to 18, 0 and 0; the means are 13.5, 0 and 1, so the logarithms are those of 14.5, 1
+        // and 2.
         let first = [-1.0, 9.0, -3.0, -0.5, 2.0, -7.0];
         let second = [9.0, 9.0, 0.0, 0.0, 0.0, 0.0];
         let field = field([1, 3], &[&first, &second]).unwrap();

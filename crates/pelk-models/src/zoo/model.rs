@@ -1,0 +1,103 @@
+//! A model of the zoo, and what the papers print for it.
+
+use super::blueprint::Blueprint;
+use crate::config::{Head, NetworkConfig, UperNetConfig};
+use crate::error::Result;
+
+/// The task that a paper counted a model for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Classification, 1000 classes.
+    ImageNet,
+    /// Segmentation with UperNet, 150 classes.
+    Ade20k,
+}
+
+impl Task {
+    /// Number of classes.
+    pub fn classes(self) -> usize {
+        match self {
+            Task::ImageNet => 1000,
+            Task::Ade20k => 150,
+        }
+    }
+
+    /// The head of the network.
+    pub fn head(self) -> Head {
+        match self {
+            Task::ImageNet => Head::Pooled,
+            Task::Ade20k => Head::UperNet(UperNetConfig::default()),
+        }
+    }
+
+    /// Whether the papers' numbers count the multiply-adds of small kernels. Only without them do those for
+    /// ImageNet come out, and only with them PeLK's for ADE20K, all to the printed digit.
+    pub fn runs_small_kernels(self) -> bool {
+        self == Task::Ade20k
+    }
+}
+
+/// A number that a paper prints for a model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PaperNumbers {
+    /// What the model was counted for.
+    pub task: Task,
+    /// Height and width of the input.
+    pub size: [usize; 2],
+    /// Parameters, in millions.
+    pub params_m: f64,
+    /// Multiply-adds, in billions (the papers' "FLOPs").
+    pub macs_g: f64,
+}
+
+impl PaperNumbers {
+    /// For classification, of square images.
+    pub(super) const fn imagenet(size: usize, params_m: f64, macs_g: f64) -> PaperNumbers {
+        PaperNumbers { task: Task::ImageNet, size: [size; 2], params_m, macs_g }
+    }
+
+    /// For segmentation, of images of 2048 x 512 pixels (PeLK, table 2).
+    pub(super) const fn ade20k(params_m: f64, macs_g: f64) -> PaperNumbers {
+        PaperNumbers { task: Task::Ade20k, size: [512, 2048], params_m, macs_g }
+    }
+}
+
+/// A named model.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Its name, for instance `pelk_t`.
+    pub name: &'static str,
+    /// One line about it.
+    pub summary: &'static str,
+    /// Share of the weights that the paper keeps and counts (PeLK and SLaK train with 40 % sparsity).
+    pub density: f64,
+    /// What the paper prints for it.
+    pub paper: &'static [PaperNumbers],
+    /// Its architecture.
+    pub blueprint: Blueprint,
+}
+
+impl Model {
+    /// Whether it is made for images of about 28 pixels, as in Fashion-MNIST: its stem has a small stride.
+    pub fn for_small_images(&self) -> bool {
+        self.blueprint.stem_stride < 4
+    }
+
+    /// The classifier's configuration for images of `in_channels` channels and `classes` classes, unchanged.
+    ///
+    /// # Errors
+    /// When a value makes no network.
+    pub fn configure(&self, in_channels: usize, classes: usize) -> Result<NetworkConfig> {
+        self.blueprint.build(self.name, in_channels, classes)
+    }
+
+    /// The network's configuration for a task of the papers.
+    ///
+    /// # Errors
+    /// When a value makes no network.
+    pub fn configure_for(&self, task: Task, in_channels: usize, classes: usize) -> Result<NetworkConfig> {
+        let config = NetworkConfig { head: task.head(), ..self.configure(in_channels, classes)? };
+        config.validate()?;
+        Ok(config)
+    }
+}
