@@ -11,7 +11,7 @@
 //! ```
 //! use pelk_autodiff::operators::{CrossEntropy, Linear};
 //! use pelk_autodiff::{
-//!     CpuBackend, Executor, Init, ParameterSpec, Parameters, Pass, Role, Shape, Storage, Tape, Var,
+//!     CpuBackend, Executor, Init, ParameterSpec, Parameters, Pass, Place, Role, Shape, Storage, Tape, Var,
 //! };
 //! use ndarray::ArrayD;
 //!
