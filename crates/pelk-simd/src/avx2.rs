@@ -28,7 +28,8 @@ macro_rules! intrinsics {
     )+};
 }
 
-/// All bits of the first eight lanes, none of the next: the mask of the lowest `n` lanes begins at `8 - n`.
+/// All bits set in the first eight lanes, none in the next eight: the mask of the lowest `n` lanes begins at
+/// `8 - n`.
 static LOW_LANES: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
 impl Simd for Avx2 {

@@ -77,7 +77,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn transpose_8x8(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-        // SAFETY: the caller vouches for the values; the token proves AVX2, which [`run`] asks for.
+        // SAFETY: the caller vouches for the values; the token proves AVX2, which [`run`] requires.
         unsafe { crate::transpose::avx2(from, from_stride, to, to_stride) }
     }
     intrinsics! {

@@ -48,16 +48,16 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
     simd.mul(e, simd.mantissa_to_exponent(rounded))
 }
 
-/// From here on `2^n` is zero, which it may be: `z Phi(-z)` is below 3.3e-39.
+/// Beyond this `2^n` is zero, which is accurate enough: `z Phi(-z)` is below 3.3e-39.
 const LARGEST: f32 = 13.27;
 
-/// What GELU and its slope are made of, for `z` in 0..=`LARGEST`: the normal density `phi(z) = -e 2^n`, as
+/// The parts of GELU and its slope, for `z` in 0..=`LARGEST`: the normal density `phi(z) = -e 2^n`, as
 /// the factors `e` and `2^n`, and Mills' ratio `Phi(-z) / phi(z)`.
 ///
-/// The ratio falls smoothly from 1.25 to `1 / z`, so that a quotient of polynomials meets it to 1.4e-8. All
-/// of the tail's steepness is in the density, `2^n e^(-r/2)`, `n = -round(z^2 / (2 ln 2))`, `r = z^2 + 2 n ln
-/// 2`, for which `e^(-r/2)` is a polynomial (error 8.5e-8). There an error of `z^2`, up to 176, would be one
-/// of the exponent, so `r` is the sum of two differences without one.
+/// The ratio falls smoothly from 1.25 to `1 / z`, so that a quotient of polynomials approximates it to
+/// 1.4e-8. All of the tail's steepness is in the density, `2^n e^(-r/2)`, `n = -round(z^2 / (2 ln 2))`, `r =
+/// z^2 + 2 n ln 2`, for which `e^(-r/2)` is a polynomial (error 8.5e-8). There an error of `z^2`, up to 176,
+/// would be one of the exponent, so `r` is the sum of two differences without one.
 #[inline(always)]
 fn density_and_mills_ratio<S: Simd>(simd: S, z: S::V) -> (S::V, S::V, S::V) {
     let round = simd.splat(ROUND);

@@ -1,4 +1,4 @@
-//! How fast multiply-adds can be at best: the floor under the time of every operator.
+//! The peak rate of multiply-adds: a lower bound on the time of every operator.
 
 use crate::{Kernel, Level, Simd, dispatch};
 use std::hint::black_box;
@@ -7,10 +7,10 @@ use std::hint::black_box;
 /// ten. With the two factors they fit sixteen vector registers.
 const SUMS: usize = 12;
 
-/// Multiply-adds on registers alone, without memory; returns how many, some `12 * lanes * rounds`.
+/// Runs multiply-adds in registers, without memory access, and returns their number, `12 * lanes * rounds`.
 ///
-/// Whoever times this has the highest rate of one core. On `portable`, whose multiply-add is two
-/// instructions, it is what the compiler makes of them.
+/// Timing it gives the peak rate of one core. On `portable`, whose multiply-add is two instructions, the rate
+/// depends on the compiler.
 ///
 /// ```
 /// use pelk_simd::{Level, multiply_adds_in_registers};
@@ -20,7 +20,7 @@ const SUMS: usize = 12;
 /// assert!(count > 0 && per_second > 0.0);
 /// ```
 pub fn multiply_adds_in_registers(level: Level, rounds: usize) -> u64 {
-    // Hidden from the compiler, and of a fixed point: sums end at 2, neither growing nor vanishing.
+    // Hidden from the compiler, and with a fixed point: sums converge to 2 and neither grow nor vanish.
     let (factor, term) = black_box((0.5, 1.0));
     black_box(dispatch(level, Chains { factor, term, rounds }));
     (SUMS * level.lanes() * rounds) as u64

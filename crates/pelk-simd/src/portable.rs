@@ -1,4 +1,4 @@
-//! Plain Rust vectors of eight: what the compiler's baseline can vectorize.
+//! Plain Rust vectors of eight, which the compiler can vectorize for its baseline.
 
 use crate::Simd;
 

@@ -3,7 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-/// By single values.
+/// One value at a time.
 ///
 /// # Safety
 /// Eight rows of eight values at the strides must be readable and writable.
@@ -17,7 +17,7 @@ pub(crate) unsafe fn scalar(from: *const f32, from_stride: usize, to: *mut f32, 
     }
 }
 
-/// By shuffles of vectors of eight: pairs, then fours, then halves.
+/// With shuffles of vectors of eight: pairs, then fours, then halves.
 ///
 /// # Safety
 /// As [`scalar`], and the processor must have AVX2.

@@ -1,4 +1,4 @@
-//! What every instruction set's vectors can do.
+//! The operations that vectors of every instruction set have.
 
 use crate::{math, transpose};
 
@@ -41,7 +41,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// The larger of each lane.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a * b - c`, rounded once on every level: where that is slow, this is.
+    /// `a * b - c`, rounded once on every level, even where that is slow.
     fn fused_mul_sub(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The bits of each lane moved up by 23 places, so that the low bits of the mantissa become the exponent.
     fn mantissa_to_exponent(self, v: Self::V) -> Self::V;
@@ -111,15 +111,15 @@ pub trait Simd: Copy + Send + Sync + 'static {
         self.store(v, &mut lanes);
         lanes[..Self::LANES].iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }
-    /// `e^v` within 1.5 ulp. Inputs are clamped to -87.3..=88.3, where results are normal; not-a-number
-    /// stays.
+    /// `e^v` within 1.5 ulp. Inputs are clamped to -87.3..=88.3, where results are normal; NaN stays
+    /// NaN.
     #[inline(always)]
     fn exp(self, v: Self::V) -> Self::V {
         math::exp(self, v)
     }
     /// The Gaussian error linear unit `v Phi(v)`, `Phi` being the normal distribution function, within 7 ulp
     /// (9 on `portable`) wherever that is a normal number, so in the negative tail too. Results below 3.3e-39
-    /// may be zero; not-a-number stays.
+    /// may be zero; NaN stays NaN.
     #[inline(always)]
     fn gelu(self, v: Self::V) -> Self::V {
         math::gelu(self, v)
