@@ -20,11 +20,17 @@ pub fn names() -> impl TypedValueParser<Value = DatasetName> {
     PossibleValuesParser::new(DatasetName::ALL.map(DatasetName::name)).try_map(|name| name.parse())
 }
 
-/// `config` with the folder from `--data`, if given. The path is made absolute, so that a run that stores it
-/// can be resumed from any folder.
-pub fn located(config: &DataConfig, data: Option<&Path>) -> DataConfig {
-    let folder = data.map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()));
-    DataConfig { folder: folder.or_else(|| config.folder.clone()), ..config.clone() }
+/// `config` with the folder from `--data`, if given, for a run to store: the path is made absolute, so that
+/// the run can be resumed from any folder.
+pub fn stored(config: &DataConfig, data: Option<&Path>) -> DataConfig {
+    let absolute = data.map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()));
+    located(config, absolute.as_deref())
+}
+
+/// `config` with the folder from `--data`, if given, as the user wrote it, for errors to name.
+fn located(config: &DataConfig, data: Option<&Path>) -> DataConfig {
+    let folder = data.map(Path::to_owned).or_else(|| config.folder.clone());
+    DataConfig { folder, ..config.clone() }
 }
 
 /// Opens datasets and prints each of their remarks once.

@@ -235,7 +235,9 @@ mod tests {
     fn a_run_writes_pictures_and_ratios() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("fields");
-        let line = format!("erf --model slak_atto --model convnext_atto --images 1 --out {}", out.display());
+        let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/fashion-mnist");
+        let models = "--model slak_atto --model convnext_atto";
+        let line = format!("erf {models} --images 1 --data {data} --out {}", out.display());
         erf(&parse(&line).unwrap()).unwrap();
         for name in ["slak_atto.png", "convnext_atto.png", "erf.png"] {
             assert!(image::open(out.join(name)).unwrap().width() >= 256, "{name}");

@@ -231,7 +231,7 @@ fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
     let (name, mut config) =
         presets::configuration(args.preset.as_deref(), args.config.as_deref(), &settings)?;
     // Remembered, so that resuming and evaluating need not be told again.
-    config.data = datasets::located(&config.data, args.data.as_deref());
+    config.data = datasets::stored(&config.data, args.data.as_deref());
     let folder = args.out.clone().unwrap_or_else(|| free_folder(&name));
     Ok((config, Origin::Fresh(folder)))
 }

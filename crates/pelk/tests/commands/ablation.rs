@@ -129,7 +129,7 @@ fn a_budget_in_minutes_chooses_the_steps_once() {
 #[test]
 fn a_sweep_that_cannot_run_says_why_before_it_begins() {
     let sandbox = Sandbox::new();
-    refuse(&mut sandbox.pelk(["ablate", "--study", "center"]), &["\"center\"?"]);
+    refuse(&mut sandbox.pelk(["ablate", "--study", "centr"]), &["\"center\"?"]);
     refuse(&mut sandbox.pelk(["ablate", "--task", "ade20k"]), &["no task", "long-range"]);
     refuse(&mut sandbox.pelk(["ablate", "--set", "model.kernel=3"]), &["model.kernel", "kernels"]);
     refuse(&mut sandbox.pelk(["ablate", "--shard", "3/2", "--out", "x"]), &["I/N"]);

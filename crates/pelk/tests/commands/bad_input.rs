@@ -203,7 +203,7 @@ fn eval_and_predict_with_wrong_arguments() {
     let bytes = sandbox.read("cut.png");
     std::fs::write(sandbox.path("cut.png"), &bytes[..bytes.len() / 2]).unwrap();
     for name in ["text.png", "cut.png", "missing.png", "run"] {
-        refuse(&mut predict(&[name]), &[&format!("cannot read image {name}")]);
+        refuse(&mut predict(&[name]), &[&format!("cannot read {name}")]);
     }
     refuse(&mut predict(&[]), &["IMAGE"]);
     refuse(&mut predict(&["text.png", "--threads", "0"]), &["--threads 0", "at least 1"]);

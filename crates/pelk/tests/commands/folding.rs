@@ -59,7 +59,7 @@ fn what_cannot_be_folded_is_refused_and_nothing_is_written() {
         &["do not agree", "Nothing was written"],
     );
     refuse(&mut fold(&sandbox, original, &with(&["--out", "run/../run/last.safetensors"])), &["itself"]);
-    refuse(&mut fold(&sandbox, original, &with(&["--tolerance=-1"])), &["0 or more"]);
+    refuse(&mut fold(&sandbox, original, &with(&["--tolerance=-1"])), &["at least 0"]);
     refuse(&mut fold(&sandbox, original, &["--data", "no-such"]), &["no-such"]);
     refuse(&mut fold(&sandbox, original, &["--images", "no-such.png"]), &["no-such.png"]);
     refuse(&mut fold(&sandbox, "run/config.toml", &data), &["config.toml"]);

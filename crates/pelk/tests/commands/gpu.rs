@@ -11,7 +11,7 @@ fn a_run_on_the_gpu_is_measured_alike_on_both() {
     let sandbox = Sandbox::new();
     let output = succeed(&mut sandbox.train("run", &["--device", "gpu", "--max-steps", "6"]));
     assert!(output.contains("on gpu ("), "{output}");
-    assert!(output.contains("--resume --out run --data images --device gpu"), "{output}");
+    assert!(output.contains("--resume --out run --device gpu"), "{output}");
     // The second half elsewhere: a checkpoint belongs to no device.
     succeed(&mut sandbox.resume("run", &["--max-steps", "8"]));
     let eval = |device| {

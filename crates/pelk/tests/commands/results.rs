@@ -192,7 +192,7 @@ fn a_dry_run_says_how_long_it_will_take_and_leaves_nothing() {
     let settings: Vec<&str> = sandbox::SETTINGS.iter().flat_map(|setting| ["--set", setting]).collect();
     let args = ["train", "--data", "images", "--dry-run"];
     let out = succeed(&mut sandbox.pelk(args.into_iter().chain(settings)));
-    for words in ["estimated time: 0:", "(40 steps of", "10 evaluations of", "step 1: loss ", "peak memory"] {
+    for words in ["estimated time: ", "(40 steps of", "10 evaluations of", "step 1: loss ", "peak memory"] {
         assert!(out.contains(words), "{words:?} is missing:\n{out}");
     }
     assert!(!sandbox.path("runs").exists());

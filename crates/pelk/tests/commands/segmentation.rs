@@ -110,7 +110,7 @@ fn a_prediction_is_the_picture_under_colors_with_a_legend() {
         assert!(picture.height() > factor * height, "{name}: no room for a legend");
     }
     let args = ["predict", "--checkpoint", "run/best.safetensors", "no-such.png"];
-    refuse(&mut sandbox.pelk(args), &["cannot read image no-such.png"]);
+    refuse(&mut sandbox.pelk(args), &["cannot read no-such.png"]);
     std::fs::write(sandbox.path("file"), "mine").unwrap();
     refuse(&mut predict("file"), &["cannot create file"]);
     // A classifier draws nothing and is not asked by windows.
@@ -208,7 +208,7 @@ fn pictures_and_masks_that_do_not_fit_are_refused_by_name() {
     with(
         "images/test/1.jpg",
         &|path| std::fs::remove_file(path).unwrap(),
-        &["masks/test/1.png", "no picture"],
+        &["masks/test/1.png", "no image of the same name"],
     );
     with(
         "images/train/3.jpg",

@@ -86,7 +86,7 @@ fn the_help_of_each_command_names_its_options() {
             "--only --shape --depthwise --mlp --model --size --batch --pass --threads --runs --json --check-dispatch",
         ),
         ("fold", "--checkpoint --out --images --data --count --tolerance --device --threads"),
-        ("test", "--fast --no-fail-fast"),
+        ("keys", "--markdown PATTERN"),
     ] {
         assert!(help(&[]).contains(command));
         let text = help(&[command]);

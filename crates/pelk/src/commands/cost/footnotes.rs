@@ -175,7 +175,8 @@ mod tests {
         let notes = footnotes(&[atto(1.0, 1.02), atto(1.0, 0.5), atto(1.0, 1.0)]);
         assert_eq!(notes.len(), 1);
         assert!(notes[0].contains("printed multiply-adds"), "{}", notes[0]);
-        assert_eq!(notes[0].matches("pelk_atto at 28:").count(), 2);
+        let one_line = notes[0].split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(one_line.matches("pelk_atto at 28:").count(), 2, "{one_line}");
         assert!(notes[0].ends_with("The reason is unknown."), "{}", notes[0]);
     }
 

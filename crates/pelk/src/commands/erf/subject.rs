@@ -218,9 +218,11 @@ mod tests {
     fn a_small_model_takes_the_images_of_its_dataset_or_files() {
         let subject = Subject::new(&Source::Model("pelk_atto".to_owned()), 0, None).unwrap();
         assert_eq!(subject.size(), [28, 28]);
-        assert_eq!(subject.images(&[], 3, None).unwrap().len(), 3);
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/fashion-mnist");
+        let images = |count| subject.images(&[], count, Some(&data)).unwrap();
+        assert_eq!(images(3).len(), 3);
         let mut heard = Vec::new();
-        let map = subject.score(&subject.images(&[], 2, None).unwrap(), |done| heard.push(done)).unwrap();
+        let map = subject.score(&images(2), |done| heard.push(done)).unwrap();
         assert_eq!((map.images(), heard), (2, vec![1, 2]));
 
         let folder = tempfile::tempdir().unwrap();
@@ -239,7 +241,7 @@ mod tests {
             subject.images(&[], 1, None).map(drop)
         };
         let error = |source, size| error(source, size).unwrap_err().to_string();
-        assert!(error("pelk_atto", Some(7)).contains("at least 8 pixels"), "{}", error("pelk_atto", Some(7)));
+        assert!(error("pelk_atto", Some(7)).contains("at least 8 x 8 pixels"), "{}", error("pelk_atto", Some(7)));
         assert!(error("pelk_atta", None).contains("pelk_atto"));
         assert!(error("convnext_t", None).contains("name some image files"));
     }
