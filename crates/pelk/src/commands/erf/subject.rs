@@ -241,7 +241,11 @@ mod tests {
             subject.images(&[], 1, None).map(drop)
         };
         let error = |source, size| error(source, size).unwrap_err().to_string();
-        assert!(error("pelk_atto", Some(7)).contains("at least 8 x 8 pixels"), "{}", error("pelk_atto", Some(7)));
+        assert!(
+            error("pelk_atto", Some(7)).contains("at least 8 x 8 pixels"),
+            "{}",
+            error("pelk_atto", Some(7))
+        );
         assert!(error("pelk_atta", None).contains("pelk_atto"));
         assert!(error("convnext_t", None).contains("name some image files"));
     }
