@@ -202,8 +202,13 @@ fn eval_and_predict_with_wrong_arguments() {
     GrayImage::new(28, 28).save(sandbox.path("cut.png")).unwrap();
     let bytes = sandbox.read("cut.png");
     std::fs::write(sandbox.path("cut.png"), &bytes[..bytes.len() / 2]).unwrap();
-    for name in ["text.png", "cut.png", "missing.png", "run"] {
-        refuse(&mut predict(&[name]), &[&format!("cannot read {name}")]);
+    for (name, words) in [
+        ("text.png", "text.png is damaged"),
+        ("cut.png", "cut.png is damaged"),
+        ("missing.png", "cannot read missing.png"),
+        ("run", "cannot read run"),
+    ] {
+        refuse(&mut predict(&[name]), &[words]);
     }
     refuse(&mut predict(&[]), &["IMAGE"]);
     refuse(&mut predict(&["text.png", "--threads", "0"]), &["--threads 0", "at least 1"]);

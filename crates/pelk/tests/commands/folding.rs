@@ -71,5 +71,5 @@ fn what_cannot_be_folded_is_refused_and_nothing_is_written() {
         &["folded.safetensors is already folded", "eval"],
     );
     std::fs::copy(sandbox.path("folded.safetensors"), sandbox.path("run/last.safetensors")).unwrap();
-    refuse(&mut sandbox.resume("run", &[]), &["holds a network only"]);
+    refuse(&mut sandbox.resume("run", &[]), &["holds the network only"]);
 }
