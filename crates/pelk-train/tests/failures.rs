@@ -2,13 +2,11 @@
 
 mod common;
 
-use common::{Recorder, add, config, datasets, images, restored, run_with_rows, train, trainer};
+use common::{Recorder, config, datasets, images, message_of, restored, run_with_rows, train, trainer};
 use ndarray::ArrayD;
 use pelk_autodiff::CpuBackend;
 use pelk_models::{NetworkConfig, WeightsFile};
-use pelk_train::tensorboard::PREFIX;
-use pelk_train::{Checkpoint, Datasets, EventLog, Limits, Run, TrainConfig, TrainError, Trainer};
-use std::collections::BTreeSet;
+use pelk_train::{Checkpoint, Datasets, Limits, Run, TrainConfig, TrainError, Trainer};
 use std::path::Path;
 
 #[test]
@@ -159,13 +157,6 @@ fn files_of_other_programs_are_refused() {
     names("missing", &Checkpoint::read(&path).unwrap_err(), &path, &["cannot read"]);
 }
 
-fn message_of<T>(result: Result<T, TrainError>) -> String {
-    match result {
-        Ok(_) => panic!("should have failed"),
-        Err(error) => error.to_string(),
-    }
-}
-
 #[test]
 fn data_that_do_not_suit_the_run_are_refused_before_it_starts() {
     let new = |config: TrainConfig, datasets| {
@@ -204,141 +195,6 @@ fn data_that_do_not_suit_the_run_are_refused_before_it_starts() {
     let blank = std::sync::Arc::new(blank.unwrap());
     let message = new(config(&[]), Datasets { train: blank.clone(), test: blank });
     assert!(message.contains("std"), "{message}");
-}
-
-#[test]
-fn a_folder_holds_one_run() {
-    let root = tempfile::tempdir().unwrap();
-    let folder = root.path().join("deep/run");
-    let message = message_of(Run::open(&folder));
-    assert!(message.contains("no run to resume") && message.contains("deep/run"), "{message}");
-    Run::create(&folder, &config(&[])).unwrap();
-    let message = message_of(Run::create(&folder, &config(&["seed=2"])));
-    assert!(message.contains("already holds a run") && message.contains("deep/run"), "{message}");
-    let (run, kept, checkpoint) = Run::open(&folder).unwrap();
-    assert_eq!(kept, config(&[]), "the first run's configuration is still there");
-    assert!(checkpoint.is_none() && run.rows().is_empty());
-}
-
-#[test]
-fn rows_after_the_checkpoint_are_dropped_since_their_epochs_run_again() {
-    let root = tempfile::tempdir().unwrap();
-    let folder = root.path().join("run");
-    run_with_rows(&folder, &config(&[]), &[6, 12, 18]);
-    // No checkpoint yet: everything runs again.
-    assert_eq!(Run::open(&folder).unwrap().0.rows(), []);
-    train(config(&[]), &folder, 14);
-    let (mut run, _, checkpoint) = Run::open(&folder).unwrap();
-    assert_eq!(checkpoint.unwrap().description.step, 14);
-    assert_eq!(run.rows().iter().map(|row| row.step).collect::<Vec<_>>(), [6, 12]);
-    assert_eq!(run.groups().iter().map(|row| row.step).collect::<Vec<_>>(), [6, 12]);
-    let row = run.rows()[1];
-    add(&mut run, pelk_train::MetricsRow { step: 18, ..row });
-    let steps =
-        pelk_train::metrics::read(&run.metrics()).unwrap().iter().map(|row| row.step).collect::<Vec<_>>();
-    assert_eq!(steps, [6, 12, 18]);
-}
-
-#[test]
-fn what_a_killed_process_left_half_written_is_cleared_away() {
-    let root = tempfile::tempdir().unwrap();
-    run_with_rows(root.path(), &config(&[]), &[]);
-    std::fs::write(root.path().join(".writing-x1y2z3"), [0; 100]).unwrap();
-    std::fs::write(root.path().join("notes.txt"), "mine").unwrap();
-    Run::open(root.path()).unwrap();
-    let mut names: Vec<_> =
-        std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    assert_eq!(names, ["config.toml", "notes.txt"]);
-}
-
-#[test]
-fn a_damaged_file_of_a_run_is_named() {
-    let root = tempfile::tempdir().unwrap();
-    let folder = root.path().join("run");
-    let run = run_with_rows(&folder, &config(&[]), &[6]);
-    train(config(&[]), &folder, 6);
-    for (path, text) in [
-        (run.metrics(), "epoch,step\n"),
-        (run.metrics(), ""),
-        (run.last(), "not a checkpoint"),
-        (run.config(), "model.name = \n"),
-        (run.config(), "model.name = \"pelk_atto\"\ndata.dataset = \"example\"\nsed = 3\n"),
-    ] {
-        let good = std::fs::read(&path).unwrap();
-        std::fs::write(&path, text).unwrap();
-        let message = message_of(Run::open(&folder));
-        assert!(message.contains(&*path.to_string_lossy()), "{message}");
-        std::fs::write(&path, good).unwrap();
-    }
-    Run::open(&folder).unwrap();
-}
-
-#[test]
-fn a_folder_that_cannot_be_written_is_named() {
-    let root = tempfile::tempdir().unwrap();
-    let file = root.path().join("file");
-    std::fs::write(&file, "mine").unwrap();
-    for folder in [file.clone(), file.join("below")] {
-        let message = message_of(Run::create(&folder, &config(&[])));
-        assert!(message.starts_with(&format!("cannot create {}: ", folder.display())), "{message}");
-    }
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
-    #[cfg(target_os = "linux")]
-    {
-        // A folder in which not even root can create a file.
-        let message = message_of(Run::create(Path::new("/proc"), &config(&[])));
-        assert!(message.contains("cannot write /proc/config.toml"), "{message}");
-    }
-}
-
-#[test]
-fn a_new_run_that_saved_nothing_can_be_removed_with_the_folders_made_for_it() {
-    let root = tempfile::tempdir().unwrap();
-    let create = |name: &str| {
-        let folder = root.path().join(name);
-        let run = Run::create(&folder, &config(&[])).unwrap();
-        EventLog::create(&folder, 0).unwrap();
-        (folder, run)
-    };
-    let names = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<BTreeSet<_>>()
-    };
-    let (_, run) = create("deep/er/run");
-    run.remove_if_empty().unwrap();
-    assert!(names(root.path()).is_empty());
-
-    // Files that were there before, and other files, stay.
-    let mine = [format!("{PREFIX}0000000007.mine"), "notes.txt".to_owned()];
-    std::fs::create_dir(root.path().join("mine")).unwrap();
-    mine.iter().for_each(|name| std::fs::write(root.path().join("mine").join(name), "mine").unwrap());
-    let (folder, run) = create("mine");
-    run.remove_if_empty().unwrap();
-    assert_eq!(names(&folder), mine.into());
-    let (folder, run) = create("both/run");
-    std::fs::write(folder.join("notes.txt"), "mine").unwrap();
-    run.remove_if_empty().unwrap();
-    assert_eq!(names(&folder), ["notes.txt".to_owned()].into());
-
-    // So do a run that has saved something, and one that was opened.
-    let (folder, mut run) = create("saved");
-    run.save(&trainer(config(&[])).checkpoint().unwrap(), 1).unwrap();
-    run.remove_if_empty().unwrap();
-    assert!(folder.join("last.safetensors").exists() && folder.join("config.toml").exists());
-    let (folder, _) = create("opened");
-    Run::open(&folder).unwrap().0.remove_if_empty().unwrap();
-    assert!(folder.join("config.toml").exists());
-}
-
-#[test]
-fn a_run_can_resume_although_its_data_moved() {
-    let folder = tempfile::tempdir().unwrap();
-    let recorder = train(config(&["data.folder=/old"]), folder.path(), 7);
-    let moved = restored(config(&["data.folder=/new"]), &recorder.last()).unwrap();
-    assert_eq!(moved.step(), 7);
-    restored(config(&[]), &recorder.last()).unwrap();
-    assert!(!config(&[]).to_toml().unwrap().contains("folder"), "written as before");
 }
 
 #[test]

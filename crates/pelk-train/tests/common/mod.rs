@@ -176,3 +176,11 @@ pub fn run_with_rows(folder: &Path, config: &TrainConfig, steps: &[u64]) -> Run 
     }
     run
 }
+
+/// The message of a result that must be an error.
+pub fn message_of<T>(result: Result<T>) -> String {
+    match result {
+        Ok(_) => panic!("should have failed"),
+        Err(error) => error.to_string(),
+    }
+}
