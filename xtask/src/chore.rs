@@ -5,13 +5,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The top of the checkout. Cargo says where it is; a binary that was started by hand remembers where it was built.
+/// The top of the checkout. Cargo says where it is; a binary that was started by hand remembers where it was
+/// built.
 pub fn root() -> PathBuf {
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&xtask).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-/// The cargo that runs this program, so that a toolchain chosen with `cargo +...` holds for what it starts too.
+/// The cargo that runs this program, so that a toolchain chosen with `cargo +...` holds for what it starts
+/// too.
 pub fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
 }

@@ -4,11 +4,11 @@ use crate::chore::{cargo, root};
 use std::ffi::OsString;
 use std::process::Command;
 
-/// Builds pelk in release mode and becomes it, so that it gets the terminal, the signals and the exit status as if it had
-/// been started directly. Returns only where that failed.
+/// Builds pelk in release mode and becomes it, so that it gets the terminal, the signals and the exit status
+/// as if it had been started directly. Returns only where that failed.
 ///
-/// Two variables tell pelk where it was started from: the checkout's datasets, unless the user has others, and the words
-/// that its help and its advice name it by.
+/// Two variables tell pelk where it was started from: the checkout's datasets, unless the user has others,
+/// and the words that its help and its advice name it by.
 pub fn to_pelk(arguments: &[OsString]) -> anyhow::Error {
     let mut command = cargo();
     command.args(["run", "--quiet", "--release", "--manifest-path"]).arg(root().join("Cargo.toml"));

@@ -1,7 +1,8 @@
-//! `cargo xtask`: the build chores of the workspace, `test` and `docs`. Every other command is pelk's: it is built in
-//! release mode and gets the arguments as they are.
+//! `cargo xtask`: the build chores of the workspace, `test` and `docs`. Every other command is pelk's: it is
+//! built in release mode and gets the arguments as they are.
 //!
-//! Nothing of the workspace is linked in, and next to nothing else: whoever types `cargo xtask` waits for this crate.
+//! Nothing of the workspace is linked in, and next to nothing else: whoever types `cargo xtask` waits for
+//! this crate.
 #![forbid(unsafe_code)]
 // A chore talks to whoever started it, and may end when nobody listens.
 #![allow(clippy::print_stdout, clippy::print_stderr)]

@@ -11,7 +11,8 @@ use crate::{BoxPlan, GridError, MAX_KERNEL};
 ///
 /// Used for both axes, it divides a k x k kernel into k' x k' rectangles with one parameter per channel each.
 /// `Display` writes all intervals, `2,2,1,1,1,1,1,2,2`, and `FromStr` reads them back;
-/// [`from_half_text`](Self::from_half_text) reads the half grids that the paper prints. Clones share their memory.
+/// [`from_half_text`](Self::from_half_text) reads the half grids that the paper prints. Clones share their
+/// memory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SharingGrid {
     /// From the outer edge to the center interval, inclusive. Everything else follows from it.

@@ -14,8 +14,8 @@ pub struct Intervals {
 }
 
 impl SharingGrid {
-    /// The intervals that ever meet a line of `size` pixels, clipped to the taps that do: a tap farther from the center
-    /// than the line is long lies outside the line for every output. Empty for an empty line.
+    /// The intervals that ever meet a line of `size` pixels, clipped to the taps that do: a tap farther from
+    /// the center than the line is long lies outside the line for every output. Empty for an empty line.
     ///
     /// ```
     /// use pelk_grid::SharingGrid;

@@ -1,5 +1,5 @@
-//! Training in forty lines: a small PeLK on Fashion-MNIST for one epoch, a minute on two cores; prints losses and
-//! the test accuracy, and writes `example.safetensors`.
+//! Training in forty lines: a small PeLK on Fashion-MNIST for one epoch, a minute on two cores; prints losses
+//! and the test accuracy, and writes `example.safetensors`.
 //!
 //! ```sh
 //! cargo run --release -p pelk-train --example train                       # in the checkout

@@ -1,4 +1,5 @@
-//! The configuration of a run: `types.rs` has its values, `parse.rs` reads and writes it, `keys.rs` lists its keys.
+//! The configuration of a run: `types.rs` has its values, `parse.rs` reads and writes it, `keys.rs` lists its
+//! keys.
 
 pub(crate) mod error;
 mod keys;

@@ -47,8 +47,9 @@ fn training_loss(config: &TrainConfig) -> String {
     if parts.is_empty() { "training".to_owned() } else { format!("training ({})", parts.join(", ")) }
 }
 
-/// The score of averaged weights. In its first epochs an average is mostly the weights that training began with: scores
-/// below every one of the network's would squash the axis and say nothing, so they are not drawn.
+/// The score of averaged weights. In its first epochs an average is mostly the weights that training began
+/// with: scores below every one of the network's would squash the axis and say nothing, so they are not
+/// drawn.
 fn caught_up(row: &MetricsRow, metric: Metric, lowest: f64) -> f64 {
     let score = row.ema.map_or(f64::NAN, |scores| 100.0 * metric.of(&scores));
     if score < lowest { f64::NAN } else { score }

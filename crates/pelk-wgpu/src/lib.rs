@@ -1,9 +1,9 @@
 //! GPU operators of large-kernel ConvNets, forward and backward, in WGSL: on Vulkan, Metal and DX12, by way
 //! of [wgpu](https://wgpu.rs).
 //!
-//! The operators that [`pelk_ops`] describes, on buffers of a device. A [`Gpu`] is an open device. Its methods
-//! record operators and return their outputs at once. The device runs them in the recorded order, many in one submission;
-//! [`Gpu::download`] waits for a result.
+//! The operators that [`pelk_ops`] describes, on buffers of a device. A [`Gpu`] is an open device. Its
+//! methods record operators and return their outputs at once. The device runs them in the recorded order,
+//! many in one submission; [`Gpu::download`] waits for a result.
 //!
 //! ```
 //! use pelk_wgpu::{Adapter, Gpu, GpuError, Options};

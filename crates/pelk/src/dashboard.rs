@@ -1,7 +1,7 @@
 //! Training on the whole terminal, for `train --tui`: curves, the last evaluations, the time left.
 //!
-//! Steps may take seconds, keys must not: a thread of its own draws and listens, a few times a second, and training only tells
-//! it what happened. However the program ends, the terminal is given back first.
+//! Steps may take seconds, keys must not: a thread of its own draws and listens, a few times a second, and
+//! training only tells it what happened. However the program ends, the terminal is given back first.
 
 mod curve;
 mod state;
@@ -40,7 +40,8 @@ fn take_terminal() -> io::Result<DefaultTerminal> {
     Terminal::new(CrosstermBackend::new(io::stdout()))
 }
 
-/// Gives the terminal back, if a dashboard has it: before a message that must be read, or an end without destructors.
+/// Gives the terminal back, if a dashboard has it: before a message that must be read, or an end without
+/// destructors.
 pub fn give_back_terminal() {
     if OURS.swap(false, Ordering::SeqCst) {
         let start = Instant::now();
@@ -77,8 +78,8 @@ impl Dashboard {
         Ok(())
     }
 
-    /// Takes the terminal. `rows` are the evaluations that a resumed run has made before; the first q or Ctrl-C sets `stop`, the
-    /// second ends the program.
+    /// Takes the terminal. `rows` are the evaluations that a resumed run has made before; the first q or
+    /// Ctrl-C sets `stop`, the second ends the program.
     ///
     /// # Errors
     /// When the terminal refuses.

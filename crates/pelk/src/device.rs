@@ -10,8 +10,8 @@ pub use pelk_autodiff::on_device;
 /// The argument that chooses the device.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DeviceArgs {
-    /// What to compute on: cpu, gpu, gpu:NAME or gpu:NUMBER of `pelk devices`, or auto (a hardware GPU if there is
-    /// one, else cpu)
+    /// What to compute on: cpu, gpu, gpu:NAME or gpu:NUMBER of `pelk devices`, or auto (a hardware GPU if
+    /// there is one, else cpu)
     #[arg(long, value_name = "DEVICE", default_value_t = Choice::Cpu)]
     pub device: Choice,
 }

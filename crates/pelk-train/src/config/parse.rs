@@ -7,8 +7,8 @@ use crate::error::{Result, TrainError};
 use toml::Table;
 
 impl TrainConfig {
-    /// Reads a configuration and applies `key.path=value` settings to it; `origin` names it in errors. A setting's
-    /// value is TOML, or else text; without a value its key has the default again.
+    /// Reads a configuration and applies `key.path=value` settings to it; `origin` names it in errors. A
+    /// setting's value is TOML, or else text; without a value its key has the default again.
     ///
     /// # Errors
     /// When the text or a setting does not parse, a key is unknown or a value has the wrong type.

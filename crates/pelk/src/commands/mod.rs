@@ -92,7 +92,8 @@ fn grouped(command: clap::Command) -> clap::Command {
     }
     drop(subcommands);
     let template = format!(
-        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{text}\n{header}Options:{header:#}\n{{options}}{{after-help}}"
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{text}\n\
+         {header}Options:{header:#}\n{{options}}{{after-help}}"
     );
     command.help_template(template)
 }

@@ -38,8 +38,8 @@ pub struct TrainArgs {
     /// Start the backbone from the weights in a safetensors file, such as a classifier's best.safetensors
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Set a key of the configuration, for instance optimizer.learning_rate=0.002; without a value it gets its default
-    /// back; may be repeated; `pelk keys` lists all keys
+    /// Set a key of the configuration, for instance optimizer.learning_rate=0.002; without a value it gets
+    /// its default back; may be repeated; `pelk keys` lists all keys
     #[arg(long, value_name = "KEY.PATH=VALUE")]
     set: Vec<String>,
     /// Folder of the run's files [default: runs/PRESET, with a number if that exists]
@@ -57,19 +57,22 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N")]
     max_steps: Option<u64>,
     /// Steps between two saves of last.safetensors, which is also saved after each evaluation
-    #[arg(long, value_name = "STEPS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "STEPS", default_value_t = 200)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: u64,
     /// Number of checkpoints to keep: last.safetensors, and earlier ones in the folder `checkpoints`
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     keep: usize,
     /// Threads that read and augment images, in addition to those that compute; does not change results
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     loaders: usize,
     /// Estimate how long the run will take and try one step; writes nothing
     #[arg(long, conflicts_with_all = ["out", "resume", "max_steps", "step_log"])]
     dry_run: bool,
-    /// Write one line per step: step, loss, gradient norm, accuracy on its images, learning rate, seconds, and seconds
-    /// spent waiting for images
+    /// Write one line per step: step, loss, gradient norm, accuracy on its images, learning rate, seconds,
+    /// and seconds spent waiting for images
     #[arg(long, value_name = "FILE.csv")]
     step_log: Option<PathBuf>,
     /// Show the run full screen: curves, latest evaluations, time left; q saves and stops, as Ctrl-C does
@@ -92,8 +95,8 @@ Examples:
   pelk train --preset fashion-mnist-long --dry-run
 
 A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors,
-last.safetensors and event files for `tensorboard --logdir runs`; with averaged weights (ema.decay) best-ema.safetensors;
-of segmentation predictions.png. Ctrl-C saves before it stops, with exit status 0.";
+last.safetensors and event files for `tensorboard --logdir runs`; with averaged weights (ema.decay)
+best-ema.safetensors; of segmentation predictions.png. Ctrl-C saves before it stops, with exit status 0.";
 
 /// Runs the command.
 ///

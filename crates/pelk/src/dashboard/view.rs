@@ -13,7 +13,8 @@ use ratatui::widgets::{
     Axis, Block, BorderType, Cell, Chart, Dataset, Gauge, GraphType, Paragraph, Row, Table,
 };
 
-/// Of the sixteen colors, which follow the terminal's theme: what is of training, and what is of the test images.
+/// Of the sixteen colors, which follow the terminal's theme: what is of training, and what is of the test
+/// images.
 const TRAIN: Color = Color::Cyan;
 const TEST: Color = Color::Yellow;
 /// The charts of learning rate and speed are shown where the others keep so many rows.

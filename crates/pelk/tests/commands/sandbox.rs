@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A network and a schedule of 4 steps an epoch, 10 epochs, that take a moment; everything random is switched on.
+/// A network and a schedule of 4 steps an epoch, 10 epochs, that take a moment; everything random is switched
+/// on.
 pub const SETTINGS: [&str; 13] = [
     "model.depths=[1, 1]",
     "model.widths=[8, 16]",
@@ -186,8 +187,8 @@ impl Running {
         Running(Some(command.spawn().unwrap()))
     }
 
-    /// Waits until the last checkpoint of this folder has come past `step`; its step. The file is there as a whole
-    /// whenever one looks.
+    /// Waits until the last checkpoint of this folder has come past `step`; its step. The file is there as a
+    /// whole whenever one looks.
     pub fn wait_for_step(&mut self, folder: &Path, step: u64) -> u64 {
         let start = Instant::now();
         loop {

@@ -143,7 +143,8 @@ fn written_scenes_are_trained_on_in_both_layouts() {
         succeed(&mut sandbox.pelk(show.into_iter().chain(["--out", &picture])));
         assert!(image::open(sandbox.path(&picture)).unwrap().width() > 4 * 192);
     }
-    // The same pictures, hence the same pixels of each class. (ADE20K's value 0 is none of the classes, so background is one.)
+    // The same pictures, hence the same pixels of each class. (ADE20K's value 0 is none of the classes, so
+    // background is one.)
     let shares = |layout: &str| {
         let checkpoint = format!("run-{layout}/best.safetensors");
         let out = succeed(&mut sandbox.pelk(["eval", "--data", layout, "--checkpoint", &checkpoint]));

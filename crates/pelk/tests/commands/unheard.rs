@@ -3,7 +3,8 @@
 use crate::sandbox::{STEPS, Sandbox};
 use std::process::{Command, Output, Stdio};
 
-/// Runs the command; whoever reads the standard output, or the errors, or both has left before the first word.
+/// Runs the command; whoever reads the standard output, or the errors, or both has left before the first
+/// word.
 fn unheard(command: &mut Command, [stdout, stderr]: [bool; 2]) -> Output {
     let closed = || {
         let (reader, writer) = std::io::pipe().unwrap();

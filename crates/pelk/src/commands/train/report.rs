@@ -152,9 +152,6 @@ pub fn conclude<B: Backend>(
         }
     }
     if waited > WORTH_SAYING {
-        say!(
-            "\nSteps waited for images for {:.0} % of their time: more --loaders help where there are cores for them.",
-            100.0 * waited
-        );
+        say!("\nSteps waited for images for {:.0} % of their time: more --loaders may help.", 100.0 * waited);
     }
 }
