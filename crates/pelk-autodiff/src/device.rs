@@ -100,7 +100,7 @@ pub enum Remark {
     },
     /// [`Choice::Auto`] chose the processor.
     ChoseCpu {
-        /// Why, one reason a GPU.
+        /// Why, one reason per GPU.
         reasons: Vec<String>,
     },
 }

@@ -48,7 +48,7 @@ pub struct Place {
 /// A section of a network with stages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Section {
-    /// None of those below, as in a network without stages.
+    /// None of the sections below, as in a network without stages.
     #[default]
     Other,
     /// Before the first stage.
@@ -170,7 +170,7 @@ pub trait Executor {
     /// Applies an operator with one output.
     ///
     /// # Errors
-    /// As [`Executor::apply_n`].
+    /// Same as [`Executor::apply_n`].
     fn apply_one(&mut self, op: impl Into<Op>, inputs: &[&Self::Value]) -> Result<Self::Value> {
         let [output] = self.apply_n(op, inputs)?;
         Ok(output)

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 /// The gradient of [`concat()`].
 ///
 /// # Errors
-/// When a part has other rows than `x`, or the parts do not have C columns together.
+/// When a part does not have as many rows as `x`, or the parts do not add up to C columns.
 pub fn split(x: Rows<'_>, parts: &mut [RowsMut<'_>]) -> Result<(), ShapeError> {
     check("split_channels", parts.iter().map(RowsMut::shape), ("x", x.shape()))?;
     let columns = x.columns();
@@ -32,7 +32,7 @@ pub fn split(x: Rows<'_>, parts: &mut [RowsMut<'_>]) -> Result<(), ShapeError> {
 /// gradient of [`split`].
 ///
 /// # Errors
-/// When a part has other rows than `y`, or the parts do not have C columns together.
+/// When a part does not have as many rows as `y`, or the parts do not add up to C columns.
 pub fn concat(parts: &[Rows<'_>], y: RowsMut<'_>) -> Result<(), ShapeError> {
     check("concat_channels", parts.iter().map(Rows::shape), ("y", y.shape()))?;
     let columns = y.columns();
@@ -51,7 +51,7 @@ pub fn concat(parts: &[Rows<'_>], y: RowsMut<'_>) -> Result<(), ShapeError> {
     Ok(())
 }
 
-/// That parts of these shapes make the matrix `joined`.
+/// Checks that parts of these shapes make up the matrix `joined`.
 fn check(
     operator: &'static str,
     parts: impl Iterator<Item = [usize; 2]>,

@@ -24,7 +24,7 @@ const BAND: usize = 1 << 21;
 /// The convolution of `x` with `weight`, plus `bias[o]` in every pixel of output channel `o`.
 ///
 /// # Errors
-/// As [`Conv2dShape::output`], and when a slice has the wrong length.
+/// Same as [`Conv2dShape::output`], and when a slice has the wrong length.
 pub fn forward(
     level: Level,
     shape: &Conv2dShape,
@@ -59,7 +59,7 @@ pub fn forward(
 /// The gradients of [`forward`] that are needed, from `gy` (of the output's shape).
 ///
 /// # Errors
-/// As [`Conv2dShape::output`], and when a slice has the wrong length.
+/// Same as [`Conv2dShape::output`], and when a slice has the wrong length.
 pub fn backward(
     level: Level,
     shape: &Conv2dShape,
@@ -154,7 +154,7 @@ fn transpose_each(size: usize, rows: usize, x: &[f32], out: &mut [f32]) {
     });
 }
 
-/// The cut of the output into bands of whole rows; rows of all images are counted through.
+/// The output cut into bands of whole rows, numbered across all images.
 struct Bands<'a> {
     shape: &'a Conv2dShape,
     output: ImageShape,

@@ -32,7 +32,7 @@ pub fn add_assign(level: Level, y: &mut [f32], x: &[f32]) -> Result<(), ShapeErr
     Ok(())
 }
 
-/// [`add_assign`] where the lengths are known to be right.
+/// [`add_assign`] without checking the lengths.
 pub(crate) fn add_into(level: Level, y: &mut [f32], x: &[f32]) {
     y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| dispatch(level, AddInto { y, x }));
 }
@@ -135,8 +135,8 @@ pub fn scale_channels_backward(
 /// It is its own gradient: pass `gy` for `x` to get `gx`.
 ///
 /// # Errors
-/// When the shapes differ, or the samples do not have equally many factors, or the factors equally many
-/// values.
+/// When the shapes differ, the number of factors is not a multiple of the number of samples, or the factors
+/// of a sample do not divide its values evenly.
 pub fn scale_samples(level: Level, x: Rows<'_>, factors: &[f32], y: RowsMut<'_>) -> Result<(), ShapeError> {
     const NAME: &str = "scale_samples";
     let [samples, size] = x.shape();
@@ -302,7 +302,7 @@ mod tests {
     fn bad_shapes_are_errors() {
         let (level, mut y) = (Level::PORTABLE, [0.0; 6]);
         let error = add(level, &[0.0; 6], &[0.0; 5], &mut y).unwrap_err();
-        assert_eq!(error.to_string(), "add: b has 5 values, and its shape asks for 6");
+        assert_eq!(error.to_string(), "add: b has 5 values, but its shape needs 6");
         assert!(add(level, &[], &[], &mut []).is_err());
         assert!(add_assign(level, &mut y, &[0.0; 5]).is_err());
         assert!(lerp_assign(level, &mut y, &[0.0; 5], 0.5).is_err());

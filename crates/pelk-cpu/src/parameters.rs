@@ -35,12 +35,12 @@ pub struct Running<T> {
     pub mean: T,
     /// The unbiased variance.
     pub variance: T,
-    /// Added to every variance before its root is taken, that of a batch included.
+    /// Added to every variance, including that of a batch, before taking the root.
     pub eps: f32,
 }
 
 impl AffineGradients<'_> {
-    /// The numbers of values, of the gradients that are needed.
+    /// The number of values of each gradient that is needed.
     pub(crate) fn lens(&self) -> Affine<Option<usize>> {
         let len = |gradient: &Option<&mut [f32]>| gradient.as_deref().map(<[f32]>::len);
         Affine { weight: len(&self.weight), bias: len(&self.bias) }

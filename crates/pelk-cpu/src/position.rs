@@ -9,7 +9,7 @@
 //! - literal: `h` counts at every tap, so that the bias is one value for each channel.
 //!
 //! The taps inside the image form a rectangle, as do the positions at which a given tap is inside. So the map
-//! and its gradients are rectangle sums, read from summed-area tables at a cost of k x k + H x W a channel,
+//! and its gradients are rectangle sums, read from summed-area tables at a cost of k x k + H x W per channel,
 //! and never a second convolution. Tables are float64, so that their differences lose nothing that float32
 //! could show. These functions are cheap, need no vector instructions, and take no level.
 
@@ -157,7 +157,7 @@ const CHANNEL_PARTS: usize = 32;
 /// `[C, k', k']` and `gposition` `[k, k]`, both overwritten.
 ///
 /// # Errors
-/// As [`in_bounds_forward`].
+/// Same as [`in_bounds_forward`].
 pub fn in_bounds_backward(
     grid: &SharingGrid,
     [h, w, c]: [usize; 3],
@@ -240,7 +240,7 @@ pub fn literal_forward(
 /// both overwritten.
 ///
 /// # Errors
-/// As [`literal_forward`].
+/// Same as [`literal_forward`].
 pub fn literal_backward(
     grid: &SharingGrid,
     c: usize,
@@ -395,6 +395,6 @@ mod tests {
         let mut gposition = [0.0; 8];
         let error = literal_backward(&grid, 1, &[0.0; 9], &[0.0; 9], &[0.0], &mut [0.0; 9], &mut gposition);
         let error = error.unwrap_err().to_string();
-        assert_eq!(error, "position embedding: gposition has 8 values, and its shape asks for 9");
+        assert_eq!(error, "position embedding: gposition has 8 values, but its shape needs 9");
     }
 }

@@ -60,7 +60,7 @@ impl<'a> RowsMut<'a> {
     /// The matrix in `values` with rows of `columns`.
     ///
     /// # Errors
-    /// As [`Rows::new`].
+    /// Same as [`Rows::new`].
     pub fn new(values: &'a mut [f32], columns: usize) -> Result<Self, ShapeError> {
         check(values.len(), columns)?;
         Ok(Self { values, columns })
@@ -69,7 +69,7 @@ impl<'a> RowsMut<'a> {
     /// [`RowsMut::new`] of a gradient that may not be needed.
     ///
     /// # Errors
-    /// As [`Rows::new`].
+    /// Same as [`Rows::new`].
     pub fn optional(values: Option<&'a mut [f32]>, columns: usize) -> Result<Option<Self>, ShapeError> {
         values.map(|values| Self::new(values, columns)).transpose()
     }

@@ -8,8 +8,8 @@
 use pelk_simd::MAX_LANES;
 use std::cell::RefCell;
 
-/// Values that a buffer is a multiple of: 2 MiB. With buffers of the exact length, one of two threads took 9
-/// % longer for the same work than with these (Zen 3, Linux, a convolution whose spectra take half of the
+/// Buffer lengths are multiples of this: 2 MiB. With buffers of the exact length, one of two threads took 9 %
+/// longer for the same work than with these (Zen 3, Linux, a convolution whose spectra take half of the
 /// second-level cache), wherever in the buffer the work began; we think that physical pages handed out
 /// together share fewer cache sets. Pages that are never written cost nothing.
 const CHUNK: usize = 1 << 19;

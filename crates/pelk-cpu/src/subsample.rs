@@ -19,7 +19,7 @@ use pelk_simd::Level;
 /// ```
 ///
 /// # Errors
-/// As [`size`], and when a slice has the wrong length.
+/// Same as [`size`], and when a slice has the wrong length.
 pub fn forward(
     level: Level,
     shape: ImageShape,
@@ -35,7 +35,7 @@ pub fn forward(
 /// The gradient of [`forward`]: `gx`, of `shape`, from `gy`; zeros at the pixels that were left out.
 ///
 /// # Errors
-/// As [`size`], and when a slice has the wrong length.
+/// Same as [`size`], and when a slice has the wrong length.
 pub fn backward(
     level: Level,
     shape: ImageShape,

@@ -51,7 +51,7 @@ impl Plan {
     /// The last batch may be smaller, unless `drop_last` leaves it out.
     ///
     /// # Errors
-    /// As [`steps_per_epoch`].
+    /// Same as [`steps_per_epoch`].
     pub fn shuffled(
         len: usize,
         batch_size: usize,
@@ -66,7 +66,7 @@ impl Plan {
     /// All of `len` samples in their own order; the last batch may be smaller.
     ///
     /// # Errors
-    /// As [`steps_per_epoch`].
+    /// Same as [`steps_per_epoch`].
     pub fn sequential(len: usize, batch_size: usize) -> Result<Self, DataError> {
         let steps = steps_per_epoch(len, batch_size, false)?;
         Ok(Self { order: (0..len).collect(), batch_size, steps })

@@ -72,7 +72,7 @@ pub fn cifar10(folder: impl AsRef<Path>, split: Split) -> Result<ImageDataset, D
 /// The files are `train.bin`, `test.bin`, and `fine_label_names.txt`; labels are the fine ones.
 ///
 /// # Errors
-/// As [`cifar10`].
+/// Same as [`cifar10`].
 pub fn cifar100(folder: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
     read(folder.as_ref(), split, &HUNDRED)
 }

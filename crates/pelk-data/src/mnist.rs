@@ -50,7 +50,7 @@ pub fn mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataEr
 /// The files are named as those of [`mnist`].
 ///
 /// # Errors
-/// As [`mnist`].
+/// Same as [`mnist`].
 pub fn fashion_mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
     read(dir.as_ref(), split, &FASHION)
 }

@@ -40,7 +40,7 @@ impl ImageKind {
     /// Reads the file's header.
     ///
     /// # Errors
-    /// As [`read_rgb`], except for damage behind the header.
+    /// Same as [`read_rgb`], except for damage behind the header.
     pub fn of(path: &Path) -> Result<Self, DataError> {
         let bytes = read(path)?;
         let format = format(path, &bytes)?;

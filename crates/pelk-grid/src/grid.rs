@@ -43,7 +43,7 @@ impl SharingGrid {
     /// clipped.
     ///
     /// # Errors
-    /// As [`exponential`](Self::exponential), and if `interval` is 0.
+    /// Same as [`exponential`](Self::exponential), and if `interval` is 0.
     pub fn uniform(kernel: usize, interval: usize, center: usize) -> Result<Self, GridError> {
         if interval == 0 {
             return Err(GridError::ZeroInterval);
@@ -77,7 +77,7 @@ impl SharingGrid {
         Ok(Self::mirrored(half.to_vec()))
     }
 
-    /// As [`from_half`](Self::from_half), from text: `9,8,4,2,1,1,1`. Spaces around the numbers are ignored.
+    /// [`from_half`](Self::from_half) from text: `9,8,4,2,1,1,1`. Spaces around the numbers are ignored.
     ///
     /// # Errors
     /// If an item is not a whole number, and as [`from_half`](Self::from_half).

@@ -42,7 +42,7 @@ impl Network {
     /// The logits, together with everything else that the loss needs in training.
     ///
     /// # Errors
-    /// As [`Network::logits`].
+    /// Same as [`Network::logits`].
     pub fn outputs<E: Executor>(
         &self,
         e: &mut E,
@@ -56,7 +56,7 @@ impl Network {
     /// more than one image or batch.
     ///
     /// # Errors
-    /// As [`Network::logits`].
+    /// Same as [`Network::logits`].
     pub fn session<B: Backend>(
         &self,
         backend: &B,
@@ -69,7 +69,7 @@ impl Network {
     /// The output of each stage, `[N, H_i, W_i, C_i]`, from the highest resolution down.
     ///
     /// # Errors
-    /// As [`Network::logits`].
+    /// Same as [`Network::logits`].
     pub fn features<E: Executor>(
         &self,
         e: &mut E,
@@ -102,7 +102,7 @@ impl Network {
     /// Block `j` of stage `i`, dropped with probability `rate` in training, `[N, H, W, C]` to the same shape.
     ///
     /// # Errors
-    /// As [`Network::logits`].
+    /// Same as [`Network::logits`].
     pub fn block<E: Executor>(
         &self,
         e: &mut E,
@@ -126,7 +126,7 @@ impl Network {
     /// The number of trained values in all parameters, without buffers.
     ///
     /// # Errors
-    /// As [`Network::parameters`].
+    /// Same as [`Network::parameters`].
     pub fn trained_values(&self) -> Result<usize> {
         let specs = self.parameters()?.into_iter();
         Ok(specs.filter(|spec| spec.role != Role::Buffer).map(|spec| spec.shape.elements()).sum())

@@ -37,7 +37,7 @@ impl WeightsFile {
         WeightsFile::encode(&self.tensors, &self.masks, self.metadata.as_deref())
     }
 
-    /// As [`WeightsFile::to_bytes`], but borrows the tensors.
+    /// Same as [`WeightsFile::to_bytes`], but borrows the tensors.
     ///
     /// # Errors
     /// When the format cannot hold them.

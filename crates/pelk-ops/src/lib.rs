@@ -9,7 +9,7 @@
 //! use pelk_grid::SharingGrid;
 //!
 //! let conv = DepthwiseConv::square(SharingGrid::exponential(13, 5, 2)?);
-//! assert_eq!(conv.cells(), 81); // parameters a channel, for 169 taps
+//! assert_eq!(conv.cells(), 81); // parameters per channel, for 169 taps
 //! let shape = ImageShape::checked("my_operator", 2, 56, 56, 96)?;
 //! assert_eq!((shape.pixels(), shape.len()), (6272, 602_112));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -11,8 +11,8 @@ pub enum LossError {
     /// Dimensions, lengths or settings do not fit.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// A label names no class.
-    #[error("cross_entropy: row {row} has label {label}, and labels are 0..{classes} or the ignored one")]
+    /// A label that is not a class.
+    #[error("cross_entropy: row {row} has label {label}, but labels are 0..{classes} or the ignored label")]
     Label {
         /// The row.
         row: usize,
@@ -21,7 +21,7 @@ pub enum LossError {
         /// The number of classes.
         classes: usize,
     },
-    /// Every row is ignored or weighs nothing, and the average over none is not a number.
+    /// Every row is ignored or has weight zero, so there is nothing to average.
     #[error("cross_entropy: all {rows} rows have an ignored label, so there is nothing to average")]
     NothingCounted {
         /// The number of rows.
@@ -29,24 +29,24 @@ pub enum LossError {
     },
 }
 
-/// Softmax cross-entropy with class labels, the mean over the rows that count. Input: logits `[.., K]`, a row
-/// a label. Output: `[1]`.
+/// Softmax cross-entropy with class labels, the mean over the rows that count. Input: logits `[.., K]`, one
+/// label per row. Output: `[1]`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CrossEntropy {
-    /// One class a row, `0..K`.
+    /// One class per row, `0..K`.
     pub labels: Arc<[i64]>,
     /// Rows with this label are left out of the average. It may be a class or any other number.
     pub ignore_index: Option<i64>,
     /// Probability that is taken from the label and spread evenly over all classes, 0..=1.
     pub label_smoothing: f32,
-    /// The weight of a row in the average, by its label: one weight a class, or none where all rows count
-    /// alike. (PyTorch's weights are the same without smoothing; with it, PyTorch weighs each class's share
+    /// The weight of a row in the average, by its label: one weight per class, or none if all rows count
+    /// equally. (PyTorch's weights are the same without smoothing; with it, PyTorch weighs each class's share
     /// of the smoothing by the weight of that class.)
     pub class_weights: Arc<[f32]>,
 }
 
-/// Softmax cross-entropy with a distribution a row, the mean over all rows. Input: logits `[.., K]`. Output:
-/// `[1]`.
+/// Softmax cross-entropy with a distribution per row, the mean over all rows. Input: logits `[.., K]`.
+/// Output: `[1]`.
 #[derive(Debug, Clone)]
 pub struct SoftCrossEntropy {
     /// Target probabilities, one for each logit.
@@ -66,11 +66,11 @@ impl CrossEntropy {
         if Some(label) == self.ignore_index { None } else { usize::try_from(label).ok() }
     }
 
-    /// The sum of the weights of the rows that count: their number where no weights are given.
+    /// The sum of the weights of the rows that count: their number if no weights are given.
     ///
     /// # Errors
-    /// When the smoothing is not in 0..=1, the weights are not one a class, finite and not negative, a label
-    /// is neither one of `classes` nor ignored, or no row counts.
+    /// When the smoothing is not in 0..=1, the weights are not one per class, finite and not negative, a
+    /// label is neither one of `classes` nor ignored, or no row counts.
     pub fn total_weight(&self, classes: usize) -> Result<f64, LossError> {
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             let reason = format!("label_smoothing is {}, and must be in 0..=1", self.label_smoothing);

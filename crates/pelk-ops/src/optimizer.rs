@@ -38,7 +38,7 @@ impl AdamW {
     /// The numbers of a step, which are the same for all values of a parameter.
     ///
     /// # Errors
-    /// As [`AdamW::check`].
+    /// Same as [`AdamW::check`].
     pub fn factors(&self) -> Result<AdamWFactors, ShapeError> {
         self.check()?;
         let AdamW { learning_rate, beta1, beta2, eps, weight_decay, step } = *self;

@@ -13,7 +13,7 @@ pub struct PixelMlp {
     pub keep: bool,
     /// Added to the variance in LayerNorm.
     pub eps: f32,
-    /// Stochastic depth: one factor a sample, the first axis of x; `None` is 1.
+    /// Stochastic depth: one factor per sample, the first axis of x; `None` is 1.
     pub factors: Option<Arc<[f32]>>,
 }
 
@@ -30,7 +30,7 @@ pub struct PixelMlpShape {
     pub eps: f32,
 }
 
-/// The tensors of a [`PixelMlp`] besides x and the shortcut, in buffers `T`: a weight and a bias a layer.
+/// The tensors of a [`PixelMlp`] besides x and the shortcut, in buffers `T`: a weight and a bias per layer.
 #[derive(Debug)]
 pub struct PixelMlpParameters<'a, T: ?Sized> {
     /// LayerNorm, `[C]` each.

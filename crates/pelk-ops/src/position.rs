@@ -7,8 +7,8 @@ use pelk_grid::SharingGrid;
 pub enum PositionForm {
     /// Only where it lies inside the image: the bias is a map `[H, W, C]`, which varies with the position.
     InBounds,
-    /// Everywhere, zero padding included, as Eq. 3 reads: the bias is one constant a channel, `[C]`, which a
-    /// BatchNorm after the convolution removes.
+    /// Everywhere, zero padding included, as Eq. 3 reads: the bias is one constant per channel, `[C]`, which
+    /// a BatchNorm after the convolution removes.
     Literal,
 }
 

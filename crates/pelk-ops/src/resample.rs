@@ -24,7 +24,7 @@ impl Axis {
         Self { inputs, taps }
     }
 
-    /// The transposed map, from outputs to inputs: that of the gradient.
+    /// The transposed map, from outputs to inputs, which computes the gradient.
     #[must_use]
     pub fn transposed(&self) -> Self {
         let mut taps = vec![Vec::new(); self.inputs];
@@ -75,7 +75,7 @@ pub fn neighbors(inputs: usize, outputs: usize) -> Axis {
     })
 }
 
-/// Height and width of what is kept of images of `shape`: `ceil(size / step)`.
+/// Height and width of images of `shape` after subsampling: `ceil(size / step)`.
 ///
 /// # Errors
 /// When a dimension or the step is zero.

@@ -34,13 +34,13 @@ pub enum ShapeError {
         dimension: &'static str,
     },
     /// A slice has the wrong number of values.
-    #[error("{operator}: {argument} has {actual} values, and its shape asks for {expected}")]
+    #[error("{operator}: {argument} has {actual} values, but its shape needs {expected}")]
     Length {
         /// The operator that was called.
         operator: &'static str,
         /// The slice that is too short or too long.
         argument: &'static str,
-        /// Values that the shape asks for.
+        /// Values that the shape needs.
         expected: usize,
         /// Values that the slice has.
         actual: usize,
@@ -93,7 +93,7 @@ impl ImageShape {
     /// [`ImageShape::checked`] for a shape that was put together by hand.
     ///
     /// # Errors
-    /// As [`ImageShape::checked`].
+    /// Same as [`ImageShape::checked`].
     pub fn check(self, operator: &'static str) -> Result<(), ShapeError> {
         Self::checked(operator, self.n, self.h, self.w, self.c).map(|_| ())
     }
@@ -151,7 +151,7 @@ mod tests {
         assert!(matches!(overflow, ShapeError::Overflow { .. }), "{overflow}");
         assert!(ImageShape::checked("conv2d", isize::MAX as usize / 4 + 1, 1, 1, 1).is_err());
         let length = expect_len("linear", "weight", 5, 6).unwrap_err();
-        assert_eq!(length.to_string(), "linear: weight has 5 values, and its shape asks for 6");
+        assert_eq!(length.to_string(), "linear: weight has 5 values, but its shape needs 6");
         assert!(expect_len("linear", "weight", 6, 6).is_ok());
         assert!(expect_len("linear", "bias", None, 6).is_ok());
         assert!(ImageShape { n: 1, h: 1, w: 1, c: 0 }.check("gelu").is_err());

@@ -112,7 +112,7 @@ impl Level {
     /// The level that the environment variable `PELK_SIMD` names, or the best one where it is unset.
     ///
     /// # Errors
-    /// As [`Level::from_name`].
+    /// Same as [`Level::from_name`].
     pub fn from_env() -> Result<Level, LevelError> {
         match std::env::var(LEVEL_VARIABLE) {
             Ok(name) => Level::from_name(&name),

@@ -20,7 +20,7 @@ pub(crate) unsafe fn scalar(from: *const f32, from_stride: usize, to: *mut f32, 
 /// With shuffles of vectors of eight: pairs, then fours, then halves.
 ///
 /// # Safety
-/// As [`scalar`], and the processor must have AVX2.
+/// Same as [`scalar`], and the processor must have AVX2.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) unsafe fn avx2(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {

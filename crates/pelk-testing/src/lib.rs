@@ -69,7 +69,7 @@ pub fn gpu() -> Option<Gpu> {
 /// A device for one test alone, which it may break, or `None` if there is no GPU.
 ///
 /// # Panics
-/// As [`gpu`].
+/// Same as [`gpu`].
 pub fn own_gpu(options: Options) -> Option<Gpu> {
     gpu()?;
     let opened = Adapter::best().and_then(|adapter| Gpu::open(&adapter, options));

@@ -140,7 +140,7 @@ impl<'a, B: Backend> Predictor<'a, B> {
     /// the lowest.
     ///
     /// # Errors
-    /// As [`Predictor::logits`].
+    /// Same as [`Predictor::logits`].
     pub fn classes(&mut self, images: &Array4<f32>) -> Result<Vec<u32>> {
         let logits = self.logits(images)?;
         let highest = |row: ArrayView1<'_, f32>| {

@@ -146,7 +146,7 @@ pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
 /// Reads a table of groups; a missing file counts as an empty table.
 ///
 /// # Errors
-/// As [`read`].
+/// Same as [`read`].
 pub fn read_groups(path: &Path) -> Result<Vec<GroupRow>> {
     read_table(path, &[GROUP_HEADER, OLD_GROUP_HEADER], |fields| {
         let &[epoch, step, name, labels, correct, _] = fields else { return None };

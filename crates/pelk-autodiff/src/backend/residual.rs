@@ -20,7 +20,7 @@ pub trait ResidualOps: Storage {
         needs: [bool; 2],
     ) -> Result<Gradients<T<Self>, 2>>;
 
-    /// See [`ScaleSamples`](crate::operators::ScaleSamples): one factor a sample, or one a channel of each
-    /// sample. The gradient is the same operator.
+    /// See [`ScaleSamples`](crate::operators::ScaleSamples): one factor per sample, or one per channel of
+    /// each sample. The gradient is the same operator.
     fn scale_samples(&self, x: &T<Self>, factors: &[f32]) -> Result<T<Self>>;
 }

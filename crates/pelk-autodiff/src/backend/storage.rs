@@ -34,5 +34,5 @@ pub trait Storage: Clone + Debug + Send + Sync + 'static {
 /// The tensors of a backend.
 pub type T<B> = <B as Storage>::Tensor;
 
-/// Gradients of `N` inputs; `None` where it was not needed.
+/// Gradients of `N` inputs; `None` where not needed.
 pub type Gradients<T, const N: usize> = [Option<T>; N];

@@ -7,7 +7,7 @@ use crate::{Backend, Result, Shape};
 pub struct Cost {
     /// As papers count them: every tap of a dense kernel, including those on the padding.
     pub dense: u64,
-    /// As computed here: one multiply-add a region of the sharing grid.
+    /// As computed here: one multiply-add per region of the sharing grid.
     pub executed: u64,
 }
 

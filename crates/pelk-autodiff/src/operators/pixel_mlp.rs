@@ -1,8 +1,8 @@
 //! The pixel MLP of a block with its normalization, scale and residual, as one operator.
 //!
-//! A composite: every backend has it through simpler operators ([`compose`](crate::backend::compose),
-//! [`compose_backward`](crate::backend::compose_backward)), and may override it. Its gradient needs `x`
-//! alone, from which the rest is recomputed, or what the backend kept of it.
+//! A composite: every backend gets it from simpler operators ([`compose`](crate::backend::compose),
+//! [`compose_backward`](crate::backend::compose_backward)), and may override it. Its gradient needs `x` only:
+//! the rest is recomputed, or the backend kept it.
 
 use super::checks::{expect_shape, misfit, needs, output_gradient, with_optional};
 use super::operator::{Context, Cost, Forward, InputGradients, Operator};

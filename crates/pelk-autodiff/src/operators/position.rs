@@ -29,7 +29,7 @@ impl Operator for PositionBias {
     }
 
     fn cost(&self, inputs: &[&Shape]) -> Cost {
-        // One product a tap and channel. The sums over rectangles are additions only.
+        // One product per tap and channel. The sums over rectangles are additions only.
         let channels = inputs[0].first().copied().unwrap_or(0);
         Cost::plain(channels * self.grid.kernel() * self.grid.kernel())
     }

@@ -18,7 +18,7 @@ pub struct ScaleChannels;
 /// Input and output: `[N, .., C]`.
 #[derive(Debug, Clone)]
 pub struct ScaleSamples {
-    /// One factor a sample, `[N]`, one for each of its channels, `[N, C]`, or one for each value.
+    /// One factor per sample, `[N]`, one for each of its channels, `[N, C]`, or one for each value.
     pub factors: Arc<[f32]>,
 }
 

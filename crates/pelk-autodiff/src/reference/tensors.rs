@@ -11,7 +11,7 @@ pub(super) fn wanted<const N: usize>(needs: [bool; N], gradients: [Tensor; N]) -
     gradients.map(|gradient| needs.next()?.then_some(gradient))
 }
 
-/// The gradients of a layer with a weight and a bias, one value a row of the weight.
+/// The gradients of a layer with a weight and a bias, one value of the bias per row of the weight.
 pub(super) fn layer(
     g: linear::Gradients,
     x: &Tensor,

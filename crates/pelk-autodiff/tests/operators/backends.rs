@@ -1,4 +1,4 @@
-//! Each backend gives what the reference backend gives, and the same bits however it is run.
+//! Each backend agrees with the reference backend, and gives the same bits however it is run.
 
 use crate::cases::{Case, Kind, all};
 use crate::evaluation::{Evaluation, evaluate};
@@ -9,9 +9,9 @@ use pelk_simd::Level;
 use pelk_wgpu::{GpuError, Options};
 use rayon::ThreadPoolBuilder;
 
-/// Of the largest magnitude in an output.
+/// Relative to the largest magnitude in an output.
 const OUTPUTS: f64 = 1e-5;
-/// Of the largest magnitude in a gradient.
+/// Relative to the largest magnitude in a gradient.
 const GRADIENTS: f64 = 1e-4;
 
 fn compare<B: Backend>(
@@ -30,19 +30,19 @@ fn compare<B: Backend>(
     }
 }
 
-/// The bits of everything that a case gives.
+/// The bits of all results of a case.
 fn bits<B: Backend>(backend: &B, evaluation: &Evaluation<B::Tensor>) -> Vec<(String, Vec<u32>)> {
     let bits = |tensor| backend.download(tensor).unwrap().into_iter().map(f32::to_bits).collect();
     evaluation.named().map(|(name, tensor)| (name, bits(tensor))).collect()
 }
 
-/// Fails unless `backend` gives the reference's outputs and gradients, with the same bits whichever of the
-/// gradients are asked for.
+/// Fails unless `backend` gives the reference's outputs and gradients, with the same bits whichever gradients
+/// are requested.
 fn meets_the_reference<B: Backend>(backend: &B, case: &Case) {
     meets_the_reference_to(backend, case, [OUTPUTS, GRADIENTS]);
 }
 
-/// [`meets_the_reference`] with these tolerances of outputs and gradients.
+/// [`meets_the_reference`] with these tolerances for outputs and gradients.
 fn meets_the_reference_to<B: Backend>(backend: &B, case: &Case, tolerances: [f64; 2]) {
     let what = format!("{}: {}", backend.name(), case.name);
     let expected = evaluate(&ReferenceBackend, case, |_| true).unwrap();
@@ -70,8 +70,8 @@ fn meets_the_reference_to<B: Backend>(backend: &B, case: &Case, tolerances: [f64
     }
 }
 
-/// What training does besides operators: clips and accumulates gradients, steps, masks and averages. The
-/// named results, and the gradient's sum of squares.
+/// What training does besides operators: clipping and accumulating gradients, steps, masks and averages.
+/// Returns the named results and the gradient's sum of squares.
 fn train<B: Backend>(backend: &B) -> (Vec<(&'static str, B::Tensor)>, f64) {
     let shape = Shape::from([3, 5, 7]);
     let wave = |frequency: f32| (0..105).map(|i| (frequency * i as f32).sin()).collect::<Vec<f32>>();
@@ -91,7 +91,7 @@ fn train<B: Backend>(backend: &B) -> (Vec<(&'static str, B::Tensor)>, f64) {
         let nesterov = step > 1;
         let hyper = Sgd { learning_rate: 1e-2, momentum: 0.9, weight_decay: 0.05, nesterov };
         backend.sgd(&hyper, &mut descended, &gradient, &mut velocity).unwrap();
-        // Every second value is absent, then every third.
+        // First every second value is absent, then every third.
         let gap = step as usize + 1;
         let mask: Vec<f32> = (0..105).map(|i| if i % gap == 0 { 0.0 } else { 1.0 }).collect();
         let mut sparse = descended.clone();
@@ -155,7 +155,7 @@ fn the_gpu_meets_the_reference_without_subgroups() {
     }
 }
 
-/// Of the largest magnitude, where outputs are stored with eleven bits: a few roundings of 2^-11.
+/// Relative to the largest magnitude, when outputs are stored with eleven bits: a few roundings of 2^-11.
 const FLOAT16: [f64; 2] = [1e-3, 4e-3];
 
 #[test]
@@ -175,7 +175,7 @@ fn backends_without_16_bits_say_so() {
     assert!(ReferenceBackend.storing_float16().is_err());
 }
 
-/// Less than the largest tensors of the cases, and no multiple of their rows.
+/// Less than the largest tensors of the cases, and not a multiple of their rows.
 const SMALL_BINDINGS: u64 = 60 << 10;
 
 #[test]

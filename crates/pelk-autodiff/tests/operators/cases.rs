@@ -1,4 +1,4 @@
-//! The operator problems: odd sizes, every form and every optional input, with repeatable values.
+//! The test cases of the operators: odd sizes, every form and every optional input, with repeatable values.
 
 use pelk_autodiff::operators::{
     AdaptiveAvgPool, Add, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, DepthwiseConv,
@@ -52,7 +52,7 @@ impl Case {
         Case { name: format!("{}, {objective:?}", self.name), objective, ..self }
     }
 
-    /// Values that the gradient of the objective is weighted with.
+    /// The weights of the objective's values: the gradient to start from.
     pub fn seed(&self, len: usize) -> Vec<f32> {
         values(&self.name, u64::MAX, len)
     }
@@ -169,10 +169,10 @@ impl Kind {
     }
 }
 
-/// Large enough to be cut into tasks, at no round place.
+/// Large enough to be cut into tasks, and not at a round number.
 const WIDE: &[usize] = &[3, 17, 19, 37];
 
-/// Images and sizes to bring them to: all to one, the same, bins that overlap, larger, lines.
+/// Images and their new sizes: one pixel, the same, overlapping bins, larger, lines.
 const RESAMPLED: [([usize; 4], [usize; 2]); 7] = [
     ([2, 5, 7, 3], [1, 1]),
     ([2, 4, 4, 4], [4, 4]),

@@ -29,7 +29,7 @@ fn apply<B: Backend>(backend: &B, op: &Op, shapes: &[Shape]) -> Result<Vec<Shape
     Ok(shapes)
 }
 
-/// [`apply`] on all backends, which must be of one mind.
+/// [`apply`] on all backends, which must agree.
 fn apply_everywhere(op: &Op, shapes: &[Shape]) -> Option<Vec<Shape>> {
     let reference = apply(&ReferenceBackend, op, shapes);
     let agrees = |other: Result<Vec<Shape>>| {
@@ -55,7 +55,7 @@ fn empty_axes_are_errors() {
         assert!(apply_everywhere(&case.op, &shapes).is_some(), "{}", case.name);
         for i in 0..shapes.len() {
             for axis in 0..shapes[i].len() {
-                // Alone, and in all inputs that share the size, as an empty batch would have it.
+                // Alone, and in all inputs that share the size, as in an empty batch.
                 let mut alone = shapes.clone();
                 alone[i] = with_axis(&shapes[i], axis, 0);
                 assert_eq!(apply_everywhere(&case.op, &alone), None, "{}: {alone:?}", case.name);
@@ -111,7 +111,7 @@ fn settings_that_make_no_sense_are_errors() {
     }
 }
 
-/// Calls that no operator stands in front of.
+/// Backend calls that no operator makes.
 fn refuses_what_does_not_fit<B: Backend>(backend: &B) {
     let zeros = |sizes: &[usize]| backend.zeros(&Shape::from(sizes)).unwrap();
     assert!(backend.upload(&Shape::from([2, 3]), &[0.0; 5]).is_err());
@@ -224,11 +224,12 @@ fn problems() -> Vec<(Op, Vec<Shape>)> {
     all().into_iter().filter(small).map(|case| (case.op.clone(), shapes(&case))).collect()
 }
 
-/// Fails unless the backends take exactly what the operator's shape rule takes, and give what it says.
+/// Fails unless the backends take exactly what the operator's shape rule takes, and return the shapes that it
+/// predicts.
 fn check(op: &Op, shapes: &[Shape]) {
     let rule = op.output_shapes(&shapes.iter().collect::<Vec<_>>()).ok();
     let applied = apply_everywhere(op, shapes);
-    // Labels are values: whether they are classes is not the shape rule's business.
+    // Labels are values: the shape rule does not check whether they are classes.
     let refused = Kind::of(op) == Kind::CrossEntropy && applied.is_none();
     assert!(applied == rule || refused, "{op:?} on {shapes:?} gave {applied:?}, its rule says {rule:?}");
 }

@@ -1,12 +1,12 @@
-//! A problem's outputs and gradients on a backend.
+//! A case's outputs and gradients on a backend.
 
 use crate::cases::Case;
 use pelk_autodiff::{Backend, HostParameters, Parameters, Pass, Result, Tape, Var};
 
-/// What a backend makes of a case.
+/// A backend's results for a case.
 pub struct Evaluation<T> {
     pub outputs: Vec<T>,
-    /// For each input, its gradient, unless it is not differentiable or was not wanted.
+    /// For each input, its gradient, unless the input is not differentiable or the gradient was not wanted.
     pub gradients: Vec<Option<T>>,
 }
 

@@ -1,4 +1,4 @@
-//! The gradients of the reference backend, which all others are held against, are differences of its values.
+//! The gradients of the reference backend, which all others are compared with, match finite differences.
 
 use crate::cases::{Case, all};
 use crate::evaluation::evaluate;
@@ -7,7 +7,7 @@ use pelk_random::shuffled;
 
 const STEP: f64 = 1e-5;
 const TOLERANCE: f64 = 1e-6;
-/// Of tensors with more values, this many are looked at.
+/// Of larger tensors, only this many values are checked.
 const SAMPLE: usize = 48;
 
 /// The sum of the objective's values, each times its seed.

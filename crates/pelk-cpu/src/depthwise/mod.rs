@@ -8,9 +8,9 @@
 //! ```
 //!
 //! where interval `a` of the row grid has length `h_a` and first tap `o_a`, likewise `b` of the column grid,
-//! and `r`, `s` are the radii. That is exact, and costs k' x l' multiply-adds an output instead of k x l: 169
-//! instead of 2601 for the paper's 51 x 51 kernel. On two dense grids every box is a pixel, and this is the
-//! ordinary depthwise convolution.
+//! and `r`, `s` are the radii. That is exact, and costs k' x l' multiply-adds per output instead of k x l:
+//! 169 instead of 2601 for the paper's 51 x 51 kernel. On two dense grids every box is a pixel, and this is
+//! the ordinary depthwise convolution.
 //!
 //! Both gradients are walks over the boxes of the output gradient: the input's is the same operator with the
 //! kernel turned by 180 degrees (grids are symmetric), and a parameter's is the sum, over all pixels, of the
@@ -61,7 +61,7 @@ pub use variant::{DISPATCH_SHAPES, DispatchShape, Side, Variant, choose, variant
 /// use pelk_grid::SharingGrid;
 /// use pelk_ops::{Bias, DepthwiseConv, ImageShape};
 ///
-/// let conv = DepthwiseConv::square(SharingGrid::exponential(13, 5, 2)?); // 9 x 9 parameters a channel
+/// let conv = DepthwiseConv::square(SharingGrid::exponential(13, 5, 2)?); // 9 x 9 parameters per channel
 /// let shape = ImageShape::checked("example", 1, 7, 7, 3)?;
 /// let theta = vec![0.01; 3 * conv.cells()];
 /// let x = vec![1.0; shape.len()];
@@ -88,7 +88,7 @@ pub fn forward(
 /// [`forward`] by the given variant.
 ///
 /// # Errors
-/// As [`forward`].
+/// Same as [`forward`].
 pub fn forward_with(
     variant: Variant,
     conv: &DepthwiseConv,
@@ -124,7 +124,7 @@ pub struct Gradients<'a> {
 /// `x` and `gy` are `[N, H, W, C]`, `theta` is `[C, k', l']`; the gradients are overwritten.
 ///
 /// # Errors
-/// As [`forward`].
+/// Same as [`forward`].
 pub fn backward(
     level: Level,
     conv: &DepthwiseConv,
@@ -140,7 +140,7 @@ pub fn backward(
 /// [`backward`] by the given variant.
 ///
 /// # Errors
-/// As [`forward`].
+/// Same as [`forward`].
 pub fn backward_with(
     variant: Variant,
     conv: &DepthwiseConv,

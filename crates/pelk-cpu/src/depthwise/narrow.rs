@@ -23,7 +23,7 @@ pub(super) struct Plan {
     columns: Axis,
     /// The parameter, counted from the first of its row, of every tap of a row that can meet the image.
     taps: Vec<usize>,
-    /// The number of the first of them, where that of the center is `W - 1`.
+    /// The index of the first of them, where the center has index `W - 1`.
     first_tap: usize,
     runs: Runs,
 }
@@ -33,7 +33,7 @@ impl Plan {
         let (rows, columns) = (Axis::new(rows, shape.h), Axis::new(columns, shape.w));
         let runs = Runs::new(&rows, 0);
         let taps: Vec<usize> = columns.taps_meeting().map(|(cell, _)| cell).collect();
-        // As many on each side of the center, of the 2 W - 1 possible ones.
+        // The same number on each side of the center, out of 2 W - 1 possible ones.
         let first_tap = (2 * shape.w - 1 - taps.len()) / 2;
         Self { rows, columns, taps, first_tap, runs }
     }

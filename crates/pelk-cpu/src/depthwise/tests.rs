@@ -95,7 +95,7 @@ fn paper_kernels() {
     compare(&square(101), ImageShape { n: 1, h: 30, w: 33, c: 2 }, 4);
 }
 
-/// Transforms of every radix, on images so low that the reference takes no minutes.
+/// Transforms of every radix, on images low enough that the reference does not take minutes.
 #[test]
 fn wide_images() {
     compare(&square(51), ImageShape { n: 1, h: 3, w: 128, c: 3 }, 14);
@@ -183,7 +183,7 @@ fn bad_shapes_and_lengths_are_errors() {
     let error = forward(ImageShape { h: 0, ..shape }, &image, &theta, Bias::None, 24).unwrap_err();
     assert_eq!(error, "box convolution: the height is 0, and must be at least 1");
     let error = forward(shape, &image, &theta[1..], Bias::None, 24).unwrap_err();
-    assert_eq!(error, "box convolution: theta has 161 values, and its shape asks for 162");
+    assert_eq!(error, "box convolution: theta has 161 values, but its shape needs 162");
     assert!(forward(shape, &image[1..], &theta, Bias::None, 24).is_err());
     assert!(forward(shape, &image, &theta, Bias::None, 25).is_err());
     assert!(forward(shape, &image, &theta, Bias::Channel(&[0.0; 3]), 24).is_err());

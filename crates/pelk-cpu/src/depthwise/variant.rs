@@ -149,8 +149,8 @@ const fn square(channels: usize, map: usize, side: Side) -> DispatchShape {
     entry(channels, map, side, side)
 }
 
-/// What [`choose`] is tuned and checked on: maps of 7 to 256, kernels of 5 to 151, shared, dense and
-/// stripes. The first four are the stages of PeLK-T on 224 x 224 pixels; no more channels than time needs.
+/// What [`choose`] is tuned and checked on: maps of 7 to 256, kernels of 5 to 151, shared, dense and stripes.
+/// The first four are the stages of PeLK-T on 224 x 224 pixels; no more channels than timing needs.
 pub const DISPATCH_SHAPES: &[DispatchShape] = &[
     square(36, 56, shared(51, 5)),
     square(72, 28, shared(49, 5)),

@@ -26,8 +26,8 @@ use tile::Strip;
 pub(crate) use finish::{AddBias, Finish, Plain, Start};
 pub(crate) use matrix::{Matrix, Output};
 
-/// Tasks that a product is cut into at least, where it is large enough. The cut must not depend on the cores
-/// at hand, or results would; 16 keep a desktop busy.
+/// Fewest tasks of a product that is large enough. The cut must not depend on the cores at hand, or results
+/// would; 16 keep a desktop busy.
 const TASKS: usize = 16;
 /// Fewest multiply-adds worth a task of their own: 20 to 40 microseconds of one core.
 const TASK_WORK: usize = 1 << 20;

@@ -109,7 +109,7 @@ struct Run {
 
 impl Run {
     /// # Safety
-    /// As [`Strip::run`].
+    /// Same as [`Strip::run`].
     unsafe fn run(self, level: Level, height: usize) {
         match height {
             1 => self.tiles::<1>(level),

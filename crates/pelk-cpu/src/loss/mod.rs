@@ -56,11 +56,11 @@ pub fn cross_entropy(
     Ok((sums.iter().sum::<f64>() / total) as f32)
 }
 
-/// The gradient of [`cross_entropy`] by the logits, times `gy`, the derivative by the loss itself:
-/// `gy weight / total weight (softmax - target)` in rows that count, zero in those ignored.
+/// The gradient of [`cross_entropy`] by the logits, times `gy`, the derivative by the loss itself: `gy weight
+/// / total weight (softmax - target)` in rows that count, zero in ignored rows.
 ///
 /// # Errors
-/// As [`cross_entropy`].
+/// Same as [`cross_entropy`].
 pub fn cross_entropy_backward(
     level: Level,
     logits: Rows<'_>,

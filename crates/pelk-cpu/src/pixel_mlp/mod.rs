@@ -128,7 +128,7 @@ pub fn forward(
 /// shortcut's is `gy` itself. Where the forward did not keep the hidden layer, it is computed again.
 ///
 /// # Errors
-/// As [`forward`], and when a gradient does not have the length of its parameter.
+/// Same as [`forward`], and when a gradient does not have the length of its parameter.
 pub fn backward(
     level: Level,
     shape: &PixelMlpShape,

@@ -68,7 +68,7 @@ pub fn image_folder(folder: impl AsRef<Path>, split: Split) -> Result<ImageFolde
 /// 50,000 images) as [`image_folder`] does, and checks that it has 1000 classes.
 ///
 /// # Errors
-/// As [`image_folder`], and [`DataError::Layout`] if there are not 1000 classes.
+/// Same as [`image_folder`], and [`DataError::Layout`] if there are not 1000 classes.
 pub fn imagenet_1k(folder: impl AsRef<Path>, split: Split) -> Result<ImageFolder, DataError> {
     let set = ImageFolder::open(folder.as_ref(), split)?;
     match set.classes().len() {

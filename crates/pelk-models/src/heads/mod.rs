@@ -34,7 +34,7 @@ pub(crate) fn logits<E: Executor>(
     }
 }
 
-/// As [`logits`], together with everything else that the loss needs.
+/// Same as [`logits`], together with everything else that the loss needs.
 pub(crate) fn outputs<E: Executor>(
     e: &mut E,
     config: &NetworkConfig,

@@ -117,7 +117,7 @@ pub fn logits<E: Executor>(
 /// the head has no channels.
 ///
 /// # Errors
-/// As [`logits`].
+/// Same as [`logits`].
 pub fn auxiliary<E: Executor>(
     e: &mut E,
     config: &UperNetConfig,

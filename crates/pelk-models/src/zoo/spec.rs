@@ -54,7 +54,7 @@ impl ModelSpec {
     /// form.
     ///
     /// # Errors
-    /// As [`Blueprint::with`].
+    /// Same as [`Blueprint::with`].
     pub fn with(self, key: &str, value: impl Serialize) -> Result<ModelSpec> {
         let mut changes = self.changes;
         let value = serde_json::to_value(value)

@@ -116,7 +116,7 @@ impl Case {
         ))
     }
 
-    /// As [`Case::compare`], for a tensor in channels-last layout.
+    /// Same as [`Case::compare`], for a tensor in channels-last layout.
     pub fn compare_tensor<B: Backend>(
         &mut self,
         backend: &B,

@@ -100,7 +100,7 @@ impl<B: Backend> Trainer<B> {
     /// A predictor with the network as it is now.
     ///
     /// # Errors
-    /// As [`Predictor::new`].
+    /// Same as [`Predictor::new`].
     pub fn predictor(&self, inference: InferenceConfig) -> Result<Predictor<'_, B>> {
         Predictor::new(&self.backend, &self.network, &self.parameters, inference)
     }
@@ -128,7 +128,7 @@ impl<B: Backend> Trainer<B> {
     /// Number of trained values that are not masked.
     ///
     /// # Errors
-    /// As [`Network::parameters`].
+    /// Same as [`Network::parameters`].
     pub fn nonzeros(&self) -> Result<u64> {
         Ok(match &self.masks {
             Some(masks) => masks.nonzeros(),

@@ -40,7 +40,7 @@ impl Gpu {
     /// A step of SGD with momentum in the order of PyTorch's; see [`Sgd`].
     ///
     /// # Errors
-    /// As [`Gpu::adamw`].
+    /// Same as [`Gpu::adamw`].
     pub fn sgd(
         &self,
         settings: &Sgd,

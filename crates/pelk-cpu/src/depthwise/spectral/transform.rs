@@ -104,7 +104,7 @@ impl Transform {
         self.half
     }
 
-    /// The values of `real`, which has L values of which those from `used` on are zero.
+    /// The transform of `real`: L values, zero from `used` on.
     #[inline(always)]
     pub fn forward<S: Simd>(&self, simd: S, real: &[S::V], used: usize, values: &mut [Complex<S>]) {
         assert!(real.len() == self.length() && values.len() == self.half);
@@ -119,8 +119,8 @@ impl Transform {
         }
     }
 
-    /// The sequence that has these values, times M; of the L values of `real` those from `used` on may be
-    /// anything afterwards. The values are used up.
+    /// Writes the sequence with these values, times M, to `real`, whose L values may be anything from `used`
+    /// on. Overwrites `values`.
     #[inline(always)]
     pub fn inverse<S: Simd>(&self, simd: S, values: &mut [Complex<S>], real: &mut [S::V], used: usize) {
         assert!(real.len() == self.length() && values.len() == self.half);
