@@ -70,7 +70,7 @@ impl Operator for BatchNorm {
             expect_shape(self.name(), what, shape, &[x.channels()])?;
         }
         if self.training && x.rows() == 1 {
-            let reason = format!("x {x} has one value a channel, which has no variance to normalize by");
+            let reason = format!("x {x} has one value per channel, which has no variance to normalize by");
             return Err(misfit(self.name(), reason));
         }
         let mut shapes = vec![x.clone()];
