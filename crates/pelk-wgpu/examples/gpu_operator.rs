@@ -1,4 +1,4 @@
-//! A 51 x 51 peripheral convolution on the best GPU, held against the processor's and timed.
+//! A 51 x 51 peripheral convolution on the best GPU, compared with the CPU and timed.
 //!
 //! ```sh
 //! cargo run --release -p pelk-wgpu --example gpu_operator
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     depthwise::forward(level, &conv, shape, &x, &theta, Bias::None, &mut expected)?;
     let largest = expected.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
     let apart = y.iter().zip(&expected).fold(0.0, |most: f32, (y, e)| most.max((y - e).abs()));
-    #[allow(clippy::print_stdout)] // an example answers
+    #[allow(clippy::print_stdout)] // an example prints
     {
         println!("{}: {:.3} ms for {} images", gpu.name(), 1e3 * time.as_secs_f64(), shape.n);
         println!("differs from the processor's by {:.1e} of the largest value", apart / largest);

@@ -1,20 +1,20 @@
-//! The adapters of this machine, and the choice among them.
+//! The adapters of this machine, and choosing one.
 
 use crate::{GpuError, Result};
 use std::fmt;
 
-/// The kinds of adapters, the preferred ones first.
+/// The kinds of adapters, in order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AdapterKind {
     /// A card with memory of its own.
     Discrete,
     /// A GPU that shares the processor's memory.
     Integrated,
-    /// A GPU lent to a virtual machine.
+    /// A virtual machine's GPU.
     Virtual,
-    /// A driver that does not report it.
+    /// Not reported by the driver.
     Unknown,
-    /// A GPU in software, on the processor: for tests.
+    /// A software GPU on the processor, for tests.
     Software,
 }
 
@@ -57,7 +57,7 @@ impl Adapter {
         adapters
     }
 
-    /// The adapter of the fastest kind; a software adapter if there is no other.
+    /// The adapter of the most capable kind; a software adapter if there is no other.
     ///
     /// # Errors
     /// When the machine has no adapter.
@@ -69,7 +69,7 @@ impl Adapter {
     /// case.
     ///
     /// # Errors
-    /// When no adapter matches, or the machine has none.
+    /// When no adapter matches or exists.
     pub fn matching(wanted: &str) -> Result<Adapter> {
         let mut all = Adapter::all();
         if all.is_empty() {
@@ -92,7 +92,7 @@ impl Adapter {
         &self.info.name
     }
 
-    /// The API that reaches it: `vulkan`, `metal` or `dx12`.
+    /// Its API: `vulkan`, `metal` or `dx12`.
     pub fn backend(&self) -> &'static str {
         self.info.backend.to_str()
     }
@@ -123,8 +123,8 @@ impl Adapter {
         self.raw.features().contains(wgpu::Features::SHADER_F16)
     }
 
-    /// The smallest and largest number of invocations in a subgroup, or `None` if shaders cannot add across
-    /// one.
+    /// The smallest and largest number of invocations in a subgroup, or `None` if shaders cannot sum across a
+    /// subgroup.
     pub fn subgroups(&self) -> Option<(u32, u32)> {
         let has = self.raw.features().contains(wgpu::Features::SUBGROUP);
         has.then_some((self.info.subgroup_min_size, self.info.subgroup_max_size))
@@ -135,7 +135,7 @@ impl Adapter {
         self.raw.features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }
 
-    /// The limits that matter here, by their names in WebGPU.
+    /// The limits that matter here, with their WebGPU names.
     pub fn limits(&self) -> [(&'static str, u64); 5] {
         let limits = self.raw.limits();
         [

@@ -7,7 +7,7 @@ pub(crate) fn shape_error(operator: &'static str, reason: String) -> GpuError {
     ShapeError::Invalid { operator, reason }.into()
 }
 
-/// An error unless a tensor has the `expected` number of values, and that is not 0.
+/// Checks that a tensor has the `expected` number of values, and that it is not 0.
 pub(crate) fn expect_len(
     operator: &'static str,
     argument: &'static str,
@@ -34,7 +34,7 @@ pub(crate) fn rows_of(operator: &'static str, len: usize, row: usize) -> Result<
     Ok(len / row)
 }
 
-/// Makes a gradient if it is wanted.
+/// Computes a gradient if it is wanted.
 pub(crate) fn wanted(wanted: bool, make: impl FnOnce() -> Result<Buffer>) -> Result<Option<Buffer>> {
     wanted.then(make).transpose()
 }

@@ -1,15 +1,16 @@
-// What all shaders may use.
+// Functions that all shaders may use.
 
 const NONE: u32 = 0xffffffffu;
 
 // Coefficients of these functions: minimax fits to the relative error, as on the processor (pelk-cpu's
 // simd/math.rs).
 
-// From here on the normal density times z is zero.
+// From here on, the normal density times z is zero.
 const LARGEST: f32 = 13.27;
 
-// The normal density's exponential at z, in 0..=LARGEST, and Mills' ratio Phi(-z) / phi(z). exp(-z^2 / 2) has
-// the error of z^2, up to 88 / 2^24: it is taken as a product of two, whose first square is exact.
+// The normal density's exponential at z, in 0..=LARGEST, and Mills' ratio Phi(-z) / phi(z). exp(-z^2 / 2)
+// would have the error of z^2, up to 88 / 2^24, so it is computed as a product of two, whose first square is
+// exact.
 fn density(z: f32) -> f32 {
     let high = round(z * 64.0) / 64.0;
     let low = z - high;

@@ -1,4 +1,4 @@
-//! Running a call: how its work is cut into dispatches, and which part of each tensor a dispatch sees.
+//! Running a call: how its work is cut into dispatches, and which part of each tensor a dispatch binds.
 
 use crate::kernel::{Binding, Call, Each, Grid, ITEMS, View, Whole};
 use crate::pipeline::Pipeline;
@@ -6,21 +6,21 @@ use crate::stream::{Launch, SLOT};
 use crate::{GpuError, Result};
 use std::ops::Range;
 
-/// Multiply-adds of one dispatch: half of those after which a submission ends.
+/// Most multiply-adds of a dispatch: half as many as end a submission.
 const DISPATCH_WORK: u64 = 1 << 33;
 
 /// The part of a buffer that one dispatch binds.
 struct Window {
     /// Byte at which the binding begins: a multiple of the adapter's alignment.
     offset: u64,
-    /// Bytes that are bound.
+    /// Bytes bound.
     size: u64,
-    /// Index, from `offset` on, of the first value of the part.
+    /// Index of the part's first value, counted from `offset`.
     base: u32,
 }
 
 impl Binding<'_> {
-    /// What the dispatch of `units` binds, where bindings begin at multiples of `alignment` bytes.
+    /// What the dispatch of `units` binds, starting at a multiple of `alignment` bytes.
     fn window(&self, units: &Range<usize>, alignment: u64) -> Window {
         let View { buffer, begin } = self.view;
         let bytes = buffer.element().bytes();
@@ -39,7 +39,7 @@ impl Binding<'_> {
 }
 
 impl Call<'_> {
-    /// Records the call: `units`, of `per_unit` items or workgroups each, and `work` multiply-adds per unit.
+    /// Records the call: `units` of `per_unit` items or workgroups and `work` multiply-adds each.
     pub fn run(self, units: usize, per_unit: usize, work: usize) -> Result<()> {
         if units == 0 || per_unit == 0 {
             return Ok(());
@@ -54,7 +54,7 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Number of units that one dispatch can take.
+    /// Most units of one dispatch.
     fn units_at_once(&self, units: usize, per_unit: usize, work: usize) -> Result<usize> {
         let limits = self.gpu.limits();
         let (limit, alignment) =
@@ -81,7 +81,7 @@ impl Call<'_> {
         Ok(most.min(units))
     }
 
-    /// Records one dispatch: `units`, which take `work` multiply-adds together.
+    /// Records one dispatch of `units`, with `work` multiply-adds in total.
     fn dispatch(&self, pipeline: &Pipeline, units: Range<usize>, per_unit: usize, work: u64) -> Result<()> {
         let gpu = self.gpu;
         let limits = gpu.limits();

@@ -2,7 +2,7 @@
 
 use pelk_ops::{LossError, ShapeError};
 
-/// An adapter that is missing or failed, or an operator that does not fit.
+/// A missing or failed adapter, or an operator whose arguments do not fit.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum GpuError {
@@ -19,7 +19,7 @@ pub enum GpuError {
         /// The numbers and names of all adapters.
         found: String,
     },
-    /// The adapter exists, but its driver opens no device.
+    /// The adapter exists, but its driver cannot open a device.
     #[error("{adapter} cannot be opened: {reason}")]
     Open {
         /// The adapter's name.
@@ -33,7 +33,7 @@ pub enum GpuError {
         /// The adapter's name.
         adapter: String,
     },
-    /// The device went away: the driver reset it, or it was unplugged.
+    /// The device is gone: the driver reset it, or it was unplugged.
     #[error("{adapter} was lost ({reason}), with everything that was on it")]
     Lost {
         /// The adapter's name.
@@ -41,7 +41,7 @@ pub enum GpuError {
         /// The driver's message.
         reason: String,
     },
-    /// The device's memory is used up.
+    /// The device is out of memory.
     #[error("{adapter} has no memory left for {bytes} more bytes, with {in_use} in use")]
     OutOfMemory {
         /// The adapter's name.
@@ -51,21 +51,21 @@ pub enum GpuError {
         /// Bytes of all live buffers.
         in_use: u64,
     },
-    /// A tensor that cannot be cut into parts that are within the adapter's limits.
+    /// A tensor that cannot be cut into parts within the adapter's limits.
     #[error("{adapter}: {what} needs {bytes} bytes in one piece, but {limit_name} is {limit}")]
     TooLarge {
         /// The adapter's name.
         adapter: String,
         /// The tensor and the operator that needs it.
         what: String,
-        /// Bytes that must be in one piece.
+        /// Bytes needed in one piece.
         bytes: u64,
         /// The limit's name in WebGPU.
         limit_name: &'static str,
         /// Its value.
         limit: u64,
     },
-    /// The driver or the API refused a call; a fault of this crate or of the driver.
+    /// The driver or the API refused a call: a bug in this crate or in the driver.
     #[error("{adapter} refused a call: {reason}")]
     Refused {
         /// The adapter's name.

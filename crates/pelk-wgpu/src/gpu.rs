@@ -7,10 +7,10 @@ use crate::{Adapter, AdapterKind, GpuError, Result};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A device and its queue; a clone is another handle of the same device. Handles may be used by several
+/// A device and its queue; a clone is another handle to the same device. Handles may be used by several
 /// threads.
 ///
-/// Operators are recorded, and run later in the same order: [`Gpu::download`] and [`Gpu::finish`] wait for
+/// Operators are recorded and run later, in the same order. [`Gpu::download`] and [`Gpu::finish`] wait for
 /// them.
 #[derive(Clone)]
 pub struct Gpu {
@@ -37,10 +37,10 @@ pub(crate) struct Shared {
 /// How to open a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Add across subgroups if the adapter can; otherwise through workgroup memory.
+    /// Sum across subgroups if the adapter can; otherwise through workgroup memory.
     pub subgroups: bool,
-    /// The most bytes of one tensor that a kernel may bind at once; larger tensors are processed in parts.
-    /// The default is the adapter's limit.
+    /// Most bytes of one tensor that a kernel may bind at once; larger tensors are processed in parts. The
+    /// default is the adapter's limit.
     pub binding_bytes: Option<u64>,
 }
 
@@ -54,7 +54,7 @@ impl Gpu {
     /// Opens an adapter.
     ///
     /// # Errors
-    /// When the driver opens no device.
+    /// When the driver cannot open a device.
     pub fn open(adapter: &Adapter, options: Options) -> Result<Gpu> {
         let subgroups = options.subgroups && adapter.subgroups().is_some();
         let wanted = [
@@ -109,7 +109,7 @@ impl Gpu {
         Ok(Gpu { activations: Element::F16, ..self })
     }
 
-    /// The type in which outputs are stored.
+    /// The storage type of outputs.
     pub fn activations(&self) -> Element {
         self.activations
     }
@@ -124,20 +124,20 @@ impl Gpu {
         self.shared.kind
     }
 
-    /// Whether sums are taken across subgroups.
+    /// Whether kernels sum across subgroups.
     pub fn uses_subgroups(&self) -> bool {
         self.shared.subgroups
     }
 
-    /// Whether [`Gpu::timed`] uses the clock of the device.
+    /// Whether [`Gpu::timed`] uses the device's clock.
     pub fn has_timestamps(&self) -> bool {
         self.shared.timestamps
     }
 
-    /// Destroys the device, as a reset by the driver does: everything after it is an error. For tests.
+    /// Destroys the device, like a driver reset: every later call returns an error. For tests.
     pub fn destroy(&self) {
         self.shared.device.destroy();
-        // The callback that reports it comes with the next poll.
+        // The next poll runs the callback that reports it.
         let _ = self.shared.device.poll(wgpu::PollType::Poll);
     }
 
@@ -176,7 +176,7 @@ impl fmt::Debug for Gpu {
     }
 }
 
-/// Keeps the first error of the device: later ones are its consequences.
+/// Keeps the device's first error: later ones follow from it.
 fn watch(device: &wgpu::Device, name: &str, fault: &Arc<Mutex<Option<GpuError>>>) {
     let keep = |fault: &Mutex<Option<GpuError>>, error| {
         fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);

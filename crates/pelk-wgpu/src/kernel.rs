@@ -1,15 +1,15 @@
-//! Calls of kernels: a shader's text, the tensors it works on, and the numbers it knows. What a shader
-//! defines and which names it may use is in the tables of [`pipeline`](crate::pipeline).
+//! Kernel calls: a shader's text, tensors and numbers. The tables of [`pipeline`](crate::pipeline) list what
+//! a shader defines and which names it may use.
 //!
 //! The work of a call is a number of units (rows, images, blocks of rows). A tensor either belongs to the
-//! call as a whole, or each unit has its part. A call is cut between units where a tensor is larger than an
-//! adapter can bind at once, or the work is more than one dispatch should do ([`dispatch`](crate::dispatch)).
+//! call as a whole, or each unit has its part. A call is cut between units if a tensor is larger than an
+//! adapter can bind at once, or the work is too much for one dispatch ([`dispatch`](crate::dispatch)).
 
 use crate::Gpu;
 use crate::memory::{Buffer, Element};
 
-/// Invocations of a workgroup of items: a multiple of every subgroup's size, and small enough that few are
-/// idle at the end.
+/// Invocations of a workgroup of items: a multiple of every subgroup size, and small enough that few are idle
+/// at the end.
 pub(crate) const ITEMS: u32 = 128;
 
 /// A number for a shader.
@@ -20,7 +20,7 @@ pub(crate) enum Scalar {
 }
 
 impl Scalar {
-    /// The 32 bits as they lie in the uniform buffer.
+    /// The 32 bits in the uniform buffer.
     pub fn bits(self) -> u32 {
         match self {
             Scalar::Unsigned(value) => value,
@@ -45,14 +45,14 @@ impl From<f32> for Scalar {
 /// Which part of a tensor belongs to one unit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Part {
-    /// Every unit sees all of it.
+    /// All of it, for every unit.
     Whole,
-    /// This number of values for each unit, one unit after another; the last one may have fewer.
+    /// This number of values for each unit, in order; the last unit may have fewer.
     Each(usize),
 }
 pub(crate) use Part::{Each, Whole};
 
-/// A buffer from one of its values on.
+/// A buffer, starting at one of its values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub buffer: &'a Buffer,
@@ -66,12 +66,12 @@ impl<'a> From<&'a Buffer> for View<'a> {
     }
 }
 
-/// Something that a shader names.
+/// An argument of a shader, by name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Operand<'a> {
-    /// A tensor that is read, `load_NAME(i)`.
+    /// A tensor to read, `load_NAME(i)`.
     Tensor(&'static str, &'a Buffer, Part),
-    /// A tensor that is written, `store_NAME(i, value)`.
+    /// A tensor to write, `store_NAME(i, value)`.
     Output(&'static str, &'a Buffer, Part),
     /// A number, `p.NAME`.
     Number(&'static str, Scalar),
@@ -100,15 +100,15 @@ pub(crate) enum Grid {
     Blocks(u32),
 }
 
-/// A call that is being built.
+/// A call under construction.
 pub(crate) struct Call<'a> {
     pub gpu: &'a Gpu,
     pub name: &'static str,
-    /// Distinguishes texts of the same name.
+    /// Distinguishes texts with the same name.
     pub variant: String,
     pub text: Box<dyn Fn() -> String + 'a>,
     pub grid: Grid,
-    /// Whether the shader reads `subgroup`.
+    /// Whether the shader uses `subgroup`.
     pub knows_subgroups: bool,
     pub bindings: Vec<Binding<'a>>,
     pub scalars: Vec<(&'static str, Scalar)>,
@@ -120,8 +120,7 @@ impl Gpu {
         self.generated(name, String::new(), move || text.to_owned())
     }
 
-    /// A call of a shader whose text is generated when it is first compiled. `name` and `variant` must
-    /// determine the text.
+    /// A call of a shader whose text is generated on first use. `name` and `variant` must determine the text.
     pub(crate) fn generated<'a>(
         &'a self,
         name: &'static str,
@@ -141,19 +140,19 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Gives the shader its place in its subgroup: `subgroup.id` of `subgroup.count`, and `subgroup.lane` of
-    /// `subgroup.lanes`.
+    /// Gives the shader its position in its subgroup: `subgroup.id` of `subgroup.count`, and `subgroup.lane`
+    /// of `subgroup.lanes`.
     pub fn knowing_subgroups(mut self) -> Self {
         self.knows_subgroups = true;
         self
     }
 
-    /// A tensor that is read.
+    /// A tensor to read.
     pub fn read(self, name: &'static str, view: impl Into<View<'a>>, part: Part) -> Self {
         self.bind(name, view.into(), part, false)
     }
 
-    /// A tensor that is written, or changed.
+    /// A tensor to write or change.
     pub fn write(self, name: &'static str, view: impl Into<View<'a>>, part: Part) -> Self {
         self.bind(name, view.into(), part, true)
     }
@@ -169,7 +168,7 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Several operands at once, in their order.
+    /// Several operands, in order.
     pub fn operands(self, operands: &[Operand<'a>]) -> Self {
         operands.iter().fold(self, |call, operand| match *operand {
             Operand::Tensor(name, buffer, part) => call.read(name, buffer, part),

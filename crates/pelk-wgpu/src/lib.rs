@@ -1,5 +1,5 @@
-//! GPU operators of large-kernel ConvNets, forward and backward, in WGSL: on Vulkan, Metal and DX12, by way
-//! of [wgpu](https://wgpu.rs).
+//! GPU operators of large-kernel ConvNets, forward and backward, in WGSL: on Vulkan, Metal and DX12, through
+//! [wgpu](https://wgpu.rs).
 //!
 //! The operators that [`pelk_ops`] describes, on buffers of a device. A [`Gpu`] is an open device. Its
 //! methods record operators and return their outputs at once. The device runs them in the recorded order,
@@ -21,23 +21,24 @@
 //!
 //! - Sums are taken in an order that depends only on the shape, without atomics: a result has the same bits
 //!   every time on one adapter. Another adapter may round differently.
-//! - Tensors that are larger than an adapter can bind at once are processed in parts, with the same bits, and
-//!   so is work that a driver would take for a hang. What cannot be divided is [`GpuError::TooLarge`].
-//! - Memory is recycled: a loop allocates nothing after its first round ([`Gpu::memory_use`]).
-//! - Activations are stored as float32, or as float16 if the adapter can ([`Gpu::storing_float16`]);
+//! - Tensors larger than an adapter can bind at once are processed in parts, with the same bits, and so is
+//!   work that a driver would mistake for a hang. What cannot be split is [`GpuError::TooLarge`].
+//! - Memory is recycled: a loop allocates nothing after its first iteration ([`Gpu::memory_use`]).
+//! - Activations are stored as float32, or as float16 if the adapter supports it ([`Gpu::storing_float16`]);
 //!   arithmetic is always float32.
-//! - A lost device or a full memory is an error, never a panic, and nothing falls back to the processor.
+//! - Losing the device or running out of memory is an error, never a panic, and nothing falls back to the
+//!   processor.
 //!
 //! | folder | kernels |
 //! | --- | --- |
 //! | `depthwise`, `position` | peripheral and depthwise convolution, position embedding |
-//! | `gemm`, `conv2d` | matrix products in tiles, with what comes before and after them; dense convolution |
+//! | `gemm`, `conv2d` | fused matrix products in tiles; dense convolution |
 //! | `pixel_mlp` | LayerNorm, linear, GELU, linear, scale and residual |
 //! | `layer_norm`, `batch_norm`, `rows`, `reduce` | normalization, and sums across rows and columns |
 //! | `elementwise`, `resample`, `loss`, `optimizer` | the rest |
 //!
-//! To add a kernel, make a folder with its `.wgsl`, which holds only arithmetic, and its host code beside it.
-//! The tables in `pipeline.rs` list what a shader may define and use.
+//! To add a kernel, make a folder with its `.wgsl`, which holds only arithmetic, and its host code. The
+//! tables in `pipeline.rs` list what a shader may define and use.
 #![forbid(unsafe_code)]
 
 mod adapter;

@@ -1,15 +1,14 @@
-//! Buffers on the device, and their recycling.
+//! Device buffers and their recycling.
 //!
-//! Work runs on the device in the order in which it was recorded. So a buffer may be handed out again as soon
-//! as its owner has dropped it, although what reads it may not have run yet: what overwrites it runs later
-//! still.
+//! The device runs work in the order in which it was recorded. So a buffer may be reused as soon as its owner
+//! drops it, even if its readers have not run yet: whatever overwrites it runs after them.
 
 use crate::{Gpu, GpuError, Result};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::PoisonError;
 
-/// The type in which a value is stored. Arithmetic is always float32.
+/// The storage type of a value. Arithmetic is always float32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Element {
     /// 32-bit float.
@@ -21,7 +20,7 @@ pub enum Element {
 }
 
 impl Element {
-    /// Bytes of one value.
+    /// Bytes per value.
     pub fn bytes(self) -> u64 {
         match self {
             Element::F32 | Element::I32 => 4,
@@ -39,7 +38,7 @@ impl Element {
     }
 }
 
-/// Values on the device. When it is dropped, its memory is reused for the next buffer of this size.
+/// Values on the device. Dropping it frees its memory for the next buffer of this size.
 pub struct Buffer {
     gpu: Gpu,
     pub(crate) raw: wgpu::Buffer,
@@ -58,7 +57,7 @@ impl Buffer {
         self.len == 0
     }
 
-    /// The type in which values are stored.
+    /// The storage type of its values.
     pub fn element(&self) -> Element {
         self.element
     }
@@ -80,7 +79,7 @@ impl Drop for Buffer {
     }
 }
 
-/// Sizes are multiples of this, so that buffers can be copied and bound, and sizes recur.
+/// Buffer sizes are multiples of this, so that buffers can be copied and bound, and are often reused.
 const GRANULE: u64 = 256;
 
 /// Bytes in use, and bytes kept for reuse.
@@ -88,7 +87,7 @@ const GRANULE: u64 = 256;
 pub struct MemoryUse {
     /// Bytes of all buffers in use.
     pub live: u64,
-    /// The most that were in use at once.
+    /// The most in use at once.
     pub peak: u64,
     /// Bytes kept for reuse; never more than `peak`.
     pub idle: u64,
@@ -137,7 +136,7 @@ impl Gpu {
     /// A buffer of `len` values, which are arbitrary until something is written to it.
     ///
     /// # Errors
-    /// When the device has no memory left, or its buffers cannot be that large.
+    /// When the device is out of memory, or its buffers cannot be that large.
     pub fn empty(&self, len: usize, element: Element) -> Result<Buffer> {
         let bytes = (len as u64).saturating_mul(element.bytes()).max(1);
         let limit = self.limits().max_buffer_size;
@@ -166,12 +165,12 @@ impl Gpu {
         Ok(Buffer { gpu: self.clone(), raw, len, element })
     }
 
-    /// A buffer for an operator's output, in the type in which this handle stores activations.
+    /// A buffer for an operator's output, in this handle's storage type.
     pub(crate) fn activation(&self, len: usize) -> Result<Buffer> {
         self.empty(len, self.activations())
     }
 
-    /// A buffer, or `None` if the device has no memory left for it.
+    /// A buffer, or `None` if the device is out of memory.
     fn create(&self, bytes: u64) -> Result<Option<wgpu::Buffer>> {
         self.healthy()?;
         let scope = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -197,7 +196,7 @@ impl Gpu {
         }
     }
 
-    /// The memory of all buffers of this device.
+    /// The memory use of all buffers of this device.
     pub fn memory_use(&self) -> MemoryUse {
         self.memory().usage()
     }

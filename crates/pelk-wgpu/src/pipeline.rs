@@ -1,8 +1,7 @@
-//! The whole text of a shader, and its compilation: once for each text and each choice of stored types.
+//! Assembling a shader's text, and compiling it once for each text and choice of storage types.
 //!
-//! A `.wgsl` file holds arithmetic only. The rest is written around it here: the bindings, the numbers `p`,
-//! how values are loaded and stored, `common.wgsl`, and `main`. A file defines one or more of these
-//! functions:
+//! A `.wgsl` file holds arithmetic only. This module adds the rest: the bindings, the numbers `p`, the loads
+//! and stores, `common.wgsl`, and `main`. A file defines one or more of these functions:
 //!
 //! | function | called | by |
 //! | --- | --- | --- |
@@ -16,12 +15,12 @@
 //! | `finish(y, x, c, at, value)` | for every output, which is `store_y(at, ..)` | `depthwise/*.wgsl` |
 //! | `gradient_row(image, a, y)` | for each row of kernel and image | `depthwise/theta_gradient.wgsl` |
 //!
-//! - A call needs one of the first three. The others are what a kernel leaves open: each stands in a file of
-//!   its own, and the host chooses one.
-//! - `row`: where `live` is false the row repeats the last one. It must be computed, since all lanes take
-//!   part in sums, but not stored.
-//! - `operand_a` and `operand_b` return the operand's value in row and column; `load_a(at)` and `load_b(at)`
-//!   are the stored ones.
+//! - A call needs one of the first three. The others fill in what a kernel leaves open: each is in its own
+//!   file, and the host chooses one.
+//! - `row`: if `live` is false, the row repeats the last one. It must be computed, since all lanes take part
+//!   in sums, but not stored.
+//! - `operand_a` and `operand_b` return the operand's value in this row and column; `load_a(at)` and
+//!   `load_b(at)` return the stored values.
 //! - `terms` returns what row `r` adds to the sum of `column`, as `f32`, or to two sums, as `vec2<f32>`;
 //!   `load_x(at)` and `load_g(at)` are the values of the matrices.
 //! - `gradient_row` returns the row of `g` that row `a` of the kernel meets at row `y` of the input, or
@@ -32,7 +31,7 @@
 //! | name | meaning |
 //! | --- | --- |
 //! | `load_NAME(i)` | value `i` of a tensor that the host binds: `f32`, or `i32` of integers |
-//! | `store_NAME(i, value)` | the same, written; where the host binds it with `Call::write` |
+//! | `store_NAME(i, value)` | stores value `i` of a tensor that the host binds with `Call::write` |
 //! | `p.NAME` | a number that the host gives with `Call::scalar`: `u32` or `f32` |
 //! | `p.count` | items or workgroups of this dispatch |
 //! | `p.first` | the first unit of this dispatch, in the whole call |
@@ -45,7 +44,7 @@
 //!
 //! A call may be cut into several dispatches, between units (see [`kernel`](crate::kernel)). `i`, `g`, `r`
 //! and `m`, in sums over rows `k`, and the index of a tensor of which each unit has its part, count from the
-//! first unit of the dispatch. So the row in the whole tensor is `p.first * ROWS + m`, `p.first * p.k_part +
+//! first unit of the dispatch. So the row of the whole tensor is `p.first * ROWS + m`, `p.first * p.k_part +
 //! k` or `p.first * BLOCK + r`.
 
 use crate::Result;
@@ -55,7 +54,7 @@ use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::sync::{Arc, PoisonError};
 
-/// What all shaders may use.
+/// Functions that all shaders may use.
 const COMMON: &str = include_str!("common.wgsl");
 
 /// Compiled kernels by name, variant and types.
@@ -204,7 +203,7 @@ impl Call<'_> {
     }
 }
 
-/// The variable of a tensor, and how its values are loaded and stored.
+/// The variable of a tensor and the functions that load and store its values.
 fn declare_binding(text: &mut String, index: u32, binding: &Binding<'_>) {
     let Binding { name, part, writes, .. } = binding;
     let (ty, access) = (binding.element().wgsl(), if *writes { "read_write" } else { "read" });

@@ -1,4 +1,4 @@
-//! Recording: many operators become one submission.
+//! Recording many operators into one submission.
 
 use crate::memory::{Buffer, Element};
 use crate::{Gpu, Result};
@@ -7,17 +7,17 @@ use std::sync::{MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 use wgpu::util::StagingBelt;
 
-/// Bytes between the scalars of two launches: the largest alignment of uniform offsets in WebGPU.
+/// Bytes between the scalars of successive launches: the largest alignment of uniform offsets in WebGPU.
 pub(crate) const SLOT: u64 = 256;
-/// Launches of one submission.
+/// Launches per submission.
 const SLOTS: u64 = 1024;
-/// Multiply-adds after which what was recorded is submitted. Drivers reset a device whose submission runs for
-/// some seconds; at a GPU's slowest, some 50 G a second, this is a third of one.
+/// Multiply-adds after which recorded work is submitted. Drivers reset a device whose submission runs for a
+/// few seconds; at the slowest GPU speed, about 50 G per second, this takes a third of a second.
 const SUBMISSION_WORK: u64 = 1 << 34;
 /// Uploads share staging buffers of this size; larger ones have their own, which are reused as well.
 const STAGING: u64 = 1 << 20;
 
-/// How long to wait for a callback that another thread runs: it has always come within moments.
+/// How long to wait for a callback that another thread runs: it normally comes almost at once.
 const CALLBACK: Duration = Duration::from_secs(60);
 
 /// One dispatch.
@@ -25,15 +25,15 @@ pub(crate) struct Launch<'a> {
     pub name: &'static str,
     pub pipeline: &'a wgpu::ComputePipeline,
     pub bindings: &'a wgpu::BindGroup,
-    /// The values of the shader's `p`, in their order.
+    /// The values of the shader's `p`, in order.
     pub scalars: &'a [u32],
-    /// Along x and y.
+    /// Workgroups along x and y.
     pub workgroups: [u32; 2],
     /// Multiply-adds.
     pub work: u64,
 }
 
-/// The work that was recorded and not yet submitted.
+/// Work recorded but not yet submitted.
 pub(crate) struct Stream {
     // The pass ends before its encoder does.
     pass: Option<wgpu::ComputePass<'static>>,
@@ -41,7 +41,7 @@ pub(crate) struct Stream {
     scalars: Vec<u8>,
     work: u64,
     staging: StagingBelt,
-    /// The time of each kernel so far, while [`Gpu::profiled`] runs.
+    /// The time of each kernel so far, during [`Gpu::profiled`].
     profile: Option<BTreeMap<&'static str, KernelTime>>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Stream {
 pub struct KernelTime {
     /// Dispatches.
     pub calls: usize,
-    /// Total time of the dispatches, each of which was waited for.
+    /// Total time of the dispatches, run one at a time.
     pub time: Duration,
 }
 
@@ -60,7 +60,7 @@ impl Stream {
         Stream { pass: None, encoder: None, scalars: Vec::new(), work: 0, staging, profile: None }
     }
 
-    /// Where the scalars of a submission's launches lie on the device.
+    /// The scalars of a submission's launches on the device.
     pub fn scalar_buffer(device: &wgpu::Device) -> wgpu::Buffer {
         device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("scalars"),
@@ -89,7 +89,7 @@ impl Stream {
         let Some(encoder) = self.encoder.take() else { return };
         self.staging.finish();
         if !self.scalars.is_empty() {
-            // Written on the queue: after the last submission, before this one.
+            // The queue writes it after the last submission and before this one.
             gpu.queue().write_buffer(&gpu.shared().scalar_buffer, 0, &self.scalars);
             self.scalars.clear();
         }
@@ -139,8 +139,8 @@ impl Gpu {
         pass.dispatch_workgroups(x, y, 1);
     }
 
-    /// Runs `work` one kernel at a time, and returns the time of each by the host's clock, to find the slow
-    /// ones. The times of fast kernels are too long, since nothing overlaps.
+    /// Runs `work` one kernel at a time and returns the time of each by the host's clock, to find slow
+    /// kernels. Times of fast kernels are too long, since nothing overlaps.
     pub fn profiled<T>(&self, work: impl FnOnce() -> T) -> (T, BTreeMap<&'static str, KernelTime>) {
         self.stream().profile = Some(BTreeMap::new());
         let result = work();
@@ -153,7 +153,7 @@ impl Gpu {
     /// When the device has failed.
     pub fn submit(&self) -> Result<()> {
         self.stream().submit(self);
-        // A poll brings what the device reports: free staging buffers and errors.
+        // A poll delivers the device's reports: free staging buffers and errors.
         let polled = self.device().poll(wgpu::PollType::Poll);
         self.healthy()?;
         polled.map(drop).map_err(|error| self.refused(error))
@@ -170,10 +170,10 @@ impl Gpu {
         polled.map(drop).map_err(|error| self.refused(error))
     }
 
-    /// Copies values to the device. The copy is recorded like an operator; nothing waits for it.
+    /// Copies values to the device. The copy is recorded like an operator.
     ///
     /// # Errors
-    /// When the device has no memory left or has failed.
+    /// When the device is out of memory or has failed.
     pub fn upload(&self, values: &[f32]) -> Result<Buffer> {
         self.upload_bytes(values.len(), Element::F32, bytemuck::cast_slice(values))
     }
@@ -181,7 +181,7 @@ impl Gpu {
     /// [`Gpu::upload`] of integers.
     ///
     /// # Errors
-    /// When the device has no memory left or has failed.
+    /// When the device is out of memory or has failed.
     pub fn upload_integers(&self, values: &[i32]) -> Result<Buffer> {
         self.upload_bytes(values.len(), Element::I32, bytemuck::cast_slice(values))
     }
@@ -202,7 +202,7 @@ impl Gpu {
     /// A buffer with the same values.
     ///
     /// # Errors
-    /// When the device has no memory left or has failed.
+    /// When the device is out of memory or has failed.
     pub fn copy(&self, buffer: &Buffer) -> Result<Buffer> {
         let copy = self.empty(buffer.len(), buffer.element())?;
         let bytes = buffer.raw.size();
@@ -213,7 +213,7 @@ impl Gpu {
     /// A buffer of zeros, in float32.
     ///
     /// # Errors
-    /// When the device has no memory left or has failed.
+    /// When the device is out of memory or has failed.
     pub fn zeros(&self, len: usize) -> Result<Buffer> {
         let buffer = self.empty(len, Element::F32)?;
         self.stream().encoder(self.device()).clear_buffer(&buffer.raw, 0, None);
@@ -257,15 +257,15 @@ impl Gpu {
         // If the receiver is gone, nobody needs the answer.
         landing.map_async(wgpu::MapMode::Read, .., move |mapped| drop(sender.send(mapped)));
         self.finish()?;
-        // Another thread's poll may have taken the callback from ours, and be about to call it.
+        // Another thread's poll may have taken the callback and be about to run it.
         let mapped = receiver.recv_timeout(CALLBACK).map_err(|_| self.refused("a download has not ended"))?;
         mapped.map_err(|error| self.refused(error))?;
         let view = landing.get_mapped_range(..bytes).map_err(|error| self.refused(error))?;
         Ok(view.to_vec())
     }
 
-    /// The time that the device needs for what `work` records: by the clock of the device if it has one,
-    /// otherwise by the host's, which includes the time to submit it.
+    /// The device time of the operators that `work` records: by the device's clock if it has one, otherwise
+    /// by the host's, which includes submission.
     ///
     /// # Errors
     /// When `work` fails or the device has failed.

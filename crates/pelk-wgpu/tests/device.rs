@@ -1,5 +1,5 @@
-//! What a device promises, whatever runs on it: values come back, memory is recycled, and what goes wrong is
-//! an error. The operators themselves are tested by the suites of pelk-autodiff and pelk-models.
+//! What holds for a device whatever runs on it: values come back, memory is recycled, and failures are
+//! errors. The operators themselves are tested by the suites of pelk-autodiff and pelk-models.
 
 use pelk_wgpu::{Adapter, Element, GpuError, Options};
 
@@ -15,7 +15,7 @@ fn values_come_back_in_the_order_of_what_was_recorded() {
         let buffer = gpu.upload(&x).unwrap();
         let copy = gpu.copy(&buffer).unwrap();
         gpu.scale_assign(&buffer, 2.0).unwrap();
-        // Into memory that was just given back, while what read it may not have run.
+        // Uses memory that was just freed, although its reader may not have run yet.
         drop(gpu.add(&buffer, &copy).unwrap());
         let other = gpu.upload(&vec![7.0; n]).unwrap();
         assert_eq!(gpu.download(&copy).unwrap(), x);
@@ -39,7 +39,7 @@ fn float16_keeps_eleven_bits() {
     assert_eq!(narrow.element(), Element::F16);
     assert_eq!(half.download(&narrow).unwrap(), [1.0, -0.5, 1.0 + 1.0 / 1024.0, 1.0, 65504.0, 0.0]);
     assert_eq!(half.add(&narrow, &narrow).unwrap().element(), Element::F16);
-    // A parameter that is scaled stays as fine as it was, an activation as coarse.
+    // Scaling keeps a parameter in float32 and an activation in float16.
     let parameter = half.upload(&[1e-6]).unwrap();
     assert_eq!(half.download(&half.scale_samples(1, &parameter, &[0.5]).unwrap()).unwrap(), [5e-7]);
     assert_eq!(half.scale_samples(1, &narrow, &[0.5]).unwrap().element(), Element::F16);

@@ -1,4 +1,4 @@
-//! BatchNorm: each channel normalized over the rows.
+//! BatchNorm: normalization of each channel over the rows.
 
 use crate::check::{expect_len, rows_of, shape_error, wanted};
 use crate::kernel::{Each, Operand, Whole};
@@ -8,11 +8,11 @@ use crate::{Gpu, Result};
 use pelk_ops::{BatchNormalized, Normalized};
 
 impl Gpu {
-    /// Normalizes `x`, `[rows, C]`, by the batch's statistics and scales it by `weight` and `bias`; also the
-    /// renewed running mean and variance (PyTorch's rule: the variance without bias).
+    /// Normalizes `x`, `[rows, C]`, by the batch's statistics and applies `weight` and `bias`; also returns
+    /// the updated running mean and variance (PyTorch's rule: unbiased variance).
     ///
     /// # Errors
-    /// When lengths do not fit, there is one row only, or the device has no memory left or has failed.
+    /// When lengths do not fit, there is only one row, or the device is out of memory or has failed.
     pub fn batch_norm_train(
         &self,
         x: &Buffer,
@@ -25,7 +25,7 @@ impl Gpu {
         let columns = check("batch_norm", x, &[weight, bias, running[0], running[1]])?;
         let Columns { rows, columns: c } = columns;
         if rows < 2 {
-            return Err(shape_error("batch_norm", "one value a channel has no variance".to_owned()));
+            return Err(shape_error("batch_norm", "one value per channel has no variance".to_owned()));
         }
         let sum = self.column_sum(x, c)?;
         let new = || self.empty(c, Element::F32);
@@ -59,7 +59,7 @@ impl Gpu {
     /// Normalizes `x` by the running statistics.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn batch_norm_eval(
         &self,
         x: &Buffer,
@@ -74,10 +74,10 @@ impl Gpu {
         self.normalize(x, weight, bias, mean, &inv_std)
     }
 
-    /// The gradients by x, weight and bias, where `needs` is true, where the batch's statistics were used.
+    /// The gradients of x, weight and bias, where `needs` is true, if the batch's statistics were used.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn batch_norm_train_backward(
         &self,
         x: &Buffer,
@@ -112,10 +112,10 @@ impl Gpu {
         Ok([gx, Some(gweight).filter(|_| needs[1]), Some(gbias).filter(|_| needs[2])])
     }
 
-    /// The gradients by x, weight and bias, where `needs` is true, where the running statistics were used.
+    /// The gradients of x, weight and bias, where `needs` is true, if the running statistics were used.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn batch_norm_eval_backward(
         &self,
         x: &Buffer,

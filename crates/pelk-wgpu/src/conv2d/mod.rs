@@ -1,4 +1,4 @@
-//! Dense convolution: the values under each kernel become a row, and the convolution a product of matrices.
+//! Dense convolution as a matrix product, whose rows are the values under the kernel at each output.
 
 use crate::check::{expect_len, wanted};
 use crate::gemm::{Layout, Product};
@@ -8,10 +8,10 @@ use crate::{Gpu, Result};
 use pelk_ops::{Conv2dShape, ImageShape};
 use std::ops::Range;
 
-/// Most values of patches that exist at once: 64 MiB, far more than it takes to keep a GPU busy.
+/// Most patch values at a time: 64 MiB, far more than it takes to keep a GPU busy.
 const PATCHES: usize = 1 << 24;
 
-/// A convolution with what follows from its shape.
+/// A convolution with sizes derived from its shape.
 struct Patches<'a> {
     gpu: &'a Gpu,
     shape: &'a Conv2dShape,
@@ -35,7 +35,7 @@ impl<'a> Patches<'a> {
         self.shape.image.len() / self.shape.image.n
     }
 
-    /// The images, cut so that the patches of a part have a bounded size.
+    /// The images, cut into parts whose patches have a bounded size.
     fn parts(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let images = (PATCHES / (self.pixels() * self.patch)).max(1);
         let n = self.shape.image.n;
@@ -74,7 +74,7 @@ impl Gpu {
     /// The convolution of `x` with `weight`, plus `bias`; see [`Conv2dShape`].
     ///
     /// # Errors
-    /// When the shape or lengths do not fit, or the device has no memory left or has failed.
+    /// When the shape or lengths do not fit, or the device is out of memory or has failed.
     pub fn conv2d(
         &self,
         shape: &Conv2dShape,
@@ -97,10 +97,10 @@ impl Gpu {
         Ok(y)
     }
 
-    /// The gradients of [`Gpu::conv2d`] by x, weight and bias, where `needs` is true.
+    /// The gradients of x, weight and bias for [`Gpu::conv2d`], where `needs` is true.
     ///
     /// # Errors
-    /// When the shape or lengths do not fit, or the device has no memory left or has failed.
+    /// When the shape or lengths do not fit, or the device is out of memory or has failed.
     pub fn conv2d_backward(
         &self,
         shape: &Conv2dShape,

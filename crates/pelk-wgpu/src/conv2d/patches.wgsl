@@ -1,5 +1,4 @@
-// Each item is one value of what lies under a kernel: channel, row and column of the kernel, the last
-// fastest, as in the weight.
+// Each item is one value under a kernel, ordered by channel, kernel row and kernel column, as in the weight.
 fn item(i: u32) {
     let taps = p.kernel_h * p.kernel_w;
     let values = p.c * taps;
@@ -7,7 +6,7 @@ fn item(i: u32) {
     let tap = i % taps;
     let channel = i % values / taps;
     let out_row = pixel / p.out_w;
-    // Outside of the image these wrap to numbers far beyond its size.
+    // Outside the image these wrap to numbers far beyond its size.
     let y = out_row % p.out_h * p.stride + tap / p.kernel_w - p.padding;
     let x = pixel % p.out_w * p.stride + tap % p.kernel_w - p.padding;
     var value = 0.0;

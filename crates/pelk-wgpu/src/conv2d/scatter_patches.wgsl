@@ -1,4 +1,4 @@
-// Each item is one value of the image: the sum of the places that it had in patches.
+// Each item is one value of the image: the sum over its places in patches.
 fn item(i: u32) {
     let channel = i % p.c;
     let pixel = i / p.c;
@@ -11,7 +11,7 @@ fn item(i: u32) {
     for (var kernel_y = 0u; kernel_y < p.kernel_h; kernel_y++) {
         let top = y - kernel_y;
         let out_y = top / p.stride;
-        // Above the first output it wraps, far beyond the last.
+        // Above the first output this wraps, far beyond the last.
         if top % p.stride != 0u || out_y >= p.out_h { continue; }
         for (var kernel_x = 0u; kernel_x < p.kernel_w; kernel_x++) {
             let left = x - kernel_x;

@@ -1,4 +1,4 @@
-// A line of an image's column, from `top` on: zero outside of the image.
+// A line along an image's column, starting at `top`: zero outside the image.
 var<private> line: u32;
 var<private> top: u32;
 

@@ -1,4 +1,4 @@
-// A line of an image's row, from `left` on: zero outside of the image.
+// A line along an image's row, starting at `left`: zero outside the image.
 var<private> line: u32;
 var<private> left: u32;
 

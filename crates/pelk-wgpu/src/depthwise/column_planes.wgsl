@@ -1,5 +1,5 @@
-// The sums of x over turned row intervals, a plane each, in the order before they were turned: what each cell
-// of the kernel meets in the gradient. An item is four pixels of a column, in one channel.
+// The sums of x over the rotated row intervals, one plane each, in unrotated order: what each kernel cell
+// meets in the gradient. An item is four pixels of a column, in one channel.
 fn put(image: u32, a: u32, block: u32, place: u32, sum: vec4<f32>) {
     let begin = (image * p.row_count + a) * p.h;
     for (var lane = 0u; lane < LANES; lane++) {
@@ -15,5 +15,5 @@ fn item(i: u32) {
     let image = i / p.c / p.w / p.blocks;
     line = image * p.h * p.w * p.c + x * p.c + c;
     top = block * LANES + p.turned_begin - p.row_radius;
-    // GENERATED: the sum over each interval, which is put
+    // GENERATED: puts the sum over each interval
 }

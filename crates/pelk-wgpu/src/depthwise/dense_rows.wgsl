@@ -1,5 +1,5 @@
-// The convolution with a kernel whose rows are all of their own: x to y. An item is four pixels of a row, in
-// one channel.
+// The convolution with a kernel each of whose rows is its own cell: x to y. An item is four pixels of a row,
+// in one channel.
 fn item(i: u32) {
     let c = i % p.c;
     let block = i / p.c % p.blocks;

@@ -1,21 +1,20 @@
 //! Depthwise convolution with shared (peripheral) or dense kernels, by sums over boxes.
 //!
-//! See [`DepthwiseConv`] for the operator. Here it is done one axis after the other:
+//! See [`DepthwiseConv`] for the operator. Here it works on one axis after the other:
 //!
-//! - where each row of the kernel is a cell of its own (dense kernels, stripes), an invocation walks the rows
-//!   of the kernel, sums each image row over the column intervals and multiplies ([`text::dense_rows`]);
-//! - elsewhere the sums over the column intervals are multiplied for all cell rows at once, into a plane for
-//!   each ([`text::row_planes`]), since a sum that is loaded is worth k' multiply-adds; then the planes are
-//!   summed over the row intervals ([`text::sum_planes`]). An output costs k' l' multiply-adds and k + l
-//!   additions.
+//! - if each row of the kernel is its own cell (dense kernels, stripes), an invocation walks the rows of the
+//!   kernel, sums each image row over the column intervals and multiplies ([`text::dense_rows`]);
+//! - otherwise the sums over the column intervals are multiplied for all cell rows at once, into a plane for
+//!   each ([`text::row_planes`]), so that each loaded sum feeds k' multiply-adds; then the planes are summed
+//!   over the row intervals ([`text::sum_planes`]). An output costs k' l' multiply-adds and k + l additions.
 //!
-//! The gradient of the input is the same with theta turned. That of theta is, for cell (a, b), the product of
-//! the sums of the input over column interval b and of the output gradient over row interval a
-//! ([`text::theta_gradient`]).
+//! The gradient of the input is the same operation with theta rotated by 180 degrees. The gradient of theta
+//! is, for cell (a, b), the product of the input's sums over column interval b and the output gradient's over
+//! row interval a ([`text::theta_gradient`]).
 //!
-//! Intervals that never meet an image are left out: of a 47 x 47 kernel 27 x 27 taps remain on 14 x 14
-//! pixels. Planes exist for some images at a time, so that they need little memory and stay in a cache, and
-//! for some rows of the kernel where those of one image are more than an adapter can bind.
+//! Intervals that never meet an image are left out: on 14 x 14 pixels, 27 x 27 taps of a 47 x 47 kernel
+//! remain. Planes are made for a few images at a time, so that they need little memory and stay in a cache,
+//! and for some of the kernel's rows at a time if those of one image are more than an adapter can bind.
 
 mod text;
 
@@ -29,16 +28,16 @@ use pelk_ops::{Bias, DepthwiseConv, ImageShape};
 use std::ops::Range;
 use text::{LANES, key};
 
-/// Most values of planes that exist at once: 64 MiB, about the second-level cache of a large GPU.
+/// Most plane values at a time: 64 MiB, about the second-level cache of a large GPU.
 const PLANES: usize = 1 << 24;
-/// Rows of the kernel for which an invocation has totals, four each: more would not fit the registers.
+/// Kernel rows for which an invocation keeps totals, four each: more would not fit in registers.
 const ROW_CELLS: usize = 17;
-/// Rows and columns of the kernel for which an invocation of theta's gradient has totals.
+/// Kernel rows and columns for which an invocation of theta's gradient keeps totals.
 const GRADIENT_CELLS: [usize; 2] = [4, 13];
 /// Target number of invocations of theta's gradient: enough for the largest GPUs.
 const GRADIENT_ITEMS: usize = 1 << 16;
 
-/// The operand that the bias is.
+/// The bias as an operand.
 fn operand(bias: Bias<&Buffer>) -> Option<Operand<'_>> {
     match bias {
         Bias::None => None,
@@ -59,7 +58,7 @@ impl Gpu {
     /// The convolution of `x`, `[N, H, W, C]`, with `theta`, `[C, k', l']`, plus `bias`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn depthwise_conv(
         &self,
         conv: &DepthwiseConv,
@@ -78,10 +77,10 @@ impl Gpu {
         on(self, conv, shape).convolve(x, &theta, bias)
     }
 
-    /// The gradients of [`Gpu::depthwise_conv`] by x and theta, where `needs` is true.
+    /// The gradients of x and theta for [`Gpu::depthwise_conv`], where `needs` is true.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn depthwise_conv_backward(
         &self,
         conv: &DepthwiseConv,
@@ -114,7 +113,7 @@ fn check(
     expect_len(operator, "theta", theta.len(), shape.c * conv.cells())
 }
 
-/// Theta with channels innermost, `[k', l', C]`, perhaps turned by 180 degrees.
+/// Theta with channels innermost, `[k', l', C]`, optionally rotated by 180 degrees.
 fn theta_by_cell(gpu: &Gpu, conv: &DepthwiseConv, c: usize, theta: &Buffer, turned: bool) -> Result<Buffer> {
     let by_cell = gpu.empty(theta.len(), Element::F32)?;
     gpu.items("theta_by_cell", include_str!("theta_by_cell.wgsl"))
@@ -174,15 +173,15 @@ impl OnImages<'_> {
         self.image() * self.rows.count()
     }
 
-    /// The images, cut so that the planes of a part have a bounded size, where there are planes.
+    /// The images, cut into parts whose planes, if any, have a bounded size.
     fn parts(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let n = self.shape.n;
         let part = if self.conv.rows.is_dense() { n } else { (PLANES / self.planes()).max(1) };
         (0..n).step_by(part).map(move |first| first..(first + part).min(n))
     }
 
-    /// The same with some of the rows of the kernel, whose planes of an image can be bound together. What
-    /// they give is added.
+    /// The same for groups of kernel rows, small enough to bind an image's planes together. Their results are
+    /// summed.
     fn by_rows(&self) -> Vec<OnImages<'_>> {
         let limits = self.gpu.limits();
         let plane = self.image() as u64 * Element::F32.bytes();
@@ -193,7 +192,7 @@ impl OnImages<'_> {
         parts.map(|rows| OnImages { conv, gpu, shape: *shape, rows, columns: columns.clone() }).collect()
     }
 
-    /// The convolution; `theta` is by cell.
+    /// The convolution; `theta` is `[k', l', C]`.
     fn convolve(&self, x: &Buffer, theta: &Buffer, bias: Bias<&Buffer>) -> Result<Buffer> {
         let y = self.gpu.activation(self.shape.len())?;
         if self.conv.rows.is_dense() {
@@ -244,7 +243,7 @@ impl OnImages<'_> {
         Ok(planes)
     }
 
-    /// Sums planes to y, or with `more` on top of what is there.
+    /// Sums planes into y, or adds to it if `more`.
     fn sum_planes(
         &self,
         planes: &Buffer,
@@ -284,7 +283,7 @@ impl OnImages<'_> {
         self.rows.count().div_ceil(GRADIENT_CELLS[0])
     }
 
-    /// Writes the gradients of the cells of these rows; `part_rows` rows of an image are summed at first.
+    /// Writes the gradients of these rows' cells; the first sums are over `part_rows` rows of an image.
     fn theta_gradient_to(&self, gtheta: &Buffer, x: &Buffer, gy: &Buffer, part_rows: usize) -> Result<()> {
         let ImageShape { n, h, c, .. } = self.shape;
         let (image, dense) = (self.image(), self.conv.rows.is_dense());
@@ -324,7 +323,7 @@ impl OnImages<'_> {
             .run(gtheta.len(), 1, 1)
     }
 
-    /// The sums of `gy` over the turned row intervals: `[images, k', H, W, C]`.
+    /// The sums of `gy` over the rotated row intervals: `[images, k', H, W, C]`.
     fn column_planes(&self, gy: &Buffer, images: Range<usize>) -> Result<Buffer> {
         let ImageShape { h, w, c, .. } = self.shape;
         let (image, blocks) = (self.image(), h.div_ceil(LANES));

@@ -17,5 +17,5 @@ fn item(i: u32) {
     left = block * LANES + p.column_begin - p.column_radius;
     line = row * p.w * p.c + c;
     let theta = ((p.row_first + p.part_begin) * p.column_cells + p.column_first) * p.c + c;
-    // GENERATED: a total for each row of the kernel, which is put
+    // GENERATED: computes and puts a total for each kernel row
 }

@@ -1,5 +1,5 @@
-// The sums over row intervals of the planes: x to y, or where MORE on top of what is there. An item is four
-// pixels of a column, in one channel.
+// The sums over the row intervals of the planes: x to y, added to y if MORE. An item is four pixels of a
+// column, in one channel.
 fn item(i: u32) {
     let c = i % p.c;
     let x = i / p.c % p.w;

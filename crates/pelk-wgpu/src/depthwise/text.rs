@@ -1,27 +1,26 @@
-//! The shaders of a grid: the `.wgsl` files of this folder, and in them the sums over the grid's intervals,
-//! unrolled.
+//! The shaders of a grid: the `.wgsl` files of this folder with the sums over the grid's intervals unrolled.
 //!
-//! Each invocation computes four neighboring outputs, a `vec4`. The sum over an interval, for the four of
-//! them, is made of the values that lie side by side under them, each of which is loaded once. These lines
-//! are generated, because WGSL has no way to unroll a loop: in a loop over intervals the values would be an
-//! array that is indexed by a variable, which GPUs keep in memory, and bounds would be loaded. Generated,
-//! they are named values in registers, and constants.
+//! Each invocation computes four neighboring outputs, a `vec4`. Their sums over an interval share the values
+//! beneath them, and each value is loaded once. These lines are generated because WGSL cannot unroll a loop:
+//! in a loop over intervals, the values would be an array indexed by a variable, which GPUs keep in memory,
+//! and the bounds would be loaded. In generated code, the values are in registers and the bounds are
+//! constants.
 
 use pelk_grid::Intervals;
 use std::fmt::Write;
 
 /// Neighboring outputs of an invocation.
 pub(super) const LANES: usize = 4;
-/// Longer sums are loops, since they would need too many registers.
+/// Longer sums are loops, since unrolled they would need too many registers.
 const WRITTEN_OUT: usize = 32;
 
-/// What texts with these intervals depend on.
+/// Identifies the generated text for these intervals.
 pub(super) fn key(intervals: &Intervals) -> String {
     intervals.lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(" ")
 }
 
-/// Lines that declare the values under the intervals, `at(0)` being that of the first tap and the first
-/// output, and call `with_sum(i)` for the lines that use `sum`, the four sums over interval i.
+/// Adds lines that declare the values under the intervals, where `at(0)` is under the first tap of the first
+/// output; `with_sum(i)` adds the lines that use `sum`, the four sums over interval i.
 fn sums(intervals: &Intervals, lines: &mut Lines, mut with_sum: impl FnMut(&mut Lines, usize)) {
     let mut begin = 0;
     let mut declared = 0;
@@ -33,7 +32,7 @@ fn sums(intervals: &Intervals, lines: &mut Lines, mut with_sum: impl FnMut(&mut 
                 lines.add(format!("let v_{j} = at({j}u);"));
             }
         }
-        // Values of a loop have no names, but none is under the next interval.
+        // A loop's values have no names, but the next interval uses none of them.
         declared = begin + length + LANES - 1;
         lines.add("{");
         lines.box_sum(begin, length, loops);
@@ -43,7 +42,7 @@ fn sums(intervals: &Intervals, lines: &mut Lines, mut with_sum: impl FnMut(&mut 
     }
 }
 
-/// A text in the making.
+/// Generated lines.
 #[derive(Default)]
 pub(super) struct Lines(String);
 
@@ -52,7 +51,7 @@ impl Lines {
         let _ = writeln!(self.0, "    {}", line.as_ref()); // writing to a String cannot fail
     }
 
-    /// `sum`: for outputs 0 to 3 the sum over `length` values from `begin` plus the output's number on.
+    /// `sum`: for output i of 0 to 3, the sum over `length` values starting at `begin + i`.
     fn box_sum(&mut self, begin: usize, length: usize, loops: bool) {
         let v = |j: usize| format!("v_{}", begin + j);
         let plus = |terms: Vec<String>| terms.join(" + ");
@@ -61,7 +60,7 @@ impl Lines {
             self.add(format!("let sum = vec4({});", (0..LANES).map(lane).collect::<Vec<_>>().join(", ")));
             return;
         }
-        // The values that all four have in common, and those at the ends.
+        // The values that all four sums share, and those at the ends.
         if loops {
             let (from, to) = (begin + LANES - 1, begin + length);
             self.add("var middle = 0.0;");
@@ -78,8 +77,7 @@ impl Lines {
     }
 }
 
-/// The text of a shader file, in which the comments that begin with `GENERATED` are replaced by generated
-/// lines, in order.
+/// The text of a shader file with its `GENERATED` comments replaced by generated lines, in order.
 fn filled<const N: usize>(file: &str, generated: [Lines; N]) -> String {
     let mut generated = generated.into_iter();
     let mut text = String::new();
@@ -125,7 +123,7 @@ pub(super) fn row_planes(columns: &Intervals, cells: usize) -> String {
     format!("const LANES: u32 = {LANES}u;\n{ALONG_ROW}{text}")
 }
 
-/// The shader `sum_planes.wgsl`; with `more` the sums are added to what is in `y`.
+/// The shader `sum_planes.wgsl`, which adds to `y` if `more`.
 pub(super) fn sum_planes(rows: &Intervals, more: bool) -> String {
     let mut lines = Lines::default();
     for (a, interval) in rows.parts(1).iter().enumerate() {

@@ -1,6 +1,5 @@
-// The gradient of theta for some rows and columns of the kernel, summed over some rows of an image: x and the
-// sums g of the output gradient to partials. An item is CELLS rows of the kernel, some rows of the image and
-// a channel.
+// The gradient of theta for some kernel rows and columns, summed over some rows of an image: from x and the
+// sums g of the output gradient to partials. An item is CELLS kernel rows, some image rows and a channel.
 fn put(group: u32, a: u32, b: u32, c: u32, total: f32) {
     if a < p.row_count {
         store_partials(((group * p.row_count + a) * p.column_count + p.part_begin + b) * p.c + c, total);
@@ -31,5 +30,5 @@ fn item(i: u32) {
             // GENERATED: total += the gradient times the sum over each column interval
         }
     }
-    // GENERATED: the totals, which are put
+    // GENERATED: puts the totals
 }

@@ -1,4 +1,4 @@
-//! Operators without sums: each output value is a function of the values at its place.
+//! Element-wise operators: each output value depends on the input values at its place only.
 
 use crate::check::{expect_len, rows_of, shape_error};
 use crate::kernel::{Each, Operand, Whole};
@@ -7,8 +7,8 @@ use crate::reduce::Columns;
 use crate::{Gpu, Result};
 
 impl Gpu {
-    /// Runs a shader on every value of `y`, whose index counts from the beginning of a row of `row` values,
-    /// and `operands`.
+    /// Runs a shader with `operands` on every value of `y`; a dispatch's indices begin at the start of a row
+    /// of `row` values.
     fn map(
         &self,
         name: &'static str,
@@ -21,7 +21,7 @@ impl Gpu {
         self.items(name, text).write("y", y, Each(row)).operands(operands).run(rows, row, row)
     }
 
-    /// A new tensor of the inputs' size, each of whose values the shader makes of theirs at its place.
+    /// A new tensor of the inputs' size; the shader computes each value from the inputs' values at its place.
     fn pointwise(
         &self,
         name: &'static str,
@@ -38,10 +38,10 @@ impl Gpu {
         Ok(y)
     }
 
-    /// The values stored as `element`.
+    /// Converts the values to `element`.
     ///
     /// # Errors
-    /// When the device has no memory left or has failed.
+    /// When the device is out of memory or has failed.
     pub fn convert(&self, x: &Buffer, element: Element) -> Result<Buffer> {
         let y = self.empty(x.len(), element)?;
         let operands = [Operand::Tensor("x", x, Each(1))];
@@ -52,7 +52,7 @@ impl Gpu {
     /// `x Phi(x)`.
     ///
     /// # Errors
-    /// When the device has no memory left or has failed.
+    /// When the device is out of memory or has failed.
     pub fn gelu(&self, x: &Buffer) -> Result<Buffer> {
         self.pointwise("gelu", include_str!("gelu.wgsl"), &[("x", x)])
     }
@@ -60,7 +60,7 @@ impl Gpu {
     /// The gradient of [`Gpu::gelu`].
     ///
     /// # Errors
-    /// When lengths differ, or the device has no memory left or has failed.
+    /// When lengths differ, or the device is out of memory or has failed.
     pub fn gelu_backward(&self, x: &Buffer, gy: &Buffer) -> Result<Buffer> {
         self.pointwise("gelu_backward", include_str!("gelu_backward.wgsl"), &[("x", x), ("gy", gy)])
     }
@@ -68,7 +68,7 @@ impl Gpu {
     /// `max(x, 0)`.
     ///
     /// # Errors
-    /// When the device has no memory left or has failed.
+    /// When the device is out of memory or has failed.
     pub fn relu(&self, x: &Buffer) -> Result<Buffer> {
         self.pointwise("relu", include_str!("relu.wgsl"), &[("x", x)])
     }
@@ -76,7 +76,7 @@ impl Gpu {
     /// The gradient of [`Gpu::relu`].
     ///
     /// # Errors
-    /// When lengths differ, or the device has no memory left or has failed.
+    /// When lengths differ, or the device is out of memory or has failed.
     pub fn relu_backward(&self, x: &Buffer, gy: &Buffer) -> Result<Buffer> {
         self.pointwise("relu_backward", include_str!("relu_backward.wgsl"), &[("x", x), ("gy", gy)])
     }
@@ -84,7 +84,7 @@ impl Gpu {
     /// `a + b`.
     ///
     /// # Errors
-    /// When lengths differ, or the device has no memory left or has failed.
+    /// When lengths differ, or the device is out of memory or has failed.
     pub fn add(&self, a: &Buffer, b: &Buffer) -> Result<Buffer> {
         self.pointwise("add", include_str!("add.wgsl"), &[("a", a), ("b", b)])
     }
@@ -117,7 +117,7 @@ impl Gpu {
         self.map("lerp_assign", include_str!("lerp_assign.wgsl"), average, 1, &operands)
     }
 
-    /// [`Gpu::lerp_assign`] of sparse values, whose zeros are absent values.
+    /// [`Gpu::lerp_assign`] of sparse values, where 0 means absent.
     ///
     /// # Errors
     /// When lengths differ, or the device has failed.
@@ -139,7 +139,7 @@ impl Gpu {
     /// `y[r, c] = x[r, c] gamma[c]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn scale_channels(&self, x: &Buffer, gamma: &Buffer) -> Result<Buffer> {
         let c = gamma.len();
         rows_of("scale_channels", x.len(), c)?;
@@ -153,10 +153,10 @@ impl Gpu {
         Ok(y)
     }
 
-    /// The gradient of [`Gpu::scale_channels`] by gamma; that by x is [`Gpu::scale_channels`] of `gy`.
+    /// The gradient of gamma for [`Gpu::scale_channels`]; that of x is [`Gpu::scale_channels`] of `gy`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn scale_channels_backward_gamma(&self, x: &Buffer, gy: &Buffer, c: usize) -> Result<Buffer> {
         expect_len("scale_channels_backward", "gy", gy.len(), x.len())?;
         let rows = rows_of("scale_channels_backward", x.len(), c)?;
@@ -167,12 +167,12 @@ impl Gpu {
     /// .., c] factors[n, c]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn scale_samples(&self, samples: usize, x: &Buffer, factors: &[f32]) -> Result<Buffer> {
         rows_of("scale_samples", x.len(), factors.len())?;
         let [sample, channels] =
             [rows_of("scale_samples", x.len(), samples)?, rows_of("scale_samples", factors.len(), samples)?];
-        // Stored as x is: it may be a parameter, whose values are too fine for 16 bits.
+        // Stored like x, which may be a parameter and need more than 16 bits.
         let (y, factors) = (self.empty(x.len(), x.element())?, self.upload(factors)?);
         self.items("scale_samples", include_str!("scale_samples.wgsl"))
             .read("x", x, Each(sample))
@@ -184,10 +184,10 @@ impl Gpu {
         Ok(y)
     }
 
-    /// The columns `from..from + width` of a matrix with `columns` of them.
+    /// Columns `from..from + width` of a matrix with `columns` columns.
     ///
     /// # Errors
-    /// When they are not there, or the device has no memory left or has failed.
+    /// When they do not exist, or the device is out of memory or has failed.
     pub fn take_columns(&self, x: &Buffer, columns: usize, from: usize, width: usize) -> Result<Buffer> {
         let rows = rows_of("take_columns", x.len(), columns)?;
         if width == 0 || from.checked_add(width).is_none_or(|end| end > columns) {
@@ -207,10 +207,10 @@ impl Gpu {
         Ok(y)
     }
 
-    /// Matrices side by side, `[a | b | ..]`, each given with the number of its columns.
+    /// Joins matrices side by side, `[a | b | ..]`, each given with its number of columns.
     ///
     /// # Errors
-    /// When they have not the same rows, or the device has no memory left or has failed.
+    /// When their numbers of rows differ, or the device is out of memory or has failed.
     pub fn join_columns(&self, parts: &[(&Buffer, usize)]) -> Result<Buffer> {
         let Some(&(first, width)) = parts.first() else {
             return Err(shape_error("join_columns", "there is nothing to join".to_owned()));

@@ -1,4 +1,4 @@
-//! Matrix products, in tiles, with what comes before and after them.
+//! Matrix products in tiles, fused with the operations before and after them.
 
 use crate::check::{expect_len, wanted};
 use crate::kernel::{Each, Operand, View, Whole};
@@ -8,20 +8,20 @@ use crate::{Gpu, Result};
 
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 64;
-/// Columns of a tile: the narrower one where outputs have few.
+/// Columns of a tile: the narrower one if the output has few.
 const COLUMNS: [usize; 2] = [32, 64];
 /// Target number of workgroups of a split sum: enough for the largest GPUs.
 const WORKGROUPS: usize = 512;
 /// The fewest terms in a part of a split sum.
 const SHORTEST: usize = 128;
 
-/// The shader of an output that is stored as it is.
+/// The shader that stores an output unchanged.
 const STORE: &str = include_str!("store.wgsl");
 
 /// `finish(m, n, sum over k of a[m, k] b[k, n])`, `[M, N]`.
 ///
 /// `a`, `b` and `finish` are shaders that define `operand_a`, `operand_b` and `finish`; the table in
-/// [`pipeline`](crate::pipeline) says what they may use.
+/// [`pipeline`](crate::pipeline) lists what they may use.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'t> {
     pub m: usize,
@@ -31,13 +31,13 @@ pub(crate) struct Product<'t> {
     pub a: &'t str,
     /// The value `b[k, n]`.
     pub b: &'t str,
-    /// What becomes of an output.
+    /// Processes and stores an output.
     pub finish: &'t str,
-    /// Functions that the other three call.
+    /// Functions that the other three use.
     pub helpers: &'t str,
 }
 
-/// How the second operand lies in memory.
+/// Layout of the second operand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// `[K, N]`
@@ -47,7 +47,7 @@ pub(crate) enum Layout {
 }
 
 impl<'t> Product<'t> {
-    /// A product of values as they are, whose output is stored as `y`.
+    /// A plain product, whose output is stored as `y`.
     pub fn plain(m: usize, n: usize, k: usize) -> Product<'t> {
         let (a, b) = (include_str!("load_a.wgsl"), include_str!("load_b.wgsl"));
         Product { m, n, k, a, b, finish: STORE, helpers: "" }
@@ -57,8 +57,8 @@ impl<'t> Product<'t> {
         if self.n <= COLUMNS[0] { COLUMNS[0] } else { COLUMNS[1] }
     }
 
-    /// Records the product of `a`, `[M, K]`, and `b` to `y`, `[M, N]`, with the `operands` that its shaders
-    /// name. Units are [`ROWS`] rows.
+    /// Records the product of `a`, `[M, K]`, and `b` into `y`, `[M, N]`, with the `operands` of its shaders.
+    /// A unit is [`ROWS`] rows.
     pub fn record<'a>(
         self,
         gpu: &Gpu,
@@ -87,8 +87,8 @@ impl<'t> Product<'t> {
         call.run(self.m.div_ceil(ROWS), tiles, ROWS * self.n * self.k)
     }
 
-    /// The product `[M, N]` of `a`, `[K, M]`, and `b`, `[K, N]`: a sum over their rows, of which there are
-    /// many. A unit is a number of rows, which `operands` is given.
+    /// The product `[M, N]` of `a`, `[K, M]`, and `b`, `[K, N]`: a sum over their many rows. `operands` gets
+    /// the number of rows of a unit.
     pub fn over_rows<'a>(
         self,
         gpu: &Gpu,
@@ -105,7 +105,7 @@ impl<'t> Product<'t> {
         let parts = k.div_ceil(k_part);
         let partials = gpu.empty(parts * m * n, Element::F32)?;
         let variant = format!("{columns} {}{}{}", self.helpers, self.a, self.b);
-        // A part of the sum is stored as it is.
+        // Partial sums are stored unchanged.
         let text = move || self.text(true, [false, true], STORE);
         let call = gpu
             .generated("product_over_rows", variant, text)
@@ -140,7 +140,7 @@ impl Gpu {
     /// `y = x W^T + b`: x `[rows, inputs]`, weight `[outputs, inputs]`, bias `[outputs]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn linear(
         &self,
         [rows, inputs, outputs]: [usize; 3],
@@ -154,7 +154,7 @@ impl Gpu {
         Ok(y)
     }
 
-    /// [`Gpu::linear`] on `rows` of `x` to those of `y`.
+    /// [`Gpu::linear`] from `rows` of `x` to those of `y`.
     pub(crate) fn linear_into(
         &self,
         [rows, inputs, outputs]: [usize; 3],
@@ -169,10 +169,10 @@ impl Gpu {
         product.record(self, x, (weight, Layout::Transposed), y, bias.as_slice())
     }
 
-    /// The gradients of [`Gpu::linear`] by x, weight and bias, where `needs` is true.
+    /// The gradients of x, weight and bias for [`Gpu::linear`], where `needs` is true.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn linear_backward(
         &self,
         [rows, inputs, outputs]: [usize; 3],

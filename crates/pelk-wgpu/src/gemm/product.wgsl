@@ -1,16 +1,15 @@
-// A tile of ROWS x COLUMNS outputs, 8 x 8 for each invocation, from tiles of the operands in workgroup
-// memory.
+// A tile of ROWS x COLUMNS outputs, 8 x 8 per invocation, from tiles of the operands in workgroup memory.
 //
 // The host sets ROWS, COLUMNS, SPLIT, A_IN_ROWS and B_IN_ROWS. The functions operand_a, operand_b and finish
-// are in files of their own (the table in pipeline.rs): a product is chosen by what it loads and how it ends.
+// are in separate files (see the table in pipeline.rs): they make up the kinds of products.
 //
-// The eight columns of an invocation are two times four, half a tile apart, so that neighbors read neighbors.
+// An invocation's eight columns are two groups of four, half a tile apart, so that neighbors read neighbors.
 
 const DEPTH: u32 = 16u;
 const INVOCATIONS: u32 = ROWS * COLUMNS / 64u;
 const HALF: u32 = COLUMNS / 2u;
 
-// By fours, which a GPU loads at once: what limits a product is loads from here.
+// Vectors of four, which a GPU loads at once: loads from here limit a product's speed.
 var<workgroup> tile_a: array<vec4<f32>, ROWS * DEPTH / 4u>;
 var<workgroup> tile_b: array<vec4<f32>, COLUMNS * DEPTH / 4u>;
 
@@ -47,7 +46,7 @@ fn finish_row(part: u32, m: u32, m_end: u32, n: u32, left: vec4<f32>, right: vec
 fn block(g: u32, local: u32) {
     let tiles_n = (p.n + COLUMNS - 1u) / COLUMNS;
     let n0 = g % tiles_n * COLUMNS;
-    // Where the sum is long it is split: a unit is a part of it. Elsewhere a unit is a row of tiles.
+    // If the sum is split, a unit is a part of it; otherwise a unit is a row of tiles.
     var m0 = g / tiles_n * ROWS;
     var m_end = p.m - p.first * ROWS;
     var part = 0u;

@@ -1,4 +1,4 @@
-//! LayerNorm: each row normalized over its values.
+//! LayerNorm: normalization of each row.
 
 use crate::check::{expect_len, rows_of, wanted};
 use crate::kernel::{Each, Operand, Whole};
@@ -9,10 +9,10 @@ use crate::{Gpu, Result};
 use pelk_ops::Normalized;
 
 impl Gpu {
-    /// Normalizes the rows of `x`, `[rows, C]`, and scales them by `weight` and `bias`, `[C]`.
+    /// Normalizes the rows of `x`, `[rows, C]`, and applies `weight` and `bias`, `[C]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn layer_norm(
         &self,
         x: &Buffer,
@@ -38,10 +38,10 @@ impl Gpu {
         Ok(Normalized { y, mean, inv_std })
     }
 
-    /// The gradients of [`Gpu::layer_norm`] by x, weight and bias, where `needs` is true.
+    /// The gradients of x, weight and bias for [`Gpu::layer_norm`], where `needs` is true.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn layer_norm_backward(
         &self,
         x: &Buffer,

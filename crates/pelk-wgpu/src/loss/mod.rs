@@ -10,7 +10,7 @@ use pelk_ops::CrossEntropy;
 /// Labels and the weights of their rows, on the device.
 struct Targets {
     labels: Buffer,
-    /// The share of each row in the mean.
+    /// Each row's share of the mean.
     shares: Buffer,
 }
 
@@ -18,7 +18,7 @@ impl Gpu {
     /// The loss `[1]` and the log-sum-exp of each row; see [`CrossEntropy`].
     ///
     /// # Errors
-    /// When labels or lengths do not fit, or the device has no memory left or has failed.
+    /// When labels or lengths do not fit, or the device is out of memory or has failed.
     pub fn cross_entropy(&self, logits: &Buffer, op: &CrossEntropy) -> Result<[Buffer; 2]> {
         let (rows, classes) = rows("cross_entropy", logits, op.labels.len())?;
         let targets = self.targets(classes, op)?;
@@ -36,10 +36,10 @@ impl Gpu {
         Ok([self.column_sum(&losses, 1)?, sums])
     }
 
-    /// The gradient of [`Gpu::cross_entropy`] by the logits, times `gy`, `[1]`.
+    /// The gradient of the logits for [`Gpu::cross_entropy`], times `gy`, `[1]`.
     ///
     /// # Errors
-    /// When labels or lengths do not fit, or the device has no memory left or has failed.
+    /// When labels or lengths do not fit, or the device is out of memory or has failed.
     pub fn cross_entropy_backward(
         &self,
         logits: &Buffer,
@@ -69,7 +69,7 @@ impl Gpu {
     /// [`SoftCrossEntropy`](pelk_ops::SoftCrossEntropy).
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn soft_cross_entropy(
         &self,
         logits: &Buffer,
@@ -92,10 +92,10 @@ impl Gpu {
         Ok([self.column_sum(&losses, 1)?, sums])
     }
 
-    /// The gradient of [`Gpu::soft_cross_entropy`] by the logits, times `gy`, `[1]`.
+    /// The gradient of the logits for [`Gpu::soft_cross_entropy`], times `gy`, `[1]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn soft_cross_entropy_backward(
         &self,
         logits: &Buffer,
@@ -126,7 +126,7 @@ impl Gpu {
         let share =
             |label: i64| op.class(label).map_or(0.0, |class| (f64::from(op.weight(class)) / total) as f32);
         let shares: Vec<f32> = op.labels.iter().map(|&label| share(label)).collect();
-        // An ignored label may be any number: its row counts nothing, and reads the first class.
+        // An ignored label may be any number: its row has weight 0 and reads the first class.
         let class =
             |label: i64| i32::try_from(label).ok().filter(|&class| (class as usize) < classes).unwrap_or(0);
         let labels: Vec<i32> = op.labels.iter().map(|&label| class(label)).collect();

@@ -1,4 +1,4 @@
-//! A step of the optimizer on one parameter, in place.
+//! One optimizer step on one parameter, in place.
 
 use crate::check::expect_len;
 use crate::kernel::Each;
@@ -7,7 +7,7 @@ use crate::{Gpu, Result};
 use pelk_ops::{AdamW, Sgd};
 
 impl Gpu {
-    /// A step of AdamW in the order of PyTorch's; see [`AdamW::factors`].
+    /// A step of AdamW, as PyTorch computes it; see [`AdamW::factors`].
     ///
     /// # Errors
     /// When lengths differ, a setting is out of its range, or the device has failed.
@@ -37,7 +37,7 @@ impl Gpu {
             .run(parameter.len(), 1, 8)
     }
 
-    /// A step of SGD with momentum in the order of PyTorch's; see [`Sgd`].
+    /// A step of SGD with momentum, as PyTorch computes it; see [`Sgd`].
     ///
     /// # Errors
     /// Same as [`Gpu::adamw`].

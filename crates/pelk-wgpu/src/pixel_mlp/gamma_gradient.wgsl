@@ -1,4 +1,4 @@
-// Each row is a channel: the sum of the weight times its gradient before gamma, and the same of the bias.
+// Each row is a channel: the sum of the weight times its gradient before gamma, and likewise for the bias.
 fn row(r: u32, lane: u32, lanes: u32, live: bool) {
     var sum = 0.0;
     for (var j = lane; j < p.h; j += lanes) {

@@ -1,4 +1,4 @@
-// Also the hidden values after GELU once more, which the second weight's gradient needs.
+// Also recomputes the hidden values after GELU, which the second weight's gradient needs.
 fn finish(m: u32, n: u32, at: u32, value: f32) {
     let z = load_expanded(at);
     store_y(at, value * gelu_slope(z));

@@ -1,11 +1,11 @@
 //! The pixel MLP of a block with its normalization, scale and residual:
 //! `y = shortcut + factor gamma project(GELU(expand(LayerNorm(x))))`.
 //!
-//! Two matrix products, which do the rest on the way: bias and GELU at the end of the first, bias, scale and
-//! residual at the end of the second. The gradient takes four: by the middle, by x, and by either weight.
-//! What is multiplied by gamma and by the samples' factors is multiplied while it is loaded. The gradient of
-//! gamma needs no product of its own, since the sum of `gy z` over the pixels, z being what gamma scales, is
-//! that of the second weight times its gradient.
+//! Two matrix products with the rest fused in: bias and GELU at the end of the first; bias, scale and
+//! residual at the end of the second. The gradient takes four: for the hidden layer, x, and each weight.
+//! Factors and gamma are applied while values are loaded. The gradient of gamma needs no product of its own:
+//! if z is what gamma scales, the sum of `gy z` over the pixels is that of the second weight times its
+//! gradient.
 
 use crate::check::{expect_len, wanted};
 use crate::gemm::{Layout, Product, ROWS};
@@ -17,10 +17,10 @@ use pelk_ops::{Normalized, PixelMlpParameters, PixelMlpShape};
 
 type Parameters<'a> = PixelMlpParameters<'a, Buffer>;
 
-/// What the forward may keep for the gradient, in buffers or references to them.
+/// What the forward may keep for the gradient, as buffers or references to them.
 #[derive(Debug, Clone, Copy)]
 pub struct Kept<B> {
-    /// The middle before GELU, `[rows, H]`.
+    /// The hidden layer before GELU, `[rows, H]`.
     pub expanded: B,
     /// The mean of each row of x.
     pub mean: B,
@@ -28,7 +28,7 @@ pub struct Kept<B> {
     pub inv_std: B,
 }
 
-/// The samples' factors on the device, as shaders see them.
+/// The samples' factors on the device.
 struct Factors {
     values: Option<Buffer>,
     /// Pixels of a sample.
@@ -67,10 +67,10 @@ fn gamma_text(gamma: Option<&Buffer>) -> &'static str {
 }
 
 impl Gpu {
-    /// y, and with `keep` what spares the gradient a product.
+    /// y, and with `keep` the tensors that save the gradient a product.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn pixel_mlp(
         &self,
         shape: &PixelMlpShape,
@@ -109,12 +109,11 @@ impl Gpu {
         Ok((y, expanded.map(|expanded| Kept { expanded, mean, inv_std })))
     }
 
-    /// The gradients by x, by the weights and biases in the order of
-    /// [`PixelMlpParameters`], and by gamma, that
-    /// `needs` asks for; that by the shortcut is `gy`.
+    /// The gradients of x, the weights and biases in the order of [`PixelMlpParameters`], and gamma, where
+    /// `needs` is true; that of the shortcut is `gy`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn pixel_mlp_backward(
         &self,
         shape: &PixelMlpShape,
@@ -138,7 +137,7 @@ impl Gpu {
             }
         };
 
-        // By the middle; on the way, the middle once more.
+        // The gradient of the hidden layer; also recomputes the hidden layer after GELU.
         let (gexpanded, active) = (self.activation(rows * h)?, self.activation(rows * h)?);
         let helpers = [gamma_text(gamma), factors.text()].concat();
         let (a, finish) = (include_str!("scaled_gy.wgsl"), include_str!("hidden_gradient.wgsl"));
@@ -202,7 +201,7 @@ fn check(
     lengths.into_iter().try_for_each(|(name, buffer, len)| expect_len(operator, name, buffer.len(), len))
 }
 
-/// What the gradient needs of the forward, once more.
+/// Recomputes what the gradient needs from the forward.
 fn keep_again(
     gpu: &Gpu,
     shape: &PixelMlpShape,
@@ -228,7 +227,7 @@ fn second_layer(
 ) -> Result<[Option<Buffer>; 3]> {
     let PixelMlpShape { rows, channels: c, hidden: h, .. } = *shape;
     let Parameters { project, gamma, .. } = *parameters;
-    // Before gamma, whose gradient needs both.
+    // Before the scaling by gamma, whose gradient needs both.
     let weight = || {
         let (a, helpers) = (include_str!("gy_by_factor.wgsl"), factors.text());
         let product = Product { a, helpers, ..Product::plain(c, h, rows) };

@@ -1,6 +1,6 @@
-// Each item is a tap: the sum over the positions at which it is inside.
+// Each item is a tap: the sum over the positions at which it lies inside the image.
 
-// The positions, of `size`, at which tap `t` is inside.
+// The positions, out of `size`, at which tap `t` is inside.
 fn places(t: u32, size: u32) -> vec2<u32> {
     if p.everywhere == 1u { return vec2(0u, size); }
     let begin = min(select(0u, p.radius - t, t < p.radius), size);

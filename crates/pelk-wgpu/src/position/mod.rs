@@ -1,8 +1,8 @@
 //! The position embedding of peripheral convolution (Eq. 3), as a bias.
 //!
 //! With `E[y, x, (a, b)]` the sum of the embedding over the taps of region (a, b) that lie inside the image
-//! at (y, x), the bias is a product of matrices, `bias = E theta^T`, and so are its gradients. No channel has
-//! a table of its own.
+//! at (y, x), the bias is a matrix product, `bias = E theta^T`, and so are its gradients. All channels share
+//! one table.
 
 use crate::check::{expect_len, wanted};
 use crate::gemm::{Layout, Product};
@@ -12,7 +12,7 @@ use crate::{Gpu, Result};
 use pelk_grid::SharingGrid;
 use pelk_ops::{ImageShape, PositionForm};
 
-/// The embedding's problem: a grid, and the positions at which it is summed.
+/// A grid, and the positions at which its embedding is summed.
 struct Problem<'a> {
     gpu: &'a Gpu,
     grid: &'a SharingGrid,
@@ -33,7 +33,7 @@ impl<'a> Problem<'a> {
         theta: &Buffer,
         position: &Buffer,
     ) -> Result<Problem<'a>> {
-        // In the literal form all positions are alike.
+        // In the literal form all positions are equal.
         let [h, w] = if form == PositionForm::Literal { [1, 1] } else { size };
         let cells = grid.cells() * grid.cells();
         let c = theta.len() / cells;
@@ -75,10 +75,10 @@ impl<'a> Problem<'a> {
 
 impl Gpu {
     /// The bias of the embedding `position`, `[k, k]`, under the kernel `theta`, `[C, k', k']`: a map `[H, W,
-    /// C]` of `size`, or `[C]` in the literal form; plus `bias`, `[C]`.
+    /// C]` for images of `size`, or `[C]` in the literal form; plus `bias`, `[C]`.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn position_bias(
         &self,
         grid: &SharingGrid,
@@ -93,7 +93,7 @@ impl Gpu {
         if let Some(bias) = bias {
             expect_len("position embedding", "bias", bias.len(), problem.c)?;
         }
-        // A parameter of the convolution, whatever it is made of: not an activation.
+        // However it was computed, it is a parameter of the convolution, not an activation.
         let map = self.empty(problem.h * problem.w * problem.c, Element::F32)?;
         self.linear_into(
             [problem.h * problem.w, problem.cells(), problem.c],
@@ -105,10 +105,10 @@ impl Gpu {
         Ok(map)
     }
 
-    /// The gradients of [`Gpu::position_bias`] by theta and the embedding, where `needs` is true.
+    /// The gradients of theta and the embedding for [`Gpu::position_bias`], where `needs` is true.
     ///
     /// # Errors
-    /// When lengths do not fit, or the device has no memory left or has failed.
+    /// When lengths do not fit, or the device is out of memory or has failed.
     pub fn position_bias_backward(
         &self,
         grid: &SharingGrid,

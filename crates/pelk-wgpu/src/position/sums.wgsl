@@ -1,7 +1,7 @@
 // Each item is a position of the image and a region of the kernel: the sum of the embedding over the region's
 // taps that lie inside the image.
 
-// The taps of a kernel that are inside at `at`, of an image of `size`.
+// The kernel's taps that are inside an image of `size` at position `at`.
 fn inside(at: u32, size: u32) -> vec2<u32> {
     if p.everywhere == 1u { return vec2(0u, p.k); }
     let begin = select(0u, p.radius - at, at < p.radius);

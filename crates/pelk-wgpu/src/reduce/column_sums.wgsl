@@ -1,5 +1,5 @@
 // Each item sums one column over a block of rows. Terms, terms(at, r, column) and store_sums(block, column,
-// sums) are in files of their own.
+// sums) are in separate files.
 fn item(i: u32) {
     let column = i % p.columns;
     let block = i / p.columns;

@@ -1,14 +1,15 @@
-//! Sums over the rows of matrices: gradients of biases and norms, statistics.
+//! Sums over matrix rows, for statistics and the gradients of biases and normalizations.
 //!
-//! A block of rows is summed by one invocation a column, in the order of the rows; then blocks of those sums,
-//! until one row is left. The order depends on the shape alone, so sums have the same bits every time.
+//! One invocation per column sums a block of rows in order; then blocks of these sums are summed, until one
+//! row is left. The order depends on the shape alone, so sums have the same bits every time.
 
 use crate::check::rows_of;
 use crate::kernel::{Each, Operand, View, Whole};
 use crate::memory::{Buffer, Element};
 use crate::{Gpu, Result};
 
-/// Rows that one invocation sums: as few as give a GPU enough invocations, as many as keep the sums few.
+/// Rows that one invocation sums: few enough for a GPU to have enough invocations, and enough that few sums
+/// are left.
 pub(crate) const BLOCK: usize = 64;
 
 /// A matrix whose columns are summed.
@@ -19,9 +20,9 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// The sums over the rows, `[columns]`, of one term; the shader `term` defines it, of the `matrices`,
-    /// which it knows as `x` and `g`, and the `operands`: whole ones, or with [`BLOCK`] values each one of
-    /// each row.
+    /// The sums over the rows, `[columns]`, of one term, which the shader `term` computes from the
+    /// `matrices`, `x` and `g`, and the `operands`: whole tensors, or ones with one value per row ([`BLOCK`]
+    /// for each unit).
     pub fn sum(
         self,
         gpu: &Gpu,
@@ -80,7 +81,7 @@ impl Columns {
     }
 }
 
-/// Rows of sums that are to be added.
+/// Rows of sums to add.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Partials {
     pub count: usize,
@@ -112,7 +113,7 @@ impl Partials {
         Ok(partials)
     }
 
-    /// The sums of blocks whose rows cannot be bound together, in the same order and so to the same bits.
+    /// The sums of blocks whose rows cannot be bound together, in the same order and so with the same bits.
     fn sum_row_by_row(self, gpu: &Gpu, partials: &Buffer) -> Result<Buffer> {
         let Partials { count, width } = self;
         let sums = gpu.zeros(count.div_ceil(BLOCK) * width)?;
@@ -127,19 +128,19 @@ impl Partials {
 }
 
 impl Gpu {
-    /// The sums of `x`, rows of `columns` values, over the rows.
+    /// The sums over the rows of `x`, which have `columns` values each.
     ///
     /// # Errors
-    /// When `x` has no whole rows, or the device has no memory left or has failed.
+    /// When the rows of `x` are not whole, or the device is out of memory or has failed.
     pub fn column_sum(&self, x: &Buffer, columns: usize) -> Result<Buffer> {
         let rows = rows_of("column_sum", x.len(), columns)?;
         Columns { rows, columns }.sum(self, include_str!("value.wgsl"), &[x], &[])
     }
 
-    /// The sum of squares of all values of all buffers, in one download; not finite where a value is not.
+    /// The sum of squares of all values of all buffers, in one download; not finite if a value is not.
     ///
     /// # Errors
-    /// When the device has no memory left or has failed.
+    /// When the device is out of memory or has failed.
     pub fn sum_of_squares(&self, buffers: &[&Buffer]) -> Result<f64> {
         const STRIDE: usize = 4096;
         let blocks: Vec<usize> = buffers.iter().map(|buffer| buffer.len().div_ceil(STRIDE)).collect();
@@ -155,7 +156,7 @@ impl Gpu {
                 .run(blocks, 1, STRIDE)?;
             at += blocks;
         }
-        // The few sums that are left are added in float64.
+        // The few remaining sums are added in float64.
         Ok(self.download(&sums)?[..at].iter().map(|&sum| f64::from(sum)).sum())
     }
 }

@@ -1,5 +1,5 @@
-//! Images brought to another size by weights that are a product of one for the row and one for the column:
-//! pooling and interpolation and subsampling, whose gradients are such maps too.
+//! Resizing images with weights that are the product of a row's and a column's: pooling, interpolation and
+//! subsampling, whose gradients have the same form.
 
 use crate::check::expect_len;
 use crate::kernel::{Each, Whole};
@@ -8,7 +8,7 @@ use crate::{Gpu, Result};
 use pelk_ops::ImageShape;
 use pelk_ops::resample::{Axis, bins, every, neighbors, subsampled};
 
-/// An axis on the device: for output `i` the places `starts[i]..starts[i + 1]` of `inputs` and `weights`.
+/// An axis on the device: output `i` uses entries `starts[i]..starts[i + 1]` of `inputs` and `weights`.
 struct Table {
     integers: Buffer,
     weights: Buffer,
@@ -31,7 +31,7 @@ impl Gpu {
     /// Averages images of `shape` over `size` bins, as PyTorch cuts them.
     ///
     /// # Errors
-    /// When a size is zero, lengths do not fit, or the device has no memory left or has failed.
+    /// When a size is zero, lengths do not fit, or the device is out of memory or has failed.
     pub fn adaptive_average(&self, shape: ImageShape, size: [usize; 2], x: &Buffer) -> Result<Buffer> {
         check("adaptive_average", shape, size)?;
         self.resample(
@@ -46,7 +46,7 @@ impl Gpu {
     /// The gradient of [`Gpu::adaptive_average`].
     ///
     /// # Errors
-    /// When a size is zero, lengths do not fit, or the device has no memory left or has failed.
+    /// When a size is zero, lengths do not fit, or the device is out of memory or has failed.
     pub fn adaptive_average_backward(
         &self,
         shape: ImageShape,
@@ -61,7 +61,7 @@ impl Gpu {
     /// Interpolates images of `shape` to `size`, bilinearly, corners not aligned.
     ///
     /// # Errors
-    /// When a size is zero, lengths do not fit, or the device has no memory left or has failed.
+    /// When a size is zero, lengths do not fit, or the device is out of memory or has failed.
     pub fn bilinear(&self, shape: ImageShape, size: [usize; 2], x: &Buffer) -> Result<Buffer> {
         check("bilinear", shape, size)?;
         let [rows, columns] = [neighbors(shape.h, size[0]), neighbors(shape.w, size[1])];
@@ -71,7 +71,7 @@ impl Gpu {
     /// The gradient of [`Gpu::bilinear`].
     ///
     /// # Errors
-    /// When a size is zero, lengths do not fit, or the device has no memory left or has failed.
+    /// When a size is zero, lengths do not fit, or the device is out of memory or has failed.
     pub fn bilinear_backward(&self, shape: ImageShape, size: [usize; 2], gy: &Buffer) -> Result<Buffer> {
         check("bilinear_backward", shape, size)?;
         let [rows, columns] =
@@ -82,7 +82,7 @@ impl Gpu {
     /// Every `step`-th row and column of images of `shape`.
     ///
     /// # Errors
-    /// When a size or the step is zero, lengths do not fit, or the device has no memory left or has failed.
+    /// When a size or the step is zero, lengths do not fit, or the device is out of memory or has failed.
     pub fn subsample(&self, shape: ImageShape, step: usize, x: &Buffer) -> Result<Buffer> {
         subsampled(shape, step)?;
         self.resample("subsample", [shape.n, shape.c], every(shape.h, step), every(shape.w, step), x)
@@ -91,7 +91,7 @@ impl Gpu {
     /// The gradient of [`Gpu::subsample`].
     ///
     /// # Errors
-    /// When a size or the step is zero, lengths do not fit, or the device has no memory left or has failed.
+    /// When a size or the step is zero, lengths do not fit, or the device is out of memory or has failed.
     pub fn subsample_backward(&self, shape: ImageShape, step: usize, gy: &Buffer) -> Result<Buffer> {
         subsampled(shape, step)?;
         let [rows, columns] = [every(shape.h, step).transposed(), every(shape.w, step).transposed()];

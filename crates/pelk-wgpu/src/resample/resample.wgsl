@@ -1,5 +1,5 @@
-// Each item is one value of the output. A row is summed by itself, so that large windows add numbers of like
-// size.
+// Each item is one value of the output. Each row is summed by itself, so that large windows add numbers of
+// similar size.
 fn item(i: u32) {
     let c = i % p.c;
     let pixel = i / p.c;

@@ -1,8 +1,8 @@
-//! Kernels whose invocations work on a row together: they sum and compare across it.
+//! Kernels whose invocations work on a row together, with sums and maxima across it.
 //!
 //! A shader has `row(r, lane, lanes, live)`: invocation `lane` of `lanes` works on row `r` and takes every
-//! `lanes`th value. It may call `row_sum(value)` and `row_max(value)`, which give the same to all lanes.
-//! Where `live` is false the row repeats the last one, and must not be written.
+//! `lanes`th value. It may call `row_sum(value)` and `row_max(value)`, which return the same value in all
+//! lanes. If `live` is false, the row repeats the last one and must not be written.
 
 use crate::kernel::Call;
 use crate::{Gpu, Result};
@@ -13,7 +13,7 @@ pub(crate) const ROWS: usize = 4;
 const SIZE: u32 = 128;
 
 impl Gpu {
-    /// A call of the shader `text` for the rows of a matrix; units are [`ROWS`] rows. The number of rows is
+    /// A call of the shader `text` for the rows of a matrix; a unit is [`ROWS`] rows. The number of rows is
     /// `p.rows`.
     pub(crate) fn rows<'a>(&'a self, name: &'static str, rows: usize, text: &'static str) -> Call<'a> {
         let subgroups = self.uses_subgroups();

@@ -1,4 +1,4 @@
-// Sums across a row by halves, through workgroup memory.
+// Sums across a row by halving, through workgroup memory.
 
 const LANES: u32 = SIZE / ROWS;
 
