@@ -1,9 +1,9 @@
-//! The executor that lists the parameters that a network asks for.
+//! An executor that lists a network's parameters.
 
 use pelk_autodiff::{Executor, Op, Operator, ParameterSpec, Result, Shape};
 use std::collections::HashSet;
 
-/// Runs a definition with shapes for values and records every parameter.
+/// Runs a definition with shapes as values and records every parameter.
 #[derive(Default)]
 pub(crate) struct Collect {
     specs: Vec<ParameterSpec>,

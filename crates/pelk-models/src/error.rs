@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// There is no model of this name.
+    /// There is no model with this name.
     #[error("there is no model {name:?}: did you mean {nearest:?}? Known models: {known}")]
     UnknownModel {
         /// The name that was given.
@@ -17,12 +17,12 @@ pub enum ModelError {
         /// All names.
         known: String,
     },
-    /// A field of the configuration has a value that makes no network.
+    /// A field of the configuration has an invalid value.
     #[error("model field `{field}`: {reason}")]
     Config {
         /// The field's name.
         field: &'static str,
-        /// What is wrong and what would be right.
+        /// What is wrong and what is valid.
         reason: String,
     },
     /// No model has an option with this key.
@@ -33,7 +33,7 @@ pub enum ModelError {
         /// The options of this model.
         known: String,
     },
-    /// An option that kernels of another form have.
+    /// An option that only kernels of other forms have.
     #[error(
         "model field `{key}`: {form} kernels do not have this option, {others} kernels do; \
          {form} kernels have {options}"
@@ -56,15 +56,15 @@ pub enum ModelError {
         /// What is wrong.
         reason: String,
     },
-    /// A sharing grid that does not exist.
+    /// An impossible sharing grid.
     #[error("model field `{field}`: {source}")]
     Grid {
         /// The field's name.
         field: &'static str,
-        /// Why there is no such grid.
+        /// Why the grid is impossible.
         source: GridError,
     },
-    /// Gradients that give no effective receptive field.
+    /// Gradients without an effective receptive field.
     #[error("there is no receptive field: {reason}")]
     ReceptiveField {
         /// What is wrong.

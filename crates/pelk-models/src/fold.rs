@@ -2,9 +2,8 @@
 //!
 //! A BatchNorm scales each channel, which keeps a kernel constant on its blocks; a dense kernel within the
 //! unshared center is added to the center's cells. So the folded operator is peripheral again, with a bias.
-//! Of two crossed stripes and a dense kernel, the latter is added to a stripe. BatchNorms after convolutions
-//! become biases. One before a layer without padding becomes part of it:
-//! `W (s x + t) + b` is `(W s) x + (W t + b)`.
+//! Beside two crossed stripes, the dense kernel is added to one of them. BatchNorms after convolutions become
+//! biases. One before a layer without padding becomes part of it: `W (s x + t) + b` is `(W s) x + (W t + b)`.
 
 use crate::config::{MixerConfig, NetworkConfig, PeripheralConfig, Position, StripeConfig, ThetaScale};
 use crate::error::{ModelError, Result};
@@ -150,7 +149,7 @@ fn take_weight(weights: &mut HostParameters, layer: &str) -> Result<ArrayD<f32>>
     }
 }
 
-/// The BatchNorm `norm` that follows the convolution `layer`, which has a bias from then on.
+/// Merges the BatchNorm `norm` into the convolution `layer` before it, which gets a bias.
 fn fold_after(weights: &mut HostParameters, layer: &str, norm: &str) -> Result<()> {
     let mut kernel = take_weight(weights, layer)?;
     let outputs = kernel.shape()[0];
@@ -166,7 +165,7 @@ fn fold_after(weights: &mut HostParameters, layer: &str, norm: &str) -> Result<(
     Ok(())
 }
 
-/// The BatchNorm `norm` that stands before `layer`, a linear layer or a convolution without padding, with a
+/// Merges the BatchNorm `norm` into `layer` after it, a linear layer or a convolution without padding, with a
 /// bias.
 fn fold_before(weights: &mut HostParameters, norm: &str, layer: &str) -> Result<()> {
     let mut kernel = take_weight(weights, layer)?;

@@ -8,11 +8,11 @@ use ndarray::{ArrayD, IxDyn};
 use pelk_autodiff::{HostParameters, Init};
 use pelk_random::{Purpose, name_hash, stream, truncated_normal};
 
-/// Fresh parameters and buffers of a network. Each is drawn from a random stream of its own, keyed by its
-/// name, so that a change elsewhere in the network leaves it unchanged.
+/// New parameters and buffers of a network. Each is drawn from its own random stream, keyed by its name, so
+/// that changes elsewhere in the network do not affect it.
 ///
 /// # Errors
-/// When the configuration makes no network.
+/// When the configuration is not valid.
 pub fn initialize(network: &Network, seed: u64) -> Result<HostParameters> {
     let normal = |name: &str, shape: IxDyn, std| {
         let mut rng = stream(seed, Purpose::Init, 0, name_hash(name));

@@ -1,7 +1,7 @@
 //! Layers: an operator together with its named parameters.
 //!
-//! A layer is a function over an [`Executor`]; its [`Scope`] names its parameters (`PATH.weight`,
-//! `PATH.bias`, as in PyTorch) and says where they stand.
+//! A layer is a function over an [`Executor`]; its [`Scope`] gives the names (`PATH.weight`, `PATH.bias`, as
+//! in PyTorch) and the places of its parameters.
 
 use crate::scope::Scope;
 use pelk_autodiff::operators::{BatchNorm, Conv2d, DepthwiseConv, LayerNorm, Linear, PixelMlp};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Standard deviation of the initial weights in ConvNeXt and SLaK, for convolutions and linear layers.
 pub const INIT_STD: f32 = 0.02;
-/// Their truncated normal.
+/// The truncated normal distribution with this deviation.
 pub const INIT: Init = Init::TruncatedNormal(INIT_STD);
 /// Added to the variance in LayerNorm (ConvNeXt, SLaK).
 pub const LAYER_NORM_EPS: f32 = 1e-6;
@@ -63,7 +63,7 @@ fn channels<E: Executor>(e: &E, x: &E::Value) -> usize {
     e.shape(x).channels()
 }
 
-/// Linear layer of `outputs` features over the last axis; see [`dense`] for `init`.
+/// Linear layer with `outputs` features over the last axis; see [`dense`] for `init`.
 pub fn linear<E: Executor>(
     e: &mut E,
     scope: &Scope,
@@ -120,7 +120,7 @@ pub fn conv2d_with<E: Executor>(
     e.apply_one(op, &[x, &w, &b])
 }
 
-/// Convolution `PATH.conv` with BatchNorm `PATH.bn`, `kernel` x `kernel`; in the inference form a bias
+/// Convolution `PATH.conv` with BatchNorm `PATH.bn`, `kernel` x `kernel`; in the inference form, a bias
 /// replaces the BatchNorm.
 pub fn conv2d_bn<E: Executor>(
     e: &mut E,
@@ -171,7 +171,7 @@ fn depthwise_weight<E: Executor>(
     weight(e, scope, "weight", shape, INIT)
 }
 
-/// Weight, which starts as 1, and bias of a normalization.
+/// Weight, which starts at 1, and bias of a normalization.
 fn affine<E: Executor>(e: &mut E, scope: &Scope, c: usize) -> Result<[E::Value; 2]> {
     let place = scope.normalization();
     let w = constant(e, scope.name("weight"), place, c, 1.0, Role::NoDecay)?;
@@ -211,7 +211,7 @@ pub fn pixel_mlp<E: Executor>(
     e.apply_one(PixelMlp { keep: e.keeps_activations(), eps: LAYER_NORM_EPS, factors }, &inputs)
 }
 
-/// BatchNorm over all pixels of each channel; in training it updates its running statistics.
+/// BatchNorm over all pixels of each channel; updates its running statistics in training.
 pub fn batch_norm<E: Executor>(e: &mut E, scope: &Scope, x: &E::Value) -> Result<E::Value> {
     let c = channels(e, x);
     let [w, b] = affine(e, scope, c)?;
@@ -229,7 +229,7 @@ pub fn batch_norm<E: Executor>(e: &mut E, scope: &Scope, x: &E::Value) -> Result
     Ok(y)
 }
 
-/// BatchNorm, or nothing in the inference form, where a layer beside it has absorbed it.
+/// BatchNorm, or nothing in the inference form, in which an adjacent layer has absorbed it.
 pub fn batch_norm_unless<E: Executor>(
     e: &mut E,
     folded: bool,

@@ -1,8 +1,8 @@
-//! PeLK and its rivals, written once and interpreted by training, inference and counting.
+//! PeLK and its rivals, defined once for training, inference and counting.
 //!
 //! A [`Network`] is a checked configuration with one definition, a function over an
 //! [`Executor`](pelk_autodiff::Executor). The tape runs it for training, the eager executor for inference;
-//! [`cost::count`] and [`Network::parameters`] run it with shapes for values.
+//! [`cost::count`] and [`Network::parameters`] run it with shapes as values.
 //!
 //! ```
 //! use pelk_autodiff::{CpuBackend, Eager, Parameters, Shape, Storage};

@@ -1,5 +1,5 @@
-//! What all networks are: stages of blocks, with a stem before them, downsampling between them and a head
-//! after them.
+//! The structure of all networks: stages of blocks, with a stem before them, downsampling between them and a
+//! head after them.
 
 use crate::collect::Collect;
 use crate::config::{NetworkConfig, StageConfig};
@@ -15,7 +15,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network of this configuration.
+    /// A network with this configuration.
     ///
     /// # Errors
     /// When the configuration is not valid.
@@ -29,7 +29,7 @@ impl Network {
         &self.config
     }
 
-    /// Logits `[N, 1, 1, classes]` of images `[N, H, W, in_channels]`; with a dense head, of each place of
+    /// Logits `[N, 1, 1, classes]` of images `[N, H, W, in_channels]`; with a dense head, of each position of
     /// the last stage's map, `[N, h, w, classes]`; with UperNet, of each pixel, `[N, H, W, classes]`.
     ///
     /// # Errors
@@ -52,8 +52,8 @@ impl Network {
         heads::outputs(e, &self.config, &features, size(e, images)?)
     }
 
-    /// The logits of images of one shape, `[N, H, W, in_channels]`, as a recorded network: what to use for
-    /// more than one image or batch.
+    /// The logits of images of one shape, `[N, H, W, in_channels]`, as a recorded network: use it for more
+    /// than one image or batch.
     ///
     /// # Errors
     /// Same as [`Network::logits`].
@@ -132,10 +132,10 @@ impl Network {
         Ok(specs.filter(|spec| spec.role != Role::Buffer).map(|spec| spec.shape.elements()).sum())
     }
 
-    /// Every parameter and buffer, in the order in which the definition asks for them.
+    /// Every parameter and buffer, in the order of the definition.
     ///
     /// # Errors
-    /// When the configuration makes no network.
+    /// When the configuration is not valid.
     pub fn parameters(&self) -> Result<Vec<ParameterSpec>> {
         let side = self.config.smallest_input();
         let mut collect = Collect::default();

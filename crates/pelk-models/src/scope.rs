@@ -1,10 +1,10 @@
-//! The names of parameters, and where in the network they stand.
+//! The names of parameters and their places in the network.
 
 use pelk_autodiff::{Layer, Place, Section};
 use std::fmt::Display;
 
-/// The dotted path under which a layer has its parameters, as in PyTorch, together with where they stand.
-/// Every parameter gets both from its scope, so that nothing has to read a place out of a name.
+/// The dotted path of a layer's parameters, as in PyTorch, together with their place. Every parameter gets
+/// both from its scope, so that nothing has to parse a place from a name.
 ///
 /// ```
 /// use pelk_autodiff::Section;
@@ -45,13 +45,13 @@ impl Scope {
         &self.path
     }
 
-    /// Where the layer's parameters stand.
+    /// The place of the layer's parameters.
     pub fn place(&self) -> Place {
         self.place
     }
 
-    /// Where the parameters of a normalization or layer scale stand here. That of a small kernel belongs to
-    /// it, since folding takes both away together.
+    /// The place of the parameters of a normalization or layer scale here. A small kernel's normalization
+    /// belongs to the kernel, since folding removes both.
     pub(crate) fn normalization(&self) -> Place {
         match self.place.layer {
             Layer::SmallKernel => self.place,

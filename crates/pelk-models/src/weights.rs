@@ -15,7 +15,7 @@ pub type HostMasks = BTreeMap<String, ArrayD<bool>>;
 
 const METADATA_KEY: &str = "pelk";
 
-/// Named tensors together with text about them.
+/// Named tensors together with a description.
 #[derive(Debug, Clone, Default)]
 pub struct WeightsFile {
     /// The tensors by name.
@@ -23,8 +23,8 @@ pub struct WeightsFile {
     /// Masks by the name of what they mask; in the file they are tensors of BOOL with `mask.` before that
     /// name.
     pub masks: HostMasks,
-    /// Free text about them, such as the network's configuration as JSON; under the key `pelk` in the file.
-    /// One text only, since the format keeps no order among several and equal weights must make equal files.
+    /// A description in free text, such as the network's configuration as JSON; under the key `pelk` in the
+    /// file. Only one text, since the format does not order several and equal weights must make equal files.
     pub metadata: Option<String>,
 }
 

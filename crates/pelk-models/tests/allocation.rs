@@ -1,4 +1,4 @@
-//! A recorded network runs in the memory of its first image.
+//! A recorded network runs in the memory that its first image allocated.
 
 use pelk_autodiff::{CpuBackend, Parameters, Shape, Storage};
 use pelk_models::{Network, NetworkConfig, initialize, zoo};
@@ -8,7 +8,7 @@ use std::alloc::System;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes that a run allocates, whoever allocates them: for tensors in the first, for bookkeeping in all.
+/// Bytes that a run may allocate: for tensors in the first run, for bookkeeping in all runs.
 #[test]
 fn no_tensor_is_allocated_after_the_first_image() {
     let config = zoo::model("pelk_atto").unwrap().configure(1, 10).unwrap();

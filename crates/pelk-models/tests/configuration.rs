@@ -1,4 +1,4 @@
-//! Configurations are stored, read back in all their older spellings, and refused where they make no network.
+//! Configurations are stored, read back in all their older spellings, and refused if they are not valid.
 
 use pelk_models::{InceptionConfig, MixerConfig, NetworkConfig, ThetaScale, zoo};
 

@@ -1,4 +1,4 @@
-//! Counted parameters and multiply-adds are those of the papers and of the published code.
+//! Counted parameters and multiply-adds match the papers and the published code.
 
 use pelk_models::cost::{PaperRules, Part, PartCost, count, parts};
 use pelk_models::zoo::{Model, PaperNumbers, Task, configure, models};
@@ -11,7 +11,7 @@ fn total(model: &Model, printed: &PaperNumbers) -> PartCost {
     count(&network, size, rules).unwrap().total()
 }
 
-/// The bound that the printed digits allow.
+/// The error that the printed digits allow.
 fn close(actual: f64, printed: f64) -> bool {
     (actual / printed - 1.0).abs() < 0.015
 }
@@ -56,7 +56,7 @@ fn multiply_adds_agree_with_the_papers_but_for_three_cells() {
     for model in models() {
         for printed in model.paper {
             let thousands = total(&model, printed).macs_paper / 1e9;
-            // The papers print for T and S at 224 up to 0.2 less than is counted here (PeLK: 5.6 and 10.7
+            // For T and S at 224 the papers print up to 0.2 less than is counted here (PeLK: 5.6 and 10.7
             // instead of 5.8 and 10.9), while PeLK's own numbers at 2048 x 512 follow from this count; SLaK-S
             // is within the bound.
             let known =
@@ -106,7 +106,7 @@ fn every_part_of_a_family_is_counted_as_what_it_is() {
             32 * 27 + 32,
             64 * 32 * 4 + 64 + 128 * 64 * 4 + 128,
             2 * (inception_kernels(11, 4) + inception_kernels(11, 8) + inception_kernels(5, 16)),
-            // The stem's BatchNorm, those before downsampling, a BatchNorm and a layer scale a block.
+            // The stem's BatchNorm, those before downsampling, a BatchNorm and a layer scale per block.
             2 * 32 + 2 * (32 + 64) + 2 * 3 * (32 + 64 + 128),
         ]
     );
@@ -116,7 +116,7 @@ fn every_part_of_a_family_is_counted_as_what_it_is() {
             32 * 27 + 32 * 9 + 32 * 32 + 32 * 9,
             64 * 32 + 64 * 9 + 128 * 64 + 128 * 9,
             2 * (27 * 27 * 32 + 13 * 13 * 64 + 5 * 5 * 128),
-            // Stem, transitions, ten widths a block (its four times wider one counts as four), the
+            // Stem, transitions, ten widths per block (the one four times as wide counts as four), the
             // classifier's.
             2 * (4 * 32 + 2 * (64 + 128) + 2 * 10 * (32 + 64 + 128) + 128),
         ]

@@ -1,4 +1,4 @@
-//! The folded network computes what the network computes in evaluation mode.
+//! The folded network computes the same as the network in evaluation mode.
 
 use ndarray::ArrayD;
 use pelk_autodiff::{CpuBackend, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape, Storage};
@@ -11,7 +11,7 @@ use pelk_random::{Purpose, name_hash, stream, truncated_normal};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Largest difference of logits, as a share of the largest logit.
+/// Largest difference of logits, relative to the largest logit.
 const TOLERANCE: f32 = 1e-5;
 
 /// A model of the zoo with these options.
@@ -20,7 +20,7 @@ fn spec(name: &str, mut options: Value) -> ModelSpec {
     serde_json::from_value(options).unwrap()
 }
 
-/// Two stages whose first kernel is larger than the map of a small image; the changes come on top.
+/// Two stages whose first kernel is larger than the map of a small image, with these changes.
 fn small(changes: Value) -> NetworkConfig {
     let mut options = json!({ "depths": [1, 2], "widths": [16, 24], "kernels": [21, 9] });
     for (key, value) in changes.as_object().unwrap() {
@@ -29,7 +29,7 @@ fn small(changes: Value) -> NetworkConfig {
     configure(&spec("pelk_atto", options), 3, 7).unwrap()
 }
 
-/// Parameters as they might be after long training: no norm is the identity, no bias or embedding is zero.
+/// Parameters as after long training: no norm is the identity, no bias or embedding is zero.
 fn trained(network: &Network) -> HostParameters {
     let mut weights = initialize(network, 3).unwrap();
     for spec in network.parameters().unwrap() {
@@ -97,7 +97,7 @@ fn pelk_atto_folds_exactly() {
 #[test]
 fn every_position_form_and_small_kernel_folds_exactly() {
     for position in [Position::None, Position::InBounds, Position::Literal] {
-        // 7 is larger than the unshared center of 5 and stays a branch of its own.
+        // 7 is larger than the unshared center of 5 and stays a separate branch.
         for small_kernel in [0, 3, 5, 7] {
             let config = small(json!({ "position": position, "small_kernel": small_kernel }));
             let what = format!("position {position:?}, small kernel {small_kernel}");
@@ -141,7 +141,7 @@ fn the_folded_operator_is_peripheral_on_the_same_grid() {
 #[test]
 fn stripes_and_dense_kernels_fold_exactly() {
     for (form, ratio) in [("stripe", 1.0), ("stripe", 0.4), ("dense", 1.0)] {
-        // The second stage's stripes would be no longer than wide: a dense kernel without a branch.
+        // The second stage's stripes would be no longer than wide, so it has a dense kernel without a branch.
         let config = small(json!({ "form": form, "ratio": ratio, "kernels": [21, 5], "position": "none" }));
         let (_, weights) = check(&format!("{form} {ratio}"), config, &[[16, 16], [9, 30]]);
         assert!(!weights.contains_key("stages.0.0.small.weight"), "the small kernel is merged");
@@ -178,7 +178,7 @@ fn a_missing_or_misshapen_parameter_is_named() {
     let (_, folded) = fold(&config, &weights).unwrap();
     let after: BTreeSet<_> = folded.into_keys().collect();
     let theta = "stages.0.0.large.weight".to_owned();
-    // What folding reads: all that it takes away, and the kernel that it changes.
+    // What folding reads: everything that it removes, and the kernel that it changes.
     for name in before.difference(&after).chain([&theta]) {
         let shape = format!("{:?}", weights[name].shape());
         let mut spoilt = weights.clone();

@@ -1,9 +1,9 @@
 //! The golden cases: outputs and gradients that PyTorch computed in float64, on every backend, at every SIMD
 //! level.
 //!
-//! A case is one safetensors file; its metadata names the operator and its attributes. A case of an operator
-//! or with an attribute that is not known here fails, and so does one whose outputs or gradients were not all
-//! compared. `PELK_GOLDEN_DIR` names a folder of cases to run instead of the fixtures.
+//! A case is one safetensors file; its metadata names the operator and its attributes. A case fails if its
+//! operator or an attribute is unknown, or if some of its outputs or gradients were not compared.
+//! `PELK_GOLDEN_DIR` names a folder of cases to run instead of the fixtures.
 
 #[path = "golden/case.rs"]
 mod case;
@@ -88,7 +88,7 @@ fn an_unknown_operator_or_attribute_fails() {
     let backend = CpuBackend::with_level(Level::PORTABLE);
     let path = folder().join("relu_0.safetensors");
     if std::env::var_os("PELK_GOLDEN_DIR").is_some() {
-        return; // another folder need not hold the case that is spoilt here
+        return; // another folder need not have the case that is corrupted here
     }
     let mut case = Case::read(&path).unwrap();
     case.op = "swish".into();

@@ -1,4 +1,4 @@
-//! Every parameter knows where in the network it stands.
+//! Every parameter has its correct place in the network.
 
 use pelk_autodiff::{ParameterSpec, Section};
 use pelk_models::{Head, Network, NetworkConfig, UperNetConfig, zoo};

@@ -1,4 +1,4 @@
-//! Weights files: what is written is read back to the bit, and what is damaged is refused, fast and without
+//! Weights files: what is written is read back to the bit, and damaged files are refused, fast and without a
 //! panic.
 
 use ndarray::{Array2, ArrayD, IxDyn};
@@ -36,7 +36,7 @@ fn read(bytes: &[u8]) -> Result<WeightsFile, String> {
     })
 }
 
-/// A file with this header and so many bytes of data.
+/// A file with this header and this many bytes of data.
 fn with_header(header: &str, data: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.bytes());
@@ -75,7 +75,7 @@ fn equal_weights_make_equal_bytes() {
     for _ in 0..20 {
         assert_eq!(example().to_bytes().unwrap(), bytes);
     }
-    // The order of values in memory is no part of what is stored.
+    // The order of values in memory is not stored.
     let rows = Array2::from_shape_fn((3, 4), |(y, x)| (4 * y + x) as f32);
     let columns = Array2::from_shape_fn((4, 3), |(x, y)| (4 * y + x) as f32).reversed_axes();
     let one = |array: Array2<f32>| WeightsFile {
@@ -138,7 +138,7 @@ fn absurd_lengths_are_refused_without_taking_memory() {
         let result = read(&with_header(&header, data));
         assert!(result.is_err(), "{header} with {data} bytes: {result:?}");
     }
-    // A million brackets must not run out of stack.
+    // A million brackets must not overflow the stack.
     for header in ["[".repeat(1 << 20), format!("{{\"w\":{}", "{\"a\":".repeat(1 << 18))] {
         assert!(read(&with_header(&header, 0)).is_err());
     }

@@ -1,4 +1,4 @@
-//! The zoo's models, and what users may change of them.
+//! The zoo's models, and which of their options users may change.
 
 use pelk_models::zoo::{self, model, models};
 use pelk_models::{MixerConfig, ModelSpec, Network, Position};
@@ -87,7 +87,7 @@ fn another_form_keeps_the_options_that_it_has_too() {
     assert_eq!(dense.grid.cells(), 51);
     let MixerConfig::Stripe(stripe) = of(json!({ "name": "pelk_t", "form": "stripe" })) else { panic!() };
     assert_eq!((stripe.channels, stripe.width), (pelk.channels, 5));
-    // The form decides first, in whatever order the keys are written.
+    // The form takes effect first, in whatever order the keys are written.
     let MixerConfig::Peripheral(slak) = of(json!({ "center": 7, "form": "peripheral", "name": "slak_t" }))
     else {
         panic!()

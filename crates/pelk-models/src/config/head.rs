@@ -4,7 +4,7 @@ use crate::error::{ModelError, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What computes a network's logits, and for what part of the image.
+/// What computes a network's logits, and for which part of the image.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Head {
@@ -21,13 +21,13 @@ pub enum Head {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UperNetConfig {
-    /// Channels of the maps that are joined.
+    /// Channels of the joined maps.
     pub channels: usize,
-    /// Sides of the maps to which the deepest one is pooled.
+    /// Sizes to which the deepest map is pooled.
     pub pools: Vec<usize>,
-    /// Channels of the auxiliary head, which exists in training only; 0 for no such head.
+    /// Channels of the auxiliary head, which exists only in training; 0 for none.
     pub auxiliary_channels: usize,
-    /// Probability that a channel of the joined map is dropped for a sample in training.
+    /// Probability of dropping a channel of a sample's joined map in training.
     pub dropout: f64,
 }
 

@@ -14,7 +14,7 @@ pub enum MixerConfig {
     Peripheral(PeripheralConfig),
     /// SLaK: partial convolution with two crossed stripes, see [`crate::mixers::stripe`].
     Stripe(StripeConfig),
-    /// InceptionNeXt: a square and two bands, each over its own share of the channels, see [`crate::mixers`].
+    /// InceptionNeXt: a square and two bands, each over its own part of the channels, see [`crate::mixers`].
     Inception(InceptionConfig),
     /// ConvNeXt: depthwise convolution of all channels, with bias.
     Depthwise {
@@ -27,12 +27,12 @@ pub enum MixerConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeripheralConfig {
-    /// The sharing grid, as half grid from the edge to the center.
+    /// The sharing grid, as a half grid from the edge to the center.
     #[serde(with = "grid_text")]
     pub grid: SharingGrid,
-    /// Number of channels that are convolved, the first ones; the others pass unchanged (Eq. 4-6).
+    /// Number of channels to convolve, the first ones; the others pass unchanged (Eq. 4-6).
     pub channels: usize,
-    /// Side of the dense branch beside the large kernel; 0 for no branch.
+    /// Side of the dense branch beside the large kernel; 0 for none.
     pub small_kernel: usize,
     /// Position embedding.
     pub position: Position,
@@ -41,9 +41,10 @@ pub struct PeripheralConfig {
     pub theta_scale: ThetaScale,
 }
 
-/// What the parameter of a region multiplies. Both choices give the same functions, but learn differently: a
-/// step of Adam moves every parameter by about the learning rate, so each tap of a large region moves as far
-/// as one of the center, and the sum over that region's taps moves farther by the region's area.
+/// What the parameter of a region multiplies. Both choices represent the same functions, but learn
+/// differently: a step of Adam moves every parameter by about the learning rate, so each tap of a large
+/// region moves as far as one of the center, and the sum over that region's taps moves farther, by a factor
+/// of the region's area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ThetaScale {
@@ -51,8 +52,8 @@ pub enum ThetaScale {
     #[default]
     Sum,
     /// The mean of the input over the region: each tap is the parameter divided by the region's area, so that
-    /// regions of all sizes start alike and learn alike. On scenes without shelves this gains 0.6 to 1.5
-    /// points of mIoU throughout the run (one seed, docs/results.md).
+    /// regions of all sizes start and learn at the same scale. On scenes without shelves this gains 0.6 to
+    /// 1.5 points of mIoU throughout training (one seed, docs/results.md).
     Mean,
 }
 
@@ -65,7 +66,7 @@ pub struct StripeConfig {
     pub kernel: usize,
     /// Width of the stripes; odd.
     pub width: usize,
-    /// Number of channels that are convolved, the first ones; the others pass unchanged.
+    /// Number of channels to convolve, the first ones; the others pass unchanged.
     pub channels: usize,
 }
 
@@ -109,7 +110,7 @@ impl PeripheralConfig {
     }
 
     /// The taps of each region when its parameter, which scales a mean, is 1: 1 over the region's area. For
-    /// theta `[C, k', k']`, repeated for every channel without end.
+    /// theta `[C, k', k']`, repeated endlessly for the channels.
     pub(crate) fn taps_of_means(&self) -> impl Iterator<Item = f32> {
         let sides = self.grid.intervals();
         sides.iter().flat_map(|height| sides.iter().map(move |width| 1.0 / (height * width) as f32)).cycle()
@@ -122,7 +123,7 @@ impl PeripheralConfig {
 pub enum Position {
     /// No embedding.
     None,
-    /// Added where the kernel's tap lies inside the image.
+    /// Added wherever the kernel's tap lies inside the image.
     #[default]
     InBounds,
     /// Added at every tap: a constant, which the BatchNorm after it removes.
@@ -193,7 +194,7 @@ fn odd(field: &'static str, kernel: usize) -> Result<()> {
     }
 }
 
-/// A grid as the text of its half, for configuration files.
+/// A grid as text, its half from the edge to the center, for configuration files.
 mod grid_text {
     use pelk_grid::SharingGrid;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

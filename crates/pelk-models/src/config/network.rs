@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
-    /// Name in the zoo that this configuration started from.
+    /// Name of the zoo model that this configuration started from.
     pub name: String,
     /// Channels of the input image.
     pub in_channels: usize,
@@ -24,7 +24,7 @@ pub struct NetworkConfig {
     pub stem_stride: usize,
     /// The stages, from the highest resolution down.
     pub stages: Vec<StageConfig>,
-    /// Width of the pixel MLP over the width of the block.
+    /// Width of the pixel MLP relative to the block.
     pub mlp_ratio: usize,
     /// Initial layer scale gamma; 0 leaves gamma out.
     pub layer_scale: f32,
@@ -33,11 +33,11 @@ pub struct NetworkConfig {
     pub family: Family,
     /// Initial weights of dense layers.
     pub dense_init: DenseInit,
-    /// Factor on the initial weights of the classifier's last layer; small in fine-tuning, so that a fresh
+    /// Factor for the initial weights of the classifier's last layer; small in fine-tuning, so that a new
     /// classifier does not disturb a trained backbone.
     #[serde(default = "one")]
     pub head_init_scale: f32,
-    /// Probability that the last block's branch is dropped in training; grows linearly from 0 at the first.
+    /// Probability of dropping the last block's branch in training; grows linearly from 0 at the first block.
     pub drop_path: f32,
     /// The inference form: BatchNorm and the small branch are merged into the large kernel.
     pub folded: bool,
@@ -54,12 +54,12 @@ fn one() -> f32 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
-    /// ConvNeXt's, which SLaK and PeLK share: LayerNorm, one residual branch a block.
+    /// ConvNeXt's, which SLaK and PeLK share: LayerNorm, one residual branch per block.
     #[default]
     ConvNeXt,
-    /// InceptionNeXt's: as ConvNeXt's with BatchNorm, and a classifier of two layers.
+    /// InceptionNeXt's: like ConvNeXt's, but with BatchNorm and a classifier of two layers.
     InceptionNeXt,
-    /// RepLKNet's: a stem of four convolutions, a BatchNorm after each convolution, two residual branches a
+    /// RepLKNet's: a stem of four convolutions, a BatchNorm after each convolution, two residual branches per
     /// block.
     RepLKNet,
 }
@@ -72,8 +72,8 @@ pub enum DenseInit {
     /// Standard deviation 0.02, as in ConvNeXt and SLaK.
     #[default]
     Fixed,
-    /// Standard deviation `1 / sqrt(fan_in)`: narrow networks learn faster in their first epochs
-    /// (pelk_atto on Fashion-MNIST after one epoch: 88.8 % against 87.5 %).
+    /// Standard deviation `1 / sqrt(fan_in)`: narrow networks learn faster in their first epochs (pelk_atto
+    /// on Fashion-MNIST after one epoch: 88.8 % versus 87.5 %).
     FanIn,
 }
 
@@ -87,19 +87,19 @@ pub struct StageConfig {
     pub width: usize,
     /// How the blocks mix neighboring pixels.
     pub mixer: MixerConfig,
-    /// Width of the pixel MLP over the width of the block, if it differs from that of the network.
+    /// Width of the pixel MLP relative to the block, if it differs from the network's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mlp_ratio: Option<usize>,
 }
 
 impl NetworkConfig {
-    /// Each stage halves the image, so more would need images that do not exist.
+    /// Each stage halves the image, so more would need impossibly large images.
     const MOST_STAGES: usize = 16;
 
-    /// Checks that the configuration makes a network.
+    /// Checks that the configuration is valid.
     ///
     /// # Errors
-    /// When a field has a wrong value: names the field and a right value.
+    /// When a field has an invalid value; the message names the field and valid values.
     pub fn validate(&self) -> Result<()> {
         let positive = |field, value| match value {
             0 => Err(ModelError::config(field, "must be at least 1")),
@@ -154,7 +154,7 @@ impl NetworkConfig {
         Init::TruncatedNormal(INIT_STD * self.head_init_scale)
     }
 
-    /// The smallest height and width that every stage can take.
+    /// The smallest height and width of an image that reaches every stage.
     pub fn smallest_input(&self) -> usize {
         self.stem_stride << (self.stages.len() - 1)
     }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 /// How a paper counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PaperRules {
-    /// Share of the backbone's weights that are kept.
+    /// Fraction of the backbone's weights that are kept.
     pub density: f64,
-    /// Whether the multiply-adds of small kernels count, as if they were not merged into the large ones;
-    /// their parameters do not.
+    /// Whether to count the multiply-adds of small kernels, as if they were not merged into the large ones;
+    /// their parameters do not count.
     pub runs_small_kernels: bool,
 }
 
@@ -49,7 +49,7 @@ impl Counter {
         self.cost
     }
 
-    /// The share of a parameter that sparsity keeps.
+    /// The fraction of a parameter that sparsity keeps.
     fn density(&self, part: Part, role: Role) -> f64 {
         match (part, role) {
             (Part::Decoder | Part::AuxiliaryHead, _) => 1.0,
@@ -92,8 +92,8 @@ impl Executor for Counter {
         let shapes: Vec<&Shape> = inputs.iter().map(|input| &input.shape).collect();
         let outputs = op.output_shapes(&shapes)?;
         let cost = op.cost(&shapes);
-        // An operator counts for the largest parameter after its first input: its weight, and for the
-        // position term the embedding.
+        // An operator counts toward its largest parameter after the first input: its weight, or the embedding
+        // for the position term.
         let parameters = inputs.iter().skip(1).filter_map(|input| input.parameter.as_ref());
         if let Some(parameter) = parameters.rev().max_by_key(|parameter| parameter.spec.shape.elements()) {
             let part = parameter.part;
@@ -107,7 +107,7 @@ impl Executor for Counter {
                 };
             }
         }
-        // What is computed from a parameter alone still counts as that parameter.
+        // A value computed from a parameter alone still counts as that parameter.
         let parameter = if let [one] = inputs { one.parameter.clone() } else { None };
         Ok(outputs.into_iter().map(|shape| Counted { shape, parameter: parameter.clone() }).collect())
     }

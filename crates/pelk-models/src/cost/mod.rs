@@ -1,4 +1,4 @@
-//! Counts of parameters and multiply-adds, in the papers' way and as actually executed.
+//! Counts of parameters and multiply-adds, as the papers count them and as executed.
 
 mod counter;
 mod part;
@@ -28,10 +28,10 @@ pub fn count(network: &Network, [height, width]: [usize; 2], rules: PaperRules) 
     Ok(counter.into_cost())
 }
 
-/// Every trained parameter of a network and the part that it belongs to, in the order of the definition.
+/// Every trained parameter of a network and its part, in the order of the definition.
 ///
 /// # Errors
-/// When the configuration makes no network.
+/// When the configuration is not valid.
 pub fn parts(network: &Network) -> Result<Vec<(ParameterSpec, Part)>> {
     let trained = network.parameters()?.into_iter().filter(|spec| spec.role != Role::Buffer);
     let with_part = |spec: ParameterSpec| {

@@ -1,8 +1,8 @@
-//! The parts of a network, by which its cost is listed.
+//! The parts of a network for which costs are listed.
 
 use pelk_autodiff::{Layer, Place, Section};
 
-/// A part of a network that costs are listed by (the parts of the paper's Fig. 5).
+/// A part of a network for which costs are listed (the parts of the paper's Fig. 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
     /// The convolutions before the first stage.
@@ -11,8 +11,8 @@ pub enum Part {
     Downsampling,
     /// Large depthwise kernels: peripheral, dense, stripes or bands.
     LargeKernel,
-    /// The dense branch beside the large kernel. The paper's way counts no parameters here, since the branch
-    /// is merged into the large kernel for inference, and multiply-adds for some tasks only.
+    /// The dense branch beside the large kernel. The paper counts no parameters here, since the branch is
+    /// merged into the large kernel for inference, and multiply-adds only for some tasks.
     SmallKernel,
     /// Kernel-wise position embedding.
     Position,
@@ -24,7 +24,7 @@ pub enum Part {
     Head,
     /// UperNet without its auxiliary head.
     Decoder,
-    /// A head that exists in training only: its parameters count, its multiply-adds do not.
+    /// A head that exists only in training: its parameters count, its multiply-adds do not.
     AuxiliaryHead,
 }
 
@@ -43,7 +43,7 @@ impl Part {
         Part::AuxiliaryHead,
     ];
 
-    /// Its name in tables.
+    /// The name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Part::Stem => "stem",

@@ -8,12 +8,13 @@ use std::collections::HashMap;
 pub struct PartCost {
     /// Trained values (running statistics excluded).
     pub params: u64,
-    /// The same in the paper's way: the backbone's weights times the density, all else in full.
+    /// Parameters as the paper counts them: the backbone's weights times the density, everything else in
+    /// full.
     pub params_paper: f64,
     /// Multiply-adds as executed here, with all weights present.
     pub macs_executed: u64,
-    /// Multiply-adds in the paper's way: dense large kernels, padding included; the backbone's times the
-    /// density.
+    /// Multiply-adds as the paper counts them: dense large kernels, padding included; the backbone's times
+    /// the density.
     pub macs_paper: f64,
 }
 

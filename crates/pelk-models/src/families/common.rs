@@ -24,7 +24,7 @@ pub(super) fn halve<E: Executor>(e: &mut E, scope: &Scope, width: usize, x: &E::
     conv2d(e, scope, x, width, 2, Conv2d { stride: 2, padding: 0 })
 }
 
-/// Joins a branch to its shortcut: layer scale `gamma` (left out if it starts at 0), drop path, and the sum.
+/// Joins a branch to its shortcut: layer scale `gamma` (left out if it starts at 0), drop path, and sum.
 pub(super) fn residual<E: Executor>(
     e: &mut E,
     scope: &Scope,

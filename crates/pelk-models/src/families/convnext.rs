@@ -1,5 +1,5 @@
 //! ConvNeXt's family (arXiv 2201.03545), which SLaK and PeLK belong to: LayerNorm throughout, one residual
-//! branch in a block.
+//! branch per block.
 //!
 //! Names: `downsample_layers.I.*` (stem and downsampling), `stages.I.J` (blocks), `norm.*`, `head.*`.
 
@@ -56,7 +56,7 @@ impl Layers for ConvNeXt {
         linear(e, &Scope::new("head", Section::Head), &x, config.classes, |_| config.head_init())
     }
 
-    /// A mixer's parameters stand beside the others of its block.
+    /// A mixer's parameters are named like the others of its block.
     fn mixer_scope([i, j]: [usize; 2]) -> Scope {
         Scope::new(format!("stages.{i}.{j}"), Section::Block(i, j))
     }

@@ -1,8 +1,8 @@
 //! InceptionNeXt's family (arXiv 2303.16900): ConvNeXt's with BatchNorm instead of LayerNorm, pixel MLPs of
 //! 1 x 1 convolutions, and a classifier with a hidden layer.
 //!
-//! In the folded form no BatchNorm is left: that of the stem follows its convolution, and each of the others
-//! stands before a layer without padding, which absorbs its scales and shifts.
+//! In the folded form no BatchNorm is left: the stem's follows its convolution, and each of the others comes
+//! before a layer without padding, which absorbs its scales and shifts.
 //!
 //! Names are those of the published code: `stem.0` and `.1`, `stages.I.downsample.0` and `.1`,
 //! `stages.I.blocks.J` with `token_mixer`, `norm`, `mlp.fc1`, `mlp.fc2` and `gamma`, `head.fc1`, `head.norm`,
@@ -19,7 +19,7 @@ use crate::scope::Scope;
 use pelk_autodiff::operators::Gelu;
 use pelk_autodiff::{Executor, Result, Section};
 
-/// Width of the classifier's hidden layer over that of the last stage.
+/// Width of the classifier's hidden layer relative to the last stage.
 const HEAD_RATIO: usize = 3;
 
 pub(crate) struct InceptionNeXt;

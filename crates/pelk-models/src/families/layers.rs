@@ -1,4 +1,4 @@
-//! What a family of networks has to define.
+//! What a network family defines.
 
 use super::map::Map;
 use super::merge::Merge;
@@ -27,9 +27,9 @@ pub(crate) trait Layers {
     /// Logits from the last stage's output: for the whole image, or for each position.
     fn classify<E: Executor>(e: &mut E, config: &NetworkConfig, map: Map, x: &E::Value) -> Result<E::Value>;
 
-    /// Where the mixer of block `j` of stage `i` has its parameters.
+    /// The scope of the mixer of block `j` of stage `i`.
     fn mixer_scope(block: [usize; 2]) -> Scope;
 
-    /// The BatchNorms outside the mixers and the decoder that folding merges, in the order in which it does.
+    /// The BatchNorms outside the mixers and the decoder that folding merges, in this order.
     fn merges(config: &NetworkConfig) -> Vec<Merge>;
 }

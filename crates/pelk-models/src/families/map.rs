@@ -3,7 +3,7 @@
 use pelk_autodiff::operators::AdaptiveAvgPool;
 use pelk_autodiff::{Executor, Result};
 
-/// What a classifier sees of the last stage's map.
+/// Which part of the last stage's map a classifier gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Map {
     /// Its mean: logits `[N, 1, 1, classes]`.
@@ -13,7 +13,7 @@ pub(crate) enum Map {
 }
 
 impl Map {
-    /// The map `x`, `[N, h, w, C]`, as a classifier's last layers see it.
+    /// The map `x`, `[N, h, w, C]`, as the input of a classifier's last layers.
     pub fn of<E: Executor>(self, e: &mut E, x: &E::Value) -> Result<E::Value> {
         match self {
             Map::Mean => e.apply_one(AdaptiveAvgPool { size: [1, 1] }, &[x]),

@@ -1,8 +1,8 @@
 //! The layers around the mixers: stem, downsampling, block, classifier. To add a family: a file here that
 //! implements [`Layers`], its name in [`Family`], and its line in `layers_of!`.
 //!
-//! Every mixer works in every family: which layers surround the spatial part of a block is one choice, what
-//! the spatial part is another.
+//! Every mixer works in every family: the spatial part of a block and the layers around it are separate
+//! choices.
 
 mod common;
 mod convnext;

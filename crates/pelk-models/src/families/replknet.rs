@@ -2,7 +2,7 @@
 //! branches, one around the mixer and one around the pixel MLP, each with a BatchNorm before it.
 //!
 //! In the folded form no BatchNorm is left: convolutions absorb those after them, then the 1 x 1 convolutions
-//! and the linear layer those before them.
+//! and the linear layer absorb those before them.
 //!
 //! Names are those of the published code, which counts the two halves of a block separately: `stem.K`,
 //! `transitions.I.K`, `stages.I.blocks.2J` with `prelkb_bn`, `pw1`, `large_kernel` and `pw2`,
@@ -22,7 +22,7 @@ use crate::scope::Scope;
 use pelk_autodiff::operators::{Conv2d, DepthwiseConv, Gelu, Relu};
 use pelk_autodiff::{Executor, Result, Section};
 
-/// Side of the depthwise kernels of stem and transitions.
+/// Side of the depthwise kernels in the stem and the transitions.
 const KERNEL: usize = 3;
 
 pub(crate) struct RepLKNet;
@@ -93,9 +93,8 @@ fn depthwise_relu<E: Executor>(
 }
 
 impl Layers for RepLKNet {
-    /// A dense 3 x 3, a depthwise 3 x 3, a 1 x 1 and again a depthwise 3 x 3 convolution. The first and the
-    /// last one have stride 2; if the stem's stride is only 2, it is that of the first one, which costs the
-    /// most.
+    /// A dense 3 x 3, a depthwise 3 x 3, a 1 x 1 and another depthwise 3 x 3 convolution. The first and the
+    /// last have stride 2; if the stem's stride is only 2, just the first, which costs the most.
     fn stem<E: Executor>(e: &mut E, config: &NetworkConfig, images: &E::Value) -> Result<E::Value> {
         let (scope, folded, width) = (stem_scope(), config.folded, config.stages[0].width);
         let first = config.stem_stride.min(2);
@@ -163,8 +162,8 @@ impl Layers for RepLKNet {
             [(first, "prelkb_bn"), (second, "preffn_bn")]
                 .map(|(half, norm)| Merge::before(&half.child(norm), &half.child("pw1").child("conv")))
         });
-        // The mean between BatchNorm and linear layer changes nothing, since both are linear. A decoder has
-        // norms of its own.
+        // The mean between BatchNorm and linear layer does not matter, since both are linear. A decoder has
+        // its own norms.
         let classifier = match config.head {
             Head::Pooled | Head::Dense => Some(Merge::before(&norm_scope(), &head_scope())),
             Head::UperNet(_) => None,

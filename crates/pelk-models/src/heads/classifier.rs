@@ -1,10 +1,10 @@
-//! The classifier of a family, for the whole image or for each position of the last map.
+//! A family's classifier, for the whole image or for each position of the last map.
 
 use crate::config::NetworkConfig;
 use crate::families::{Map, layers_of};
 use pelk_autodiff::{Error, Executor, Result};
 
-/// Logits from the outputs of the stages.
+/// The logits from the outputs of the stages.
 pub(super) fn logits<E: Executor>(
     e: &mut E,
     config: &NetworkConfig,

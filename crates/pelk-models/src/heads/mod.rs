@@ -13,11 +13,11 @@ use pelk_autodiff::Executor;
 pub struct Outputs<V> {
     /// The logits, as in inference.
     pub logits: V,
-    /// The logits of an auxiliary head, which exists in training only; of the same shape.
+    /// The logits of an auxiliary head, which exists only in training; the same shape.
     pub auxiliary: Option<V>,
 }
 
-/// Logits of the outputs of all stages, `[N, H_i, W_i, C_i]`; `image` is the height and width of the images.
+/// Logits from the outputs of all stages, `[N, H_i, W_i, C_i]`; `image` is the images' height and width.
 pub(crate) fn logits<E: Executor>(
     e: &mut E,
     config: &NetworkConfig,
@@ -51,7 +51,7 @@ pub(crate) fn outputs<E: Executor>(
     })
 }
 
-/// The BatchNorms of a decoder that folding merges.
+/// The BatchNorms of a decoder, which folding merges.
 pub(crate) fn merges(config: &NetworkConfig) -> Vec<Merge> {
     match &config.head {
         Head::Pooled | Head::Dense => Vec::new(),

@@ -1,10 +1,9 @@
-//! UperNet (arXiv 1807.10221) for semantic segmentation, as MMSegmentation has it: the deepest map is pooled
-//! at several sizes, joined and spread down over the finer maps, and all of them together give a class to
-//! each place.
+//! UperNet (arXiv 1807.10221) for semantic segmentation, as in MMSegmentation: the deepest map is pooled at
+//! several sizes, joined and passed down to the finer maps; all maps together classify each position.
 //!
-//! Each stage's output goes through a LayerNorm of its own first, as in the segmentation models of ConvNeXt
-//! and SLaK. The logits are resized to the image. In training an auxiliary FCN head classifies the second
-//! to last stage.
+//! Each stage's output first goes through its own LayerNorm, as in the segmentation models of ConvNeXt and
+//! SLaK. The logits are resized to the image. In training, an auxiliary FCN head classifies the
+//! second-to-last stage.
 //!
 //! Names: `normI.*`, and MMSegmentation's `decode_head.*` (`psp_modules.I.1`, `bottleneck`,
 //! `lateral_convs.I`, `fpn_convs.I`, `fpn_bottleneck`, `conv_seg`) and `auxiliary_head.*` (`convs.0`,
@@ -32,7 +31,7 @@ fn lateral(i: usize) -> Scope {
     decoder().child("lateral_convs").child(i)
 }
 
-/// The convolution after the deeper maps were added to that of stage `i`.
+/// The convolution after adding the deeper maps to stage `i`'s.
 fn fpn(i: usize) -> Scope {
     decoder().child("fpn_convs").child(i)
 }
@@ -50,7 +49,7 @@ fn auxiliary_conv() -> Scope {
     auxiliary_scope().child("convs").child(0)
 }
 
-/// The BatchNorms of both heads in a network of this number of stages, all of which folding merges.
+/// The BatchNorms of both heads in a network with this number of stages; folding merges all of them.
 pub(crate) fn merges(config: &UperNetConfig, stages: usize) -> Vec<Merge> {
     let others = stages.saturating_sub(1);
     let mut convs = vec![decoder().child("bottleneck"), decoder().child("fpn_bottleneck")];
@@ -113,8 +112,8 @@ pub fn logits<E: Executor>(
     classify(convs.e, &scope, config, classes, &joined, image)
 }
 
-/// Logits `[N, image.., classes]` of the auxiliary head, which sees the second to last map; `None` if
-/// the head has no channels.
+/// Logits `[N, image.., classes]` of the auxiliary head on the second-to-last map; `None` if the head has no
+/// channels.
 ///
 /// # Errors
 /// Same as [`logits`].
@@ -140,7 +139,7 @@ fn no_stage(stages: usize) -> pelk_autodiff::Error {
     pelk_autodiff::Error::Shape { operator: "UperNet", reason }
 }
 
-/// The deepest map together with its means over coarse grids, which see all of the image (PSPNet, arXiv
+/// The deepest map joined with its means over coarse grids, which cover the whole image (PSPNet, arXiv
 /// 1612.01105).
 fn pyramid<E: Executor>(
     convs: &mut Convs<'_, E>,
@@ -158,7 +157,7 @@ fn pyramid<E: Executor>(
     convs.conv(&decoder().child("bottleneck"), &joined, 3)
 }
 
-/// Dropout2d, a class for each place, and the image's size.
+/// Dropout2d, classification of each position, and resizing to the image.
 fn classify<E: Executor>(
     e: &mut E,
     scope: &Scope,
@@ -178,7 +177,7 @@ fn classify<E: Executor>(
     resize(e, &logits, image)
 }
 
-/// The map in another size.
+/// The map resized.
 fn resize<E: Executor>(e: &mut E, x: &E::Value, size: [usize; 2]) -> pelk_autodiff::Result<E::Value> {
     if self::size(e, x) == size {
         return Ok(x.clone());
@@ -192,7 +191,7 @@ fn size<E: Executor>(e: &E, x: &E::Value) -> [usize; 2] {
     [shape[1], shape[2]]
 }
 
-/// Convolutions to one number of channels, each with BatchNorm and ReLU.
+/// Convolutions with the same number of outputs, each with BatchNorm and ReLU.
 struct Convs<'a, E> {
     e: &'a mut E,
     channels: usize,
@@ -200,8 +199,8 @@ struct Convs<'a, E> {
 }
 
 impl<E: Executor> Convs<'_, E> {
-    /// A convolution with a kernel of side 1 or 3 that keeps the map's size. Weights start as in MMCV: He's
-    /// deviation for the sums of the backward pass.
+    /// A convolution with a kernel of side 1 or 3 that keeps the map's size. Weights start as in MMCV: He
+    /// initialization by fan-out.
     fn conv(&mut self, scope: &Scope, x: &E::Value, kernel: usize) -> pelk_autodiff::Result<E::Value> {
         let op = Conv2d { stride: 1, padding: kernel / 2 };
         let init = Init::TruncatedNormal((2.0 / (self.channels * kernel * kernel) as f32).sqrt());

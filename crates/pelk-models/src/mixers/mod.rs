@@ -12,7 +12,7 @@ use crate::scope::Scope;
 use pelk_autodiff::{Executor, Result};
 
 /// The spatial part of a block of stage `stage`, `[N, H, W, C]` to the same shape. The block's own parameters
-/// are in `scope`; those that the blocks of a stage share are named after the stage.
+/// are in `scope`; parameters shared by a stage's blocks are named after the stage.
 ///
 /// # Errors
 /// When a parameter is missing, or the executor's backend refuses.

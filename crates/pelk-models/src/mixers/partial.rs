@@ -1,4 +1,4 @@
-//! Convolution of part of the channels (Eq. 4-6).
+//! Convolution of some of the channels (Eq. 4-6).
 
 use pelk_autodiff::operators::{ConcatChannels, SplitChannels};
 use pelk_autodiff::{Executor, Result};

@@ -1,8 +1,8 @@
 //! PeLK's mixer: partial peripheral convolution (Eq. 1-6).
 //!
 //! The first channels go through a large peripheral kernel and a small dense kernel in parallel, each
-//! followed by its own BatchNorm; the other channels pass unchanged. In the folded form both kernels and
-//! BatchNorms are one peripheral kernel with a bias. Its parameters are taps, even if those of training scale
+//! followed by its own BatchNorm; the other channels pass unchanged. In the folded form, both kernels and
+//! BatchNorms are one peripheral kernel with a bias. Its parameters are taps, even if those in training scale
 //! means.
 //!
 //! Names under the block: `large.weight` (theta), `large_bn.*`, `small.weight`, `small_bn.*`; the stage's

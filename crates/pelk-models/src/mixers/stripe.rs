@@ -1,10 +1,10 @@
-//! SLaK's mixer: a large kernel as two crossed stripes (arXiv 2207.03620), here over part of the channels as
+//! SLaK's mixer: a large kernel as two crossed stripes (arXiv 2207.03620), here over some of the channels, as
 //! in PeLK.
 //!
 //! The convolved channels go through a `k x n` stripe, an `n x k` stripe and a dense `n x n` kernel in
-//! parallel, each followed by its own BatchNorm. In the folded form the BatchNorms and the dense kernel,
-//! which lies within the first stripe, are merged into two stripes, of which the first has a bias; the sum of
-//! crossed stripes is not a smaller kernel.
+//! parallel, each followed by its own BatchNorm. In the folded form, the BatchNorms and the dense kernel,
+//! which lies within the first stripe, are merged into two stripes, the first with a bias; the sum of crossed
+//! stripes is not a smaller kernel.
 //!
 //! Names under the block: `vertical.weight`, `vertical_bn.*`, and the same with `horizontal` and `small`.
 //! Folded: `vertical.weight`, `vertical.bias`, `horizontal.weight`.

@@ -5,7 +5,7 @@ use crate::network::Network;
 use pelk_autodiff::operators::Relu;
 use pelk_autodiff::{Backend, Executor, Parameters, Shape, Tape};
 
-/// The name of the image on the tape; those of parameters have dots.
+/// The name of the image on the tape; unlike those of parameters, it has no dots.
 const IMAGE: &str = "image";
 
 /// The gradient, with respect to the pixels of one image `[1, H, W, C]`, of the sum over the channels of
@@ -49,14 +49,14 @@ mod tests {
     use crate::{fold, initialize, zoo};
     use pelk_autodiff::{CpuBackend, Eager, HostParameters, Storage};
 
-    /// A network of three small stages for images of 24 x 24 pixels, in the form for training and folded.
+    /// A network of three small stages for images of 24 x 24 pixels, in its training form and folded.
     fn networks() -> [(Network, HostParameters); 2] {
         let mut blueprint = zoo::model("pelk_atto").unwrap().blueprint;
         (blueprint.depths, blueprint.widths) = (vec![1; 3], vec![8; 3]);
         let config = blueprint.build("pelk_atto", 1, 10).unwrap();
         let network = Network::new(config.clone()).unwrap();
         let mut weights = initialize(&network, 1).unwrap();
-        // Statistics as after training, so that BatchNorm does something.
+        // Statistics as after training, so that BatchNorm has an effect.
         for (name, values) in &mut weights {
             if name.ends_with("running_var") {
                 values.fill(0.01);
@@ -84,7 +84,7 @@ mod tests {
                 let map = network.features(&mut eager, &image).unwrap().pop().unwrap();
                 let values = backend.download(&map).unwrap();
                 assert_eq!(values.len(), 3 * 3 * 8);
-                // The middle of 3 x 3 places.
+                // The middle of 3 x 3 positions.
                 values[4 * 8..5 * 8].iter().map(|&value| f64::from(value.max(0.0))).sum()
             };
             let gradient = input_gradient(&backend, &network, &parameters, &shape, &pixels).unwrap();

@@ -1,8 +1,8 @@
-//! Effective receptive fields: how far the center of a network's last map sees.
+//! Effective receptive fields: how far the center of a network's last map can see.
 //!
 //! As RepLKNet defines them (arXiv 2203.06717, section 4.1 and appendix C): the positive part of the gradient
-//! by the pixels, summed over the colors and averaged over images, gives a score for each pixel; the field is
-//! `log10(score + 1)` divided by its largest value.
+//! with respect to the pixels, summed over the colors and averaged over images, gives a score for each pixel;
+//! the field is `log10(score + 1)` divided by its largest value.
 //!
 //! ```
 //! use pelk_autodiff::{CpuBackend, Parameters, Shape};

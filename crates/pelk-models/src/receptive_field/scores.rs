@@ -1,4 +1,4 @@
-//! From gradients to a map of scores, and which share of the map holds which share of the score.
+//! Turns gradients into a map of scores, and measures which area holds which share of the score.
 
 use crate::error::{ModelError, Result};
 
@@ -62,7 +62,7 @@ impl ScoreMap {
             return Err(no_field("there is no image with a finite gradient"));
         }
         let mean = self.sum.iter().map(|sum| sum / self.images as f64);
-        // ln_1p keeps the digits of scores far below 1.
+        // ln_1p stays precise for scores far below 1.
         let values: Vec<f64> = mean.map(|mean| mean.ln_1p() / std::f64::consts::LN_10).collect();
         let largest = values.iter().copied().fold(0.0, f64::max);
         if largest <= 0.0 {

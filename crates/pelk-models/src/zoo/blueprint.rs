@@ -8,8 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The options of a model: those that every model has, and those of its form. Lists have one entry for each
-/// stage.
+/// The options of a model: those of every model, and those of its form. Lists have one entry per stage.
 ///
 /// Each field is an option that users set by its name. To add one: a field with its doc comment, its value in
 /// the models of this folder, and its use in [`Blueprint::build`]; for an option of one form see [`Form`].
@@ -23,22 +22,22 @@ pub struct Blueprint {
     pub depths: Vec<usize>,
     /// Channels of each stage, before the width factor.
     pub widths: Vec<usize>,
-    /// Factor on all widths; the product is rounded down to an integer, as in SLaK.
+    /// Factor for all widths; the product is rounded down to an integer, as in SLaK.
     pub width_factor: f64,
     /// Side of the large kernel of each stage.
     pub kernels: Vec<usize>,
-    /// Width of the last stage's pixel MLPs over that of its blocks; 4 in all other stages.
+    /// Width of the last stage's pixel MLPs relative to its blocks; 4 in all other stages.
     pub last_mlp_ratio: usize,
     /// Initial layer scale; 0 leaves layer scale out.
     pub layer_scale: f64,
-    /// Factor on the initial weights of the classifier's last layer; small in fine-tuning.
+    /// Factor for the initial weights of the classifier's last layer; small in fine-tuning.
     pub head_init_scale: f64,
     /// Initial weights of dense layers.
     pub dense_init: DenseInit,
     /// Drop path rate of the last block; it grows linearly from 0 at the first.
     pub drop_path: f64,
-    /// UperNet's settings, to classify each pixel; `{}` takes its defaults. Without it the network is a
-    /// classifier of images.
+    /// UperNet's settings, to classify each pixel; `{}` takes its defaults. Without it, the network
+    /// classifies images.
     pub upernet: Option<UperNetConfig>,
     /// What the kernels are made of.
     #[serde(flatten)]
@@ -46,7 +45,7 @@ pub struct Blueprint {
     pub form: Form,
 }
 
-/// Width of pixel MLPs over that of blocks.
+/// Width of pixel MLPs relative to their blocks.
 pub(super) const MLP_RATIO: usize = 4;
 
 impl Blueprint {
@@ -54,7 +53,7 @@ impl Blueprint {
     /// defaults, but keeps the options that both forms have.
     ///
     /// # Errors
-    /// When neither the model nor its form has this option, or the value is not of its type.
+    /// When neither the model nor its form has this option, or the value has the wrong type.
     pub fn with(&self, key: &str, value: Value) -> Result<Blueprint> {
         if key == "form" {
             return self.with_form(value);
@@ -102,7 +101,7 @@ impl Blueprint {
     /// The network's configuration.
     ///
     /// # Errors
-    /// When the lists have different lengths or a value makes no network.
+    /// When the lists have different lengths or a value is not valid.
     pub fn build(&self, name: &str, in_channels: usize, classes: usize) -> Result<NetworkConfig> {
         let stages = self.depths.len();
         for (field, len) in [("widths", self.widths.len()), ("kernels", self.kernels.len())] {

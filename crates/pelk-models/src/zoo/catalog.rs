@@ -18,7 +18,7 @@ pub fn models() -> Vec<Model> {
 /// The model called `name`.
 ///
 /// # Errors
-/// Names the nearest model when there is none.
+/// When there is no such model; the message names the nearest one.
 pub fn model(name: &str) -> Result<Model> {
     let wanted = name.replace('-', "_").to_lowercase();
     let all = models();

@@ -1,4 +1,4 @@
-//! ConvNeXt (arXiv 2201.03545), and a small one of the same family as the small PeLKs.
+//! ConvNeXt (arXiv 2201.03545), and a small version comparable to the small PeLKs.
 
 use super::blueprint::{Blueprint, MLP_RATIO};
 use super::form::{DepthwiseForm, Form};

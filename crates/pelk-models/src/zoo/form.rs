@@ -7,8 +7,8 @@ use pelk_grid::SharingGrid;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the kernels of a model's blocks are made of, with the options that this form has. To add an option: a
-/// field with its doc comment and default in the struct of its form.
+/// The form of the kernels in a model's blocks, with its options. To add an option: a field with its doc
+/// comment and default in the struct of its form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "form", rename_all = "snake_case")]
 pub enum Form {
@@ -33,14 +33,14 @@ pub struct PeripheralForm {
     pub center: usize,
     /// Growth of the blocks outside the center.
     pub base: usize,
-    /// Explicit half grids such as "9,8,4,2,1,1,1", one for each stage, instead of kernels, center and base.
+    /// Explicit half grids such as "9,8,4,2,1,1,1", one per stage, instead of kernels, center and base.
     pub grids: Option<Vec<String>>,
     /// Share of the channels that is convolved, rounded down to whole channels.
     pub ratio: f64,
-    /// Side of the parallel dense kernel, 0 for no such kernel; width of the stripes; side of the square
+    /// Side of the parallel dense kernel, 0 for none; width of the stripes; side of the square
     /// beside bands.
     pub small_kernel: usize,
-    /// Position embedding; the PeLK models have in_bounds.
+    /// Position embedding; the PeLK models use in_bounds.
     pub position: Position,
     /// Whether parameters scale the sums of regions, as in the paper, or their means.
     pub theta_scale: ThetaScale,
@@ -52,7 +52,7 @@ pub struct PeripheralForm {
 pub struct DenseForm {
     /// Share of the channels that is convolved, rounded down to whole channels.
     pub ratio: f64,
-    /// Side of the parallel dense kernel; 0 for no such kernel.
+    /// Side of the parallel dense kernel; 0 for none.
     pub small_kernel: usize,
     /// Position embedding.
     pub position: Position,
@@ -86,8 +86,7 @@ pub struct DepthwiseForm {}
 /// Side of the dense kernel beside a large one in PeLK, SLaK and RepLKNet.
 const SMALL_KERNEL: usize = 5;
 
-// All channels and no embedding, as the rivals of PeLK have it. Its own share and embedding are in its
-// models.
+// All channels and no embedding, as in PeLK's rivals. The PeLK models set their own share and embedding.
 impl Default for PeripheralForm {
     fn default() -> PeripheralForm {
         PeripheralForm {
@@ -143,17 +142,17 @@ impl Form {
         }
     }
 
-    /// The options of this form by their keys, without `form` itself.
+    /// The options of this form by key, without `form` itself.
     pub(super) fn options(&self) -> Options {
         let mut options = Options::of(self);
         options.remove("form");
         options
     }
 
-    /// The mixer of stage `i` of `stages`, whose blocks have this width and a kernel of this side.
+    /// The mixer of stage `i` of `stages`, for blocks of this width and kernels of this side.
     ///
     /// # Errors
-    /// When an option's value makes no mixer.
+    /// When an option's value is not valid.
     pub(super) fn mixer(&self, i: usize, stages: usize, kernel: usize, width: usize) -> Result<MixerConfig> {
         let part = |ratio| share(width, ratio).map(|channels| (channels as usize).max(1));
         let dense = |grid, channels, small_kernel, position| PeripheralConfig {
@@ -179,7 +178,7 @@ impl Form {
                 width: form.small_kernel,
                 channels: part(form.ratio)?,
             }),
-            // Stripes that are not longer than they are wide are one dense kernel, as in SLaK.
+            // Stripes that are no longer than wide are one dense kernel, as in SLaK.
             Form::Stripe(form) => {
                 MixerConfig::Peripheral(dense(dense_grid(kernel)?, part(form.ratio)?, 0, Position::None))
             }
@@ -204,7 +203,7 @@ fn share(width: usize, ratio: f64) -> Result<f64> {
 impl PeripheralForm {
     fn grid(&self, i: usize, stages: usize, kernel: usize) -> Result<SharingGrid> {
         match &self.grids {
-            // A kernel that the center covers is dense: there is nothing left to share.
+            // If the center covers the kernel, the kernel is dense: there is nothing left to share.
             None if kernel <= self.center => dense_grid(kernel),
             None => SharingGrid::exponential(kernel, self.center, self.base)
                 .map_err(|source| ModelError::Grid { field: "kernels", source }),

@@ -1,10 +1,10 @@
-//! A model of the zoo, and what the papers print for it.
+//! A model of the zoo, and the numbers that the papers print for it.
 
 use super::blueprint::Blueprint;
 use crate::config::{Head, NetworkConfig, UperNetConfig};
 use crate::error::Result;
 
-/// The task that a paper counted a model for.
+/// The task for which a paper counted a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
     /// Classification, 1000 classes.
@@ -30,8 +30,8 @@ impl Task {
         }
     }
 
-    /// Whether the papers' numbers count the multiply-adds of small kernels. Only without them do those for
-    /// ImageNet come out, and only with them PeLK's for ADE20K, all to the printed digit.
+    /// Whether the papers' numbers count the multiply-adds of small kernels. ImageNet's match, to the printed
+    /// digit, only without them, and PeLK's for ADE20K only with them.
     pub fn runs_small_kernels(self) -> bool {
         self == Task::Ade20k
     }
@@ -40,7 +40,7 @@ impl Task {
 /// A number that a paper prints for a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PaperNumbers {
-    /// What the model was counted for.
+    /// The task.
     pub task: Task,
     /// Height and width of the input.
     pub size: [usize; 2],
@@ -51,12 +51,12 @@ pub struct PaperNumbers {
 }
 
 impl PaperNumbers {
-    /// For classification, of square images.
+    /// For classification of square images.
     pub(super) const fn imagenet(size: usize, params_m: f64, macs_g: f64) -> PaperNumbers {
         PaperNumbers { task: Task::ImageNet, size: [size; 2], params_m, macs_g }
     }
 
-    /// For segmentation, of images of 2048 x 512 pixels (PeLK, table 2).
+    /// For segmentation of images of 2048 x 512 pixels (PeLK, table 2).
     pub(super) const fn ade20k(params_m: f64, macs_g: f64) -> PaperNumbers {
         PaperNumbers { task: Task::Ade20k, size: [512, 2048], params_m, macs_g }
     }
@@ -67,18 +67,18 @@ impl PaperNumbers {
 pub struct Model {
     /// Its name, for instance `pelk_t`.
     pub name: &'static str,
-    /// One line about it.
+    /// A one-line description.
     pub summary: &'static str,
-    /// Share of the weights that the paper keeps and counts (PeLK and SLaK train with 40 % sparsity).
+    /// Fraction of the weights that the paper keeps and counts (PeLK and SLaK train with 40 % sparsity).
     pub density: f64,
-    /// What the paper prints for it.
+    /// The numbers that the paper prints.
     pub paper: &'static [PaperNumbers],
     /// Its architecture.
     pub blueprint: Blueprint,
 }
 
 impl Model {
-    /// Whether it is made for images of about 28 pixels, as in Fashion-MNIST: its stem has a small stride.
+    /// Whether it is meant for images of about 28 pixels, as in Fashion-MNIST: its stem has a small stride.
     pub fn for_small_images(&self) -> bool {
         self.blueprint.stem_stride < 4
     }

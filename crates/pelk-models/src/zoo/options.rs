@@ -1,4 +1,4 @@
-//! Options by their keys.
+//! Options by key.
 
 use crate::error::{ModelError, Result};
 use serde::Serialize;
@@ -6,13 +6,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::ops::{Deref, DerefMut};
 
-/// The fields of a structure by their keys.
+/// The fields of a structure by key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Options(pub Map<String, Value>);
 
 impl Options {
-    /// The fields of a structure. Those of this crate are all objects with text for keys; anything else has
-    /// none.
+    /// The fields of a structure. All structures of this crate serialize to objects; anything else has no
+    /// fields.
     pub fn of(structure: &impl Serialize) -> Options {
         match serde_json::to_value(structure) {
             Ok(Value::Object(fields)) => Options(fields),

@@ -1,4 +1,4 @@
-//! PeLK, as the paper has it (section 4.4, tables 4 and 7) and small ones for small images.
+//! PeLK as in the paper (section 4.4, tables 4 and 7), and small versions for small images.
 
 use super::form::{Form, PeripheralForm};
 use super::model::{Model, PaperNumbers};
@@ -11,7 +11,7 @@ fn peripheral(center: usize) -> Form {
     Form::Peripheral(PeripheralForm { center, ratio: 3.0 / 8.0, position, ..PeripheralForm::default() })
 }
 
-/// The paper's models: 40 % sparsity (density 0.6), as SLaK's.
+/// The paper's models: 40 % sparsity (density 0.6), like SLaK's.
 fn paper(
     name: &'static str,
     summary: &'static str,

@@ -1,5 +1,5 @@
-//! The other ways to a large kernel, in the family of SLaK and PeLK: crossed stripes (SLaK, arXiv 2207.03620)
-//! and dense kernels reparameterized with small ones (as in RepLKNet, arXiv 2203.06717).
+//! Other ways to build a large kernel, in the family of SLaK and PeLK: crossed stripes (SLaK, arXiv
+//! 2207.03620) and dense kernels reparameterized with small ones (as in RepLKNet, arXiv 2203.06717).
 
 use super::form::{DenseForm, Form, StripeForm};
 use super::model::{Model, PaperNumbers};

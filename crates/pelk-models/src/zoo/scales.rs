@@ -1,5 +1,5 @@
-//! The sizes that models with large kernels share: those of SLaK, which PeLK takes over, and small ones for
-//! small images.
+//! Sizes that models with large kernels share: those of SLaK, which PeLK adopts, and small ones for small
+//! images.
 
 use super::blueprint::{Blueprint, MLP_RATIO};
 use super::form::Form;

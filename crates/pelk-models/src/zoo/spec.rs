@@ -12,13 +12,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// Options that had another name in earlier versions: the old one and today's.
+/// Options that had another name in earlier versions: the old name and the current one.
 const RENAMED: [(&str, &str); 1] = [("boxes", "theta_scale")];
 
-/// A model of the zoo by its name, with changes to its options; options that are not set stay as the model
-/// has them.
+/// A model of the zoo by name, with changes to its options; options that are not set keep the model's values.
 ///
-/// In a file it is a table with the key `name` and the options that were set, all side by side:
+/// In a file it is a table with the key `name` and the options that were set:
 ///
 /// ```
 /// use pelk_models::{ModelSpec, zoo};
@@ -35,14 +34,14 @@ const RENAMED: [(&str, &str); 1] = [("boxes", "theta_scale")];
 pub struct ModelSpec {
     /// Name in the zoo.
     pub name: String,
-    /// What was set, by key.
+    /// The options that were set, by key.
     changes: Options,
     /// The model's options with the changes.
     blueprint: Blueprint,
 }
 
 impl ModelSpec {
-    /// The model as the zoo has it.
+    /// The model as in the zoo.
     ///
     /// # Errors
     /// When there is no such model.
@@ -63,7 +62,7 @@ impl ModelSpec {
         ModelSpec::new(self.name, changes)
     }
 
-    /// The form is set first, since it decides which other options there are.
+    /// The form is set first, since it decides which other options exist.
     fn new(name: String, mut changes: Options) -> Result<ModelSpec> {
         for (old, new) in RENAMED {
             if let Some(value) = changes.remove(old) {
@@ -115,8 +114,7 @@ fn fields_of(schema: &Schema) -> Map<String, Value> {
     schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
-/// The keys of all models and forms side by side, as they are written; which of them a model has depends on
-/// its form.
+/// The keys of all models and forms, as written in a file; which of them a model has depends on its form.
 impl JsonSchema for ModelSpec {
     fn schema_name() -> Cow<'static, str> {
         "ModelSpec".into()
@@ -146,8 +144,8 @@ impl JsonSchema for ModelSpec {
                 Form::Inception(_) => InceptionForm::json_schema(generator),
                 Form::Depthwise(_) => DepthwiseForm::json_schema(generator),
             };
-            // The first form's description stands for all that share the option. The default of a form is not
-            // that of its models.
+            // The first form's description serves all forms that share the option. A form's default is not
+            // its models'.
             for (key, mut field) in fields_of(&schema) {
                 if let Value::Object(field) = &mut field {
                     field.remove("default");

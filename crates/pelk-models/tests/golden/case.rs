@@ -1,4 +1,4 @@
-//! One golden case: reading, and comparing with a tolerance.
+//! Reading a golden case, and comparing with a tolerance.
 
 use ndarray::{ArrayD, Axis, IxDyn};
 use pelk_autodiff::{Backend, Shape};
@@ -20,7 +20,7 @@ pub struct Case {
     left: BTreeSet<String>,
 }
 
-/// Turns N, C, .. into N, .., C, and leaves vectors and matrices as they are.
+/// Turns N, C, .. into N, .., C, and leaves vectors and matrices unchanged.
 pub fn channels_last(array: &ArrayD<f32>) -> ArrayD<f32> {
     let mut view = array.view();
     if array.ndim() == 4 {
@@ -104,7 +104,7 @@ impl Case {
         }
         let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
         let worst = actual.iter().zip(expected).map(|(a, e)| (a - e).abs()).fold(0.0f32, |worst, error| {
-            // A comparison with NaN is false, so that NaN must be kept by hand.
+            // Comparisons with NaN are false, so NaN must be kept explicitly.
             if error.is_nan() || worst.is_nan() { f32::NAN } else { worst.max(error) }
         });
         if worst <= tolerance * largest.max(f32::MIN_POSITIVE) {
@@ -128,8 +128,8 @@ impl Case {
         self.compare(name, &channels_first(&array), tolerance)
     }
 
-    /// Compares the running statistics after a pass: those that it renewed, and that the others are as they
-    /// were. `called` is what a name of the case is called in the network.
+    /// Compares the running statistics after a pass: the updated ones match, and the others are unchanged.
+    /// `called` maps a name of the case to the network's.
     pub fn compare_statistics<B: Backend>(
         &mut self,
         backend: &B,

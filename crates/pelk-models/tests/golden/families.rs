@@ -22,7 +22,7 @@ pub fn network<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
             weights.insert(name.clone(), case.get(&format!("in.{name}"))?.clone());
         }
     }
-    // Both sides must have the same parameters, or they are not the same network.
+    // Both sides must have the same parameters, or the networks differ.
     let wanted: BTreeSet<_> = network.parameters().map_err(text)?.into_iter().map(|spec| spec.name).collect();
     let given: BTreeSet<_> = weights.keys().cloned().collect();
     if wanted != given {

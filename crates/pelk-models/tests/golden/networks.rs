@@ -112,7 +112,7 @@ pub fn block<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
     )
 }
 
-/// A block of SLaK or RepLKNet over part of the channels.
+/// A block of SLaK or RepLKNet over some of the channels.
 pub fn rival<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
     let attrs: RivalAttrs = case.attrs()?;
     constants(attrs.bn_eps, attrs.bn_momentum, attrs.ln_eps)?;
@@ -144,7 +144,7 @@ fn constants(bn_eps: f32, bn_momentum: f32, ln_eps: f32) -> Result<(), String> {
     Err("the block's norms have other constants than the network's".into())
 }
 
-/// The block stands at `stages.0.0` of a network whose only stage it is.
+/// The block is `stages.0.0` of a network with no other block.
 fn run_block<B: Backend>(
     case: &mut Case,
     backend: &B,
@@ -209,7 +209,7 @@ pub fn train<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
     for spec in &specs {
         weights.insert(spec.name.clone(), case.get(&format!("in.{}", spec.name))?.clone());
     }
-    // Every input of the case must be a parameter of the network, or the two are not the same network.
+    // Every input of the case must be a parameter of the network, or the two differ.
     if let Some(name) = case.names("in.").into_iter().find(|name| name != "x" && !weights.contains_key(name))
     {
         return Err(format!("the network has no parameter {name}"));

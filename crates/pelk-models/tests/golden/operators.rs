@@ -20,7 +20,7 @@ struct Inputs<'a, B: Backend> {
 }
 
 impl<B: Backend> Inputs<'_, B> {
-    /// The input `in.NAME`. Images are turned to channels last, weights are not.
+    /// The input `in.NAME`. Images are converted to channels last, weights are not.
     fn get(&mut self, case: &Case, name: &str) -> Result<Value<B>, String> {
         let array = case.get(&format!("in.{name}"))?;
         let array = if is_image(name) { channels_last(array) } else { array.clone() };
@@ -209,7 +209,7 @@ fn batch_norm<B: Backend>(case: &mut Case, inputs: &mut Inputs<'_, B>) -> Result
     let op = BatchNorm { eps, momentum, training };
     let outputs = apply(case, inputs, op, &["x", "weight", "bias", "running_mean", "running_var"])?;
     for (i, name) in ["running_mean", "running_var"].into_iter().enumerate() {
-        // In evaluation the operator returns no new statistics: they stay what they were.
+        // In evaluation the operator returns no new statistics: they do not change.
         match outputs.get(i + 1) {
             Some(value) => {
                 case.compare_tensor(inputs.backend, &format!("out.{name}"), value.tensor(), VALUES)
