@@ -1,4 +1,4 @@
-//! Advice on errors of the libraries, which know neither the options nor the commands of this program.
+//! Advice on errors from the libraries, which do not know this program's options and commands.
 
 use pelk_ablation::AblationError;
 use pelk_autodiff::Error;
@@ -9,7 +9,7 @@ use pelk_wgpu::GpuError;
 
 /// What the user can do about an error; `None` if no option or command helps.
 pub fn advice(error: &anyhow::Error) -> Option<String> {
-    // The chain leaves out an error that another one wraps transparently; only the wrapper is in it.
+    // An error that another one wraps transparently is not in the chain; only the wrapper is.
     let advice = |cause: &(dyn std::error::Error + 'static)| {
         if let Some(error) = cause.downcast_ref() {
             train(error)

@@ -1,7 +1,7 @@
-//! Training on the whole terminal, for `train --tui`: curves, the last evaluations, the time left.
+//! The full-screen display of `train --tui`: curves, recent evaluations, time left.
 //!
-//! Steps may take seconds, keys must not: a thread of its own draws and listens, a few times a second, and
-//! training only tells it what happened. However the program ends, the terminal is given back first.
+//! Steps may take seconds, but keys must respond at once: a separate thread draws and reads keys a few times
+//! a second, and training only passes it events. However the program ends, the terminal is restored first.
 
 mod curve;
 mod state;
@@ -23,30 +23,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// From one drawing to the next.
+/// Time between redraws.
 const REDRAW: Duration = Duration::from_millis(250);
-/// The longest that a panic waits for a drawing to end.
+/// Longest time that a panic waits for drawing to end.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Whether the terminal is ours. A terminal is one for the whole program, and so is this.
+/// Whether the dashboard has the terminal. Static, since the program has only one terminal.
 static OURS: AtomicBool = AtomicBool::new(false);
-/// Held while drawing, so that nobody gives the terminal back in the middle of it.
+/// Held while drawing, so that nobody restores the terminal in the middle of it.
 static DRAWING: Mutex<()> = Mutex::new(());
 
-/// Keys one by one, and a screen beside the one with what was printed so far.
+/// Raw mode for single keys, and the alternate screen, which leaves earlier output alone.
 fn take_terminal() -> io::Result<DefaultTerminal> {
     enable_raw_mode()?;
     execute!(io::stdout(), EnterAlternateScreen)?;
     Terminal::new(CrosstermBackend::new(io::stdout()))
 }
 
-/// Gives the terminal back, if a dashboard has it: before a message that must be read, or an end without
+/// Restores the terminal if a dashboard has it: call before a message that must be read, or an exit without
 /// destructors.
 pub fn give_back_terminal() {
     if OURS.swap(false, Ordering::SeqCst) {
         let start = Instant::now();
         let mut drawing = DRAWING.try_lock();
-        // The thread that draws may be the one that panics.
+        // The drawing thread may be the one that panics.
         while drawing.is_err() && start.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(5));
             drawing = DRAWING.try_lock();
@@ -55,7 +55,7 @@ pub fn give_back_terminal() {
     }
 }
 
-/// A run on the terminal, until it is finished or dropped.
+/// A run's full-screen display, until it is finished or dropped.
 pub struct Dashboard {
     state: Arc<Mutex<State>>,
     closing: Arc<AtomicBool>,
@@ -63,7 +63,7 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// Checks that there is a terminal to draw on and to read keys from.
+    /// Checks that there is a terminal to draw on and read keys from.
     ///
     /// # Errors
     /// When there is none.
@@ -72,20 +72,20 @@ impl Dashboard {
             [("standard output", io::stdout().is_terminal()), ("standard input", io::stdin().is_terminal())]
         {
             if !is {
-                bail!("--tui needs a terminal, but {stream} is none: leave it out for plain lines");
+                bail!("--tui needs a terminal, but {stream} is not one: leave it out for plain lines");
             }
         }
         Ok(())
     }
 
-    /// Takes the terminal. `rows` are the evaluations that a resumed run has made before; the first q or
-    /// Ctrl-C sets `stop`, the second ends the program.
+    /// Takes the terminal. `rows` are the earlier evaluations of a resumed run; the first q or Ctrl-C sets
+    /// `stop`, the second ends the program.
     ///
     /// # Errors
-    /// When the terminal refuses.
+    /// When there is no terminal or it fails.
     pub fn open(headline: Headline, rows: &[MetricsRow], stop: Arc<AtomicBool>) -> Result<Dashboard> {
         Dashboard::check_terminal()?;
-        // Panics, on any thread, are to be read.
+        // Panic messages, from any thread, must be readable.
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             give_back_terminal();
@@ -112,7 +112,7 @@ impl Dashboard {
         self.state().step(report);
     }
 
-    /// An evaluation has done so many images.
+    /// An evaluation has processed `done` of `all` images.
     pub fn evaluation(&self, done: usize, all: usize) {
         self.state().evaluating = Some((done, all));
     }
@@ -122,12 +122,12 @@ impl Dashboard {
         self.state().evaluated(row);
     }
 
-    /// Shows a line, which is also left behind on the terminal.
+    /// Shows a line, which also stays on the terminal afterwards.
     pub fn line(&self, text: &str) {
         self.state().line(text);
     }
 
-    /// Gives the terminal back, with the last lines on it.
+    /// Restores the terminal and prints the lines.
     pub fn finish(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
         let Some(thread) = self.thread.take() else { return };
@@ -146,7 +146,7 @@ impl Drop for Dashboard {
     }
 }
 
-/// Draws and listens until the dashboard closes or the terminal is gone; training goes on without it.
+/// Draws and reads keys until the dashboard closes or the terminal is gone; training continues without it.
 fn show(mut terminal: DefaultTerminal, state: &Mutex<State>, closing: &AtomicBool, stop: &AtomicBool) {
     let mut stopping = false;
     while !closing.load(Ordering::SeqCst) {
@@ -159,7 +159,7 @@ fn show(mut terminal: DefaultTerminal, state: &Mutex<State>, closing: &AtomicBoo
             state.stopping = stop.load(Ordering::Relaxed);
             if state.stopping != stopping {
                 stopping = state.stopping;
-                // A signal's handler has written over the picture.
+                // A signal handler has written over the screen.
                 if terminal.clear().is_err() {
                     return;
                 }
@@ -177,7 +177,7 @@ fn show(mut terminal: DefaultTerminal, state: &Mutex<State>, closing: &AtomicBoo
                         give_back_terminal();
                         std::process::exit(130);
                     }
-                    // Draw at once: what was asked for is seen to have been heard.
+                    // Draw at once to show that the key was received.
                     Ok(_) => break,
                     Err(_) => return,
                 },
@@ -188,7 +188,8 @@ fn show(mut terminal: DefaultTerminal, state: &Mutex<State>, closing: &AtomicBoo
     }
 }
 
-/// Whether a key asks for the end. Ctrl-C is a key here, since a terminal in raw mode makes no signal of it.
+/// Whether the key means stop. Ctrl-C is a key here, since a terminal in raw mode does not turn it into a
+/// signal.
 fn ends(event: &Event) -> bool {
     let Event::Key(key) = event else { return false };
     let control = key.modifiers.contains(KeyModifiers::CONTROL);

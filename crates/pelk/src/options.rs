@@ -1,12 +1,12 @@
-//! What a user meant by an option that a command does not have: a key of the configuration, which other tools
-//! have as an option, or another option.
+//! Suggestions for an unknown option: a configuration key that other tools have as an option, or another
+//! option.
 
 use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 
-/// What other tools call our options for what is not part of a configuration.
+/// Other tools' names for our options that are not configuration keys.
 const OTHER_NAMES: &[(&str, &str)] = &[
     ("workers", "--loaders"),
     ("num-workers", "--loaders"),
@@ -32,8 +32,8 @@ pub fn known_elsewhere(name: &str) -> Option<&'static str> {
     OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, option)| *option)
 }
 
-/// The error of a command line, with what would have been right where an option is a key of the
-/// configuration.
+/// The error of a command line, with suggestions if an option is a configuration key or another tool's
+/// option.
 pub fn explained(mut error: clap::Error, arguments: &[OsString], command: &Command) -> clap::Error {
     let tips = tips(&error, arguments, command);
     if !tips.is_empty() {
@@ -66,7 +66,7 @@ fn tips(error: &clap::Error, arguments: &[OsString], command: &Command) -> Vec<S
     let given = words.iter().position(|word| word == option).and_then(|at| words.get(at + 1));
     let joined = words.iter().find_map(|word| word.strip_prefix(option.as_str())?.strip_prefix('='));
     let value = joined.or(given.copied().filter(|word| !word.starts_with("--"))).unwrap_or("VALUE");
-    // shell_words quotes every "=", which no shell needs.
+    // shell_words quotes every "=", which shells do not need.
     let quoted = match value.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-+/".contains(letter))
     {
         true => value.into(),

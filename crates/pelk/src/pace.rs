@@ -23,7 +23,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A run that has taken `first_step` of `last_step` steps.
+    /// A run after `first_step` of `last_step` steps.
     pub fn new(first_step: u64, last_step: u64) -> Pace {
         let nothing = f64::NAN;
         Pace {

@@ -8,7 +8,7 @@ use pelk_train::{MetricsRow, StepReport};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Time between two lines where there is no terminal.
+/// Time between lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Where the progress of training is shown.
@@ -39,7 +39,7 @@ impl Display {
     /// An evaluation is done.
     pub fn evaluated(&self, row: &MetricsRow) {
         match self {
-            // It has a line already, from `line`.
+            // `line` has already printed one.
             Display::Lines(_) => {}
             Display::Dashboard(dashboard) => dashboard.evaluated(row),
         }
@@ -62,7 +62,7 @@ impl Display {
     }
 }
 
-/// The progress of training on a bar, or in lines where there is no terminal.
+/// The progress of training as a bar, or as lines without a terminal.
 pub struct Progress {
     bar: ProgressBar,
     terminal: bool,
@@ -126,7 +126,7 @@ impl Progress {
     }
 }
 
-/// The progress of an evaluation on a bar; nothing where there is no terminal.
+/// The progress of an evaluation as a bar; nothing without a terminal.
 pub struct Evaluating(ProgressBar);
 
 impl Evaluating {

@@ -1,12 +1,11 @@
-//! The library's errors about configurations in the words of the command line: it knows neither options nor
-//! commands.
+//! Errors of the library about configurations, in terms of the command line, which the library does not know.
 
 use crate::invocation::Advice;
 use crate::options::known_elsewhere;
 use anyhow::Error;
 use pelk_train::{ConfigError, Origin, TrainError};
 
-/// The error's text; a refused setting is shown as the option that made it.
+/// The error's text; a refused setting is shown as its option.
 pub fn told(error: &Error) -> String {
     let Some(TrainError::Configuration { origin, source }) = error.downcast_ref() else {
         return error.to_string();

@@ -3,7 +3,7 @@
 /// Columns of a line.
 const WIDTH: usize = 100;
 
-/// The text in lines of at most 100 columns, each after `indent` spaces; a longer word has a line of its own.
+/// The text in lines of at most 100 columns, each after `indent` spaces; a longer word gets its own line.
 pub fn wrapped(text: &str, indent: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -132,7 +132,7 @@ impl JsonSchema for ModelSpec {
             serde_json::json!({
                 "type": "string",
                 "enum": forms,
-                "description": "What the kernels are made of, which decides what other options there are.",
+                "description": "The form of the kernels, which decides which other options exist.",
             }),
         );
         let mut fields = fields_of(&Blueprint::json_schema(generator));

@@ -23,10 +23,10 @@ Examples:
 
 The script completes the command `pelk`, whatever the name it was started by.";
 
-/// Runs the command; `command` is that of the whole program.
+/// Runs the command; `command` is the whole program's.
 ///
 /// # Errors
-/// When the script is not text, which none is.
+/// When the script is not text, which never happens.
 pub fn run(args: &CompletionsArgs, mut command: Command) -> Result<()> {
     let mut script = Vec::new();
     generate(args.shell, &mut command, PROGRAM, &mut script);

@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use subject::{Source, Subject};
 
-/// Draw effective receptive fields: how far the center of a network's last map sees.
+/// Draw effective receptive fields: how far the center of a network's last map can see.
 ///
 /// Measured as in RepLKNet and Figure 4 of PeLK: the gradient with respect to the pixels of the sum over
 /// channels of the positive features at the center of the last stage's map; its positive part, summed over

@@ -53,7 +53,7 @@ pub fn run(args: &KeysArgs) -> Result<()> {
     Ok(())
 }
 
-/// Whether it is listed: all but tables that only hold other keys.
+/// Whether to list it: all but tables that only hold other keys.
 fn is_listed(key: &&Key) -> bool {
     matches!(key.kind, Kind::Table { optional: true }) || !key.is_table()
 }

@@ -1,4 +1,4 @@
-//! One module a command. To add one: a file here with its arguments and a `run`, and its lines below.
+//! One module per command. To add one: a file here with its arguments and a `run`, and its lines below.
 
 mod ablate;
 mod bench;
@@ -69,15 +69,15 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// The headings of the help, each with the number of commands below it.
+/// The help's headings, each with its number of commands.
 const GROUPS: [(&str, usize); 4] = [
     ("Train and use networks", 5),
-    ("Look up what there is", 4),
+    ("List what is available", 4),
     ("Study kernels and networks", 5),
     ("Set up", 1),
 ];
 
-/// `command` with its commands in groups in the help, which clap has no way to say.
+/// `command` with its commands grouped in the help, which clap cannot do.
 fn grouped(command: clap::Command) -> clap::Command {
     let styles = command.get_styles();
     let (header, literal) = (*styles.get_header(), *styles.get_literal());
@@ -98,7 +98,7 @@ fn grouped(command: clap::Command) -> clap::Command {
     command.help_template(template)
 }
 
-/// Reads the command line; ends the program where it is wrong or asks for help.
+/// Parses the command line; ends the program on an error or a request for help.
 pub fn parse() -> Cli {
     let mut command = with_program_name(grouped(Cli::command()));
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -111,10 +111,10 @@ pub fn parse() -> Cli {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of the command.
+/// When the command fails.
 pub fn run(cli: Cli) -> Result<()> {
     if matches!(cli.command, Command::Train(_) | Command::Ablate(_)) {
-        // Days of work, whose results are files.
+        // These may run for days, and their results are files.
         ignore_broken_stdout();
     }
     match cli.command {
@@ -160,7 +160,7 @@ mod tests {
         let help = grouped(Cli::command()).render_help().to_string();
         for (heading, first) in [
             ("Train and use networks", "train"),
-            ("Look up what there is", "models"),
+            ("List what is available", "models"),
             ("Set up", "completions"),
         ] {
             assert!(help.contains(&format!("{heading}:\n  {first} ")), "{help}");

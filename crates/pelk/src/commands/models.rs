@@ -32,7 +32,7 @@ const EXPLANATION: &str = "\
 params  parameters in millions, with 1000 classes and 3 channels, or 10 classes and 1 channel at 28 x 28
 MACs    multiply-adds in thousands of millions, which papers call FLOPs, for an image of this size";
 
-/// A model at the size for which it was made.
+/// A model at its intended image size.
 #[derive(Serialize)]
 struct Listed {
     name: &'static str,
@@ -70,7 +70,7 @@ impl Listed {
 /// Runs the command.
 ///
 /// # Errors
-/// When no model has the word.
+/// When no model matches.
 pub fn run(args: &ModelsArgs) -> Result<()> {
     let word = args.word.as_deref().unwrap_or_default();
     let has = |text: &str| text.to_lowercase().contains(&word.to_lowercase());

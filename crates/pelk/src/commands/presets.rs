@@ -10,7 +10,7 @@ use pelk_train::presets::{PRESETS, Preset, find};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct PresetsArgs {
-    /// Print this preset as TOML, to start a configuration of your own from
+    /// Print this preset as TOML, to start your own configuration from
     #[arg(value_name = "NAME")]
     name: Option<String>,
 }
@@ -48,7 +48,7 @@ fn listed(preset: &Preset) -> Result<String> {
     Ok(format!("{:<24}{model:<12}{dataset:<15}{length}\n{purpose}", preset.name))
 }
 
-/// What a preset is for: the first sentence of the comment with which it begins.
+/// A preset's purpose: the first sentence of the comment at its beginning.
 fn purpose(text: &str) -> String {
     let lines = text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim);
     let comment = lines.collect::<Vec<_>>().join(" ");

@@ -26,23 +26,23 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TrainArgs {
-    /// Configuration to train with, fashion-mnist by default; `pelk presets` lists them all
+    /// Preset to train with, fashion-mnist by default; `pelk presets` lists them all
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     preset: Option<String>,
-    /// Configuration file to use instead of a preset; the config.toml of a run is a good start
+    /// Configuration file to use instead of a preset; a run's config.toml is a good start
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Folder of the dataset's files [default: the folder of the dataset's name in `datasets`]
+    /// Folder with the dataset's files [default: its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Start the backbone from the weights in a safetensors file, such as a classifier's best.safetensors
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Set a key of the configuration, for instance optimizer.learning_rate=0.002; without a value it gets
-    /// its default back; may be repeated; `pelk keys` lists all keys
+    /// Set a configuration key, for example optimizer.learning_rate=0.002; without a value, reset it to its
+    /// default; can be repeated; `pelk keys` lists all keys
     #[arg(long, value_name = "KEY.PATH=VALUE")]
     set: Vec<String>,
-    /// Folder of the run's files [default: runs/PRESET, with a number if that exists]
+    /// Folder for the run's files [default: runs/PRESET, with a number if that exists]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Continue the run in --out, or the preset's latest run, from its last checkpoint
@@ -50,21 +50,21 @@ pub struct TrainArgs {
     resume: bool,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Threads to compute with; does not change results [default: all cores]
+    /// Number of threads to compute with; does not change results [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Stop after this step and save; the schedule stays that of the whole run, so --resume can finish it
+    /// Stop after this step and save; the schedule is still the whole run's, so --resume can finish it
     #[arg(long, value_name = "N")]
     max_steps: Option<u64>,
-    /// Steps between two saves of last.safetensors, which is also saved after each evaluation
+    /// Steps between saves of last.safetensors, which is also saved after each evaluation
     #[arg(long, value_name = "STEPS", default_value_t = 200)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: u64,
-    /// Number of checkpoints to keep: last.safetensors, and earlier ones in the folder `checkpoints`
+    /// Number of checkpoints to keep: last.safetensors, and earlier ones in the folder checkpoints
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     keep: usize,
-    /// Threads that read and augment images, in addition to those that compute; does not change results
+    /// Number of threads that load images, in addition to those that compute; does not change results
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     loaders: usize,
@@ -96,7 +96,7 @@ Examples:
 
 A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors,
 last.safetensors and event files for `tensorboard --logdir runs`; with averaged weights (ema.decay)
-best-ema.safetensors; of segmentation predictions.png. Ctrl-C saves before it stops, with exit status 0.";
+best-ema.safetensors; for segmentation predictions.png. Ctrl-C saves before it stops, with exit status 0.";
 
 /// Runs the command.
 ///
@@ -136,7 +136,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
             *run
         }
         Origin::Resumed(run, None) => {
-            note!("The run had not come to a checkpoint yet: starting it from the beginning.");
+            note!("The run has no checkpoint yet; starting from the beginning.");
             trainer.warm_start()?;
             *run
         }
@@ -171,7 +171,7 @@ fn go<B: Backend>(
     }
     match trainer.estimate(limits) {
         Ok(estimate) => say!("{}", estimate::sentence(&estimate)),
-        // The run meets the same soon, and saves what it has come to.
+        // The run will soon fail in the same way, and save its progress.
         Err(error) => note!("no estimate of the time: {error}"),
     }
     let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
@@ -217,11 +217,11 @@ fn go<B: Backend>(
     Ok(())
 }
 
-/// Where a run's state comes from.
+/// The origin of a run's state.
 enum Origin {
     /// A new run, in this folder.
     Fresh(PathBuf),
-    /// A run that had begun, and its last checkpoint, if it had come to one.
+    /// A run begun earlier, and its last checkpoint, if any.
     Resumed(Box<Run>, Option<Box<Checkpoint>>),
 }
 
@@ -233,7 +233,7 @@ fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
     );
     let (name, mut config) =
         presets::configuration(args.preset.as_deref(), args.config.as_deref(), &settings)?;
-    // Remembered, so that resuming and evaluating need not be told again.
+    // Stored, so that resuming and evaluating find the data again.
     config.data = datasets::stored(&config.data, args.data.as_deref());
     let folder = args.out.clone().unwrap_or_else(|| free_folder(&name));
     Ok((config, Origin::Fresh(folder)))

@@ -1,26 +1,26 @@
 //! A curve of any number of steps in bounded memory.
 
-/// Points that are kept, at most; a terminal has fewer columns of dots.
+/// Most points to keep; a terminal has fewer columns of dots.
 const MOST: usize = 1024;
 
-/// Means of a value over equal stretches of steps, which double whenever there are too many.
+/// Means of a value over equal stretches of steps; the stretches double when there are too many.
 #[derive(Debug, Clone)]
 pub struct Curve {
     /// Step in the middle of the stretch, mean value.
     points: Vec<(f64, f64)>,
     /// Steps in a stretch.
     stretch: u64,
-    /// Of the stretch that is not full yet: steps, sum of their numbers, sum of the values.
+    /// The unfinished stretch: count, sum of step numbers, sum of values.
     open: (u64, f64, f64),
 }
 
 impl Curve {
-    /// No points yet.
+    /// An empty curve.
     pub fn new() -> Curve {
         Curve { points: Vec::new(), stretch: 1, open: (0, 0.0, 0.0) }
     }
 
-    /// Adds a step's value; one that is not finite is left out.
+    /// Adds a step's value; values that are not finite are skipped.
     pub fn add(&mut self, step: u64, value: f64) {
         if !value.is_finite() {
             return;

@@ -1,4 +1,4 @@
-//! What a dashboard shows.
+//! The state that a dashboard shows.
 
 use super::curve::Curve;
 use crate::pace::Pace;
@@ -6,25 +6,25 @@ use pelk_train::{Metric, MetricsRow, StepReport};
 use std::collections::VecDeque;
 use std::time::Instant;
 
-/// Lines that are kept of a run that may last for days.
+/// Most lines to keep, since a run may last for days.
 const MOST_LINES: usize = 500;
-/// Seconds over which the shown speed is measured, at least.
+/// Minimum number of seconds over which speed is measured.
 const SPEED_EVERY: f64 = 1.0;
 
-/// What is known before the first step.
+/// Information known before the first step.
 #[derive(Debug, Clone)]
 pub struct Headline {
     /// The network and the dataset.
     pub title: String,
     /// The run's folder and the device.
     pub place: String,
-    /// What the run is judged by.
+    /// The metric that ranks evaluations.
     pub metric: Metric,
-    /// Steps taken before, and the last one that is to be taken.
+    /// Steps already taken, and the last step.
     pub steps: (u64, u64),
 }
 
-/// What a dashboard shows.
+/// The state that a dashboard shows.
 pub struct State {
     pub headline: Headline,
     pub step: u64,
@@ -36,9 +36,9 @@ pub struct State {
     pub accuracy: Curve,
     pub rate: Curve,
     pub speed: Curve,
-    /// Evaluations, those before a resumed run's start too.
+    /// Evaluations, including those before a resume.
     pub rows: Vec<MetricsRow>,
-    /// Images done and all, during an evaluation.
+    /// Images processed and in total, during an evaluation.
     pub evaluating: Option<(usize, usize)>,
     /// Whether the run ends after this step.
     pub stopping: bool,
@@ -85,7 +85,7 @@ impl State {
     pub fn evaluated(&mut self, row: &MetricsRow) {
         self.rows.push(*row);
         self.evaluating = None;
-        // The time it took is none of training's.
+        // The evaluation's time does not count as training.
         self.since = (self.step, Instant::now());
     }
 

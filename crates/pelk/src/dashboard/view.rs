@@ -1,4 +1,4 @@
-//! How a dashboard looks.
+//! Draws the dashboard.
 
 use super::curve::Curve;
 use super::state::State;
@@ -13,13 +13,12 @@ use ratatui::widgets::{
     Axis, Block, BorderType, Cell, Chart, Dataset, Gauge, GraphType, Paragraph, Row, Table,
 };
 
-/// Of the sixteen colors, which follow the terminal's theme: what is of training, and what is of the test
-/// images.
+/// Colors for training and for the test images, among the sixteen that follow the terminal's theme.
 const TRAIN: Color = Color::Cyan;
 const TEST: Color = Color::Yellow;
-/// The charts of learning rate and speed are shown where the others keep so many rows.
+/// Learning rate and speed are shown if this many rows remain for each chart.
 const LEAST_CHART: u16 = 8;
-/// Rows of the evaluations, with border and heading, and of the lines.
+/// Rows of the evaluations, with border and heading, and of the log.
 const EVALUATIONS: u16 = 8;
 const LINES: u16 = 4;
 
@@ -62,7 +61,7 @@ fn draw_gauge(frame: &mut Frame<'_>, area: Rect, state: &State) {
     frame.render_widget(gauge, area);
 }
 
-/// The latest values in a line, the first to go in a narrow terminal at its end.
+/// The latest values in a line, the least important last, since a narrow terminal cuts them off.
 fn numbers(state: &State) -> Line<'static> {
     let pace = &state.pace;
     if pace.loss.is_nan() {
@@ -107,7 +106,7 @@ fn draw_charts(frame: &mut Frame<'_>, area: Rect, state: &State) {
     }
 }
 
-/// A line of training's values, and points of the evaluations' where there are such.
+/// A line of training values, and the evaluations' as a line with points, if any.
 fn draw_chart(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -127,7 +126,7 @@ fn draw_chart(
     let mut data = vec![line(train, TRAIN)];
     if let Some((_, points)) = test {
         data.push(line(points, TEST));
-        // One evaluation makes no line.
+        // A single evaluation makes no line.
         data.push(Dataset::default().marker(Marker::Dot).style(Style::from(TEST)).data(points));
     }
     let steps = bounds(points().map(|(step, _)| *step), 0.0);
@@ -144,7 +143,7 @@ fn draw_chart(
     frame.render_widget(chart, area);
 }
 
-/// The least and the largest value, with this share of air around them.
+/// The smallest and largest value, with this share of margin around them.
 fn bounds(values: impl Iterator<Item = f64>, air: f64) -> [f64; 2] {
     let (low, high) = values
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (value.min(low), value.max(high)));
@@ -152,13 +151,13 @@ fn bounds(values: impl Iterator<Item = f64>, air: f64) -> [f64; 2] {
         // No value.
         span if span < 0.0 => [0.0, 1.0],
         0.0 => [low - 0.5 * low.abs().max(1e-9), high + 0.5 * high.abs().max(1e-9)],
-        // None of what is shown is negative, but a margin may be.
+        // The values are not negative, but a margin could be.
         span if low >= 0.0 => [(low - air * span).max(0.0), high + air * span],
         span => [low - air * span, high + air * span],
     }
 }
 
-/// A value in few characters.
+/// A value in a few characters.
 fn short(value: f64) -> String {
     match value.abs() {
         size if size >= 1000.0 => format!("{value:.0}"),
@@ -193,7 +192,7 @@ fn draw_evaluations(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let heading = heading.map(|name| Cell::from(Line::from(name.to_owned()).right_aligned()));
     let widths = [5, 9, 10, 9, 13, 9, 4].map(Constraint::Length);
     let table = Table::new(rows, widths).column_spacing(2).header(Row::new(heading).dim());
-    frame.render_widget(table.block(block().title(" evaluations, the latest first ")), area);
+    frame.render_widget(table.block(block().title(" evaluations, latest first ")), area);
 }
 
 fn draw_lines(frame: &mut Frame<'_>, area: Rect, state: &State) {

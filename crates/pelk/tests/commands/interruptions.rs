@@ -11,7 +11,7 @@ fn a_pause_and_the_number_of_threads_change_no_byte() {
     sandbox.trained("whole", 20);
     sandbox.trained("paused", 10);
     let out = succeed(&mut sandbox.resume("paused", &["--max-steps", "20"]));
-    assert!(out.contains("going on after step 10"), "{out}");
+    assert!(out.contains("resuming after step 10"), "{out}");
     sandbox.assert_same_run("whole", "paused");
     for threads in ["1", "3"] {
         succeed(&mut sandbox.train(threads, &["--max-steps", "20", "--threads", threads]));

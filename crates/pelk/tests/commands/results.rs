@@ -158,7 +158,7 @@ fn folders_are_numbered_and_the_advice_at_the_end_works_as_printed() {
     );
     // Without a folder, the latest run goes on.
     let resumed = succeed(&mut sandbox.pelk(["train", "--resume", "--data", "images", "--max-steps", "6"]));
-    assert!(resumed.contains("going on after step 5"), "{resumed}");
+    assert!(resumed.contains("resuming after step 5"), "{resumed}");
 
     // What stands for the user's image in the advice.
     GrayImage::new(28, 28).save_with_format(sandbox.path("IMAGE..."), image::ImageFormat::Png).unwrap();

@@ -247,6 +247,6 @@ fn weights_of_a_file_start_a_network_that_they_fit() {
     assert!(!sandbox.path("refused").exists());
     succeed(&mut train(&sandbox, "images", "first", &SCENES));
     let out = succeed(&mut start("second", "first/best.safetensors"));
-    assert!(out.contains("from first/best.safetensors; starting afresh: none"), "{out}");
+    assert!(out.contains("from first/best.safetensors; newly initialized: none"), "{out}");
     assert_ne!(last_row(&sandbox, "first"), last_row(&sandbox, "second"));
 }

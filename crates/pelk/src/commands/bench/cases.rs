@@ -41,7 +41,7 @@ impl Pass {
         }
     }
 
-    /// Multiply-adds relative to the forward pass: each of the two gradients takes as many again.
+    /// Multiply-adds relative to the forward pass: each of the two gradients takes as many.
     pub fn cost(self) -> u64 {
         match self {
             Pass::Forward | Pass::Inference => 1,

@@ -115,7 +115,7 @@ impl Operators for Bench {
         let (mut y, mut gx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
         let mut gvectors = [(); 4].map(|()| vec![0.0; c]);
         let (mut gmiddle, mut gweights) = (vec![0.0; 4 * c], [(); 2].map(|()| vec![0.0; 4 * c * c]));
-        // Training keeps the middle, inference does not.
+        // Training keeps the hidden layer, inference does not.
         let kept = if pass == Pass::ForwardBackward { 4 * rows * c } else { 0 };
         let [mut active, mut slope] = [(); 2].map(|()| vec![0.0; kept]);
         let timing = repeat(self.runs, || {

@@ -1,4 +1,4 @@
-//! Compares counts with the papers' numbers, and explains differences as far as they are understood.
+//! Compares counts with the papers' numbers, and explains the differences that are understood.
 
 use super::counted::Counted;
 use super::units::{G, M};

@@ -1,4 +1,4 @@
-//! What a run will take, said before it starts.
+//! Estimates of a run, printed before it starts.
 
 use crate::memory::peak_bytes;
 use crate::output::say;
@@ -7,7 +7,7 @@ use anyhow::Result;
 use pelk_autodiff::Backend;
 use pelk_train::{Estimate, Limits, Observer, StepReport, Trainer};
 
-/// An estimate for a person.
+/// The estimate as a line of text.
 pub fn sentence(estimate: &Estimate) -> String {
     let Estimate { step, steps, evaluation, evaluations, .. } = *estimate;
     let many = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
@@ -30,7 +30,7 @@ fn short(seconds: f64) -> String {
     }
 }
 
-/// Says how long a run will take, and takes its first step; keeps nothing.
+/// Prints how long a run will take, and takes its first step; saves nothing.
 ///
 /// # Errors
 /// When the first step fails.
@@ -38,13 +38,13 @@ pub fn dry_run<B: Backend>(trainer: &mut Trainer<B>, limits: Limits) -> Result<(
     let estimate = trainer.estimate(limits)?;
     say!("{}", sentence(&estimate));
     let waits = estimate.loading.as_secs_f64() / estimate.step.as_secs_f64().max(1e-9);
-    say!("reading and changing the images of a step takes {:.0} % of its time", 100.0 * waits);
+    say!("loading the images of a step takes {:.0} % of its time", 100.0 * waits);
     let mut first = First(None);
     trainer
         .run(Limits { max_steps: Some(trainer.step() + 1), checkpoint_every: None, ..limits }, &mut first)?;
     if let Some(report) = first.0 {
         say!(
-            "step {}: loss {:.4}, norm of the gradients {:.3}, {}",
+            "step {}: loss {:.4}, gradient norm {:.3}, {}",
             report.step,
             report.loss,
             report.gradient_norm,

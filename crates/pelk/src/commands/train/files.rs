@@ -1,4 +1,4 @@
-//! What training makes, written into the run's folder and shown.
+//! Writes and shows the results of training.
 
 use crate::progress::Display;
 use anyhow::{Context, Result};
@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Writes what training makes into the run's folder.
+/// Writes the results of training into the run's folder and shows progress.
 pub struct Files<'a> {
     pub run: &'a mut Run,
     pub metric: Metric,
-    /// How many states to go on from are kept.
+    /// Number of checkpoints to keep.
     pub keep: usize,
     pub progress: Display,
     pub stop: Arc<AtomicBool>,
@@ -23,7 +23,7 @@ pub struct Files<'a> {
     pub waited: Waited,
 }
 
-/// How long steps took, and how long they waited for images.
+/// The time that steps took, and the part spent waiting for images.
 #[derive(Default)]
 pub struct Waited {
     all: Duration,
@@ -36,17 +36,17 @@ impl Waited {
         self.waited += report.waited;
     }
 
-    /// The share of their time that steps waited.
+    /// The share of time spent waiting.
     pub fn share(&self) -> f64 {
         self.waited.as_secs_f64() / self.all.as_secs_f64().max(1e-9)
     }
 }
 
-/// A file with a line for each step.
+/// A file with one line per step.
 pub struct StepLog {
     path: PathBuf,
     file: BufWriter<File>,
-    /// The first line that could not be written: told at the end, since a log is no reason to stop.
+    /// The first write error: reported at the end, since a log is no reason to stop.
     failure: Option<std::io::Error>,
 }
 
@@ -75,7 +75,7 @@ impl StepLog {
         self.failure = self.failure.take().or(written.err());
     }
 
-    /// The first failure, if there was one.
+    /// Closes the file and reports the first failure, if any.
     ///
     /// # Errors
     /// When a line could not be written.
@@ -99,7 +99,7 @@ impl Observer for Files<'_> {
         if report.skipped {
             let step = report.step;
             self.progress.line(&format!(
-                "step {step:>6}: a gradient overflowed its 16 bits; the loss is scaled less from here"
+                "step {step:>6}: a gradient overflowed its 16 bits; lowering the scale of the loss"
             ));
         }
         !self.stop.load(Ordering::Relaxed)
@@ -134,7 +134,7 @@ impl Observer for Files<'_> {
             let groups = report.evaluation.groups.iter();
             let parts: Vec<_> =
                 groups.map(|group| format!("{} {:.2} %", group.name, 100.0 * group.accuracy())).collect();
-            self.progress.line(&format!("           of which {}", parts.join(", ")));
+            self.progress.line(&format!("           by group: {}", parts.join(", ")));
         }
         Ok(())
     }

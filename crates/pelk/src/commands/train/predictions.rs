@@ -9,16 +9,16 @@ use pelk_train::{TrainConfig, Trainer};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Images on the sheet, in rows of so many.
+/// Number of images on the sheet, and in a row.
 const IMAGES: usize = 12;
 const IN_A_ROW: usize = 2;
-/// Side of a tile where images differ in size, and the least one.
+/// Side of a tile if images differ in size; otherwise the smallest side.
 const SIDE: u32 = 192;
 
 /// Writes the sheet of the first test images.
 ///
 /// # Errors
-/// When the images cannot be read, the network refuses, or the file cannot be written.
+/// When the images cannot be read, the network fails, or the file cannot be written.
 pub fn write<B: Backend>(
     path: &Path,
     trainer: &Trainer<B>,
@@ -39,7 +39,7 @@ pub fn write<B: Backend>(
         data.statistics().apply(&mut values);
         let [height, width] = sample.size;
         let image = Array4::from_shape_vec((1, height, width, data.channels()), values)
-            .with_context(|| format!("test image {index} has not the size it says"))?;
+            .with_context(|| format!("test image {index} does not have the size that it claims"))?;
         let predicted = predictor.classes(&image)?;
         let shown = picture(sample.size, data.channels(), &sample.pixels);
         let (row, column) = (index / IN_A_ROW, 3 * (index % IN_A_ROW));

@@ -1,4 +1,4 @@
-//! What is said before and after a run.
+//! Messages before and after a run.
 
 use super::TrainArgs;
 use crate::invocation::Advice;
@@ -12,7 +12,7 @@ use pelk_report::table::{Table, number};
 use pelk_train::{Datasets, Metric, MetricsRow, Outcome, Run, Scores, TrainConfig, Trainer, WarmStart};
 use std::path::Path;
 
-/// What became of the weights that the run starts from.
+/// How the run uses the weights that it starts from.
 pub fn describe_start(config: &TrainConfig, start: &WarmStart) -> String {
     let some = |names: &[String]| match names {
         [] => "none".to_owned(),
@@ -24,7 +24,7 @@ pub fn describe_start(config: &TrainConfig, start: &WarmStart) -> String {
         }
     };
     format!(
-        "{} tensors from {}; starting afresh: {}; in the file and not used: {}",
+        "{} tensors from {}; newly initialized: {}; unused in the file: {}",
         start.taken,
         config.weights.display(),
         some(&start.fresh),
@@ -32,10 +32,10 @@ pub fn describe_start(config: &TrainConfig, start: &WarmStart) -> String {
     )
 }
 
-/// What is going to be trained, and where.
+/// Prints what will be trained, and where.
 ///
 /// # Errors
-/// When the configuration makes no network.
+/// When the configuration is not valid.
 pub fn introduce<B: Backend>(
     trainer: &Trainer<B>,
     config: &TrainConfig,
@@ -52,7 +52,7 @@ pub fn introduce<B: Backend>(
         datasets.test.len(),
     );
     say!(
-        "{} steps, {} an epoch, on {device} with {} threads, seed {}",
+        "{} steps, {} per epoch, on {device} with {} threads, seed {}",
         trainer.total_steps(),
         trainer.steps_per_epoch(),
         rayon::current_num_threads(),
@@ -62,17 +62,17 @@ pub fn introduce<B: Backend>(
         say!("run folder: {}", shown(run.folder()));
     }
     if trainer.step() > 0 {
-        say!("going on after step {}", trainer.step());
+        say!("resuming after step {}", trainer.step());
     }
     Ok(())
 }
 
 /// Rows of the table at the end: the last few epochs.
 const ROWS: usize = 5;
-/// The share of their time that steps waited for images above which the user hears of it.
+/// Share of time spent waiting for images above which the user is told.
 const WORTH_SAYING: f64 = 0.1;
 
-/// What a run came to, and what can be done with it.
+/// Prints a run's results, and what to do with them.
 pub fn conclude<B: Backend>(
     outcome: Outcome,
     run: &Run,
@@ -132,9 +132,9 @@ pub fn conclude<B: Backend>(
             }
         }
         (Outcome::Stopped, _) => say!("Stopped and saved after step {step} of {total}."),
-        _ => say!("Saved after step {step} of {total}, the limit given."),
+        _ => say!("Saved after step {step} of {total}, the given limit."),
     }
-    // A new run remembers its data; one that went on elsewhere does not.
+    // A new run stores its data folder; a run resumed with another one does not.
     let data = args.data.as_deref().filter(|_| args.resume);
     let again = |advice: Advice| advice.on(data, &args.device.device);
     say!("\nNext:");
