@@ -16,6 +16,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod boxes;
 mod conv2d;
 mod depthwise;
 pub mod loss;
@@ -26,6 +27,7 @@ mod position;
 pub mod resample;
 pub mod shape;
 
+pub use boxes::BoxCoder;
 pub use conv2d::{Conv2d, Conv2dShape};
 pub use depthwise::{Bias, DepthwiseConv};
 pub use loss::{CrossEntropy, LossError, SoftCrossEntropy};
