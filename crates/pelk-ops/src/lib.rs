@@ -25,6 +25,7 @@ pub mod optimizer;
 mod pixel_mlp;
 mod position;
 pub mod resample;
+pub mod roi_align;
 pub mod shape;
 
 pub use boxes::BoxCoder;
@@ -35,6 +36,7 @@ pub use normalization::{BatchNormalized, Normalized};
 pub use optimizer::{AdamW, Sgd};
 pub use pixel_mlp::{PixelMlp, PixelMlpParameters, PixelMlpShape};
 pub use position::{PositionBias, PositionForm};
+pub use roi_align::{Roi, RoiAlign, RoiAxis};
 pub use shape::{ImageShape, ShapeError};
 
 /// Runs the example of the README.
