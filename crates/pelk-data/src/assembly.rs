@@ -1,4 +1,4 @@
-//! How a batch is put together from samples.
+//! Assembles a batch from samples.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use pelk_simd::Level;
 
 use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalization, Sample};
 
-/// Everything that a batch depends on besides the indices of its samples.
+/// Everything that a batch depends on except the indices of its samples.
 pub(crate) struct Assembly {
     pub level: Level,
     pub dataset: Arc<dyn Dataset>,
@@ -24,7 +24,7 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    /// Batch `number` of the epoch, made of these samples.
+    /// Batch `number` of the epoch, with these samples.
     pub fn batch(&self, number: usize, indices: &[usize]) -> Result<Batch, DataError> {
         let labeling = self.dataset.labeling();
         let mut size = [0, 0];
@@ -96,7 +96,7 @@ mod tests {
         Properties::new(1, vec!["only".to_owned()], Normalization::identity(1))
     }
 
-    /// A dataset with faults: sample 2 is too short, sample 5 panics, sample 6 is too wide.
+    /// A faulty dataset: sample 2 is too short, sample 5 panics, sample 6 is too wide.
     struct Broken(Properties);
 
     impl Dataset for Broken {

@@ -1,4 +1,4 @@
-//! Batches, and which samples each one has.
+//! Batches, and the samples of each.
 
 use ndarray::Array4;
 use pelk_random::shuffled;

@@ -5,7 +5,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::resize::{Source, sources};
 
-/// An RGB image that is being composed: values in 0..255, row-major.
+/// An RGB image being composed: values in 0..255, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Canvas {
     /// Height and width.
@@ -40,9 +40,9 @@ impl Canvas {
         Canvas { size: [side, side], pixels: pixels.collect() }
     }
 
-    /// A background of a random color, 40 to 190, with smooth textures: for each of [`OCTAVES`] random values
-    /// at the corners of square cells, in a color of its own; finer ones are weaker. `texture` is the largest
-    /// change of a value by the coarsest octave, on the scale 0 to 255.
+    /// A background of a random color, 40 to 190, with smooth textures: for each of [`OCTAVES`], random
+    /// values at the corners of square cells, in its own color; finer ones are weaker. `texture` is the
+    /// largest change of a value by the coarsest octave, on the scale 0 to 255.
     pub fn textured(rng: &mut impl Rng, size: [usize; 2], texture: f32) -> Canvas {
         let base = [(); 3].map(|()| 40.0 + 150.0 * rng.random::<f32>());
         let mut pixels = vec![base; size[0] * size[1]];
@@ -121,7 +121,7 @@ impl Sprite {
         Sprite { side, pixels }
     }
 
-    /// How much a pixel of this brightness covers, 0 to 1: the images are black around their item.
+    /// How much a pixel of this brightness covers, 0 to 1: the images are black around their items.
     pub fn cover(brightness: f32) -> f32 {
         (brightness / 40.0).min(1.0)
     }

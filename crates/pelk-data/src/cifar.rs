@@ -110,7 +110,7 @@ fn read(folder: &Path, split: Split, format: &Format) -> Result<ImageDataset, Da
     ImageDataset::new(&origin, [SIDE, SIDE, 3], pixels, labels, classes)
 }
 
-/// The error of a file that cannot be read; for a missing one, where to get it.
+/// The error of a file that cannot be read; if it is missing, says where to get it.
 fn io_error(path: &Path, source: io::Error, format: &Format) -> DataError {
     match source.kind() {
         io::ErrorKind::NotFound => DataError::layout(path, "is missing", format.layout),

@@ -1,4 +1,4 @@
-//! Labeled images: what a dataset is, and one that is kept in memory.
+//! Labeled images: the trait of datasets, and a dataset in memory.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -25,10 +25,10 @@ pub const IGNORED: u32 = u32::MAX;
 /// The group of a label that belongs to no group.
 pub const NO_GROUP: u8 = u8::MAX;
 
-/// What has a label: an image, a square or a pixel.
+/// What a label belongs to: an image, a square or a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Labeling {
-    /// The whole image has one.
+    /// The whole image.
     Image,
     /// Every pixel, or every square of `stride` x `stride` pixels, counted from the top left. Pixels beyond
     /// the last whole square have no label.
@@ -55,11 +55,11 @@ pub struct Properties {
     pub image_size: Option<[usize; 2]>,
     /// The channels of every image: 1 for gray, 3 for red, green and blue.
     pub channels: usize,
-    /// What has a label.
+    /// What a label belongs to.
     pub labeling: Labeling,
     /// The names of the classes, at least 1; a label is an index into this list.
     pub classes: Vec<String>,
-    /// The class of pixels that show no object: it is learned, but not measured.
+    /// The class of pixels without an object: it is learned, but not measured.
     pub background: Option<u32>,
     /// Names of the groups of labels that are measured separately, fewer than [`NO_GROUP`].
     pub groups: Vec<String>,
@@ -108,7 +108,8 @@ pub trait Dataset: Send + Sync {
         None
     }
 
-    /// Decisions of the reader that users should know, a sentence each: for instance, files that it left out.
+    /// Decisions of the reader that users should know about, one sentence each: for instance, files that it
+    /// skipped.
     fn remarks(&self) -> &[String] {
         &[]
     }
@@ -161,7 +162,7 @@ pub struct ImageDataset {
 impl ImageDataset {
     /// The images `pixels` (labels.len() x height x width x channels, row-major) with their labels.
     ///
-    /// `origin` tells in errors where the data come from; `shape` is height, width and channels; label `i`
+    /// `origin` says where the data come from, for errors; `shape` is height, width and channels; label `i`
     /// means `classes[i]`.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Errors in data: what is wrong, and what would be right.
+//! Errors in data: what is wrong, and how to fix it.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,8 +8,7 @@ use thiserror::Error;
 
 /// An error in a dataset, in the configuration of its loading, or in a worker that loads it.
 ///
-/// The text names the file, the wrong value and what would be right; the cause, if any, is the error's
-/// source.
+/// The text names the file, the wrong value and the correct one; the cause, if any, is the error's source.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -31,7 +30,7 @@ pub enum DataError {
         known: Vec<&'static str>,
     },
 
-    /// The folder's name does not tell which dataset its IDX files are.
+    /// The folder's name does not show which dataset its IDX files belong to.
     #[error(
         "{} holds IDX files, but its name does not tell whether they are MNIST or Fashion-MNIST",
         folder.display()
@@ -150,7 +149,7 @@ pub enum DataError {
         shape: [usize; 3],
     },
 
-    /// A label is not the number of a class.
+    /// A label is not a class index.
     #[error(
         "{origin}: the label of image {index} is {label}, but the {classes} classes are numbered from 0: \
          correct the label or name the missing classes"
@@ -313,7 +312,7 @@ pub enum DataError {
         what: &'static str,
         /// The entry's id.
         id: u64,
-        /// What is wrong, and what would be right.
+        /// What is wrong, and how to fix it.
         problem: String,
     },
 

@@ -1,4 +1,4 @@
-//! How images are prepared for evaluation.
+//! Prepares images for evaluation.
 
 use pelk_simd::Level;
 use schemars::JsonSchema;
@@ -8,17 +8,17 @@ use crate::resample::{CHANNELS, bicubic};
 use crate::resize::LONGEST;
 use crate::{DataError, Labeling, Sample};
 
-/// Makes a square of an image of any size: a resize that keeps the aspect ratio (bicubic, as PIL) and a
+/// Makes a square of an image of any size: a resize that keeps the aspect ratio (bicubic, as in PIL) and a
 /// center crop.
 ///
-/// As timm and torchvision evaluate: `Resize(int(size / crop_ratio))` and `CenterCrop(size)`.
+/// As in timm and torchvision: `Resize(int(size / crop_ratio))` and `CenterCrop(size)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationTransform {
-    /// Side of the square, in pixels, 1 to 32768. Default 224.
+    /// Side of the square, in pixels, 1 to 32768.
     pub size: usize,
     /// Side of the square as a share of the resized image's shorter side, above 0 and up to 1; 1 squeezes the
-    /// whole image into the square, as ConvNeXt's recipe does from 384 pixels on. Default 0.875.
+    /// whole image into the square, as ConvNeXt's recipe does from 384 pixels on.
     pub crop_ratio: f64,
 }
 

@@ -40,7 +40,7 @@ pub fn write_ade20k(
             "at most 255, one for each value of a byte except 0",
         ));
     }
-    // What `ade20k` takes for the end of a name, or trims.
+    // Characters that `ade20k` takes for the end of a name, or trims.
     if let Some(name) = classes
         .iter()
         .find(|name| name.contains([',', '\t', '\n', '\r']) || name.trim() != **name || name.is_empty())

@@ -1,4 +1,4 @@
-//! Images that PIL and timm made, with `tests/fixtures/generate/augmentation.py`.
+//! Images made by PIL and timm with `tests/fixtures/generate/augmentation.py`.
 
 use safetensors::SafeTensors;
 
@@ -42,7 +42,7 @@ pub(crate) fn golden(prefix: &str) -> Vec<Golden> {
     all
 }
 
-/// The image of this name.
+/// The image with this name.
 pub(crate) fn input(name: &str) -> Golden {
     golden(name).into_iter().find(|image| image.name == name).expect("an input")
 }

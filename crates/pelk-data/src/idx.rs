@@ -27,7 +27,7 @@ pub struct IdxArray<const RANK: usize> {
 /// Reads an IDX file of unsigned bytes with `RANK` sizes (1 to 255), plain or in gzip; its name does not
 /// matter.
 ///
-/// Memory grows with what the file really has, so a header that lies costs nothing.
+/// Memory grows with the file's actual content, so a false header costs nothing.
 ///
 /// # Errors
 /// [`DataError`] with the path if the file cannot be read, is damaged, truncated or too long, is not of this
@@ -67,7 +67,7 @@ fn parse<const RANK: usize>(mut reader: impl Read, path: &Path) -> Result<IdxArr
         return Err(DataError::TooLarge { path: path.into(), sizes, limit: MAX_VALUES });
     };
 
-    // One more than announced, to check that the file ends there; reaching its end also checks gzip's
+    // Reads one more byte than announced, to check that the file ends there; its end also checks gzip's
     // checksum.
     let mut values = read(count + 1)?;
     let (expected, found) = (header_len + count, header_len + values.len() as u64);

@@ -9,7 +9,7 @@
 //! - Labels of pixels: [`Scenes`] composes images of several items; [`ade20k`](ade20k()), [`coco`](coco())
 //!   and [`mask_folder`] read files.
 //!
-//! [`DatasetName`] lists them by name, and [`recognize`] tells which one a folder holds.
+//! [`DatasetName`] lists them by name, and [`recognize`] determines which one a folder holds.
 //!
 //! A [`Loader`] turns a dataset into batches of normalized `f32` images, `[N, H, W, C]`: for training
 //! (shuffled, changed by an [`Augmentation`] that moves labels along with pixels, and optionally mixed by a
@@ -17,7 +17,7 @@
 //! [`write_ade20k`] and [`write_coco`] write datasets for other programs.
 //!
 //! A batch depends on the seed, the epoch and its number, and neither on the number of threads nor on where
-//! an epoch was resumed: every random draw comes from a stream of its own, see [`pelk_random`].
+//! an epoch was resumed: every random draw comes from its own stream, see [`pelk_random`].
 //!
 //! ```
 //! use std::sync::Arc;

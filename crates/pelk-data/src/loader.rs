@@ -8,7 +8,7 @@ use crate::assembly::Assembly;
 use crate::prefetch::Prefetch;
 use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalization, Plan};
 
-/// What the batches are for; it decides their order and how images are changed.
+/// The purpose of the batches, which decides their order and how images are changed.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "there is one per epoch")]
 pub enum Mode {
@@ -27,7 +27,7 @@ pub enum Mode {
     },
     /// The dataset's own order, every sample.
     Evaluation {
-        /// How images of any size become images of one size; `None` leaves them as they are.
+        /// How images of any size become images of one size; `None` leaves them unchanged.
         transform: Option<EvaluationTransform>,
     },
 }
@@ -50,7 +50,7 @@ pub struct LoaderConfig {
 }
 
 impl LoaderConfig {
-    /// A whole epoch with one worker and two batches ahead: enough if loading is faster than a training step.
+    /// A whole epoch with one worker, two batches ahead: enough if loading is faster than a training step.
     pub fn new(batch_size: usize, mode: Mode, normalization: Normalization) -> Self {
         Self { batch_size, mode, normalization, start_batch: 0, workers: 1, prefetch: 2 }
     }
@@ -84,7 +84,7 @@ impl LoaderConfig {
 /// The batches of one epoch, in the order of its [`Plan`].
 ///
 /// A batch depends only on the dataset, the configuration and its own number: neither on the number of
-/// workers nor on the batch that the epoch was resumed at. An error, or a panic of a worker, arrives in place
+/// workers nor on the batch at which the epoch was resumed. An error, or a worker's panic, arrives in place
 /// of its batch and is the last item. Dropping a loader stops its threads.
 #[derive(Debug)]
 pub struct Loader {

@@ -1,4 +1,4 @@
-//! A task whose answer lies at a controlled distance, to test how far a network sees ("cue broadcast").
+//! A task whose answer lies at a controlled distance, to test how far a network can see ("cue broadcast").
 //!
 //! A canvas shows eight items of Fashion-MNIST in eight of its 4 x 4 slots. One of them, the cue, is tinted
 //! red. The class of *every* item's cells is that of the cue: an item's own class does not matter, so the
@@ -33,9 +33,9 @@ const SIZES: std::ops::RangeInclusive<usize> = 18..=22;
 const BLOCK: usize = 12;
 /// Standard deviation of the background's noise, on the scale 0 to 255.
 const NOISE: f32 = 12.0;
-/// Factors on the cue's colors.
+/// Factors for the cue's colors.
 const TINT: [f32; 3] = [1.15, 0.25, 0.25];
-/// The mean cover from which on a cell belongs to an item.
+/// The minimum mean cover for a cell to belong to an item.
 const COVERED: f32 = 0.5;
 /// Classes that are easy to tell apart: T-shirt, trouser, sneaker, bag.
 const CLASSES: [u32; 4] = [0, 1, 7, 8];

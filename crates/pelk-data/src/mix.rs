@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DataError, Labeling, Rectangle};
 
-/// How often and how strongly the images of a batch are mixed, as timm's `Mixup` in batch mode: one draw for
-/// the whole batch, in which image `i` of `n` is mixed with image `n - 1 - i`. Off by default.
+/// How often and how strongly the images of a batch are mixed, like timm's `Mixup` in batch mode: one draw
+/// for the whole batch, in which image `i` of `n` is mixed with image `n - 1 - i`. Off by default.
 ///
 /// Mixup (Zhang et al., 2018) is the weighted sum of the two images, with the weights of their labels; CutMix
 /// (Yun et al., 2019) pastes a rectangle of the second image into the first, and weights the labels by area.
@@ -18,13 +18,13 @@ use crate::{DataError, Labeling, Rectangle};
 #[serde(default, deny_unknown_fields)]
 pub struct MixConfig {
     /// Mixup draws the share of the first image from Beta(alpha, alpha), alpha 0 to 1000; 0 for no mixup, 0.8
-    /// in ConvNeXt's recipe. Default 0.
+    /// in ConvNeXt's recipe.
     pub mixup_alpha: f64,
-    /// The same for CutMix, 0 to 1000; 0 for no CutMix, 1 in ConvNeXt's recipe. Default 0.
+    /// The same for CutMix, 0 to 1000; 0 for no CutMix, 1 in ConvNeXt's recipe.
     pub cutmix_alpha: f64,
-    /// Probability that a batch is mixed, 0 to 1. Default 1.
+    /// Probability that a batch is mixed, 0 to 1.
     pub probability: f64,
-    /// Probability of CutMix instead of mixup if both are on, 0 to 1. Default 0.5.
+    /// Probability of CutMix instead of mixup if both are on, 0 to 1.
     pub switch_probability: f64,
 }
 
@@ -95,8 +95,8 @@ impl MixConfig {
         Ok(())
     }
 
-    /// Mixes the normalized images, `[N, H, W, C]`, of batch `number` of an epoch, or leaves them alone and
-    /// returns `None`. If N is odd, the image in the middle stays as it is.
+    /// Mixes the normalized images, `[N, H, W, C]`, of batch `number` of an epoch, or leaves them unchanged
+    /// and returns `None`. If N is odd, the image in the middle is not mixed.
     pub(crate) fn apply(
         &self,
         [seed, epoch, number]: [u64; 3],
@@ -129,7 +129,7 @@ impl MixConfig {
 }
 
 /// CutMix's rectangle: a share of `1 - first` of the image's area in the image's aspect ratio, around a
-/// uniform center, clipped to the image. Lengths are truncated as in timm, so the area is that or less.
+/// uniform center, clipped to the image. Lengths are truncated as in timm, so the area may be a little less.
 fn draw(rng: &mut impl Rng, [height, width]: [usize; 2], first: f64) -> Rectangle {
     let ratio = (1.0 - first).sqrt();
     let mut range = |length: usize| {
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn probabilities_and_shares_are_those_of_the_definition() {
-        // Mixup takes the share as it is drawn, of mean 1/2 and variance 1 / (8 alpha + 4).
+        // Mixup uses the share as drawn, with mean 1/2 and variance 1 / (8 alpha + 4).
         let statistics = |config: &MixConfig| {
             let (images, labels) = batch(2, [40, 40]);
             let (mut mixed, mut cut, mut sum, mut squares) = (0, 0, 0.0, 0.0);

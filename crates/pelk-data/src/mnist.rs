@@ -37,7 +37,7 @@ impl fmt::Display for Split {
 /// Loads MNIST's digits (28 x 28, one channel, 10 classes) from the IDX files in `dir`.
 ///
 /// The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k`, with or
-/// without `.gz`; the spelling `train-images.idx3-ubyte` of some archives is accepted, too.
+/// without `.gz`; the spelling `train-images.idx3-ubyte` of some archives is also accepted.
 ///
 /// # Errors
 /// [`DataError`] if a file is missing, damaged, of other dimensions, or does not fit its counterpart.
@@ -47,7 +47,7 @@ pub fn mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataEr
 
 /// Loads Fashion-MNIST's articles (28 x 28, one channel, 10 classes) from the IDX files in `dir`.
 ///
-/// The files are named as those of [`mnist`].
+/// The files have the same names as those of [`mnist`].
 ///
 /// # Errors
 /// Same as [`mnist`].

@@ -34,7 +34,7 @@ pub enum DatasetName {
 }
 
 impl DatasetName {
-    /// All names, the one that needs no download first.
+    /// All names, starting with the one that needs no download.
     pub const ALL: [Self; 11] = [
         Self::FashionMnist,
         Self::Mnist,
@@ -54,7 +54,7 @@ impl DatasetName {
         self.row().0
     }
 
-    /// What the dataset is, in one line.
+    /// A one-line description of the dataset.
     pub const fn description(self) -> &'static str {
         self.row().1
     }

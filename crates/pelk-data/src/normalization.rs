@@ -20,7 +20,7 @@ impl Normalization {
         Self { mean: vec![0.0; channels], std: vec![1.0; channels] }
     }
 
-    /// The mean and deviation of ImageNet's colors, which networks for photographs are trained with.
+    /// The mean and deviation of ImageNet's colors, which networks for photos use.
     pub fn imagenet() -> Self {
         let unit = |values: [f32; 3]| values.map(|value| value / 255.0).to_vec();
         Self { mean: unit([123.675, 116.28, 103.53]), std: unit([58.395, 57.12, 57.375]) }

@@ -15,8 +15,8 @@ use jpeg::Jpeg;
 
 pub use header::Colors;
 
-/// The largest number of pixels of an image: a quarter of a GiB as RGB, where Pillow, too, starts to suspect
-/// a small file that unpacks to fill the memory.
+/// The largest number of pixels of an image: a quarter of a GiB as RGB, above which Pillow also suspects a
+/// small file that unpacks to fill the memory.
 const MAX_PIXELS: u64 = 89_478_485;
 /// The largest number of bytes of a file: that many pixels as 16-bit RGB, uncompressed.
 const MAX_BYTES: u64 = 6 * MAX_PIXELS;
@@ -32,7 +32,7 @@ pub struct ImageKind {
     pub alpha: bool,
     /// Bits per channel: 8 (also if the file has fewer), 16 or 32.
     pub bits: u8,
-    /// Whether its file name ends as another format's, or as none.
+    /// Whether its file name has the ending of another format, or of none.
     pub named_otherwise: bool,
 }
 
@@ -56,10 +56,10 @@ impl ImageKind {
 
 /// Reads an image: its height and width, and its pixels as RGB bytes, height x width x 3.
 ///
-/// Reads JPEG, PNG, BMP, GIF, WebP, TIFF and PNM, the first image if there are several; the content decides
-/// on the format, not the name. As Pillow's `convert("RGB")`, and so torchvision: gray and CMYK become RGB,
-/// alpha is dropped (transparent pixels show their color), 16 bits keep the upper 8 (gray, too, which Pillow
-/// clips at 255 instead), and EXIF orientation is ignored.
+/// Reads JPEG, PNG, BMP, GIF, WebP, TIFF and PNM, the first image if there are several; the content
+/// determines the format, not the name. As in Pillow's `convert("RGB")`, and so torchvision: gray and CMYK
+/// become RGB, alpha is dropped (transparent pixels show their color), 16 bits keep the upper 8 (gray, too,
+/// which Pillow clips at 255 instead), and EXIF orientation is ignored.
 ///
 /// # Errors
 /// [`DataError`] with the file if it cannot be read, is damaged, truncated or of another format, or has more
@@ -225,7 +225,7 @@ mod tests {
         assert!(matches!(read_rgb(&folder.path().join("none.png")), Err(DataError::Io { .. })));
     }
 
-    /// The images that `tests/fixtures/generate/pictures.py` made, of 14 x 21 pixels.
+    /// The images of 14 x 21 pixels made by `tests/fixtures/generate/pictures.py`.
     fn fixture(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures").join(name)
     }

@@ -13,7 +13,7 @@ use crate::DataError;
 /// Worker `k` of `n` makes the items `k, k + n, k + 2 n...` and puts them into its own queue of fixed length;
 /// the consumer takes from the queues in turn. So order and content do not depend on `n`, nothing needs
 /// sorting, and memory is bounded. The first error or panic is the last item. Dropping the iterator closes
-/// the queues; each worker then stops after its current item, and the drop waits for that.
+/// the queues; each worker then stops after its current item, and dropping waits for that.
 #[derive(Debug)]
 pub(crate) struct Prefetch<T> {
     workers: Vec<Worker<T>>,

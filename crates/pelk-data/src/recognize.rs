@@ -1,10 +1,10 @@
-//! Which dataset the files in a folder are.
+//! Recognizes the dataset in a folder.
 
 use std::path::Path;
 
 use crate::{DataError, DatasetName};
 
-/// Paths that identify a layout: one of them is enough. The first layout that fits is taken.
+/// Paths that identify a layout: one of them is enough. The first match wins.
 const SIGNS: [(DatasetName, &[&str]); 5] = [
     (
         DatasetName::Cifar10,
@@ -18,14 +18,14 @@ const SIGNS: [(DatasetName, &[&str]); 5] = [
 
 /// The dataset in this folder, judged by the names of its files.
 ///
-/// MNIST and Fashion-MNIST have the same files, so that the folder's name decides: `mnist` or
-/// `fashion-mnist`, in any case and punctuation; a folder `raw` goes by its parent, so that torchvision's
-/// `FashionMNIST/raw` is recognized. Other members of the family (EMNIST, KMNIST) have other classes and are
-/// not. A folder without a known file is taken for [`DatasetName::Folder`], whose reader checks its layout.
+/// MNIST and Fashion-MNIST have the same files, so the folder's name decides: `mnist` or `fashion-mnist`, in
+/// any case and punctuation; a folder `raw` goes by its parent, so that torchvision's `FashionMNIST/raw` is
+/// recognized. Other members of the family (EMNIST, KMNIST) have other classes and are not recognized. A
+/// folder without a known file counts as [`DatasetName::Folder`], whose reader checks its layout.
 ///
 /// # Errors
 /// [`DataError::Layout`] when `folder` is not a folder, [`DataError::AmbiguousIdx`] when its name does not
-/// tell which dataset its IDX files are, [`DataError::Io`] when it cannot be read.
+/// show which dataset its IDX files belong to, [`DataError::Io`] when it cannot be read.
 pub fn recognize(folder: impl AsRef<Path>) -> Result<DatasetName, DataError> {
     let folder = folder.as_ref();
     if !folder.is_dir() {

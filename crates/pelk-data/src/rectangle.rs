@@ -17,8 +17,8 @@ pub struct Rectangle {
     pub width: usize,
 }
 
-/// Draws of a rectangle to erase before the image is left alone, as in timm; and of a crop before the last
-/// one is taken, as in MMSegmentation.
+/// Draws of a rectangle to erase before giving up, as in timm; and of a crop before taking the last one, as
+/// in MMSegmentation.
 const ATTEMPTS: usize = 10;
 
 impl Rectangle {
@@ -73,7 +73,7 @@ impl Rectangle {
     }
 
     /// A square of `side` at a random position, clipped to the size of the image: the first of [`ATTEMPTS`]
-    /// draws that `accept` takes, else the last.
+    /// draws that `accept` allows, else the last.
     pub(crate) fn draw_square(
         rng: &mut impl Rng,
         size: [usize; 2],

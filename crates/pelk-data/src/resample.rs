@@ -1,4 +1,4 @@
-//! Resizing with smoothing: the bicubic filter of PIL, to the bit, with which classification recipes resize.
+//! Resizing with smoothing: PIL's bicubic filter, to the bit, which classification recipes use.
 //!
 //! Our own code, because it computes only what a part needs, and because the library for this
 //! (`fast_image_resize` 6.1) subtracts with overflow, and then reads outside its buffers, for some parts with

@@ -10,7 +10,7 @@ use crate::Rectangle;
 /// The longest side that images may be scaled to, in pixels, so that sizes of buffers cannot overflow.
 pub(crate) const LONGEST: usize = 1 << 15;
 
-/// The source of a value of a resized line.
+/// The sources of a value of a resized line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Source {
     /// The two values to interpolate between.
@@ -78,8 +78,8 @@ impl View {
         out
     }
 
-    /// The visible part of a map with one value per pixel, height x width: the value that the center of each
-    /// pixel falls on.
+    /// The visible part of a map with one value per pixel, height x width: the value under each pixel's
+    /// center.
     pub fn nearest<T: Copy>(&self, map: &[T]) -> Vec<T> {
         let source = |at: usize, axis: usize| (2 * at + 1) * self.from[axis] / (2 * self.to[axis]);
         let columns: Vec<_> = self.part.columns().map(|x| source(x, 1)).collect();

@@ -1,4 +1,4 @@
-//! An augmentation applied to a sample.
+//! Applies an augmentation to a sample.
 
 use std::collections::BTreeMap;
 
@@ -70,15 +70,15 @@ impl Augmentation {
 
     /// Takes a random window of the padded image.
     fn shift(&self, rng: &mut impl Rng, image: &mut Working) {
-        // Drawn in any case, so that the draws that follow do not depend on it.
+        // Always drawn, so that later draws do not depend on it.
         let corner = [(); 2].map(|()| rng.random_range(0..=2 * self.crop_padding));
         if self.crop_padding > 0 {
             image.shift(self.padding, self.crop_padding, corner);
         }
     }
 
-    /// Changes the colors. RandAugment and color jitter are defined on bytes, the photometric distortion is
-    /// not.
+    /// Changes the colors. RandAugment and color jitter work on bytes, the photometric distortion on
+    /// fractions.
     fn recolored(
         &self,
         level: Level,
@@ -196,7 +196,7 @@ mod tests {
         let flips = share(Augmentation { flip_probability: 0.3, ..Augmentation::none() });
         let erasures = share(Augmentation { erasing_probability: 0.3, ..Augmentation::none() });
         let crops = share(Augmentation { crop_padding: 1, ..Augmentation::none() });
-        // Five standard deviations of 2000 draws are 0.05; of the nine places of the crop one is the image
+        // Five standard deviations of 2000 draws are 0.05; one of the crop's nine positions is the image
         // itself.
         assert!((flips - 0.3).abs() < 0.05, "{flips}");
         assert!((erasures - 0.3).abs() < 0.05, "{erasures}");
@@ -231,7 +231,7 @@ mod tests {
             });
             assert!(distinct.count() >= 15, "of 20, where an image has so few pixels");
         }
-        // Moved by at least 0.45 of its width or height, an image leaves the mean color, which is 0, behind.
+        // An image moved by at least 0.45 of its width or height leaves the mean color, 0, behind.
         let strong =
             RandAugment { magnitude: 10.0, deviation: 0.0, probability: 1.0, layers: 1, increasing: true };
         let moved = Augmentation { rand_augment: Some(strong), ..Augmentation::none() };
@@ -279,13 +279,13 @@ mod tests {
         assert!(counts.0 < 70 && (220..320).contains(&counts.1), "{counts:?}");
     }
 
-    /// The color of a class: no two alike, none black.
+    /// The color of a class: all different, none black.
     fn color(label: u32) -> [u8; 3] {
         [40 + 30 * label as u8, 250 - 40 * label as u8, 30 + 110 * (label % 3) as u8]
     }
 
-    /// An image of flat rectangles of 6 classes, four to nine pixels wide and high, whose color stands for
-    /// the class; the group is the class, too.
+    /// An image of rectangles of 6 classes, four to nine pixels wide and high, whose color shows the class;
+    /// the group is also the class.
     fn mosaic(rng: &mut impl Rng, size: [usize; 2]) -> Sample<'static> {
         let cells = size.map(|_| rng.random_range(4..10_usize));
         let classes: Vec<u32> = (0..400).map(|_| rng.random_range(0..6)).collect();

@@ -10,54 +10,54 @@ use crate::resize::scaled_size;
 
 /// Random changes to an image, in the order of the fields; labels of pixels and their groups move along.
 ///
-/// The default is the usual treatment of 28 x 28 and 32 x 32 images (crops from a padding of 4, as in the
-/// Random Erasing authors' script for Fashion-MNIST, and flips) with the random erasing of ConvNeXt's recipe;
-/// it is not tuned further. `fit` to `crop_max_share` and `photometric` are those of MMSegmentation's
-/// recipes; `resized_crop`, `rand_augment` and `color_jitter` those of ImageNet's, of which
-/// [ConvNeXt](https://arxiv.org/abs/2201.03545) takes the first two with a flip and the erasing. To add an
-/// augmentation: a field here, a function in a file beside this one, a line in [`Augmentation::apply`].
+/// The default is the usual recipe for 28 x 28 and 32 x 32 images (crops from a padding of 4, as in the
+/// Random Erasing authors' script for Fashion-MNIST, and flips) with the random erasing of ConvNeXt's recipe,
+/// not tuned further. `fit` to `crop_max_share` and `photometric` are those of MMSegmentation's recipes;
+/// `resized_crop`, `rand_augment` and `color_jitter` those of ImageNet's;
+/// [ConvNeXt](https://arxiv.org/abs/2201.03545) uses the first two with a flip and erasing. To add an
+/// augmentation: a field here, a function in a file next to this one, a line in [`Augmentation::apply`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
-    /// A random part of the image, resized to a square; for labels of images only, and instead of `fit`,
-    /// `scale`, `crop_size` and `crop_padding`. Default none.
+    /// A random part of the image, resized to a square; only for labels of images, and instead of `fit`,
+    /// `scale`, `crop_size` and `crop_padding`.
     pub resized_crop: Option<ResizedCrop>,
     /// Limits of the longer and the shorter side, in pixels: the image is scaled, keeping its aspect ratio,
-    /// to the largest size within both; `[0, 0]` for no scaling. Default `[0, 0]`.
+    /// to the largest size within both; `[0, 0]` for no scaling.
     pub fit: [usize; 2],
-    /// Smallest and largest random factor on `fit`, or without it on the image's own size, above 0 and up to
-    /// 16; other than `[1, 1]` it needs `crop_size`. Default `[1, 1]`.
+    /// Smallest and largest random factor for `fit`, or without it for the image's own size, above 0 and up
+    /// to 16; other than `[1, 1]` it needs `crop_size`.
     pub scale: [f64; 2],
     /// Side of the square crop at a random position, in pixels; smaller images are padded below and on the
-    /// right with the mean color and ignored labels; 0 for the whole image. Default 0.
+    /// right with the mean color and ignored labels; 0 for the whole image.
     pub crop_size: usize,
-    /// Largest share of one class among a crop's labels, above 0 and up to 1: crops with more, or with one
-    /// class only, are drawn again, up to ten times in all. Default 1 (any crop).
+    /// Largest share of one class among a crop's labels, above 0 and up to 1 (any crop): crops with more, or
+    /// with only one class, are drawn again, up to ten times in all.
     pub crop_max_share: f64,
     /// Padding on all sides, in pixels, from which a crop of the image's own size is taken at random; below
-    /// the image's height and width, and 0 with `crop_size`. Default 4.
+    /// the image's height and width, and 0 with `crop_size`.
     pub crop_padding: usize,
-    /// What the padding shows: `zero` (black, with ignored labels) or `reflect`. Default `zero`.
+    /// What the padding shows: `zero` (black, with ignored labels) or `reflect`.
     pub padding: Padding,
-    /// Probability of a horizontal flip, 0 to 1. Default 0.5.
+    /// Probability of a horizontal flip, 0 to 1.
     pub flip_probability: f64,
     /// Random brightness (up to 32/255), contrast and saturation (factors of 0.5 to 1.5) and hue (up to 36
-    /// degrees), each with probability 0.5. Default false.
+    /// degrees), each with probability 0.5.
     pub photometric: bool,
-    /// Random changes of random kind and strength, for labels of images only; the mean color moves in from
-    /// outside. Default none.
+    /// Random changes of random kind and strength, only for labels of images; uncovered pixels get the mean
+    /// color.
     pub rand_augment: Option<RandAugment>,
     /// Strength of random brightness, contrast and saturation (factors of 1 plus or minus this), 0 to 1; not
-    /// with `rand_augment` or `photometric`, which include them. Default 0.
+    /// with `rand_augment` or `photometric`, which include them.
     pub color_jitter: f64,
-    /// Probability of erasing a rectangle, 0 to 1; labels stay. Default 0.25.
+    /// Probability of erasing a rectangle, 0 to 1; labels stay.
     pub erasing_probability: f64,
-    /// Smallest and largest share of the image that the rectangle covers, above 0 and up to 1. Default 0.02
-    /// and 1/3, as timm.
+    /// Smallest and largest share of the image that the rectangle covers, above 0 and up to 1; the defaults
+    /// are timm's.
     pub erasing_area: [f64; 2],
-    /// Smallest aspect ratio of the rectangle, in either direction, above 0 and up to 1. Default 0.3.
+    /// Smallest aspect ratio of the rectangle, in either direction, above 0 and up to 1.
     pub erasing_min_aspect: f64,
-    /// What the rectangle shows: `constant` (the mean color) or `pixel` (noise). Default `pixel`.
+    /// What the rectangle shows: `constant` (the mean color) or `pixel` (noise).
     pub erasing_fill: Fill,
 }
 
@@ -90,7 +90,7 @@ impl Augmentation {
     }
 
     /// Height and width of images of `image_size` (`None` if they differ in size) after the augmentation;
-    /// `None` if these differ, too.
+    /// `None` if these also differ.
     pub fn output_size(&self, image_size: Option<[usize; 2]>) -> Option<[usize; 2]> {
         if let Some(crop) = &self.resized_crop {
             return Some([crop.size; 2]);

@@ -21,7 +21,7 @@ pub(super) enum Operation {
     Solarize(u16),
     /// Adds this to values below 128.
     SolarizeAdd(u8),
-    /// Saturation: 0 is gray, 1 the image. Leaves a gray image alone.
+    /// Saturation: 0 is gray, 1 the image. Does not change a gray image.
     Color(f64),
     /// Contrast: 0 is the mean gray, 1 the image.
     Contrast(f64),
@@ -111,7 +111,7 @@ fn luma(pixel: &[u8]) -> u8 {
     }
 }
 
-/// Maps the values of each channel by a table, which is made from the channel's histogram.
+/// Maps the values of each channel by a table computed from the channel's histogram.
 fn by_channel(channels: usize, pixels: &mut [u8], table: impl Fn(&[u64; 256]) -> [u8; 256]) {
     for channel in 0..channels {
         let mut counts = [0; 256];
@@ -140,7 +140,7 @@ fn stretched(counts: &[u64; 256]) -> [u8; 256] {
     }
 }
 
-/// Maps values to their rank. As in PIL, the step leaves out the pixels of the largest value.
+/// Maps values to their rank. As in PIL, the step ignores the pixels with the largest value.
 fn equalized(counts: &[u64; 256]) -> [u8; 256] {
     let largest = counts.iter().rev().find(|count| **count > 0).copied().unwrap_or(0);
     let step = (counts.iter().sum::<u64>() - largest) / 255;

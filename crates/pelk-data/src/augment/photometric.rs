@@ -1,5 +1,5 @@
-//! Random brightness and color, as MMSegmentation's `PhotoMetricDistortion` but without rounding to bytes in
-//! between.
+//! Random brightness and color, like MMSegmentation's `PhotoMetricDistortion`, but without rounding to bytes
+//! in between.
 
 use rand::{Rng, RngExt};
 

@@ -1,4 +1,4 @@
-//! The pixels of an image on its way through an augmentation.
+//! The pixels of an image during an augmentation.
 
 use super::steps::{Padding, flip, shift};
 use crate::Normalization;
@@ -65,7 +65,7 @@ impl Pixels {
     pub(super) fn normalized(self, normalization: &Normalization) -> Vec<f32> {
         match self {
             Pixels::Bytes(bytes) => {
-                // By table: 256 values per channel are less to compute than an image.
+                // With a table: 256 values per channel are less work than an image.
                 let channels = normalization.mean.len();
                 let mut table: Vec<f32> =
                     (0..256 * channels).map(|i| to_value((i / channels) as u8)).collect();
@@ -92,7 +92,7 @@ fn to_value(byte: u8) -> f32 {
 
 /// Values in 0..1 as bytes, rounded.
 pub(super) fn to_bytes(values: &[f32]) -> Vec<u8> {
-    // Conversion to a byte truncates, and is vectorized, which `round` is not.
+    // Conversion to a byte truncates, and unlike `round` is vectorized.
     values.iter().map(|value| (255.0 * value + 0.5) as u8).collect()
 }
 

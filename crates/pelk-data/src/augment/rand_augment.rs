@@ -15,16 +15,16 @@ use crate::DataError;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandAugment {
-    /// Mean strength of an operation, 0 to 10. Default 9.
+    /// Mean strength of an operation, 0 to 10.
     pub magnitude: f64,
-    /// Standard deviation of the strength, 0 to 10; strengths are clipped to 0 to 10. Default 0.5.
+    /// Standard deviation of the strength, 0 to 10; strengths are clipped to 0 to 10.
     pub deviation: f64,
-    /// Number of operations drawn per image, 0 to 10. Default 2.
+    /// Number of operations per image, 0 to 10.
     pub layers: usize,
     /// Whether all operations grow with the strength; if not, posterizing and solarizing weaken with it, and
-    /// color, contrast, brightness and sharpness go from 0.1 to 1.9 times the image's own. Default true.
+    /// color, contrast, brightness and sharpness go from 0.1 to 1.9 times the image's own.
     pub increasing: bool,
-    /// Probability that a drawn operation is applied, 0 to 1. Default 0.5.
+    /// Probability that a drawn operation is applied, 0 to 1.
     pub probability: f64,
 }
 

@@ -9,17 +9,15 @@ use crate::resample::bicubic;
 use crate::resize::LONGEST;
 use crate::{DataError, Rectangle, Sample};
 
-/// A random part of an image, resized to a square (bicubic, as PIL): torchvision's `RandomResizedCrop`.
+/// A random part of an image, resized to a square (bicubic, as in PIL): torchvision's `RandomResizedCrop`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResizedCrop {
-    /// Side of the square, in pixels, 1 to 32768. Default 224.
+    /// Side of the square, in pixels, 1 to 32768.
     pub size: usize,
-    /// Smallest and largest share of the image's area that the part covers, above 0 and up to 1. Default 0.08
-    /// and 1.
+    /// Smallest and largest share of the image's area that the part covers, above 0 and up to 1.
     pub scale: [f64; 2],
-    /// Smallest and largest width over height of the part, 1/100 to 100; its logarithm is uniform. Default
-    /// 3/4 and 4/3.
+    /// Smallest and largest width over height of the part, 1/100 to 100; its logarithm is uniform.
     pub ratio: [f64; 2],
 }
 
@@ -29,7 +27,7 @@ impl Default for ResizedCrop {
     }
 }
 
-/// Draws before a central part is taken, as in torchvision.
+/// Draws before the central part is used, as in torchvision.
 const ATTEMPTS: usize = 10;
 /// The largest aspect ratio of a part, in either direction.
 const LARGEST_RATIO: f64 = 100.0;
@@ -156,7 +154,7 @@ mod tests {
     fn an_image_that_no_part_fits_into_gives_its_middle() {
         let whole = ResizedCrop { scale: [1.0, 1.0], ..ResizedCrop::default() };
         let draw = |size| whole.draw(&mut stream(0, Purpose::Augment, 0, 0), size);
-        // Every part of such a long image would be higher, or wider, than the image.
+        // Every part of such a long image would be taller or wider than the image.
         assert_eq!(draw([100, 1000]), Rectangle { top: 0, left: 433, height: 100, width: 133 });
         assert_eq!(draw([1000, 90]), Rectangle { top: 440, left: 0, height: 120, width: 90 });
         assert_eq!(draw([1, 9]), Rectangle { top: 0, left: 4, height: 1, width: 1 });

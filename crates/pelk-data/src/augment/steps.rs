@@ -1,7 +1,7 @@
 //! The steps of an augmentation, each on the values of one image: height x width x channels, row-major.
 //!
 //! [`Augmentation`](crate::Augmentation) draws the random numbers, except the noise of an erasure; the steps
-//! that move values take the draws as arguments, so that pixels, labels and groups move alike.
+//! that move values take the draws as arguments, so that pixels, labels and groups move together.
 
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -15,7 +15,7 @@ pub(super) fn happens(rng: &mut impl Rng, probability: f64) -> bool {
     rng.random::<f64>() < probability
 }
 
-/// What is outside an image.
+/// The values outside an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
@@ -72,7 +72,7 @@ pub(crate) fn flip<T: Copy>([_, width, channels]: [usize; 3], values: &mut [T]) 
     }
 }
 
-/// The image padded with `outside` below and on the right to the size `to` (rows, columns), which is not
+/// The image padded with `outside` below and on the right to the size `to` (rows, columns), which must not be
 /// smaller.
 pub(crate) fn extend<T: Copy>(
     image: Vec<T>,

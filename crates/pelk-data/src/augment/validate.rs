@@ -154,7 +154,7 @@ impl Augmentation {
         Ok(())
     }
 
-    /// Refuses what would move pixels away from the labels of their squares of `stride` pixels.
+    /// Rejects changes that would move pixels away from the labels of their squares of `stride` pixels.
     fn validate_stride(&self, stride: usize, image_size: Option<[usize; 2]>) -> Result<(), DataError> {
         let why = |off: &str| {
             format!("{off} for this dataset: it would move pixels away from the labels of their squares")

@@ -1,4 +1,4 @@
-//! Affine warps, interpolated as PIL's bicubic `transform`.
+//! Affine warps, interpolated like PIL's bicubic `transform`.
 
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 
@@ -99,7 +99,7 @@ fn neighbors(at: f64, length: usize, stride: usize) -> ([usize; 4], f64) {
 }
 
 /// The value between four pixels of the row that begins at `row`. A position on the second pixel needs only
-/// that one, with the same bits: the case of all shears and shifts along one axis.
+/// that one, with the same bits, as in all shears and shifts along one axis.
 #[inline(always)]
 fn line(image: &[[u8; SLOT]], row: usize, [a, b, c, d]: [usize; 4], at: f64) -> [f64; SLOT] {
     match at {
@@ -148,7 +148,7 @@ mod tests {
             let shape = [height, width, if gray { 1 } else { 3 }];
             let pixels = 0..shape.iter().product();
             let image: Vec<u8> = pixels.map(|i: usize| (i * 97 + usize::from(seed)) as u8).collect();
-            // A map along a row needs one row only.
+            // A map along a row needs only one row.
             let map = if along { [map[0], map[1], map[2], 0.0, 1.0, 0.0] } else { map };
             let warped = |level| bicubic(level, &image, shape, map, &[1, 2, 3][..shape[2]]);
             let expected = warped(Level::PORTABLE);

@@ -1,11 +1,11 @@
-//! A sample on its way through an augmentation, and at the end of it.
+//! A sample during and after an augmentation.
 
 use super::pixels::Pixels;
 use super::steps::{Padding, extend, flip, shift};
 use crate::resize::View;
 use crate::{IGNORED, Labeling, NO_GROUP, Normalization, Sample};
 
-/// A sample as a network sees it.
+/// A sample as a network gets it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Augmented {
     /// Height and width of the image, in pixels.
@@ -18,7 +18,7 @@ pub struct Augmented {
     pub groups: Vec<u8>,
 }
 
-/// A sample between two steps. Each step moves pixels, labels and groups alike.
+/// A sample between two steps. Each step moves pixels, labels and groups together.
 pub(super) struct Working {
     /// Height and width of the image, in pixels.
     pub size: [usize; 2],

@@ -79,11 +79,11 @@ struct Picture {
 
 /// Opens the training or the validation set of COCO's instances (Lin et al., Microsoft COCO), or another
 /// dataset in its layout: `annotations/instances_train2017.json` and images in `train2017` or
-/// `images/train2017`, the same with `val`; all names with or without `2017`, those without first.
+/// `images/train2017`, the same with `val`; all names with or without `2017`, preferably without.
 ///
 /// An annotation's pixels are those whose centers lie in one of its polygons by the even-odd rule, or those
 /// of its run lengths (numbers, not packed). COCO's own tools draw polygons on a finer grid and so differ in
-/// single pixels along the outlines. The later of overlapping annotations counts; crowds are treated like
+/// single pixels along outlines. Of overlapping annotations, the later one counts; crowds are treated like
 /// other instances.
 ///
 /// # Errors

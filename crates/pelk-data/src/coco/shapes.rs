@@ -27,7 +27,7 @@ pub(crate) struct Runs {
 }
 
 impl Segmentation {
-    /// What is wrong with it for an image of this size, if anything.
+    /// The problem with it for an image of this size, if any.
     pub fn problem(&self, size @ [height, width]: [usize; 2]) -> Option<String> {
         match self {
             Self::Polygons(polygons) if polygons.is_empty() => Some("has no polygon: add one".into()),

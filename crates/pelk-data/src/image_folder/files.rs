@@ -8,7 +8,7 @@ use crate::DataError;
 /// The file that lists images to leave out: one path per line, relative to the dataset's folder.
 pub const EXCLUDED: &str = "excluded.txt";
 
-/// Endings of image files, including those of torchvision's `ImageFolder`. The content decides on the format.
+/// Endings of image files, including those of torchvision's `ImageFolder`. The content determines the format.
 const ENDINGS: [&str; 12] =
     ["jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
 /// The largest depth of nested folders: beyond it, links form a loop.
@@ -65,7 +65,7 @@ pub(super) struct Found {
     pub others: usize,
 }
 
-/// The sorted names of the folders in a folder; names that start with a dot are skipped as the system's.
+/// The sorted names of the folders in a folder; names that start with a dot are skipped as system files.
 pub(super) fn folders(folder: &Path) -> Result<Vec<String>, DataError> {
     let mut names = Vec::new();
     entries(folder, |name, is_folder| {
@@ -121,8 +121,8 @@ fn is_picture(ending: &str) -> bool {
     ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending))
 }
 
-/// Calls `each` with the name of every entry that is not hidden, and whether it is a folder. Only links are
-/// resolved: doing so for a million plain entries takes minutes.
+/// Calls `each` with the name of every entry that is not hidden, and whether it is a folder. Resolves only
+/// links: doing so for a million plain entries takes minutes.
 fn entries(folder: &Path, mut each: impl FnMut(String, bool)) -> Result<(), DataError> {
     let error = |source| DataError::Io { path: folder.into(), source };
     for entry in fs::read_dir(folder).map_err(error)? {

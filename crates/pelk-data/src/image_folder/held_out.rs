@@ -11,9 +11,9 @@ use crate::Split;
 /// One in this many images of a class is held out.
 const SHARE: usize = 5;
 
-/// The files of a split. Within each class (its files are adjacent), files are ranked by a number drawn for
-/// their name, and the first fifth, rounded, is the test set; so adding or removing a file moves at most one
-/// other.
+/// The files of a split. Within each class (its files are adjacent), files are ranked by a random number
+/// keyed by their name, and the first fifth, rounded, is the test set; so adding or removing a file moves at
+/// most one other.
 pub(super) fn part(files: Files, split: Split) -> Files {
     let mut test = vec![false; files.len()];
     let mut start = 0;

@@ -18,12 +18,12 @@ use files::{Files, Found, folders, pictures_below, pictures_in};
 
 pub use files::EXCLUDED;
 
-/// Where ImageNet's training folder may be below the folder in which it was unpacked.
+/// Where ImageNet's training folder may be below the folder where it was unpacked.
 const ROOTS: [&str; 3] = ["", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC"];
-/// Names of the folder of test images, in the order of preference: ImageNet's `test` has no labels.
+/// Names of the folder of test images, in order of preference: ImageNet's `test` has no labels.
 const TESTS: [&str; 3] = ["val", "validation", "test"];
 const LAYOUT: &str =
-    "it must have train/CLASS/*.jpg and val/CLASS/*.jpg, or just CLASS/*.jpg, of which a fifth is held out";
+    "it must have train/CLASS/*.jpg and val/CLASS/*.jpg, or just CLASS/*.jpg, a fifth of which is held out";
 
 /// Images of any size in one folder per class, decoded on request: RGB, one label each, ImageNet's
 /// statistics.
@@ -53,11 +53,10 @@ pub struct ImageFolder {
 ///   `synset_words.txt` name the classes in words.
 ///
 /// Images are JPEG, PNG, BMP, GIF, WebP, TIFF and PNM, see [`read_rgb`](crate::read_rgb). Files listed in
-/// [`EXCLUDED`] in `folder` are left out. [`Dataset::remarks`] tells this and all other decisions of the
-/// reader.
+/// [`EXCLUDED`] in `folder` are skipped. [`Dataset::remarks`] reports this and the reader's other decisions.
 ///
 /// # Errors
-/// [`DataError`] with the file or folder: nothing is there, a class has no images, `val` has a class that
+/// [`DataError`] with the file or folder if nothing is there, a class has no images, `val` has a class that
 /// `train` does not have, images lie beside class folders, or a list does not fit. A damaged image is an
 /// error of its sample.
 pub fn image_folder(folder: impl AsRef<Path>, split: Split) -> Result<ImageFolder, DataError> {
@@ -285,7 +284,7 @@ fn without_excluded(
     Ok(files)
 }
 
-/// A number of things, in words.
+/// A count and its noun.
 fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

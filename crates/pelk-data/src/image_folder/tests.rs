@@ -1,4 +1,4 @@
-//! Layouts in small folders of images with one pixel each, whose red is the expected label.
+//! Layouts in small folders of one-pixel images whose red value is the expected label.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ fn folder(files: &[(&str, u8)], texts: &[(&str, &str)]) -> tempfile::TempDir {
     root
 }
 
-/// The names of a set's samples and their labels, which must be those of their images.
+/// The names of a set's samples and their labels, which must match their images.
 fn samples(set: &ImageFolder) -> Vec<(String, u32)> {
     let sample = |index| {
         let sample = set.sample(index).unwrap();
@@ -92,7 +92,7 @@ fn class_folders_alone_are_divided_and_that_is_said() {
     assert!(error(small.path(), Split::Test).contains("too few images to hold some out"));
 }
 
-/// ImageNet in small: two classes, and a flat validation folder.
+/// A small ImageNet: two classes, and a flat validation folder.
 fn flat(root: &str, texts: &[(&str, &str)]) -> tempfile::TempDir {
     let train = ["train/n01/x.JPEG", "train/n02/x.JPEG", "val/v_1.JPEG", "val/v_2.JPEG", "val/v_3.JPEG"];
     let names = train.map(|name| format!("{root}{name}"));

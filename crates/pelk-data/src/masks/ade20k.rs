@@ -33,13 +33,13 @@ impl Folders {
 }
 
 /// Opens the training or the validation set of ADE20K's scene parsing benchmark (Zhou et al., Scene Parsing
-/// through ADE20K Dataset; 20210 and 2000 images, 150 classes) from `folder`, which is that of the unpacked
-/// [archive](http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip) or contains it.
+/// through ADE20K Dataset; 20210 and 2000 images, 150 classes) from `folder`, the unpacked
+/// [archive](http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip) or the folder around it.
 ///
 /// Other datasets in this layout work as well: `images/training/NAME.jpg` (or PNG and others),
 /// `annotations/training/NAME.png` in gray, the same with `validation`, and `objectInfo150.txt` with a row
-/// per class: columns separated by tabs, `Idx` first, counted from 1, and one called `Name`, of which the
-/// part before the first comma counts. The value 0 is [`IGNORED`], any other the `Idx` of a class.
+/// per class: columns separated by tabs, `Idx` first, counted from 1, and one called `Name`, whose part
+/// before the first comma counts. The value 0 is [`IGNORED`], any other the `Idx` of a class.
 ///
 /// # Errors
 /// [`DataError`] with the file if one is missing or without its counterpart, or a row is not as above; when a

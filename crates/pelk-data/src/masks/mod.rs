@@ -74,7 +74,7 @@ impl MaskFolder {
 }
 
 /// The files of a folder by their names without the ending, at least one; names that start with a dot are
-/// skipped as the system's.
+/// skipped as system files.
 fn list(folder: &Path, layout: &str) -> Result<BTreeMap<OsString, PathBuf>, DataError> {
     let io_error = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => DataError::layout(folder, "is missing", layout),

@@ -10,7 +10,7 @@ use png::{BitDepth, ColorType, Transformations};
 use crate::picture::damaged;
 use crate::{DataError, IGNORED};
 
-/// What the pixels of a mask stand for.
+/// The meaning of a mask's pixels.
 #[derive(Debug)]
 pub(crate) struct Coding {
     /// The label of each value of gray and indexed masks.
@@ -28,7 +28,7 @@ pub(crate) fn read_mask(
 ) -> Result<Vec<u32>, DataError> {
     let file = File::open(path).map_err(|source| DataError::Io { path: path.into(), source })?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
-    // The raw numbers: neither colors of a palette nor grays scaled to bytes.
+    // The raw numbers: neither a palette's colors nor grays scaled to bytes.
     decoder.set_transformations(Transformations::IDENTITY);
     let mut reader = decoder.read_info().map_err(|source| damaged(path, source))?;
     let (height, width) = (reader.info().height as usize, reader.info().width as usize);
@@ -42,7 +42,7 @@ pub(crate) fn read_mask(
             expected: size,
         });
     }
-    // An image of this size was decoded, so it does not ask for more memory than that.
+    // An image of this size was decoded, so the mask does not need more memory than that.
     let length = reader.output_buffer_size().ok_or_else(|| damaged(path, "it is too large"))?;
     let mut bytes = vec![0; length];
     let frame = reader.next_frame(&mut bytes).map_err(|source| damaged(path, source))?;

@@ -1,11 +1,11 @@
-//! What the header of an image file says.
+//! The information in the header of an image file.
 
 /// The color space of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colors {
     /// Gray.
     Gray,
-    /// Red, green and blue, also by a palette.
+    /// Red, green and blue, possibly through a palette.
     Rgb,
     /// Four inks: cyan, magenta, yellow, black.
     Cmyk,

@@ -19,7 +19,7 @@ pub(super) struct Jpeg<'a> {
 
 impl<'a> Jpeg<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Self, Refusal> {
-        // Otherwise damaged areas become gray: a wrong image that a program takes for a right one.
+        // Otherwise damaged areas become gray: a wrong image that a program takes for a correct one.
         let options = DecoderOptions::default()
             .set_strict_mode(true)
             .set_max_width(usize::from(u16::MAX))

@@ -1,4 +1,4 @@
-//! Where the items of a scene lie, and which of their pixels are visible.
+//! Places the items of a scene, and determines which of their pixels are visible.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 use crate::Rectangle;
 use crate::canvas::Sprite;
 
-/// The cover from which on a pixel belongs to an item.
+/// The minimum cover for a pixel to belong to an item.
 const COVERED: f32 = 0.5;
 /// The smallest share of an item's pixels that must lie in the image.
 const INSIDE: f64 = 0.6;
@@ -28,7 +28,7 @@ pub struct Instance {
     pub bounds: Rectangle,
 }
 
-/// The look of an item.
+/// The appearance of an item.
 pub(crate) struct Item {
     pub sprite: Sprite,
     pub class: u32,
@@ -63,7 +63,7 @@ impl Layout {
 
     /// Places an item in front of the others, at the first of ten random positions where enough of it is
     /// inside and where at most a share of `occlusion` of any other item is hidden; or not at all. Its square
-    /// lies within the rows of `shelf`, which are enough for it, or anywhere.
+    /// lies within the rows of `shelf`, which must be enough for it, or anywhere.
     pub fn place(&mut self, rng: &mut impl Rng, item: Item, shelf: Option<&Range<usize>>, occlusion: f64) {
         let (sprite, side) = (&item.sprite, item.sprite.side());
         let whole =
@@ -71,7 +71,7 @@ impl Layout {
         if (whole as f64) < VISIBLE * (side * side) as f64 {
             return;
         }
-        // As far outside as an item may lie that fills its square.
+        // As far outside as an item that fills its square may lie.
         let outside = ((1.0 - INSIDE) * side as f64) as i64;
         let anywhere = |length: usize| -outside..=length as i64 + outside - side as i64;
         for _ in 0..ATTEMPTS {

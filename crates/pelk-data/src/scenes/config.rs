@@ -1,4 +1,4 @@
-//! What scenes look like.
+//! The configuration of scenes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,23 +14,23 @@ const LONGEST: usize = 1 << 13;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SceneConfig {
-    /// Height and width of a scene, each 1 to 8192 pixels. Default `[96, 96]`.
+    /// Height and width of a scene, each 1 to 8192 pixels.
     pub size: [usize; 2],
     /// Smallest and largest number of shelves, 1 to 1000, of equal height, with items of one class each; `[0,
-    /// 0]` for no shelves and items of any class. Default `[2, 4]`.
+    /// 0]` for no shelves and items of any class.
     pub shelves: [usize; 2],
     /// Smallest and largest number of items per shelf, or per scene without shelves, 1 to 1000; items that do
-    /// not fit are left out. Default `[2, 5]`.
+    /// not fit are left out.
     pub items: [usize; 2],
     /// Smallest and largest side of an item, in pixels, from 1 to the scene's shorter side; its logarithm is
-    /// uniform, and the height of the shelf limits it. Default `[20, 56]`.
+    /// uniform, and the height of the shelf limits it.
     pub sides: [usize; 2],
     /// Largest share of an item's pixels that items in front may hide, 0 to 1; an item that would hide more
-    /// is moved, and left out after ten attempts. Default 0.5.
+    /// is moved, and left out after ten attempts.
     pub occlusion: f64,
-    /// Strength of the background's texture, 0 (one color) to 1. Default 0.6.
+    /// Strength of the background's texture, 0 (one color) to 1.
     pub texture: f64,
-    /// Standard deviation of the noise on all pixels, 0 to 128 on the scale 0 to 255. Default 8.
+    /// Standard deviation of the noise on all pixels, 0 to 128 on the scale 0 to 255.
     pub noise: f64,
 }
 

@@ -1,10 +1,10 @@
 //! Images of several items with a class per pixel: a segmentation task without a download ("scenes").
 //!
 //! A scene shows items of Fashion-MNIST in random sizes, tints and positions on a textured background, on
-//! shelves with one class each, as in a shop: an item's neighbors tell its class. Without shelves items lie
-//! anywhere, and nothing outside an item tells its class. Items hide parts of each other and are cut off by
-//! the border, and neither color nor brightness gives away where or what they are. The class of a pixel is
-//! that of the foremost item that covers at least half of it, or background.
+//! shelves with one class each, as in a shop: an item's neighbors reveal its class. Without shelves, items
+//! lie anywhere, and nothing outside an item reveals its class. Items hide parts of each other and are cut
+//! off by the border, and neither color nor brightness gives away where or what they are. A pixel has the
+//! class of the frontmost item that covers at least half of it, or background.
 
 mod compose;
 mod config;
@@ -23,7 +23,7 @@ use compose::{Item, Layout, Placed};
 pub use compose::Instance;
 pub use config::SceneConfig;
 
-/// The smallest and the largest factor on an item's colors, drawn for each of the three.
+/// The smallest and the largest factor for an item's colors, drawn for each of the three.
 const TINT: [f32; 2] = [0.25, 1.05];
 
 /// A scene and its items.
@@ -33,11 +33,11 @@ pub struct Scene {
     pub pixels: Vec<u8>,
     /// The class of each pixel, height x width, row-major; 0 is background.
     pub labels: Vec<u32>,
-    /// The items, from back to front; together they have all pixels whose label is not 0.
+    /// The items, from back to front; together they cover all pixels whose label is not 0.
     pub instances: Vec<Instance>,
 }
 
-/// A shelf: the class of its items, and where it is.
+/// A shelf: the class of its items, and its rows.
 struct Shelf {
     class: usize,
     /// The rows of pixels within which the items lie.
