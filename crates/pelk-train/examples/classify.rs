@@ -1,7 +1,7 @@
 //! From a checkpoint and photos to the most likely classes.
 //!
 //! ```sh
-//! cargo xtask train                # makes the checkpoint; or the example `train` of this crate, in a minute
+//! cargo xtask train                # writes the checkpoint; or this crate's example `train`, in a minute
 //! cargo run --release -p pelk-train --example classify runs/fashion-mnist/best.safetensors IMAGE...
 //! ```
 #![allow(clippy::print_stdout)] // an example prints

@@ -20,7 +20,7 @@ pub(crate) fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Writes a file as a whole: under another name in the same folder, then synced to the disk, then moved over
-/// the old file. On any error, including a full disk, the old file stays as it was.
+/// the old file. On any error, including a full disk, the old file is unchanged.
 ///
 /// # Errors
 /// When the folder cannot be written or the disk is full.
@@ -38,8 +38,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
-        // The move is durable once the folder is synced; where that is not possible, the system does it
-        // later.
+        // The move is durable once the folder is synced; if that is not possible, the system does it later.
         if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
         }
@@ -62,7 +61,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         write_atomically(&path, b"old").unwrap();
-        // A folder stands where the second file should go, so the move fails after the bytes were written.
+        // A folder is where the second file should go, so the move fails after the bytes were written.
         let blocked = folder.path().join("folder");
         std::fs::create_dir(&blocked).unwrap();
         std::fs::write(blocked.join("x"), b"x").unwrap();

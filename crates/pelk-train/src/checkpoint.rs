@@ -50,7 +50,7 @@ pub struct TrainingState {
     pub best: Best,
     /// Number of parameters that have a mask.
     pub masked: usize,
-    /// Factor on the loss, if activations are 16-bit floats.
+    /// Factor for the loss, if activations are 16-bit floats.
     #[serde(default)]
     pub loss_scale: Option<LossScale>,
 }
@@ -129,7 +129,7 @@ impl Checkpoint {
     /// Writes the file as a whole or not at all.
     ///
     /// # Errors
-    /// When it cannot be written; an existing file stays as it was.
+    /// When it cannot be written; an existing file is unchanged.
     pub fn write(&self, path: &Path) -> Result<()> {
         let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
         let metadata = serde_json::to_string(&self.description).map_err(|error| refuse(error.to_string()))?;

@@ -5,13 +5,13 @@ use crate::error::{Result, TrainError};
 use crate::metrics::{Metric, MetricsRow};
 use pelk_report::chart::{Axis, Chart, Point, Series, Style, side_by_side};
 
-/// Evaluations up to which each has a marker of its own.
+/// Largest number of evaluations that are marked individually.
 const MOST_MARKERS: usize = 40;
 
 /// Draws the curves as SVG: the losses beside the accuracy or the mIoU of the test images.
 ///
 /// # Errors
-/// When the drawing library refuses.
+/// When the drawing library fails.
 pub fn draw(config: &TrainConfig, rows: &[MetricsRow]) -> Result<String> {
     let metric = config.metric();
     let curve = |name: &str, value: &dyn Fn(&MetricsRow) -> f64| Series {
@@ -35,7 +35,7 @@ pub fn draw(config: &TrainConfig, rows: &[MetricsRow]) -> Result<String> {
         .map_err(|error| TrainError::Curves(error.to_string()))
 }
 
-/// What the training loss is, where it is more than the loss of the images as they are.
+/// What makes the training loss differ from the loss of the unchanged images.
 fn training_loss(config: &TrainConfig) -> String {
     let mut parts = Vec::new();
     if config.data.mix.is_on() {
@@ -47,9 +47,8 @@ fn training_loss(config: &TrainConfig) -> String {
     if parts.is_empty() { "training".to_owned() } else { format!("training ({})", parts.join(", ")) }
 }
 
-/// The score of averaged weights. In its first epochs an average is mostly the weights that training began
-/// with: scores below every one of the network's would squash the axis and say nothing, so they are not
-/// drawn.
+/// The score of averaged weights. In its first epochs an average is mostly the initial weights: scores below
+/// all of the network's would only squash the axis, so they are not drawn.
 fn caught_up(row: &MetricsRow, metric: Metric, lowest: f64) -> f64 {
     let score = row.ema.map_or(f64::NAN, |scores| 100.0 * metric.of(&scores));
     if score < lowest { f64::NAN } else { score }

@@ -5,7 +5,7 @@ use pelk_autodiff::{Backend, Parameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Whether weights are averaged (Polyak averaging, as timm's `ModelEma`).
+/// Whether weights are averaged (Polyak averaging, like timm's `ModelEma`).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmaConfig {

@@ -14,7 +14,7 @@ pub enum TrainError {
     Configuration {
         /// Where it comes from.
         origin: Origin,
-        /// What is wrong and what would be right.
+        /// What is wrong and how to fix it.
         source: Box<ConfigError>,
     },
     /// A table of metrics that does not parse.
@@ -22,7 +22,7 @@ pub enum TrainError {
     Config {
         /// The file that it comes from.
         origin: String,
-        /// What is wrong and what would be right.
+        /// What is wrong and how to fix it.
         reason: String,
     },
     /// A configuration value outside its range, or one that does not fit the others or the data.
@@ -30,7 +30,7 @@ pub enum TrainError {
     Value {
         /// Dotted path of the key.
         key: &'static str,
-        /// What is wrong and what would be right.
+        /// What is wrong and how to fix it.
         reason: String,
     },
     /// A preset that does not exist.

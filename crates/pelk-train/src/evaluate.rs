@@ -10,7 +10,7 @@ use pelk_models::Network;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// The results of a network on a dataset. All labels count but ignored ones and those of the background
+/// The results of a network on a dataset. All labels count except ignored ones and those of the background
 /// class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
@@ -44,8 +44,8 @@ impl GroupAccuracy {
 }
 
 /// Runs a network in evaluation mode over a dataset, in batches according to `loading`, for instance
-/// [`LoaderConfig::evaluation`]; calls `on_batch` with the number of images done so far. Neither the batch
-/// size nor the number of workers changes results.
+/// [`LoaderConfig::evaluation`]; calls `on_batch` with the number of images processed so far. Neither the
+/// batch size nor the number of workers changes results.
 ///
 /// # Errors
 /// When the data cannot be read, or the network or the backend fails.

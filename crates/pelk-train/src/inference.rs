@@ -22,7 +22,7 @@ pub struct InferenceConfig {
     pub window: usize,
     /// Pixels from one window to the next, from 1 to `window`.
     pub stride: usize,
-    /// Factors on the image's size, each above 0; the probabilities of all sizes are averaged.
+    /// Factors for the image's size, each above 0; the probabilities of all sizes are averaged.
     pub scales: Vec<f64>,
     /// Also run the mirrored image and average its probabilities.
     pub flip: bool,
@@ -63,7 +63,7 @@ pub struct Predictor<'a, B: Backend> {
     network: &'a Network,
     parameters: &'a Parameters<B>,
     config: InferenceConfig,
-    /// Recordings, the latest last.
+    /// Recordings, latest last.
     sessions: Vec<(Recording, Session<B>)>,
 }
 
@@ -136,8 +136,8 @@ impl<'a, B: Backend> Predictor<'a, B> {
         Ok(mean)
     }
 
-    /// The class of each position of each image, row by row: the one with the highest logit, among equal ones
-    /// the lowest.
+    /// The class of each position of each image, row by row: the one with the highest logit, the lowest among
+    /// equals.
     ///
     /// # Errors
     /// Same as [`Predictor::logits`].

@@ -5,12 +5,12 @@ use pelk_autodiff::Section;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A factor on the backbone's learning rate that falls layer by layer toward the image, as in ConvNeXt's
+/// A factor for the backbone's learning rate that falls layer by layer toward the image, as in ConvNeXt's
 /// recipes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LayerDecay {
-    /// Factor on the learning rate from one layer to the one before it, above 0 and at most 1 (no decay).
+    /// Factor for the learning rate from one layer to the one before it, above 0 and at most 1 (no decay).
     pub rate: f64,
     /// Number of layers: in the recipes for segmentation 6 for tiny networks and 12 for larger ones, for
     /// classification 12.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 const PATIENCE: u32 = 2000;
 const LARGEST: f64 = 16_777_216.0;
 
-/// The factor on the loss, and the number of good steps since it last changed.
+/// The factor for the loss, and the number of good steps since it last changed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossScale {
@@ -26,12 +26,12 @@ impl Default for LossScale {
 }
 
 impl LossScale {
-    /// The factor on the loss.
+    /// The factor for the loss.
     pub fn factor(&self) -> f64 {
         self.factor
     }
 
-    /// To be called after a step with finite gradients.
+    /// Call after a step with finite gradients.
     pub fn succeeded(&mut self) {
         self.good_steps += 1;
         if self.good_steps >= PATIENCE {
@@ -39,8 +39,8 @@ impl LossScale {
         }
     }
 
-    /// To be called after a step with an overflow. Returns whether a smaller factor can help: below 1, the
-    /// factor is not the cause.
+    /// Call after a step with an overflow. Returns whether a smaller factor can help: below 1, the factor is
+    /// not the cause.
     pub fn overflowed(&mut self) -> bool {
         *self = LossScale { factor: self.factor / 2.0, good_steps: 0 };
         self.factor >= 1.0

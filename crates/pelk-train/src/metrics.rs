@@ -112,7 +112,7 @@ const HEADER: &str = "epoch,step,learning_rate,train_loss,\
     test_loss,test_accuracy,test_top5_accuracy,test_mean_iou,\
     ema_loss,ema_accuracy,ema_top5_accuracy,ema_mean_iou,nonzeros,images_per_second";
 const GROUP_HEADER: &str = "epoch,step,group,labels,correct,accuracy";
-/// As it was in earlier versions.
+/// The header of earlier versions.
 const OLD_GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
 
 /// Reads a table of evaluations; a missing file counts as an empty table.

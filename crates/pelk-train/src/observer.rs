@@ -9,11 +9,11 @@ use std::time::Duration;
 /// When training stops and saves, and how it loads images; none of it changes results.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
-    /// Last step to take; the schedule stays that of the whole run.
+    /// Last step to take; the schedule is still that of the whole run.
     pub max_steps: Option<u64>,
     /// Steps between checkpoints, besides those after each evaluation.
     pub checkpoint_every: Option<u64>,
-    /// Number of threads that read and augment images; 1 by default.
+    /// Number of threads that load images; 1 by default.
     pub loaders: Option<usize>,
 }
 
@@ -28,8 +28,8 @@ pub struct StepReport {
     pub epoch: u64,
     /// Loss of this step.
     pub loss: f64,
-    /// Norm of the gradients before clipping; not finite if they overflowed, which can happen with 16-bit
-    /// floats only.
+    /// Norm of the gradients before clipping; not finite if they overflowed, which can happen only with
+    /// 16-bit floats.
     pub gradient_norm: f64,
     /// Whether the gradients overflowed: then the step changed no parameter, and the next one scales the loss
     /// less.
@@ -66,7 +66,7 @@ pub struct EvaluationReport<'a> {
 pub trait Observer {
     /// Called after each step. Returns whether to continue; if not, training makes a checkpoint and stops.
     fn on_step(&mut self, report: &StepReport) -> bool;
-    /// Called after each batch of an evaluation, with the number of images done and of all images.
+    /// Called after each batch of an evaluation, with the numbers of processed and of all images.
     fn on_evaluation_batch(&mut self, _done: usize, _all: usize) {}
     /// Called with a state from which training can resume.
     ///

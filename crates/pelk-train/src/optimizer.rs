@@ -15,10 +15,10 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {
-    /// Adam with decoupled weight decay, as PyTorch's `AdamW`.
+    /// Adam with decoupled weight decay, like PyTorch's `AdamW`.
     #[default]
     AdamW,
-    /// Gradient descent with momentum, as PyTorch's `SGD`.
+    /// Gradient descent with momentum, like PyTorch's `SGD`.
     Sgd,
 }
 
@@ -120,7 +120,7 @@ pub struct Optimizer<B: Backend> {
 /// The settings and tensors of one trained parameter.
 struct State<T> {
     weight_decay: f64,
-    /// Factor on the learning rate.
+    /// Factor for the learning rate.
     rate: f64,
     tensors: StateTensors<T>,
 }
@@ -228,7 +228,7 @@ impl<B: Backend> Optimizer<B> {
         Ok(host)
     }
 
-    /// Takes the state out of the tensors of the checkpoint at `path`.
+    /// Takes the state from the tensors of the checkpoint at `path`.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.

@@ -70,7 +70,7 @@ pub fn names() -> String {
 /// The preset called `name`.
 ///
 /// # Errors
-/// When there is none; names the nearest preset.
+/// When there is no such preset; the message names the nearest one.
 pub fn find(name: &str) -> Result<&'static Preset> {
     if let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) {
         return Ok(preset);

@@ -39,7 +39,7 @@ pub struct Run {
     groups: Vec<GroupRow>,
     /// The step of `last.safetensors`.
     saved: Option<u64>,
-    /// What was there before the run, if this process created it.
+    /// What existed before the run, if this process created it.
     before: Option<Before>,
 }
 
@@ -109,7 +109,7 @@ impl Run {
     /// of metrics after the checkpoint are dropped, since their epochs run again.
     ///
     /// # Errors
-    /// When the folder holds no run, or a file of it is damaged.
+    /// When the folder holds no run, or one of its files is damaged.
     pub fn open(folder: &Path) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
         let path = folder.join(CONFIG);
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
@@ -171,7 +171,7 @@ impl Run {
     /// one, copy it over `last.safetensors`.
     ///
     /// # Errors
-    /// When a file cannot be written; the files that were there before stay.
+    /// When a file cannot be written; existing files stay.
     pub fn save(&mut self, checkpoint: &Checkpoint, keep: usize) -> Result<()> {
         let step = checkpoint.description.step;
         if let Some(before) = self.saved.filter(|before| keep > 1 && *before != step) {
@@ -284,7 +284,7 @@ impl Run {
     }
 }
 
-/// Whether there is nothing at a path; the current folder, an empty path, is always there.
+/// Whether nothing exists at a path; the current folder, an empty path, always exists.
 fn is_missing(path: &Path) -> bool {
     !path.as_os_str().is_empty() && !path.exists()
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Decay {
-    /// Half a cosine, from the end of the warmup on.
+    /// Half a cosine, starting at the end of the warmup.
     #[default]
     Cosine,
     /// `(1 - step / steps) ^ power` over the whole run, multiplied by the warmup, as in MMSegmentation.
@@ -96,7 +96,7 @@ impl ScheduleConfig {
         if self.evaluate_every > 0 { self.evaluate_every } else { steps_per_epoch }
     }
 
-    /// The factor on the learning rate in a step, counted from 0.
+    /// The factor for the learning rate in a step, counted from 0.
     pub fn factor(&self, step: u64, steps_per_epoch: u64) -> f64 {
         let total = self.total_steps(steps_per_epoch) as f64;
         let warmup = match self.warmup_steps {

@@ -1,4 +1,4 @@
-//! The curves of a run for TensorBoard: one event file in the run's folder for each start of the run.
+//! The curves of a run for TensorBoard: one event file in the run's folder per start of the run.
 //!
 //! Each record of a file is an `Event` (`event.proto`, `summary.proto`). A killed process may leave half a
 //! record at the end of its file, so a resumed run starts a new file, which sorts after the others. The steps

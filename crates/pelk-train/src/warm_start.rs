@@ -6,7 +6,7 @@ use pelk_autodiff::HostParameters;
 use pelk_models::{Network, WeightsFile};
 use std::path::Path;
 
-/// The weights that a network took from a file.
+/// Which weights a network took from a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WarmStart {
     /// Number of tensors that were taken.
@@ -21,7 +21,7 @@ pub struct WarmStart {
 /// tensors of the backbone must be there with their shapes; those of heads are taken if they fit.
 ///
 /// # Errors
-/// When the file cannot be read, or has another backbone: names the tensor.
+/// When the file cannot be read, or has another backbone; the message names the tensor.
 pub(crate) fn apply(network: &Network, values: &mut HostParameters, path: &Path) -> Result<WarmStart> {
     let mut file = WeightsFile::read(path)?.tensors;
     // A checkpoint with training state also has the optimizer's state and the averaged weights.

@@ -8,8 +8,7 @@ use pelk_train::{Checkpoint, Datasets, Limits, MetricsRow, Outcome};
 
 #[test]
 fn a_run_that_pauses_ends_in_the_same_bytes_as_one_that_does_not() {
-    // In the middle of the first epoch and the second, on the boundary, after the first step, before the
-    // last.
+    // In the middle of the first and the second epoch, between them, after the first step, before the last.
     pauses_leave_no_trace(&[], [3, 10, 12, 1, 23]);
 }
 

@@ -1,4 +1,4 @@
-//! What ends a run and what can be resumed: every error names the file and the reason, and nothing is lost.
+//! Failures of a run, and resuming: every error names the file and the reason, and nothing is lost.
 
 mod common;
 
@@ -49,7 +49,7 @@ fn a_step_that_overflows_the_parameters_is_never_saved() {
     assert!(!recorder.last().exists() && !recorder.best().exists());
 }
 
-/// Writes a checkpoint changed by `spoil`, and expects an error with these words.
+/// Writes a checkpoint changed by `spoil`, and expects an error that contains these words.
 fn refused(what: &str, checkpoint: &Checkpoint, spoil: impl FnOnce(&mut Checkpoint), words: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spoilt.safetensors");
@@ -247,12 +247,12 @@ fn earlier_states_are_kept_and_a_run_can_go_back_to_one() {
     again.run(common::up_to(5), &mut recorder).unwrap();
     run.save(&again.checkpoint().unwrap(), 3).unwrap();
     assert_eq!(std::fs::read(run.last()).unwrap(), last);
-    // One checkpoint in all means no earlier ones.
+    // One checkpoint in total means no earlier ones.
     run.save(&again.checkpoint().unwrap(), 1).unwrap();
     assert!(kept().is_empty());
 }
 
-/// Images of which one cannot be read.
+/// Images, one of which cannot be read.
 struct Unreadable {
     images: std::sync::Arc<pelk_data::ImageDataset>,
     /// The image.

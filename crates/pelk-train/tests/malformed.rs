@@ -1,5 +1,5 @@
-//! Hundreds of malformed inputs of all kinds: each causes an error, or is read as what it now is; none causes
-//! a panic, hangs or fills the memory. A single test in its own process, to measure its peak memory.
+//! Hundreds of malformed inputs of all kinds: each causes an error, or is still valid and read; none causes a
+//! panic, hangs or fills the memory. A single test in its own process, to measure its peak memory.
 
 #![expect(clippy::print_stdout, reason = "an abort leaves no other trace")]
 

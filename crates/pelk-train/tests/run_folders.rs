@@ -1,4 +1,4 @@
-//! The folder of a run: what may be in it, what is refused by name, and what is cleared away.
+//! The folder of a run: what it may contain, what is refused by name, and what is removed.
 
 mod common;
 

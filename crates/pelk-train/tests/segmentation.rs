@@ -258,7 +258,7 @@ fn what_does_not_fit_is_refused_by_name() {
         TrainConfig::parse("test", TEXT, &["inference.window=9".to_owned()]).unwrap_err().to_string();
     assert!(message.contains("`inference.stride`"), "{message}");
 
-    // A classifier of whole images cannot run on windows, and images with one class have no use for UperNet.
+    // A classifier of whole images cannot run on windows, and images with one class cannot use UperNet.
     let classifier = common::trainer(common::config(&["inference={window=8, stride=4}"]));
     assert!(classifier.predictor(InferenceConfig { flip: true, ..InferenceConfig::default() }).is_err());
     let made = Trainer::new(

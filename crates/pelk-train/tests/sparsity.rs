@@ -45,7 +45,7 @@ fn about_as_many_weights_are_absent_as_asked_for_and_the_table_counts_them() {
     let (weights, others): (usize, usize) = (of(Role::Weight).sum(), of(Role::NoDecay).sum());
     let absent = |mask: &ndarray::ArrayD<bool>| mask.iter().filter(|present| !**present).count();
     let zeros: usize = checkpoint.masks.values().map(absent).sum();
-    // 0.4 of 2,700 weights are absent, drawn at random: five standard deviations are 0.05.
+    // 0.4 of 2,700 weights are absent, chosen at random: five standard deviations are 0.05.
     let share = zeros as f64 / weights as f64;
     assert!((share - 0.4).abs() < 0.05, "{share}");
     assert_eq!(recorder.rows[0].nonzeros, (weights + others - zeros) as u64);
@@ -66,7 +66,7 @@ fn masks_change_when_they_are_due_and_stay_otherwise() {
     for (name, mask) in &first {
         let before = mask.iter().filter(|present| **present).count();
         let moved = mask.iter().zip(&changed[name]).filter(|(before, after)| **before && !**after).count();
-        // At most those that were removed; after 4 of 12 steps three quarters of the initial rate are left.
+        // At most as many as were removed; after 4 of 12 steps, three quarters of the initial rate are left.
         let rate = 0.005 + (0.3 - 0.005) * 0.75;
         assert!(moved <= (rate * before as f64).ceil() as usize, "{name}: {moved} of {before}");
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration before it is one.
+//! Errors in reading a configuration.
 
 use super::kind::Kind;
 use std::fmt;
@@ -21,7 +21,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why a text or a setting makes no configuration.
+/// Why a text or a setting is not a valid configuration.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -33,7 +33,7 @@ pub enum ConfigError {
     UnknownKey {
         /// Its dotted path.
         key: String,
-        /// Keys that may be meant; empty where none is near.
+        /// Similar keys; empty if there are none.
         suggestions: Vec<String>,
     },
     /// The value has another type than the key.
@@ -45,10 +45,10 @@ pub enum ConfigError {
         found: String,
         /// The values that the key takes.
         expected: Kind,
-        /// Keys that may be meant, where a value was given to a table.
+        /// Keys that may be meant, if a value was given to a table.
         suggestions: Vec<String>,
     },
-    /// A key that must be given is not.
+    /// A required key is missing.
     #[error("the key `{key}` is missing")]
     Missing {
         /// Its dotted path.
@@ -65,7 +65,7 @@ pub enum ConfigError {
     Deep {
         /// Number of parts.
         parts: usize,
-        /// The most that are allowed.
+        /// The most allowed.
         most: usize,
     },
     /// The setting's path goes through a value.
@@ -74,18 +74,18 @@ pub enum ConfigError {
         /// The part of the path that is a value.
         key: String,
     },
-    /// There is no value that the setting could take away.
-    #[error("there is no value to take away: `{key}` has its default already")]
+    /// There is no value for the setting to remove.
+    #[error("there is no value to remove: `{key}` already has its default")]
     NotSet {
         /// The key's dotted path.
         key: String,
     },
-    /// Another refusal, in the words of the TOML reader.
+    /// Another error, in the words of the TOML parser.
     #[error("{0}")]
     Other(String),
 }
 
-/// Asks whether one of the keys is meant; nothing where there are none.
+/// Asks whether one of the keys is meant; empty without keys.
 fn question(keys: &[String]) -> String {
     let quoted: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
     match quoted.split_last() {

@@ -15,12 +15,12 @@ pub struct Key {
     pub path: String,
     /// The values that it takes.
     pub kind: Kind,
-    /// The value it has when it is not given; `None` for tables, for required keys, and where leaving it out
-    /// switches something off or leaves the choice to the model.
+    /// Its value if not given; `None` for tables, for required keys, and if leaving it out switches something
+    /// off or leaves the choice to the model.
     pub default: Option<Value>,
-    /// Whether it must be given.
+    /// Whether it is required.
     pub required: bool,
-    /// What it does: its doc comment on one line, in Markdown.
+    /// Its meaning: the doc comment on one line, in Markdown.
     pub meaning: String,
 }
 
@@ -54,8 +54,7 @@ impl Key {
     }
 }
 
-/// A schema with everything that it may be instead or besides: the variants of an enum, the value of an
-/// option.
+/// A schema and its alternatives: the variants of an enum, the value of an option.
 fn parts(schema: &Json) -> Vec<&Json> {
     let nested = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|word| schema[word].as_array()).flatten();
     std::iter::once(schema).chain(nested.flat_map(parts)).collect()
@@ -63,7 +62,7 @@ fn parts(schema: &Json) -> Vec<&Json> {
 
 /// Adds the keys of the table that `table` describes.
 fn add_keys(prefix: &str, table: &[&Json], keys: &mut Vec<Key>) {
-    // A key that several variants of an enum have is listed once.
+    // A key of several variants of an enum is listed once.
     let mut children: BTreeMap<&String, Vec<&Json>> = BTreeMap::new();
     for (name, schema) in table.iter().filter_map(|part| part["properties"].as_object()).flatten() {
         children.entry(name).or_default().extend(parts(schema));
@@ -122,7 +121,7 @@ fn kind(schema: &[&Json]) -> Kind {
     }
 }
 
-/// A default as TOML. JSON has no single precision: 0.1 is there as 0.10000000149011612.
+/// A default as TOML. JSON has no single precision: it stores 0.1 as 0.10000000149011612.
 fn default(value: &Json, schema: &[&Json]) -> Option<Value> {
     if value.is_object() {
         return None;
@@ -136,7 +135,7 @@ fn default(value: &Json, schema: &[&Json]) -> Option<Value> {
     Some(value)
 }
 
-/// A doc comment on one line, without what only rustdoc reads.
+/// A doc comment on one line, without rustdoc's markup.
 fn plain(comment: &str) -> String {
     let words: Vec<&str> = comment.split_whitespace().collect();
     words.join(" ").replace("[`", "`").replace("`]", "`").replace("\\[", "[").replace("\\]", "]")

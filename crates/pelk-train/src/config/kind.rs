@@ -21,12 +21,12 @@ pub enum Kind {
     List {
         /// The kind of its values.
         of: Box<Kind>,
-        /// Their number, where it is fixed.
+        /// Their number, if fixed.
         len: Option<u64>,
     },
-    /// Keys of its own.
+    /// A table with its own keys.
     Table {
-        /// Whether leaving it out switches off what it sets.
+        /// Whether leaving it out switches it off.
         optional: bool,
     },
 }

@@ -1,9 +1,9 @@
-//! The key that a user meant by a name that is not one.
+//! Finds the key that a user meant by an unknown name.
 
 use super::keys::keys;
 use strsim::damerau_levenshtein;
 
-/// What other tools (timm, PyTorch Lightning, Hugging Face, MMSegmentation, torchvision's scripts) call our
+/// Other tools' names (timm, PyTorch Lightning, Hugging Face, MMSegmentation, torchvision's scripts) for our
 /// keys. Names that are the last part of a key are found without this table.
 const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("lr", &["optimizer.learning_rate"]),
@@ -118,8 +118,8 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
 /// More keys than this are a guess.
 const MOST: usize = 3;
 
-/// The keys that a user may have meant by `name`, which is not one: those that other tools call so, else
-/// those whose last parts are nearest. Empty where nothing is near.
+/// The keys that a user may have meant by the unknown `name`: those with this name in other tools, else those
+/// with the most similar last parts. Empty if none is similar.
 pub fn suggestions(name: &str) -> Vec<String> {
     let name = normalized(name);
     let parts: Vec<&str> = name.split('.').collect();
@@ -127,8 +127,7 @@ pub fn suggestions(name: &str) -> Vec<String> {
     if let Some((_, keys)) = OTHER_NAMES.iter().find(|(other, _)| *other == name || *other == last) {
         return keys.iter().map(ToString::to_string).collect();
     }
-    // First names that are right but for their table, then misspelled ones; of several the one that is less
-    // deep.
+    // First correct names in the wrong table, then misspelled ones; of several, the least deep.
     let keys = keys();
     let allowed = |letters: usize| (letters / 3).min(3);
     let near = keys.iter().filter_map(|key| {

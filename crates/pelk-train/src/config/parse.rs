@@ -8,7 +8,7 @@ use toml::Table;
 
 impl TrainConfig {
     /// Reads a configuration and applies `key.path=value` settings to it; `origin` names it in errors. A
-    /// setting's value is TOML, or else text; without a value its key has the default again.
+    /// setting's value is TOML, or else text; without a value, its key gets its default back.
     ///
     /// # Errors
     /// When the text or a setting does not parse, a key is unknown or a value has the wrong type.
@@ -34,7 +34,8 @@ impl TrainConfig {
     }
 }
 
-/// Applies settings together, since one may need a later one. If they fail, the first that fails is named.
+/// Applies settings together, since one may need a later one. If they fail, the error names the first that
+/// fails.
 fn with_settings(table: Table, settings: &[String]) -> Result<TrainConfig> {
     let set = |table: &mut Table, setting: &String| {
         settings::set(table, setting).map_err(|source| refused(Origin::Setting(setting.clone()), source))
@@ -47,7 +48,7 @@ fn with_settings(table: Table, settings: &[String]) -> Result<TrainConfig> {
             set(&mut changed, setting)?;
             refusal::read(&changed).map_err(|source| refused(Origin::Setting(setting.clone()), source))?;
         }
-        // The last setting made the table that was refused above.
+        // The last setting produced the table that was rejected above.
         Err(refused(Origin::Text("the settings".to_owned()), reason))
     })
 }
@@ -124,10 +125,7 @@ mod tests {
         let config = parse(&["data.evaluation={size=96}", "seed=7", "data.evaluation=", "seed= "]).unwrap();
         assert_eq!(config, parse(&[]).unwrap());
         let message = parse(&["data.evaluatoin="]).unwrap_err().to_string();
-        assert!(
-            message.contains("data.evaluatoin=") && message.contains("no value to take away"),
-            "{message}"
-        );
+        assert!(message.contains("data.evaluatoin=") && message.contains("no value to remove"), "{message}");
         let message = parse(&["model.name="]).unwrap_err().to_string();
         assert!(message.contains("`model.name` is missing"), "{message}");
     }

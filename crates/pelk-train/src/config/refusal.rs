@@ -1,5 +1,5 @@
-//! Reading a table as a configuration. serde decides whether it is one; why it is not is found by comparing
-//! the table with the keys, because serde names Rust's types and knows neither a value's path nor the keys of
+//! Reading a table as a configuration. serde decides whether it is valid; if not, comparing the table with
+//! the keys finds the reason, because serde names Rust types and does not know a value's path or the keys of
 //! other tables.
 
 use super::error::ConfigError;
@@ -13,7 +13,7 @@ pub(super) fn read(table: &Table) -> Result<TrainConfig, ConfigError> {
     config.map_err(|error: toml::de::Error| reason(table, error.to_string().trim_end()))
 }
 
-/// Why the table, which serde refused with this message, is not a configuration.
+/// Why the table, which serde rejected with this message, is not a configuration.
 fn reason(table: &Table, message: &str) -> ConfigError {
     let keys = keys();
     compare("", table, &keys, message)
@@ -29,7 +29,7 @@ fn compare(prefix: &str, table: &Table, keys: &[Key], message: &str) -> Option<C
     table.iter().find_map(|(name, value)| {
         let path = format!("{prefix}{name}");
         let Some(key) = keys.iter().find(|key| key.path == path) else {
-            // A key that serde knows, for instance by an older name, is not what it complains of.
+            // serde knows this key, for instance by an older name, so its complaint is about something else.
             return message.contains(&format!("`{name}`")).then(|| unknown(path, value));
         };
         match value {
@@ -45,15 +45,15 @@ fn compare(prefix: &str, table: &Table, keys: &[Key], message: &str) -> Option<C
     })
 }
 
-/// The key that other tools call as we call this table, where it is one of its own.
+/// Keys of this table that other tools call by the name of the table.
 fn inside(table: &str) -> Vec<String> {
     let mut keys = suggestions(table);
     keys.retain(|key| key.starts_with(&format!("{table}.")));
     keys
 }
 
-/// The refusal of a key that does not exist. Where it is a table with a single value, as a setting makes it,
-/// its whole path is what the user wrote.
+/// The error for an unknown key. If it is a table with a single value, as from a setting, its whole path is
+/// what the user wrote.
 fn unknown(mut path: String, mut value: &Value) -> ConfigError {
     while let Value::Table(table) = value
         && let Some((name, only)) = table.iter().next()

@@ -3,12 +3,12 @@
 use super::error::ConfigError;
 use toml::{Table, Value};
 
-/// More parts than any key has. Tables within tables are walked by recursion, which without a limit ends at
-/// that of the stack.
+/// More parts than any key has. Nested tables are walked recursively, which without a limit could overflow
+/// the stack.
 const DEEPEST: usize = 16;
 
 /// Sets `key.path=value` in a table. The value is TOML; what does not parse as TOML is taken as text, so that
-/// quotes are not needed on the command line. Without a value the key is taken away.
+/// quotes are not needed on the command line. Without a value, the key is removed.
 pub(super) fn set(table: &mut Table, setting: &str) -> Result<(), ConfigError> {
     let (path, text) = setting.split_once('=').ok_or(ConfigError::Form)?;
     let value = match format!("value = {text}").parse::<Table>() {

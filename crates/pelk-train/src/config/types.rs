@@ -1,4 +1,4 @@
-//! The values of a configuration, and the ranges that they must be in.
+//! The values of a configuration, and their valid ranges.
 
 use crate::ema::EmaConfig;
 use crate::error::{Result, TrainError};
@@ -66,7 +66,7 @@ pub struct DataConfig {
     /// The number of images in a composed dataset.
     #[serde(default)]
     pub canvases: CanvasConfig,
-    /// What the composed images of `scenes` look like.
+    /// The appearance of the composed images of `scenes`.
     #[serde(default)]
     pub scenes: SceneConfig,
     /// Random changes to each training image.
@@ -82,7 +82,7 @@ pub struct DataConfig {
 }
 
 impl DataConfig {
-    /// A dataset as it is: nothing augmented, nothing mixed, images in their own size.
+    /// A dataset unchanged: nothing augmented, nothing mixed, images in their own size.
     pub fn named(dataset: impl Into<String>) -> DataConfig {
         DataConfig {
             dataset: dataset.into(),
@@ -122,7 +122,7 @@ pub struct BatchConfig {
     pub size: usize,
     /// Passes whose gradients are averaged into one step.
     pub accumulation: usize,
-    /// Images per pass in evaluation, where they have one size; does not change results.
+    /// Images per pass in evaluation, if they have one size; does not change results.
     pub evaluation_size: usize,
     /// Recompute the hidden layer of each pixel MLP in the backward pass instead of storing it: a tenth
     /// slower, with most of a pass's memory saved; does not change results.
@@ -169,7 +169,7 @@ impl TrainConfig {
         if self.model.blueprint().upernet.is_some() { Metric::MeanIou } else { Metric::Accuracy }
     }
 
-    /// Whether the other configuration makes the same run: all is equal but the place of the data.
+    /// Whether the other configuration makes the same run: everything is equal except the place of the data.
     pub fn is_same_run(&self, other: &TrainConfig) -> bool {
         let placed = |config: &TrainConfig| {
             let mut config = config.clone();

@@ -4,7 +4,7 @@ use crate::error::{Result, TrainError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which share of the weights is absent, and how often the masks change.
+/// The share of absent weights, and how often the masks change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SparsityConfig {
@@ -31,7 +31,7 @@ pub enum Densities {
     Snip,
     /// The same density for all tensors.
     Uniform,
-    /// The initial weights are sparse already: those that are not zero are present. For fine-tuning, with
+    /// The initial weights are already sparse: those that are not zero are present. For fine-tuning, with
     /// `update_every = 0`.
     Weights,
 }

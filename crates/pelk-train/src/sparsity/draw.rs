@@ -7,11 +7,11 @@ use crate::error::{Result, TrainError};
 use pelk_autodiff::{Backend, ParameterSpec, Parameters, to_host};
 use std::collections::BTreeMap;
 
-/// Decides which weights are absent. `gradients` are those of the first batch, computed only where SNIP needs
+/// Decides which weights are absent. `gradients` are those of the first batch, computed only if SNIP needs
 /// them.
 ///
 /// # Errors
-/// When the backend refuses, `gradients` fails, or the weights are said to be sparse and are not.
+/// When the backend or `gradients` fails, or the weights should be sparse and are not.
 pub(crate) fn draw<B: Backend>(
     backend: &B,
     config: &SparsityConfig,

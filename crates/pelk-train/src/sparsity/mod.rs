@@ -1,5 +1,5 @@
-//! Dynamic sparsity as in SLaK (arXiv 2207.03620), whose rules PeLK follows: part of the weights is absent,
-//! and which ones changes during training.
+//! Dynamic sparsity as in SLaK (arXiv 2207.03620), whose rules PeLK follows: some weights are absent, and
+//! training changes which.
 //!
 //! Masks cover all weights: kernels and matrices of any number of dimensions, and the parameters of
 //! peripheral kernels (theta) in their shared form; never biases, norms, layer scales or position embeddings.

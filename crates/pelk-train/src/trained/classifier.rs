@@ -48,7 +48,7 @@ impl<B: Backend> Classifier<'_, B> {
         Ok(self.backend.download(&logits)?)
     }
 
-    /// The `count` most likely classes of a picture and their probabilities, the most likely first.
+    /// The `count` most likely classes of a picture and their probabilities, most likely first.
     ///
     /// # Errors
     /// Same as [`Classifier::logits`].

@@ -40,7 +40,7 @@ impl<B: Backend> Trainer<B> {
     /// Takes a few steps to measure them, and restores the state before them.
     ///
     /// # Errors
-    /// Same as [`Trainer::run`]: an error of the first steps occurs here already.
+    /// Same as [`Trainer::run`]: errors of the first steps already occur here.
     pub fn estimate(&mut self, limits: Limits) -> Result<Estimate> {
         let before = self.checkpoint()?;
         let measured = self.measure_steps(limits);

@@ -7,7 +7,7 @@ use pelk_data::{Dataset, Labeling, steps_per_epoch};
 use pelk_models::{Head, Network, zoo};
 use std::sync::Arc;
 
-/// What follows from a configuration and its data.
+/// Values derived from a configuration and its data.
 pub(super) struct Fit {
     pub network: Network,
     /// Height, width and channels of the images of a batch.

@@ -47,7 +47,7 @@ pub struct Trainer<B: Backend> {
     best: Best,
     /// Height, width and channels of the images of a batch.
     image: [usize; 3],
-    /// Factor on the loss, if activations are 16-bit floats.
+    /// Factor for the loss, if activations are 16-bit floats.
     loss_scale: Option<LossScale>,
 }
 
@@ -55,7 +55,7 @@ impl<B: Backend> Trainer<B> {
     /// A trainer for a network with random weights.
     ///
     /// # Errors
-    /// When the configuration is not that of a network, or does not fit the data or the backend.
+    /// When the configuration is not valid, or does not fit the data or the backend.
     pub fn new(backend: B, config: TrainConfig, datasets: Datasets) -> Result<Trainer<B>> {
         let backend = if config.batch.float16 { backend.storing_float16()? } else { backend };
         let Fit { network, image, steps_per_epoch, class_weights } = Fit::new(&config, &datasets)?;
@@ -97,7 +97,7 @@ impl<B: Backend> Trainer<B> {
         Ok(Some(start))
     }
 
-    /// A predictor with the network as it is now.
+    /// A predictor with the current network.
     ///
     /// # Errors
     /// Same as [`Predictor::new`].

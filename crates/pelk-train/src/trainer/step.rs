@@ -102,7 +102,7 @@ impl<B: Backend> Trainer<B> {
         Ok((sum, waited))
     }
 
-    /// Updates the parameters, and what follows them: masks, then the average.
+    /// Updates the parameters, then the masks, then the average.
     fn update(
         &mut self,
         gradients: BTreeMap<String, B::Tensor>,
@@ -129,7 +129,7 @@ impl<B: Backend> Trainer<B> {
         Ok(())
     }
 
-    /// The factor on the loss of a pass.
+    /// The factor for the loss of a pass.
     fn scale(&self) -> f64 {
         self.loss_scale.map_or(1.0, |scale| scale.factor())
     }

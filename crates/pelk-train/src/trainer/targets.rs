@@ -21,7 +21,7 @@ pub(super) fn loss(batch: &Batch, classes: usize, label_smoothing: f32, class_we
     }
 }
 
-/// The target distribution of each image with two labels, one row per image; smoothed as timm's
+/// The target distribution of each image with two labels, one row per image; smoothed like timm's
 /// `mixup_target`.
 fn mixed(labels: &[u32], mix: &Mix, classes: usize, label_smoothing: f32) -> Vec<f32> {
     let everywhere = label_smoothing / classes as f32;
