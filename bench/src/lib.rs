@@ -1,4 +1,6 @@
-//! What the benchmarks of all operators share: settings, numbers, a pool of one thread.
+//! What the benchmarks of all operators share: settings, numbers, a pool of one thread. The benchmarks are in
+//! `benches`, one file per operator.
+#![forbid(unsafe_code)]
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
@@ -20,7 +22,7 @@ pub fn settings() -> Criterion {
 static POOL: LazyLock<ThreadPool> =
     LazyLock::new(|| ThreadPoolBuilder::new().num_threads(1).build().expect("one thread can be started"));
 
-/// Measures `run`, which computes `values` values.
+/// Measures `run`, which computes `values` values, on one thread.
 pub fn bench(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: impl Display,
@@ -48,11 +50,12 @@ pub fn values(n: usize) -> Vec<f32> {
 }
 
 /// The matrix in `values` with rows of `columns`.
-#[allow(dead_code)] // not all benchmarks are of matrices
+///
+/// # Panics
+/// If `columns` does not divide the number of values.
 pub fn matrix(values: &[f32], columns: usize) -> Rows<'_> {
     Rows::new(values, columns).expect("whole rows")
 }
 
 /// Pixels and channels of PeLK-T's stages on a 224 x 224 image.
-#[allow(dead_code)] // not all benchmarks are of matrices of pixels
 pub const STAGES: [(usize, usize); 4] = [(3136, 124), (784, 249), (196, 499), (49, 998)];

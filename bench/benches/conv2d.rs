@@ -1,9 +1,7 @@
 //! PeLK-T's dense convolutions: the stem and the downsampling, and the stem of small images.
 
-mod common;
-
-use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_bench::{bench, settings, values};
 use pelk_cpu::Affine;
 use pelk_cpu::conv2d::{Conv2dShape, backward, forward};
 use pelk_cpu::shape::ImageShape;

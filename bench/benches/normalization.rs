@@ -1,9 +1,7 @@
 //! LayerNorm on PeLK-T's blocks, BatchNorm on its convolved channels.
 
-mod common;
-
-use common::{STAGES, bench, matrix, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_bench::{STAGES, bench, matrix, settings, values};
 use pelk_cpu::{Affine, Moments, RowsMut, Running, batch_norm, layer_norm};
 use pelk_simd::Level;
 

@@ -1,9 +1,7 @@
 //! PeLK-T's pixel MLPs, and the matrix products of their linear layers alone.
 
-mod common;
-
-use common::{STAGES, bench, matrix, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_bench::{STAGES, bench, matrix, settings, values};
 use pelk_cpu::pixel_mlp::{self, Gradients, Saved};
 use pelk_cpu::{Affine, RowsMut, linear};
 use pelk_ops::{PixelMlpParameters, PixelMlpShape};

@@ -1,9 +1,7 @@
 //! The position embedding of PeLK-T's first and third stage.
 
-mod common;
-
-use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_bench::{bench, settings, values};
 use pelk_cpu::position::{in_bounds_backward, in_bounds_forward, literal_forward};
 use pelk_grid::SharingGrid;
 

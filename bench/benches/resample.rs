@@ -1,9 +1,7 @@
 //! Average pooling at the end of PeLK-T, bilinear resizing as in a head for segmentation.
 
-mod common;
-
-use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_bench::{bench, settings, values};
 use pelk_cpu::shape::ImageShape;
 use pelk_cpu::{pool, resize};
 use pelk_simd::Level;

@@ -1,9 +1,7 @@
 //! Cross entropy of a batch of images, and of the pixels of a segmentation.
 
-mod common;
-
-use common::{bench, matrix, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_bench::{bench, matrix, settings, values};
 use pelk_cpu::RowsMut;
 use pelk_cpu::loss::{CrossEntropy, cross_entropy, cross_entropy_backward};
 use pelk_simd::Level;

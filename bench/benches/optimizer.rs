@@ -1,9 +1,7 @@
 //! Steps of the optimizers on the largest weight of PeLK-T and on one that fits a cache.
 
-mod common;
-
-use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_bench::{bench, settings, values};
 use pelk_cpu::optimizer::{AdamW, Sgd, adamw_step, sgd_step};
 use pelk_simd::Level;
 

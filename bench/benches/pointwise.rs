@@ -1,9 +1,7 @@
 //! GELU and the element-wise operators around PeLK-T's pixel MLPs.
 
-mod common;
-
-use common::{STAGES, bench, matrix, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_bench::{STAGES, bench, matrix, settings, values};
 use pelk_cpu::{RowsMut, activation, channels, elementwise};
 use pelk_simd::Level;
 

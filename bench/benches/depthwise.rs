@@ -1,9 +1,7 @@
 //! The box convolution on PeLK-T's maps: peripheral kernels, the small branch, ConvNeXt's kernel.
 
-mod common;
-
-use common::{bench, settings, values};
 use criterion::{Criterion, criterion_group, criterion_main};
+use pelk_bench::{bench, settings, values};
 use pelk_cpu::depthwise::{self, Gradients};
 use pelk_cpu::shape::ImageShape;
 use pelk_grid::SharingGrid;
