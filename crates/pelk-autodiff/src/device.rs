@@ -183,7 +183,10 @@ fn gpu(_wanted: Option<&str>) -> Result<Opened> {
 
 #[cfg(feature = "gpu")]
 fn automatic() -> Result<Opened> {
-    first_hardware(&Adapter::all())
+    match Adapter::all() {
+        Ok(adapters) => first_hardware(&adapters),
+        Err(error) => cpu(vec![Remark::ChoseCpu { reasons: vec![Error::from(error).to_string()] }]),
+    }
 }
 
 #[cfg(not(feature = "gpu"))]
@@ -231,8 +234,8 @@ mod tests {
     #[cfg(feature = "gpu")]
     #[test]
     fn without_a_hardware_gpu_the_automatic_choice_is_the_processor() {
-        let software: Vec<_> =
-            Adapter::all().into_iter().filter(|adapter| adapter.kind() == AdapterKind::Software).collect();
+        let all = Adapter::all().unwrap_or_default().into_iter();
+        let software: Vec<_> = all.filter(|adapter| adapter.kind() == AdapterKind::Software).collect();
         for adapters in [Vec::new(), software] {
             let Opened { device, remarks } = first_hardware(&adapters).unwrap();
             assert!(matches!(device, Device::Cpu(_)));

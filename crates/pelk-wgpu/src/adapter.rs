@@ -40,12 +40,20 @@ pub struct Adapter {
 impl Adapter {
     /// All adapters, the most capable kinds first.
     ///
+    /// # Errors
+    /// When this crate was built without drivers.
+    ///
     /// ```
-    /// for adapter in pelk_wgpu::Adapter::all() {
+    /// for adapter in pelk_wgpu::Adapter::all()? {
     ///     assert!(!adapter.name().is_empty());
     /// }
+    /// # Ok::<(), pelk_wgpu::GpuError>(())
     /// ```
-    pub fn all() -> Vec<Adapter> {
+    pub fn all() -> Result<Vec<Adapter>> {
+        // wgpu panics where it has no backend.
+        if wgpu::Instance::enabled_backend_features().is_empty() {
+            return Err(GpuError::NoDrivers);
+        }
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
             backends: wgpu::Backends::PRIMARY,
             ..wgpu::InstanceDescriptor::new_without_display_handle()
@@ -54,24 +62,24 @@ impl Adapter {
         let mut adapters: Vec<Adapter> =
             raw.into_iter().map(|raw| Adapter { info: raw.get_info(), raw }).collect();
         adapters.sort_by_key(Adapter::kind);
-        adapters
+        Ok(adapters)
     }
 
     /// The adapter of the most capable kind; a software adapter if there is no other.
     ///
     /// # Errors
-    /// When the machine has no adapter.
+    /// When the machine has no adapter, or this crate was built without drivers.
     pub fn best() -> Result<Adapter> {
-        Adapter::all().into_iter().next().ok_or(GpuError::NoAdapter)
+        Adapter::all()?.into_iter().next().ok_or(GpuError::NoAdapter)
     }
 
     /// The adapter with this number in [`Adapter::all`], or the first whose name contains `wanted`, ignoring
     /// case.
     ///
     /// # Errors
-    /// When no adapter matches or exists.
+    /// When no adapter matches or exists, or this crate was built without drivers.
     pub fn matching(wanted: &str) -> Result<Adapter> {
-        let mut all = Adapter::all();
+        let mut all = Adapter::all()?;
         if all.is_empty() {
             return Err(GpuError::NoAdapter);
         }
@@ -145,5 +153,24 @@ impl Adapter {
             ("maxComputeInvocationsPerWorkgroup", limits.max_compute_invocations_per_workgroup.into()),
             ("maxComputeWorkgroupsPerDimension", limits.max_compute_workgroups_per_dimension.into()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapters_are_listed_only_with_drivers() {
+        let system_has_backends = cfg!(any(windows, target_vendor = "apple", target_os = "linux"));
+        if cfg!(feature = "drivers") && system_has_backends {
+            assert!(Adapter::all().is_ok());
+        } else {
+            let errors =
+                [Adapter::all().map(drop), Adapter::best().map(drop), Adapter::matching("0").map(drop)];
+            for error in errors {
+                assert!(matches!(error, Err(GpuError::NoDrivers)), "{error:?}");
+            }
+        }
     }
 }

@@ -6,6 +6,9 @@ use pelk_ops::{LossError, ShapeError};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum GpuError {
+    /// This crate was built without its feature `drivers`, or wgpu has no backend for this system.
+    #[error("pelk-wgpu was built without GPU drivers: turn on its feature `drivers`")]
+    NoDrivers,
     /// No adapter at all.
     #[error(
         "no GPU was found: there is no adapter for Vulkan, Metal or DX12, or no driver for it is installed"

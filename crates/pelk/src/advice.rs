@@ -64,6 +64,10 @@ fn gpu(error: &GpuError) -> Option<&'static str> {
             "install the GPU vendor's driver (on Debian, mesa-vulkan-drivers also has a software adapter), \
              or add --device cpu",
         ),
+        GpuError::NoDrivers => Some(
+            "build pelk with its feature `drivers`, which is on unless --no-default-features turns it off, or \
+             add --device cpu",
+        ),
         GpuError::NoFloat16 { .. } => Some("set batch.float16 = false"),
         GpuError::Lost { .. } => Some(
             "continue from the last checkpoint with --resume; if it happens again, make batch.size smaller",
@@ -124,6 +128,12 @@ mod tests {
         ] {
             assert!(advice(&error).unwrap().contains("batch.size"));
         }
+    }
+
+    #[test]
+    fn a_build_without_drivers_is_told_how_to_get_them() {
+        let error = Error::Gpu(GpuError::NoDrivers);
+        assert!(advice(&error.into()).unwrap().contains("`drivers`"));
     }
 
     #[test]

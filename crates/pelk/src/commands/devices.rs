@@ -3,7 +3,7 @@
 use crate::output::say;
 use anyhow::Result;
 use pelk_simd::Level;
-use pelk_wgpu::{Adapter, Gpu, Options};
+use pelk_wgpu::{Adapter, Gpu, GpuError, Options};
 
 /// List the CPU and the GPUs that --device accepts
 #[derive(Debug, clap::Args)]
@@ -17,12 +17,14 @@ pub struct DevicesArgs {}
 pub fn run(_: &DevicesArgs) -> Result<()> {
     say!("cpu\n  instructions  {} (best available: {})", Level::from_env()?, Level::best());
     say!("  threads       {}", rayon::current_num_threads());
-    let adapters = Adapter::all();
-    for (i, adapter) in adapters.iter().enumerate() {
-        say!("\ngpu:{i}\n{}", describe(adapter));
-    }
-    if adapters.is_empty() {
-        say!("\nNo GPU found: {}.", pelk_wgpu::GpuError::NoAdapter);
+    match Adapter::all() {
+        Ok(adapters) if adapters.is_empty() => say!("\nNo GPU: {}.", GpuError::NoAdapter),
+        Ok(adapters) => {
+            for (i, adapter) in adapters.iter().enumerate() {
+                say!("\ngpu:{i}\n{}", describe(adapter));
+            }
+        }
+        Err(error) => say!("\nNo GPU: {error}."),
     }
     Ok(())
 }
