@@ -18,7 +18,7 @@ pub struct Study {
     pub name: String,
     /// Its heading.
     pub title: String,
-    /// Noun that its arm labels belong to ("kernel 47"); empty if the labels speak for themselves.
+    /// Noun before its arm labels ("kernel 47"); empty if the labels need none.
     #[serde(default)]
     noun: String,
     /// The question.
@@ -121,7 +121,7 @@ impl Task {
     /// A study's arms in this task.
     ///
     /// # Errors
-    /// When the task has no arms for the study; names the tasks that do.
+    /// When the task has no arms for the study; the message names the tasks that do.
     pub fn study(&self, name: &str) -> Result<&TaskStudy> {
         self.studies.get(name).ok_or_else(|| {
             let able = TASKS.iter().filter(|task| task.studies.contains_key(name)).map(|task| task.name);
@@ -168,7 +168,7 @@ const OWN_FILE: &str = "the program's own files are read by its tests";
 /// The study called `name`.
 ///
 /// # Errors
-/// When there is none; names the nearest study.
+/// When there is no such study; the message names the nearest one.
 pub fn study(name: &str) -> Result<&'static Study> {
     let names = || STUDIES.iter().map(|study| study.name.as_str());
     let unknown = || unknown("study", name, &names().collect::<Vec<_>>());
@@ -178,7 +178,7 @@ pub fn study(name: &str) -> Result<&'static Study> {
 /// The task called `name`.
 ///
 /// # Errors
-/// When there is none; names the nearest task.
+/// When there is no such task; the message names the nearest one.
 pub fn task(name: &str) -> Result<&'static Task> {
     let unknown = || unknown("task", name, &TASKS.iter().map(|task| task.name).collect::<Vec<_>>());
     TASKS.iter().find(|task| task.name == name).ok_or_else(unknown)

@@ -65,7 +65,7 @@ impl Plan {
     /// Reads the plan in a sweep's folder.
     ///
     /// # Errors
-    /// When there is none, or the file is damaged.
+    /// When there is no plan, or the file is damaged.
     pub fn read(folder: &Path) -> Result<Plan> {
         let path = Plan::file(folder);
         if !path.exists() {

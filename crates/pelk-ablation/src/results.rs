@@ -99,7 +99,7 @@ impl Results {
 /// The sweep folders under `folder`: itself, or its subfolders.
 ///
 /// # Errors
-/// When there is none.
+/// When there are none.
 pub fn sweeps_in(folder: &Path) -> Result<Vec<PathBuf>> {
     if Plan::file(folder).exists() {
         return Ok(vec![folder.to_owned()]);

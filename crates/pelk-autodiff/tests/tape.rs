@@ -83,7 +83,7 @@ fn a_parameter_that_is_used_twice_gets_the_sum_of_its_gradients() {
     assert_eq!(y.tensor().to_f64(), [108.0]); // 2 x w^3
     let gradients = tape.backward(&y, number(1.0)).unwrap().gradients;
     assert_eq!(gradients["w"].to_f64(), [108.0]); // 6 x w^2
-    assert_eq!(number(3.0).to_f64(), parameters.iter().next().unwrap().1.to_f64(), "w is as it was");
+    assert_eq!(number(3.0).to_f64(), parameters.iter().next().unwrap().1.to_f64(), "w is unchanged");
 }
 
 /// Runs a test, generic in the backend, on every backend.

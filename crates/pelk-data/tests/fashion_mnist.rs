@@ -23,7 +23,7 @@ fn both_splits_are_complete_and_balanced() {
         }
         assert_eq!(counts, [len / 10; 10], "{split}");
         if split == Split::Train {
-            // The values known from other libraries.
+            // The values that other libraries use.
             let statistics = dataset.statistics();
             assert!((statistics.mean[0] - 0.2860).abs() < 5e-5, "{statistics:?}");
             assert!((statistics.std[0] - 0.3530).abs() < 5e-5, "{statistics:?}");

@@ -1,4 +1,4 @@
-//! Sets with a label for each pixel, from files to batches.
+//! Datasets with a label per pixel, from files to batches.
 
 use std::fs;
 use std::path::Path;

@@ -105,7 +105,7 @@ impl SharingGrid {
         Self::from_half(&intervals[..=count / 2])
     }
 
-    /// The grid turned inside out: coarse inside, fine outside; the center interval stays.
+    /// The grid turned inside out: coarse inside, fine outside; the center interval does not move.
     ///
     /// Half grid `8,4,2,1,1,1` becomes `1,1,2,4,8,1` (Table 5, row 6).
     pub fn reversed(&self) -> Self {
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn exponential_grids_of_the_paper() {
-        // kernel, center, half grid, k', parameters a channel, per cent of a dense kernel
+        // kernel, center, half grid, k', parameters per channel, percent of a dense kernel
         let table = [
             (51, 5, "9,8,4,2,1,1,1", 13, 169, "6.50"), // Table 6
             (49, 5, "8,8,4,2,1,1,1", 13, 169, "7.04"),

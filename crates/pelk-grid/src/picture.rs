@@ -18,7 +18,7 @@ use crate::SharingGrid;
 
 /// A drawing for a terminal, at most 100 columns wide.
 ///
-/// Below the numbers, regions form a checkerboard: neighbors differ, so each field is one parameter. A
+/// Below the numbers, regions form a checkerboard: neighbors differ, so each square is one parameter. A
 /// character is one tap wide and two taps high. Kernels that are too wide are drawn with shorter intervals,
 /// and of more than 100 intervals only those in the middle; a line then says so.
 pub fn text(grid: &SharingGrid) -> String {

@@ -58,7 +58,7 @@ pub enum ShapeError {
     Invalid {
         /// The operator that was called.
         operator: &'static str,
-        /// What was wrong, and what would be right.
+        /// What is wrong and how to fix it.
         reason: String,
     },
 }

@@ -44,7 +44,7 @@ impl<const N: usize> Table<N> {
         self.rows.push(cells);
     }
 
-    /// The heading as rows of cells; short headings stand at the bottom, next to their column.
+    /// The heading as rows of cells; short headings are at the bottom, next to their column.
     fn heading(&self) -> Vec<[String; N]> {
         let height = self.columns.iter().map(|column| column.heading.lines().count()).max().unwrap_or(0);
         let line = |i: usize| {

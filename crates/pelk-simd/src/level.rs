@@ -109,7 +109,7 @@ impl Level {
         }
     }
 
-    /// The level that the environment variable `PELK_SIMD` names, or the best one where it is unset.
+    /// The level that the environment variable `PELK_SIMD` names, or the best one if it is unset.
     ///
     /// # Errors
     /// Same as [`Level::from_name`].

@@ -66,7 +66,7 @@
 //! }
 //! ```
 //!
-//! # 3. Several accumulators, parts in functions of their own
+//! # 3. Several accumulators, parts in separate functions
 //!
 //! A multiply-add takes four or five cycles, and two can start in each, so one sum would leave the processor
 //! waiting. Parts of a kernel are functions that are generic over the token and `#[inline(always)]`; this one

@@ -7,7 +7,7 @@ use crate::Simd;
 use std::f32::consts::{LN_2, LOG2_E};
 
 /// `1.5 * 2^23 + 127`. Added to `v` in -127..=127 it rounds: the sum is `ROUND + n`, `n` being the integer
-/// nearest to `v`, and its last bits are `n + 127`, the exponent of `2^n` (of zero where `n` is -127).
+/// nearest to `v`, and its last bits are `n + 127`, the exponent of `2^n` (of zero if `n` is -127).
 const ROUND: f32 = 12_583_039.0;
 
 /// `c[0] + c[1] x + c[2] x^2 + ...`
@@ -56,15 +56,15 @@ const LARGEST: f32 = 13.27;
 ///
 /// The ratio falls smoothly from 1.25 to `1 / z`, so that a quotient of polynomials approximates it to
 /// 1.4e-8. All of the tail's steepness is in the density, `2^n e^(-r/2)`, `n = -round(z^2 / (2 ln 2))`, `r =
-/// z^2 + 2 n ln 2`, for which `e^(-r/2)` is a polynomial (error 8.5e-8). There an error of `z^2`, up to 176,
-/// would be one of the exponent, so `r` is the sum of two differences without one.
+/// z^2 + 2 n ln 2`, for which `e^(-r/2)` is a polynomial (error 8.5e-8). An error in `z^2`, up to 176, would
+/// be an error in the exponent, so `r` is the sum of two exact differences.
 #[inline(always)]
 fn density_and_mills_ratio<S: Simd>(simd: S, z: S::V) -> (S::V, S::V, S::V) {
     let round = simd.splat(ROUND);
     let square = simd.mul(z, z);
     let rounded = simd.mul_add(square, simd.splat(-0.5 * LOG2_E), round);
     let minus_n = simd.sub(round, rounded);
-    // 2 ln 2 has an error too. Times n it grows as z^2, to 2.4e-7, and the ratio was fitted with it.
+    // 2 ln 2 has an error too. Times n, it grows like z^2, to 2.4e-7, and the ratio was fitted with it.
     let above = simd.fused_mul_sub(minus_n, simd.splat(2.0 * LN_2), square);
     let r = simd.sub(simd.fused_mul_sub(z, z, square), above);
     let e = polynomial(
@@ -157,8 +157,8 @@ mod tests {
         results
     }
 
-    /// Finite numbers: one of every 2^14 that there are, so 512 from each power of two to the next, and
-    /// 300,000 spread over -14..14 by the golden ratio.
+    /// Finite numbers: one of every 2^14, so 512 from each power of two to the next, and 300,000 spread over
+    /// -14..14 by the golden ratio.
     fn sweep() -> Vec<f32> {
         let all = (0..1 << 18).map(|i: u32| f32::from_bits(i << 14 | 0x15A5)).filter(|x| x.is_finite());
         let spread = |i: u32| i.wrapping_mul(0x9E37_79B9).cast_signed() as f32 / (1u32 << 31) as f32;

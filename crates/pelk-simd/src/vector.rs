@@ -1,4 +1,4 @@
-//! The operations that vectors of every instruction set have.
+//! The operations on vectors of every instruction set.
 
 use crate::{math, transpose};
 
@@ -35,7 +35,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the processor can (everywhere but on `portable`).
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// `c - a * b`, rounded as [`mul_add`](Simd::mul_add).
+    /// `c - a * b`, rounded like [`mul_add`](Simd::mul_add).
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The smaller of each lane.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
@@ -117,15 +117,15 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn exp(self, v: Self::V) -> Self::V {
         math::exp(self, v)
     }
-    /// The Gaussian error linear unit `v Phi(v)`, `Phi` being the normal distribution function, within 7 ulp
-    /// (9 on `portable`) wherever that is a normal number, so in the negative tail too. Results below 3.3e-39
-    /// may be zero; NaN stays NaN.
+    /// The Gaussian error linear unit `v Phi(v)`, with the normal distribution function `Phi`, within 7 ulp
+    /// (9 on `portable`) wherever that is a normal number, so also in the negative tail. Results below
+    /// 3.3e-39 may be zero; NaN stays NaN.
     #[inline(always)]
     fn gelu(self, v: Self::V) -> Self::V {
         math::gelu(self, v)
     }
-    /// [`gelu`](Simd::gelu), to the same bits, and its slope `Phi(v) + v phi(v)` within 2e-7, `phi` being the
-    /// normal density.
+    /// [`gelu`](Simd::gelu), to the same bits, and its slope `Phi(v) + v phi(v)` within 2e-7, with the normal
+    /// density `phi`.
     #[inline(always)]
     fn gelu_and_slope(self, v: Self::V) -> (Self::V, Self::V) {
         math::gelu_and_slope(self, v)

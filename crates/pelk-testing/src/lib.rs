@@ -1,4 +1,4 @@
-//! What the tests of several crates share: the choice of the backends to test, and the GPU, or the reason why
+//! Shared by the tests of several crates: the choice of backends to test, and the GPU, or the reason why
 //! there is none.
 //!
 //! | variable | meaning |
@@ -14,14 +14,14 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// A test that an adapter is known to fail because of a fault in its driver. It counts as not tested.
+/// A test that an adapter is known to fail because of a bug in its driver. It counts as not tested.
 #[derive(Debug)]
 pub struct KnownFault {
     /// A part of the adapter's name.
     pub adapter: &'static str,
     /// The end of the test's path, for instance `the_gpu_meets_the_reference`.
     pub test: &'static str,
-    /// The fault, and where it was reported.
+    /// The bug, and where it was reported.
     pub reason: &'static str,
 }
 
@@ -66,7 +66,7 @@ pub fn gpu() -> Option<Gpu> {
     }
 }
 
-/// A device for one test alone, which it may break, or `None` if there is no GPU.
+/// A separate device for one test, which may break it, or `None` if there is no GPU.
 ///
 /// # Panics
 /// Same as [`gpu`].
@@ -90,7 +90,7 @@ fn not_tested(test: &str, reason: &str) {
     eprintln!("{test} is skipped: {reason}");
     let Some(path) = std::env::var_os("PELK_NOT_TESTED") else { return };
     let file = OpenOptions::new().create(true).append(true).open(&path);
-    // In one piece, since other tests write to the same file.
+    // In one write, since other tests write to the same file.
     let line = format!("{test}: {reason}\n");
     let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
     written.unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));

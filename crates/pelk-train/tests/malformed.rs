@@ -241,7 +241,7 @@ fn settings_cases(cases: &mut Cases) {
         ("a number of 100,000 digits", after(&format!("seed = {}", "9".repeat(100_000)))),
         ("a negative seed", after("seed = -1")),
         ("a size beyond 64 bits", after("batch.size = 99999999999999999999")),
-        ("a learning rate that is none", after("optimizer.learning_rate = nan")),
+        ("a learning rate that is not a number", after("optimizer.learning_rate = nan")),
         ("an infinite learning rate", after("optimizer.learning_rate = inf")),
         ("an infinite number of epochs", after("schedule.epochs = inf")),
         ("a text where a number belongs", after("batch.size = \"8\"")),

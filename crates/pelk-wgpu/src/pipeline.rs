@@ -43,7 +43,7 @@
 //! | `LANES` | in `depthwise`: neighboring outputs of an invocation |
 //!
 //! A call may be cut into several dispatches, between units (see [`kernel`](crate::kernel)). `i`, `g`, `r`
-//! and `m`, in sums over rows `k`, and the index of a tensor of which each unit has its part, count from the
+//! and `m`, in sums over rows `k`, and the index of a tensor that is divided among the units, count from the
 //! first unit of the dispatch. So the row of the whole tensor is `p.first * ROWS + m`, `p.first * p.k_part +
 //! k` or `p.first * BLOCK + r`.
 

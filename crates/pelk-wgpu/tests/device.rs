@@ -104,7 +104,7 @@ fn what_no_buffer_holds_is_an_error() {
         let error = gpu.empty(len, Element::F32).unwrap_err();
         assert!(matches!(error, GpuError::TooLarge { limit_name: "maxBufferSize", .. }), "{error}");
     }
-    assert_eq!(gpu.download(&gpu.upload(&[1.0]).unwrap()).unwrap(), [1.0], "the device goes on");
+    assert_eq!(gpu.download(&gpu.upload(&[1.0]).unwrap()).unwrap(), [1.0], "the device still works");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The results of one study on one task, as reports read them.
+//! The results of one study on one task, as reports use them.
 
 use crate::catalog::{StudyArm, Task, TaskStudy};
 use crate::cost::{ArmCost, Costs};

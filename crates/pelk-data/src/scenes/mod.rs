@@ -272,7 +272,7 @@ mod tests {
             assert!(!classes.contains(&0), "an empty shelf: {classes:?}");
             differ += usize::from(classes[0] != classes[1]);
         }
-        assert!((40..95).contains(&differ), "each shelf has a class of its own: {differ} of 100");
+        assert!((40..95).contains(&differ), "each shelf has its own class: {differ} of 100");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A sweep gives one report, however often it was killed and wherever its parts ran.
+//! A sweep gives the same report, however often it was killed and wherever its parts ran.
 
 use crate::sandbox::{Running, Sandbox, refuse, succeed};
 use std::process::Command;
@@ -28,8 +28,8 @@ fn sweep(sandbox: &Sandbox, out: &str, more: &[&str]) -> Command {
     sandbox.pelk(SWEEP.into_iter().chain(["--out", out]).chain(more.iter().copied()))
 }
 
-/// What must not depend on how a sweep ran: the table of numbers without seconds and bytes, and the report
-/// without the costs.
+/// The results that must not depend on how a sweep ran: the table of numbers without seconds and bytes, and
+/// the report without the costs.
 fn outcome(sandbox: &Sandbox, out: &str) -> (Vec<String>, String) {
     let text = |name: &str| String::from_utf8(sandbox.read(&format!("{out}/{name}"))).unwrap();
     let csv = text("results.csv");
@@ -46,7 +46,7 @@ fn a_sweep_killed_three_times_gives_the_report_of_one_that_was_not() {
     let out = succeed(&mut sweep(&sandbox, "whole", &[]));
     assert!(out.contains("4 arms, 2 seeds, 6 and 12 steps") && out.contains("16 runs"), "{out}");
     let (rows, report) = outcome(&sandbox, "whole");
-    // 3 arms in the one study and 2 in the other, 2 budgets, 2 seeds, accuracy and loss.
+    // 3 arms in one study and 2 in the other, 2 budgets, 2 seeds, accuracy and loss.
     assert_eq!(rows.len(), 1 + (3 + 2) * 2 * 2 * 2);
     assert!(report.contains("After 12 steps, dense"), "{report}");
 
@@ -69,7 +69,7 @@ fn a_sweep_killed_three_times_gives_the_report_of_one_that_was_not() {
         running.kill();
         assert!(!sandbox.path("killed/report.html").exists(), "killed before the end");
     }
-    // Another number of jobs and threads, too.
+    // Also with another number of jobs and threads.
     let resume =
         ["ablate", "--data", "images", "--resume", "--out", "killed", "--jobs", "3", "--threads", "1"];
     succeed(&mut sandbox.pelk(resume));

@@ -1,4 +1,4 @@
-//! Every wrong input gets one message that names what is wrong and what would be right, and no file is lost.
+//! Every bad input gets one message that says what is wrong and how to fix it, and no file is lost.
 
 use crate::sandbox::{Sandbox, refuse, succeed};
 use image::GrayImage;
@@ -119,7 +119,7 @@ fn folders_that_cannot_take_a_run() {
     );
     assert_eq!(sandbox.read("file"), b"mine");
     if cfg!(target_os = "linux") {
-        // Not even the administrator can make a file there.
+        // Not even root can create a file there.
         refuse(&mut sandbox.train("/proc", &[]), &["cannot write /proc/config.toml"]);
     }
     for out in ["file", "nowhere", "images"] {
@@ -139,7 +139,7 @@ fn checkpoints_that_cannot_be_used() {
     succeed(&mut sandbox.train("other", &["--max-steps", "5", "--set", "model.name=convnext_atto"]));
     GrayImage::new(28, 28).save(sandbox.path("image.png")).unwrap();
     let good = sandbox.contents("run");
-    // With a damaged file in the run: every command that reads it refuses, and changes nothing.
+    // With a damaged file in the run, every command that reads it fails and changes nothing.
     let refused_with = |bytes: &[u8], words: &[&str]| {
         std::fs::write(sandbox.path(CHECKPOINT), bytes).unwrap();
         let before = sandbox.contents("run");
@@ -165,7 +165,7 @@ fn checkpoints_that_cannot_be_used() {
     std::fs::write(sandbox.path(CHECKPOINT), &whole).unwrap();
     assert!(sandbox.contents("run") == good);
 
-    // A configuration that was edited, and images that were exchanged, make another run.
+    // An edited configuration or exchanged images make another run.
     let edited = String::from_utf8(sandbox.read("run/config.toml")).unwrap().replace("seed = 0", "seed = 1");
     std::fs::write(sandbox.path("run/config.toml"), edited).unwrap();
     refuse(&mut sandbox.resume("run", &[]), &[CHECKPOINT, "another configuration", "config.toml"]);
@@ -176,7 +176,7 @@ fn checkpoints_that_cannot_be_used() {
     refuse(&mut sandbox.pelk(other), &[CHECKPOINT, "other images"]);
     assert!(sandbox.contents("run") == good);
 
-    // After all that, the run goes on as if nothing had happened.
+    // After all that, the run continues as if nothing had happened.
     succeed(&mut sandbox.resume("run", &["--max-steps", "9"]));
     succeed(&mut sandbox.resume("twin", &["--max-steps", "9"]));
     sandbox.assert_same_run("run", "twin");

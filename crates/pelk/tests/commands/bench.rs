@@ -1,4 +1,4 @@
-//! Measurements: what is printed, not how fast it is.
+//! Measurements: the output, not the speed.
 
 use crate::sandbox::{Sandbox, refuse, succeed};
 use serde_json::Value;
@@ -61,7 +61,7 @@ fn a_network_is_measured_in_a_process_of_its_own() {
             false => assert!(line.get("peak_bytes").is_some(), "{line}"),
         }
     }
-    // Gradients and the optimizer's moments need memory, too.
+    // Gradients and the optimizer's moments also need memory.
     if cfg!(target_os = "linux") {
         assert!(lines[0]["peak_bytes"].as_u64() < lines[1]["peak_bytes"].as_u64(), "{lines:?}");
     }

@@ -1,10 +1,10 @@
-//! `data check` on small folders: what is in them, what is wrong, and what becomes of it.
+//! `data check` on small folders: contents, problems, and excluding files.
 
 use crate::sandbox::{Sandbox, refuse, succeed};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use std::process::Output;
 
-/// A picture of one color.
+/// A picture in one color.
 fn save(sandbox: &Sandbox, name: &str, [height, width]: [u32; 2], color: u8) {
     let path = sandbox.path(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -22,7 +22,7 @@ fn photos(sandbox: &Sandbox) {
     save(sandbox, "photos/val/cat/0.png", [10, 10], 200);
 }
 
-/// Whether the table has a row of these cells.
+/// Whether the table has a row with these cells.
 fn has_row(text: &str, cells: &[&str]) -> bool {
     text.lines()
         .any(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).eq(cells.iter().copied()))
@@ -89,7 +89,7 @@ fn what_cannot_be_read_is_named_and_can_be_left_out() {
     assert!(text.contains("1 in train cannot be read:\n  photos/train/dog/0.jpg is damaged"), "{text}");
     assert!(text.contains("1 in test cannot be read:\n  photos/val/cat/page.png is damaged"), "{text}");
     assert!(message.contains("2 of 11 images cannot be read: repair or remove them, or"), "{message}");
-    assert!(!sandbox.path("photos/excluded.txt").exists(), "only when asked for");
+    assert!(!sandbox.path("photos/excluded.txt").exists(), "only on request");
 
     let text = succeed(&mut sandbox.pelk(["data", "check", "photos", "--exclude"]));
     assert!(
@@ -99,7 +99,7 @@ fn what_cannot_be_read_is_named_and_can_be_left_out() {
     let list = String::from_utf8(sandbox.read("photos/excluded.txt")).unwrap();
     assert_eq!(list.lines().skip(1).collect::<Vec<_>>(), ["train/dog/0.jpg", "val/cat/page.png"]);
 
-    // From now on the reader leaves them out and says so; what breaks later comes on top.
+    // Now the reader skips them and says so; files damaged later are added to the list.
     let mut check = sandbox.pelk(["data", "check", "photos"]);
     let output = check.output().unwrap();
     assert!(output.status.success());
@@ -137,7 +137,7 @@ fn other_layouts_are_recognized_and_their_errors_shown() {
         &mut sandbox.pelk(["data", "check", "photos"]),
         &["the test set", "has 1 class that train does not have: horse"],
     );
-    // Places with labels: a picture and its mask.
+    // Labels of pixels: a picture and its mask.
     save(&sandbox, "masks/images/train/1.png", [2, 3], 9);
     save(&sandbox, "masks/images/test/1.png", [2, 3], 8);
     for split in ["train", "test"] {

@@ -1,5 +1,4 @@
-//! What the program says of itself: models, presets, keys, completions, and what to use instead of a wrong
-//! word.
+//! What the program says about itself: models, presets, keys, completions, and suggestions for a wrong word.
 
 use crate::sandbox::{Sandbox, refuse, succeed};
 

@@ -21,7 +21,7 @@ fn a_folded_checkpoint_says_what_the_original_does() {
     assert!(folded.description.network.folded && folded.description.training.is_none());
     assert!(folded.tensors.keys().all(|name| !name.contains("_bn.") && !name.starts_with("optimizer")));
 
-    // The advice at the end works as printed, and both files are measured alike.
+    // The advice at the end works as printed, and both files give the same results.
     let advice = out.lines().last().unwrap().trim().strip_prefix("pelk ").unwrap();
     assert_eq!(advice, "eval --checkpoint run/last.folded.safetensors --data images");
     let numbers = |out: String| {
@@ -39,7 +39,7 @@ fn a_folded_checkpoint_says_what_the_original_does() {
     let predict = |checkpoint| succeed(&mut sandbox.pelk(["predict", "--checkpoint", checkpoint, "a.png"]));
     assert_eq!(predict("run/last.safetensors"), predict("run/last.folded.safetensors"));
 
-    // Without the dataset, on files of any size.
+    // Without the dataset, on image files of any size.
     let files = ["--images", "a.png", "b.png", "--out", "other.safetensors"];
     let out = succeed(&mut fold(&sandbox, "run/last.safetensors", &files));
     assert!(out.contains("compared on 2 files"), "{out}");

@@ -1,4 +1,4 @@
-//! `--device`: the same commands on a GPU, and what they say where there is none.
+//! `--device`: the same commands on a GPU, and their messages without one.
 
 use crate::sandbox::{Sandbox, refuse, succeed};
 use serde_json::Value;
@@ -12,7 +12,7 @@ fn a_run_on_the_gpu_is_measured_alike_on_both() {
     let output = succeed(&mut sandbox.train("run", &["--device", "gpu", "--max-steps", "6"]));
     assert!(output.contains("on gpu ("), "{output}");
     assert!(output.contains("--resume --out run --device gpu"), "{output}");
-    // The second half elsewhere: a checkpoint belongs to no device.
+    // The second half on the CPU: a checkpoint is not tied to a device.
     succeed(&mut sandbox.resume("run", &["--max-steps", "8"]));
     let eval = |device| {
         let args = ["eval", "--data", "images", "--checkpoint", "run/last.safetensors", "--device", device];
@@ -115,7 +115,7 @@ fn devices_are_listed_and_named() {
     assert!(!sandbox.path("run").exists());
 }
 
-// The loader of Vulkan's drivers is told where to look by a variable of the environment.
+// An environment variable tells Vulkan's driver loader where to look.
 #[cfg(target_os = "linux")]
 mod without_an_adapter {
     use super::*;
@@ -149,13 +149,13 @@ mod without_an_adapter {
     }
 }
 
-/// A limit on the address space is one on the memory of a GPU in software.
+/// A limit on the address space limits a software GPU's memory.
 #[cfg(target_os = "linux")]
 #[test]
 fn used_up_memory_is_an_error_that_leaves_the_last_checkpoint_whole() {
     let Some(gpu) = pelk_testing::gpu() else { return };
     if gpu.kind() != pelk_wgpu::AdapterKind::Software {
-        return; // what its memory is, a test cannot say
+        return; // a test cannot know its memory
     }
     let sandbox = Sandbox::new();
     succeed(&mut sandbox.train("run", &["--device", "gpu", "--max-steps", "4"]));
@@ -165,7 +165,7 @@ fn used_up_memory_is_an_error_that_leaves_the_last_checkpoint_whole() {
         sandbox.command("sh", ["-c", &format!("ulimit -v 2000000; exec {pelk} {args}")])
     };
     let words = ["has no memory left", "in use", "batch.size"];
-    // Little to hold on the processor's side, much on the other: full resolution with many channels.
+    // Little memory on the processor, much on the GPU: full resolution with many channels.
     let large = "--set batch.size=64 --set model.stem_stride=1 --set model.widths=[256,512,768]";
     refuse(&mut limited(&format!("train --device gpu --data images --out large {large}")), &words);
     assert!(!sandbox.path("large/last.safetensors").exists());

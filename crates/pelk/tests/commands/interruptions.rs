@@ -1,8 +1,8 @@
-//! However a run is interrupted, resuming it ends in the same bytes, and a failed save spoils nothing.
+//! However a run is interrupted, resuming it ends with the same bytes, and a failed save damages nothing.
 
 use crate::sandbox::{Running, Sandbox, refuse, step_of, succeed};
 
-/// A schedule that no test waits for.
+/// A schedule too long for any test to finish.
 const ENDLESS: [&str; 4] = ["--set", "schedule.epochs=100000", "--checkpoint-every", "1"];
 
 #[test]
@@ -37,7 +37,7 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     sandbox.assert_same_run("whole", "killed");
     let names = |run| sandbox.contents(run).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(names("killed"), names("whole"), "nothing half written is left");
-    assert_eq!(sandbox.event_files("killed").len(), 4, "each start has an event file of its own");
+    assert_eq!(sandbox.event_files("killed").len(), 4, "each start has its own event file");
 }
 
 #[test]
@@ -55,10 +55,10 @@ fn a_run_killed_before_its_first_checkpoint_starts_again() {
 fn ctrl_c_saves_and_says_how_to_go_on() {
     let sandbox = Sandbox::new();
     let mut run = Running::start(sandbox.train("run", &ENDLESS[..2]));
-    // Without --checkpoint-every, the first file comes with the end of the first epoch.
+    // Without --checkpoint-every, the first file is written at the end of the first epoch.
     run.wait_for_step(&sandbox.path("run"), 3);
     let (code, stdout, stderr) = run.interrupt();
-    assert_eq!(code, Some(0), "what the user asked for is no failure: {stderr}");
+    assert_eq!(code, Some(0), "stopping on request is not a failure: {stderr}");
     assert!(stderr.contains("Stopping after this step"), "{stderr}");
     let step = step_of(&sandbox.path("run"));
     assert!(stdout.contains(&format!("Stopped and saved after step {step} of")), "{stdout}");
@@ -71,14 +71,14 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     sandbox.assert_same_run("whole", "run");
 }
 
-/// The program under a limit on the size of files, whose excess is an error of the write as on a full disk.
+/// The program under a file size limit, beyond which writing fails as on a full disk.
 #[cfg(unix)]
 fn with_file_limit(
     sandbox: &Sandbox,
     kilobytes: usize,
     command: &std::process::Command,
 ) -> std::process::Command {
-    // The shell counts in blocks of 512 or 1024 bytes, so this is the limit or half of it.
+    // The shell counts blocks of 512 or 1024 bytes, so this is the limit or half of it.
     let script = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec \"$@\"");
     let program = command.get_program().to_str().unwrap();
     let args = command.get_args().map(|arg| arg.to_str().unwrap());
@@ -101,7 +101,7 @@ fn a_full_disk_ends_the_run_and_spoils_no_file() {
             "the file that was there before is unchanged",
         ],
     );
-    assert!(sandbox.contents("run") == before, "the folder is as it was");
+    assert!(sandbox.contents("run") == before, "the folder is unchanged");
     succeed(&mut sandbox.resume("run", &["--max-steps", "20"]));
     sandbox.trained("whole", 20);
     sandbox.assert_same_run("whole", "run");
@@ -122,7 +122,7 @@ fn a_run_that_diverges_keeps_its_last_good_checkpoint() {
     );
     let step = step_of(&sandbox.path("run"));
     assert!(step > 0);
-    // What is left is whole: it goes on, to the same end.
+    // The remaining files are intact: the run continues, to the same end.
     refuse(&mut sandbox.resume("run", &[]), &[&format!("is not finite at step {}", step + 1)]);
     assert_eq!(step_of(&sandbox.path("run")), step);
 }

@@ -1,4 +1,4 @@
-//! The commands as a user runs them: the program itself, on a small dataset in a folder of its own.
+//! The commands as a user runs them: the program itself, on a small dataset in its own folder.
 
 mod ablation;
 mod bad_input;

@@ -19,7 +19,7 @@ fn photos(sandbox: &Sandbox) {
     }
 }
 
-/// A network and images that take a moment.
+/// A small network and small images.
 const SMALL: [&str; 8] = [
     "model.depths=[1, 1]",
     "model.widths=[8, 16]",
@@ -74,7 +74,7 @@ fn the_speed_of_reading_is_measured_for_each_use() {
         ["data", "speed", "--preset", "folder", "--data", "photos", "--images", "14", "--loaders", "2"];
     let args: Vec<&str> = speed.into_iter().chain(settings).collect();
     let lines = succeed(&mut sandbox.pelk(args.iter().copied().chain(["--json"])));
-    // 14 of 32 training images, three whole batches of 4, all 8 test images.
+    // 14 of 32 training images make three whole batches of 4; all 8 test images.
     let expected = [("read", 14), ("training", 12), ("evaluation", 8)];
     assert_eq!(lines.lines().count(), expected.len(), "{lines}");
     for (line, (pass, images)) in lines.lines().zip(expected) {
@@ -121,7 +121,7 @@ fn a_run_whose_first_step_fails_leaves_no_folder() {
     let settings = SMALL.iter().flat_map(|setting| ["--set", setting]);
     let train = ["train", "--preset", "folder", "--data", "photos", "--out", "deep/run"];
     let mut train = sandbox.pelk(train.into_iter().chain(settings));
-    // The estimate of the time, which comes after the folder was made, meets the same.
+    // Estimating the time, after the folder was created, fails in the same way.
     refuse(&mut train, &["no estimate of the time", "photos/"]);
     assert!(!sandbox.path("deep").exists());
 }

@@ -1,4 +1,4 @@
-//! What a run leaves behind, and what can be done with it.
+//! The files of a run, and their uses.
 
 use crate::sandbox::{self, STEPS, STEPS_PER_EPOCH, Sandbox, refuse, succeed};
 use image::{DynamicImage, GrayImage, Rgba, RgbaImage};
@@ -128,7 +128,7 @@ fn predict_takes_images_of_any_size_and_kind() {
     }
     let classes = |out: &str| out.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(classes(&predict(&["inverted.png", "--invert"])), classes(&predict(&["first.png"])));
-    // The state of training beside the weights does not matter.
+    // The training state beside the weights does not matter.
     let args = ["predict", "--checkpoint", "run/last.safetensors", "first.png"];
     assert!(succeed(&mut sandbox.pelk(args)).contains("probability"));
 }
@@ -156,11 +156,11 @@ fn folders_are_numbered_and_the_advice_at_the_end_works_as_printed() {
         out.contains("run folder: runs/fashion-mnist-2\n") && out.contains("Saved after step 5 of 20"),
         "{out}"
     );
-    // Without a folder, the latest run goes on.
+    // Without a folder, the latest run continues.
     let resumed = succeed(&mut sandbox.pelk(["train", "--resume", "--data", "images", "--max-steps", "6"]));
     assert!(resumed.contains("resuming after step 5"), "{resumed}");
 
-    // What stands for the user's image in the advice.
+    // The placeholder for the user's image in the advice.
     GrayImage::new(28, 28).save_with_format(sandbox.path("IMAGE..."), image::ImageFormat::Png).unwrap();
     let advised: Vec<_> = out.lines().filter_map(|line| line.trim().strip_prefix("pelk ")).collect();
     assert_eq!(advised.len(), 3, "{out}");

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A network and a schedule of 4 steps an epoch, 10 epochs, that take a moment; everything random is switched
-/// on.
+/// A small network and a schedule of 10 epochs with 4 steps each; all randomness is switched on.
 pub const SETTINGS: [&str; 13] = [
     "model.depths=[1, 1]",
     "model.widths=[8, 16]",
@@ -28,7 +27,7 @@ pub const STEPS: u64 = 40;
 const TRAIN_IMAGES: u32 = 64;
 const TEST_IMAGES: u32 = 32;
 
-/// How long a child may take to get somewhere before the test fails.
+/// How long a child process may take to make progress before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Sandbox(tempfile::TempDir);
@@ -46,7 +45,7 @@ impl Sandbox {
         Sandbox(tempfile::tempdir().unwrap())
     }
 
-    /// Four IDX files of 28 x 28 images in a folder; `shade` makes them other images.
+    /// Four IDX files of 28 x 28 images in a folder; another `shade` gives other images.
     pub fn write_images(&self, folder: &str, shade: u8) {
         let folder = self.path(folder);
         std::fs::create_dir_all(&folder).unwrap();
@@ -60,7 +59,7 @@ impl Sandbox {
                 let label = (i % 10) as u8;
                 labels.push(label);
                 for pixel in 0..28 * 28 {
-                    // Noise, and a bright bar whose height tells the class.
+                    // Noise, and a bright bar whose height shows the class.
                     state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                     let bright = pixel / 28 / 2 == u32::from(label) + 2;
                     images.push((state >> 26) as u8 + shade + if bright { 120 } else { 0 });
@@ -75,12 +74,12 @@ impl Sandbox {
         self.0.path().join(name)
     }
 
-    /// `pelk` with these arguments, in this folder, which it takes for the workspace.
+    /// `pelk` with these arguments, in this folder.
     pub fn pelk<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         self.command(env!("CARGO_BIN_EXE_pelk"), args)
     }
 
-    /// Another program in this folder, for the sake of the limits that it sets.
+    /// Another program in this folder, for setting limits.
     pub fn command<'a>(&self, program: &str, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(program);
         command
@@ -99,7 +98,7 @@ impl Sandbox {
         self.pelk(args.into_iter().chain(settings).chain(more.iter().copied()))
     }
 
-    /// Goes on with the run in the folder `out`.
+    /// Resumes the run in the folder `out`.
     pub fn resume(&self, out: &str, more: &[&str]) -> Command {
         let args = ["train", "--data", "images", "--resume", "--out", out];
         self.pelk(args.into_iter().chain(more.iter().copied()))
@@ -115,14 +114,14 @@ impl Sandbox {
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// The event files of a run's folder, of which each start makes one, called after the time.
+    /// The event files of a run's folder: one per start, named after the time.
     pub fn event_files(&self, folder: &str) -> Vec<String> {
         let names = std::fs::read_dir(self.path(folder)).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
         names.filter(|name| name.starts_with(PREFIX)).collect()
     }
 
-    /// Every file of a folder but event files, with its contents, so that two moments can be compared.
+    /// Every file of a folder except event files, with its contents, to compare two points in time.
     pub fn contents(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
         let entries = std::fs::read_dir(self.path(folder)).unwrap();
         let mut files: Vec<_> = entries
@@ -137,7 +136,7 @@ impl Sandbox {
         files
     }
 
-    /// What two runs must have in common: both checkpoints to the byte, and the metrics but for the speed.
+    /// Checks that two runs have the same checkpoints to the byte, and the same metrics except for the speed.
     pub fn assert_same_run(&self, one: &str, other: &str) {
         for file in ["last.safetensors", "best.safetensors", "config.toml"] {
             let [a, b] = [one, other].map(|run| self.read(&format!("{run}/{file}")));
@@ -157,14 +156,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Runs a command that must succeed; its standard output.
+/// Runs a command that must succeed; returns its standard output.
 pub fn succeed(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     assert!(status.success(), "{command:?}\n{status}\n{}{}", text(&stdout), text(&stderr));
     text(&stdout)
 }
 
-/// Runs a command that must fail with one clear message that contains these words; the message.
+/// Runs a command that must fail with one clear message that contains these words; returns the message.
 pub fn refuse(command: &mut Command, words: &[&str]) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let message = text(&stderr);
@@ -178,7 +177,7 @@ pub fn refuse(command: &mut Command, words: &[&str]) -> String {
     message
 }
 
-/// A running command, ended by its own id when the test lets go of it.
+/// A running command, killed by its own id when dropped.
 pub struct Running(Option<Child>);
 
 impl Running {
@@ -187,8 +186,8 @@ impl Running {
         Running(Some(command.spawn().unwrap()))
     }
 
-    /// Waits until the last checkpoint of this folder has come past `step`; its step. The file is there as a
-    /// whole whenever one looks.
+    /// Waits until the last checkpoint of this folder is past `step`; returns its step. The file is complete
+    /// at any time.
     pub fn wait_for_step(&mut self, folder: &Path, step: u64) -> u64 {
         let start = Instant::now();
         loop {
@@ -203,7 +202,7 @@ impl Running {
         }
     }
 
-    /// Ends it as the system does when it runs out of memory: at once.
+    /// Kills it at once, like the system when it runs out of memory.
     pub fn kill(mut self) {
         let mut child = self.0.take().unwrap();
         child.kill().unwrap();
@@ -230,7 +229,7 @@ impl Drop for Running {
     }
 }
 
-/// The step of a run's last checkpoint; 0 where there is none yet.
+/// The step of a run's last checkpoint; 0 if there is none yet.
 pub fn step_of(folder: &Path) -> u64 {
     let path = folder.join("last.safetensors");
     if path.exists() { pelk_train::Checkpoint::read(&path).unwrap().description.step } else { 0 }

@@ -5,7 +5,7 @@ use image::{GrayImage, Luma, Rgb, RgbImage};
 use std::path::Path;
 use std::process::Command;
 
-/// A network that takes a moment.
+/// A small network.
 const NETWORK: [&str; 8] = [
     "model.depths=[1, 1]",
     "model.widths=[8, 16]",
@@ -16,13 +16,13 @@ const NETWORK: [&str; 8] = [
     "schedule.evaluate_every=3",
     "schedule.warmup_steps=2",
 ];
-/// Scenes of which there are few.
+/// A few scenes.
 const SCENES: [&str; 3] = [
     "data.canvases={ train = 24, test = 8 }",
     "data.scenes={ size = [48, 40], shelves = [0, 0], items = [2, 4], sides = [16, 30] }",
     "schedule.steps=6",
 ];
-/// Pictures of different sizes, of which squares are cut out.
+/// Square crops from pictures of different sizes.
 const FILES: &str =
     "data.augmentation={ crop_padding = 0, crop_size = 32, scale = [0.5, 2.0], crop_max_share = 0.75 }";
 
@@ -38,7 +38,7 @@ fn last_row(sandbox: &Sandbox, run: &str) -> Vec<f64> {
     lines.last().unwrap().split(',').map(|field| field.parse().unwrap_or(f64::NAN)).collect()
 }
 
-/// The number that `eval` prints beside this name.
+/// The number that `eval` prints next to this name.
 fn printed(out: &str, name: &str) -> f64 {
     let line = out.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}:\n{out}"));
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
@@ -57,7 +57,7 @@ fn scenes_are_trained_measured_and_drawn() {
     let header = String::from_utf8(sandbox.read("run/metrics.csv")).unwrap();
     assert!(header.contains(",test_accuracy,test_top5_accuracy,test_mean_iou,"));
 
-    // `eval` of the last weights says what the last line says.
+    // `eval` of the last weights agrees with the last line.
     let eval = |more: &[&str]| {
         let args = ["eval", "--data", "images", "--checkpoint", "run/last.safetensors"];
         succeed(&mut sandbox.pelk(args.into_iter().chain(more.iter().copied())))
@@ -70,12 +70,12 @@ fn scenes_are_trained_measured_and_drawn() {
         assert!((printed(&out, "loss") - row[4]).abs() < 1e-4, "{row:?}\n{out}");
         assert!(out.contains("mAcc") && out.contains("background") && out.contains("Ankle boot"), "{out}");
     }
-    // Otherwise asked, it answers otherwise.
+    // Other options give other results.
     for more in [&["--window", "32"][..], &["--scales", "0.5,1,1.5"], &["--flip"]] {
         assert_ne!(printed(&eval(more), "loss"), printed(&eval(&[]), "loss"), "{more:?}");
     }
 
-    // The same weights as those of a run in two halves.
+    // A run in two halves has the same weights.
     let limit = |out| {
         let mut command = train(&sandbox, "images", out, &SCENES);
         command.args(["--max-steps", "4"]);
@@ -91,7 +91,7 @@ fn scenes_are_trained_measured_and_drawn() {
 fn a_prediction_is_the_picture_under_colors_with_a_legend() {
     let sandbox = Sandbox::new();
     succeed(&mut train(&sandbox, "images", "run", &SCENES));
-    // Of any size, not only that of training.
+    // Of any size, not just the training size.
     RgbImage::from_fn(70, 50, |x, y| Rgb([x as u8 * 3, 200, y as u8 * 5]))
         .save(sandbox.path("a view.png"))
         .unwrap();
@@ -113,7 +113,7 @@ fn a_prediction_is_the_picture_under_colors_with_a_legend() {
     refuse(&mut sandbox.pelk(args), &["cannot read no-such.png"]);
     std::fs::write(sandbox.path("file"), "mine").unwrap();
     refuse(&mut predict("file"), &["cannot create file"]);
-    // A classifier draws nothing and is not asked by windows.
+    // A classifier draws nothing and cannot use windows.
     sandbox.trained("classifier", 4);
     let args = ["eval", "--data", "images", "--checkpoint", "classifier/best.safetensors", "--flip"];
     refuse(&mut sandbox.pelk(args), &["model.upernet"]);
@@ -186,7 +186,7 @@ fn pictures_and_masks_that_do_not_fit_are_refused_by_name() {
         change(&path);
         refuse(&mut train(&sandbox, "set", "refused", &steps), words);
         std::fs::write(&path, good).unwrap();
-        // A mask is read when its turn comes: the run has begun then.
+        // A mask is only read when it is needed, after the run has begun.
         if sandbox.path("refused").exists() {
             std::fs::remove_dir_all(sandbox.path("refused")).unwrap();
         }
@@ -232,7 +232,7 @@ fn pictures_and_masks_that_do_not_fit_are_refused_by_name() {
 #[test]
 fn weights_of_a_file_start_a_network_that_they_fit() {
     let sandbox = Sandbox::new();
-    // Of three channels, as scenes are: a classifier of gray images does not fit.
+    // Scenes have three channels: a classifier of gray images does not fit.
     sandbox.trained("gray", 4);
     let start = |out: &str, weights: &str| {
         let mut command = train(&sandbox, "images", out, &SCENES);

@@ -57,7 +57,7 @@ fn data_show_draws_what_a_network_sees() {
     let mix = ["data.mix.mixup_alpha=0.8", "batch.size=6"];
     let out = succeed(&mut show(&mix, &["--out", "batches.png"]));
     assert!(out.contains("2 batches of 6 train images of 28 x 28 pixels"), "{out}");
-    // Four tiles of 168 pixels beside each other, two above each other with two lines of text each.
+    // Four tiles of 168 pixels side by side, in two rows with two lines of text each.
     let sheet = image::open(sandbox.path("batches.png")).unwrap();
     assert_eq!((sheet.width(), sheet.height()), (4 + 4 * 172, 4 + 2 * (168 + 2 * 16 + 4)));
     let out = succeed(&mut show(&["data.evaluation={size=64}", mix[1]], &["--test", "--out", "test.png"]));

@@ -1,10 +1,9 @@
-//! Commands whose reader has gone: behind `| head`, in a terminal that was closed, before a full disk.
+//! Commands whose output nobody reads: piped to `head`, in a closed terminal, on a full disk.
 
 use crate::sandbox::{STEPS, Sandbox};
 use std::process::{Command, Output, Stdio};
 
-/// Runs the command; whoever reads the standard output, or the errors, or both has left before the first
-/// word.
+/// Runs the command with standard output, standard error or both closed at the other end.
 fn unheard(command: &mut Command, [stdout, stderr]: [bool; 2]) -> Output {
     let closed = || {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -35,7 +34,7 @@ fn training_goes_on_when_its_log_is_on_a_full_disk() {
     let mut train = sandbox.train("run", &["--max-steps", "8"]);
     assert!(train.stdout(full()).stderr(full()).status().unwrap().success());
     assert!(sandbox.path("run/last.safetensors").exists());
-    // Where the answer is the result, losing it is a failure.
+    // If the output is the result, losing it is a failure.
     let output = sandbox.pelk(["cost", "pelk_t"]).stdout(full()).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let message = String::from_utf8(output.stderr).unwrap();
@@ -56,10 +55,10 @@ fn other_commands_end_without_a_word() {
         assert_eq!(output.status.code(), Some(141), "{args:?}: {remarks}");
         assert_eq!(remarks, "", "{args:?}");
         assert_eq!(unheard(&mut run(), [true, true]).status.code(), Some(141), "{args:?}");
-        // What goes wrong is said on the other stream, whose loss changes nothing.
+        // Errors go to the other stream, whose loss changes nothing.
         let heard = unheard(&mut run(), [false, true]);
         assert!(heard.status.success() && !heard.stdout.is_empty(), "{args:?}: {heard:?}");
     }
-    // An error keeps its exit status where nobody hears it.
+    // An error keeps its exit status even if nobody reads it.
     assert_eq!(unheard(&mut sandbox.pelk(["cost", "no-such-model"]), [true, true]).status.code(), Some(1));
 }

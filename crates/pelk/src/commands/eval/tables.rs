@@ -112,7 +112,7 @@ fn confused_with(confusion: &Confusion, class: usize) -> Option<(usize, u64)> {
 mod tests {
     use super::*;
 
-    /// Class `i` has 10 labels, of which `i % 10` are correct; the others are predicted as the next class.
+    /// Class `i` has 10 labels, `i % 10` of them correct; the others are predicted as the next class.
     fn confusion(classes: usize) -> (Confusion, Vec<String>) {
         let mut confusion = Confusion::new(classes);
         for (class, label) in (0..classes - 1).flat_map(|class| (0..10).map(move |label| (class, label))) {
