@@ -19,6 +19,7 @@
 pub mod boxes;
 mod conv2d;
 mod depthwise;
+mod detection_loss;
 pub mod loss;
 mod normalization;
 pub mod optimizer;
@@ -31,6 +32,7 @@ pub mod shape;
 pub use boxes::BoxCoder;
 pub use conv2d::{Conv2d, Conv2dShape};
 pub use depthwise::{Bias, DepthwiseConv};
+pub use detection_loss::{BinaryCrossEntropy, BoxGiou, DetectionLoss, MaskCrossEntropy, SmoothL1};
 pub use loss::{CrossEntropy, LossError, SoftCrossEntropy};
 pub use normalization::{BatchNormalized, Normalized};
 pub use optimizer::{AdamW, Sgd};
