@@ -24,7 +24,8 @@
 //! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales |
 //! | [`channels`] | channels split and joined |
 //! | [`pool`], [`resize`], [`subsample`] | adaptive average pooling, bilinear resizing, every n-th pixel |
-//! | [`loss`], [`optimizer`] | cross entropy, AdamW, SGD |
+//! | [`loss`], [`detection_loss`] | cross entropy, box and mask losses |
+//! | [`optimizer`] | AdamW, SGD |
 //!
 //! The second half of a block, on two pixels of two channels:
 //!
@@ -59,6 +60,7 @@ pub mod batch_norm;
 pub mod channels;
 pub mod conv2d;
 pub mod depthwise;
+pub mod detection_loss;
 pub mod elementwise;
 mod gemm;
 pub mod layer_norm;

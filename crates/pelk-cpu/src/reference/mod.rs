@@ -8,6 +8,7 @@ pub mod activation;
 pub mod batch_norm;
 pub mod conv2d;
 pub mod depthwise;
+pub mod detection_loss;
 pub mod elementwise;
 pub mod layer_norm;
 pub mod linear;
