@@ -114,7 +114,7 @@ pub enum TrainError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The curves of a run could not be drawn.
+    /// The curves of a run could not be drawn, with the feature `curves`.
     #[error("cannot draw the training curves: {0}")]
     Curves(String),
 }

@@ -44,6 +44,7 @@ mod atomic;
 mod checkpoint;
 mod config;
 mod confusion;
+#[cfg(feature = "curves")]
 pub mod curves;
 mod datasets;
 mod ema;

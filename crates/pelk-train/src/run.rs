@@ -5,7 +5,7 @@
 //! | `config.toml` | the configuration, with every value written out |
 //! | `metrics.csv` | one row per evaluation |
 //! | `groups.csv` | one row per evaluation and group of labels, if the dataset has groups |
-//! | `curves.svg` | loss and metric over the run |
+//! | `curves.svg` | loss and metric over the run, drawn by the feature `curves` |
 //! | `last.safetensors` | the checkpoint to resume from |
 //! | `best.safetensors` | the network with the best accuracy, or mIoU, on the test images |
 //! | `best-ema.safetensors` | the same for averaged weights |
@@ -17,6 +17,7 @@
 use crate::atomic::{remove_unfinished, write_atomically};
 use crate::checkpoint::Checkpoint;
 use crate::config::TrainConfig;
+#[cfg(feature = "curves")]
 use crate::curves;
 use crate::error::{Result, TrainError};
 use crate::metrics::{self, GroupRow, MetricsRow};
@@ -34,6 +35,7 @@ const SAFETENSORS: &str = ".safetensors";
 /// The folder of a run, with its tables of metrics.
 pub struct Run {
     folder: PathBuf,
+    #[cfg(feature = "curves")]
     settings: TrainConfig,
     rows: Vec<MetricsRow>,
     groups: Vec<GroupRow>,
@@ -133,6 +135,7 @@ impl Run {
     fn empty(folder: &Path, config: &TrainConfig) -> Run {
         Run {
             folder: folder.to_owned(),
+            #[cfg(feature = "curves")]
             settings: config.clone(),
             rows: Vec::new(),
             groups: Vec::new(),
@@ -244,7 +247,7 @@ impl Run {
         self.folder.join("groups.csv")
     }
 
-    /// Path of the plot of the evaluations.
+    /// Path of the plot of the evaluations, which the feature `curves` draws.
     pub fn curves(&self) -> PathBuf {
         self.folder.join("curves.svg")
     }
@@ -260,7 +263,7 @@ impl Run {
     }
 
     /// Saves an evaluation: the network and the one with averaged weights if they are the best so far, the
-    /// tables and the curves.
+    /// tables and, with the feature `curves`, the curves.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -280,7 +283,9 @@ impl Run {
             metrics::write_groups(&self.group_metrics(), &self.groups)?;
         }
         metrics::write(&self.metrics(), &self.rows)?;
-        write_atomically(&self.curves(), curves::draw(&self.settings, &self.rows)?.as_bytes())
+        #[cfg(feature = "curves")]
+        write_atomically(&self.curves(), curves::draw(&self.settings, &self.rows)?.as_bytes())?;
+        Ok(())
     }
 }
 

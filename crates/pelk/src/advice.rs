@@ -65,8 +65,7 @@ fn gpu(error: &GpuError) -> Option<&'static str> {
              or add --device cpu",
         ),
         GpuError::NoDrivers => Some(
-            "build pelk with its feature `drivers`, which is on unless --no-default-features turns it off, or \
-             add --device cpu",
+            "build pelk without --no-default-features, or with --features drivers; or add --device cpu",
         ),
         GpuError::NoFloat16 { .. } => Some("set batch.float16 = false"),
         GpuError::Lost { .. } => Some(
