@@ -64,9 +64,9 @@ fn gpu(error: &GpuError) -> Option<&'static str> {
             "install the GPU vendor's driver (on Debian, mesa-vulkan-drivers also has a software adapter), \
              or add --device cpu",
         ),
-        GpuError::NoDrivers => Some(
-            "build pelk without --no-default-features, or with --features drivers; or add --device cpu",
-        ),
+        GpuError::NoDrivers => {
+            Some("build pelk without --no-default-features, or with --features drivers; or add --device cpu")
+        }
         GpuError::NoFloat16 { .. } => Some("set batch.float16 = false"),
         GpuError::Lost { .. } => Some(
             "continue from the last checkpoint with --resume; if it happens again, make batch.size smaller",

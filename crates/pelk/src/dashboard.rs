@@ -8,6 +8,7 @@ mod state;
 mod view;
 
 use crate::output::note;
+use crate::progress::Display;
 use anyhow::{Context, Result, bail};
 use pelk_train::{MetricsRow, StepReport};
 use ratatui::backend::CrosstermBackend;
@@ -106,29 +107,26 @@ impl Dashboard {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// A step was taken.
-    pub fn step(&self, report: &StepReport) {
+impl Display for Dashboard {
+    fn step(&mut self, report: &StepReport) {
         self.state().step(report);
     }
 
-    /// An evaluation has processed `done` of `all` images.
-    pub fn evaluation(&self, done: usize, all: usize) {
+    fn evaluation(&self, done: usize, all: usize) {
         self.state().evaluating = Some((done, all));
     }
 
-    /// An evaluation is done.
-    pub fn evaluated(&self, row: &MetricsRow) {
+    fn evaluated(&self, row: &MetricsRow) {
         self.state().evaluated(row);
     }
 
-    /// Shows a line, which also stays on the terminal afterwards.
-    pub fn line(&self, text: &str) {
+    fn line(&self, text: &str) {
         self.state().line(text);
     }
 
-    /// Restores the terminal and prints the lines.
-    pub fn finish(&mut self) {
+    fn finish(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
         let Some(thread) = self.thread.take() else { return };
         // Its panic was reported when it happened.

@@ -1,6 +1,5 @@
 //! Handles Ctrl-C in training commands.
 
-use crate::dashboard::give_back_terminal;
 use crate::output::note;
 use anyhow::{Context, Result};
 use std::sync::Arc;
@@ -15,7 +14,8 @@ pub fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     let flag = stop.clone();
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
-            give_back_terminal();
+            #[cfg(feature = "dashboard")]
+            crate::dashboard::give_back_terminal();
             std::process::exit(130);
         }
         note!("\nStopping after this step (press Ctrl-C again to quit now without saving)");

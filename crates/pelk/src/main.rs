@@ -3,6 +3,7 @@
 
 mod advice;
 mod commands;
+#[cfg(feature = "dashboard")]
 mod dashboard;
 mod datasets;
 mod device;

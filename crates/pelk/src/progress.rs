@@ -1,6 +1,5 @@
 //! Progress of a run: a bar on a terminal, plain lines elsewhere, or the dashboard of `--tui`.
 
-use crate::dashboard::Dashboard;
 use crate::output::note;
 use crate::pace::{Pace, duration};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,55 +10,22 @@ use std::time::{Duration, Instant};
 /// Time between lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Where the progress of training is shown.
-pub enum Display {
-    /// A bar or lines.
-    Lines(Progress),
-    /// The whole terminal.
-    Dashboard(Dashboard),
-}
-
-impl Display {
+/// What shows the progress of training.
+pub trait Display {
     /// A step was taken.
-    pub fn step(&mut self, report: &StepReport) {
-        match self {
-            Display::Lines(progress) => progress.step(report),
-            Display::Dashboard(dashboard) => dashboard.step(report),
-        }
-    }
+    fn step(&mut self, report: &StepReport);
 
     /// An evaluation has processed `done` of `all` images.
-    pub fn evaluation(&self, done: usize, all: usize) {
-        match self {
-            Display::Lines(progress) => progress.evaluation(done, all),
-            Display::Dashboard(dashboard) => dashboard.evaluation(done, all),
-        }
-    }
+    fn evaluation(&self, done: usize, all: usize);
 
-    /// An evaluation is done.
-    pub fn evaluated(&self, row: &MetricsRow) {
-        match self {
-            // `line` has already printed one.
-            Display::Lines(_) => {}
-            Display::Dashboard(dashboard) => dashboard.evaluated(row),
-        }
-    }
+    /// An evaluation is done; [`line`](Display::line) shows its result in words.
+    fn evaluated(&self, row: &MetricsRow);
 
     /// Shows a line that stays.
-    pub fn line(&self, text: &str) {
-        match self {
-            Display::Lines(progress) => progress.line(text),
-            Display::Dashboard(dashboard) => dashboard.line(text),
-        }
-    }
+    fn line(&self, text: &str);
 
-    /// Removes the bar or the dashboard; lines stay.
-    pub fn finish(&mut self) {
-        match self {
-            Display::Lines(progress) => progress.finish(),
-            Display::Dashboard(dashboard) => dashboard.finish(),
-        }
-    }
+    /// Removes what changes; lines stay.
+    fn finish(&mut self);
 }
 
 /// The progress of training as a bar, or as lines without a terminal.
@@ -86,9 +52,10 @@ impl Progress {
         let pace = Pace::new(first_step, last_step);
         Progress { bar, terminal, last_line: Instant::now(), last_step, pace }
     }
+}
 
-    /// A step was taken.
-    pub fn step(&mut self, report: &StepReport) {
+impl Display for Progress {
+    fn step(&mut self, report: &StepReport) {
         self.pace.add(report);
         let Pace { loss, accuracy, images_per_second, seconds_left, .. } = self.pace;
         let line = format!(
@@ -106,13 +73,14 @@ impl Progress {
         }
     }
 
-    /// An evaluation has processed `done` of `all` images.
-    pub fn evaluation(&self, done: usize, all: usize) {
+    fn evaluation(&self, done: usize, all: usize) {
         self.bar.set_message(format!("evaluating {done}/{all}"));
     }
 
-    /// Prints a line that stays, above the bar.
-    pub fn line(&self, text: &str) {
+    // `line` has already printed one.
+    fn evaluated(&self, _: &MetricsRow) {}
+
+    fn line(&self, text: &str) {
         if self.terminal {
             self.bar.println(text);
         } else {
@@ -120,8 +88,7 @@ impl Progress {
         }
     }
 
-    /// Removes the bar.
-    pub fn finish(&self) {
+    fn finish(&mut self) {
         self.bar.finish_and_clear();
     }
 }

@@ -5,13 +5,14 @@ mod files;
 mod predictions;
 mod report;
 
+#[cfg(feature = "dashboard")]
 use crate::dashboard::{Dashboard, Headline};
 use crate::datasets;
 use crate::device::{DeviceArgs, on_device};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::output::{note, say};
 use crate::progress::{Display, Progress};
-use crate::workspace::{RUNS, in_pool, shown};
+use crate::workspace::{RUNS, in_pool};
 use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
 use files::{Files, StepLog, Waited};
@@ -108,7 +109,13 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 
 fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     if args.tui {
+        #[cfg(feature = "dashboard")]
         Dashboard::check_terminal()?;
+        #[cfg(not(feature = "dashboard"))]
+        bail!(
+            "pelk was built without the dashboard of --tui: leave it out, or build pelk with its feature \
+             `dashboard`"
+        );
     }
     let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
     let datasets = datasets::open_both(&config.data, args.data.as_deref())?;
@@ -176,14 +183,15 @@ fn go<B: Backend>(
     }
     let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
     let events = EventLog::create(run.folder(), trainer.step())?;
-    let progress = match args.tui {
+    let progress: Box<dyn Display> = match args.tui {
+        #[cfg(feature = "dashboard")]
         true => {
             let title = format!("{} on {}", config.model.name, config.data.dataset);
-            let place = format!("{} · {device}", shown(run.folder()));
+            let place = format!("{} · {device}", crate::workspace::shown(run.folder()));
             let headline = Headline { title, place, metric: config.metric(), steps: (trainer.step(), last) };
-            Display::Dashboard(Dashboard::open(headline, run.rows(), stop.clone())?)
+            Box::new(Dashboard::open(headline, run.rows(), stop.clone())?)
         }
-        false => Display::Lines(Progress::new(trainer.step(), last)),
+        _ => Box::new(Progress::new(trainer.step(), last)),
     };
     let start = Instant::now();
     let mut observer = Files {

@@ -98,8 +98,13 @@ fn the_help_of_each_command_names_its_options() {
 }
 
 #[test]
-fn a_dashboard_without_a_terminal_is_refused_before_anything_is_written() {
+fn a_dashboard_that_cannot_be_shown_is_refused_before_anything_is_written() {
     let sandbox = Sandbox::new();
-    refuse(&mut sandbox.train("run", &["--tui"]), &["--tui needs a terminal", "leave it out"]);
+    let reason = if cfg!(feature = "dashboard") {
+        ["--tui needs a terminal", "leave it out"]
+    } else {
+        ["built without", "`dashboard`"]
+    };
+    refuse(&mut sandbox.train("run", &["--tui"]), &reason);
     assert!(!sandbox.path("run").exists());
 }

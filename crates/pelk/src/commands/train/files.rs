@@ -16,7 +16,7 @@ pub struct Files<'a> {
     pub metric: Metric,
     /// Number of checkpoints to keep.
     pub keep: usize,
-    pub progress: Display,
+    pub progress: Box<dyn Display>,
     pub stop: Arc<AtomicBool>,
     pub step_log: Option<StepLog>,
     pub events: EventLog,
