@@ -1,0 +1,11 @@
+//! COCO's masks, files and evaluation.
+#![forbid(unsafe_code)]
+
+mod error;
+mod iou;
+mod polygon;
+mod rle;
+
+pub use error::MaskError;
+pub use iou::{BBox, Shape, box_iou, mask_iou};
+pub use rle::Rle;
