@@ -8,6 +8,9 @@ pub type BBox = [f64; 4];
 
 /// What is compared in an evaluation: a [`BBox`], an [`Rle`], or a shape of your own.
 pub trait Shape: Sync {
+    /// The area of a detection of this shape, in square pixels.
+    fn area(&self) -> f64;
+
     /// The IoU of each detection with each truth, row-major `[detections, truths]`. The truths say whether
     /// they are crowds, with which the overlap counts over the area of the detection alone.
     ///
@@ -41,6 +44,10 @@ pub fn mask_iou(detection: &Rle, truth: &Rle, crowd: bool) -> Result<f64, MaskEr
 }
 
 impl Shape for BBox {
+    fn area(&self) -> f64 {
+        self[2] * self[3]
+    }
+
     fn ious(detections: &[&Self], truths: &[(&Self, bool)]) -> Result<Vec<f64>, MaskError> {
         let row =
             |&&detection: &&BBox| truths.iter().map(move |&(&truth, crowd)| box_iou(detection, truth, crowd));
@@ -49,6 +56,10 @@ impl Shape for BBox {
 }
 
 impl Shape for Rle {
+    fn area(&self) -> f64 {
+        f64::from(Rle::area(self))
+    }
+
     fn ious(detections: &[&Self], truths: &[(&Self, bool)]) -> Result<Vec<f64>, MaskError> {
         let boxes: Vec<_> = truths.iter().map(|(truth, _)| (truth.bbox(), truth.area())).collect();
         let mut ious = Vec::with_capacity(detections.len() * truths.len());

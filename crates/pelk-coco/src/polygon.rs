@@ -16,8 +16,8 @@ const CROSSINGS: u64 = 1 << 24;
 
 impl Rle {
     /// The mask of a polygon, `[x, y, x, y, ..]` of its corners in pixels from the image's top left corner,
-    /// in an image of `[height, width]` pixels. The pixels are exactly pycocotools', not those whose centers lie
-    /// inside. Parts outside of the image are cut off.
+    /// in an image of `[height, width]` pixels. The pixels are exactly pycocotools', not those whose centers
+    /// lie inside. Parts outside of the image are cut off.
     ///
     /// # Errors
     /// [`MaskError`] if the numbers are not pairs of at least two corners, not finite or beyond 1e8, and for
