@@ -11,6 +11,9 @@ pub trait Shape: Sync {
     /// The area of a detection of this shape, in square pixels.
     fn area(&self) -> f64;
 
+    /// Whether all coordinates are finite, without which there are no overlaps.
+    fn is_finite(&self) -> bool;
+
     /// The IoU of each detection with each truth, row-major `[detections, truths]`. The truths say whether
     /// they are crowds, with which the overlap counts over the area of the detection alone.
     ///
@@ -48,6 +51,10 @@ impl Shape for BBox {
         self[2] * self[3]
     }
 
+    fn is_finite(&self) -> bool {
+        self.iter().all(|value| value.is_finite())
+    }
+
     fn ious(detections: &[&Self], truths: &[(&Self, bool)]) -> Result<Vec<f64>, MaskError> {
         let row =
             |&&detection: &&BBox| truths.iter().map(move |&(&truth, crowd)| box_iou(detection, truth, crowd));
@@ -58,6 +65,10 @@ impl Shape for BBox {
 impl Shape for Rle {
     fn area(&self) -> f64 {
         f64::from(Rle::area(self))
+    }
+
+    fn is_finite(&self) -> bool {
+        true
     }
 
     fn ious(detections: &[&Self], truths: &[(&Self, bool)]) -> Result<Vec<f64>, MaskError> {

@@ -25,7 +25,7 @@ pub enum EvaluationError {
         /// Its category.
         category_id: u64,
     },
-    /// An area or a score is NaN.
+    /// An area or a score is NaN, or a coordinate of a box is not finite.
     #[error("{what} {index} has a {field} that is not a number")]
     NotANumber {
         /// `truth` or `detection`.
@@ -45,9 +45,8 @@ pub enum EvaluationError {
         /// Why.
         source: MaskError,
     },
-    /// A [`Shape`](crate::Shape) returned too few or too many overlaps, or NaN, such as for boxes with
-    /// infinite or missing coordinates.
-    #[error("image {image_id}, category {category_id}: an overlap is not a number; check the coordinates")]
+    /// A [`Shape`](crate::Shape) returned too few or too many overlaps, or NaN.
+    #[error("image {image_id}, category {category_id}: an overlap is missing or not a number")]
     Overlap {
         /// The image.
         image_id: u64,

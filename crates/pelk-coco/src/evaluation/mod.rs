@@ -78,7 +78,8 @@ impl<S: Shape> Detection<S> {
 /// ```
 ///
 /// # Errors
-/// [`EvaluationError`] if a setting is invalid, a category unknown, a score or an area NaN, or if shapes
+/// [`EvaluationError`] if a setting is invalid, a category unknown, a score or an area NaN, a box not
+/// finite, or if shapes
 /// cannot be compared.
 pub fn evaluate<S: Shape>(
     settings: &Settings,
@@ -100,16 +101,15 @@ pub fn evaluate<S: Shape>(
     let mut members: Vec<(Vec<Member>, Vec<Member>)> = vec![Default::default(); groups];
     for (index, truth) in truths.iter().enumerate() {
         let category = rank("truth", index, truth.category_id)?;
-        if truth.area.is_nan() {
-            return not_a_number("truth", index, "area");
+        if let Some(field) = wrong_field(truth.area, 0.0, &truth.shape) {
+            return not_a_number("truth", index, field);
         }
         let member = Member { image: truth.image_id, score: 0.0, category, index };
         members[if settings.use_categories { category } else { 0 }].0.push(member);
     }
     for (index, detection) in detections.iter().enumerate() {
         let category = rank("detection", index, detection.category_id)?;
-        if detection.area.is_nan() || detection.score.is_nan() {
-            let field = if detection.score.is_nan() { "score" } else { "area" };
+        if let Some(field) = wrong_field(detection.area, detection.score, &detection.shape) {
             return not_a_number("detection", index, field);
         }
         // -0 and 0 are equal scores.
@@ -124,6 +124,11 @@ pub fn evaluate<S: Shape>(
         })
         .collect::<Result<_, _>>()?;
     Ok(Evaluation::new(settings.clone(), ids, curves))
+}
+
+fn wrong_field(area: f64, score: f64, shape: &impl Shape) -> Option<&'static str> {
+    let wrong = [("score", score.is_nan()), ("shape", !shape.is_finite()), ("area", area.is_nan())];
+    wrong.into_iter().find(|(_, wrong)| *wrong).map(|(field, _)| field)
 }
 
 /// A truth or a detection while they are sorted.
