@@ -1,0 +1,13 @@
+//! COCO's files of annotations and results.
+
+mod convert;
+mod json;
+mod model;
+mod problem;
+mod read;
+mod results;
+
+pub use model::{Annotation, Category, Image, Instances, Segmentation};
+pub use problem::{FileError, Problem, ProblemKind};
+pub use read::{Masks, ReadOptions};
+pub use results::{IouType, ResultEntry, evaluate_files, read_results, read_results_checked, write_results};
