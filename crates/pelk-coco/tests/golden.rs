@@ -6,6 +6,8 @@
 
 #[path = "golden/case.rs"]
 mod case;
+#[path = "golden/evaluation.rs"]
+mod evaluation;
 #[path = "golden/masks.rs"]
 mod masks;
 
@@ -19,6 +21,7 @@ fn run(case: &mut Case) -> Option<Result<(), String>> {
         "coco_rle" => masks::rle(case),
         "coco_polygon" => masks::polygon(case),
         "coco_iou" => masks::iou(case),
+        "coco_eval" => evaluation::run(case),
         _ => return None,
     };
     Some(result.and_then(|()| case.all_compared()))
@@ -53,7 +56,7 @@ fn every_case_holds(folder: &Path) -> BTreeMap<String, usize> {
 #[test]
 fn every_golden_case_holds() {
     let held = every_case_holds(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"));
-    let expected = [("coco_iou", 1), ("coco_polygon", 1), ("coco_rle", 1)];
+    let expected = [("coco_eval", 5), ("coco_iou", 1), ("coco_polygon", 1), ("coco_rle", 1)];
     assert_eq!(held, expected.map(|(op, count)| (op.to_owned(), count)).into());
 }
 
