@@ -7,6 +7,10 @@
 
 #[path = "golden/case.rs"]
 mod case;
+#[path = "golden/detection.rs"]
+mod detection;
+#[path = "golden/detection_host.rs"]
+mod detection_host;
 #[path = "golden/families.rs"]
 mod families;
 #[path = "golden/heads.rs"]
@@ -36,7 +40,7 @@ fn run<B: Backend>(case: &mut Case, backend: &B) -> Result<(), String> {
         "pelk_train" => networks::train(case, backend),
         "network" => families::network(case, backend),
         "upernet" => heads::upernet(case, backend),
-        _ => operators::run(&op, case, backend),
+        _ => detection::run(&op, case, backend),
     }?;
     case.all_compared()
 }

@@ -41,8 +41,8 @@ pub enum Purpose {
     Sparsity = 7,
     /// Which files are held out as a test set; the index is a hash of a file's name.
     HoldOut = 8,
-    /// Which boxes of an image a detector's loss is computed on; the epoch counts forward passes, the index is
-    /// that of the image in its batch and of the sampler.
+    /// Which boxes of an image a detector's loss is computed on; the epoch counts forward passes, the index
+    /// holds the image in its batch and the sampler.
     Sample = 9,
 }
 
