@@ -13,6 +13,11 @@ pub(crate) fn image(operator: &'static str, shape: &Shape) -> Result<ImageShape>
     }
 }
 
+/// The shape of a tensor that holds this image.
+pub(crate) fn image_shape(image: ImageShape) -> Shape {
+    Shape::from([image.n, image.h, image.w, image.c])
+}
+
 /// The convolution of `x` `[N, H, W, I]` with `weight` `[O, I, kh, kw]`.
 pub(crate) fn conv2d(op: Conv2d, x: &Shape, weight: &Shape) -> Result<Conv2dShape> {
     let &[outputs, _, kh, kw] = &weight[..] else {

@@ -23,7 +23,7 @@
 //! | [`layer_norm`], [`batch_norm`] | normalization |
 //! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales |
 //! | [`channels`] | channels split and joined |
-//! | [`pool`], [`resize`], [`subsample`] | adaptive average pooling, bilinear resizing, every n-th pixel |
+//! | [`separable`] | average pooling, resizing, subsampling: maps along rows and columns |
 //! | [`loss`], [`detection_loss`] | cross entropy, box and mask losses |
 //! | [`optimizer`] | AdamW, SGD |
 //!
@@ -69,17 +69,14 @@ pub mod loss;
 pub mod optimizer;
 mod parameters;
 pub mod pixel_mlp;
-pub mod pool;
 pub mod position;
 pub mod reference;
-pub mod resize;
 mod rows;
 mod rowwise;
 mod scratch;
 pub mod separable;
 pub mod shape;
 mod shared;
-pub mod subsample;
 
 #[cfg(test)]
 mod testing;

@@ -1,44 +1,50 @@
 //! Images resampled by weights that are a product of one for the row and one for the column: pooling,
-//! interpolation and subsampling, whose gradients are maps of the same kind.
+//! interpolation and subsampling, whose gradients are maps of the same kind. The axes of these operators are
+//! in [`pelk_ops::resample`].
 
 use crate::shape::{ImageShape, ShapeError, expect_len};
-pub use pelk_ops::resample::Axis;
+use pelk_ops::resample::{Axis, output};
 use pelk_simd::{Kernel, Level, Simd, dispatch};
 use rayon::prelude::*;
 
-/// Checks the lengths of the two tensors of an operator that resizes images of `shape` to `size`. They are
-/// given with their names: first the images of `shape`, then those of `size`.
-pub(crate) fn check(
-    operator: &'static str,
-    shape: ImageShape,
-    size: [usize; 2],
-    image: (&'static str, usize),
-    resampled: (&'static str, usize),
-) -> Result<(), ShapeError> {
-    shape.check(operator)?;
-    let output = ImageShape::checked(operator, shape.n, size[0], size[1], shape.c)?;
-    expect_len(operator, image.0, image.1, shape.len())?;
-    expect_len(operator, resampled.0, resampled.1, output.len())
-}
-
-/// Applies `rows` and `columns` to each channel of each image of `x`: `[n, rows.inputs, columns.inputs, c]`
-/// to `y`, `[n, rows.outputs, columns.outputs, c]`. The caller has checked the lengths; `shape` gives `n` and
-/// `c`.
-pub(crate) fn resample(
+/// Applies `rows` and `columns` to each channel of each image of `x`, which has `shape`; `y` is
+/// `[n, rows.outputs(), columns.outputs(), c]`. The gradient is the same along the transposed axes.
+///
+/// ```
+/// use pelk_cpu::{separable, shape::ImageShape};
+/// use pelk_ops::resample::{bins, neighbors};
+/// use pelk_simd::Level;
+/// let (level, shape) = (Level::best(), ImageShape { n: 1, h: 1, w: 3, c: 1 });
+/// let (x, mut means, mut resized) = ([1.0, 2.0, 3.0], [0.0; 2], [0.0; 6]);
+/// // Adaptive average pooling: the two bins share the value in the middle.
+/// separable::resample(level, shape, &bins(1, 1), &bins(3, 2), &x, &mut means)?;
+/// assert_eq!(means, [1.5, 2.5]);
+/// // Bilinear resizing.
+/// separable::resample(level, shape, &neighbors(1, 1), &neighbors(3, 6), &x, &mut resized)?;
+/// assert_eq!(resized, [1.0, 1.25, 1.75, 2.25, 2.75, 3.0]);
+/// # Ok::<(), pelk_cpu::shape::ShapeError>(())
+/// ```
+///
+/// # Errors
+/// As [`output`], and when a slice has the wrong length.
+pub fn resample(
     level: Level,
     shape: ImageShape,
     rows: &Axis,
     columns: &Axis,
     x: &[f32],
     y: &mut [f32],
-) {
-    let image = rows.inputs() * columns.inputs() * shape.c;
-    assert!(x.len() == shape.n * image && y.len() == shape.n * rows.outputs() * columns.outputs() * shape.c);
-    y.par_chunks_mut(columns.outputs() * shape.c).enumerate().for_each(|(row, y)| {
-        let x = &x[row / rows.outputs() * image..][..image];
-        let taps = &rows.taps()[row % rows.outputs()];
+) -> Result<(), ShapeError> {
+    let output = output(shape, rows, columns)?;
+    expect_len("resample", "x", x.len(), shape.len())?;
+    expect_len("resample", "y", y.len(), output.len())?;
+    let image = shape.h * shape.w * shape.c;
+    y.par_chunks_mut(output.w * shape.c).enumerate().for_each(|(row, y)| {
+        let x = &x[row / output.h * image..][..image];
+        let taps = &rows.taps()[row % output.h];
         dispatch(level, ResampleRow { channels: shape.c, rows: taps, columns, x, y });
     });
+    Ok(())
 }
 
 /// One row of the output.
@@ -78,7 +84,65 @@ impl Kernel for ResampleRow<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::stale;
+    use crate::reference::resample as reference;
+    use crate::testing::{assert_close, stale, values, widen};
+    use pelk_ops::resample::{bins, every, neighbors};
+
+    /// Of inputs and size, or step.
+    type MakeAxis = fn(usize, usize) -> Axis;
+    type Formula = fn(ImageShape, [usize; 2], &[f64]) -> Vec<f64>;
+
+    /// Operators as axes, and each again as a formula of its own.
+    const OPERATORS: [(MakeAxis, Formula); 3] = [
+        (bins, reference::adaptive_average),
+        (neighbors, reference::bilinear),
+        (every, reference::subsample),
+    ];
+
+    const CASES: [([usize; 4], [usize; 2]); 8] = [
+        ([1, 1, 1, 1], [1, 1]),
+        ([1, 7, 9, 3], [2, 2]),
+        ([2, 16, 16, 20], [3, 3]),
+        ([1, 5, 5, 2], [6, 6]), // more outputs than inputs
+        ([3, 6, 7, 36], [1, 1]),
+        ([1, 1, 40, 5], [1, 7]),
+        ([1, 5, 8, 20], [13, 11]),
+        ([3, 4, 5, 6], [4, 5]),
+    ];
+
+    #[test]
+    fn every_operator_and_its_gradient_meet_the_reference() {
+        for ([n, h, w, c], size) in CASES {
+            let shape = ImageShape { n, h, w, c };
+            for (operator, (axis, formula)) in OPERATORS.into_iter().enumerate() {
+                let (rows, columns) = (axis(h, size[0]), axis(w, size[1]));
+                let output = output(shape, &rows, &columns).unwrap();
+                let (x, gy) = (values(1, shape.len()), values(2, output.len()));
+                let want = formula(shape, size, &widen(&x));
+                let [rows_back, columns_back] = [rows.transposed(), columns.transposed()];
+                let want_gx = reference::resample(output, &rows_back, &columns_back, &widen(&gy));
+                for level in Level::available() {
+                    let what = format!("{level}: operator {operator} on {shape:?}, {size:?}");
+                    let (mut y, mut gx) = (stale(gy.len()), stale(x.len()));
+                    resample(level, shape, &rows, &columns, &x, &mut y).unwrap();
+                    resample(level, output, &rows_back, &columns_back, &gy, &mut gx).unwrap();
+                    assert_close(&what, &y, &want, 1e-6);
+                    assert_close(format!("{what}, gx"), &gx, &want_gx, 1e-6);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_size_is_the_identity() {
+        let shape = ImageShape { n: 1, h: 9, w: 7, c: 3 };
+        let x = values(1, shape.len());
+        for [rows, columns] in [[bins(9, 9), bins(7, 7)], [neighbors(9, 9), neighbors(7, 7)]] {
+            let mut y = stale(x.len());
+            resample(Level::best(), shape, &rows, &columns, &x, &mut y).unwrap();
+            assert_eq!(x, y);
+        }
+    }
 
     #[test]
     fn rows_and_columns_are_resampled_apart() {
@@ -88,11 +152,20 @@ mod tests {
         let shape = ImageShape { n: 1, h: 2, w: 2, c: 1 };
         for level in Level::available() {
             let mut y = stale(4);
-            resample(level, shape, &rows, &columns, &[1.0, 2.0, 3.0, 4.0], &mut y);
+            resample(level, shape, &rows, &columns, &[1.0, 2.0, 3.0, 4.0], &mut y).unwrap();
             assert_eq!(y, [4.0, 40.0, 6.0, 60.0], "{level}");
         }
-        let transposed = columns.transposed();
-        assert_eq!(transposed.taps(), [[(0, 1.0), (1, 10.0)], [(2, 1.0), (3, 10.0)]]);
-        assert_eq!(transposed.transposed(), columns);
+    }
+
+    #[test]
+    fn bad_shapes_are_errors() {
+        let (level, shape) = (Level::PORTABLE, ImageShape { n: 1, h: 2, w: 3, c: 1 });
+        let (rows, columns) = (every(2, 2), every(3, 2));
+        let (six, mut two) = ([0.0; 6], [0.0; 2]);
+        assert!(resample(level, shape, &rows, &columns, &six, &mut two).is_ok());
+        assert!(resample(level, shape, &columns, &rows, &six, &mut two).is_err());
+        assert!(resample(level, shape, &rows, &columns, &six[1..], &mut two).is_err());
+        assert!(resample(level, shape, &rows, &columns, &six, &mut two[1..]).is_err());
+        assert!(resample(level, ImageShape { n: 0, ..shape }, &rows, &columns, &[], &mut []).is_err());
     }
 }

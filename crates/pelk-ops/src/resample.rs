@@ -1,5 +1,5 @@
-//! Maps along one axis of an image: pooling, interpolation and subsampling are products of one for the rows
-//! and one for the columns.
+//! Maps along one axis of an image. Pooling, interpolation and subsampling are products of one for the rows
+//! and one for the columns, and so are their gradients, along the transposed axes.
 
 use crate::shape::{ImageShape, ShapeError};
 
@@ -55,7 +55,24 @@ impl Axis {
     }
 }
 
-/// The averages of `outputs` bins over `inputs` positions.
+/// The shape of images of `shape` after a map along their rows and one along their columns.
+///
+/// # Errors
+/// When a dimension is zero, or the axes take images of another size.
+pub fn output(shape: ImageShape, rows: &Axis, columns: &Axis) -> Result<ImageShape, ShapeError> {
+    const NAME: &str = "resample";
+    shape.check(NAME)?;
+    let ImageShape { n, h, w, c } = shape;
+    if [h, w] != [rows.inputs(), columns.inputs()] {
+        let (rows, columns) = (rows.inputs(), columns.inputs());
+        let reason = format!("the image has {h} x {w} pixels, and the axes take {rows} x {columns}");
+        return Err(ShapeError::Invalid { operator: NAME, reason });
+    }
+    ImageShape::checked(NAME, n, rows.outputs(), columns.outputs(), c)
+}
+
+/// Adaptive average pooling with PyTorch's bins: bin `i` of `k` over `l` positions is `floor(i l / k) ..
+/// ceil((i + 1) l / k)`, so bins overlap where `k` does not divide `l`.
 pub fn bins(inputs: usize, outputs: usize) -> Axis {
     Axis::new(inputs, outputs, |i| {
         let bin = i * inputs / outputs..((i + 1) * inputs).div_ceil(outputs);
@@ -64,7 +81,9 @@ pub fn bins(inputs: usize, outputs: usize) -> Axis {
     })
 }
 
-/// The two neighbors of each of `outputs` positions among `inputs` positions.
+/// Linear interpolation with pixel centers at half integers (PyTorch's `align_corners=False`): output `i`
+/// lies at `(i + 1/2) inputs / outputs - 1/2` of the input, not below zero, between its two neighbors. At the
+/// border both are the outermost position. Shrinking does not average.
 pub fn neighbors(inputs: usize, outputs: usize) -> Axis {
     let step = inputs as f64 / outputs as f64;
     Axis::new(inputs, outputs, |i| {
@@ -75,21 +94,7 @@ pub fn neighbors(inputs: usize, outputs: usize) -> Axis {
     })
 }
 
-/// Height and width of images of `shape` after subsampling: `ceil(size / step)`.
-///
-/// # Errors
-/// When a dimension or the step is zero.
-pub fn subsampled(shape: ImageShape, step: usize) -> Result<[usize; 2], ShapeError> {
-    const NAME: &str = "subsample";
-    shape.check(NAME)?;
-    if step == 0 {
-        let reason = "the step is 0, and must be at least 1".to_owned();
-        return Err(ShapeError::Invalid { operator: NAME, reason });
-    }
-    Ok([shape.h.div_ceil(step), shape.w.div_ceil(step)])
-}
-
-/// Every `step`-th of `inputs` positions.
+/// Every `step`-th of `inputs` positions, from the first on; `step` is at least 1.
 pub fn every(inputs: usize, step: usize) -> Axis {
     Axis::new(inputs, inputs.div_ceil(step), |i| [(i * step, 1.0)])
 }
@@ -117,8 +122,16 @@ mod tests {
         let transposed = every(3, 2).transposed();
         assert_eq!(transposed.taps(), [vec![(0, 1.0)], vec![], vec![(1, 1.0)]]);
         assert_eq!(transposed.transposed(), every(3, 2));
+    }
+
+    #[test]
+    fn images_that_the_axes_do_not_take_are_errors() {
         let shape = ImageShape { n: 1, h: 5, w: 4, c: 3 };
-        assert_eq!(subsampled(shape, 2), Ok([3, 2]));
-        assert!(subsampled(shape, 0).is_err());
+        let size = |rows: &Axis, columns: &Axis| output(shape, rows, columns).map(|y| [y.n, y.h, y.w, y.c]);
+        assert_eq!(size(&every(5, 2), &bins(4, 1)), Ok([1, 3, 1, 3]));
+        let error = size(&every(4, 2), &bins(5, 1)).unwrap_err().to_string();
+        assert_eq!(error, "resample: the image has 5 x 4 pixels, and the axes take 4 x 5");
+        assert!(size(&bins(5, 0), &bins(4, 1)).is_err());
+        assert!(output(ImageShape { c: 0, ..shape }, &every(5, 2), &bins(4, 1)).is_err());
     }
 }

@@ -1,9 +1,9 @@
 //! Dense convolution.
 
 use super::{CpuBackend, CpuTensor};
+use crate::Result;
 use crate::backend::{Conv2dOps, Gradients};
 use crate::kernels;
-use crate::{Result, Shape};
 use pelk_cpu::{Affine, conv2d};
 use pelk_ops::Conv2d;
 
@@ -16,8 +16,7 @@ impl Conv2dOps for CpuBackend {
         bias: Option<&CpuTensor>,
     ) -> Result<CpuTensor> {
         let shape = kernels::conv2d(op, &x.shape, &weight.shape)?;
-        let output = shape.output()?;
-        let output = Shape::from([output.n, output.h, output.w, output.c]);
+        let output = kernels::image_shape(shape.output()?);
         let bias = bias.map(|bias| &bias.values[..]);
         self.make(output, |y| conv2d::forward(self.level, &shape, &x.values, &weight.values, bias, y))
     }

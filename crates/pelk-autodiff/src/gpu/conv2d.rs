@@ -1,6 +1,6 @@
 //! Dense convolution.
 
-use super::tensors::{gradients, image_tensor, vector};
+use super::tensors::{gradients, vector};
 use super::{GpuBackend, GpuTensor};
 use crate::Result;
 use crate::backend::{Conv2dOps, Gradients};
@@ -18,7 +18,7 @@ impl Conv2dOps for GpuBackend {
         let shape = kernels::conv2d(op, &x.shape, &weight.shape)?;
         let output = shape.output()?;
         let y = self.gpu.conv2d(&shape, &x.values, &weight.values, bias.map(|bias| &*bias.values))?;
-        Ok(image_tensor(output, [output.h, output.w], y))
+        Ok(GpuTensor::new(&kernels::image_shape(output), y))
     }
 
     fn conv2d_backward(

@@ -3,7 +3,6 @@
 use super::GpuTensor;
 use crate::Shape;
 use crate::backend::Gradients;
-use pelk_ops::ImageShape;
 use pelk_wgpu::Buffer;
 
 /// Gradients with the shapes of the tensors that they belong to.
@@ -24,8 +23,4 @@ pub(super) fn like(tensor: &GpuTensor, values: Buffer) -> GpuTensor {
 
 pub(super) fn vector(len: usize) -> Shape {
     Shape::from([len])
-}
-
-pub(super) fn image_tensor(shape: ImageShape, size: [usize; 2], values: Buffer) -> GpuTensor {
-    GpuTensor::new(&Shape::from([shape.n, size[0], size[1], shape.c]), values)
 }

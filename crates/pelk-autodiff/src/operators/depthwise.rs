@@ -4,6 +4,7 @@ use super::checks::{image_axes, misfit, needs, output_gradient, with_optional};
 use super::operator::{Context, Cost, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
 use pelk_ops::DepthwiseConv;
+use pelk_ops::resample::{Axis, every};
 
 impl Operator for DepthwiseConv {
     fn name(&self) -> &'static str {
@@ -42,12 +43,11 @@ impl Operator for DepthwiseConv {
 
     fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
         let ([x, theta], bias) = with_optional(self.name(), inputs)?;
-        let y = match self.stride {
-            1 => backend.depthwise_conv(self, x, theta, bias)?,
-            step => {
-                backend.subsample(&backend.depthwise_conv(&self.at_every_pixel(), x, theta, bias)?, step)?
-            }
-        };
+        let mut y = backend.depthwise_conv(&self.at_every_pixel(), x, theta, bias)?;
+        if self.stride != 1 {
+            let [rows, columns] = kept(self, backend.shape(x))?;
+            y = backend.resample(&y, &rows, &columns)?;
+        }
         Ok(Forward::one(y, vec![x.clone(), theta.clone()]))
     }
 
@@ -60,14 +60,20 @@ impl Operator for DepthwiseConv {
         let gy = output_gradient(self.name(), gradients)?;
         let [x, theta] = context.saved else { return Err(misfit(self.name(), "nothing was saved")) };
         let [gx, gtheta, gbias] = needs(context);
-        let [_, h, w, _] = image_axes(self.name(), &context.shapes[0])?;
-        let gy = &match self.stride {
-            1 => gy.clone(),
-            step => backend.subsample_backward(gy, step, [h, w])?,
-        };
+        let mut gy = gy.clone();
+        if self.stride != 1 {
+            let [rows, columns] = kept(self, &context.shapes[0])?;
+            gy = backend.resample(&gy, &rows.transposed(), &columns.transposed())?;
+        }
         let op = &self.at_every_pixel();
-        let [gx, gtheta] = backend.depthwise_conv_backward(op, x, theta, gy, [gx, gtheta])?;
-        let gbias = if gbias { Some(backend.sum_leading(gy, &context.shapes[2])?) } else { None };
+        let [gx, gtheta] = backend.depthwise_conv_backward(op, x, theta, &gy, [gx, gtheta])?;
+        let gbias = if gbias { Some(backend.sum_leading(&gy, &context.shapes[2])?) } else { None };
         Ok(vec![gx, gtheta, gbias])
     }
+}
+
+/// The rows and columns of pixels that the stride keeps of images of shape `x`.
+fn kept(op: &DepthwiseConv, x: &Shape) -> Result<[Axis; 2]> {
+    let [_, h, w, _] = image_axes(op.name(), x)?;
+    Ok([every(h, op.stride), every(w, op.stride)])
 }

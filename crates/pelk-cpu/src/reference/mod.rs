@@ -14,6 +14,4 @@ pub mod layer_norm;
 pub mod linear;
 pub mod loss;
 pub mod optimizer;
-pub mod pool;
-pub mod resize;
-pub mod subsample;
+pub mod resample;

@@ -6,7 +6,7 @@ use crate::kernel::{Each, Whole};
 use crate::memory::Buffer;
 use crate::{Gpu, Result};
 use pelk_ops::ImageShape;
-use pelk_ops::resample::{Axis, bins, every, neighbors, subsampled};
+use pelk_ops::resample::{Axis, output};
 
 /// An axis on the device: output `i` uses entries `starts[i]..starts[i + 1]` of `inputs` and `weights`.
 struct Table {
@@ -28,109 +28,32 @@ impl Table {
 }
 
 impl Gpu {
-    /// Averages images of `shape` over `size` bins, as PyTorch cuts them.
+    /// Applies `rows` and `columns` to each channel of images of `shape`. The gradient is the same along the
+    /// transposed axes.
     ///
     /// # Errors
-    /// When a size is zero, lengths do not fit, or the device is out of memory or has failed.
-    pub fn adaptive_average(&self, shape: ImageShape, size: [usize; 2], x: &Buffer) -> Result<Buffer> {
-        check("adaptive_average", shape, size)?;
-        self.resample(
-            "adaptive_average",
-            [shape.n, shape.c],
-            bins(shape.h, size[0]),
-            bins(shape.w, size[1]),
-            x,
-        )
-    }
-
-    /// The gradient of [`Gpu::adaptive_average`].
-    ///
-    /// # Errors
-    /// When a size is zero, lengths do not fit, or the device is out of memory or has failed.
-    pub fn adaptive_average_backward(
-        &self,
-        shape: ImageShape,
-        size: [usize; 2],
-        gy: &Buffer,
-    ) -> Result<Buffer> {
-        check("adaptive_average_backward", shape, size)?;
-        let [rows, columns] = [bins(shape.h, size[0]).transposed(), bins(shape.w, size[1]).transposed()];
-        self.resample("adaptive_average_backward", [shape.n, shape.c], rows, columns, gy)
-    }
-
-    /// Interpolates images of `shape` to `size`, bilinearly, corners not aligned.
-    ///
-    /// # Errors
-    /// When a size is zero, lengths do not fit, or the device is out of memory or has failed.
-    pub fn bilinear(&self, shape: ImageShape, size: [usize; 2], x: &Buffer) -> Result<Buffer> {
-        check("bilinear", shape, size)?;
-        let [rows, columns] = [neighbors(shape.h, size[0]), neighbors(shape.w, size[1])];
-        self.resample("bilinear", [shape.n, shape.c], rows, columns, x)
-    }
-
-    /// The gradient of [`Gpu::bilinear`].
-    ///
-    /// # Errors
-    /// When a size is zero, lengths do not fit, or the device is out of memory or has failed.
-    pub fn bilinear_backward(&self, shape: ImageShape, size: [usize; 2], gy: &Buffer) -> Result<Buffer> {
-        check("bilinear_backward", shape, size)?;
-        let [rows, columns] =
-            [neighbors(shape.h, size[0]).transposed(), neighbors(shape.w, size[1]).transposed()];
-        self.resample("bilinear_backward", [shape.n, shape.c], rows, columns, gy)
-    }
-
-    /// Every `step`-th row and column of images of `shape`.
-    ///
-    /// # Errors
-    /// When a size or the step is zero, lengths do not fit, or the device is out of memory or has failed.
-    pub fn subsample(&self, shape: ImageShape, step: usize, x: &Buffer) -> Result<Buffer> {
-        subsampled(shape, step)?;
-        self.resample("subsample", [shape.n, shape.c], every(shape.h, step), every(shape.w, step), x)
-    }
-
-    /// The gradient of [`Gpu::subsample`].
-    ///
-    /// # Errors
-    /// When a size or the step is zero, lengths do not fit, or the device is out of memory or has failed.
-    pub fn subsample_backward(&self, shape: ImageShape, step: usize, gy: &Buffer) -> Result<Buffer> {
-        subsampled(shape, step)?;
-        let [rows, columns] = [every(shape.h, step).transposed(), every(shape.w, step).transposed()];
-        self.resample("subsample_backward", [shape.n, shape.c], rows, columns, gy)
-    }
-
-    fn resample(
-        &self,
-        operator: &'static str,
-        [n, c]: [usize; 2],
-        rows: Axis,
-        columns: Axis,
-        x: &Buffer,
-    ) -> Result<Buffer> {
-        let input = rows.inputs() * columns.inputs() * c;
-        let output = rows.outputs() * columns.outputs() * c;
-        expect_len(operator, "the image", x.len(), n * input)?;
-        let y = self.activation(n * output)?;
-        let [row_table, column_table] = [Table::new(self, &rows)?, Table::new(self, &columns)?];
+    /// When the axes take images of another size, lengths do not fit, or the device is out of memory or has
+    /// failed.
+    pub fn resample(&self, shape: ImageShape, rows: &Axis, columns: &Axis, x: &Buffer) -> Result<Buffer> {
+        let output = output(shape, rows, columns)?;
+        expect_len("resample", "the image", x.len(), shape.len())?;
+        let y = self.activation(output.len())?;
+        let [row_table, column_table] = [Table::new(self, rows)?, Table::new(self, columns)?];
         let reads = |axis: &Axis| axis.taps().iter().map(Vec::len).sum::<usize>();
+        let image = |shape: ImageShape| shape.h * shape.w * shape.c;
         self.items("resample", include_str!("resample.wgsl"))
-            .read("x", x, Each(input))
+            .read("x", x, Each(image(shape)))
             .read("rows", &row_table.integers, Whole)
             .read("row_weights", &row_table.weights, Whole)
             .read("columns", &column_table.integers, Whole)
             .read("column_weights", &column_table.weights, Whole)
-            .write("y", &y, Each(output))
-            .scalar("c", c)
-            .scalar("w", columns.inputs())
-            .scalar("h", rows.inputs())
-            .scalar("out_w", columns.outputs())
-            .scalar("out_h", rows.outputs())
-            .run(n, output, reads(&rows) * reads(&columns) * c)?;
+            .write("y", &y, Each(image(output)))
+            .scalar("c", shape.c)
+            .scalar("w", shape.w)
+            .scalar("h", shape.h)
+            .scalar("out_w", output.w)
+            .scalar("out_h", output.h)
+            .run(shape.n, image(output), reads(rows) * reads(columns) * shape.c)?;
         Ok(y)
     }
-}
-
-fn check(operator: &'static str, shape: ImageShape, size: [usize; 2]) -> Result<()> {
-    ImageShape::checked(operator, shape.n, shape.h, shape.w, shape.c)?;
-    ImageShape::checked(operator, shape.n, size[0], size[1], shape.c)?;
-    Ok(())
 }
