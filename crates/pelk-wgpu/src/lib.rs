@@ -35,7 +35,7 @@
 //! | `gemm`, `conv2d` | fused matrix products in tiles; dense convolution |
 //! | `pixel_mlp` | LayerNorm, linear, GELU, linear, scale and residual |
 //! | `layer_norm`, `batch_norm`, `rows`, `reduce` | normalization, and sums across rows and columns |
-//! | `elementwise`, `resample`, `loss`, `optimizer` | the rest |
+//! | `elementwise`, `resample`, `loss`, `detection_loss`, `optimizer` | the rest |
 //!
 //! To add a kernel, make a folder with its `.wgsl`, which holds only arithmetic, and its host code. The
 //! tables in `pipeline.rs` list what a shader may define and use.
@@ -46,6 +46,7 @@ mod batch_norm;
 mod check;
 mod conv2d;
 mod depthwise;
+mod detection_loss;
 mod dispatch;
 mod elementwise;
 mod error;

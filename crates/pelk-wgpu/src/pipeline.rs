@@ -13,6 +13,7 @@
 //! | `finish(m, n, at, value)` | for every output, which is `store_y(at, ..)` | `gemm/product.wgsl` |
 //! | `terms(at, r, column)` | for every value of a matrix | `reduce/column_sums.wgsl` |
 //! | `finish(y, x, c, at, value)` | for every output, which is `store_y(at, ..)` | `depthwise/*.wgsl` |
+//! | `place(i)`, `loss(i)`, `slope(i)` | for every term of a loss | `detection_loss/*ward.wgsl` |
 //! | `gradient_row(image, a, y)` | for each row of kernel and image | `depthwise/theta_gradient.wgsl` |
 //!
 //! - A call needs one of the first three. The others fill in what a kernel leaves open: each is in its own
@@ -23,6 +24,8 @@
 //!   `load_b(at)` return the stored values.
 //! - `terms` returns what row `r` adds to the sum of `column`, as `f32`, or to two sums, as `vec2<f32>`;
 //!   `load_x(at)` and `load_g(at)` are the values of the matrices.
+//! - `place`, `loss` and `slope` return where the values of a term begin, its part of the loss, and the
+//!   derivatives by its values, at most four.
 //! - `gradient_row` returns the row of `g` that row `a` of the kernel meets at row `y` of the input, or
 //!   `NONE`.
 //!

@@ -215,7 +215,12 @@ impl Gpu {
     /// # Errors
     /// When the device is out of memory or has failed.
     pub fn zeros(&self, len: usize) -> Result<Buffer> {
-        let buffer = self.empty(len, Element::F32)?;
+        self.zeros_of(len, Element::F32)
+    }
+
+    /// A buffer of zeros, stored as `element`.
+    pub(crate) fn zeros_of(&self, len: usize, element: Element) -> Result<Buffer> {
+        let buffer = self.empty(len, element)?;
         self.stream().encoder(self.device()).clear_buffer(&buffer.raw, 0, None);
         Ok(buffer)
     }

@@ -1,0 +1,3 @@
+fn item(i: u32) {
+    store_losses(i, loss(i));
+}
