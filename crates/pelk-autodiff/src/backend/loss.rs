@@ -2,7 +2,7 @@
 
 use super::storage::{Storage, T};
 use crate::Result;
-use pelk_ops::{CrossEntropy, SoftCrossEntropy};
+use pelk_ops::{CrossEntropy, DetectionLoss, SoftCrossEntropy};
 
 /// Losses.
 pub trait LossOps: Storage {
@@ -29,4 +29,10 @@ pub trait LossOps: Storage {
         log_sum_exp: &T<Self>,
         gy: &T<Self>,
     ) -> Result<T<Self>>;
+
+    /// See [`DetectionLoss`]: the loss `[1]`.
+    fn detection_loss(&self, loss: DetectionLoss<'_>, x: &T<Self>) -> Result<T<Self>>;
+
+    /// Gradient of x.
+    fn detection_loss_backward(&self, loss: DetectionLoss<'_>, x: &T<Self>, gy: &T<Self>) -> Result<T<Self>>;
 }

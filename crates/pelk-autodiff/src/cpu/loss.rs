@@ -3,8 +3,8 @@
 use super::{CpuBackend, CpuTensor};
 use crate::backend::LossOps;
 use crate::{Result, Shape};
-use pelk_cpu::{Rows, RowsMut, loss};
-use pelk_ops::{CrossEntropy, SoftCrossEntropy};
+use pelk_cpu::{Rows, RowsMut, detection_loss, loss};
+use pelk_ops::{CrossEntropy, DetectionLoss, SoftCrossEntropy};
 
 impl LossOps for CpuBackend {
     fn cross_entropy(&self, op: &CrossEntropy, logits: &CpuTensor) -> Result<(CpuTensor, CpuTensor)> {
@@ -52,6 +52,22 @@ impl LossOps for CpuBackend {
         self.make(logits.shape.clone(), |g| {
             let g = RowsMut::new(g, x.columns())?;
             loss::soft_cross_entropy_backward(self.level, x, targets, sums, gy, g)
+        })
+    }
+
+    fn detection_loss(&self, loss: DetectionLoss<'_>, x: &CpuTensor) -> Result<CpuTensor> {
+        Ok(self.copy_of(Shape::from([1]), &[detection_loss::forward(x.rows()?, loss)?]))
+    }
+
+    fn detection_loss_backward(
+        &self,
+        loss: DetectionLoss<'_>,
+        x: &CpuTensor,
+        gy: &CpuTensor,
+    ) -> Result<CpuTensor> {
+        let (rows, gy) = (x.rows()?, gy.values[0]);
+        self.make(x.shape.clone(), |gx| {
+            detection_loss::backward(rows, loss, gy, RowsMut::new(gx, rows.columns())?)
         })
     }
 }

@@ -4,7 +4,7 @@ use super::tensors::{like, vector};
 use super::{GpuBackend, GpuTensor};
 use crate::Result;
 use crate::backend::LossOps;
-use pelk_ops::{CrossEntropy, SoftCrossEntropy};
+use pelk_ops::{CrossEntropy, DetectionLoss, SoftCrossEntropy};
 use pelk_wgpu::Buffer;
 
 /// A loss and the log-sum-exps of its rows.
@@ -46,5 +46,20 @@ impl LossOps for GpuBackend {
     ) -> Result<GpuTensor> {
         let (values, sums, gy) = (&logits.values, &log_sum_exp.values, &gy.values);
         Ok(like(logits, self.gpu.soft_cross_entropy_backward(values, &op.targets, sums, gy)?))
+    }
+
+    fn detection_loss(&self, loss: DetectionLoss<'_>, x: &GpuTensor) -> Result<GpuTensor> {
+        let columns = x.shape.channels();
+        Ok(GpuTensor::new(&vector(1), self.gpu.detection_loss(&x.values, columns, loss)?))
+    }
+
+    fn detection_loss_backward(
+        &self,
+        loss: DetectionLoss<'_>,
+        x: &GpuTensor,
+        gy: &GpuTensor,
+    ) -> Result<GpuTensor> {
+        let columns = x.shape.channels();
+        Ok(like(x, self.gpu.detection_loss_backward(&x.values, columns, loss, &gy.values)?))
     }
 }

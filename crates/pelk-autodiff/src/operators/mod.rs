@@ -9,6 +9,7 @@ mod channels;
 mod checks;
 mod conv2d;
 mod depthwise;
+mod detection_loss;
 mod linear;
 mod loss;
 mod normalization;
@@ -25,8 +26,8 @@ pub use linear::Linear;
 pub use normalization::{BatchNorm, LayerNorm};
 pub use operator::{Context, Cost, Forward, InputGradients, Operator};
 pub use pelk_ops::{
-    Conv2d, CrossEntropy, DepthwiseConv, PixelMlp, PixelMlpParameters, PositionBias, PositionForm,
-    SoftCrossEntropy,
+    BinaryCrossEntropy, BoxCoder, BoxGiou, Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, PixelMlp,
+    PixelMlpParameters, PositionBias, PositionForm, SmoothL1, SoftCrossEntropy,
 };
 pub use resample::{AdaptiveAvgPool, BilinearResize};
 pub use residual::{Add, ScaleChannels, ScaleSamples};
@@ -79,5 +80,5 @@ macro_rules! operators {
 operators! {
     Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
     ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
-    SoftCrossEntropy, PixelMlp,
+    SoftCrossEntropy, PixelMlp, BinaryCrossEntropy, SmoothL1, BoxGiou, MaskCrossEntropy,
 }

@@ -1,12 +1,13 @@
 //! Losses.
 
-use super::checks::{expect_gradient, output};
+use super::checks::{expect_gradient, expect_shape, output};
 use super::tensors::widen;
 use super::{ReferenceBackend, Tensor};
 use crate::backend::LossOps;
 use crate::operators::{CrossEntropy, SoftCrossEntropy};
 use crate::{Result, Shape};
-use pelk_cpu::reference::loss;
+use pelk_cpu::reference::{detection_loss, loss};
+use pelk_ops::DetectionLoss;
 
 /// A loss, and the log-sum-exp of each row of logits.
 fn loss_of(value: f64, logits: &Tensor) -> (Tensor, Tensor) {
@@ -53,5 +54,19 @@ impl LossOps for ReferenceBackend {
         let (classes, targets) = (logits.shape.channels(), widen(&op.targets));
         let g = loss::soft_cross_entropy_backward(classes, &logits.values, &targets, gy.values[0]);
         Ok(logits.with(g))
+    }
+
+    fn detection_loss(&self, loss: DetectionLoss<'_>, x: &Tensor) -> Result<Tensor> {
+        let [rows, columns] = [x.shape.rows(), x.shape.channels()];
+        loss.check([rows, columns])?;
+        let value = detection_loss::forward(columns, &x.values, loss);
+        Ok(Tensor::new(&Shape::from([1]), vec![value]))
+    }
+
+    fn detection_loss_backward(&self, loss: DetectionLoss<'_>, x: &Tensor, gy: &Tensor) -> Result<Tensor> {
+        let [rows, columns] = [x.shape.rows(), x.shape.channels()];
+        loss.check([rows, columns])?;
+        expect_shape(loss.name(), gy, &Shape::from([1]))?;
+        Ok(x.with(detection_loss::backward(columns, &x.values, loss, gy.values[0])))
     }
 }

@@ -1,6 +1,7 @@
 //! Each backend agrees with the reference backend, and gives the same bits however it is run.
 
-use crate::cases::{Case, Kind, all};
+use crate::case::Case;
+use crate::cases::{Kind, all};
 use crate::evaluation::{Evaluation, evaluate};
 use pelk_autodiff::{
     AdamW, Backend, CpuBackend, Error, GpuBackend, ReferenceBackend, ReferenceTensor, Sgd, Shape, Storage,

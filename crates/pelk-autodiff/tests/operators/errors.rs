@@ -1,9 +1,11 @@
 //! What does not fit is an error on every backend, and never a panic.
 
-use crate::cases::{Case, Kind, all};
+use crate::case::Case;
+use crate::cases::{Kind, all};
 use pelk_autodiff::operators::{
-    AdaptiveAvgPool, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, DepthwiseConv,
-    PositionBias, PositionForm, ScaleSamples, SplitChannels,
+    AdaptiveAvgPool, BatchNorm, BilinearResize, BinaryCrossEntropy, BoxCoder, BoxGiou, ConcatChannels,
+    Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, PositionBias, PositionForm, ScaleSamples,
+    SmoothL1, SplitChannels,
 };
 use pelk_autodiff::{
     AdamW, Backend, CpuBackend, Executor, GpuBackend, HostParameters, Op, Operator, Parameters, Pass,
@@ -80,6 +82,32 @@ fn settings_that_make_no_sense_are_errors() {
         label_smoothing,
         ..CrossEntropy::default()
     };
+    let binary = |targets: &[f32], normalizer| BinaryCrossEntropy {
+        targets: targets.into(),
+        weights: [].into(),
+        normalizer,
+    };
+    let deltas = |rows: &[u32]| SmoothL1 {
+        rows: rows.into(),
+        targets: [[0.0; 4]; 2].into(),
+        beta: 1.0,
+        normalizer: 1.0,
+    };
+    let boxes = |class, side| BoxGiou {
+        rows: [0].into(),
+        classes: [class].into(),
+        boxes: [[0.0, 0.0, side, 1.0]].into(),
+        targets: [[0.0, 0.0, 1.0, 1.0]].into(),
+        coder: BoxCoder::default(),
+        weight: 1.0,
+        normalizer: 1.0,
+    };
+    let masks = |class| MaskCrossEntropy {
+        classes: [class].into(),
+        targets: [true; 4].into(),
+        weights: [1.0].into(),
+        normalizer: 1.0,
+    };
     const IMAGE: &[usize] = &[1, 4, 4, 2];
     let wrong: Vec<(Op, &[&[usize]])> = vec![
         (conv(0, 1).into(), &[IMAGE, &[3, 2, 3, 3]]),
@@ -104,6 +132,17 @@ fn settings_that_make_no_sense_are_errors() {
         (labels(&[1, 1], Some(1), 0.0).into(), &[&[2, 2]]),
         (labels(&[0, 1], None, 1.5).into(), &[&[2, 2]]),
         (labels(&[0, 1], None, f32::NAN).into(), &[&[2, 2]]),
+        (binary(&[0.0, 2.0], 1.0).into(), &[&[2]]),
+        (binary(&[0.0, 1.0], 0.0).into(), &[&[2]]),
+        (deltas(&[0, 2]).into(), &[&[2, 4]]),
+        (deltas(&[1, 1]).into(), &[&[2, 4]]),
+        (deltas(&[1, 0]).into(), &[&[2, 6]]),
+        (boxes(2, 1.0).into(), &[&[2, 8]]),
+        (boxes(1, -1.0).into(), &[&[2, 8]]),
+        (boxes(1, f32::NAN).into(), &[&[2, 8]]),
+        (masks(2).into(), &[&[1, 2, 2, 2]]),
+        (masks(1).into(), &[&[2, 2, 1, 2]]),
+        (masks(1).into(), &[&[4, 2]]),
     ];
     for (op, shapes) in wrong {
         let shapes: Vec<Shape> = shapes.iter().map(Shape::from).collect();

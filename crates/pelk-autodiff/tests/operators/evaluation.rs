@@ -1,6 +1,6 @@
 //! A case's outputs and gradients on a backend.
 
-use crate::cases::Case;
+use crate::case::Case;
 use pelk_autodiff::{Backend, HostParameters, Parameters, Pass, Result, Tape, Var};
 
 /// A backend's results for a case.

@@ -1,6 +1,7 @@
 //! The gradients of the reference backend, which all others are compared with, match finite differences.
 
-use crate::cases::{Case, all};
+use crate::case::Case;
+use crate::cases::all;
 use crate::evaluation::evaluate;
 use pelk_autodiff::{Eager, HostParameters, Parameters, ReferenceBackend, ReferenceTensor, Storage};
 use pelk_random::shuffled;

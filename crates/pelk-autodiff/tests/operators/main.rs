@@ -1,13 +1,17 @@
 //! Every operator on every backend: one list of cases, and what must hold for each.
 //!
-//! - [`cases`]: the cases. An operator that is missing in the list does not compile.
+//! - [`case`]: what a case is.
+//! - [`cases`]: the cases. An operator that is missing in the list does not compile. Those of a detector's
+//!   operators are in [`detection_cases`].
 //! - [`evaluation`]: a case's outputs and gradients on a backend.
 //! - [`gradients`]: the reference backend's gradients match finite differences.
 //! - [`backends`]: the other backends agree with the reference. A new backend is added there.
 //! - [`errors`]: what does not fit is an error everywhere, and never a panic.
 
 mod backends;
+mod case;
 mod cases;
+mod detection_cases;
 mod errors;
 mod evaluation;
 mod gradients;
