@@ -11,6 +11,8 @@ mod case;
 mod detection;
 #[path = "golden/detection_host.rs"]
 mod detection_host;
+#[path = "golden/detection_losses.rs"]
+mod detection_losses;
 #[path = "golden/families.rs"]
 mod families;
 #[path = "golden/heads.rs"]

@@ -1,7 +1,7 @@
 //! Golden cases of the detector. Those of decisions on the host need no device.
 
 use crate::case::Case;
-use crate::{detection_host as host, operators};
+use crate::{detection_host as host, detection_losses as losses, operators};
 use pelk_autodiff::Backend;
 
 pub fn run<B: Backend>(op: &str, case: &mut Case, backend: &B) -> Result<(), String> {
@@ -18,6 +18,11 @@ pub fn run<B: Backend>(op: &str, case: &mut Case, backend: &B) -> Result<(), Str
             case.pass_over();
             Ok(())
         }
+        "binary_cross_entropy" => losses::binary_cross_entropy(case, backend),
+        "smooth_l1" => losses::smooth_l1(case, backend),
+        "giou_loss" => losses::giou(case, backend),
+        "mask_cross_entropy" => losses::mask_cross_entropy(case, backend),
+        "weighted_cross_entropy" => losses::weighted_cross_entropy(case, backend),
         _ => operators::run(op, case, backend),
     }
 }
