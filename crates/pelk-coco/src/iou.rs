@@ -1,6 +1,5 @@
 //! Intersection over union of boxes and masks, with COCO's rule for crowds.
 
-use crate::rle::intersection_area;
 use crate::{MaskError, Rle};
 
 /// A box `[x, y, width, height]` in pixels.
@@ -81,7 +80,7 @@ impl Shape for Rle {
                 // Boxes that do not overlap spare the walk along the runs.
                 let common = match box_iou(bbox, truth_box, false) {
                     0.0 => 0,
-                    _ => intersection_area(detection, truth),
+                    _ => detection.intersection_area(truth),
                 };
                 let whole = if crowd { area } else { area + (truth_area - common) };
                 ious.push(if common == 0 { 0.0 } else { f64::from(common) / f64::from(whole) });

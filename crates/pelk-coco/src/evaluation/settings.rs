@@ -1,6 +1,6 @@
 //! What an evaluation measures.
 
-use super::EvaluationError;
+use super::error::EvaluationError;
 
 /// A range of areas in square pixels. Both ends belong to it.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,8 +2,8 @@
 
 use super::json::{Counts, Found, List, Outline};
 use super::model::{Annotation, Segmentation};
+use super::options::{Masks, ReadOptions};
 use super::problem::{Problem, ProblemKind};
-use super::read::{Masks, ReadOptions};
 use crate::{BBox, MaskError, Rle};
 use serde::Deserialize;
 use std::collections::HashMap;

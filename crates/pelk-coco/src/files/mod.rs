@@ -3,11 +3,12 @@
 mod convert;
 mod json;
 mod model;
+mod options;
 mod problem;
 mod read;
 mod results;
 
 pub use model::{Annotation, Category, Image, Instances, Segmentation};
+pub use options::{Masks, ReadOptions};
 pub use problem::{FileError, Problem, ProblemKind};
-pub use read::{Masks, ReadOptions};
 pub use results::{IouType, ResultEntry, evaluate_files, read_results, read_results_checked, write_results};

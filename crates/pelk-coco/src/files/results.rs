@@ -3,8 +3,9 @@
 use super::convert::{Raw, runs, wrong};
 use super::json::{Chunks, Outline};
 use super::model::{Instances, Segmentation};
+use super::options::{Masks, ReadOptions};
 use super::problem::{FileError, Problem, ProblemKind};
-use super::read::{Masks, ReadOptions, first_problem, parse, write};
+use super::read::{first_problem, parse, write};
 use crate::{BBox, Detection, Evaluation, Rle, Settings, Shape, evaluate};
 use rayon::prelude::*;
 use serde::Serialize;

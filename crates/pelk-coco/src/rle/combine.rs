@@ -20,6 +20,22 @@ impl Rle {
         merge(masks, |a, b| a && b)
     }
 
+    /// The number of pixels inside both masks, which are of the same size.
+    pub(crate) fn intersection_area(&self, other: &Rle) -> u32 {
+        let (mut a, mut b) = (self.intervals(), other.intervals());
+        let (mut first, mut second) = (a.next(), b.next());
+        let mut area = 0;
+        while let (Some((start, end)), Some((other_start, other_end))) = (first, second) {
+            area += end.min(other_end).saturating_sub(start.max(other_start));
+            if end <= other_end {
+                first = a.next();
+            } else {
+                second = b.next();
+            }
+        }
+        area
+    }
+
     pub(crate) fn check_same_size(&self, other: &Rle) -> Result<(), MaskError> {
         if self.size == other.size {
             return Ok(());
@@ -64,22 +80,6 @@ fn pair(a: &Rle, b: &Rle, rule: fn(bool, bool) -> bool) -> Rle {
     Rle { size: a.size, counts: runs.0.into() }
 }
 
-/// The number of pixels inside both masks, which are of the same size.
-pub(crate) fn intersection_area(a: &Rle, b: &Rle) -> u32 {
-    let (mut a, mut b) = (a.intervals(), b.intervals());
-    let (mut first, mut second) = (a.next(), b.next());
-    let mut area = 0;
-    while let (Some((start, end)), Some((other_start, other_end))) = (first, second) {
-        area += end.min(other_end).saturating_sub(start.max(other_start));
-        if end <= other_end {
-            first = a.next();
-        } else {
-            second = b.next();
-        }
-    }
-    area
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +99,6 @@ mod tests {
         let part = Rle::from_counts(&[1, 2, 3], [2, 3]).unwrap();
         assert_eq!(Rle::union([&part, &full]).unwrap(), full);
         assert_eq!(Rle::intersection([&full, &part, &full]).unwrap(), part);
-        assert_eq!(intersection_area(&full, &part), 2);
+        assert_eq!(full.intersection_area(&part), 2);
     }
 }

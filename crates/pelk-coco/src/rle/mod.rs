@@ -5,8 +5,6 @@ mod packed;
 
 use crate::MaskError;
 
-pub(crate) use combine::intersection_area;
-
 /// A mask of height x width pixels as run lengths (COCO's RLE).
 ///
 /// Runs go **column by column** from the left, each column from the top (pixel `(x, y)` has the place
