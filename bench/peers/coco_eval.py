@@ -126,7 +126,6 @@ def measured(command: list[str]) -> tuple[dict[str, float], list[str]]:
         "whole process": wall,
         "processor": usage.ru_utime + usage.ru_stime,
         "evaluation alone": float(times[4]),
-        "peak memory, GiB": usage.ru_maxrss / 2**20,
     }
     return seconds, [line for line in lines if line.startswith(" Average")]
 
