@@ -27,12 +27,7 @@ fn loading(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("photo.jpg");
     photo.save(&path).unwrap();
-    let sample = Sample {
-        size: [375, 500],
-        pixels: photo.as_raw().into(),
-        labels: vec![0].into(),
-        groups: vec![].into(),
-    };
+    let sample = Sample::new([375, 500], photo.as_raw(), vec![0]);
     let normalization = Normalization::identity(3);
     let mut group = c.benchmark_group("loading");
     group.throughput(Throughput::Elements(1));

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use ndarray::Array4;
+use ndarray::{Array4, ArrayView3, Slice};
 use pelk_random::{Purpose, stream};
 use pelk_simd::Level;
 
-use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalization, Sample};
+use crate::{
+    Augmentation, Batch, DataError, Dataset, EvaluationTransform, Labeling, MixConfig, Normalization, Sample,
+};
 
 /// Everything that a batch depends on except the indices of its samples.
 pub(crate) struct Assembly {
@@ -17,6 +19,8 @@ pub(crate) struct Assembly {
     pub transform: Option<EvaluationTransform>,
     pub augmentation: Augmentation,
     pub mix: MixConfig,
+    /// Images with objects are padded to multiples of this.
+    pub size_divisor: usize,
     /// The seed of the run.
     pub seed: u64,
     /// The epoch, counted from 0.
@@ -27,11 +31,12 @@ impl Assembly {
     /// Batch `number` of the epoch, with these samples.
     pub fn batch(&self, number: usize, indices: &[usize]) -> Result<Batch, DataError> {
         let labeling = self.dataset.labeling();
-        let mut size = [0, 0];
-        let (mut pixels, mut labels, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pixels = Vec::new();
+        let mut batch = Batch { indices: indices.to_vec(), ..Batch::default() };
         for (place, &index) in indices.iter().enumerate() {
             let sample = self.dataset.sample(index)?;
             check(&*self.dataset, index, &sample)?;
+            batch.original_sizes.push(sample.size);
             let sample = match &self.transform {
                 Some(transform) => transform.sample(self.level, &sample, self.dataset.channels()),
                 None => sample,
@@ -39,22 +44,46 @@ impl Assembly {
             let mut rng = stream(self.seed, Purpose::Augment, self.epoch, index as u64);
             let made = self.augmentation.apply(self.level, &mut rng, &sample, labeling, &self.normalization);
             if place == 0 {
-                size = made.size;
                 pixels.reserve_exact(indices.len() * made.pixels.len());
-                labels.reserve_exact(indices.len() * made.labels.len());
-            } else if size != made.size {
-                let (indices, sizes) = ([indices[0], index], [size, made.size]);
+                batch.labels.reserve_exact(indices.len() * made.labels.len());
+            } else if labeling != Labeling::Objects && batch.sizes[0] != made.size {
+                let (indices, sizes) = ([indices[0], index], [batch.sizes[0], made.size]);
                 return Err(DataError::MixedSizes { indices, sizes });
             }
             pixels.extend_from_slice(&made.pixels);
-            labels.extend_from_slice(&made.labels);
-            groups.extend_from_slice(&made.groups);
+            batch.labels.extend_from_slice(&made.labels);
+            batch.groups.extend_from_slice(&made.groups);
+            batch.objects.push(made.objects);
+            batch.sizes.push(made.size);
         }
-        let shape = (indices.len(), size[0], size[1], self.dataset.channels());
-        let mut images =
-            Array4::from_shape_vec(shape, pixels).expect("the pixels of as many images of this shape");
-        let mix = self.mix.apply([self.seed, self.epoch, number as u64], &mut images, &labels);
-        Ok(Batch { images, labels, groups, indices: indices.to_vec(), mix })
+        batch.images = self.images(pixels, &batch.sizes);
+        let number = number as u64;
+        batch.mix = self.mix.apply([self.seed, self.epoch, number], &mut batch.images, &batch.labels);
+        Ok(batch)
+    }
+
+    /// The pixels of images of these sizes as one array; images with objects are padded to a common size.
+    fn images(&self, pixels: Vec<f32>, sizes: &[[usize; 2]]) -> Array4<f32> {
+        let channels = self.dataset.channels();
+        let largest = |axis: usize| sizes.iter().map(|size| size[axis]).max().unwrap_or(0);
+        let size @ [height, width] = match self.dataset.labeling() {
+            Labeling::Objects => [0, 1].map(|axis| largest(axis).next_multiple_of(self.size_divisor)),
+            _ => [0, 1].map(largest),
+        };
+        let shape = (sizes.len(), height, width, channels);
+        if sizes.iter().all(|&other| other == size) {
+            return Array4::from_shape_vec(shape, pixels)
+                .expect("the pixels of as many images of this shape");
+        }
+        let mut images = Array4::zeros(shape);
+        let mut rest = &pixels[..];
+        for (mut image, &[height, width]) in images.outer_iter_mut().zip(sizes) {
+            let (own, others) = rest.split_at(height * width * channels);
+            let own = ArrayView3::from_shape((height, width, channels), own).expect("pixels of this size");
+            image.slice_each_axis_mut(|axis| Slice::from(..own.len_of(axis.axis))).assign(&own);
+            rest = others;
+        }
+        images
     }
 }
 
@@ -81,13 +110,20 @@ pub(crate) fn check(dataset: &dyn Dataset, index: usize, sample: &Sample<'_>) ->
             return Err(DataError::SampleSize { index, what, found, expected });
         }
     }
+    if dataset.labeling() != Labeling::Objects && !sample.objects.is_empty() {
+        let (what, found) = ("objects", sample.objects.len());
+        return Err(DataError::SampleSize { index, what, found, expected: 0 });
+    }
+    for object in sample.objects.iter() {
+        if let Some(problem) = object.problem(sample.size, dataset.classes().len()) {
+            return Err(DataError::SampleObject { index, id: object.id, problem });
+        }
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
     use crate::{IGNORED, Labeling, Loader, LoaderConfig, Mode, Properties};
 
@@ -110,12 +146,8 @@ mod tests {
 
         fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
             assert!(index != 5, "sample 5 is cursed");
-            Ok(Sample {
-                size: [1, if index == 6 { 2 } else { 1 }],
-                pixels: Cow::Owned(vec![0; usize::from(index != 2)]),
-                labels: Cow::Borrowed(&[0]),
-                groups: Cow::Borrowed(&[]),
-            })
+            let size = [1, if index == 6 { 2 } else { 1 }];
+            Ok(Sample::new(size, vec![0; usize::from(index != 2)], vec![0]))
         }
     }
 
@@ -155,7 +187,7 @@ mod tests {
             let pixels: Vec<u8> = (1..=size[0] * size[1]).map(|i| i as u8).collect();
             let labels: Vec<u32> = pixels.iter().map(|&byte| u32::from(byte)).collect();
             let labels = if self.0.labeling == Labeling::Image { vec![0] } else { labels };
-            Ok(Sample { size, pixels: pixels.into(), labels: labels.into(), groups: Cow::Borrowed(&[]) })
+            Ok(Sample::new(size, pixels, labels))
         }
     }
 
@@ -197,7 +229,7 @@ mod tests {
     fn images_of_different_size_become_squares_of_one() {
         let mut properties = properties();
         properties.labeling = Labeling::Image;
-        let transform = EvaluationTransform { size: 4, crop_ratio: 0.8 };
+        let transform = EvaluationTransform { size: 4, crop_ratio: 0.8, fit: [0, 0] };
         let mode = Mode::Evaluation { transform: Some(transform.clone()) };
         let config = LoaderConfig::new(5, mode, Normalization::identity(1));
         let dataset = Arc::new(Growing(properties));

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use crate::{DataError, Normalization};
+use crate::{DataError, Normalization, Object};
 
-/// An image and its classes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An image with its classes or objects.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sample<'a> {
     /// Height and width of the image, in pixels.
     pub size: [usize; 2],
@@ -17,6 +17,20 @@ pub struct Sample<'a> {
     /// The group that each label is measured in, an index into [`Dataset::groups`], or [`NO_GROUP`]; empty if
     /// the dataset has no groups.
     pub groups: Cow<'a, [u8]>,
+    /// The objects, if [`Labeling::Objects`]; else empty.
+    pub objects: Cow<'a, [Object]>,
+}
+
+impl<'a> Sample<'a> {
+    /// An image with these labels, without groups or objects.
+    pub fn new(
+        size: [usize; 2],
+        pixels: impl Into<Cow<'a, [u8]>>,
+        labels: impl Into<Cow<'a, [u32]>>,
+    ) -> Self {
+        let (groups, objects) = (Cow::Borrowed(&[][..]), Cow::Borrowed(&[][..]));
+        Self { size, pixels: pixels.into(), labels: labels.into(), groups, objects }
+    }
 }
 
 /// The label of a pixel that is neither learned nor measured.
@@ -25,7 +39,7 @@ pub const IGNORED: u32 = u32::MAX;
 /// The group of a label that belongs to no group.
 pub const NO_GROUP: u8 = u8::MAX;
 
-/// What a label belongs to: an image, a square or a pixel.
+/// What a label belongs to: an image, a square, a pixel or an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Labeling {
     /// The whole image.
@@ -36,14 +50,18 @@ pub enum Labeling {
         /// The side of a square, in pixels, at least 1; 1 for a label per pixel.
         stride: usize,
     },
+    /// Objects with boxes and masks, in [`Sample::objects`]. There are no other labels.
+    Objects,
 }
 
 impl Labeling {
-    /// Rows and columns of the labels of an image of this height and width; 1 x 1 for [`Labeling::Image`].
+    /// Rows and columns of the labels of an image of this height and width; 1 x 1 for [`Labeling::Image`] and
+    /// 0 x 0 for [`Labeling::Objects`].
     pub fn size(self, [height, width]: [usize; 2]) -> [usize; 2] {
         match self {
             Self::Image => [1, 1],
             Self::Pixels { stride } => [height / stride, width / stride],
+            Self::Objects => [0, 0],
         }
     }
 }
@@ -102,6 +120,29 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// Whatever prevents reading the sample; the loader passes it on.
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError>;
+
+    /// Height and width of sample `index` if known without reading it.
+    fn sample_size(&self, _index: usize) -> Option<[usize; 2]> {
+        self.image_size()
+    }
+
+    /// The objects of sample `index`, as in [`Dataset::sample`]: in the pixels of the dataset's image.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::sample`].
+    fn objects(&self, index: usize) -> Result<Cow<'_, [Object]>, DataError> {
+        Ok(self.sample(index)?.objects)
+    }
+
+    /// The id of image `index` in files of results in COCO's format.
+    fn image_id(&self, index: usize) -> u64 {
+        index as u64
+    }
+
+    /// The id of `class` in files of results in COCO's format.
+    fn category_id(&self, class: u32) -> u64 {
+        u64::from(class) + 1
+    }
 
     /// The file of the image of sample `index`, if each has its own.
     fn file(&self, _index: usize) -> Option<PathBuf> {
@@ -232,12 +273,8 @@ impl Dataset for ImageDataset {
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
-        Ok(Sample {
-            size: [self.shape[0], self.shape[1]],
-            pixels: Cow::Borrowed(self.image(index)),
-            labels: Cow::Borrowed(&self.labels[index..=index]),
-            groups: Cow::Borrowed(&[]),
-        })
+        let size = [self.shape[0], self.shape[1]];
+        Ok(Sample::new(size, self.image(index), &self.labels[index..=index]))
     }
 }
 
@@ -271,6 +308,7 @@ mod tests {
         assert_eq!(Labeling::Image.size([7, 9]), [1, 1]);
         assert_eq!(Labeling::Pixels { stride: 1 }.size([7, 9]), [7, 9]);
         assert_eq!(Labeling::Pixels { stride: 4 }.size([8, 15]), [2, 3]);
+        assert_eq!(Labeling::Objects.size([8, 15]), [0, 0]);
     }
 
     #[test]

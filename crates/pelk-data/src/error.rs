@@ -165,14 +165,14 @@ pub enum DataError {
         classes: usize,
     },
 
-    /// A sample has more or fewer values, labels or groups than its dataset says.
+    /// A sample has more or fewer values, labels, groups or objects than its dataset says.
     #[error(
         "sample {index} has {found} {what}, but its dataset says {expected}: correct the dataset's `sample`"
     )]
     SampleSize {
         /// The sample in question.
         index: usize,
-        /// What was counted: values of pixels, labels or groups.
+        /// What was counted: values of pixels, labels, groups or objects.
         what: &'static str,
         /// Their number.
         found: usize,
@@ -192,6 +192,17 @@ pub enum DataError {
         found: [usize; 2],
         /// What they should be.
         expected: String,
+    },
+
+    /// An object of a sample contradicts its image or its dataset.
+    #[error("object {id} of sample {index} {problem}: correct the dataset's `sample`")]
+    SampleObject {
+        /// The sample in question.
+        index: usize,
+        /// The object's id.
+        id: u64,
+        /// What is wrong with it.
+        problem: String,
     },
 
     /// The images of a batch differ in size.

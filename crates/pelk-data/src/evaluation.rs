@@ -8,10 +8,10 @@ use crate::resample::{CHANNELS, bicubic};
 use crate::resize::LONGEST;
 use crate::{DataError, Labeling, Sample};
 
-/// Makes a square of an image of any size: a resize that keeps the aspect ratio (bicubic, as in PIL) and a
-/// center crop.
-///
-/// As in timm and torchvision: `Resize(int(size / crop_ratio))` and `CenterCrop(size)`.
+/// How images of any size are resized. With classes, they become squares: a resize that keeps the aspect
+/// ratio (bicubic, as in PIL) and a center crop, as in timm and torchvision: `Resize(int(size / crop_ratio))`
+/// and `CenterCrop(size)`. With objects, they keep their aspect ratio and all of their content: `fit`
+/// (bilinear, as in training).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationTransform {
@@ -20,11 +20,14 @@ pub struct EvaluationTransform {
     /// Side of the square as a share of the resized image's shorter side, above 0 and up to 1; 1 squeezes the
     /// whole image into the square, as ConvNeXt's recipe does from 384 pixels on.
     pub crop_ratio: f64,
+    /// Only for images with objects, and instead of a square: limits of the longer and the shorter side, in
+    /// pixels, for instance MMDetection's `[1333, 800]`; `[0, 0]` for a square.
+    pub fit: [usize; 2],
 }
 
 impl Default for EvaluationTransform {
     fn default() -> Self {
-        Self { size: 224, crop_ratio: 0.875 }
+        Self { size: 224, crop_ratio: 0.875, fit: [0, 0] }
     }
 }
 
@@ -42,6 +45,11 @@ impl EvaluationTransform {
             let expected = format!("a share of at least {least} and up to 1");
             return Err(DataError::config("evaluation.crop_ratio", self.crop_ratio, expected));
         }
+        let [long, short] = self.fit;
+        if self.fit != [0, 0] && !(1 <= short && short <= long && long <= LONGEST) {
+            let expected = format!("two sides, the longer first, from 1 to {LONGEST} pixels, or [0, 0]");
+            return Err(DataError::config("evaluation.fit", self.fit, expected));
+        }
         Ok(())
     }
 
@@ -51,9 +59,22 @@ impl EvaluationTransform {
     /// [`DataError::Config`] with the field.
     pub fn validate_for(&self, channels: usize, labeling: Labeling) -> Result<(), DataError> {
         self.validate()?;
-        if labeling != Labeling::Image {
-            let expected = "left out for this dataset, which has labels per pixel: they would not move along";
-            return Err(DataError::config("evaluation", self, expected));
+        match (labeling, self.fit) {
+            (Labeling::Pixels { .. }, _) => {
+                let expected =
+                    "left out for this dataset, which has labels per pixel: they would not move along";
+                return Err(DataError::config("evaluation", self, expected));
+            }
+            (Labeling::Objects, [0, 0]) => {
+                let expected = "two sides for this dataset, which has objects: a square would cut them";
+                return Err(DataError::config("evaluation.fit", self.fit, expected));
+            }
+            (Labeling::Objects, _) => return Ok(()),
+            (Labeling::Image, [0, 0]) => {}
+            (Labeling::Image, _) => {
+                let expected = "[0, 0] for this dataset, whose images have one class each";
+                return Err(DataError::config("evaluation.fit", self.fit, expected));
+            }
         }
         if !CHANNELS.contains(&channels) {
             let expected = format!("left out for images of {channels} channels: it supports {CHANNELS:?}");
@@ -64,8 +85,9 @@ impl EvaluationTransform {
 
     /// A sample with one class, its image changed by [`EvaluationTransform::apply`].
     pub(crate) fn sample<'a>(&self, level: Level, sample: &Sample<'a>, channels: usize) -> Sample<'a> {
-        let pixels = self.apply(level, &sample.pixels, sample.size, channels).into();
-        Sample { size: [self.size; 2], pixels, labels: sample.labels.clone(), groups: sample.groups.clone() }
+        let pixels = self.apply(level, &sample.pixels, sample.size, channels);
+        let groups = sample.groups.clone();
+        Sample { groups, ..Sample::new([self.size; 2], pixels, sample.labels.clone()) }
     }
 
     /// Turns an image of bytes, `size` (height, width) x channels, into the square, side x side x channels.
@@ -103,13 +125,16 @@ mod tests {
     use super::*;
     use crate::golden::{golden, input};
 
+    fn square(size: usize, crop_ratio: f64) -> EvaluationTransform {
+        EvaluationTransform { size, crop_ratio, ..EvaluationTransform::default() }
+    }
+
     #[test]
     fn an_image_is_resized_and_cut_as_by_torchvision_and_pil() {
         for expected in golden("evaluation/") {
             let [_, size, crop_ratio, name] = expected.parts()[..] else { unreachable!() };
             let image = input(name);
-            let transform =
-                EvaluationTransform { size: size.parse().unwrap(), crop_ratio: crop_ratio.parse().unwrap() };
+            let transform = square(size.parse().unwrap(), crop_ratio.parse().unwrap());
             let out = transform.apply(Level::best(), &image.bytes, [image.shape[0], image.shape[1]], 3);
             assert_eq!(expected.difference(&out), (0, 0.0), "{}", expected.name);
         }
@@ -118,7 +143,7 @@ mod tests {
     #[test]
     fn fields_out_of_range_and_unfit_data_are_named() {
         let text = |size, crop_ratio, channels, labeling| {
-            EvaluationTransform { size, crop_ratio }.validate_for(channels, labeling).unwrap_err().to_string()
+            square(size, crop_ratio).validate_for(channels, labeling).unwrap_err().to_string()
         };
         let image = Labeling::Image;
         assert!(text(0, 0.875, 3, image).starts_with("evaluation.size is 0, but must be 1 to"));
@@ -129,6 +154,16 @@ mod tests {
         assert!(text(224, 0.875, 5, image).contains("left out for images of 5 channels"));
         assert!(text(224, 0.875, 3, Labeling::Pixels { stride: 1 }).contains("left out for this dataset"));
         assert!(EvaluationTransform::default().validate_for(1, image).is_ok());
+        let error = |fit, labeling| {
+            let transform = EvaluationTransform { fit, ..EvaluationTransform::default() };
+            transform.validate_for(3, labeling).unwrap_err().to_string()
+        };
+        let objects = Labeling::Objects;
+        assert!(error([0, 0], objects).starts_with("evaluation.fit is [0, 0], but must be two sides"));
+        assert!(error([1333, 800], image).starts_with("evaluation.fit is [1333, 800], but must be [0, 0]"));
+        for fit in [[800, 1333], [8, 0], [1 << 16, 8]] {
+            assert!(error(fit, objects).starts_with(&format!("evaluation.fit is {fit:?}, but must be two")));
+        }
     }
 
     proptest! {
@@ -139,7 +174,7 @@ mod tests {
         ) {
             let flat = vec![77; size[0] * size[1] * channels];
             for crop_ratio in [ratio, 1.0] {
-                let transform = EvaluationTransform { size: side, crop_ratio };
+                let transform = square(side, crop_ratio);
                 let out = transform.apply(Level::best(), &flat, size, channels);
                 prop_assert_eq!(out, vec![77; side * side * channels]);
             }

@@ -176,7 +176,6 @@ fn empty_folder(path: &Path) -> Result<(), DataError> {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
     use std::sync::Arc;
 
     use super::*;
@@ -265,8 +264,7 @@ mod tests {
         }
 
         fn sample(&self, _: usize) -> Result<Sample<'_>, DataError> {
-            let (labels, groups) = (Cow::Borrowed(&self.0[..]), Cow::Borrowed(&[][..]));
-            Ok(Sample { size: [1, 2], pixels: Cow::Borrowed(&[3, 4]), labels, groups })
+            Ok(Sample::new([1, 2], &[3, 4][..], &self.0[..]))
         }
     }
 

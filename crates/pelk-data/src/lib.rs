@@ -33,7 +33,7 @@
 //! let mix = MixConfig::default();
 //! let mode = Mode::Training { seed: 1, epoch: 0, augmentation, mix, drop_last: true };
 //! let config = LoaderConfig::new(4, mode, dataset.statistics().clone());
-//! assert_eq!(config.plan(dataset.len())?.steps(), 2);
+//! assert_eq!(config.plan(&*dataset)?.steps(), 2);
 //!
 //! for batch in Loader::new(dataset, config)? {
 //!     let batch = batch?;
@@ -88,6 +88,7 @@ mod mix;
 mod mnist;
 mod name;
 mod normalization;
+mod object;
 mod picture;
 mod prefetch;
 mod recognize;
@@ -96,7 +97,7 @@ mod resample;
 mod resize;
 mod scenes;
 
-pub use augment::{Augmentation, Augmented, Fill, Padding, RandAugment, ResizedCrop};
+pub use augment::{Augmentation, Augmented, Fill, Multiscale, Padding, RandAugment, ResizedCrop};
 pub use batch::{Batch, Plan, steps_per_epoch};
 pub use cifar::{cifar10, cifar100};
 pub use coco::{Coco, coco};
@@ -112,6 +113,7 @@ pub use mix::{Mix, MixConfig};
 pub use mnist::{Split, fashion_mnist, mnist};
 pub use name::DatasetName;
 pub use normalization::Normalization;
+pub use object::Object;
 pub use picture::{Colors, ImageKind, read_rgb};
 pub use recognize::recognize;
 pub use rectangle::Rectangle;

@@ -6,7 +6,10 @@ use pelk_simd::Level;
 
 use crate::assembly::Assembly;
 use crate::prefetch::Prefetch;
-use crate::{Augmentation, Batch, DataError, Dataset, EvaluationTransform, MixConfig, Normalization, Plan};
+use crate::resize::LONGEST;
+use crate::{
+    Augmentation, Batch, DataError, Dataset, EvaluationTransform, Labeling, MixConfig, Normalization, Plan,
+};
 
 /// The purpose of the batches, which decides their order and how images are changed.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +25,7 @@ pub enum Mode {
         augmentation: Option<Augmentation>,
         /// How the augmented images of a batch are mixed.
         mix: MixConfig,
-        /// Whether to leave out a last batch that is not full.
+        /// Whether to leave out a last batch that is not full; see [`LoaderConfig::plan`].
         drop_last: bool,
     },
     /// The dataset's own order, every sample.
@@ -41,6 +44,9 @@ pub struct LoaderConfig {
     pub mode: Mode,
     /// Mean and standard deviation of each of the dataset's channels.
     pub normalization: Normalization,
+    /// Images with objects are padded, below and on the right, to multiples of this many pixels and to the
+    /// largest image of their batch; at least 1.
+    pub size_divisor: usize,
     /// The first batch to deliver, to resume an epoch; at most the number of batches.
     pub start_batch: usize,
     /// The number of background threads, at least 1; batches do not depend on it.
@@ -51,28 +57,41 @@ pub struct LoaderConfig {
 
 impl LoaderConfig {
     /// A whole epoch with one worker, two batches ahead: enough if loading is faster than a training step.
+    /// Images with objects are padded to multiples of 32, as in MMDetection.
     pub fn new(batch_size: usize, mode: Mode, normalization: Normalization) -> Self {
-        Self { batch_size, mode, normalization, start_batch: 0, workers: 1, prefetch: 2 }
+        let (start_batch, workers, prefetch) = (0, 1, 2);
+        Self { batch_size, mode, normalization, size_divisor: 32, start_batch, workers, prefetch }
     }
 
     /// A whole dataset in its own order: `batch_size` images at a time if all have one size or `transform`
-    /// gives them one, else one at a time.
+    /// gives them one, else one at a time. So padding never depends on other images, and results do not
+    /// depend on `batch_size`.
     pub fn evaluation(
         dataset: &dyn Dataset,
         transform: Option<EvaluationTransform>,
         batch_size: usize,
         normalization: Normalization,
     ) -> Self {
-        let alike = transform.is_some() || dataset.image_size().is_some();
+        let squares = transform.is_some() && dataset.labeling() != Labeling::Objects;
+        let alike = squares || dataset.image_size().is_some();
         Self::new(if alike { batch_size } else { 1 }, Mode::Evaluation { transform }, normalization)
     }
 
-    /// The order of an epoch of `len` samples; loads nothing.
+    /// The order of an epoch; loads nothing.
+    ///
+    /// Batches of images with objects, which may differ in size, are those of [`Plan::grouped`]: either all
+    /// are wider than high, or none is, so that little is padded.
     ///
     /// # Errors
-    /// [`DataError::Config`] if `batch_size` does not suit `len`.
-    pub fn plan(&self, len: usize) -> Result<Plan, DataError> {
+    /// [`DataError::Config`] if `batch_size` does not suit the number of samples.
+    pub fn plan(&self, dataset: &dyn Dataset) -> Result<Plan, DataError> {
+        let len = dataset.len();
         match self.mode {
+            Mode::Training { seed, epoch, drop_last, .. } if dataset.labeling() == Labeling::Objects => {
+                let wide = |size: Option<[usize; 2]>| size.is_some_and(|[height, width]| width > height);
+                let groups: Vec<bool> = (0..len).map(|index| wide(dataset.sample_size(index))).collect();
+                Plan::grouped(&groups, self.batch_size, seed, epoch, drop_last)
+            }
             Mode::Training { seed, epoch, drop_last, .. } => {
                 Plan::shuffled(len, self.batch_size, seed, epoch, drop_last)
             }
@@ -99,10 +118,13 @@ impl Loader {
     /// [`DataError::Config`] with the field that does not suit the dataset, [`DataError::Level`] or
     /// [`DataError::Spawn`].
     pub fn new(dataset: Arc<dyn Dataset>, config: LoaderConfig) -> Result<Self, DataError> {
-        let plan = Arc::new(config.plan(dataset.len())?);
+        let plan = Arc::new(config.plan(&*dataset)?);
         if config.start_batch > plan.steps() {
             let expected = format!("at most {}, the number of batches", plan.steps());
             return Err(DataError::config("start_batch", config.start_batch, expected));
+        }
+        if !(1..=LONGEST).contains(&config.size_divisor) {
+            return Err(DataError::config("size_divisor", config.size_divisor, format!("1 to {LONGEST}")));
         }
         let (channels, labeling) = (dataset.channels(), dataset.labeling());
         let normalization = config.normalization;
@@ -114,6 +136,7 @@ impl Loader {
             transform: None,
             augmentation: Augmentation::none(),
             mix: MixConfig::default(),
+            size_divisor: config.size_divisor,
             seed: 0,
             epoch: 0,
         };
@@ -130,7 +153,12 @@ impl Loader {
                 if let Some(transform) = &transform {
                     transform.validate_for(channels, labeling)?;
                 }
-                Assembly { transform, ..plain }
+                match transform {
+                    Some(EvaluationTransform { fit, .. }) if labeling == Labeling::Objects => {
+                        Assembly { augmentation: Augmentation { fit, ..Augmentation::none() }, ..plain }
+                    }
+                    transform => Assembly { transform, ..plain },
+                }
             }
         };
 
@@ -226,7 +254,7 @@ mod tests {
     #[test]
     fn batches_are_those_of_the_plan() {
         let config = training(3, 5);
-        let plan = config.plan(23).unwrap();
+        let plan = config.plan(&*dataset()).unwrap();
         let loader = Loader::new(dataset(), config).unwrap();
         assert_eq!((loader.plan(), loader.len()), (&plan, plan.steps()));
         for (step, batch) in loader.enumerate() {

@@ -197,12 +197,7 @@ impl Dataset for LongRange {
             );
         }
         let (labels, groups) = layout.labels();
-        Ok(Sample {
-            size: [SIDE, SIDE],
-            pixels: Cow::Owned(canvas.into_bytes()),
-            labels: Cow::Owned(labels),
-            groups: Cow::Owned(groups),
-        })
+        Ok(Sample { groups: Cow::Owned(groups), ..Sample::new([SIDE, SIDE], canvas.into_bytes(), labels) })
     }
 }
 

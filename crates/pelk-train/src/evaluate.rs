@@ -210,7 +210,7 @@ mod tests {
             Array4::from_shape_vec((1, 2, 2, 2), vec![1.0, 0.0, 0.0, 2.0, 3.0, 0.0, 0.0, 0.0]).unwrap();
         let labels = vec![0, 1, IGNORED, 1];
         let images = Array4::zeros((1, 2, 2, 1));
-        let batch = Batch { images, labels, groups: vec![], indices: vec![0], mix: None };
+        let batch = Batch { images, labels, ..Batch::default() };
         let tally = Judge { background: None, groups: 0 }.batch(&batch, &logits);
         assert_eq!((tally.labels, tally.confusion.total(), tally.confusion.count(1, 0)), (3, 3, 1));
         let expected = (1.0 + (-1_f64).exp()).ln() + (1.0 + (-2_f64).exp()).ln() + 2_f64.ln();

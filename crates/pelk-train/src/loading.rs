@@ -1,7 +1,7 @@
 //! The images of a run, and how batches are made of them.
 
 use crate::config::DataConfig;
-use pelk_data::{Dataset, LoaderConfig, Mode, Normalization};
+use pelk_data::{Dataset, Labeling, LoaderConfig, Mode, Normalization};
 use std::sync::Arc;
 
 /// Training and test images.
@@ -15,7 +15,8 @@ pub struct Datasets {
 
 impl DataConfig {
     /// Loads an epoch's training batches of `batch_size` images, augmented and mixed; without a last batch
-    /// that is not full. Epochs count from 0.
+    /// that is not full, or for images with objects with some of them repeated to fill it. Epochs count
+    /// from 0.
     pub fn training_loading(
         &self,
         dataset: &dyn Dataset,
@@ -23,7 +24,8 @@ impl DataConfig {
         [seed, epoch]: [u64; 2],
     ) -> LoaderConfig {
         let augmentation = Some(self.augmentation.clone());
-        let mode = Mode::Training { seed, epoch, augmentation, mix: self.mix.clone(), drop_last: true };
+        let drop_last = dataset.labeling() != Labeling::Objects;
+        let mode = Mode::Training { seed, epoch, augmentation, mix: self.mix.clone(), drop_last };
         LoaderConfig::new(batch_size, mode, dataset.statistics().clone())
     }
 

@@ -95,7 +95,7 @@ mod tests {
     fn a_classifier_sees_what_it_sees_in_evaluations() {
         let image = DynamicImage::from(RgbImage::from_fn(9, 5, |x, y| Rgb([20 * x as u8, 50 * y as u8, 7])));
         let normalization = Normalization::identity(3);
-        let transform = EvaluationTransform { size: 4, crop_ratio: 0.8 };
+        let transform = EvaluationTransform { size: 4, crop_ratio: 0.8, fit: [0, 0] };
         let (values, size) = evaluated(&image, Some(&transform), [6, 6, 3], &normalization).unwrap();
         let expected = transform.apply(Level::best(), image.as_bytes(), [5, 9], 3);
         assert_eq!(size, [4, 4]);

@@ -6,7 +6,6 @@ use common::Recorder;
 use pelk_autodiff::CpuBackend;
 use pelk_data::{DataError, Dataset, Labeling, NO_GROUP, Normalization, Properties, Sample};
 use pelk_train::{Datasets, Limits, TrainConfig, Trainer};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// 8 x 8 images of 2 x 2 squares, each black (background), dark (class 1) or bright (class 2).
@@ -40,12 +39,12 @@ impl Dataset for Places {
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
         let labels: Vec<u32> = (0..4).map(|place| (index as u32 / 3_u32.pow(place)) % 3).collect();
-        let pixels = (0..64).map(|pixel| 100 * labels[pixel / 32 * 2 + pixel % 8 / 4] as u8).collect();
+        let pixels: Vec<u8> =
+            (0..64).map(|pixel| 100 * labels[pixel / 32 * 2 + pixel % 8 / 4] as u8).collect();
         let groups = labels.iter().enumerate();
-        let groups =
+        let groups: Vec<u8> =
             groups.map(|(place, &label)| if label == 0 { NO_GROUP } else { (place % 2) as u8 }).collect();
-        let (pixels, labels, groups) = (Cow::Owned(pixels), Cow::Owned(labels), Cow::Owned(groups));
-        Ok(Sample { size: [8, 8], pixels, labels, groups })
+        Ok(Sample { groups: groups.into(), ..Sample::new([8, 8], pixels, labels) })
     }
 }
 

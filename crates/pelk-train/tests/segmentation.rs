@@ -9,7 +9,6 @@ use pelk_data::{DataError, Dataset, IGNORED, Labeling, Normalization, Properties
 use pelk_train::{
     Checkpoint, Datasets, InferenceConfig, Limits, Outcome, TrainConfig, TrainError, Trainer, WarmStart,
 };
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Gray images, dark to the left of an edge and bright to its right, or striped; a column at the edge has no
@@ -53,8 +52,7 @@ impl Dataset for Halves {
             pixels.push([40, 200, 40 + 160 * (y / 2 % 2) as u8][class as usize] + (index * 13 % 17) as u8);
             labels.push(if x == edge || self.unlabeled { IGNORED } else { class });
         }
-        let (pixels, labels) = (Cow::Owned(pixels), Cow::Owned(labels));
-        Ok(Sample { size: [height, width], pixels, labels, groups: Cow::Borrowed(&[]) })
+        Ok(Sample::new([height, width], pixels, labels))
     }
 }
 

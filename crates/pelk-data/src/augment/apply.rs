@@ -15,7 +15,7 @@ use crate::resize::View;
 use crate::{IGNORED, Labeling, Normalization, Rectangle, Sample};
 
 impl Augmentation {
-    /// The changed and normalized sample, of [`Augmentation::output_size`].
+    /// The changed and normalized sample, of [`Augmentation::output_size`] if that is known.
     ///
     /// The sample has as many channels as `normalization`. All random numbers come from `rng`, in the loader
     /// the stream of this sample in this epoch. Results do not depend on `level`.
@@ -37,12 +37,22 @@ impl Augmentation {
         let square = self.resized_crop.as_ref().map(|crop| crop.apply(level, rng, sample, channels));
         let sample = square.as_ref().unwrap_or(sample);
 
-        let view = self.draw_view(rng, sample);
-        let mut image = Working::seen(&view, sample, labeling, channels);
-        self.shift(rng, &mut image);
-        if happens(rng, self.flip_probability) {
-            image.flip();
-        }
+        let mut image = match &self.multiscale {
+            Some(multiscale) => {
+                // Here the flip comes first, as in MMDetection.
+                let mut image = Working::whole(sample, labeling, channels);
+                self.flip(rng, &mut image);
+                multiscale.draw(rng, sample.size).iter().for_each(|view| image.see(view));
+                image
+            }
+            None => {
+                let view = self.draw_view(rng, sample);
+                let mut image = Working::seen(&view, sample, labeling, channels);
+                self.shift(rng, &mut image);
+                self.flip(rng, &mut image);
+                image
+            }
+        };
         image.pixels = self.recolored(level, rng, image.shape(), image.pixels, &normalization.mean);
         let size = if self.crop_size > 0 { [self.crop_size; 2] } else { image.size };
         let mut augmented = image.finish(normalization, size);
@@ -74,6 +84,12 @@ impl Augmentation {
         let corner = [(); 2].map(|()| rng.random_range(0..=2 * self.crop_padding));
         if self.crop_padding > 0 {
             image.shift(self.padding, self.crop_padding, corner);
+        }
+    }
+
+    fn flip(&self, rng: &mut impl Rng, image: &mut Working) {
+        if happens(rng, self.flip_probability) {
+            image.flip();
         }
     }
 
@@ -132,8 +148,6 @@ fn is_mixed(labels: &[u32], max_share: f64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use pelk_random::{Purpose, stream};
     use proptest::prelude::*;
 
@@ -143,8 +157,7 @@ mod tests {
 
     /// An image of 6 x 5 x 2 with one class.
     fn image() -> Sample<'static> {
-        let pixels = (0..60).map(|i| 4 * i + 1).collect();
-        Sample { size: [6, 5], pixels, labels: Cow::Borrowed(&[7]), groups: Cow::Borrowed(&[]) }
+        Sample::new([6, 5], (0..60).map(|i| 4 * i + 1).collect::<Vec<_>>(), vec![7])
     }
 
     fn augmented(augmentation: &Augmentation, seed: u64, epoch: u64, index: u64) -> Vec<f32> {
@@ -255,12 +268,7 @@ mod tests {
     fn crops_of_one_class_are_rare_where_a_largest_share_is_set() {
         // Class 1 in the left tenth of the image.
         let labels: Vec<u32> = (0..100 * 100).map(|place| u32::from(place % 100 < 10)).collect();
-        let sample = Sample {
-            size: [100, 100],
-            pixels: vec![0; 100 * 100].into(),
-            labels: labels.into(),
-            groups: vec![].into(),
-        };
+        let sample = Sample::new([100, 100], vec![0; 100 * 100], labels);
         let mixed = |crop_max_share| {
             let augmentation = Augmentation { crop_size: 20, crop_max_share, ..Augmentation::none() };
             let all = (0..500).filter(|&index| {
@@ -293,7 +301,7 @@ mod tests {
         let labels: Vec<u32> = (0..size[0] * size[1]).map(class).collect();
         let pixels = labels.iter().flat_map(|&label| color(label)).collect::<Vec<_>>();
         let groups = labels.iter().map(|&label| label as u8).collect::<Vec<_>>();
-        Sample { size, pixels: pixels.into(), labels: labels.into(), groups: groups.into() }
+        Sample { groups: groups.into(), ..Sample::new(size, pixels, labels) }
     }
 
     /// Whether the color of a pixel may mix several classes: it lies beside another class or at the border.

@@ -3,17 +3,19 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::multiscale::Multiscale;
 use super::rand_augment::RandAugment;
 use super::resized_crop::ResizedCrop;
 use super::steps::{Fill, Padding};
 use crate::resize::scaled_size;
 
-/// Random changes to an image, in the order of the fields; labels of pixels and their groups move along.
+/// Random changes to an image, in the order of the fields; labels of pixels, their groups and objects move
+/// along.
 ///
 /// The default is the usual recipe for 28 x 28 and 32 x 32 images (crops from a padding of 4, as in the
 /// Random Erasing authors' script for Fashion-MNIST, and flips) with the random erasing of ConvNeXt's recipe,
 /// not tuned further. `fit` to `crop_max_share` and `photometric` are those of MMSegmentation's recipes;
-/// `resized_crop`, `rand_augment` and `color_jitter` those of ImageNet's;
+/// `multiscale` is that of MMDetection's; `resized_crop`, `rand_augment` and `color_jitter` those of ImageNet's;
 /// [ConvNeXt](https://arxiv.org/abs/2201.03545) uses the first two with a flip and erasing. To add an
 /// augmentation: a field here, a function in a file next to this one, a line in [`Augmentation::apply`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +24,9 @@ pub struct Augmentation {
     /// A random part of the image, resized to a square; only for labels of images, and instead of `fit`,
     /// `scale`, `crop_size` and `crop_padding`.
     pub resized_crop: Option<ResizedCrop>,
+    /// Random sizes and crops of images with objects, after the flip; only for labels of objects, and instead
+    /// of `fit`.
+    pub multiscale: Option<Multiscale>,
     /// Limits of the longer and the shorter side, in pixels: the image is scaled, keeping its aspect ratio,
     /// to the largest size within both; `[0, 0]` for no scaling.
     pub fit: [usize; 2],
@@ -65,6 +70,7 @@ impl Default for Augmentation {
     fn default() -> Self {
         Self {
             resized_crop: None,
+            multiscale: None,
             fit: [0, 0],
             scale: [1.0, 1.0],
             crop_size: 0,
@@ -96,7 +102,7 @@ impl Augmentation {
             return Some([crop.size; 2]);
         }
         match self.crop_size {
-            0 if self.scale != [1.0, 1.0] => None,
+            0 if self.scale != [1.0, 1.0] || self.multiscale.is_some() => None,
             0 => image_size.map(|size| self.scaled(size, 1.0)),
             side => Some([side; 2]),
         }

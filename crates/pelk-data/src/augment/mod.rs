@@ -1,8 +1,10 @@
-//! Random changes to training images that keep their class, or move the labels of their pixels along.
+//! Random changes to training images that keep their class, or move the labels of their pixels or their
+//! objects along.
 
 mod apply;
 mod color_jitter;
 mod config;
+mod multiscale;
 mod operations;
 mod photometric;
 mod pixels;
@@ -14,6 +16,7 @@ mod warp;
 mod working;
 
 pub use config::Augmentation;
+pub use multiscale::Multiscale;
 pub use rand_augment::RandAugment;
 pub use resized_crop::ResizedCrop;
 pub use steps::{Fill, Padding};

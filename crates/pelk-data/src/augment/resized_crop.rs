@@ -67,8 +67,8 @@ impl ResizedCrop {
         let cut = part.cut(&sample.pixels, sample.size[1], channels);
         let whole = [0.0, 0.0, part.height as f64, part.width as f64];
         let size = [self.size; 2];
-        let pixels = bicubic(level, &cut, [part.height, part.width], channels, whole, size).into();
-        Sample { size, pixels, labels: sample.labels.clone(), groups: sample.groups.clone() }
+        let pixels = bicubic(level, &cut, [part.height, part.width], channels, whole, size);
+        Sample { groups: sample.groups.clone(), ..Sample::new(size, pixels, sample.labels.clone()) }
     }
 
     /// The first of [`ATTEMPTS`] draws that fits into the image, else the largest central part that the
@@ -118,12 +118,7 @@ mod tests {
             let [top, left, height, width] = numbers(expected.parts()[1])[..] else { unreachable!() };
             let part = Rectangle { top, left, height, width };
             let size = numbers(expected.parts()[2])[0];
-            let sample = Sample {
-                size: [large.shape[0], large.shape[1]],
-                pixels: large.bytes.as_slice().into(),
-                labels: vec![0].into(),
-                groups: vec![].into(),
-            };
+            let sample = Sample::new([large.shape[0], large.shape[1]], large.bytes.as_slice(), vec![0]);
             let out = ResizedCrop { size, ..ResizedCrop::default() }.resized(Level::best(), part, &sample, 3);
             assert_eq!([out.size[0], out.size[1], 3], expected.shape);
             assert_eq!(expected.difference(&out.pixels), (0, 0.0), "{}", expected.name);
@@ -171,8 +166,7 @@ mod tests {
             prop_assert!(part.height > 0 && part.width > 0);
             prop_assert!(part.rows().end <= size[0] && part.columns().end <= size[1]);
             let pixels = vec![9; size[0] * size[1] * channels];
-            let (labels, groups) = (vec![3].into(), vec![].into());
-            let sample = Sample { size, pixels: pixels.into(), labels, groups };
+            let sample = Sample::new(size, pixels, vec![3]);
             let out = crop.apply(Level::best(), &mut rng, &sample, channels);
             prop_assert_eq!((out.size, &*out.labels), ([side; 2], &[3][..]));
             prop_assert_eq!(&*out.pixels, &vec![9; side * side * channels][..]);

@@ -30,6 +30,13 @@ impl Augmentation {
                 }
             }
         }
+        if let Some(multiscale) = &self.multiscale {
+            multiscale.validate()?;
+            if self.fit != [0, 0] {
+                let expected = "[0, 0] with `multiscale`, which already determines the size";
+                return Err(DataError::config("fit", self.fit, expected));
+            }
+        }
         let [long, short] = self.fit;
         if self.fit != [0, 0] && !(1 <= short && short <= long && long <= LONGEST) {
             let expected = format!("two sides, the longer first, from 1 to {LONGEST} pixels, or [0, 0]");
@@ -113,8 +120,14 @@ impl Augmentation {
             let expected = "1 for this dataset, whose images have one class each";
             return Err(DataError::config("crop_max_share", self.crop_max_share, expected));
         }
-        if labeling != Labeling::Image {
-            let expected = "left out for this dataset, which has labels per pixel: they would not move along";
+        let labels = match labeling {
+            Labeling::Image => None,
+            Labeling::Pixels { .. } => Some("labels per pixel"),
+            Labeling::Objects => Some("objects"),
+        };
+        if let Some(labels) = labels {
+            let expected =
+                format!("left out for this dataset, which has {labels}: they would not move along");
             if let Some(crop) = &self.resized_crop {
                 return Err(DataError::config("resized_crop", crop, expected));
             }
@@ -142,6 +155,15 @@ impl Augmentation {
         if self.photometric && channels != 1 && channels != 3 {
             return Err(DataError::config("photometric", self.photometric, colors("false")));
         }
+        if labeling == Labeling::Objects {
+            let expected = |off: &str| format!("{off} for this dataset, whose objects `multiscale` resizes");
+            // Its images may differ in size.
+            return self.refuse_windows(expected);
+        }
+        if let Some(multiscale) = &self.multiscale {
+            let expected = "left out for this dataset, which has no objects";
+            return Err(DataError::config("multiscale", multiscale, expected));
+        }
         let Some([height, width]) = self.output_size(image_size) else {
             let expected = "at least 1, or `resized_crop` set: images of this dataset differ in size, and \
                             those of a batch must not";
@@ -162,6 +184,16 @@ impl Augmentation {
         if self.fit != [0, 0] {
             return Err(DataError::config("fit", self.fit, why("[0, 0]")));
         }
+        self.refuse_windows(why)?;
+        let whole = image_size.is_some_and(|[_, width]| width % stride == 0);
+        if self.flip_probability > 0.0 && !whole {
+            return Err(DataError::config("flip_probability", self.flip_probability, why("0")));
+        }
+        Ok(())
+    }
+
+    /// Rejects random sizes and windows of one size; `why` gets the value that turns a field off.
+    fn refuse_windows(&self, why: impl Fn(&str) -> String) -> Result<(), DataError> {
         if self.scale != [1.0, 1.0] {
             return Err(DataError::config("scale", self.scale, why("[1, 1]")));
         }
@@ -169,10 +201,6 @@ impl Augmentation {
             if pixels > 0 {
                 return Err(DataError::config(field, pixels, why("0")));
             }
-        }
-        let whole = image_size.is_some_and(|[_, width]| width % stride == 0);
-        if self.flip_probability > 0.0 && !whole {
-            return Err(DataError::config("flip_probability", self.flip_probability, why("0")));
         }
         Ok(())
     }

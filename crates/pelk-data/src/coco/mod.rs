@@ -2,7 +2,6 @@
 
 mod shapes;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -194,7 +193,7 @@ impl Dataset for Coco {
         for (label, shape) in &picture.shapes {
             shape.for_each(size, |place| labels[place] = *label);
         }
-        Ok(Sample { size, pixels: pixels.into(), labels: labels.into(), groups: Cow::Borrowed(&[]) })
+        Ok(Sample::new(size, pixels, labels))
     }
 
     fn file(&self, index: usize) -> Option<PathBuf> {

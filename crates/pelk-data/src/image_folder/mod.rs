@@ -6,7 +6,6 @@ mod lists;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
@@ -178,7 +177,7 @@ impl Dataset for ImageFolder {
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
         let (size, pixels) = read_rgb(&self.top.join(self.name(index)))?;
         let labels = std::slice::from_ref(self.files.label(index));
-        Ok(Sample { size, pixels: pixels.into(), labels: labels.into(), groups: Cow::Borrowed(&[]) })
+        Ok(Sample::new(size, pixels, labels))
     }
 
     fn file(&self, index: usize) -> Option<PathBuf> {

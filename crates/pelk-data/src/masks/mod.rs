@@ -4,7 +4,6 @@ mod ade20k;
 mod palette;
 mod read;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -118,7 +117,7 @@ impl Dataset for MaskFolder {
         let Pair { picture, mask } = &self.pairs[index];
         let (size, pixels) = read_rgb(picture)?;
         let labels = read_mask(mask, &self.coding, picture, size)?;
-        Ok(Sample { size, pixels: pixels.into(), labels: labels.into(), groups: Cow::Borrowed(&[]) })
+        Ok(Sample::new(size, pixels, labels))
     }
 
     fn file(&self, index: usize) -> Option<PathBuf> {

@@ -3,7 +3,7 @@
 use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
 use crate::loading::Datasets;
-use pelk_data::{Dataset, Labeling, steps_per_epoch};
+use pelk_data::{Dataset, Labeling};
 use pelk_models::{Head, Network, zoo};
 use std::sync::Arc;
 
@@ -102,7 +102,8 @@ fn check_places(
 
 /// Steps per epoch.
 fn steps(config: &TrainConfig, datasets: &Datasets) -> Result<u64> {
-    let passes = steps_per_epoch(datasets.train.len(), config.batch.size, true)?;
+    let train = &*datasets.train;
+    let passes = config.data.training_loading(train, config.batch.size, [0, 0]).plan(train)?.steps();
     let steps = passes / config.batch.accumulation;
     if steps == 0 {
         let reason = format!(

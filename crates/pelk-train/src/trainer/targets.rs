@@ -64,8 +64,7 @@ mod tests {
 
     fn batch(labels: &[u32], mix: Option<Mix>) -> Batch {
         let images = Array4::zeros((labels.len(), 1, 1, 1));
-        let indices = (0..labels.len()).collect();
-        Batch { images, labels: labels.to_vec(), mix, groups: vec![], indices }
+        Batch { images, labels: labels.to_vec(), mix, ..Batch::default() }
     }
 
     #[test]
