@@ -118,7 +118,7 @@ pub use picture::{Colors, ImageKind, read_rgb};
 pub use recognize::recognize;
 pub use rectangle::Rectangle;
 pub use resize::scaled_size;
-pub use scenes::{Instance, Scene, SceneConfig, Scenes};
+pub use scenes::{Instance, Scene, SceneConfig, SceneInstances, Scenes};
 
 /// Runs the example of the README.
 #[cfg(doctest)]

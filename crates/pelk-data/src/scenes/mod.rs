@@ -8,8 +8,8 @@
 
 mod compose;
 mod config;
+mod instances;
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use compose::{Item, Layout, Placed};
 
 pub use compose::Instance;
 pub use config::SceneConfig;
+pub use instances::SceneInstances;
 
 /// The smallest and the largest factor for an item's colors, drawn for each of the three.
 const TINT: [f32; 2] = [0.25, 1.05];
@@ -117,6 +118,17 @@ impl Scenes {
     }
 
     fn compose(&self, index: usize) -> Result<(Vec<u8>, Layout), DataError> {
+        let (mut rng, layout) = self.layout(index)?;
+        let mut canvas = Canvas::textured(&mut rng, self.config.size, self.config.texture as f32 * 128.0);
+        for Placed { item, corner, .. } in &layout.placed {
+            canvas.paste(&item.sprite, *corner, item.tint);
+        }
+        canvas.add_noise(&mut rng, self.config.noise as f32);
+        Ok((canvas.into_bytes(), layout))
+    }
+
+    /// The items of scene `index`, and the stream to draw the rest of it from.
+    fn layout(&self, index: usize) -> Result<(impl Rng + use<>, Layout), DataError> {
         if index >= self.len {
             let expected = format!("below {}, the number of scenes", self.len);
             return Err(DataError::config("index", index, expected));
@@ -140,12 +152,7 @@ impl Scenes {
                 self.add_item(&mut rng, &mut layout, shelf.as_ref());
             }
         }
-        let mut canvas = Canvas::textured(&mut rng, self.config.size, self.config.texture as f32 * 128.0);
-        for Placed { item, corner, .. } in &layout.placed {
-            canvas.paste(&item.sprite, *corner, item.tint);
-        }
-        canvas.add_noise(&mut rng, self.config.noise as f32);
-        Ok((canvas.into_bytes(), layout))
+        Ok((rng, layout))
     }
 
     fn any_class(&self, rng: &mut impl Rng) -> usize {
@@ -179,17 +186,12 @@ impl Dataset for Scenes {
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
         let (pixels, layout) = self.compose(index)?;
-        Ok(Sample {
-            size: self.config.size,
-            pixels: pixels.into(),
-            labels: layout.labels().into(),
-            groups: Cow::Borrowed(&[]),
-        })
+        Ok(Sample::new(self.config.size, pixels, layout.labels()))
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// White squares with a black border, of three classes in turn; those of class 2 have no border.
@@ -208,7 +210,7 @@ mod tests {
         )
     }
 
-    fn scenes(split: Split, seed: u64, len: usize) -> Scenes {
+    pub(super) fn scenes(split: Split, seed: u64, len: usize) -> Scenes {
         let config = SceneConfig { size: [64, 80], shelves: [1, 3], ..SceneConfig::default() };
         Scenes::new(items(), split, seed, len, config).unwrap()
     }
