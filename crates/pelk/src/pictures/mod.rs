@@ -3,6 +3,7 @@
 mod caption;
 mod colors;
 mod legend;
+mod objects;
 mod overlay;
 mod sheet;
 mod text;
@@ -10,8 +11,9 @@ mod text;
 pub use caption::captioned;
 pub use colors::{class_color, class_color_name};
 pub use legend::{Entry, legend};
+pub use objects::annotated;
 pub use overlay::{class_map, outlined, shares};
-pub use sheet::{Sheet, tile};
+pub use sheet::{Sheet, sheet_of, tile};
 
 use anyhow::{Context, Result};
 use image::{Rgb, RgbImage};

@@ -53,6 +53,19 @@ impl Sheet {
     }
 }
 
+/// Rows of pictures on one sheet, each as large as fits into the size of the largest.
+pub fn sheet_of<'a>(rows: impl ExactSizeIterator<Item = &'a [RgbImage]> + Clone) -> RgbImage {
+    let most = |side: fn(&RgbImage) -> u32| rows.clone().flatten().map(side).max().unwrap_or(1);
+    let columns = rows.clone().map(<[_]>::len).max().unwrap_or(0);
+    let mut sheet = Sheet::new(rows.len(), columns, [most(RgbImage::height), most(RgbImage::width)], &[]);
+    for (i, row) in rows.enumerate() {
+        for (j, tile) in row.iter().enumerate() {
+            sheet.draw(i, j, tile, false);
+        }
+    }
+    sheet.into_picture()
+}
+
 /// The tile size for an image: its own, enlarged if small.
 pub fn tile([height, width]: [usize; 2]) -> [u32; 2] {
     const SMALLEST: usize = 56;

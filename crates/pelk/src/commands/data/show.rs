@@ -4,7 +4,9 @@ mod batches;
 
 use crate::datasets::{self, data_config, names};
 use crate::output::say;
-use crate::pictures::{Sheet, class_color, class_color_name, class_map, picture, save, tile};
+use crate::pictures::{
+    Sheet, annotated, class_color, class_color_name, class_map, picture, save, sheet_of, tile,
+};
 use crate::workspace::{RUNS, shown};
 use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
@@ -15,13 +17,15 @@ use std::path::{Path, PathBuf};
 
 /// Write a contact sheet of a dataset's images as PNG
 ///
-/// Shows one row per class, or for segmentation each image beside its labels. With --preset or --config,
-/// shows what a network sees in training: one row per batch, after augmentation and mixing, with the classes
-/// and their shares; add --test for what it sees in evaluations.
+/// Shows one row per class, for segmentation each image beside its labels, or for detection each image with
+/// boxes, masks and names of its objects. With --preset or --config, shows what a network sees in training:
+/// one row per batch, after augmentation and mixing, with the classes and their shares; add --test for what it
+/// sees in evaluations.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   pelk data show --task long-range --count 12
   pelk data show --task scenes --set size=[192,288]
+  pelk data show --task scenes-instances --count 9
   pelk data show --preset fashion-mnist-long --set data.mix.mixup_alpha=0.8")]
 pub struct ShowArgs {
     /// The dataset
@@ -39,7 +43,7 @@ pub struct ShowArgs {
     /// Show the test images
     #[arg(long)]
     test: bool,
-    /// Number of images per class, or in total for segmentation; with --preset or --config, images per batch
+    /// Number of images per class, or in total for segmentation and detection; with --preset or --config, images per batch
     #[arg(long, value_name = "N", default_value_t = 12)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     count: usize,
@@ -74,6 +78,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     let sheet = match data.labeling() {
         Labeling::Image => by_class(&*data, args.count)?,
         Labeling::Pixels { .. } => beside_labels(&*data, args.count)?,
+        Labeling::Objects => with_their_objects(&*data, args.count)?,
     };
     let default = || Path::new(RUNS).join("data").join(format!("{}-{split}.png", args.task));
     let path = args.out.clone().unwrap_or_else(default);
@@ -126,4 +131,16 @@ fn beside_labels(data: &dyn Dataset, count: usize) -> Result<RgbImage> {
     });
     say!("Labels: {}", legend.collect::<Vec<_>>().join(", "));
     Ok(sheet.into_picture())
+}
+
+fn with_their_objects(data: &dyn Dataset, count: usize) -> Result<RgbImage> {
+    let count = count.min(data.len());
+    let columns = (count as f64).sqrt().ceil() as usize;
+    let tile = |index: usize| {
+        let sample = data.sample(index)?;
+        let image = picture(sample.size, data.channels(), &sample.pixels);
+        Ok(annotated(&image, &sample.objects, data.classes()))
+    };
+    let tiles = (0..count).map(tile).collect::<Result<Vec<_>>>()?;
+    Ok(sheet_of(tiles.chunks(columns.max(1))))
 }

@@ -61,6 +61,7 @@ fn classes(parts: &[Part]) -> String {
     let unit = match first.data.labeling() {
         Labeling::Image => "images",
         Labeling::Pixels { .. } => "labeled pixels or squares",
+        Labeling::Objects => "objects",
     };
     let names = first.data.classes();
     let mut order: Vec<usize> = (0..names.len()).collect();

@@ -29,7 +29,7 @@ pub struct Print {
     pub pixels: u64,
     /// Index of the sample.
     pub index: usize,
-    /// A hash of its labels.
+    /// A hash of its labels and objects.
     pub labels: u64,
 }
 
@@ -67,7 +67,8 @@ impl Survey {
             }
         };
         self.sizes.push(sample.size.map(|side| side as u32));
-        for &label in sample.labels.iter().filter(|label| **label != IGNORED) {
+        let objects = sample.objects.iter().map(|object| object.class);
+        for label in sample.labels.iter().copied().filter(|label| *label != IGNORED).chain(objects) {
             match self.labels.get_mut(label as usize) {
                 Some(count) => *count += 1,
                 None => self
@@ -75,7 +76,9 @@ impl Survey {
                     .push((index, format!("sample {index} has the label {label}, which is not a class"))),
             }
         }
-        let (pixels, labels) = (hash((sample.size, &sample.pixels)), hash(&sample.labels));
+        let objects = sample.objects.iter().map(|it| (it.class, it.bbox.map(f32::to_bits), &it.mask));
+        let objects: Vec<_> = objects.collect();
+        let (pixels, labels) = (hash((sample.size, &sample.pixels)), hash((&sample.labels, objects)));
         self.prints.push(Print { pixels, index, labels });
         // Only files that could be read have a kind.
         if let Some(Ok(kind)) = data.file(index).map(|path| ImageKind::of(&path)) {

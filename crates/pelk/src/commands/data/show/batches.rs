@@ -4,7 +4,7 @@ use super::ShowArgs;
 use crate::datasets;
 use crate::output::say;
 use crate::pictures::{
-    Entry, Sheet, captioned, class_color, class_map, legend, picture, save, stacked, tile,
+    Entry, annotated, captioned, class_color, class_map, legend, picture, save, sheet_of, stacked, tile,
 };
 use crate::workspace::{RUNS, shown};
 use anyhow::Result;
@@ -39,10 +39,10 @@ pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
     let size = loading.batch_size;
     let alike = split == Split::Train || data.image_size().is_some() || config.data.evaluation.is_some();
     let batches = Loader::new(Arc::clone(&data), LoaderConfig { prefetch: 1, ..loading })?;
-    let (mut rows, mut dimensions, mut present) = (Vec::new(), (0, 0), BTreeSet::new());
+    let (mut rows, mut dimensions, mut present) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for batch in batches.take(args.batches) {
         let batch = batch?;
-        dimensions = (batch.images.dim().1, batch.images.dim().2);
+        dimensions.insert((batch.images.dim().1, batch.images.dim().2));
         present.extend(batch.labels.iter().copied().filter(|&label| label != IGNORED));
         rows.push(row(&batch, args.count, &*data, &normalization));
     }
@@ -50,8 +50,8 @@ pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
         .out
         .clone()
         .unwrap_or_else(|| Path::new(RUNS).join("data").join(format!("{name}-{split}-batches.png")));
-    let mut sheet = sheet(&rows);
-    if data.labeling() != Labeling::Image {
+    let mut sheet = sheet_of(rows.iter().map(Vec::as_slice));
+    if let Labeling::Pixels { .. } = data.labeling() {
         let entry = |class: u32| Entry {
             color: class_color(class as usize),
             text: data.classes()[class as usize].clone(),
@@ -60,15 +60,21 @@ pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
         sheet = stacked(&sheet, &legend(&entries, sheet.width()));
     }
     save(&sheet, &path)?;
-    let (height, width) = dimensions;
-    let of = if alike { format!("{height} x {width} pixels") } else { "different sizes".to_owned() };
+    let of = match dimensions.first() {
+        Some((height, width)) if alike && dimensions.len() == 1 => format!("{height} x {width} pixels"),
+        _ => "different sizes".to_owned(),
+    };
     say!(
         "{} batches of {size} {split} images of {of}, {} channels: {}",
         rows.len(),
         data.channels(),
         shown(&path)
     );
-    let what = if data.labeling() == Labeling::Image { "with their classes" } else { "beside their labels" };
+    let what = match data.labeling() {
+        Labeling::Image => "with their classes",
+        Labeling::Pixels { .. } => "beside their labels",
+        Labeling::Objects => "with their objects",
+    };
     say!("Each row shows the first {} images of a batch, {what}.", args.count.min(size));
     Ok(())
 }
@@ -89,6 +95,10 @@ fn row(batch: &Batch, count: usize, data: &dyn Dataset, normalization: &Normaliz
                 let map = class_map(labeling.size([height, width]), labels);
                 let map = resize(&map, shown.width(), shown.height(), FilterType::Nearest);
                 tiles.extend([shown, map]);
+            }
+            Labeling::Objects => {
+                let image = picture([height, width], channels, &bytes);
+                tiles.push(annotated(&image, &batch.objects[i], data.classes()));
             }
         }
     }
@@ -130,19 +140,6 @@ fn fitted(image: &RgbImage) -> RgbImage {
     resize(image, side(width), side(height), FilterType::Triangle)
 }
 
-/// All rows on one sheet.
-fn sheet(rows: &[Vec<RgbImage>]) -> RgbImage {
-    let most = |side: fn(&RgbImage) -> u32| rows.iter().flatten().map(side).max().unwrap_or(1);
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let mut sheet = Sheet::new(rows.len(), columns, [most(RgbImage::height), most(RgbImage::width)], &[]);
-    for (i, row) in rows.iter().enumerate() {
-        for (j, tile) in row.iter().enumerate() {
-            sheet.draw(i, j, tile, false);
-        }
-    }
-    sheet.into_picture()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,7 +149,7 @@ mod tests {
     #[test]
     fn captions_name_both_classes_of_a_mixed_image() {
         let images = Array4::zeros((2, 1, 1, 1));
-        let mut batch = Batch { images, labels: vec![0, 1], groups: vec![], indices: vec![5, 6], mix: None };
+        let mut batch = Batch { images, labels: vec![0, 1], ..Batch::default() };
         let classes = ["coat", "bag"].map(str::to_owned);
         assert_eq!(caption(&batch, 1, &classes), ["bag", ""]);
         batch.mix = Some(Mix { labels: vec![1, 0], share: 0.25 });
