@@ -156,6 +156,33 @@ fn the_gpu_meets_the_reference_without_subgroups() {
     }
 }
 
+/// Fails unless a value that is not a number is seen in the loss and in its gradient.
+fn shows_not_a_number<B: Backend>(backend: &B) {
+    let losses = [Kind::BinaryCrossEntropy, Kind::SmoothL1, Kind::BoxGiou, Kind::MaskCrossEntropy];
+    for kind in losses {
+        // The first case has one term.
+        for i in 0..kind.cases()[0].inputs[0].values.len() {
+            let mut case = kind.cases().swap_remove(0);
+            case.inputs[0].values[i] = f32::NAN;
+            let evaluation = evaluate(backend, &case, |_| true).unwrap();
+            for (name, tensor) in evaluation.named() {
+                let values = backend.download(tensor).unwrap();
+                let what = format!("{}: {}, value {i}: {name}", backend.name(), case.name);
+                assert!(values.iter().any(|value| value.is_nan()), "{what} is {values:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn losses_of_a_detector_show_what_is_not_a_number() {
+    shows_not_a_number(&ReferenceBackend);
+    shows_not_a_number(&CpuBackend::with_level(Level::best()));
+    if let Some(gpu) = pelk_testing::gpu() {
+        shows_not_a_number(&GpuBackend::new(gpu));
+    }
+}
+
 /// Relative to the largest magnitude, when outputs are stored with eleven bits: a few roundings of 2^-11.
 const FLOAT16: [f64; 2] = [1e-3, 4e-3];
 

@@ -5,6 +5,16 @@ fn place(i: u32) -> u32 {
     return u32(load_places(i));
 }
 
+fn deltas_of(i: u32) -> vec4<f32> {
+    let at = place(i);
+    return vec4<f32>(load_x(at), load_x(at + 1u), load_x(at + 2u), load_x(at + 3u));
+}
+
+// By bits: a driver may assume that there is no such value, and minima and maxima may drop it.
+fn not_a_number(v: vec4<f32>) -> bool {
+    return any((bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
+}
+
 // A box as seen from the center of the one that its deltas start from.
 struct Decoded {
     low: vec2<f32>,
@@ -17,15 +27,14 @@ fn size_of(i: u32) -> vec2<f32> {
     return vec2<f32>(load_sizes(2u * i), load_sizes(2u * i + 1u));
 }
 
-fn decode(i: u32) -> Decoded {
-    let at = place(i);
+fn decode(i: u32, deltas: vec4<f32>) -> Decoded {
     let size = size_of(i);
-    let moved = vec2<f32>(load_x(at) * p.std_x + p.mean_x, load_x(at + 1u) * p.std_y + p.mean_y);
-    let center = size * moved;
-    let d = vec2<f32>(load_x(at + 2u) * p.std_w + p.mean_w, load_x(at + 3u) * p.std_h + p.mean_h);
-    let limited = clamp(d, vec2<f32>(-p.limit), vec2<f32>(p.limit));
+    let d = deltas * vec4<f32>(p.std_x, p.std_y, p.std_w, p.std_h)
+        + vec4<f32>(p.mean_x, p.mean_y, p.mean_w, p.mean_h);
+    let center = size * d.xy;
+    let limited = clamp(d.zw, vec2<f32>(-p.limit), vec2<f32>(p.limit));
     let decoded = size * exp(limited);
-    let size_slope = select(vec2<f32>(), decoded, limited == d);
+    let size_slope = select(vec2<f32>(), decoded, limited == d.zw);
     return Decoded(center - 0.5 * decoded, center + 0.5 * decoded, size_slope);
 }
 
@@ -57,7 +66,11 @@ fn overlap(b: Decoded, low: vec2<f32>, high: vec2<f32>) -> Overlap {
 }
 
 fn loss(i: u32) -> f32 {
-    let o = overlap(decode(i), target_low(i), target_high(i));
+    let deltas = deltas_of(i);
+    if not_a_number(deltas) {
+        return deltas.x + deltas.y + deltas.z + deltas.w;
+    }
+    let o = overlap(decode(i, deltas), target_low(i), target_high(i));
     let both = max(o.both, LEAST);
     let hull = max(o.hull, LEAST);
     return p.share * (1.0 - o.common_area / both + (hull - both) / hull);
@@ -69,7 +82,11 @@ fn part(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
 }
 
 fn slope(i: u32) -> vec4<f32> {
-    let b = decode(i);
+    let deltas = deltas_of(i);
+    if not_a_number(deltas) {
+        return vec4<f32>(deltas.x + deltas.y + deltas.z + deltas.w);
+    }
+    let b = decode(i, deltas);
     let low = target_low(i);
     let high = target_high(i);
     let o = overlap(b, low, high);

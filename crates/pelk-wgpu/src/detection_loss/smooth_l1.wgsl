@@ -18,5 +18,6 @@ fn loss(i: u32) -> f32 {
 
 fn slope(i: u32) -> vec4<f32> {
     let d = distance_of(i);
-    return p.share * select(sign(d), d / p.beta, abs(d) < vec4<f32>(p.beta));
+    // Not a number is not at least beta, and stays what it is.
+    return p.share * select(d / p.beta, sign(d), abs(d) >= vec4<f32>(p.beta));
 }
