@@ -24,6 +24,7 @@
 //! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales |
 //! | [`channels`] | channels split and joined |
 //! | [`separable`] | average pooling, resizing, subsampling: maps along rows and columns |
+//! | [`roi_align`] | features of regions at one size |
 //! | [`loss`], [`detection_loss`] | cross entropy, box and mask losses |
 //! | [`optimizer`] | AdamW, SGD |
 //!
@@ -71,6 +72,7 @@ mod parameters;
 pub mod pixel_mlp;
 pub mod position;
 pub mod reference;
+pub mod roi_align;
 mod rows;
 mod rowwise;
 mod scratch;

@@ -15,3 +15,4 @@ pub mod linear;
 pub mod loss;
 pub mod optimizer;
 pub mod resample;
+pub mod roi_align;
