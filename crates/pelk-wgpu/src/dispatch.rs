@@ -1,6 +1,6 @@
 //! Running a call: how its work is cut into dispatches, and which part of each tensor a dispatch binds.
 
-use crate::kernel::{Binding, Call, Each, Grid, ITEMS, View, Whole};
+use crate::kernel::{Binding, Call, Each, Grid, ITEMS, Slice, View, Whole};
 use crate::pipeline::Pipeline;
 use crate::stream::{Launch, SLOT};
 use crate::{GpuError, Result};
@@ -24,12 +24,11 @@ impl Binding<'_> {
     fn window(&self, units: &Range<usize>, alignment: u64) -> Window {
         let View { buffer, begin } = self.view;
         let bytes = buffer.element().bytes();
+        let at = |value: usize| ((begin + value) as u64 * bytes).min(buffer.bytes());
         let (start, end) = match self.part {
             Whole => (0, buffer.bytes()),
-            Each(width) => {
-                let at = |unit: usize| ((begin + unit * width) as u64 * bytes).min(buffer.bytes());
-                (at(units.start), at(units.end))
-            }
+            Each(width) => (at(units.start * width), at(units.end * width)),
+            Slice(len) => (at(0), at(len)),
         };
         let offset = start - start % alignment;
         // The size of a binding is a multiple of 4; buffers are padded.
@@ -68,14 +67,17 @@ impl Call<'_> {
         };
         let mut most = (u32::MAX as usize / 2 / per_unit).min(DISPATCH_WORK as usize / work.max(1)).max(1);
         for binding in self.bindings.iter().filter(|binding| binding.bytes() > limit) {
-            let Each(width) = binding.part else {
-                return Err(too_large(binding, binding.bytes()));
-            };
-            let unit = width as u64 * binding.element().bytes();
             // A part may begin up to an alignment before its first value.
-            match (limit.saturating_sub(alignment)) / unit {
-                0 => return Err(too_large(binding, unit)),
-                fit => most = most.min(fit as usize),
+            let available = limit.saturating_sub(alignment);
+            let bytes = |values: usize| values as u64 * binding.element().bytes();
+            match binding.part {
+                Whole => return Err(too_large(binding, binding.bytes())),
+                Slice(len) if bytes(len) > available => return Err(too_large(binding, bytes(len))),
+                Slice(_) => {}
+                Each(width) => match available / bytes(width) {
+                    0 => return Err(too_large(binding, bytes(width))),
+                    fit => most = most.min(fit as usize),
+                },
             }
         }
         Ok(most.min(units))
@@ -90,7 +92,7 @@ impl Call<'_> {
         let mut entries = vec![entry(0, &gpu.shared().scalar_buffer, 0, SLOT)];
         for (binding, index) in self.bindings.iter().zip(1..) {
             let window = binding.window(&units, limits.min_storage_buffer_offset_alignment.into());
-            if matches!(binding.part, Each(_)) {
+            if binding.part.has_base() {
                 scalars.push(window.base);
             }
             entries.push(entry(index, &binding.view.buffer.raw, window.offset, window.size));

@@ -49,8 +49,17 @@ pub(crate) enum Part {
     Whole,
     /// This number of values for each unit, in order; the last unit may have fewer.
     Each(usize),
+    /// Every unit sees this number of values, from where its view begins.
+    Slice(usize),
 }
-pub(crate) use Part::{Each, Whole};
+pub(crate) use Part::{Each, Slice, Whole};
+
+impl Part {
+    /// Whether what a dispatch binds may begin before the first value of the part.
+    pub fn has_base(self) -> bool {
+        !matches!(self, Whole)
+    }
+}
 
 /// A buffer, starting at one of its values.
 #[derive(Debug, Clone, Copy)]

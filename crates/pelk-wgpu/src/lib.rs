@@ -35,6 +35,7 @@
 //! | `gemm`, `conv2d` | fused matrix products in tiles; dense convolution |
 //! | `pixel_mlp` | LayerNorm, linear, GELU, linear, scale and residual |
 //! | `layer_norm`, `batch_norm`, `rows`, `reduce` | normalization, and sums across rows and columns |
+//! | `roi_align` | features of regions at one size |
 //! | `elementwise`, `resample`, `loss`, `detection_loss`, `optimizer` | the rest |
 //!
 //! To add a kernel, make a folder with its `.wgsl`, which holds only arithmetic, and its host code. The
@@ -62,6 +63,7 @@ mod pixel_mlp;
 mod position;
 mod reduce;
 mod resample;
+mod roi_align;
 mod rows;
 mod stream;
 

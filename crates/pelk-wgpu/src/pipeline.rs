@@ -51,7 +51,7 @@
 //! k` or `p.first * BLOCK + r`.
 
 use crate::Result;
-use crate::kernel::{Binding, Call, Each, Grid, ITEMS, Scalar, Whole};
+use crate::kernel::{Binding, Call, Grid, ITEMS, Scalar};
 use crate::memory::Element;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
@@ -73,7 +73,7 @@ impl Call<'_> {
     pub fn pipeline(&self) -> Result<Arc<Pipeline>> {
         let mut key = format!("{} {}", self.name, self.variant);
         for binding in &self.bindings {
-            let kind = if matches!(binding.part, Whole) { 'w' } else { 'e' };
+            let kind = if binding.part.has_base() { 'e' } else { 'w' };
             let _ = write!(key, " {}{kind}", binding.element().wgsl()); // writing to a String cannot fail
         }
         let pipelines = &self.gpu.shared().pipelines;
@@ -156,7 +156,7 @@ impl Call<'_> {
 
     fn declare_scalars(&self, text: &mut String) {
         text.push_str("struct Scalars {\n    first: u32,\n    count: u32,\n");
-        for Binding { name, .. } in self.bindings.iter().filter(|binding| matches!(binding.part, Each(_))) {
+        for Binding { name, .. } in self.bindings.iter().filter(|binding| binding.part.has_base()) {
             line(text, format_args!("    {name}_base: u32,"));
         }
         for (name, scalar) in &self.scalars {
@@ -211,7 +211,7 @@ fn declare_binding(text: &mut String, index: u32, binding: &Binding<'_>) {
     let Binding { name, part, writes, .. } = binding;
     let (ty, access) = (binding.element().wgsl(), if *writes { "read_write" } else { "read" });
     line(text, format_args!("@group(0) @binding({index}) var<storage, {access}> {name}: array<{ty}>;"));
-    let place = if matches!(part, Whole) { "i".to_owned() } else { format!("p.{name}_base + i") };
+    let place = if part.has_base() { format!("p.{name}_base + i") } else { "i".to_owned() };
     let wide = if binding.element() == Element::I32 { "i32" } else { "f32" };
     line(text, format_args!("fn load_{name}(i: u32) -> {wide} {{ return {wide}({name}[{place}]); }}"));
     if *writes {
