@@ -13,6 +13,14 @@ pub(crate) fn image(operator: &'static str, shape: &Shape) -> Result<ImageShape>
     }
 }
 
+/// [`image`] of several tensors.
+pub(crate) fn images<'s>(
+    operator: &'static str,
+    shapes: impl IntoIterator<Item = &'s Shape>,
+) -> Result<Vec<ImageShape>> {
+    shapes.into_iter().map(|shape| image(operator, shape)).collect()
+}
+
 /// The shape of a tensor that holds this image.
 pub(crate) fn image_shape(image: ImageShape) -> Shape {
     Shape::from([image.n, image.h, image.w, image.c])

@@ -14,6 +14,7 @@ mod position;
 mod reduce;
 mod resample;
 mod residual;
+mod roi_align;
 mod storage;
 
 pub use activation::ActivationOps;
@@ -30,6 +31,7 @@ pub use position::PositionOps;
 pub use reduce::ReduceOps;
 pub use resample::ResampleOps;
 pub use residual::ResidualOps;
+pub use roi_align::RoiOps;
 pub use storage::Storage;
 pub use storage::{Gradients, T};
 
@@ -51,6 +53,7 @@ pub trait Backend:
     + ResidualOps
     + ChannelOps
     + ResampleOps
+    + RoiOps
     + ReduceOps
     + LossOps
     + ArithmeticOps
@@ -70,6 +73,7 @@ impl<B> Backend for B where
         + ResidualOps
         + ChannelOps
         + ResampleOps
+        + RoiOps
         + ReduceOps
         + LossOps
         + ArithmeticOps

@@ -18,6 +18,7 @@ mod pixel_mlp;
 mod position;
 mod resample;
 mod residual;
+mod roi_align;
 
 pub use activation::{Gelu, Relu};
 pub use channels::{ConcatChannels, SplitChannels};
@@ -27,7 +28,7 @@ pub use normalization::{BatchNorm, LayerNorm};
 pub use operator::{Context, Cost, Forward, InputGradients, Operator};
 pub use pelk_ops::{
     BinaryCrossEntropy, BoxCoder, BoxGiou, Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, PixelMlp,
-    PixelMlpParameters, PositionBias, PositionForm, SmoothL1, SoftCrossEntropy,
+    PixelMlpParameters, PositionBias, PositionForm, Roi, RoiAlign, SmoothL1, SoftCrossEntropy,
 };
 pub use resample::{AdaptiveAvgPool, BilinearResize};
 pub use residual::{Add, ScaleChannels, ScaleSamples};
@@ -80,5 +81,5 @@ macro_rules! operators {
 operators! {
     Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
     ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
-    SoftCrossEntropy, PixelMlp, BinaryCrossEntropy, SmoothL1, BoxGiou, MaskCrossEntropy,
+    SoftCrossEntropy, PixelMlp, BinaryCrossEntropy, SmoothL1, BoxGiou, MaskCrossEntropy, RoiAlign,
 }

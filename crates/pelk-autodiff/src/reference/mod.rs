@@ -15,6 +15,7 @@ mod position;
 mod reduce;
 mod resample;
 mod residual;
+mod roi_align;
 mod storage;
 mod tensors;
 

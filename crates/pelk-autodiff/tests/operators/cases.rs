@@ -31,7 +31,7 @@ macro_rules! kinds {
 kinds! {
     Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
     ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
-    SoftCrossEntropy, PixelMlp, BinaryCrossEntropy, SmoothL1, BoxGiou, MaskCrossEntropy,
+    SoftCrossEntropy, PixelMlp, BinaryCrossEntropy, SmoothL1, BoxGiou, MaskCrossEntropy, RoiAlign,
 }
 
 /// All cases.
@@ -101,6 +101,7 @@ impl Kind {
             Kind::SmoothL1 => detection_cases::smooth_l1(),
             Kind::BoxGiou => detection_cases::box_giou(),
             Kind::MaskCrossEntropy => detection_cases::mask_cross_entropy(),
+            Kind::RoiAlign => detection_cases::roi_align(),
         }
     }
 }

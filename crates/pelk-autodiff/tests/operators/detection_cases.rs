@@ -1,7 +1,10 @@
-//! The test cases of a detector's losses.
+//! The test cases of a detector's operators.
 
 use crate::case::{Case, values};
-use pelk_autodiff::operators::{BinaryCrossEntropy, BoxCoder, BoxGiou, MaskCrossEntropy, SmoothL1};
+use pelk_autodiff::operators::{
+    BinaryCrossEntropy, BoxCoder, BoxGiou, MaskCrossEntropy, Roi, RoiAlign, SmoothL1,
+};
+use std::sync::Arc;
 
 pub fn binary_cross_entropy() -> Vec<Case> {
     let case = |what: &str, logits: &[usize], weights: &[f32], normalizer| {
@@ -94,7 +97,7 @@ pub fn mask_cross_entropy() -> Vec<Case> {
 }
 
 /// Four numbers in -1..1 for each row.
-fn fours(name: &str, rows: usize) -> std::sync::Arc<[[f32; 4]]> {
+fn fours(name: &str, rows: usize) -> Arc<[[f32; 4]]> {
     values(name, 0, 4 * rows).as_chunks().0.into()
 }
 
@@ -106,4 +109,44 @@ fn boxes(name: &str, rows: usize) -> Vec<[f32; 4]> {
         [left, top, left + 40.0 + 30.0 * w, top + 30.0 + 20.0 * h]
     });
     made.collect()
+}
+
+pub fn roi_align() -> Vec<Case> {
+    // Inside, over two borders, outside, without width, tiny, larger than the image, two samples a bin.
+    let corners = [
+        [5.0, 3.5, 41.0, 30.25],
+        [-13.0, -7.0, 18.0, 11.0],
+        [40.0, 30.0, 90.0, 77.0],
+        [200.0, 150.0, 260.0, 190.0],
+        [12.0, 3.0, 12.0, 31.0],
+        [24.0, 24.0, 24.3, 24.2],
+        [-300.0, -200.0, 500.0, 400.0],
+        [0.0, 0.0, 24.0, 16.0],
+    ];
+    let rois = |count: usize, images: usize, maps: usize| -> Arc<[Roi]> {
+        let roi =
+            |i: usize| Roi { image: i % images, map: i / 2 % maps, corners: corners[i % corners.len()] };
+        (0..count).map(roi).collect()
+    };
+    let op = |rois, strides: &[usize], size, sampling_ratio| RoiAlign {
+        rois,
+        size,
+        strides: strides.into(),
+        sampling_ratio,
+    };
+    let one = Roi { image: 0, map: 0, corners: [0.0, 0.0, 8.0, 8.0] };
+    let pyramid: [&[usize]; 3] = [&[2, 13, 17, 19], &[2, 7, 9, 19], &[2, 4, 5, 19]];
+    vec![
+        Case::new("one pixel", op([one].into(), &[8], [1, 1], 0), &[&[1, 1, 1, 1]]),
+        Case::new("one map", op(rois(8, 2, 1), &[4], [3, 2], 0), &[&[2, 9, 11, 5]]),
+        Case::new("two samples a bin", op(rois(8, 1, 1), &[4], [2, 3], 2), &[&[1, 7, 12, 3]]),
+        Case::new("one sample a bin", op(rois(8, 3, 1), &[5], [4, 4], 1), &[&[3, 4, 4, 4]]),
+        Case::new("a pyramid", op(rois(16, 2, 3), &[4, 8, 16], [7, 7], 0), &pyramid),
+        Case::new(
+            "a map without regions",
+            op(rois(3, 1, 1), &[4, 8], [2, 2], 0),
+            &[&[1, 6, 5, 3], &[1, 3, 3, 3]],
+        ),
+        Case::new("large", op(rois(14, 3, 1), &[3], [5, 6], 0), &[&[3, 17, 19, 37]]),
+    ]
 }

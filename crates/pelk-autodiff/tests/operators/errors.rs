@@ -4,8 +4,8 @@ use crate::case::Case;
 use crate::cases::{Kind, all};
 use pelk_autodiff::operators::{
     AdaptiveAvgPool, BatchNorm, BilinearResize, BinaryCrossEntropy, BoxCoder, BoxGiou, ConcatChannels,
-    Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, PositionBias, PositionForm, ScaleSamples,
-    SmoothL1, SplitChannels,
+    Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, PositionBias, PositionForm, Roi, RoiAlign,
+    ScaleSamples, SmoothL1, SplitChannels,
 };
 use pelk_autodiff::{
     AdamW, Backend, CpuBackend, Executor, GpuBackend, HostParameters, Op, Operator, Parameters, Pass,
@@ -108,6 +108,13 @@ fn settings_that_make_no_sense_are_errors() {
         weights: [1.0].into(),
         normalizer: 1.0,
     };
+    let region = |image, map, corners| RoiAlign {
+        rois: [Roi { image, map, corners }].into(),
+        size: [2, 2],
+        strides: [4].into(),
+        sampling_ratio: 0,
+    };
+    let whole = region(0, 0, [0.0, 0.0, 16.0, 16.0]);
     const IMAGE: &[usize] = &[1, 4, 4, 2];
     let wrong: Vec<(Op, &[&[usize]])> = vec![
         (conv(0, 1).into(), &[IMAGE, &[3, 2, 3, 3]]),
@@ -143,6 +150,14 @@ fn settings_that_make_no_sense_are_errors() {
         (masks(2).into(), &[&[1, 2, 2, 2]]),
         (masks(1).into(), &[&[2, 2, 1, 2]]),
         (masks(1).into(), &[&[4, 2]]),
+        (region(1, 0, [0.0, 0.0, 9.0, 9.0]).into(), &[IMAGE]),
+        (region(0, 1, [0.0, 0.0, 9.0, 9.0]).into(), &[IMAGE]),
+        (region(0, 0, [9.0, 0.0, 0.0, 9.0]).into(), &[IMAGE]),
+        (region(0, 0, [0.0, f32::NAN, 9.0, 9.0]).into(), &[IMAGE]),
+        (RoiAlign { rois: [].into(), ..whole.clone() }.into(), &[IMAGE]),
+        (RoiAlign { size: [2, 0], ..whole.clone() }.into(), &[IMAGE]),
+        (RoiAlign { size: [usize::MAX, 2], ..whole.clone() }.into(), &[IMAGE]),
+        (RoiAlign { strides: [0].into(), ..whole }.into(), &[IMAGE]),
     ];
     for (op, shapes) in wrong {
         let shapes: Vec<Shape> = shapes.iter().map(Shape::from).collect();
