@@ -21,9 +21,11 @@ mod heads;
 mod networks;
 #[path = "golden/operators.rs"]
 mod operators;
+#[path = "golden/roi_align.rs"]
+mod roi_align;
 
 use case::Case;
-use pelk_autodiff::{Backend, CpuBackend, GpuBackend};
+use pelk_autodiff::{Backend, CpuBackend, GpuBackend, ReferenceBackend};
 use pelk_simd::Level;
 use std::path::PathBuf;
 
@@ -80,6 +82,11 @@ fn every_golden_case_holds_at_every_simd_level() {
         let levels = Level::available().into_iter();
         every_case_holds(&levels.map(CpuBackend::with_level).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn every_golden_case_holds_on_the_reference() {
+    every_case_holds(&[ReferenceBackend]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Golden cases of the detector. Those of decisions on the host need no device.
 
 use crate::case::Case;
-use crate::{detection_host as host, detection_losses as losses, operators};
+use crate::{detection_host as host, detection_losses as losses, operators, roi_align};
 use pelk_autodiff::Backend;
 
 pub fn run<B: Backend>(op: &str, case: &mut Case, backend: &B) -> Result<(), String> {
@@ -23,6 +23,8 @@ pub fn run<B: Backend>(op: &str, case: &mut Case, backend: &B) -> Result<(), Str
         "giou_loss" => losses::giou(case, backend),
         "mask_cross_entropy" => losses::mask_cross_entropy(case, backend),
         "weighted_cross_entropy" => losses::weighted_cross_entropy(case, backend),
+        "roi_align" => roi_align::one_map(case, backend),
+        "roi_extract" => roi_align::pyramid(case, backend),
         _ => operators::run(op, case, backend),
     }
 }
