@@ -86,16 +86,17 @@ mod tests {
     use super::*;
     use crate::reference::resample as reference;
     use crate::testing::{assert_close, stale, values, widen};
-    use pelk_ops::resample::{bins, every, neighbors};
+    use pelk_ops::resample::{bins, every, nearest, neighbors};
 
     /// Of inputs and size, or step.
     type MakeAxis = fn(usize, usize) -> Axis;
     type Formula = fn(ImageShape, [usize; 2], &[f64]) -> Vec<f64>;
 
     /// Operators as axes, and each again as a formula of its own.
-    const OPERATORS: [(MakeAxis, Formula); 3] = [
+    const OPERATORS: [(MakeAxis, Formula); 4] = [
         (bins, reference::adaptive_average),
         (neighbors, reference::bilinear),
+        (nearest, reference::nearest),
         (every, reference::subsample),
     ];
 

@@ -13,6 +13,8 @@ mod detection;
 mod detection_host;
 #[path = "golden/detection_losses.rs"]
 mod detection_losses;
+#[path = "golden/detection_operators.rs"]
+mod detection_operators;
 #[path = "golden/families.rs"]
 mod families;
 #[path = "golden/heads.rs"]

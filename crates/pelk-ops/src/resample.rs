@@ -94,6 +94,12 @@ pub fn neighbors(inputs: usize, outputs: usize) -> Axis {
     })
 }
 
+/// The nearest of `inputs` positions, as PyTorch's `nearest`: output `i` is input `floor(i inputs /
+/// outputs)`.
+pub fn nearest(inputs: usize, outputs: usize) -> Axis {
+    Axis::new(inputs, outputs, |i| [(i * inputs / outputs, 1.0)])
+}
+
 /// Every `step`-th of `inputs` positions, from the first on; `step` is at least 1.
 pub fn every(inputs: usize, step: usize) -> Axis {
     Axis::new(inputs, inputs.div_ceil(step), |i| [(i * step, 1.0)])
@@ -114,6 +120,13 @@ mod tests {
         let taps =
             [[(0, 1.0), (1, 0.0)], [(0, 0.75), (1, 0.25)], [(0, 0.25), (1, 0.75)], [(1, 0.75), (1, 0.25)]];
         assert_eq!(neighbors(2, 4).taps(), taps);
+    }
+
+    #[test]
+    fn the_nearest_position_is_not_after_the_place() {
+        assert_eq!(nearest(2, 4), Axis::new(2, 4, |i| [(i / 2, 1.0)]));
+        assert_eq!(nearest(2, 3).taps(), [[(0, 1.0)], [(0, 1.0)], [(1, 1.0)]]);
+        assert_eq!(nearest(5, 2).taps(), [[(0, 1.0)], [(2, 1.0)]]);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use pelk_ops::{
     BinaryCrossEntropy, BoxCoder, BoxGiou, Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, PixelMlp,
     PixelMlpParameters, PositionBias, PositionForm, Roi, RoiAlign, SmoothL1, SoftCrossEntropy,
 };
-pub use resample::{AdaptiveAvgPool, BilinearResize};
+pub use resample::{AdaptiveAvgPool, BilinearResize, NearestResize};
 pub use residual::{Add, ScaleChannels, ScaleSamples};
 
 use crate::{Backend, Result, Shape};
@@ -81,5 +81,6 @@ macro_rules! operators {
 operators! {
     Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
     ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
+    NearestResize,
     SoftCrossEntropy, PixelMlp, BinaryCrossEntropy, SmoothL1, BoxGiou, MaskCrossEntropy, RoiAlign,
 }

@@ -3,7 +3,7 @@
 use super::checks::{exactly, image_axes, misfit, output_gradient};
 use super::operator::{Context, Forward, InputGradients, Operator};
 use crate::{Backend, Result, Shape};
-use pelk_ops::resample::{Axis, bins, neighbors};
+use pelk_ops::resample::{Axis, bins, nearest, neighbors};
 
 /// An operator that brings images to `size` pixels along the axes that `$axis(inputs, outputs)` makes.
 macro_rules! resample {
@@ -62,4 +62,9 @@ resample! {
     /// Bilinear interpolation, corners not aligned; see [`neighbors`]. Input: `[N, H, W, C]`. Output:
     /// `[N, size.., C]`.
     BilinearResize, "bilinear_resize", neighbors
+}
+resample! {
+    /// The nearest pixel above and left of each place; see [`nearest`]. Input: `[N, H, W, C]`. Output:
+    /// `[N, size.., C]`.
+    NearestResize, "nearest_resize", nearest
 }

@@ -5,8 +5,8 @@ use crate::detection_cases;
 use pelk_autodiff::Op;
 use pelk_autodiff::operators::{
     AdaptiveAvgPool, Add, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, DepthwiseConv,
-    Gelu, LayerNorm, Linear, PixelMlp, PositionBias, PositionForm, Relu, ScaleChannels, ScaleSamples,
-    SoftCrossEntropy, SplitChannels,
+    Gelu, LayerNorm, Linear, NearestResize, PixelMlp, PositionBias, PositionForm, Relu, ScaleChannels,
+    ScaleSamples, SoftCrossEntropy, SplitChannels,
 };
 use pelk_grid::SharingGrid;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ macro_rules! kinds {
 kinds! {
     Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
     ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
+    NearestResize,
     SoftCrossEntropy, PixelMlp, BinaryCrossEntropy, SmoothL1, BoxGiou, MaskCrossEntropy, RoiAlign,
 }
 
@@ -88,12 +89,9 @@ impl Kind {
                 ];
                 parts.map(|parts| Case::new(&format!("{parts:?}"), ConcatChannels, parts)).into()
             }
-            Kind::AdaptiveAvgPool => RESAMPLED
-                .map(|(x, size)| Case::new(&format!("{x:?} to {size:?}"), AdaptiveAvgPool { size }, &[&x]))
-                .into(),
-            Kind::BilinearResize => RESAMPLED
-                .map(|(x, size)| Case::new(&format!("{x:?} to {size:?}"), BilinearResize { size }, &[&x]))
-                .into(),
+            Kind::AdaptiveAvgPool => resampled(|size| AdaptiveAvgPool { size }.into()),
+            Kind::BilinearResize => resampled(|size| BilinearResize { size }.into()),
+            Kind::NearestResize => resampled(|size| NearestResize { size }.into()),
             Kind::CrossEntropy => cross_entropy(),
             Kind::SoftCrossEntropy => soft_cross_entropy(),
             Kind::PixelMlp => pixel_mlp(),
@@ -119,6 +117,10 @@ const RESAMPLED: [([usize; 4], [usize; 2]); 7] = [
     ([1, 6, 1, 17], [3, 2]),
     ([3, 17, 19, 37], [8, 24]),
 ];
+
+fn resampled(op: fn([usize; 2]) -> Op) -> Vec<Case> {
+    RESAMPLED.map(|(x, size)| Case::new(&format!("{x:?} to {size:?}"), op(size), &[&x])).into()
+}
 
 fn linear() -> Vec<Case> {
     vec![

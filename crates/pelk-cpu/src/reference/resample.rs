@@ -63,6 +63,11 @@ pub fn bilinear(shape: ImageShape, size: [usize; 2], x: &[f64]) -> Vec<f64> {
     })
 }
 
+/// Repeats or leaves out pixels, to `size`.
+pub fn nearest(shape: ImageShape, size: [usize; 2], x: &[f64]) -> Vec<f64> {
+    gather(shape, size, x, |oy, ox| [(oy * shape.h / size[0], ox * shape.w / size[1], 1.0)])
+}
+
 /// Every `steps[0]`-th row and every `steps[1]`-th column.
 pub fn subsample(shape: ImageShape, steps: [usize; 2], x: &[f64]) -> Vec<f64> {
     let size = [shape.h.div_ceil(steps[0]), shape.w.div_ceil(steps[1])];

@@ -1,6 +1,7 @@
 //! Golden cases of single operators.
 
 use crate::case::{Case, GRADIENTS, VALUES, channels_last, text, upload};
+use crate::detection_operators;
 use ndarray::ArrayD;
 use pelk_autodiff::operators::{
     AdaptiveAvgPool, BatchNorm, BilinearResize, Conv2d, CrossEntropy, DepthwiseConv, Gelu, LayerNorm, Linear,
@@ -158,7 +159,10 @@ pub fn run<B: Backend>(op: &str, case: &mut Case, backend: &B) -> Result<(), Str
             let targets = case.get("in.target")?.iter().copied().collect();
             apply(case, &mut inputs, SoftCrossEntropy { targets }, &["logits"])?
         }
-        other => return Err(format!("unknown operator {other:?}")),
+        _ => {
+            let (op, names) = detection_operators::operator(case)?;
+            apply(case, &mut inputs, op, names)?
+        }
     };
     let y = &outputs[0];
     case.compare_tensor(backend, "out.y", y.tensor(), VALUES)?;
