@@ -23,6 +23,7 @@
 //! | [`layer_norm`], [`batch_norm`] | normalization |
 //! | [`activation`], [`elementwise`] | GELU, ReLU, sums, scales |
 //! | [`channels`] | channels split and joined |
+//! | [`max_pool`] | max pooling |
 //! | [`separable`] | average pooling, resizing, subsampling: maps along rows and columns |
 //! | [`roi_align`] | features of regions at one size |
 //! | [`loss`], [`detection_loss`] | cross entropy, box and mask losses |
@@ -67,6 +68,7 @@ mod gemm;
 pub mod layer_norm;
 pub mod linear;
 pub mod loss;
+pub mod max_pool;
 pub mod optimizer;
 mod parameters;
 pub mod pixel_mlp;

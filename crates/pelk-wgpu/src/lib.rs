@@ -36,7 +36,7 @@
 //! | `pixel_mlp` | LayerNorm, linear, GELU, linear, scale and residual |
 //! | `layer_norm`, `batch_norm`, `rows`, `reduce` | normalization, and sums across rows and columns |
 //! | `roi_align` | features of regions at one size |
-//! | `elementwise`, `resample`, `loss`, `detection_loss`, `optimizer` | the rest |
+//! | `elementwise`, `resample`, `max_pool`, `loss`, `detection_loss`, `optimizer` | the rest |
 //!
 //! To add a kernel, make a folder with its `.wgsl`, which holds only arithmetic, and its host code. The
 //! tables in `pipeline.rs` list what a shader may define and use.
@@ -56,6 +56,7 @@ mod gpu;
 mod kernel;
 mod layer_norm;
 mod loss;
+mod max_pool;
 mod memory;
 mod optimizer;
 mod pipeline;

@@ -7,6 +7,7 @@ mod conv2d;
 mod depthwise;
 mod linear;
 mod loss;
+mod max_pool;
 mod normalization;
 mod optimizer;
 mod pixel_mlp;
@@ -24,6 +25,7 @@ pub use conv2d::Conv2dOps;
 pub use depthwise::DepthwiseOps;
 pub use linear::LinearOps;
 pub use loss::LossOps;
+pub use max_pool::MaxPoolOps;
 pub use normalization::NormalizationOps;
 pub use optimizer::OptimizerOps;
 pub use pixel_mlp::{PixelMlpOps, compose, compose_backward};
@@ -53,6 +55,7 @@ pub trait Backend:
     + ResidualOps
     + ChannelOps
     + ResampleOps
+    + MaxPoolOps
     + RoiOps
     + ReduceOps
     + LossOps
@@ -73,6 +76,7 @@ impl<B> Backend for B where
         + ResidualOps
         + ChannelOps
         + ResampleOps
+        + MaxPoolOps
         + RoiOps
         + ReduceOps
         + LossOps

@@ -7,6 +7,7 @@ mod conv2d;
 mod depthwise;
 mod linear;
 mod loss;
+mod max_pool;
 mod normalization;
 mod optimizer;
 mod pixel_mlp;

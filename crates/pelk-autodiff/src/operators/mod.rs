@@ -12,6 +12,7 @@ mod depthwise;
 mod detection_loss;
 mod linear;
 mod loss;
+mod max_pool;
 mod normalization;
 mod operator;
 mod pixel_mlp;
@@ -27,8 +28,8 @@ pub use linear::Linear;
 pub use normalization::{BatchNorm, LayerNorm};
 pub use operator::{Context, Cost, Forward, InputGradients, Operator};
 pub use pelk_ops::{
-    BinaryCrossEntropy, BoxCoder, BoxGiou, Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, PixelMlp,
-    PixelMlpParameters, PositionBias, PositionForm, Roi, RoiAlign, SmoothL1, SoftCrossEntropy,
+    BinaryCrossEntropy, BoxCoder, BoxGiou, Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, MaxPool,
+    PixelMlp, PixelMlpParameters, PositionBias, PositionForm, Roi, RoiAlign, SmoothL1, SoftCrossEntropy,
 };
 pub use resample::{AdaptiveAvgPool, BilinearResize, NearestResize};
 pub use residual::{Add, ScaleChannels, ScaleSamples};
@@ -81,6 +82,6 @@ macro_rules! operators {
 operators! {
     Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
     ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
-    NearestResize,
+    NearestResize, MaxPool,
     SoftCrossEntropy, PixelMlp, BinaryCrossEntropy, SmoothL1, BoxGiou, MaskCrossEntropy, RoiAlign,
 }

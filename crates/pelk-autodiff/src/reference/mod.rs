@@ -8,6 +8,7 @@ mod conv2d;
 mod depthwise;
 mod linear;
 mod loss;
+mod max_pool;
 mod normalization;
 mod optimizer;
 mod pixel_mlp;

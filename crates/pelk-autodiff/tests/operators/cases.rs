@@ -5,8 +5,8 @@ use crate::detection_cases;
 use pelk_autodiff::Op;
 use pelk_autodiff::operators::{
     AdaptiveAvgPool, Add, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, DepthwiseConv,
-    Gelu, LayerNorm, Linear, NearestResize, PixelMlp, PositionBias, PositionForm, Relu, ScaleChannels,
-    ScaleSamples, SoftCrossEntropy, SplitChannels,
+    Gelu, LayerNorm, Linear, MaxPool, NearestResize, PixelMlp, PositionBias, PositionForm, Relu,
+    ScaleChannels, ScaleSamples, SoftCrossEntropy, SplitChannels,
 };
 use pelk_grid::SharingGrid;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ macro_rules! kinds {
 kinds! {
     Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
     ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
-    NearestResize,
+    NearestResize, MaxPool,
     SoftCrossEntropy, PixelMlp, BinaryCrossEntropy, SmoothL1, BoxGiou, MaskCrossEntropy, RoiAlign,
 }
 
@@ -92,6 +92,7 @@ impl Kind {
             Kind::AdaptiveAvgPool => resampled(|size| AdaptiveAvgPool { size }.into()),
             Kind::BilinearResize => resampled(|size| BilinearResize { size }.into()),
             Kind::NearestResize => resampled(|size| NearestResize { size }.into()),
+            Kind::MaxPool => max_pool(),
             Kind::CrossEntropy => cross_entropy(),
             Kind::SoftCrossEntropy => soft_cross_entropy(),
             Kind::PixelMlp => pixel_mlp(),
@@ -273,6 +274,21 @@ fn split_channels() -> Vec<Case> {
         }
     }
     cases
+}
+
+fn max_pool() -> Vec<Case> {
+    let case = |what: &str, [kernel, stride, padding]: [usize; 3], x: &[usize]| {
+        Case::new(what, MaxPool { kernel, stride, padding }, &[x])
+    };
+    vec![
+        case("one pixel", [1, 1, 0], &[1, 1, 1, 1]),
+        case("every other pixel", [1, 2, 0], &[2, 7, 10, 3]),
+        case("2 x 2 with leftovers", [2, 2, 0], &[1, 9, 8, 4]),
+        case("3 x 3 that overlap", [3, 2, 1], &[2, 11, 7, 5]),
+        case("gaps", [2, 3, 1], &[2, 8, 5, 2]),
+        case("larger than the map", [5, 1, 2], &[1, 1, 3, 17]),
+        case("large", [3, 2, 1], WIDE),
+    ]
 }
 
 fn cross_entropy() -> Vec<Case> {

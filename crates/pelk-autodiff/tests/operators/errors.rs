@@ -4,8 +4,8 @@ use crate::case::Case;
 use crate::cases::{Kind, all};
 use pelk_autodiff::operators::{
     AdaptiveAvgPool, BatchNorm, BilinearResize, BinaryCrossEntropy, BoxCoder, BoxGiou, ConcatChannels,
-    Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, NearestResize, PositionBias, PositionForm, Roi,
-    RoiAlign, ScaleSamples, SmoothL1, SplitChannels,
+    Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, MaxPool, NearestResize, PositionBias,
+    PositionForm, Roi, RoiAlign, ScaleSamples, SmoothL1, SplitChannels,
 };
 use pelk_autodiff::{
     AdamW, Backend, CpuBackend, Executor, GpuBackend, HostParameters, Op, Operator, Parameters, Pass,
@@ -129,6 +129,11 @@ fn settings_that_make_no_sense_are_errors() {
         (BilinearResize { size: [1, 0] }.into(), &[IMAGE]),
         (BilinearResize { size: [usize::MAX, usize::MAX] }.into(), &[IMAGE]),
         (NearestResize { size: [0, 0] }.into(), &[IMAGE]),
+        (MaxPool { kernel: 0, stride: 1, padding: 0 }.into(), &[IMAGE]),
+        (MaxPool { kernel: 2, stride: 0, padding: 0 }.into(), &[IMAGE]),
+        (MaxPool { kernel: 3, stride: 2, padding: 2 }.into(), &[IMAGE]),
+        (MaxPool { kernel: 5, stride: 1, padding: 0 }.into(), &[IMAGE]),
+        (MaxPool { kernel: usize::MAX, stride: 1, padding: usize::MAX / 2 }.into(), &[IMAGE]),
         (SplitChannels { first: 0 }.into(), &[IMAGE]),
         (SplitChannels { first: 2 }.into(), &[IMAGE]),
         (SplitChannels { first: 1 }.into(), &[&[]]),

@@ -13,6 +13,7 @@ pub mod elementwise;
 pub mod layer_norm;
 pub mod linear;
 pub mod loss;
+pub mod max_pool;
 pub mod optimizer;
 pub mod resample;
 pub mod roi_align;
