@@ -1,7 +1,7 @@
 //! Shapes of tensors as the descriptions of pelk-ops, for the backends that call kernels.
 
 use crate::{Error, Result, Shape};
-use pelk_ops::{Conv2d, Conv2dShape, ImageShape, PixelMlp, PixelMlpShape};
+use pelk_ops::{Conv2d, Conv2dShape, ConvTranspose2d, ImageShape, PixelMlp, PixelMlpShape};
 
 /// The image in a tensor `[N, H, W, C]`.
 pub(crate) fn image(operator: &'static str, shape: &Shape) -> Result<ImageShape> {
@@ -34,6 +34,17 @@ pub(crate) fn conv2d(op: Conv2d, x: &Shape, weight: &Shape) -> Result<Conv2dShap
     };
     let image = image("conv2d", x)?;
     Ok(Conv2dShape { image, out_channels: outputs, kernel: [kh, kw], stride: op.stride, padding: op.padding })
+}
+
+/// The convolution that leads back from the output to `x`, for a `weight` `[I, O, kh, kw]`; its image is the
+/// output.
+pub(crate) fn conv_transpose2d(op: ConvTranspose2d, x: &Shape, weight: &Shape) -> Result<Conv2dShape> {
+    const NAME: &str = "conv_transpose2d";
+    let sizes = weight[..].try_into().map_err(|_| {
+        let reason = format!("weight has shape {weight}, wanted [I, O, kh, kw]");
+        Error::Shape { operator: NAME, reason }
+    })?;
+    Ok(op.shape(image(NAME, x)?, sizes)?)
 }
 
 /// The sizes of a pixel MLP on `x` `[.., C]` with a first bias `[H]`.

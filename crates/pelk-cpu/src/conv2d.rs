@@ -66,7 +66,7 @@ pub fn backward(
     x: &[f32],
     weight: &[f32],
     gy: &[f32],
-    mut gx: Option<&mut [f32]>,
+    gx: Option<&mut [f32]>,
     gradients: AffineGradients<'_>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "conv2d backward";
@@ -81,38 +81,66 @@ pub fn backward(
         let (gy, gx) = (Rows::new(gy, output.c)?, RowsMut::optional(gx, inputs)?);
         return linear::backward(level, x, weight, gy, gx, gradients);
     }
+    if let Some(gx) = gx {
+        transposed(level, shape, gy, weight, None, gx)?;
+    }
     let Affine { weight: gweight, bias: gbias } = gradients;
-    let bands = Bands::new(shape, output);
-    let gradient_len = if gweight.is_some() { weight.len() } else { 0 };
-    scratch::with_parts([weight.len(), gradient_len, bands.patches()], |[by_tap, gradient, patches]| {
-        taps_first(shape, weight, by_tap);
-        let weight = Matrix::new(by_tap, output.c, shape.patch());
-        let mut start = Start::Zero;
-        if let Some(gx) = gx.as_deref_mut() {
-            gx.par_iter_mut().for_each(|gx| *gx = 0.0);
-        }
-        for (band, gy) in gy.chunks(bands.rows * output.w * output.c).enumerate() {
-            let pixels = gy.len() / output.c;
-            let patches = &mut patches[..pixels * shape.patch()];
-            let gy = Matrix::new(gy, pixels, output.c);
-            if gweight.is_some() {
+    if let Some(gweight) = gweight {
+        let bands = Bands::new(shape, output);
+        scratch::with_parts([weight.len(), bands.patches()], |[gradient, patches]| {
+            let mut start = Start::Zero;
+            for (band, gy) in gy.chunks(bands.rows * output.w * output.c).enumerate() {
+                let pixels = gy.len() / output.c;
+                let patches = &mut patches[..pixels * shape.patch()];
                 bands.gather(band, x, patches);
-                let patches = Matrix::new(patches, pixels, shape.patch());
-                multiply(level, gy.transposed(), patches, start, Plain, gradient);
+                let gy = Matrix::new(gy, pixels, output.c).transposed();
+                multiply(level, gy, Matrix::new(patches, pixels, shape.patch()), start, Plain, gradient);
                 start = Start::Keep;
             }
-            if let Some(gx) = gx.as_deref_mut() {
-                multiply(level, gy, weight, Start::Zero, Plain, patches);
-                bands.scatter(level, band, patches, gx);
-            }
-        }
-        if let Some(gweight) = gweight {
             channels_first(shape, gradient, gweight);
-        }
-    });
+        });
+    }
     if let Some(gbias) = gbias {
         column_sum(level, Rows::new(gy, output.c)?, gbias)?;
     }
+    Ok(())
+}
+
+/// The transposed convolution: `gx`, of the image's shape, is the gradient of [`forward`] by x from `gy`,
+/// plus `bias[c]` in every pixel of channel `c`.
+///
+/// # Errors
+/// As [`Conv2dShape::output`], and when a slice has the wrong length.
+pub fn transposed(
+    level: Level,
+    shape: &Conv2dShape,
+    gy: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    gx: &mut [f32],
+) -> Result<(), ShapeError> {
+    const NAME: &str = "conv2d transposed";
+    let (output, channels) = (check(NAME, shape, gx.len(), weight.len())?, shape.image.c);
+    expect_len(NAME, "gy", gy.len(), output.len())?;
+    expect_len(NAME, "bias", bias.map(<[f32]>::len), channels)?;
+    match bias {
+        None => gx.par_iter_mut().for_each(|gx| *gx = 0.0),
+        Some(bias) => {
+            let pixels = gx.par_chunks_mut(channels).with_min_len((CHUNK / channels).max(1));
+            pixels.for_each(|gx| gx.copy_from_slice(bias));
+        }
+    }
+    let bands = Bands::new(shape, output);
+    scratch::with_parts([weight.len(), bands.patches()], |[by_tap, patches]| {
+        taps_first(shape, weight, by_tap);
+        let weight = Matrix::new(by_tap, output.c, shape.patch());
+        for (band, gy) in gy.chunks(bands.rows * output.w * output.c).enumerate() {
+            let pixels = gy.len() / output.c;
+            let patches = &mut patches[..pixels * shape.patch()];
+            multiply(level, Matrix::new(gy, pixels, output.c), weight, Start::Zero, Plain, patches);
+            bands.scatter(level, band, patches, gx);
+        }
+    });
     Ok(())
 }
 
@@ -296,6 +324,11 @@ mod tests {
                 assert_close(format!("{what}, gx"), &gx, &want.x, 1e-5);
                 assert_close(format!("{what}, gweight"), &gw, &want.weight, 1e-4);
                 assert_close(format!("{what}, gbias"), &gb, &want.bias, 1e-4);
+                let (channels, mut back) = (values(5, shape.image.c), stale(x.len()));
+                transposed(level, &shape, &gy, &weight, Some(&channels), &mut back).unwrap();
+                let want =
+                    reference::conv2d::transposed(&shape, &widen(&gy), &weight64, Some(&widen(&channels)));
+                assert_close(format!("{what}, transposed"), &back, &want, 1e-5);
             }
         }
     }
@@ -330,6 +363,9 @@ mod tests {
         assert!(forward(level, &ok, &four[1..], &four, None, &mut one).is_err());
         assert!(forward(level, &ok, &four, &four[1..], None, &mut one).is_err());
         assert!(forward(level, &ok, &four, &four, Some(&four), &mut one).is_err());
+        assert!(transposed(level, &ok, &one.clone(), &four, Some(&[1.0]), &mut [0.0; 4]).is_ok());
+        assert!(transposed(level, &ok, &four, &four, None, &mut [0.0; 4]).is_err());
+        assert!(transposed(level, &ok, &one.clone(), &four, Some(&four), &mut [0.0; 4]).is_err());
         let none = || Affine { weight: None, bias: None };
         assert!(backward(level, &ok, &four, &four, &four, None, none()).is_err());
         assert!(backward(level, &ok, &four, &four, &four[..1], Some(&mut one), none()).is_err());

@@ -31,7 +31,7 @@ pub mod roi_align;
 pub mod shape;
 
 pub use boxes::BoxCoder;
-pub use conv2d::{Conv2d, Conv2dShape};
+pub use conv2d::{Conv2d, Conv2dShape, ConvTranspose2d};
 pub use depthwise::{Bias, DepthwiseConv};
 pub use detection_loss::{BinaryCrossEntropy, BoxGiou, DetectionLoss, MaskCrossEntropy, SmoothL1};
 pub use loss::{CrossEntropy, LossError, SoftCrossEntropy};

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::backend::{Conv2dOps, Gradients};
 use crate::kernels;
 use pelk_cpu::{Affine, conv2d};
-use pelk_ops::Conv2d;
+use pelk_ops::{Conv2d, ConvTranspose2d};
 
 impl Conv2dOps for CpuBackend {
     fn conv2d(
@@ -36,5 +36,19 @@ impl Conv2dOps for CpuBackend {
         let gradients = Affine { weight: gw.slice(), bias: gb.slice() };
         conv2d::backward(self.level, &shape, x, w, gy, gx.slice(), gradients)?;
         Ok([gx.done(), gw.done(), gb.done()])
+    }
+
+    fn conv_transpose2d(
+        &self,
+        op: ConvTranspose2d,
+        x: &CpuTensor,
+        weight: &CpuTensor,
+        bias: Option<&CpuTensor>,
+    ) -> Result<CpuTensor> {
+        let shape = kernels::conv_transpose2d(op, &x.shape, &weight.shape)?;
+        let bias = bias.map(|bias| &bias.values[..]);
+        self.make(kernels::image_shape(shape.image), |y| {
+            conv2d::transposed(self.level, &shape, &x.values, &weight.values, bias, y)
+        })
     }
 }

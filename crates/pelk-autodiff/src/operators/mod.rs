@@ -8,6 +8,7 @@ mod activation;
 mod channels;
 mod checks;
 mod conv2d;
+mod conv_transpose2d;
 mod depthwise;
 mod detection_loss;
 mod linear;
@@ -28,8 +29,9 @@ pub use linear::Linear;
 pub use normalization::{BatchNorm, LayerNorm};
 pub use operator::{Context, Cost, Forward, InputGradients, Operator};
 pub use pelk_ops::{
-    BinaryCrossEntropy, BoxCoder, BoxGiou, Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, MaxPool,
-    PixelMlp, PixelMlpParameters, PositionBias, PositionForm, Roi, RoiAlign, SmoothL1, SoftCrossEntropy,
+    BinaryCrossEntropy, BoxCoder, BoxGiou, Conv2d, ConvTranspose2d, CrossEntropy, DepthwiseConv,
+    MaskCrossEntropy, MaxPool, PixelMlp, PixelMlpParameters, PositionBias, PositionForm, Roi, RoiAlign,
+    SmoothL1, SoftCrossEntropy,
 };
 pub use resample::{AdaptiveAvgPool, BilinearResize, NearestResize};
 pub use residual::{Add, ScaleChannels, ScaleSamples};
@@ -82,6 +84,6 @@ macro_rules! operators {
 operators! {
     Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
     ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
-    NearestResize, MaxPool,
+    NearestResize, MaxPool, ConvTranspose2d,
     SoftCrossEntropy, PixelMlp, BinaryCrossEntropy, SmoothL1, BoxGiou, MaskCrossEntropy, RoiAlign,
 }

@@ -6,7 +6,7 @@ use super::{ReferenceBackend, Tensor};
 use crate::Result;
 use crate::backend::{Conv2dOps, Gradients};
 use crate::kernels;
-use crate::operators::Conv2d;
+use crate::operators::{Conv2d, ConvTranspose2d};
 use pelk_cpu::reference::conv2d;
 
 impl Conv2dOps for ReferenceBackend {
@@ -28,5 +28,18 @@ impl Conv2dOps for ReferenceBackend {
         expect_gradient(op, [x, weight], gy)?;
         let shape = kernels::conv2d(op, &x.shape, &weight.shape)?;
         Ok(layer(conv2d::backward(&shape, &x.values, &weight.values, &gy.values), x, weight, needs))
+    }
+
+    fn conv_transpose2d(
+        &self,
+        op: ConvTranspose2d,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let output = output(op, [x, weight].into_iter().chain(bias))?;
+        let shape = kernels::conv_transpose2d(op, &x.shape, &weight.shape)?;
+        let bias = bias.map(|bias| &bias.values[..]);
+        Ok(Tensor::new(&output, conv2d::transposed(&shape, &x.values, &weight.values, bias)))
     }
 }

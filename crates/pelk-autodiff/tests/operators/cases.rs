@@ -4,9 +4,9 @@ use crate::case::{Case, Objective, values};
 use crate::detection_cases;
 use pelk_autodiff::Op;
 use pelk_autodiff::operators::{
-    AdaptiveAvgPool, Add, BatchNorm, BilinearResize, ConcatChannels, Conv2d, CrossEntropy, DepthwiseConv,
-    Gelu, LayerNorm, Linear, MaxPool, NearestResize, PixelMlp, PositionBias, PositionForm, Relu,
-    ScaleChannels, ScaleSamples, SoftCrossEntropy, SplitChannels,
+    AdaptiveAvgPool, Add, BatchNorm, BilinearResize, ConcatChannels, Conv2d, ConvTranspose2d, CrossEntropy,
+    DepthwiseConv, Gelu, LayerNorm, Linear, MaxPool, NearestResize, PixelMlp, PositionBias, PositionForm,
+    Relu, ScaleChannels, ScaleSamples, SoftCrossEntropy, SplitChannels,
 };
 use pelk_grid::SharingGrid;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ macro_rules! kinds {
 kinds! {
     Linear, Conv2d, DepthwiseConv, PositionBias, LayerNorm, BatchNorm, Gelu, Relu, Add, ScaleChannels,
     ScaleSamples, SplitChannels, ConcatChannels, AdaptiveAvgPool, BilinearResize, CrossEntropy,
-    NearestResize, MaxPool,
+    NearestResize, MaxPool, ConvTranspose2d,
     SoftCrossEntropy, PixelMlp, BinaryCrossEntropy, SmoothL1, BoxGiou, MaskCrossEntropy, RoiAlign,
 }
 
@@ -59,6 +59,7 @@ impl Kind {
         match self {
             Kind::Linear => linear(),
             Kind::Conv2d => conv2d(),
+            Kind::ConvTranspose2d => conv_transpose2d(),
             Kind::DepthwiseConv => depthwise_conv(),
             Kind::PositionBias => position_bias(),
             Kind::LayerNorm => layer_norm(),
@@ -149,6 +150,20 @@ fn conv2d() -> Vec<Case> {
         case("kernel smaller than the padding", [2, 3], &[&[1, 4, 3, 2], &[3, 2, 2, 2], &[3]]),
         case("kernel as large as the map", [1, 0], &[&[3, 4, 5, 2], &[7, 2, 4, 5], &[7]]),
         case("large", [2, 1], &[&[2, 25, 23, 9], &[33, 9, 3, 3], &[33]]),
+    ]
+}
+
+fn conv_transpose2d() -> Vec<Case> {
+    let case = |what: &str, [stride, padding]: [usize; 2], shapes: &[&[usize]]| {
+        Case::new(what, ConvTranspose2d { stride, padding }, shapes)
+    };
+    vec![
+        case("one pixel", [1, 0], &[&[1, 1, 1, 1], &[1, 1, 1, 1]]),
+        case("2 x 2", [2, 0], &[&[2, 3, 5, 7], &[7, 4, 2, 2], &[4]]),
+        case("2 x 2 without a bias", [2, 0], &[&[1, 5, 4, 3], &[3, 17, 2, 2]]),
+        case("overlap, padding", [2, 1], &[&[2, 4, 3, 5], &[5, 6, 4, 3], &[6]]),
+        case("gaps", [3, 0], &[&[1, 2, 3, 2], &[2, 3, 2, 1], &[3]]),
+        case("large", [2, 0], &[&[3, 14, 13, 33], &[33, 21, 2, 2], &[21]]),
     ]
 }
 

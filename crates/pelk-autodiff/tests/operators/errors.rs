@@ -4,8 +4,8 @@ use crate::case::Case;
 use crate::cases::{Kind, all};
 use pelk_autodiff::operators::{
     AdaptiveAvgPool, BatchNorm, BilinearResize, BinaryCrossEntropy, BoxCoder, BoxGiou, ConcatChannels,
-    Conv2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, MaxPool, NearestResize, PositionBias,
-    PositionForm, Roi, RoiAlign, ScaleSamples, SmoothL1, SplitChannels,
+    Conv2d, ConvTranspose2d, CrossEntropy, DepthwiseConv, MaskCrossEntropy, MaxPool, NearestResize,
+    PositionBias, PositionForm, Roi, RoiAlign, ScaleSamples, SmoothL1, SplitChannels,
 };
 use pelk_autodiff::{
     AdamW, Backend, CpuBackend, Executor, GpuBackend, HostParameters, Op, Operator, Parameters, Pass,
@@ -76,6 +76,7 @@ fn settings_that_make_no_sense_are_errors() {
     let grid = SharingGrid::dense(3).unwrap();
     let position = |size| PositionBias { grid: grid.clone(), form: PositionForm::InBounds, size };
     let conv = |stride, padding| Conv2d { stride, padding };
+    let spread = |stride, padding| ConvTranspose2d { stride, padding };
     let labels = |labels: &[i64], ignore_index, label_smoothing| CrossEntropy {
         labels: labels.into(),
         ignore_index,
@@ -117,6 +118,11 @@ fn settings_that_make_no_sense_are_errors() {
     let whole = region(0, 0, [0.0, 0.0, 16.0, 16.0]);
     const IMAGE: &[usize] = &[1, 4, 4, 2];
     let wrong: Vec<(Op, &[&[usize]])> = vec![
+        (spread(0, 0).into(), &[IMAGE, &[2, 3, 2, 2]]),
+        (spread(2, 4).into(), &[IMAGE, &[2, 3, 2, 2]]),
+        (spread(2, usize::MAX).into(), &[IMAGE, &[2, 3, 2, 2]]),
+        (spread(usize::MAX / 2, 0).into(), &[IMAGE, &[2, 3, 2, 2]]),
+        (spread(2, 0).into(), &[IMAGE, &[3, 2, 2, 2]]),
         (conv(0, 1).into(), &[IMAGE, &[3, 2, 3, 3]]),
         (conv(1, usize::MAX).into(), &[IMAGE, &[3, 2, 3, 3]]),
         (conv(1, usize::MAX / 4).into(), &[IMAGE, &[3, 2, 3, 3]]),

@@ -49,6 +49,16 @@ pub fn forward(shape: &Conv2dShape, x: &[f64], weight: &[f64], bias: Option<&[f6
     y
 }
 
+/// The transposed convolution of `gy`, of the output's shape, to an image; `weight` and `shape` are those of
+/// the convolution that leads back.
+pub fn transposed(shape: &Conv2dShape, gy: &[f64], weight: &[f64], bias: Option<&[f64]>) -> Vec<f64> {
+    let channels = shape.image.c;
+    let mut y: Vec<f64> =
+        (0..shape.image.len()).map(|i| bias.map_or(0.0, |bias| bias[i % channels])).collect();
+    for_each_product(shape, |from, to, tap| y[to] += gy[from] * weight[tap]);
+    y
+}
+
 /// The gradients of [`forward`].
 pub fn backward(shape: &Conv2dShape, x: &[f64], weight: &[f64], gy: &[f64]) -> Gradients {
     let bias = vec![0.0; shape.out_channels];
@@ -67,6 +77,21 @@ pub fn backward(shape: &Conv2dShape, x: &[f64], weight: &[f64], gy: &[f64]) -> G
 mod tests {
     use super::*;
     use crate::testing::{assert_gradient, dot, values, widen};
+
+    #[test]
+    fn a_kernel_as_large_as_the_stride_spreads_each_pixel() {
+        let (x, weight) = (widen(&values(1, 2 * 3 * 4)), widen(&values(2, 4 * 5 * 2 * 2)));
+        let image = ImageShape { n: 1, h: 4, w: 6, c: 5 };
+        let shape = Conv2dShape { image, out_channels: 4, kernel: [2, 2], stride: 2, padding: 0 };
+        let bias = widen(&values(3, 5));
+        for (at, y) in transposed(&shape, &x, &weight, Some(&bias)).into_iter().enumerate() {
+            let (o, column, row) = (at % 5, at / 5 % 6, at / 5 / 6);
+            let pixel = row / 2 * 3 + column / 2;
+            let term = |c: usize| x[pixel * 4 + c] * weight[((c * 5 + o) * 2 + row % 2) * 2 + column % 2];
+            let want = bias[o] + (0..4).map(term).sum::<f64>();
+            assert!((y - want).abs() < 1e-12, "value {at} is {y}, want {want}");
+        }
+    }
 
     #[test]
     fn gradients_are_finite_differences() {

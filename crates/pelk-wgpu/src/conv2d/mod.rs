@@ -2,7 +2,7 @@
 
 use crate::check::{expect_len, wanted};
 use crate::gemm::{Layout, Product};
-use crate::kernel::{Each, View};
+use crate::kernel::{Each, View, Whole};
 use crate::memory::{Buffer, Element};
 use crate::{Gpu, Result};
 use pelk_ops::{Conv2dShape, ImageShape};
@@ -113,34 +113,59 @@ impl Gpu {
         check("conv2d_backward", shape, x, weight)?;
         expect_len("conv2d_backward", "gy", gy.len(), patches.output.len())?;
         let outputs = shape.out_channels;
-        let gx = wanted(needs[0], || self.activation(x.len()))?;
+        let gx = wanted(needs[0], || self.conv2d_transposed(shape, gy, weight, None))?;
         let mut gweight: Option<Buffer> = None;
-        for images in patches.parts() {
+        for images in patches.parts().filter(|_| needs[1]) {
             let rows = images.len() * patches.pixels();
             let gy = View { buffer: gy, begin: images.start * patches.pixels() * outputs };
-            if needs[1] {
-                let gathered = patches.gather(x, images.clone())?;
-                let product = Product::plain(outputs, patches.patch, rows);
-                let part = product.over_rows(self, gy, &gathered, |_| Vec::new())?;
-                match &gweight {
-                    Some(sum) => self.add_assign(sum, &part)?,
-                    None => gweight = Some(part),
-                }
-            }
-            if let Some(gx) = &gx {
-                let gathered = self.empty(rows * patches.patch, Element::F32)?;
-                let product = Product::plain(rows, patches.patch, outputs);
-                product.record(self, gy, (weight, Layout::Plain), &gathered, &[])?;
-                let (image, values) = (patches.image(), patches.pixels() * patches.patch);
-                patches
-                    .call("scatter_patches", include_str!("scatter_patches.wgsl"))
-                    .read("x", &gathered, Each(values))
-                    .write("y", View { buffer: gx, begin: images.start * image }, Each(image))
-                    .run(images.len(), image, values)?;
+            let gathered = patches.gather(x, images)?;
+            let product = Product::plain(outputs, patches.patch, rows);
+            let part = product.over_rows(self, gy, &gathered, |_| Vec::new())?;
+            match &gweight {
+                Some(sum) => self.add_assign(sum, &part)?,
+                None => gweight = Some(part),
             }
         }
         let gbias = wanted(needs[2], || self.column_sum(gy, outputs))?;
         Ok([gx, gweight, gbias])
+    }
+
+    /// The transposed convolution: the gradient of x for [`Gpu::conv2d`] from `gy`, plus `bias[c]` in every
+    /// pixel of channel `c`.
+    ///
+    /// # Errors
+    /// When the shape or lengths do not fit, or the device is out of memory or has failed.
+    pub fn conv2d_transposed(
+        &self,
+        shape: &Conv2dShape,
+        gy: &Buffer,
+        weight: &Buffer,
+        bias: Option<&Buffer>,
+    ) -> Result<Buffer> {
+        const NAME: &str = "conv2d_transposed";
+        let patches = Patches::new(self, shape)?;
+        let (outputs, channels) = (shape.out_channels, shape.image.c);
+        expect_len(NAME, "weight", weight.len(), shape.weight_len())?;
+        expect_len(NAME, "gy", gy.len(), patches.output.len())?;
+        let zeros = self.zeros(channels)?;
+        let bias = bias.unwrap_or(&zeros);
+        expect_len(NAME, "bias", bias.len(), channels)?;
+        let gx = self.activation(shape.image.len())?;
+        for images in patches.parts() {
+            let rows = images.len() * patches.pixels();
+            let gy = View { buffer: gy, begin: images.start * patches.pixels() * outputs };
+            let gathered = self.empty(rows * patches.patch, Element::F32)?;
+            let product = Product::plain(rows, patches.patch, outputs);
+            product.record(self, gy, (weight, Layout::Plain), &gathered, &[])?;
+            let (image, values) = (patches.image(), patches.pixels() * patches.patch);
+            patches
+                .call("scatter_patches", include_str!("scatter_patches.wgsl"))
+                .read("x", &gathered, Each(values))
+                .read("bias", bias, Whole)
+                .write("y", View { buffer: &gx, begin: images.start * image }, Each(image))
+                .run(images.len(), image, values)?;
+        }
+        Ok(gx)
     }
 }
 

@@ -1,4 +1,4 @@
-// Each item is one value of the image: the sum over its places in patches.
+// Each item is one value of the image: the bias, plus the sum over its places in patches.
 fn item(i: u32) {
     let channel = i % p.c;
     let pixel = i / p.c;
@@ -7,7 +7,7 @@ fn item(i: u32) {
     let y = row % p.h + p.padding;
     let image = row / p.h;
     let taps = p.kernel_h * p.kernel_w;
-    var sum = 0.0;
+    var sum = load_bias(channel);
     for (var kernel_y = 0u; kernel_y < p.kernel_h; kernel_y++) {
         let top = y - kernel_y;
         let out_y = top / p.stride;
