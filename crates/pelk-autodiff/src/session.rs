@@ -14,7 +14,7 @@ pub struct Session<B: Backend> {
     /// A tensor for each recorded value: constants stay, others exist during a run only. The first is the
     /// input.
     values: Vec<Option<B::Tensor>>,
-    output: usize,
+    outputs: Vec<usize>,
 }
 
 struct Step {
@@ -52,14 +52,28 @@ impl<B: Backend> Session<B> {
         input: &Shape,
         network: impl FnOnce(&mut Recorder<'_, B>, &Recorded) -> Result<Recorded>,
     ) -> Result<Session<B>> {
+        Session::record_all(backend, parameters, input, |e, x| Ok(vec![network(e, x)?]))
+    }
+
+    /// As [`Session::record`], for a network that returns several values, at least one.
+    ///
+    /// # Errors
+    /// As [`Session::record`].
+    pub fn record_all(
+        backend: &B,
+        parameters: &Parameters<B>,
+        input: &Shape,
+        network: impl FnOnce(&mut Recorder<'_, B>, &Recorded) -> Result<Vec<Recorded>>,
+    ) -> Result<Session<B>> {
         let mut recorder = Recorder { backend, parameters, steps: Vec::new(), values: vec![None] };
-        let output = network(&mut recorder, &Recorded { id: 0, shape: input.clone() })?.id;
+        let outputs = network(&mut recorder, &Recorded { id: 0, shape: input.clone() })?;
+        let outputs: Vec<usize> = outputs.iter().map(|output| output.id).collect();
         let Recorder { mut steps, values, .. } = recorder;
-        if output >= values.len() {
+        if outputs.is_empty() || outputs.iter().any(|&output| output >= values.len()) {
             return Err(Error::OtherTape);
         }
         let mut read: Vec<bool> = values.iter().map(Option::is_some).collect();
-        read[output] = true;
+        outputs.iter().for_each(|&output| read[output] = true);
         for step in steps.iter_mut().rev() {
             for &id in step.inputs.iter().chain(&step.outputs) {
                 if !std::mem::replace(&mut read[id], true) {
@@ -67,7 +81,7 @@ impl<B: Backend> Session<B> {
                 }
             }
         }
-        Ok(Session { backend: backend.clone(), input: input.clone(), steps, values, output })
+        Ok(Session { backend: backend.clone(), input: input.clone(), steps, values, outputs })
     }
 
     /// The shape of the recorded input.
@@ -75,11 +89,19 @@ impl<B: Backend> Session<B> {
         &self.input
     }
 
-    /// Runs the network on one input.
+    /// Runs the network on one input and returns its first output.
     ///
     /// # Errors
     /// When the shape of the input differs from the recorded one, or the backend returns an error.
     pub fn run(&mut self, input: B::Tensor) -> Result<B::Tensor> {
+        Ok(self.run_all(input)?.swap_remove(0))
+    }
+
+    /// Runs the network on one input and returns all of its outputs, in their order.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn run_all(&mut self, input: B::Tensor) -> Result<Vec<B::Tensor>> {
         let actual = self.backend.shape(&input);
         if *actual != self.input {
             let reason = format!("was recorded for an input of shape {}, was given {actual}", self.input);
@@ -97,11 +119,11 @@ impl<B: Backend> Session<B> {
                 self.values[id] = None;
             }
         }
-        let output = self.values[self.output].clone();
+        let outputs = self.outputs.iter().map(|&id| self.values[id].clone()).collect::<Option<Vec<_>>>();
         for &id in self.steps.iter().flat_map(|step| &step.outputs).chain([&0]) {
             self.values[id] = None;
         }
-        output.ok_or(Error::OtherTape)
+        outputs.ok_or(Error::OtherTape)
     }
 }
 

@@ -136,15 +136,32 @@ impl<'a, B: Backend> Tape<'a, B> {
     /// # Errors
     /// When `value` depends on no parameter or is of another tape, the shape of the seed differs from that of
     /// `value`, or the backend returns an error.
-    pub fn backward(mut self, value: &Var<B::Tensor>, seed: B::Tensor) -> Result<Backward<B::Tensor>> {
-        let id = self.id(value)?.ok_or(Error::NoGradient)?;
-        let (actual, expected) = (self.backend.shape(&seed), self.backend.shape(&value.tensor));
-        if actual != expected {
-            let reason = format!("the seed has shape {actual}, but the value has {expected}");
-            return Err(Error::Shape { operator: "backward", reason });
-        }
+    pub fn backward(self, value: &Var<B::Tensor>, seed: B::Tensor) -> Result<Backward<B::Tensor>> {
+        self.backward_from([(value, seed)])
+    }
+
+    /// As [`Tape::backward`], from several values at once: the gradients of the sum of all
+    /// `sum(seed * value)`.
+    ///
+    /// # Errors
+    /// As [`Tape::backward`].
+    pub fn backward_from<'v>(
+        mut self,
+        seeds: impl IntoIterator<Item = (&'v Var<B::Tensor>, B::Tensor)>,
+    ) -> Result<Backward<B::Tensor>>
+    where
+        B::Tensor: 'v,
+    {
         let mut gradients: Vec<Option<B::Tensor>> = vec![None; self.values];
-        gradients[id] = Some(seed);
+        for (value, seed) in seeds {
+            let id = self.id(value)?.ok_or(Error::NoGradient)?;
+            let (actual, expected) = (self.backend.shape(&seed), self.backend.shape(&value.tensor));
+            if actual != expected {
+                let reason = format!("the seed has shape {actual}, but the value has {expected}");
+                return Err(Error::Shape { operator: "backward", reason });
+            }
+            add(self.backend, &mut gradients[id], seed)?;
+        }
         while let Some(node) = self.nodes.pop() {
             let outputs: Vec<_> = node.outputs.iter().map(|&id| gradients[id].take()).collect();
             if outputs.iter().all(Option::is_none) {
@@ -156,10 +173,7 @@ impl<'a, B: Backend> Tape<'a, B> {
             drop(outputs);
             for (id, gradient) in node.inputs.iter().zip(inputs) {
                 let (Some(id), Some(gradient)) = (*id, gradient) else { continue };
-                match &mut gradients[id] {
-                    Some(sum) => self.backend.add_assign(sum, &gradient)?,
-                    empty => *empty = Some(gradient),
-                }
+                add(self.backend, &mut gradients[id], gradient)?;
             }
         }
         let named = |(name, leaf): (String, Var<B::Tensor>)| Some((name, gradients[leaf.node?.id].take()?));
@@ -169,6 +183,17 @@ impl<'a, B: Backend> Tape<'a, B> {
     /// The new buffers of a pass without gradients.
     pub fn into_buffers(self) -> BTreeMap<String, B::Tensor> {
         self.buffers
+    }
+}
+
+/// Adds a gradient to the sum of those that came before it.
+fn add<B: Backend>(backend: &B, sum: &mut Option<B::Tensor>, gradient: B::Tensor) -> Result<()> {
+    match sum {
+        Some(sum) => backend.add_assign(sum, &gradient),
+        empty => {
+            *empty = Some(gradient);
+            Ok(())
+        }
     }
 }
 
