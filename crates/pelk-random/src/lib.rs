@@ -16,7 +16,7 @@
 #![forbid(unsafe_code)]
 
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -69,13 +69,24 @@ pub fn name_hash(name: &str) -> u64 {
     })
 }
 
+/// A draw from the uniform distribution between `-limit` and `limit`.
+pub fn uniform(rng: &mut impl Rng, limit: f32) -> f32 {
+    rng.random_range(-limit..=limit)
+}
+
+/// A draw from the normal distribution of mean 0 and standard deviation `std`.
+pub fn normal(rng: &mut impl Rng, std: f32) -> f32 {
+    let draw: f32 = StandardNormal.sample(rng);
+    draw * std
+}
+
 /// A draw from the normal distribution of mean 0 and standard deviation `std`, truncated at -2 and +2 as in
 /// timm's initializer (absolute values, not standard deviations).
 pub fn truncated_normal(rng: &mut impl Rng, std: f32) -> f32 {
     loop {
-        let draw: f32 = StandardNormal.sample(rng);
-        if (draw * std).abs() <= 2.0 {
-            return draw * std;
+        let draw = normal(rng, std);
+        if draw.abs() <= 2.0 {
+            return draw;
         }
     }
 }
