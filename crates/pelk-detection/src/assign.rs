@@ -139,7 +139,11 @@ impl AssignSettings {
         Self { positive: threshold, negative: threshold, least: threshold, low_quality: false }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks the ranges of the values.
+    ///
+    /// # Errors
+    /// Names the setting and its range.
+    pub fn check(&self) -> Result<()> {
         let Self { positive, negative, least, low_quality: _ } = *self;
         for (name, value) in [("positive", positive), ("negative", negative), ("least", least)] {
             check_fraction(name, value)?;

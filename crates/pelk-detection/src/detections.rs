@@ -19,6 +19,18 @@ pub struct DetectionSettings {
     pub max_per_image: usize,
 }
 
+impl DetectionSettings {
+    /// Checks the ranges of the values.
+    ///
+    /// # Errors
+    /// Names the setting and its range.
+    pub fn check(&self) -> Result<()> {
+        check_fraction("score_threshold", self.score_threshold)?;
+        check_fraction("iou_threshold", self.iou_threshold)?;
+        check_positive("max_per_image", self.max_per_image)
+    }
+}
+
 impl Default for DetectionSettings {
     fn default() -> Self {
         Self { score_threshold: 0.05, iou_threshold: 0.5, max_per_image: 100 }
@@ -121,8 +133,7 @@ pub fn detections(
     image: &Resized,
     settings: &DetectionSettings,
 ) -> Result<Vec<Detection>> {
-    check_fraction("score_threshold", settings.score_threshold)?;
-    check_positive("max_per_image", settings.max_per_image)?;
+    settings.check()?;
     for side in image.original.into_iter().chain(image.resized) {
         check_positive("a side of the image", side)?;
     }

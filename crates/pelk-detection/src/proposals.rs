@@ -20,6 +20,18 @@ pub struct ProposalSettings {
     pub iou_threshold: f32,
 }
 
+impl ProposalSettings {
+    /// Checks the ranges of the values.
+    ///
+    /// # Errors
+    /// Names the setting and its range.
+    pub fn check(&self) -> Result<()> {
+        check_positive("before_nms", self.before_nms)?;
+        check_positive("after_nms", self.after_nms)?;
+        check_fraction("iou_threshold", self.iou_threshold)
+    }
+}
+
 impl Default for ProposalSettings {
     fn default() -> Self {
         Self { before_nms: 2000, after_nms: 2000, iou_threshold: 0.7 }
@@ -58,9 +70,7 @@ pub fn proposals(
     image: [usize; 2],
     settings: &ProposalSettings,
 ) -> Result<Vec<Proposal>> {
-    check_positive("before_nms", settings.before_nms)?;
-    check_positive("after_nms", settings.after_nms)?;
-    check_fraction("iou_threshold", settings.iou_threshold)?;
+    settings.check()?;
     check_len("levels of outputs", outputs.len(), anchors.levels().len())?;
     let levels = anchors.levels().par_iter().zip(outputs).enumerate();
     let levels = levels.map(|(level, (anchors, output))| of_level(level, anchors, output, image, settings));

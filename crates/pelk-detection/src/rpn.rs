@@ -18,6 +18,17 @@ pub struct RpnTargetSettings {
     pub sample: SampleSettings,
 }
 
+impl RpnTargetSettings {
+    /// Checks the ranges of the values.
+    ///
+    /// # Errors
+    /// Names the setting and its range.
+    pub fn check(&self) -> Result<()> {
+        self.assign.check()?;
+        self.sample.check()
+    }
+}
+
 /// What the anchors of one image have to find. Anchors are indices into all levels joined, see
 /// [`Anchors::locate`].
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -75,7 +75,11 @@ fn draw(mut indices: Vec<usize>, count: usize, rng: &mut impl Rng) -> Vec<usize>
 }
 
 impl SampleSettings {
-    fn check(&self) -> Result<()> {
+    /// Checks the ranges of the values.
+    ///
+    /// # Errors
+    /// Names the setting and its range.
+    pub fn check(&self) -> Result<()> {
         check_fraction("positive_share", self.positive_share)?;
         check_positive("count", self.count)
     }

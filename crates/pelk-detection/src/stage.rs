@@ -1,7 +1,7 @@
 //! The samples of a stage of the cascade in training.
 
 use crate::assign::{AssignSettings, Assigned, assign};
-use crate::error::{DetectionError, Result, check_len};
+use crate::error::{DetectionError, Result, check_fraction, check_len};
 use crate::refine::{HeadOutput, refine};
 use crate::sample::{SampleKey, SampleSettings, sample};
 use pelk_ops::BoxCoder;
@@ -20,6 +20,8 @@ pub struct StageSettings {
     pub stds: [f32; 4],
     /// How many proposals of an image the losses are computed on.
     pub sample: SampleSettings,
+    /// Factor on the losses of the stage.
+    pub loss_weight: f32,
 }
 
 impl Default for StageSettings {
@@ -32,12 +34,30 @@ impl StageSettings {
     /// The three stages of Cascade Mask R-CNN (Cai and Vasconcelos, CVPR 2018; MMDetection's base
     /// configuration).
     pub fn cascade() -> [Self; 3] {
-        let stage = |iou_threshold, center, size| Self {
+        let stage = |iou_threshold, center, size, loss_weight| Self {
             iou_threshold,
             stds: [center, center, size, size],
             sample: SampleSettings { count: 512, positive_share: 0.25 },
+            loss_weight,
         };
-        [stage(0.5, 0.1, 0.2), stage(0.6, 0.05, 0.1), stage(0.7, 0.033, 0.067)]
+        [stage(0.5, 0.1, 0.2, 1.0), stage(0.6, 0.05, 0.1, 0.5), stage(0.7, 0.033, 0.067, 0.25)]
+    }
+
+    /// Checks the ranges of the values.
+    ///
+    /// # Errors
+    /// Names the setting and its range.
+    pub fn check(&self) -> Result<()> {
+        check_fraction("iou_threshold", self.iou_threshold)?;
+        if let Some(std) = self.stds.iter().find(|std| !(**std > 0.0 && std.is_finite())) {
+            let reason = format!("holds {std}, and must hold positive numbers");
+            return Err(DetectionError::Setting { name: "stds", reason });
+        }
+        if !(self.loss_weight >= 0.0 && self.loss_weight.is_finite()) {
+            let reason = format!("is {}, and must be 0 or more", self.loss_weight);
+            return Err(DetectionError::Setting { name: "loss_weight", reason });
+        }
+        self.sample.check()
     }
 
     /// How the stage writes boxes as deltas.
