@@ -14,16 +14,25 @@ enum Align {
 pub struct Column {
     heading: &'static str,
     align: Align,
+    optional: bool,
 }
 
 /// A left-aligned column of text.
 pub fn text(heading: &'static str) -> Column {
-    Column { heading, align: Align::Left }
+    Column { heading, align: Align::Left, optional: false }
 }
 
 /// A right-aligned column of numbers; digits line up if all cells have the same number of decimals.
 pub fn number(heading: &'static str) -> Column {
-    Column { heading, align: Align::Right }
+    Column { heading, align: Align::Right, optional: false }
+}
+
+impl Column {
+    /// The same column, left out of a table in which all of its cells are empty.
+    #[must_use]
+    pub fn optional(self) -> Column {
+        Column { optional: true, ..self }
+    }
 }
 
 /// A table of `N` columns; [`Display`](fmt::Display) writes it, each line with a line break.
@@ -44,6 +53,15 @@ impl<const N: usize> Table<N> {
         self.rows.push(cells);
     }
 
+    /// The columns that are shown.
+    fn shown(&self) -> Vec<usize> {
+        let is_shown = |i: &usize| {
+            let column = &self.columns[*i];
+            !column.optional || self.rows.iter().any(|row| !row[*i].is_empty())
+        };
+        (0..N).filter(is_shown).collect()
+    }
+
     /// The heading as rows of cells; short headings are at the bottom, next to their column.
     fn heading(&self) -> Vec<[String; N]> {
         let height = self.columns.iter().map(|column| column.heading.lines().count()).max().unwrap_or(0);
@@ -60,7 +78,7 @@ impl<const N: usize> Table<N> {
 
 impl<const N: usize> fmt::Display for Table<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heading = self.heading();
+        let (heading, shown) = (self.heading(), self.shown());
         let mut widths = [0; N];
         for row in heading.iter().chain(&self.rows) {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -68,8 +86,9 @@ impl<const N: usize> fmt::Display for Table<N> {
             }
         }
         let line = |row: &[String; N]| {
-            let cells: Vec<_> = (0..N)
-                .map(|i| match self.columns[i].align {
+            let cells: Vec<_> = shown
+                .iter()
+                .map(|&i| match self.columns[i].align {
                     Align::Left => format!("{:<1$}", row[i], widths[i]),
                     Align::Right => format!("{:>1$}", row[i], widths[i]),
                 })
@@ -103,6 +122,15 @@ pelk_t       224   5.0 %
 pelk_b_101    28  12.5 %
 ";
         assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn an_optional_column_needs_a_cell() {
+        let mut table = Table::new([text("a"), number("b").optional(), number("c")]);
+        table.row(["1".into(), String::new(), "3".into()]);
+        assert_eq!(table.to_string(), "a  c\n-  -\n1  3\n");
+        table.row(["1".into(), "2".into(), "3".into()]);
+        assert!(table.to_string().starts_with("a  b  c\n"));
     }
 
     #[test]
