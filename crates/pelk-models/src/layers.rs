@@ -87,6 +87,26 @@ fn linear_parameters<E: Executor>(
     Ok([w, vector(e, scope, "bias", outputs, 0.0)?])
 }
 
+/// A dense convolution of square kernels, without its input.
+#[derive(Debug, Clone, Copy)]
+pub struct Convolution {
+    /// Channels of the output.
+    pub outputs: usize,
+    /// Side of the kernels.
+    pub kernel: usize,
+    /// Stride and padding.
+    pub op: Conv2d,
+    /// Initial weights.
+    pub init: Init,
+}
+
+impl Convolution {
+    /// A convolution that keeps height and width; `kernel` is odd.
+    pub fn same(outputs: usize, kernel: usize, init: Init) -> Convolution {
+        Convolution { outputs, kernel, op: Conv2d { stride: 1, padding: kernel / 2 }, init }
+    }
+}
+
 /// Convolution with bias, `kernel` x `kernel`, initialized like other dense layers.
 pub fn conv2d<E: Executor>(
     e: &mut E,
@@ -97,20 +117,18 @@ pub fn conv2d<E: Executor>(
     op: Conv2d,
 ) -> Result<E::Value> {
     let init = dense(channels(e, x) * kernel * kernel);
-    conv2d_with(e, scope, x, outputs, kernel, op, init, true)
+    conv2d_with(e, scope, x, Convolution { outputs, kernel, op, init }, true)
 }
 
-/// Convolution, `kernel` x `kernel`, with these initial weights and with or without bias.
+/// Convolution with or without bias.
 pub fn conv2d_with<E: Executor>(
     e: &mut E,
     scope: &Scope,
     x: &E::Value,
-    outputs: usize,
-    kernel: usize,
-    op: Conv2d,
-    init: Init,
+    convolution: Convolution,
     bias: bool,
 ) -> Result<E::Value> {
+    let Convolution { outputs, kernel, op, init } = convolution;
     let shape = [outputs, channels(e, x), kernel, kernel];
     let w = weight(e, scope, "weight", shape, init)?;
     if !bias {
@@ -120,19 +138,15 @@ pub fn conv2d_with<E: Executor>(
     e.apply_one(op, &[x, &w, &b])
 }
 
-/// Convolution `PATH.conv` with BatchNorm `PATH.bn`, `kernel` x `kernel`; in the inference form, a bias
-/// replaces the BatchNorm.
+/// Convolution `PATH.conv` with BatchNorm `PATH.bn`; in the inference form, a bias replaces the BatchNorm.
 pub fn conv2d_bn<E: Executor>(
     e: &mut E,
     folded: bool,
     scope: &Scope,
     x: &E::Value,
-    outputs: usize,
-    kernel: usize,
-    op: Conv2d,
-    init: Init,
+    convolution: Convolution,
 ) -> Result<E::Value> {
-    let x = conv2d_with(e, &scope.child("conv"), x, outputs, kernel, op, init, folded)?;
+    let x = conv2d_with(e, &scope.child("conv"), x, convolution, folded)?;
     batch_norm_unless(e, folded, &scope.child("bn"), &x)
 }
 

@@ -15,7 +15,7 @@ use super::map::Map;
 use super::merge::{Merge, blocks};
 use crate::config::{Head, NetworkConfig};
 use crate::layers::{
-    batch_norm_unless, conv2d_bn, dense, dense_square, depthwise, depthwise_with_bias, linear,
+    Convolution, batch_norm_unless, conv2d_bn, dense, dense_square, depthwise, depthwise_with_bias, linear,
 };
 use crate::mixers::mix;
 use crate::scope::Scope;
@@ -58,7 +58,8 @@ fn dense_relu<E: Executor>(
     [kernel, stride]: [usize; 2],
 ) -> Result<E::Value> {
     let init = dense(e.shape(x).channels() * kernel * kernel);
-    let x = conv2d_bn(e, folded, scope, x, width, kernel, Conv2d { stride, padding: kernel / 2 }, init)?;
+    let op = Conv2d { stride, padding: kernel / 2 };
+    let x = conv2d_bn(e, folded, scope, x, Convolution { outputs: width, kernel, op, init })?;
     e.apply_one(Relu, &[&x])
 }
 
@@ -71,7 +72,7 @@ fn pointwise_bn<E: Executor>(
     width: usize,
 ) -> Result<E::Value> {
     let init = dense(e.shape(x).channels());
-    conv2d_bn(e, folded, scope, x, width, 1, Conv2d { stride: 1, padding: 0 }, init)
+    conv2d_bn(e, folded, scope, x, Convolution::same(width, 1, init))
 }
 
 /// Depthwise 3 x 3 convolution, BatchNorm, ReLU.
@@ -166,7 +167,7 @@ impl Layers for RepLKNet {
         // its own norms.
         let classifier = match config.head {
             Head::Pooled | Head::Dense => Some(Merge::before(&norm_scope(), &head_scope())),
-            Head::UperNet(_) => None,
+            Head::UperNet(_) | Head::CascadeMaskRcnn(_) => None,
         };
         after.chain(before).chain(classifier).collect()
     }

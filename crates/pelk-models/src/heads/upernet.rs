@@ -12,11 +12,9 @@
 
 use crate::config::UperNetConfig;
 use crate::families::Merge;
-use crate::layers::{conv2d_bn, conv2d_with, layer_norm};
+use crate::layers::{Convolution, conv2d_bn, conv2d_with, layer_norm};
 use crate::scope::Scope;
-use pelk_autodiff::operators::{
-    AdaptiveAvgPool, Add, BilinearResize, ConcatChannels, Conv2d, Relu, ScaleSamples,
-};
+use pelk_autodiff::operators::{AdaptiveAvgPool, Add, BilinearResize, ConcatChannels, Relu, ScaleSamples};
 use pelk_autodiff::{Executor, Init, Section};
 
 /// Standard deviation of the initial weights of the layers that compute the logits, as in MMSegmentation.
@@ -171,9 +169,8 @@ fn classify<E: Executor>(
         Some(factors) => e.apply_one(ScaleSamples { factors }, &[x])?,
         None => x.clone(),
     };
-    let op = Conv2d { stride: 1, padding: 0 };
-    let init = Init::TruncatedNormal(LOGITS_STD);
-    let logits = conv2d_with(e, &scope.child("conv_seg"), &x, classes, 1, op, init, true)?;
+    let convolution = Convolution::same(classes, 1, Init::TruncatedNormal(LOGITS_STD));
+    let logits = conv2d_with(e, &scope.child("conv_seg"), &x, convolution, true)?;
     resize(e, &logits, image)
 }
 
@@ -202,9 +199,9 @@ impl<E: Executor> Convs<'_, E> {
     /// A convolution with a kernel of side 1 or 3 that keeps the map's size. Weights start as in MMCV: He
     /// initialization by fan-out.
     fn conv(&mut self, scope: &Scope, x: &E::Value, kernel: usize) -> pelk_autodiff::Result<E::Value> {
-        let op = Conv2d { stride: 1, padding: kernel / 2 };
         let init = Init::TruncatedNormal((2.0 / (self.channels * kernel * kernel) as f32).sqrt());
-        let x = conv2d_bn(self.e, self.folded, scope, x, self.channels, kernel, op, init)?;
+        let convolution = Convolution::same(self.channels, kernel, init);
+        let x = conv2d_bn(self.e, self.folded, scope, x, convolution)?;
         self.e.apply_one(Relu, &[&x])
     }
 }
