@@ -15,6 +15,10 @@ pub enum Init {
     Constant(f32),
     /// Normal with mean 0 and this standard deviation, truncated at -2 and +2.
     TruncatedNormal(f32),
+    /// Normal with mean 0 and this standard deviation.
+    Normal(f32),
+    /// Uniform between minus this limit and this limit.
+    Uniform(f32),
     /// The weight of a dense layer, normal; the network's configuration decides whether all layers have the
     /// same standard deviation, or one that follows from the number of inputs that are summed.
     Dense {
@@ -68,6 +72,14 @@ pub enum Section {
     Decoder,
     /// A head that exists in training only.
     AuxiliaryHead,
+    /// A detector's feature pyramid.
+    Pyramid,
+    /// What proposes boxes in a detector.
+    RegionProposal,
+    /// The box head of this stage of a detector's cascade, counted from 0.
+    BoxHead(usize),
+    /// The mask head of this stage of a detector's cascade, counted from 0.
+    MaskHead(usize),
 }
 
 impl Section {

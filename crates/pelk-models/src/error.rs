@@ -1,6 +1,8 @@
 //! Errors of models and their weights.
 
+use pelk_detection::DetectionError;
 use pelk_grid::GridError;
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// A model that does not exist, a configuration that does not fit, or weights that cannot be used.
@@ -21,7 +23,7 @@ pub enum ModelError {
     #[error("model field `{field}`: {reason}")]
     Config {
         /// The field's name.
-        field: &'static str,
+        field: Cow<'static, str>,
         /// What is wrong and what is valid.
         reason: String,
     },
@@ -70,6 +72,15 @@ pub enum ModelError {
         /// What is wrong.
         reason: String,
     },
+    /// A network without boxes where a detector is needed.
+    #[error("{model} is not a detector")]
+    NoDetector {
+        /// The network's name.
+        model: String,
+    },
+    /// A detector's outputs or truths that no decision can be made on.
+    #[error(transparent)]
+    Detection(#[from] DetectionError),
     /// An operator refused its inputs.
     #[error(transparent)]
     Operator(#[from] pelk_autodiff::Error),
@@ -94,8 +105,8 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    pub(crate) fn config(field: &'static str, reason: impl Into<String>) -> ModelError {
-        ModelError::Config { field, reason: reason.into() }
+    pub(crate) fn config(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> ModelError {
+        ModelError::Config { field: field.into(), reason: reason.into() }
     }
 }
 

@@ -5,8 +5,8 @@ use crate::error::Result;
 use crate::layers::INIT_STD;
 use crate::network::Network;
 use ndarray::{ArrayD, IxDyn};
-use pelk_autodiff::{HostParameters, Init};
-use pelk_random::{Purpose, name_hash, stream, truncated_normal};
+use pelk_autodiff::{HostParameters, Init, ParameterSpec};
+use pelk_random::{Purpose, name_hash, normal, stream, truncated_normal, uniform};
 
 /// New parameters and buffers of a network. Each is drawn from its own random stream, keyed by its name, so
 /// that changes elsewhere in the network do not affect it.
@@ -14,21 +14,21 @@ use pelk_random::{Purpose, name_hash, stream, truncated_normal};
 /// # Errors
 /// When the configuration is not valid.
 pub fn initialize(network: &Network, seed: u64) -> Result<HostParameters> {
-    let normal = |name: &str, shape: IxDyn, std| {
-        let mut rng = stream(seed, Purpose::Init, 0, name_hash(name));
-        ArrayD::from_shape_simple_fn(shape, || truncated_normal(&mut rng, std))
+    let dense_deviation = |fan_in: usize| match network.config().dense_init {
+        DenseInit::Fixed => INIT_STD,
+        DenseInit::FanIn => 1.0 / (fan_in as f32).sqrt(),
     };
-    let fresh = |spec: pelk_autodiff::ParameterSpec| {
-        let shape = IxDyn(&spec.shape);
-        let values = match spec.init {
-            Init::Constant(value) => ArrayD::from_elem(shape, value),
-            Init::TruncatedNormal(std) => normal(&spec.name, shape, std),
-            Init::Dense { fan_in } => match network.config().dense_init {
-                DenseInit::Fixed => normal(&spec.name, shape, INIT_STD),
-                DenseInit::FanIn => normal(&spec.name, shape, 1.0 / (fan_in as f32).sqrt()),
-            },
+    let fresh = |ParameterSpec { name, shape, init, .. }: ParameterSpec| {
+        let mut rng = stream(seed, Purpose::Init, 0, name_hash(&name));
+        let draw = || match init {
+            Init::Constant(value) => value,
+            Init::TruncatedNormal(deviation) => truncated_normal(&mut rng, deviation),
+            Init::Dense { fan_in } => truncated_normal(&mut rng, dense_deviation(fan_in)),
+            Init::Normal(deviation) => normal(&mut rng, deviation),
+            Init::Uniform(limit) => uniform(&mut rng, limit),
         };
-        (spec.name, values)
+        let values = ArrayD::from_shape_simple_fn(IxDyn(&shape), draw);
+        (name, values)
     };
     Ok(network.parameters()?.into_iter().map(fresh).collect())
 }

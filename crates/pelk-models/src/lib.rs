@@ -25,6 +25,7 @@
 mod collect;
 mod config;
 pub mod cost;
+pub mod detection;
 mod error;
 mod families;
 mod fold;
@@ -40,8 +41,8 @@ mod weights;
 pub mod zoo;
 
 pub use config::{
-    DenseInit, Family, Head, InceptionConfig, MixerConfig, NetworkConfig, PeripheralConfig, Position,
-    StageConfig, StripeConfig, ThetaScale, UperNetConfig,
+    CascadeConfig, DenseInit, Family, Head, InceptionConfig, MixerConfig, NetworkConfig, PeripheralConfig,
+    Position, StageConfig, StripeConfig, ThetaScale, UperNetConfig,
 };
 pub use error::{ModelError, Result};
 pub use fold::fold;

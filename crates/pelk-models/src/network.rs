@@ -2,9 +2,10 @@
 //! head after them.
 
 use crate::collect::Collect;
-use crate::config::{NetworkConfig, StageConfig};
+use crate::config::{Head, NetworkConfig, StageConfig};
 use crate::error::Result;
 use crate::families::layers_of;
+use crate::heads::cascade::Trunk;
 use crate::heads::{self, Outputs};
 use pelk_autodiff::{Backend, Error, Executor, ParameterSpec, Parameters, Role, Session, Shape};
 
@@ -50,6 +51,26 @@ impl Network {
     ) -> pelk_autodiff::Result<Outputs<E::Value>> {
         let features = self.features(e, images)?;
         heads::outputs(e, &self.config, &features, size(e, images)?)
+    }
+
+    /// Runs everything that the network consists of, for an executor that lists or counts.
+    pub(crate) fn everything<E: Executor>(&self, e: &mut E, images: &E::Value) -> pelk_autodiff::Result<()> {
+        let features = self.features(e, images)?;
+        heads::all(e, &self.config, &features, size(e, images)?)
+    }
+
+    /// The maps and proposals of a detector, from images `[N, H, W, in_channels]`, see [`heads::cascade`].
+    ///
+    /// # Errors
+    /// When the network is not a detector, the images do not fit, a parameter is missing, or the executor's
+    /// backend returns an error.
+    pub fn trunk<E: Executor>(&self, e: &mut E, images: &E::Value) -> pelk_autodiff::Result<Trunk<E::Value>> {
+        let Head::CascadeMaskRcnn(cascade) = &self.config.head else {
+            let reason = "is not a detector, and has no trunk".to_owned();
+            return Err(Error::Shape { operator: "network", reason });
+        };
+        let features = self.features(e, images)?;
+        heads::cascade::trunk(e, cascade, &features)
     }
 
     /// The logits of images of one shape, `[N, H, W, in_channels]`, as a recorded network: use it for more
@@ -139,7 +160,7 @@ impl Network {
     pub fn parameters(&self) -> Result<Vec<ParameterSpec>> {
         let side = self.config.smallest_input();
         let mut collect = Collect::default();
-        self.outputs(&mut collect, &Shape::from([1, side, side, self.config.in_channels]))?;
+        self.everything(&mut collect, &Shape::from([1, side, side, self.config.in_channels]))?;
         Ok(collect.into_specs())
     }
 }

@@ -5,6 +5,8 @@
 //! operator or an attribute is unknown, or if some of its outputs or gradients were not compared.
 //! `PELK_GOLDEN_DIR` names a folder of cases to run instead of the fixtures.
 
+#[path = "golden/cascade.rs"]
+mod cascade;
 #[path = "golden/case.rs"]
 mod case;
 #[path = "golden/detection.rs"]

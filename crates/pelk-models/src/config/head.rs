@@ -1,5 +1,6 @@
 //! Which head a network has, and UperNet's settings.
 
+use super::cascade::CascadeConfig;
 use crate::error::{ModelError, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ pub enum Head {
     Dense,
     /// One class for each pixel, from the maps of all stages, see [`crate::heads::upernet`].
     UperNet(UperNetConfig),
+    /// A box, a class and a mask for each thing, from the maps of all stages, see
+    /// [`crate::heads::cascade`].
+    CascadeMaskRcnn(CascadeConfig),
 }
 
 /// UperNet's settings; the defaults are those of the paper's ADE20K models.
@@ -47,6 +51,7 @@ impl Head {
                 "joins the maps of several stages; give `depths` two entries or more",
             )),
             Head::UperNet(upernet) => upernet.validate(),
+            Head::CascadeMaskRcnn(cascade) => cascade.validate(),
         }
     }
 }

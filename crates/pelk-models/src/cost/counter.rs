@@ -27,6 +27,8 @@ impl PaperRules {
 pub(super) struct Counted {
     shape: Shape,
     parameter: Option<Arc<Parameter>>,
+    /// The part that computed it.
+    origin: Option<Part>,
 }
 
 pub(super) struct Parameter {
@@ -51,18 +53,14 @@ impl Counter {
 
     /// The fraction of a parameter that sparsity keeps.
     fn density(&self, part: Part, role: Role) -> f64 {
-        match (part, role) {
-            (Part::Decoder | Part::AuxiliaryHead, _) => 1.0,
-            (_, Role::Weight) => self.rules.density,
-            _ => 1.0,
-        }
+        if part.is_sparse() && role == Role::Weight { self.rules.density } else { 1.0 }
     }
 }
 
 impl Counted {
     /// An input of the network.
     pub fn input(shape: Shape) -> Counted {
-        Counted { shape, parameter: None }
+        Counted { shape, parameter: None, origin: None }
     }
 }
 
@@ -81,8 +79,9 @@ impl Executor for Counter {
                 PartCost { params, params_paper: params as f64 * share, ..PartCost::default() };
         }
         let name = spec.name.clone();
-        let counted =
-            Counted { shape: spec.shape.clone(), parameter: Some(Arc::new(Parameter { spec, part })) };
+        let shape = spec.shape.clone();
+        let parameter = Some(Arc::new(Parameter { spec, part }));
+        let counted = Counted { shape, parameter, origin: Some(part) };
         self.seen.insert(name, counted.clone());
         Ok(counted)
     }
@@ -95,24 +94,47 @@ impl Executor for Counter {
         // An operator counts toward its largest parameter after the first input: its weight, or the embedding
         // for the position term.
         let parameters = inputs.iter().skip(1).filter_map(|input| input.parameter.as_ref());
-        if let Some(parameter) = parameters.rev().max_by_key(|parameter| parameter.spec.shape.elements()) {
-            let part = parameter.part;
+        let parameter = parameters.rev().max_by_key(|parameter| parameter.spec.shape.elements());
+        // One without parameters counts for the part that computed its input.
+        let origin = match parameter {
+            Some(parameter) => Some(parameter.part),
+            None => inputs.first().and_then(|input| input.origin),
+        };
+        if let Some(part) = origin.filter(|part| *part != Part::AuxiliaryHead) {
             let counts = part != Part::SmallKernel || self.rules.runs_small_kernels;
-            let share = if counts { self.density(part, parameter.spec.role) } else { 0.0 };
-            if part != Part::AuxiliaryHead {
-                *self.cost.parts.entry(part).or_default() += PartCost {
-                    macs_executed: cost.executed,
-                    macs_paper: cost.dense as f64 * share,
-                    ..PartCost::default()
-                };
-            }
+            let role = parameter.map_or(Role::NoDecay, |parameter| parameter.spec.role);
+            let share = if counts { self.density(part, role) } else { 0.0 };
+            let added = if counts { mmcv_extra(&op, part, inputs, &outputs[0]) } else { 0 };
+            *self.cost.parts.entry(part).or_default() += PartCost {
+                macs_executed: cost.executed,
+                macs_paper: cost.dense as f64 * share,
+                mmcv_extra: added as u64,
+                ..PartCost::default()
+            };
         }
         // A value computed from a parameter alone still counts as that parameter.
         let parameter = if let [one] = inputs { one.parameter.clone() } else { None };
-        Ok(outputs.into_iter().map(|shape| Counted { shape, parameter: parameter.clone() }).collect())
+        let counted = |shape| Counted { shape, parameter: parameter.clone(), origin };
+        Ok(outputs.into_iter().map(counted).collect())
     }
 
     fn shape<'v>(&'v self, value: &'v Counted) -> &'v Shape {
         &value.shape
+    }
+}
+
+/// What MMCV's counter adds to the multiply-adds of an operator (`mmcv/cnn/utils/flops_counter.py`): an
+/// operation for each output of a convolution with bias and of a ReLU that is a module. It passes over
+/// synchronized BatchNorms, and over the ReLU of the region proposal network, which is a function there. For
+/// transposed convolutions it takes the height for the width. With these rules, and not with BatchNorms, all
+/// printed numbers come out.
+fn mmcv_extra(op: &Op, part: Part, inputs: &[&Counted], output: &Shape) -> usize {
+    // The position term of a large kernel is added like a bias, but is none of the convolution's.
+    let has_bias = inputs.get(2).is_some_and(|bias| bias.origin != Some(Part::Position));
+    match op {
+        Op::Conv2d(_) | Op::DepthwiseConv(_) if has_bias => output.elements(),
+        Op::ConvTranspose2d(_) if has_bias => output[0] * output[1] * output[1] * output[3],
+        Op::Relu(_) if part != Part::RegionProposal => output.elements(),
+        _ => 0,
     }
 }

@@ -24,7 +24,7 @@ pub fn count(network: &Network, [height, width]: [usize; 2], rules: PaperRules) 
     }
     let mut counter = Counter::new(rules);
     let images = Counted::input(Shape::from([1, height, width, network.config().in_channels]));
-    network.outputs(&mut counter, &images)?;
+    network.everything(&mut counter, &images)?;
     Ok(counter.into_cost())
 }
 

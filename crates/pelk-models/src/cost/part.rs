@@ -26,11 +26,19 @@ pub enum Part {
     Decoder,
     /// A head that exists only in training: its parameters count, its multiply-adds do not.
     AuxiliaryHead,
+    /// A detector's feature pyramid.
+    Pyramid,
+    /// What proposes boxes in a detector.
+    RegionProposal,
+    /// The box heads of a detector.
+    BoxHeads,
+    /// The mask heads of a detector.
+    MaskHeads,
 }
 
 impl Part {
     /// All parts, in the order of the network.
-    pub const ALL: [Part; 10] = [
+    pub const ALL: [Part; 14] = [
         Part::Stem,
         Part::Downsampling,
         Part::LargeKernel,
@@ -41,6 +49,10 @@ impl Part {
         Part::Head,
         Part::Decoder,
         Part::AuxiliaryHead,
+        Part::Pyramid,
+        Part::RegionProposal,
+        Part::BoxHeads,
+        Part::MaskHeads,
     ];
 
     /// The name in tables.
@@ -56,7 +68,24 @@ impl Part {
             Part::Head => "head",
             Part::Decoder => "UperNet",
             Part::AuxiliaryHead => "auxiliary head",
+            Part::Pyramid => "feature pyramid",
+            Part::RegionProposal => "region proposals",
+            Part::BoxHeads => "box heads",
+            Part::MaskHeads => "mask heads",
         }
+    }
+
+    /// Whether it belongs to the backbone or its classifier, which train sparsely; what a task adds is dense.
+    pub(super) fn is_sparse(self) -> bool {
+        !matches!(
+            self,
+            Part::Decoder
+                | Part::AuxiliaryHead
+                | Part::Pyramid
+                | Part::RegionProposal
+                | Part::BoxHeads
+                | Part::MaskHeads
+        )
     }
 
     /// The part that the parameters at this place belong to.
@@ -66,6 +95,10 @@ impl Part {
             (Section::Head, _) => Part::Head,
             (Section::Decoder, _) => Part::Decoder,
             (Section::AuxiliaryHead, _) => Part::AuxiliaryHead,
+            (Section::Pyramid, _) => Part::Pyramid,
+            (Section::RegionProposal, _) => Part::RegionProposal,
+            (Section::BoxHead(_), _) => Part::BoxHeads,
+            (Section::MaskHead(_), _) => Part::MaskHeads,
             (_, Layer::SmallKernel) => Part::SmallKernel,
             (_, Layer::Normalization) => Part::Normalization,
             (_, Layer::LargeKernel) => Part::LargeKernel,

@@ -16,6 +16,8 @@ pub struct PartCost {
     /// Multiply-adds as the paper counts them: dense large kernels, padding included; the backbone's times
     /// the density.
     pub macs_paper: f64,
+    /// What MMCV's counter adds to these in the tables for COCO: biases of convolutions, and ReLUs.
+    pub mmcv_extra: u64,
 }
 
 impl std::ops::AddAssign for PartCost {
@@ -24,6 +26,7 @@ impl std::ops::AddAssign for PartCost {
         self.params_paper += other.params_paper;
         self.macs_executed += other.macs_executed;
         self.macs_paper += other.macs_paper;
+        self.mmcv_extra += other.mmcv_extra;
     }
 }
 

@@ -1,12 +1,13 @@
 //! From the features of a network's stages to logits. To add one: a file here, its configuration in
 //! [`Head`], its lines below.
 
+pub mod cascade;
 mod classifier;
 pub mod upernet;
 
 use crate::config::{Head, NetworkConfig};
 use crate::families::{Map, Merge};
-use pelk_autodiff::Executor;
+use pelk_autodiff::{Error, Executor};
 
 /// What a network computes in training.
 #[derive(Debug, Clone)]
@@ -31,6 +32,10 @@ pub(crate) fn logits<E: Executor>(
             let features = upernet::normalize(e, features)?;
             upernet::logits(e, upernet, config.classes, config.folded, &features, image)
         }
+        Head::CascadeMaskRcnn(_) => Err(Error::Shape {
+            operator: "network",
+            reason: "a detector has no logits of whole images; run its trunk and heads".to_owned(),
+        }),
     }
 }
 
@@ -51,10 +56,27 @@ pub(crate) fn outputs<E: Executor>(
     })
 }
 
-/// The BatchNorms of a decoder, which folding merges.
+/// Runs all of the head, for an executor that lists or counts: a detector's heads on the numbers of boxes that
+/// the papers count.
+pub(crate) fn all<E: Executor>(
+    e: &mut E,
+    config: &NetworkConfig,
+    features: &[E::Value],
+    image: [usize; 2],
+) -> pelk_autodiff::Result<()> {
+    match &config.head {
+        Head::CascadeMaskRcnn(cascade) => {
+            cascade::whole(e, cascade, config.into(), features, cascade::COUNTED)
+        }
+        _ => outputs(e, config, features, image).map(drop),
+    }
+}
+
+/// The BatchNorms of a head, which folding merges.
 pub(crate) fn merges(config: &NetworkConfig) -> Vec<Merge> {
     match &config.head {
         Head::Pooled | Head::Dense => Vec::new(),
         Head::UperNet(upernet) => upernet::merges(upernet, config.stages.len()),
+        Head::CascadeMaskRcnn(cascade) => cascade::merges(cascade),
     }
 }

@@ -1,7 +1,7 @@
 //! Golden cases of the detector. Those of decisions on the host need no device.
 
 use crate::case::Case;
-use crate::{detection_host as host, detection_losses as losses, operators, roi_align};
+use crate::{cascade, detection_host as host, detection_losses as losses, operators, roi_align};
 use pelk_autodiff::Backend;
 
 pub fn run<B: Backend>(op: &str, case: &mut Case, backend: &B) -> Result<(), String> {
@@ -13,6 +13,12 @@ pub fn run<B: Backend>(op: &str, case: &mut Case, backend: &B) -> Result<(), Str
         "assign" => host::assign(case),
         "mask_target" => host::mask_target(case),
         "mask_paste" => host::mask_paste(case),
+        "fpn" => cascade::fpn(case, backend),
+        "rpn" => cascade::rpn(case, backend),
+        "box_head" => cascade::box_head(case, backend),
+        "mask_head" => cascade::mask_head(case, backend),
+        "cascade_train" => cascade::train(case, backend),
+        "cascade_test" => cascade::test(case, backend),
         // COCO's files and evaluation need no network: a test of pelk-coco runs them on its own fixtures.
         "coco_rle" | "coco_polygon" | "coco_iou" | "coco_eval" => {
             case.pass_over();

@@ -114,7 +114,7 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     let count = images.len();
     let inference = args.inference.of(&description.inference);
     let batch = args.batch.unwrap_or(match network.config().head {
-        Head::UperNet(_) => SEGMENTATION_BATCH,
+        Head::UperNet(_) | Head::CascadeMaskRcnn(_) => SEGMENTATION_BATCH,
         Head::Pooled | Head::Dense => BATCH,
     });
     let loading = description.data.evaluation_loading(&*images, batch, &description.normalization);

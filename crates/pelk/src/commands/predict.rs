@@ -61,6 +61,10 @@ fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
             "{} classifies coarse squares of an image, which predict does not support: use eval",
             args.checkpoint.display()
         ),
+        Head::CascadeMaskRcnn(_) => bail!(
+            "{} finds things with their boxes and masks, which predict does not support yet",
+            args.checkpoint.display()
+        ),
     }
 }
 

@@ -71,7 +71,7 @@ impl Samples<'_> {
             Source::Files(files) => {
                 let image = open_image(&files[index])?;
                 match network.head {
-                    Head::UperNet(_) => {
+                    Head::UperNet(_) | Head::CascadeMaskRcnn(_) => {
                         let size = [image.height() as usize, image.width() as usize];
                         let shape = [size[0], size[1], channels];
                         (resized(&image, shape, FilterType::Triangle, normalization)?, size)

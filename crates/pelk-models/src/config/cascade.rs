@@ -1,0 +1,161 @@
+//! Settings of Cascade Mask R-CNN.
+
+use crate::error::{ModelError, Result};
+use crate::heads::cascade::REFINEMENT;
+use pelk_detection::{DetectionError, DetectionSettings, ProposalSettings, RpnTargetSettings, StageSettings};
+use pelk_ops::{Roi, RoiAlign};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The settings of Cascade Mask R-CNN, see [`crate::heads::cascade`]; the defaults are those of the paper's COCO
+/// models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CascadeConfig {
+    /// Channels of the pyramid's maps, and of the convolutions of all heads.
+    pub channels: usize,
+    /// Sides of the square anchors, in pixels of their map.
+    pub anchor_scales: Vec<f32>,
+    /// Height over width of the anchors; each scale has all of them, with the area of its square.
+    pub anchor_ratios: Vec<f32>,
+    /// Which map a head reads of a box: the first one where the box's side, the root of its area, is below
+    /// twice this number of image pixels, the second one below four times, and so on.
+    pub finest_scale: f32,
+    /// Height and width of the features that a box head reads of a box.
+    pub box_size: usize,
+    /// Number of 3 x 3 convolutions, each with BatchNorm, in a box head.
+    pub box_convs: usize,
+    /// Width of the layer after them.
+    pub box_features: usize,
+    /// Height and width of a box's mask, even.
+    pub mask_size: usize,
+    /// Number of 3 x 3 convolutions in a mask head.
+    pub mask_convs: usize,
+    /// Which anchors the losses of the proposals are computed on.
+    pub rpn: RpnTargetSettings,
+    /// The proposals in training.
+    pub training_proposals: ProposalSettings,
+    /// The proposals in evaluation.
+    pub proposals: ProposalSettings,
+    /// The stages of the cascade.
+    pub stages: Vec<StageSettings>,
+    /// Factor on the loss of the stages' boxes.
+    pub box_loss_weight: f32,
+    /// What counts as found in evaluation.
+    pub detections: DetectionSettings,
+}
+
+impl Default for CascadeConfig {
+    fn default() -> CascadeConfig {
+        CascadeConfig {
+            channels: 256,
+            anchor_scales: vec![8.0],
+            anchor_ratios: vec![0.5, 1.0, 2.0],
+            finest_scale: 56.0,
+            box_size: 7,
+            box_convs: 4,
+            box_features: 1024,
+            mask_size: 28,
+            mask_convs: 4,
+            rpn: RpnTargetSettings::default(),
+            training_proposals: ProposalSettings::default(),
+            proposals: ProposalSettings { before_nms: 1000, after_nms: 1000, ..ProposalSettings::default() },
+            stages: StageSettings::cascade().to_vec(),
+            box_loss_weight: 10.0,
+            detections: DetectionSettings::default(),
+        }
+    }
+}
+
+impl CascadeConfig {
+    /// How a head reads `rois` at `size` x `size` from this number of maps, the first of which has `stride`.
+    pub(crate) fn roi_align(&self, rois: Arc<[Roi]>, size: usize, stride: usize, maps: usize) -> RoiAlign {
+        RoiAlign {
+            rois,
+            size: [size, size],
+            strides: (0..maps).map(|i| stride << i).collect(),
+            sampling_ratio: 0,
+        }
+    }
+
+    /// Number of anchors at each position of a map.
+    pub fn anchors(&self) -> usize {
+        self.anchor_scales.len() * self.anchor_ratios.len()
+    }
+
+    pub(super) fn validate(&self) -> Result<()> {
+        let refuse = |key: &str, reason: String| Err(ModelError::config(format!("cascade.{key}"), reason));
+        let counts = [
+            ("channels", self.channels),
+            ("box_size", self.box_size),
+            ("box_features", self.box_features),
+            ("mask_size", self.mask_size),
+        ];
+        if let Some((key, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return refuse(key, "is 0, must be at least 1".to_owned());
+        }
+        if !self.mask_size.is_multiple_of(REFINEMENT) {
+            return refuse("mask_size", format!("is {}, must be even", self.mask_size));
+        }
+        for (key, values) in [("anchor_scales", &self.anchor_scales), ("anchor_ratios", &self.anchor_ratios)]
+        {
+            if values.is_empty() {
+                return refuse(key, "is empty, must hold at least one number".to_owned());
+            }
+            if let Some(value) = values.iter().find(|value| !positive(**value)) {
+                return refuse(key, format!("holds {value}, must be above 0"));
+            }
+        }
+        if !positive(self.finest_scale) {
+            return refuse("finest_scale", format!("is {}, must be above 0", self.finest_scale));
+        }
+        if self.stages.is_empty() {
+            return refuse("stages", "is empty, must have at least one stage".to_owned());
+        }
+        if !(self.box_loss_weight >= 0.0 && self.box_loss_weight.is_finite()) {
+            return refuse("box_loss_weight", format!("is {}, must be 0 or more", self.box_loss_weight));
+        }
+        let checked = |key: String, check: std::result::Result<(), DetectionError>| {
+            check.map_err(|error| ModelError::config(format!("cascade.{key}"), error.to_string()))
+        };
+        for (i, stage) in self.stages.iter().enumerate() {
+            checked(format!("stages[{i}]"), stage.check())?;
+        }
+        checked("rpn".to_owned(), self.rpn.check())?;
+        checked("training_proposals".to_owned(), self.training_proposals.check())?;
+        checked("proposals".to_owned(), self.proposals.check())?;
+        checked("detections".to_owned(), self.detections.check())?;
+        Ok(())
+    }
+}
+
+fn positive(value: f32) -> bool {
+    value > 0.0 && value.is_finite()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_make_no_detector_are_named() {
+        CascadeConfig::default().validate().unwrap();
+        let paper = CascadeConfig::default;
+        for (config, key) in [
+            (CascadeConfig { channels: 0, ..paper() }, "cascade.channels"),
+            (CascadeConfig { mask_size: 27, ..paper() }, "cascade.mask_size"),
+            (CascadeConfig { anchor_scales: vec![], ..paper() }, "cascade.anchor_scales"),
+            (CascadeConfig { anchor_ratios: vec![1.0, -2.0], ..paper() }, "cascade.anchor_ratios"),
+            (CascadeConfig { finest_scale: f32::NAN, ..paper() }, "cascade.finest_scale"),
+            (CascadeConfig { stages: vec![], ..paper() }, "cascade.stages"),
+        ] {
+            let error = config.validate().unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+        let mut bad = paper();
+        bad.stages[1].stds[2] = 0.0;
+        let error = bad.validate().unwrap_err().to_string();
+        assert!(error.contains("cascade.stages[1]") && error.contains("stds"), "{error}");
+    }
+}
