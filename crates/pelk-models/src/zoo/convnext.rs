@@ -43,12 +43,15 @@ const ORIGINAL: (f64, DenseInit) = (1e-6, DenseInit::Fixed);
 
 pub(super) fn models() -> Vec<Model> {
     use PaperNumbers as Printed;
-    const T: &[Printed] = &[Printed::imagenet(224, 28.6, 4.5), Printed::ade20k(60.0, 939.0)];
-    const S: &[Printed] = &[Printed::imagenet(224, 50.2, 8.7), Printed::ade20k(82.0, 1027.0)];
+    const T: &[Printed] =
+        &[Printed::imagenet(224, 28.6, 4.5), Printed::ade20k(60.0, 939.0), Printed::coco(86.0, 741.0)];
+    const S: &[Printed] =
+        &[Printed::imagenet(224, 50.2, 8.7), Printed::ade20k(82.0, 1027.0), Printed::coco(108.0, 827.0)];
     const B: &[Printed] = &[
         Printed::imagenet(224, 88.6, 15.4),
         Printed::imagenet(384, 88.6, 45.0),
         Printed::ade20k(122.0, 1170.0),
+        Printed::coco(146.0, 964.0),
     ];
     vec![
         convnext(

@@ -1,7 +1,7 @@
 //! A model of the zoo, and the numbers that the papers print for it.
 
 use super::blueprint::Blueprint;
-use crate::config::{Head, NetworkConfig, UperNetConfig};
+use crate::config::{CascadeConfig, Head, NetworkConfig, UperNetConfig};
 use crate::error::Result;
 
 /// The task for which a paper counted a model.
@@ -11,6 +11,8 @@ pub enum Task {
     ImageNet,
     /// Segmentation with UperNet, 150 classes.
     Ade20k,
+    /// Detection and instance segmentation with Cascade Mask R-CNN, 80 classes.
+    Coco,
 }
 
 impl Task {
@@ -19,6 +21,7 @@ impl Task {
         match self {
             Task::ImageNet => 1000,
             Task::Ade20k => 150,
+            Task::Coco => 80,
         }
     }
 
@@ -27,13 +30,20 @@ impl Task {
         match self {
             Task::ImageNet => Head::Pooled,
             Task::Ade20k => Head::UperNet(UperNetConfig::default()),
+            Task::Coco => Head::CascadeMaskRcnn(CascadeConfig::default()),
         }
     }
 
     /// Whether the papers' numbers count the multiply-adds of small kernels. ImageNet's match, to the printed
-    /// digit, only without them, and PeLK's for ADE20K only with them.
+    /// digit, only without them, and PeLK's for ADE20K and COCO only with them.
     pub fn runs_small_kernels(self) -> bool {
-        self == Task::Ade20k
+        self != Task::ImageNet
+    }
+
+    /// Whether the papers' numbers include [`PartCost::mmcv_extra`](crate::cost::PartCost::mmcv_extra). COCO's
+    /// match, to the printed digit, only with it.
+    pub fn counts_like_mmcv(self) -> bool {
+        self == Task::Coco
     }
 }
 
@@ -59,6 +69,11 @@ impl PaperNumbers {
     /// For segmentation of images of 2048 x 512 pixels (PeLK, table 2).
     pub(super) const fn ade20k(params_m: f64, macs_g: f64) -> PaperNumbers {
         PaperNumbers { task: Task::Ade20k, size: [512, 2048], params_m, macs_g }
+    }
+
+    /// For detection, in images of 1280 x 800 pixels (PeLK, table 3).
+    pub(super) const fn coco(params_m: f64, macs_g: f64) -> PaperNumbers {
+        PaperNumbers { task: Task::Coco, size: [800, 1280], params_m, macs_g }
     }
 }
 

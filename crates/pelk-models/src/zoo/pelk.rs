@@ -38,14 +38,18 @@ const KERNELS_101: [usize; 4] = [101, 69, 67, 13];
 
 pub(super) fn models() -> Vec<Model> {
     use PaperNumbers as Printed;
-    const PELK_T: &[Printed] = &[Printed::imagenet(224, 29.0, 5.6), Printed::ade20k(62.0, 970.0)];
-    const PELK_S: &[Printed] = &[Printed::imagenet(224, 50.0, 10.7), Printed::ade20k(84.0, 1077.0)];
+    const PELK_T: &[Printed] =
+        &[Printed::imagenet(224, 29.0, 5.6), Printed::ade20k(62.0, 970.0), Printed::coco(86.0, 770.0)];
+    const PELK_S: &[Printed] =
+        &[Printed::imagenet(224, 50.0, 10.7), Printed::ade20k(84.0, 1077.0), Printed::coco(108.0, 874.0)];
     const PELK_B: &[Printed] = &[
         Printed::imagenet(224, 89.0, 18.3),
         Printed::imagenet(384, 89.0, 54.0),
         Printed::ade20k(126.0, 1237.0),
+        Printed::coco(147.0, 1028.0),
     ];
-    const PELK_B_101: &[Printed] = &[Printed::imagenet(384, 90.0, 68.3), Printed::ade20k(126.0, 1339.0)];
+    const PELK_B_101: &[Printed] =
+        &[Printed::imagenet(384, 90.0, 68.3), Printed::ade20k(126.0, 1339.0), Printed::coco(147.0, 1127.0)];
     vec![
         small("pelk_atto", "3 stages of 2 blocks, 32 to 128 channels, for small images", [2, 2, 2], 32),
         small("pelk_femto", "3 stages of 2-4-2 blocks, 40 to 160 channels, for small images", [2, 4, 2], 40),

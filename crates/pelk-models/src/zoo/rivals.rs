@@ -19,7 +19,8 @@ pub(super) fn models() -> Vec<Model> {
     use PaperNumbers as Printed;
     const SLAK_T: &[Printed] = &[Printed::imagenet(224, 30.0, 5.0), Printed::ade20k(64.0, 957.0)];
     const SLAK_S: &[Printed] = &[Printed::imagenet(224, 55.0, 9.8), Printed::ade20k(89.0, 1057.0)];
-    const SLAK_B: &[Printed] = &[Printed::imagenet(224, 95.0, 17.1), Printed::ade20k(131.0, 1210.0)];
+    const SLAK_B: &[Printed] =
+        &[Printed::imagenet(224, 95.0, 17.1), Printed::ade20k(131.0, 1210.0), Printed::coco(152.0, 1001.0)];
     let model = |name, summary, blueprint| Model { name, summary, density: 1.0, paper: &[], blueprint };
     let slak = |name, summary, scale, paper| Model {
         density: 0.6,

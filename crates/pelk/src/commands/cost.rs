@@ -31,16 +31,17 @@ pub struct CostArgs {
     #[arg(value_name = "MODEL")]
     models: Vec<String>,
 
-    /// Task: classification as on ImageNet, or segmentation with UperNet as on ADE20K
+    /// Task: classification as on ImageNet, segmentation with UperNet as on ADE20K, or detection with Cascade
+    /// Mask R-CNN as on COCO
     #[arg(long, value_name = "TASK", default_value = "imagenet")]
     task: CostTask,
 
-    /// Image height and width [default: each size in the paper; otherwise 224, or 512 for ade20k, or 28 for
-    /// models for small images, whose first convolution has a stride of 1 or 2]
+    /// Image height and width [default: each size in the paper; otherwise 224, or 512 for ade20k, or
+    /// 1280 x 800 for coco, or 28 for models for small images, whose first convolution has a stride of 1 or 2]
     #[arg(long, value_name = "PIXELS", value_parser = value_parser!(u32).range(1..=LARGEST))]
     size: Option<u32>,
 
-    /// Number of classes [default: the task's, 1000 or 150]
+    /// Number of classes [default: the task's, 1000, 150 or 80]
     #[arg(long, value_name = "NUMBER", value_parser = value_parser!(u32).range(1..=LARGEST))]
     classes: Option<u32>,
 
@@ -81,6 +82,7 @@ pub struct CostArgs {
 enum CostTask {
     Imagenet,
     Ade20k,
+    Coco,
 }
 
 impl From<CostTask> for Task {
@@ -88,6 +90,7 @@ impl From<CostTask> for Task {
         match task {
             CostTask::Imagenet => Task::ImageNet,
             CostTask::Ade20k => Task::Ade20k,
+            CostTask::Coco => Task::Coco,
         }
     }
 }
@@ -96,6 +99,7 @@ const EXAMPLES: &str = "\
 Examples:
   pelk cost                        all models of the papers
   pelk cost --task ade20k          with UperNet, at 2048 x 512
+  pelk cost --task coco            with Cascade Mask R-CNN, at 1280 x 800
   pelk cost pelk_t                 one model, also by part
   pelk cost pelk_t --size 1024     on a larger image
   pelk cost pelk_atto --channels 1 --classes 10
@@ -117,8 +121,11 @@ MACs     multiply-adds, which papers call FLOPs: M millions, G billions
 size     height and width, or width x height
 counted  as the papers do: only the share of the backbone's weights that sparsity keeps (PeLK: 0.6), but every
          tap of a dense kernel, including padding; without small kernels, which deployment merges into the
-         large ones (with their MACs for ade20k, because only then do the counts match); UperNet's auxiliary
-         head has parameters but no MACs, since it runs only in training
+         large ones (with their MACs for ade20k and coco, because only then do the counts match); UperNet's
+         auxiliary head has parameters but no MACs, since it runs only in training; for coco, 1000 boxes in
+         each box head, 100 in each mask head, and what MMCV's counter adds to the MACs: an operation for each
+         output of a convolution with bias and of a ReLU
+alone    MACs without these additions
 printed  the number in the paper
 here     as computed by this project: all weights, one multiply-add per cell of the sharing grid, and strided
          depthwise convolutions computed at every pixel
@@ -186,6 +193,7 @@ fn sizes(model: &Model, task: Task, given: Option<u32>) -> Vec<[usize; 2]> {
         (None, _) if model.for_small_images() => vec![[28; 2]],
         (None, Task::ImageNet) => vec![[224; 2]],
         (None, Task::Ade20k) => vec![[512; 2]],
+        (None, Task::Coco) => vec![[800, 1280]],
     }
 }
 
@@ -208,9 +216,11 @@ mod tests {
     fn without_a_model_all_printed_numbers_are_counted() {
         let counted = count_all(&parse("cost")).unwrap();
         let with_upernet = count_all(&parse("cost --task ade20k")).unwrap();
+        let detectors = count_all(&parse("cost --task coco")).unwrap();
         let printed: usize = zoo::models().iter().map(|model| model.paper.len()).sum();
-        assert_eq!(counted.len() + with_upernet.len(), printed);
-        assert!(counted.iter().chain(&with_upernet).all(|counted| counted.printed.is_some()));
+        assert_eq!(counted.len() + with_upernet.len() + detectors.len(), printed);
+        let all = counted.iter().chain(&with_upernet).chain(&detectors);
+        assert!(all.into_iter().all(|counted| counted.printed.is_some()));
     }
 
     #[test]

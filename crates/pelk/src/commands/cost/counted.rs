@@ -23,6 +23,8 @@ pub struct Setting {
 pub struct Counted {
     /// Name of the model.
     pub model: &'static str,
+    /// The task.
+    pub task: Task,
     /// Height and width.
     pub size: [usize; 2],
     /// The count.
@@ -51,11 +53,22 @@ impl Counted {
             model.paper.iter().find(|printed| comparable && printed.task == task && printed.size == size);
         Ok(Counted {
             model: model.name,
+            task,
             size,
             cost: count(model.density)?,
             dense: count(1.0)?,
             printed: printed.copied(),
         })
+    }
+
+    /// What the paper's numbers for this task add to the multiply-adds.
+    pub fn mmcv_extra(&self) -> u64 {
+        if self.task.counts_like_mmcv() { self.cost.total().mmcv_extra } else { 0 }
+    }
+
+    /// The count that the papers' numbers for this task are compared with.
+    pub fn macs_as_printed(&self) -> f64 {
+        self.cost.total().macs_paper + self.mmcv_extra() as f64
     }
 
     /// Multiply-adds of `parts` with dense kernels and all weights, divided by those executed; empty if none

@@ -32,7 +32,7 @@ impl Quantity {
         let (printed, total) = (counted.printed?, counted.cost.total());
         let (counted, printed) = match self {
             Quantity::Parameters => (total.params_paper / M, printed.params_m),
-            Quantity::MultiplyAdds => (total.macs_paper / G, printed.macs_g),
+            Quantity::MultiplyAdds => (counted.macs_as_printed() / G, printed.macs_g),
         };
         Some(Comparison { quantity: self, counted, printed })
     }
@@ -156,6 +156,7 @@ mod tests {
         };
         Counted {
             model: "pelk_atto",
+            task: Task::ImageNet,
             size: [28, 28],
             cost,
             dense: NetworkCost::default(),

@@ -15,8 +15,14 @@ struct JsonLine {
     width: usize,
     params_paper: u64,
     macs_paper: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    mmcv_extra: u64,
     params: u64,
     macs_executed: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A line of JSON for scripts.
@@ -24,7 +30,7 @@ struct JsonLine {
 /// # Errors
 /// When it cannot be serialized.
 pub fn json_line(counted: &Counted) -> Result<String> {
-    let PartCost { params, params_paper, macs_executed, macs_paper } = counted.cost.total();
+    let PartCost { params, params_paper, macs_executed, macs_paper, .. } = counted.cost.total();
     let [height, width] = counted.size;
     let line = JsonLine {
         model: counted.model,
@@ -32,6 +38,7 @@ pub fn json_line(counted: &Counted) -> Result<String> {
         width,
         params_paper: params_paper.round() as u64,
         macs_paper: macs_paper.round() as u64,
+        mmcv_extra: counted.mmcv_extra(),
         params,
         macs_executed,
     };
@@ -39,7 +46,7 @@ pub fn json_line(counted: &Counted) -> Result<String> {
 }
 
 /// One row per model and size, beside the papers' numbers.
-pub fn summary(counted: &[Counted]) -> Table<11> {
+pub fn summary(counted: &[Counted]) -> Table<12> {
     let mut table = Table::new([
         text("model"),
         number("size"),
@@ -49,6 +56,7 @@ pub fn summary(counted: &[Counted]) -> Table<11> {
         number("MACs, G\ncounted"),
         number("printed"),
         text("difference"),
+        number("MACs, G\nalone").optional(),
         number("params, M\nhere"),
         number("MACs, G\nhere"),
         number("saved"),
@@ -67,9 +75,10 @@ pub fn summary(counted: &[Counted]) -> Table<11> {
             scaled(total.params_paper, M),
             params_printed,
             params_difference,
-            scaled(total.macs_paper, G),
+            scaled(counted.macs_as_printed(), G),
             macs_printed,
             macs_difference,
+            if counted.mmcv_extra() > 0 { scaled(total.macs_paper, G) } else { String::new() },
             scaled(total.params as f64, M),
             scaled(total.macs_executed as f64, G),
             counted.saved(&Part::ALL),
@@ -154,7 +163,7 @@ mod tests {
         let table = by_part(&counted).to_string();
         let last = table.lines().last().unwrap();
         assert!(last.starts_with("total") && last.contains("100.00 %"), "{last}");
-        // Without UperNet's two parts.
-        assert_eq!(table.lines().count(), 3 + Part::ALL.len() - 2 + 1);
+        // Without UperNet's two parts and the four of a detector.
+        assert_eq!(table.lines().count(), 3 + Part::ALL.len() - 6 + 1);
     }
 }
