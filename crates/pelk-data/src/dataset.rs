@@ -1,7 +1,7 @@
 //! Labeled images: the trait of datasets, and a dataset in memory.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{DataError, Normalization, Object};
 
@@ -142,6 +142,11 @@ pub trait Dataset: Send + Sync {
     /// The id of `class` in files of results in COCO's format.
     fn category_id(&self, class: u32) -> u64 {
         u64::from(class) + 1
+    }
+
+    /// The annotation file in COCO's format, if the dataset has one: what official evaluations compare with.
+    fn annotations(&self) -> Option<&Path> {
+        None
     }
 
     /// The file of the image of sample `index`, if each has its own.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use pelk_coco::FileError;
 use pelk_simd::LevelError;
 use thiserror::Error;
 
@@ -302,17 +303,9 @@ pub enum DataError {
         expected: String,
     },
 
-    /// A JSON file cannot be read as annotations.
-    #[error(
-        "{} is damaged or has no instance annotations in COCO's format: download it again",
-        path.display()
-    )]
-    Json {
-        /// The file in question.
-        path: PathBuf,
-        /// The parser's error, with line and column.
-        source: serde_json::Error,
-    },
+    /// An annotation file is missing, damaged or has a wrong entry.
+    #[error(transparent)]
+    Annotations(Box<FileError>),
 
     /// An entry of an annotation file contradicts another or itself.
     #[error("{}: {what} {id} {problem}", path.display())]
@@ -362,6 +355,12 @@ pub enum DataError {
         /// The panic's message.
         message: String,
     },
+}
+
+impl From<FileError> for DataError {
+    fn from(error: FileError) -> Self {
+        Self::Annotations(Box::new(error))
+    }
 }
 
 impl DataError {

@@ -1,13 +1,12 @@
 //! Datasets written to files for other programs.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use pelk_coco::{Annotation, Category, Image, Instances, Segmentation};
 
 use crate::assembly::check;
-use crate::coco::{Category, Image, Runs, split_name};
+use crate::coco::split_name;
 use crate::masks::{Folders, INFO};
 use crate::picture::write_png;
 use crate::{DataError, Dataset, IGNORED, Labeling, Scenes, Split};
@@ -82,27 +81,8 @@ pub fn write_ade20k(
     Ok(())
 }
 
-/// An annotation as COCO's own tools expect it.
-#[derive(Serialize)]
-struct Instance {
-    id: u64,
-    image_id: u64,
-    category_id: u64,
-    segmentation: Runs,
-    area: usize,
-    /// Left, top, width and height.
-    bbox: [usize; 4],
-    iscrowd: u8,
-}
-
-#[derive(Serialize)]
-struct Instances {
-    images: Vec<Image>,
-    annotations: Vec<Instance>,
-    categories: Vec<Category>,
-}
-
-/// Writes scenes with their instances in the layout that [`coco`](crate::coco()) reads: images as PNG, named
+/// Writes scenes with their instances in the layout that [`coco`](crate::coco()) and
+/// [`coco_instances`](crate::coco_instances) read: images as PNG, named
 /// by their indices, in `train` or `val`, and the visible part of each item as run lengths in `annotations`.
 /// The categories are the classes without background. Both splits can be written into one folder, one after
 /// the other.
@@ -124,35 +104,30 @@ pub fn write_coco(
         return Err(DataError::layout(path, "already exists", "write into another folder, or remove it"));
     }
     empty_folder(&pictures)?;
-    let error = |source| DataError::Write { path: path.clone(), source };
-    fs::create_dir_all(&annotations).map_err(error)?;
+    fs::create_dir_all(&annotations).map_err(|source| DataError::Write { path: annotations, source })?;
 
     let [height, width] = scenes.size();
     let categories = (1..).zip(&scenes.classes()[1..]);
     let categories = categories.map(|(id, name)| Category { id, name: name.clone() }).collect();
-    let mut file = Instances { images: Vec::new(), annotations: Vec::new(), categories };
+    let mut file = Instances { categories, ..Instances::default() };
     for index in 0..scenes.len() {
-        let scene = scenes.scene(index)?;
+        let (scene, image_id) = (scenes.scene(index)?, index as u64);
         write_png(&pictures.join(name(index)), [height, width], 3, &scene.pixels)?;
-        let image_id = index as u64;
-        for instance in scene.instances {
-            let bounds = instance.bounds;
-            file.annotations.push(Instance {
-                id: file.annotations.len() as u64 + 1,
-                image_id,
-                category_id: u64::from(instance.class),
-                segmentation: Runs::of(&instance.mask, [height, width]),
-                area: instance.mask.iter().filter(|&&seen| seen).count(),
-                bbox: [bounds.left, bounds.top, bounds.width, bounds.height],
-                iscrowd: 0,
-            });
-        }
+        let objects = scenes.objects(index, &scene.instances).into_iter();
+        file.annotations.extend(objects.map(|object| Annotation {
+            id: object.id,
+            image_id,
+            category_id: u64::from(object.class) + 1,
+            bbox: object.mask.bbox(),
+            area: object.area,
+            crowd: object.crowd,
+            ignore: false,
+            segmentation: Some(Segmentation::Counts(object.mask)),
+        }));
         file.images.push(Image { id: image_id, file_name: name(index), height, width });
         on_done(index + 1);
     }
-    let mut writer = BufWriter::new(File::create_new(&path).map_err(error)?);
-    serde_json::to_writer(&mut writer, &file).map_err(|source| error(source.into()))?;
-    writer.flush().map_err(error)
+    Ok(file.write(&path)?)
 }
 
 /// The name of a sample's files; names sort in the order of indices.
@@ -179,7 +154,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{ImageDataset, Normalization, Properties, Sample, SceneConfig, ade20k, coco};
+    use crate::{
+        ImageDataset, Normalization, ObjectConfig, Properties, Sample, SceneConfig, SceneInstances, ade20k,
+        coco, coco_instances,
+    };
 
     /// Scenes of bright squares of three classes.
     fn scenes(split: Split, len: usize) -> Scenes {
@@ -230,9 +208,29 @@ mod tests {
         let scene = scenes(Split::Test, 5).scene(0).unwrap();
         let (first, instance) = (&json["annotations"][0], &scene.instances[0]);
         let bounds = instance.bounds;
-        assert_eq!(first["bbox"], serde_json::json!([bounds.left, bounds.top, bounds.width, bounds.height]));
-        assert_eq!(first["area"], instance.mask.iter().filter(|&&seen| seen).count());
+        let bbox = [bounds.left, bounds.top, bounds.width, bounds.height].map(|value| value as f64);
+        assert_eq!(first["bbox"], serde_json::json!(bbox));
+        assert_eq!(first["area"], instance.mask.iter().filter(|&&seen| seen).count() as f64);
+        assert!(first["segmentation"]["counts"].is_array());
         assert_eq!(json["categories"][1], serde_json::json!({"id": 2, "name": "b, or c"}));
+    }
+
+    #[test]
+    fn objects_written_as_coco_are_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        for (split, len) in [(Split::Train, 12), (Split::Test, 5)] {
+            write_coco(&scenes(split, len), folder.path(), split, |_| {}).unwrap();
+            let written = SceneInstances::new(scenes(split, len));
+            let config = ObjectConfig { min_side: 30, ..ObjectConfig::default() };
+            let read = coco_instances(folder.path(), split, &config).unwrap();
+            assert_same(&read, &written);
+            assert!(read.remarks().is_empty(), "{:?}", read.remarks());
+            for index in 0..len {
+                assert_eq!(read.objects(index).unwrap(), written.objects(index).unwrap());
+                assert_eq!(read.image_id(index), written.image_id(index));
+            }
+            assert!((0..3).all(|class| read.category_id(class) == written.category_id(class)));
+        }
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! Dataset formats, augmentation and a deterministic prefetching loader.
 //!
 //! A dataset is a numbered set of labeled images, as bytes, with one class per image, per square or per
-//! pixel: see [`Labeling`]. Other sources implement [`Dataset`].
+//! pixel, or with objects: see [`Labeling`]. Other sources implement [`Dataset`].
 //!
 //! - Labels of images: [`ImageDataset`] keeps them in memory; [`fashion_mnist`] and [`mnist`] read IDX files,
 //!   [`cifar10`] and [`cifar100`] binary records; [`image_folder`] and [`imagenet_1k`] decode image files.
 //! - Labels of squares: [`LongRange`] composes canvases whose answer lies at a known distance.
 //! - Labels of pixels: [`Scenes`] composes images of several items; [`ade20k`](ade20k()), [`coco`](coco())
 //!   and [`mask_folder`] read files.
+//! - Objects with boxes and masks: [`SceneInstances`] are the same scenes; [`coco_instances`] reads files.
 //!
 //! [`DatasetName`] lists them by name, and [`recognize`] determines which one a folder holds.
 //!
 //! A [`Loader`] turns a dataset into batches of normalized `f32` images, `[N, H, W, C]`: for training
-//! (shuffled, changed by an [`Augmentation`] that moves labels along with pixels, and optionally mixed by a
-//! [`MixConfig`]) or for evaluation (optionally cut to one size by an [`EvaluationTransform`]).
+//! (shuffled, changed by an [`Augmentation`] that moves labels and objects along with pixels, and optionally
+//! mixed by a [`MixConfig`]) or for evaluation (optionally resized by an [`EvaluationTransform`]).
 //! [`write_ade20k`] and [`write_coco`] write datasets for other programs.
 //!
 //! A batch depends on the seed, the epoch and its number, and neither on the number of threads nor on where
@@ -100,7 +101,7 @@ mod scenes;
 pub use augment::{Augmentation, Augmented, Fill, Multiscale, Padding, RandAugment, ResizedCrop};
 pub use batch::{Batch, Plan, steps_per_epoch};
 pub use cifar::{cifar10, cifar100};
-pub use coco::{Coco, coco};
+pub use coco::{Coco, CocoInstances, ObjectConfig, coco, coco_instances};
 pub use dataset::{Dataset, IGNORED, ImageDataset, Labeling, NO_GROUP, Properties, Sample};
 pub use error::DataError;
 pub use evaluation::EvaluationTransform;

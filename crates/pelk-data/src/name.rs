@@ -25,17 +25,21 @@ pub enum DatasetName {
     LongRange,
     /// [`Scenes`](crate::Scenes)
     Scenes,
+    /// [`SceneInstances`](crate::SceneInstances)
+    ScenesInstances,
     /// [`ade20k`](crate::ade20k())
     Ade20k,
     /// [`coco`](crate::coco())
     Coco,
+    /// [`coco_instances`](crate::coco_instances)
+    CocoInstances,
     /// [`mask_folder`](crate::mask_folder)
     Masks,
 }
 
 impl DatasetName {
     /// All names, starting with the one that needs no download.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::FashionMnist,
         Self::Mnist,
         Self::Cifar10,
@@ -44,8 +48,10 @@ impl DatasetName {
         Self::Imagenet,
         Self::LongRange,
         Self::Scenes,
+        Self::ScenesInstances,
         Self::Ade20k,
         Self::Coco,
+        Self::CocoInstances,
         Self::Masks,
     ];
 
@@ -61,7 +67,17 @@ impl DatasetName {
 
     /// Whether the dataset is composed from the images of Fashion-MNIST and has no files of its own.
     pub const fn is_composed(self) -> bool {
-        matches!(self, Self::LongRange | Self::Scenes)
+        matches!(self, Self::LongRange | Self::Scenes | Self::ScenesInstances)
+    }
+
+    /// The dataset whose files this one reads: itself, unless it is composed or has other labels for the same
+    /// images.
+    pub const fn source(self) -> Self {
+        match self {
+            Self::LongRange | Self::Scenes | Self::ScenesInstances => Self::FashionMnist,
+            Self::CocoInstances => Self::Coco,
+            other => other,
+        }
     }
 
     /// Whether the dataset is a folder of image files with one class each, which
@@ -84,8 +100,12 @@ impl DatasetName {
                 ("long-range", "canvases of Fashion-MNIST whose answer lies at a known distance")
             }
             Self::Scenes => ("scenes", "scenes of several Fashion-MNIST items, a class per pixel"),
+            Self::ScenesInstances => ("scenes-instances", "the same scenes, a box and a mask per item"),
             Self::Ade20k => ("ade20k", "ADE20K (SceneParse150), 150 classes, a class per pixel"),
             Self::Coco => ("coco", "COCO instance annotations, a class per pixel"),
+            Self::CocoInstances => {
+                ("coco-instances", "COCO instance annotations, a box and a mask per object")
+            }
             Self::Masks => ("masks", "your own images with PNG masks and palette.txt, a class per pixel"),
         }
     }
@@ -121,6 +141,8 @@ mod tests {
             assert_eq!(name as usize, number, "in the order of the enum, so that none is missing in between");
             assert_eq!(name.to_string().parse::<DatasetName>().unwrap(), name);
             assert!(!name.description().is_empty() && !name.description().ends_with('.'), "{name}");
+            assert_eq!(name.source().source(), name.source());
+            assert_eq!(name.is_composed(), name.source() == DatasetName::FashionMnist && number > 0);
         }
         assert_eq!(DatasetName::Masks as usize + 1, DatasetName::ALL.len(), "the last one is listed too");
     }

@@ -20,7 +20,8 @@ const SIGNS: [(DatasetName, &[&str]); 5] = [
 ///
 /// MNIST and Fashion-MNIST have the same files, so the folder's name decides: `mnist` or `fashion-mnist`, in
 /// any case and punctuation; a folder `raw` goes by its parent, so that torchvision's `FashionMNIST/raw` is
-/// recognized. Other members of the family (EMNIST, KMNIST) have other classes and are not recognized. A
+/// recognized. COCO's layout counts as [`DatasetName::Coco`], though [`DatasetName::CocoInstances`] has the
+/// same files. Other members of the family (EMNIST, KMNIST) have other classes and are not recognized. A
 /// folder without a known file counts as [`DatasetName::Folder`], whose reader checks its layout.
 ///
 /// # Errors

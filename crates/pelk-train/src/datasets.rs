@@ -3,16 +3,15 @@
 use crate::config::{CanvasConfig, DataConfig};
 use crate::error::Result;
 use crate::loading::Datasets;
-use pelk_data::{Dataset, DatasetName, ImageDataset, LongRange, Scenes, Split};
+use pelk_data::{Dataset, DatasetName, ImageDataset, LongRange, SceneInstances, Scenes, Split};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The folder with a dataset's files: the configured one, or the one with the dataset's name in `root`. A
-/// composed dataset uses the files of its source.
+/// The folder with a dataset's files: the configured one, or the one in `root` with the name of the dataset
+/// whose files it uses ([`DatasetName::source`]).
 pub fn dataset_folder(config: &DataConfig, root: &Path) -> PathBuf {
-    let composed = config.dataset.parse::<DatasetName>().is_ok_and(DatasetName::is_composed);
-    let name = if composed { DatasetName::FashionMnist.name() } else { config.dataset.as_str() };
-    config.folder.clone().unwrap_or_else(|| root.join(name))
+    let name = config.dataset.parse::<DatasetName>().map(|name| name.source().name());
+    config.folder.clone().unwrap_or_else(|| root.join(name.unwrap_or(&config.dataset)))
 }
 
 /// Opens the training or test images of a dataset, whose files are in [`dataset_folder`].
@@ -33,8 +32,10 @@ pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Ar
             Arc::new(LongRange::new(items(config, root, split)?, split, seed, count)?)
         }
         DatasetName::Scenes => Arc::new(open_scenes(config, root, split)?),
+        DatasetName::ScenesInstances => Arc::new(SceneInstances::new(open_scenes(config, root, split)?)),
         DatasetName::Ade20k => Arc::new(pelk_data::ade20k(folder, split)?),
         DatasetName::Coco => Arc::new(pelk_data::coco(folder, split)?),
+        DatasetName::CocoInstances => Arc::new(pelk_data::coco_instances(folder, split, &config.objects)?),
         DatasetName::Masks => Arc::new(pelk_data::mask_folder(folder, split)?),
     })
 }

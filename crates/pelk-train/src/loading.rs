@@ -26,7 +26,8 @@ impl DataConfig {
         let augmentation = Some(self.augmentation.clone());
         let drop_last = dataset.labeling() != Labeling::Objects;
         let mode = Mode::Training { seed, epoch, augmentation, mix: self.mix.clone(), drop_last };
-        LoaderConfig::new(batch_size, mode, dataset.statistics().clone())
+        let loading = LoaderConfig::new(batch_size, mode, dataset.statistics().clone());
+        LoaderConfig { size_divisor: self.objects.size_divisor, ..loading }
     }
 
     /// Loads a dataset for evaluation, in batches of `batch_size` if its images have one size;
@@ -37,6 +38,8 @@ impl DataConfig {
         batch_size: usize,
         normalization: &Normalization,
     ) -> LoaderConfig {
-        LoaderConfig::evaluation(dataset, self.evaluation.clone(), batch_size, normalization.clone())
+        let loading =
+            LoaderConfig::evaluation(dataset, self.evaluation.clone(), batch_size, normalization.clone());
+        LoaderConfig { size_divisor: self.objects.size_divisor, ..loading }
     }
 }

@@ -17,6 +17,14 @@ pub(super) fn seen(mask: &Rle, view: &View) -> Rle {
     moved(mask, [part.height, part.width], columns, border)
 }
 
+/// Sets the mask's pixels of a map with one value per pixel, row-major.
+pub(crate) fn paint<T: Copy>(mask: &Rle, value: T, map: &mut [T]) {
+    let width = mask.size()[1];
+    for Piece { column, rows } in pieces(mask) {
+        rows.for_each(|row| map[row * width + column] = value);
+    }
+}
+
 /// The mask with left and right swapped.
 pub(super) fn flipped(mask: &Rle) -> Rle {
     moved(mask, mask.size(), (0..mask.size()[1]).rev(), |y| y)

@@ -2,6 +2,8 @@
 
 mod mask;
 
+pub(crate) use mask::paint;
+
 use pelk_coco::Rle;
 
 use crate::resize::View;

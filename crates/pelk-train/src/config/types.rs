@@ -7,7 +7,7 @@ use crate::metrics::Metric;
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
 use crate::sparsity::SparsityConfig;
-use pelk_data::{Augmentation, EvaluationTransform, MixConfig, SceneConfig};
+use pelk_data::{Augmentation, EvaluationTransform, MixConfig, ObjectConfig, SceneConfig};
 use pelk_models::ModelSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,8 +56,8 @@ pub struct TrainConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Name of the dataset, for instance `fashion-mnist`, `folder` (one folder of images per class) or
-    /// `masks` (one mask per image).
+    /// Name of the dataset, for instance `fashion-mnist`, `folder` (one folder of images per class), `masks`
+    /// (one mask per image) or `coco-instances` (boxes and masks of objects).
     pub dataset: String,
     /// Folder of the dataset's files; if absent, they are looked for by the dataset's name. Does not change
     /// results.
@@ -66,17 +66,19 @@ pub struct DataConfig {
     /// The number of images in a composed dataset.
     #[serde(default)]
     pub canvases: CanvasConfig,
-    /// The appearance of the composed images of `scenes`.
+    /// The appearance of the composed images of `scenes` and `scenes-instances`.
     #[serde(default)]
     pub scenes: SceneConfig,
+    /// Which images and objects are used for detection, and the size of batches.
+    #[serde(default)]
+    pub objects: ObjectConfig,
     /// Random changes to each training image.
     #[serde(default)]
     pub augmentation: Augmentation,
     /// Mixing of the training images of a batch with each other.
     #[serde(default)]
     pub mix: MixConfig,
-    /// Resizing and cropping of images to one size for evaluation and prediction; if absent, they keep their
-    /// size.
+    /// Resizing and cropping of images for evaluation and prediction; if absent, they keep their size.
     #[serde(default)]
     pub evaluation: Option<EvaluationTransform>,
 }
@@ -89,6 +91,7 @@ impl DataConfig {
             folder: None,
             canvases: CanvasConfig::default(),
             scenes: SceneConfig::default(),
+            objects: ObjectConfig::default(),
             augmentation: Augmentation::default(),
             mix: MixConfig::default(),
             evaluation: None,
@@ -208,6 +211,7 @@ impl TrainConfig {
             evaluation.validate()?;
         }
         self.data.scenes.validate()?;
+        self.data.objects.validate()?;
         self.inference.validate()?;
         self.optimizer.validate()?;
         self.ema.validate()?;

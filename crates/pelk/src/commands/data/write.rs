@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 /// Write composed scenes to files, in the layout of ADE20K or COCO
 ///
-/// Training and test scenes become the layout's two splits. Train on the files with data.dataset=ade20k or
-/// coco and --data DIR, or read them with other programs.
+/// Training and test scenes become the layout's two splits. Train on the files with data.dataset=ade20k, coco
+/// or coco-instances and --data DIR, or read them with other programs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pelk data write --layout ade20k --out scenes-ade --train 200 --test 50")]
 pub struct WriteArgs {
