@@ -8,6 +8,7 @@ mod discovery;
 mod folding;
 mod gpu;
 mod interruptions;
+mod objects;
 mod own_data;
 mod results;
 mod sandbox;
