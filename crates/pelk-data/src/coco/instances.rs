@@ -66,7 +66,7 @@ pub fn coco_instances(
             Err(reason) => passed.add(reason, Some(id)),
         }
     }
-    let mut remarks: Vec<String> = Vec::new();
+
     let (mut pictures, mut kept, mut empty, mut small) = (Vec::new(), Vec::new(), 0, 0);
     for ((image, mut objects), annotated) in images.iter().zip(objects).zip(annotated) {
         if split == Split::Train {
@@ -86,21 +86,22 @@ pub fn coco_instances(
         pictures.push(files.picture(image)?);
         kept.push(objects);
     }
-    remarks.extend(passed.remarks());
-    let reasons = [
-        (empty, "they have no annotation".to_owned()),
-        (small, format!("a side has less than {} pixels", config.min_side)),
-    ];
-    for (count, reason) in reasons.into_iter().filter(|(count, _)| *count > 0) {
-        remarks.push(format!("{count} of {} images are left out of training because {reason}", images.len()));
-    }
-    let path = files.annotations.display().to_string();
-    let remarks: Vec<String> = remarks.into_iter().map(|remark| format!("{path}: {remark}")).collect();
+
+    let left_out = |count: usize, reason: &str| {
+        let verb = if count == 1 { "is" } else { "are" };
+        let total = images.len();
+        (count > 0)
+            .then(|| format!("{count} of {total} images {verb} left out of training because of {reason}"))
+    };
+    let mut remarks: Vec<String> = passed.remarks().collect();
+    remarks.extend(left_out(empty, "missing annotations"));
+    remarks.extend(left_out(small, &format!("a side of less than {} pixels", config.min_side)));
     if !kept.iter().flatten().any(|object| !object.crowd) {
-        let why = remarks.iter().map(|remark| remark[path.len() + 2..].to_owned()).collect::<Vec<_>>();
-        let why = if why.is_empty() { "annotate some".to_owned() } else { why.join("; ") };
+        let why = if remarks.is_empty() { "annotate some".to_owned() } else { remarks.join("; ") };
         return Err(files.lack("has no image with a usable object", why));
     }
+    let path = files.annotations.display();
+    let remarks = remarks.into_iter().map(|remark| format!("{path}: {remark}")).collect();
     let category_ids = categories.iter().map(|category| category.id).collect();
     let classes = categories.into_iter().map(|category| category.name).collect();
     let labeling = Labeling::Objects;
@@ -236,10 +237,10 @@ mod tests {
         assert_eq!(ids(&train), [5]);
         let [empty, small] = train.remarks() else { panic!("{:?}", train.remarks()) };
         assert!(
-            empty.ends_with("json: 2 of 4 images are left out of training because they have no annotation")
+            empty.ends_with("json: 2 of 4 images are left out of training because of missing annotations")
         );
         assert!(
-            small.ends_with("1 of 4 images are left out of training because a side has less than 32 pixels")
+            small.ends_with("1 of 4 images is left out of training because of a side of less than 32 pixels")
         );
         let whole = ObjectConfig { skip_empty: false, ..all_sizes() };
         let train = open(&folder, Split::Train, whole);
