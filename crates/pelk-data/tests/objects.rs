@@ -145,7 +145,7 @@ fn recipe() -> Augmentation {
         long: 80,
         short: vec![30, 40, 50],
         crop_short: vec![25, 60],
-        crop: [16, 30],
+        crop_sides: [16, 30],
         ..Multiscale::default()
     };
     Augmentation { flip_probability: 0.5, multiscale: Some(multiscale), ..Augmentation::none() }

@@ -32,7 +32,7 @@ pub struct Multiscale {
     /// Lengths of the shorter side before a crop, as `short`.
     pub crop_short: Vec<usize>,
     /// Smallest and largest height and width of a crop, in pixels; a shorter side of the image is kept whole.
-    pub crop: [usize; 2],
+    pub crop_sides: [usize; 2],
 }
 
 impl Default for Multiscale {
@@ -42,7 +42,7 @@ impl Default for Multiscale {
             short: (480..=800).step_by(32).collect(),
             crop_probability: 0.5,
             crop_short: vec![400, 500, 600],
-            crop: [384, 600],
+            crop_sides: [384, 600],
         }
     }
 }
@@ -63,10 +63,10 @@ impl Multiscale {
             let expected = "a probability, 0 to 1";
             return Err(DataError::config("multiscale.crop_probability", self.crop_probability, expected));
         }
-        let [least, largest] = self.crop;
+        let [least, largest] = self.crop_sides;
         if !(1 <= least && least <= largest) {
             let expected = "two lengths of at least 1, the smaller first";
-            return Err(DataError::config("multiscale.crop", self.crop, expected));
+            return Err(DataError::config("multiscale.crop_sides", self.crop_sides, expected));
         }
         Ok(())
     }
@@ -76,7 +76,7 @@ impl Multiscale {
         let mut views = Vec::with_capacity(2);
         if happens(rng, self.crop_probability) {
             let to = self.resized(rng, size, &self.crop_short);
-            let [least, largest] = self.crop;
+            let [least, largest] = self.crop_sides;
             let [height, width] = to.map(|side| rng.random_range(least.min(side)..=largest.min(side)));
             let [top, left] = [to[0] - height, to[1] - width].map(|rest| rng.random_range(0..=rest));
             views.push(View { from: size, to, part: Rectangle { top, left, height, width } });
@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_crop_reaches_every_place_and_size_and_keeps_a_short_side_whole() {
-        let multiscale = Multiscale { crop: [4, 6], crop_short: vec![5], crop_probability: 1.0, ..small() };
+        let multiscale =
+            Multiscale { crop_sides: [4, 6], crop_short: vec![5], crop_probability: 1.0, ..small() };
         let (mut heights, mut widths, mut lefts) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for views in draws(&multiscale, [5, 9]) {
             let part = views[0].part;
@@ -139,7 +140,7 @@ mod tests {
         }
         assert_eq!((heights, widths), (BTreeSet::from([4, 5]), BTreeSet::from([4, 5, 6])));
         assert_eq!(lefts, (0..=5).collect());
-        let whole = Multiscale { crop: [600, 900], ..multiscale };
+        let whole = Multiscale { crop_sides: [600, 900], ..multiscale };
         assert!(draws(&whole, [5, 9]).iter().all(|views| views[0].part == Rectangle::whole([5, 9])));
     }
 
@@ -156,8 +157,8 @@ mod tests {
             (Multiscale { short: vec![8, 21], ..small() }, "multiscale.short is [8, 21]"),
             (Multiscale { crop_short: vec![0], ..small() }, "multiscale.crop_short is [0]"),
             (Multiscale { crop_probability: 1.5, ..small() }, "multiscale.crop_probability is 1.5"),
-            (Multiscale { crop: [0, 3], ..small() }, "multiscale.crop is [0, 3]"),
-            (Multiscale { crop: [4, 3], ..small() }, "multiscale.crop is [4, 3]"),
+            (Multiscale { crop_sides: [0, 3], ..small() }, "multiscale.crop_sides is [0, 3]"),
+            (Multiscale { crop_sides: [4, 3], ..small() }, "multiscale.crop_sides is [4, 3]"),
         ] {
             let error = multiscale.validate().unwrap_err().to_string();
             assert!(error.starts_with(start) && error.contains("must be"), "{error}");

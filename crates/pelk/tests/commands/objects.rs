@@ -56,7 +56,7 @@ fn objects_are_drawn_as_they_are_and_as_a_detector_sees_them() {
         [data]
         dataset = \"coco-instances\"
         augmentation.crop_padding = 0
-        augmentation.multiscale = { long = 120, short = [64, 80], crop_short = [50], crop = [32, 48] }
+        augmentation.multiscale = { long = 120, short = [64, 80], crop_short = [50], crop_sides = [32, 48] }
         evaluation.fit = [100, 80]";
     std::fs::write(sandbox.path("config.toml"), config).unwrap();
     let show = |more: &[&str]| {
