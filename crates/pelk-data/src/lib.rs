@@ -66,6 +66,32 @@
 //! assert!(batch.labels.iter().all(|&label| label < 3 || label == IGNORED));
 //! # Ok::<(), pelk_data::DataError>(())
 //! ```
+//!
+//! Objects; boxes and masks move along, and images of different sizes are padded:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use pelk_data::{Augmentation, ImageDataset, Loader, LoaderConfig, MixConfig, Mode};
+//! # use pelk_data::{SceneConfig, Scenes, Split};
+//! use pelk_data::{Dataset, Multiscale, SceneInstances};
+//! # let classes = vec!["even".to_owned(), "odd".to_owned()];
+//! # let labels = (0..10).map(|i| i % 2).collect();
+//! # let items = Arc::new(ImageDataset::new("an example", [8, 8, 1], vec![200; 640], labels, classes)?);
+//!
+//! let scenes = Scenes::new(items, Split::Train, 1, 100, SceneConfig::default())?;
+//! let scenes = Arc::new(SceneInstances::new(scenes));
+//!
+//! let multiscale = Multiscale { short: vec![80, 100, 120], crop_probability: 0.0, ..Multiscale::default() };
+//! let augmentation = Some(Augmentation { multiscale: Some(multiscale), ..Augmentation::none() });
+//! let mode = Mode::Training { seed: 1, epoch: 0, augmentation, mix: MixConfig::default(), drop_last: true };
+//! let config = LoaderConfig::new(4, mode, scenes.statistics().clone());
+//! let batch = Loader::new(scenes, config)?.next().expect("there are 25")?;
+//! assert_eq!((batch.images.dim().1 % 32, batch.images.dim().2 % 32), (0, 0));
+//! for (objects, size) in batch.objects.iter().zip(&batch.sizes) {
+//!     assert!(objects.iter().all(|object| object.mask.size() == *size && object.class < 2));
+//! }
+//! # Ok::<(), pelk_data::DataError>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod assembly;
