@@ -73,8 +73,8 @@ impl Plan {
     /// All samples in the random order of this `epoch` of the run with this `seed`, in batches of one group
     /// each: sample `i` is in group `groups[i]`.
     ///
-    /// All batches are full. A group's last samples, which do not fill a batch, are left out with `drop_last`;
-    /// else samples of the group are repeated to fill it, as by MMDetection's `GroupSampler`.
+    /// All batches are full. With `drop_last`, a group's last samples, which do not fill a batch, are left
+    /// out; else samples of the group are repeated to fill it, as by MMDetection's `GroupSampler`.
     ///
     /// # Errors
     /// [`DataError::Config`] if `batch_size` is 0, or if it exceeds both groups and `drop_last` leaves no
@@ -187,7 +187,8 @@ mod tests {
             let of = |group: bool| groups.iter().filter(|&&other| other == group).count();
             let counts = [of(false), of(true)];
             let kept = Plan::grouped(&groups, batch_size, seed, 3, false).unwrap();
-            prop_assert_eq!(kept.steps(), counts.iter().map(|count| count.div_ceil(batch_size)).sum::<usize>());
+            let steps: usize = counts.iter().map(|count| count.div_ceil(batch_size)).sum();
+            prop_assert_eq!(kept.steps(), steps);
             let mut seen = vec![0; groups.len()];
             for step in 0..kept.steps() {
                 let batch = kept.indices(step);

@@ -74,8 +74,9 @@ fn batches(config: LoaderConfig) -> Vec<Batch> {
     Loader::new(Rectangles::new(), config).unwrap().map(Result::unwrap).collect()
 }
 
-/// Checks that every object's mask shows its brightness, at a distance of `blur` pixels from its outline, that
-/// its box surrounds it but for `slack` pixels, and that the padding is zero; returns the number of objects.
+/// Checks that every object's mask shows its brightness, at a distance of `blur` pixels from its outline,
+/// that its box surrounds it but for `slack` pixels, and that the padding is zero; returns the number of
+/// objects.
 fn check(batch: &Batch, blur: usize, slack: f32) -> usize {
     let (_, height, width, _) = batch.images.dim();
     for (image, (objects, &[h, w])) in batch.images.outer_iter().zip(batch.objects.iter().zip(&batch.sizes)) {
@@ -159,7 +160,8 @@ fn objects_are_resized_and_cut_with_their_pixels() {
         let Mode::Training { epoch: own, .. } = &mut config.mode else { unreachable!() };
         *own = epoch;
         for batch in batches(config) {
-            // The outline of a mask is rounded to pixels before and after a crop is enlarged, at most threefold.
+            // The outline of a mask is rounded to pixels before and after a crop is enlarged, at most
+            // threefold.
             check(&batch, 8, 0.5 + 1.6);
             for (i, (size, &original)) in batch.sizes.iter().zip(&batch.original_sizes).enumerate() {
                 let [short, long] = [size[0].min(size[1]), size[0].max(size[1])];

@@ -14,10 +14,11 @@ use crate::resize::scaled_size;
 ///
 /// The default is the usual recipe for 28 x 28 and 32 x 32 images (crops from a padding of 4, as in the
 /// Random Erasing authors' script for Fashion-MNIST, and flips) with the random erasing of ConvNeXt's recipe,
-/// not tuned further. `fit` to `crop_max_share` and `photometric` are those of MMSegmentation's recipes;
-/// `multiscale` is that of MMDetection's; `resized_crop`, `rand_augment` and `color_jitter` those of ImageNet's;
-/// [ConvNeXt](https://arxiv.org/abs/2201.03545) uses the first two with a flip and erasing. To add an
-/// augmentation: a field here, a function in a file next to this one, a line in [`Augmentation::apply`].
+/// not tuned further. `fit` to `crop_max_share` and `photometric` are those of MMSegmentation's recipes,
+/// `multiscale` that of MMDetection's; `resized_crop`, `rand_augment` and `color_jitter` are those of
+/// ImageNet's; [ConvNeXt](https://arxiv.org/abs/2201.03545) uses the first two of these with a flip and
+/// erasing. To add an augmentation: a field here, a function in a file next to this one, a line in
+/// [`Augmentation::apply`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {

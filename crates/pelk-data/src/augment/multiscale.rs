@@ -17,9 +17,8 @@ use crate::{DataError, Rectangle};
 /// part without objects is used.
 ///
 /// MMDetection resizes with OpenCV, whose pixels and masks differ a little. Its bilinear weights are rounded
-/// to 1/2048 and its results to bytes; here only the result of the first of two resizes is. Its masks have the
-/// pixel at `floor(i * from / to)`, up to half a pixel to the top left of the one under the center, which is
-/// taken here.
+/// to 1/2048, and its results to bytes, as here only between the two resizes of a crop. A pixel of its masks
+/// is the one under its top left corner, `floor(i * from / to)`; here it is the one under its center.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Multiscale {

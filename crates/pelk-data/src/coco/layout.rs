@@ -7,8 +7,9 @@ use pelk_coco::Image;
 use crate::picture::read_rgb;
 use crate::{DataError, Split};
 
-pub(super) const LAYOUT: &str = "unpack images and annotations from https://cocodataset.org/#download there, or use their layout: \
-     annotations/instances_train.json, train/NAME, the same with val, each with or without 2017";
+pub(super) const LAYOUT: &str = "unpack images and annotations from https://cocodataset.org/#download there, \
+                                 or use their layout: annotations/instances_train.json, train/NAME, the same \
+                                 with val, each with or without 2017";
 
 /// The name of a split in this layout.
 pub(crate) fn split_name(split: Split) -> &'static str {

@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 ///
 /// Shows one row per class, for segmentation each image beside its labels, or for detection each image with
 /// boxes, masks and names of its objects. With --preset or --config, shows what a network sees in training:
-/// one row per batch, after augmentation and mixing, with the classes and their shares; add --test for what it
-/// sees in evaluations.
+/// one row per batch, after augmentation and mixing, with the classes and their shares; add --test for what
+/// it sees in evaluations.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   pelk data show --task long-range --count 12
@@ -43,7 +43,8 @@ pub struct ShowArgs {
     /// Show the test images
     #[arg(long)]
     test: bool,
-    /// Number of images per class, or in total for segmentation and detection; with --preset or --config, images per batch
+    /// Number of images per class, or in total for segmentation and detection; with --preset or --config,
+    /// images per batch
     #[arg(long, value_name = "N", default_value_t = 12)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     count: usize,
