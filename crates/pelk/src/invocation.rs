@@ -23,8 +23,17 @@ pub fn with_program_name(command: Command) -> Command {
     }
 }
 
+/// `text` with this program's name in the commands that it advises.
+pub fn with_program_name_in(text: &str) -> String {
+    called(text, &name())
+}
+
+fn called(text: &str, name: &str) -> String {
+    text.replace("pelk ", &format!("{name} "))
+}
+
 fn renamed(mut command: Command, name: &str) -> Command {
-    let say = |text: &StyledStr| text.to_string().replace("pelk ", &format!("{name} "));
+    let say = |text: &StyledStr| called(&text.to_string(), name);
     if let Some(text) = command.get_after_help().map(say) {
         command = command.after_help(text);
     }

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
                 }
             }
             if let Some(advice) = advice::advice(&error) {
-                message += &format!("\nhelp: {advice}");
+                message += &format!("\nhelp: {}", invocation::with_program_name_in(&advice));
             }
             note!("{message}");
             ExitCode::FAILURE

@@ -1,5 +1,6 @@
 //! `pelk models`
 
+use crate::invocation::with_program_name_in;
 use crate::output::say;
 use anyhow::{Result, bail};
 use pelk_models::Network;
@@ -29,8 +30,11 @@ Examples:
   pelk cost pelk_t             the cost of one model, part by part";
 
 const EXPLANATION: &str = "\
-params  parameters in millions, with 1000 classes and 3 channels, or 10 classes and 1 channel at 28 x 28
-MACs    multiply-adds in thousands of millions, which papers call FLOPs, for an image of this size";
+params  all parameters, in millions, with 1000 classes and 3 channels, or 10 classes and 1 channel at 28 x 28
+paper   the same as the papers count them: only the weights that sparsity keeps (PeLK and SLaK keep 60 %), and
+        without small kernels, which deployment merges into the large ones
+MACs    multiply-adds in thousands of millions, which papers call FLOPs, for an image of this size; `pelk cost`
+        compares them with the papers' numbers";
 
 /// A model at its intended image size.
 #[derive(Serialize)]
@@ -40,6 +44,7 @@ struct Listed {
     size: usize,
     classes: usize,
     parameters: u64,
+    parameters_paper: u64,
     multiply_adds: u64,
     summary: &'static str,
 }
@@ -61,6 +66,7 @@ impl Listed {
             size,
             classes,
             parameters: cost.params,
+            parameters_paper: cost.params_paper.round() as u64,
             multiply_adds: cost.macs_executed,
             summary: model.summary,
         })
@@ -89,6 +95,7 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
         text("model"),
         number("size"),
         number("params, M"),
+        number("paper"),
         number("MACs, G"),
         text("what it is"),
     ]);
@@ -97,10 +104,11 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
             model.name.to_owned(),
             model.size.to_string(),
             format!("{:.2}", model.parameters as f64 / 1e6),
+            format!("{:.2}", model.parameters_paper as f64 / 1e6),
             format!("{:.3}", model.multiply_adds as f64 / 1e9),
             model.summary.to_owned(),
         ]);
     }
-    say!("{table}\n{EXPLANATION}");
+    say!("{table}\n{}", with_program_name_in(EXPLANATION));
     Ok(())
 }
