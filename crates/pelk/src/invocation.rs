@@ -1,7 +1,7 @@
 //! The name by which this program was started, for help and advice.
 
 use crate::device::Choice;
-use crate::workspace::shown;
+use crate::folders::shown;
 use clap::Command;
 use clap::builder::StyledStr;
 use std::fmt;

@@ -7,6 +7,7 @@ mod commands;
 mod dashboard;
 mod datasets;
 mod device;
+mod folders;
 mod interrupt;
 mod invocation;
 mod memory;
@@ -17,8 +18,8 @@ mod pace;
 mod pictures;
 mod progress;
 mod settings;
+mod threads;
 mod timing;
-mod workspace;
 mod wrap;
 
 use crate::output::note;

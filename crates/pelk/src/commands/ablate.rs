@@ -5,11 +5,11 @@ mod progress;
 
 use crate::datasets::Opener;
 use crate::device::{self, Choice, DeviceArgs, on_device};
+use crate::folders::{RUNS, shown};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::invocation::Advice;
 use crate::output::{note, say};
 use crate::pace::duration;
-use crate::workspace::{RUNS, shown};
 use anyhow::{Context, Result, bail, ensure};
 use pelk_ablation::cost::Costs;
 use pelk_ablation::plan::{Plan, PlannedRun};

@@ -10,8 +10,8 @@ mod table8;
 
 use crate::device::{Choice, Device, DeviceArgs};
 use crate::output::{note, say};
+use crate::threads::in_pool;
 use crate::timing::PeakRate;
-use crate::workspace::in_pool;
 use anyhow::{Context, Result, ensure};
 use cases::{Depthwise, Group, Mlp, Model, Pass, Peripheral};
 use clap::ArgGroup;

@@ -7,8 +7,8 @@ mod nonzeros;
 mod tables;
 mod units;
 
+use crate::folders::FIGURES;
 use crate::output::say;
-use crate::workspace::FIGURES;
 use anyhow::Result;
 use clap::value_parser;
 use counted::{CHANNELS, Counted, Setting};

@@ -3,8 +3,9 @@
 mod heatmap;
 mod subject;
 
+use crate::folders::{FIGURES, ensure_new, shown};
 use crate::output::{note, say};
-use crate::workspace::{FIGURES, ensure_new, in_pool, shown};
+use crate::threads::in_pool;
 use anyhow::{Context, Result, ensure};
 use clap::ArgGroup;
 use clap::builder::RangedU64ValueParser;

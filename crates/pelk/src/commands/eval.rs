@@ -4,9 +4,10 @@ mod tables;
 
 use crate::datasets;
 use crate::device::{DeviceArgs, on_device};
+use crate::folders::shown;
 use crate::output::say;
 use crate::progress::Evaluating;
-use crate::workspace::{in_pool, shown};
+use crate::threads::in_pool;
 use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 use pelk_autodiff::Backend;

@@ -4,10 +4,11 @@ mod compare;
 mod samples;
 
 use crate::device::{DeviceArgs, on_device};
+use crate::folders::shown;
 use crate::invocation::Advice;
 use crate::output::say;
 use crate::progress::Evaluating;
-use crate::workspace::{in_pool, shown};
+use crate::threads::in_pool;
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::RangedU64ValueParser;
 use compare::{Comparison, compare};

@@ -4,7 +4,7 @@ mod segments;
 
 use crate::device::{DeviceArgs, on_device};
 use crate::output::say;
-use crate::workspace::in_pool;
+use crate::threads::in_pool;
 use anyhow::{Result, bail};
 use pelk_autodiff::Backend;
 use pelk_models::Head;

@@ -9,10 +9,11 @@ mod report;
 use crate::dashboard::{Dashboard, Headline};
 use crate::datasets;
 use crate::device::{DeviceArgs, on_device};
+use crate::folders::{RUNS, shown};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::output::{note, say};
 use crate::progress::{Display, Progress};
-use crate::workspace::{RUNS, in_pool};
+use crate::threads::in_pool;
 use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
 use files::{Files, StepLog, Waited};
@@ -187,7 +188,7 @@ fn go<B: Backend>(
         #[cfg(feature = "dashboard")]
         true => {
             let title = format!("{} on {}", config.model.name, config.data.dataset);
-            let place = format!("{} · {device}", crate::workspace::shown(run.folder()));
+            let place = format!("{} · {device}", crate::folders::shown(run.folder()));
             let headline = Headline { title, place, metric: config.metric(), steps: (trainer.step(), last) };
             Box::new(Dashboard::open(headline, run.rows(), stop.clone())?)
         }

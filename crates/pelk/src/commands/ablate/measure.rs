@@ -5,7 +5,7 @@ use super::Jobs;
 use crate::device::{Choice, on_device, open};
 use crate::memory::peak_bytes;
 use crate::output::say;
-use crate::workspace::in_pool;
+use crate::threads::in_pool;
 use crate::{datasets, own_process};
 use anyhow::{Context, Result};
 use pelk_ablation::cost::{ArmCost, Costs, Measured};

@@ -2,8 +2,8 @@
 //! and the growth of parameters with the kernel.
 
 use super::units::{G, M, scaled};
+use crate::folders::{ensure_new, shown};
 use crate::output::say;
-use crate::workspace::{ensure_new, shown};
 use anyhow::{Context, Result};
 use pelk_grid::SharingGrid;
 use pelk_models::cost::{NetworkCost, PaperRules, Part, count};

@@ -4,8 +4,9 @@ mod report;
 mod survey;
 
 use crate::datasets::{Opener, data_config, names};
+use crate::folders::shown;
 use crate::output::say;
-use crate::workspace::{in_pool, shown};
+use crate::threads::in_pool;
 use anyhow::{Context, Result, bail};
 use pelk_data::{Dataset, DatasetName, EXCLUDED, Split, recognize};
 use pelk_train::CanvasConfig;

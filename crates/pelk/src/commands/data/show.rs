@@ -3,11 +3,11 @@
 mod batches;
 
 use crate::datasets::{self, data_config, names};
+use crate::folders::{RUNS, shown};
 use crate::output::say;
 use crate::pictures::{
     Sheet, annotated, class_color, class_color_name, class_map, picture, save, sheet_of, tile,
 };
-use crate::workspace::{RUNS, shown};
 use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
 use image::RgbImage;

@@ -1,8 +1,8 @@
 //! `pelk data write`
 
 use crate::datasets::{data_config, open_scenes};
+use crate::folders::shown;
 use crate::output::say;
-use crate::workspace::shown;
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
 use pelk_data::{Split, write_ade20k, write_coco};

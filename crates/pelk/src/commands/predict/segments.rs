@@ -1,9 +1,9 @@
 //! Draws the class of each pixel of an image, with a legend.
 
 use super::PredictArgs;
+use crate::folders::{RUNS, shown};
 use crate::output::say;
 use crate::pictures::{Entry, class_color, enlarged, legend, outlined, picture, save, shares, stacked};
-use crate::workspace::{RUNS, shown};
 use anyhow::{Context, Result};
 use image::imageops::FilterType;
 use ndarray::Array4;

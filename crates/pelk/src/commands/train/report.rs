@@ -1,10 +1,10 @@
 //! Messages before and after a run.
 
 use super::TrainArgs;
+use crate::folders::shown;
 use crate::invocation::Advice;
 use crate::output::say;
 use crate::pace::duration;
-use crate::workspace::shown;
 use anyhow::Result;
 use pelk_autodiff::Backend;
 use pelk_models::Head;

@@ -2,11 +2,11 @@
 
 use super::ShowArgs;
 use crate::datasets;
+use crate::folders::{RUNS, shown};
 use crate::output::say;
 use crate::pictures::{
     Entry, annotated, captioned, class_color, class_map, legend, picture, save, sheet_of, stacked, tile,
 };
-use crate::workspace::{RUNS, shown};
 use anyhow::Result;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
