@@ -18,10 +18,10 @@ pub enum TrainError {
         source: Box<ConfigError>,
     },
     /// A table of metrics that does not parse.
-    #[error("{origin}: {reason}")]
-    Config {
-        /// The file that it comes from.
-        origin: String,
+    #[error("{}: {reason}", path.display())]
+    Metrics {
+        /// The file.
+        path: PathBuf,
         /// What is wrong and how to fix it.
         reason: String,
     },

@@ -167,11 +167,11 @@ fn read_table<R>(path: &Path, headers: &[&str], parse: impl Fn(&[&str]) -> Optio
     if lines.next().is_none_or(|header| !headers.contains(&header)) {
         let header = headers[0];
         let reason = format!("its first line is not {header:?}; move the file away to continue without it");
-        return Err(TrainError::Config { origin: path.display().to_string(), reason });
+        return Err(TrainError::Metrics { path: path.to_owned(), reason });
     }
     let row = |(i, line): (usize, &str)| {
-        parse(&line.split(',').collect::<Vec<_>>()).ok_or_else(|| TrainError::Config {
-            origin: path.display().to_string(),
+        parse(&line.split(',').collect::<Vec<_>>()).ok_or_else(|| TrainError::Metrics {
+            path: path.to_owned(),
             reason: format!("line {} is not a row of metrics: {line:?}", i + 2),
         })
     };
