@@ -54,6 +54,9 @@ pub enum DetectionError {
         /// What it is, and what it must be.
         reason: String,
     },
+    /// A mask that has no runs.
+    #[error(transparent)]
+    Mask(#[from] pelk_coco::MaskError),
     /// A region cannot be read.
     #[error(transparent)]
     Region(#[from] pelk_ops::ShapeError),

@@ -18,8 +18,10 @@ pub struct StageSettings {
     /// Standard deviations of the deltas of center and size: those that the stage predicts are divided by
     /// them.
     pub stds: [f32; 4],
-    /// How many proposals of an image the losses are computed on.
-    pub sample: SampleSettings,
+    /// How many proposals of an image the losses are computed on, positive and negative.
+    pub samples: usize,
+    /// The largest share of positives among them. Negatives fill the rest.
+    pub positive_share: f32,
     /// Factor on the losses of the stage.
     pub loss_weight: f32,
 }
@@ -37,7 +39,8 @@ impl StageSettings {
         let stage = |iou_threshold, center, size, loss_weight| Self {
             iou_threshold,
             stds: [center, center, size, size],
-            sample: SampleSettings { count: 512, positive_share: 0.25 },
+            samples: 512,
+            positive_share: 0.25,
             loss_weight,
         };
         [stage(0.5, 0.1, 0.2, 1.0), stage(0.6, 0.05, 0.1, 0.5), stage(0.7, 0.033, 0.067, 0.25)]
@@ -57,7 +60,11 @@ impl StageSettings {
             let reason = format!("is {}, and must be 0 or more", self.loss_weight);
             return Err(DetectionError::Setting { name: "loss_weight", reason });
         }
-        self.sample.check()
+        self.sampling().check()
+    }
+
+    fn sampling(&self) -> SampleSettings {
+        SampleSettings { count: self.samples, positive_share: self.positive_share }
     }
 
     /// How the stage writes boxes as deltas.
@@ -111,7 +118,7 @@ impl StageSamples {
         let rule = AssignSettings::at(settings.iou_threshold);
         let own = (0..truths.boxes.len() as u32).map(Assigned::Truth);
         let assigned: Vec<Assigned> = own.chain(assign(proposals, truths.boxes, &rule)?.assigned).collect();
-        let sampled = sample(&assigned, &settings.sample, key)?;
+        let sampled = sample(&assigned, &settings.sampling(), key)?;
         let mut samples = Self::default();
         for &i in sampled.positives.iter().chain(&sampled.negatives) {
             samples.boxes.push(match i.checked_sub(truths.boxes.len()) {
@@ -184,10 +191,7 @@ mod tests {
 
     #[test]
     fn refining_drops_exactly_the_truths_that_were_sampled() {
-        let settings = StageSettings {
-            sample: SampleSettings { count: 4, positive_share: 0.75 },
-            ..StageSettings::default()
-        };
+        let settings = StageSettings { samples: 4, positive_share: 0.75, ..StageSettings::default() };
         for seed in 0..20 {
             let key = SampleKey { seed, ..KEY };
             let samples = StageSamples::draw(&PROPOSALS, TRUTHS, 3, &settings, key).unwrap();

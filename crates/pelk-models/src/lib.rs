@@ -42,7 +42,7 @@ pub mod zoo;
 
 pub use config::{
     CascadeConfig, DenseInit, Family, Head, InceptionConfig, MixerConfig, NetworkConfig, PeripheralConfig,
-    Position, StageConfig, StripeConfig, ThetaScale, UperNetConfig,
+    Position, ProposalConfig, StageConfig, StripeConfig, ThetaScale, UperNetConfig,
 };
 pub use error::{ModelError, Result};
 pub use fold::fold;

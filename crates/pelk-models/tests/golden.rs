@@ -7,6 +7,8 @@
 
 #[path = "golden/cascade.rs"]
 mod cascade;
+#[path = "golden/cascade_stages.rs"]
+mod cascade_stages;
 #[path = "golden/case.rs"]
 mod case;
 #[path = "golden/detection.rs"]

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The settings of Cascade Mask R-CNN, see [`crate::heads::cascade`]; the defaults are those of the paper's COCO
-/// models.
+/// The settings of Cascade Mask R-CNN, see [`crate::heads::cascade`]; the defaults are those of the paper's
+/// COCO models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CascadeConfig {
@@ -34,10 +34,8 @@ pub struct CascadeConfig {
     pub mask_convs: usize,
     /// Which anchors the losses of the proposals are computed on.
     pub rpn: RpnTargetSettings,
-    /// The proposals in training.
-    pub training_proposals: ProposalSettings,
-    /// The proposals in evaluation.
-    pub proposals: ProposalSettings,
+    /// Which anchors become proposals.
+    pub proposals: ProposalConfig,
     /// The stages of the cascade.
     pub stages: Vec<StageSettings>,
     /// Factor on the loss of the stages' boxes.
@@ -59,11 +57,58 @@ impl Default for CascadeConfig {
             mask_size: 28,
             mask_convs: 4,
             rpn: RpnTargetSettings::default(),
-            training_proposals: ProposalSettings::default(),
-            proposals: ProposalSettings { before_nms: 1000, after_nms: 1000, ..ProposalSettings::default() },
+            proposals: ProposalConfig::default(),
             stages: StageSettings::cascade().to_vec(),
             box_loss_weight: 10.0,
             detections: DetectionSettings::default(),
+        }
+    }
+}
+
+/// Which anchors become proposals.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProposalConfig {
+    /// Number of anchors of a map that are kept by their score, before NMS, in evaluation.
+    pub before_nms: usize,
+    /// Number of proposals of an image, after NMS, in evaluation.
+    pub after_nms: usize,
+    /// `before_nms` in training.
+    pub training_before_nms: usize,
+    /// `after_nms` in training.
+    pub training_after_nms: usize,
+    /// Of two proposals of a map with an IoU above this, the better one stays.
+    pub iou_threshold: f32,
+}
+
+impl Default for ProposalConfig {
+    fn default() -> ProposalConfig {
+        ProposalConfig {
+            before_nms: 1000,
+            after_nms: 1000,
+            training_before_nms: 2000,
+            training_after_nms: 2000,
+            iou_threshold: 0.7,
+        }
+    }
+}
+
+impl ProposalConfig {
+    /// The settings of a training pass.
+    pub fn in_training(&self) -> ProposalSettings {
+        ProposalSettings {
+            before_nms: self.training_before_nms,
+            after_nms: self.training_after_nms,
+            iou_threshold: self.iou_threshold,
+        }
+    }
+
+    /// The settings of an evaluation.
+    pub fn in_evaluation(&self) -> ProposalSettings {
+        ProposalSettings {
+            before_nms: self.before_nms,
+            after_nms: self.after_nms,
+            iou_threshold: self.iou_threshold,
         }
     }
 }
@@ -123,8 +168,8 @@ impl CascadeConfig {
             checked(format!("stages[{i}]"), stage.check())?;
         }
         checked("rpn".to_owned(), self.rpn.check())?;
-        checked("training_proposals".to_owned(), self.training_proposals.check())?;
-        checked("proposals".to_owned(), self.proposals.check())?;
+        checked("proposals".to_owned(), self.proposals.in_training().check())?;
+        checked("proposals".to_owned(), self.proposals.in_evaluation().check())?;
         checked("detections".to_owned(), self.detections.check())?;
         Ok(())
     }

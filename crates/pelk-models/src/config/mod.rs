@@ -5,7 +5,7 @@ mod head;
 mod mixer;
 mod network;
 
-pub use cascade::CascadeConfig;
+pub use cascade::{CascadeConfig, ProposalConfig};
 pub use head::{Head, UperNetConfig};
 pub use mixer::{InceptionConfig, MixerConfig, PeripheralConfig, Position, StripeConfig, ThetaScale};
 pub use network::{DenseInit, Family, NetworkConfig, StageConfig};

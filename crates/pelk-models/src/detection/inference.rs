@@ -50,6 +50,11 @@ impl<'a, B: Backend> Detector<'a, B> {
         Ok(Detector { backend, network, config, parameters, sessions: VecDeque::new() })
     }
 
+    /// The device.
+    pub fn backend(&self) -> &'a B {
+        self.backend
+    }
+
     /// The things in one image, `[1, H, W, C]`, padded right and below; those with the highest scores first.
     ///
     /// # Errors
@@ -62,7 +67,7 @@ impl<'a, B: Backend> Detector<'a, B> {
         let proposals = Proposals { objectness, deltas };
         let network = self.network.config();
         let anchored = Anchored::of(self.backend, network, self.config, &proposals)?;
-        let mut found = anchored.proposals(&self.config.proposals, [size.resized])?;
+        let mut found = anchored.proposals(&self.config.proposals.in_evaluation(), [size.resized])?;
         outputs.pop();
         let heads =
             Heads { backend: self.backend, network, config: self.config, parameters: self.parameters };

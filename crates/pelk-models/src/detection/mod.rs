@@ -3,9 +3,9 @@
 //!
 //! Which boxes a head reads depends on values that the layer before it computed. Such decisions have no
 //! gradient, so a pass downloads these values, decides on the host (with pelk-detection), and hands the boxes
-//! to the next head as data. In training each stage has a tape of its own, whose leaves are the pyramid's maps:
-//! only one stage's activations live at a time, and the sums of the maps' gradients start the backward pass of
-//! the trunk.
+//! to the next head as data. In training each stage has a tape of its own, whose leaves are the pyramid's
+//! maps: only one stage's activations live at a time, and the sums of the maps' gradients start the backward
+//! pass of the trunk.
 
 mod inference;
 mod proposals;
@@ -47,8 +47,8 @@ pub fn cascade_of(config: &NetworkConfig) -> Result<&CascadeConfig> {
     }
 }
 
-/// The boxes of one image after the other as regions of the maps that their sizes call for. `maps` is the number
-/// of maps.
+/// The boxes of one image after the other as regions of the maps that their sizes call for. `maps` is the
+/// number of maps.
 fn regions(config: &CascadeConfig, maps: usize, boxes: &[Vec<[f32; 4]>]) -> Arc<[Roi]> {
     let region = |image| {
         move |corners: &[f32; 4]| Roi {

@@ -108,7 +108,8 @@ fn in_order<T: Send>(
 }
 
 /// The classification and the box loss of the proposals: the sums over all levels and images, both divided by
-/// the number of samples, of which an image counts at least one of each kind. `targets` are those of each image.
+/// the number of samples, of which an image counts at least one of each kind. `targets` are those of each
+/// image.
 ///
 /// # Errors
 /// When the targets do not fit the anchors, or the backend returns an error.

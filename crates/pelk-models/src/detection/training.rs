@@ -58,8 +58,8 @@ impl<B: Backend> DetectionPass<'_, B> {
     /// Runs the detector on `images`, `[N, H, W, C]`, which show `truths`, forward and backward.
     ///
     /// # Errors
-    /// When the network is not a detector, the images do not fit, a truth lies outside its image, an output is
-    /// not finite, or the backend returns an error.
+    /// When the network is not a detector, the images do not fit, a truth lies outside its image, an output
+    /// is not finite, or the backend returns an error.
     pub fn run(&self, images: B::Tensor, truths: &[ImageTruths]) -> Result<PassOutcome<B>> {
         let DetectionPass { backend, network, parameters, pass, .. } = *self;
         let config = cascade_of(network.config())?;
@@ -72,7 +72,7 @@ impl<B: Backend> DetectionPass<'_, B> {
         let targets = anchored.targets(truths, pass)?;
         let [class, boxes] = proposal_losses(&mut tape, &trunk.proposals, anchored.anchors(), &targets)?;
         let sizes = truths.iter().map(|truths| truths.size);
-        let found = anchored.proposals(&config.training_proposals, sizes)?;
+        let found = anchored.proposals(&config.proposals.in_training(), sizes)?;
         let found =
             found.iter().map(|found| found.iter().map(|proposal| proposal.corners).collect()).collect();
 

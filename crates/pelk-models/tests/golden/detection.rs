@@ -1,7 +1,10 @@
 //! Golden cases of the detector. Those of decisions on the host need no device.
 
 use crate::case::Case;
-use crate::{cascade, detection_host as host, detection_losses as losses, operators, roi_align};
+use crate::{
+    cascade, cascade_stages as stages, detection_host as host, detection_losses as losses, operators,
+    roi_align,
+};
 use pelk_autodiff::Backend;
 
 pub fn run<B: Backend>(op: &str, case: &mut Case, backend: &B) -> Result<(), String> {
@@ -17,8 +20,8 @@ pub fn run<B: Backend>(op: &str, case: &mut Case, backend: &B) -> Result<(), Str
         "rpn" => cascade::rpn(case, backend),
         "box_head" => cascade::box_head(case, backend),
         "mask_head" => cascade::mask_head(case, backend),
-        "cascade_train" => cascade::train(case, backend),
-        "cascade_test" => cascade::test(case, backend),
+        "cascade_train" => stages::train(case, backend),
+        "cascade_test" => stages::test(case, backend),
         // COCO's files and evaluation need no network: a test of pelk-coco runs them on its own fixtures.
         "coco_rle" | "coco_polygon" | "coco_iou" | "coco_eval" => {
             case.pass_over();

@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// The factor by which the last layers refine a mask.
 pub(crate) const REFINEMENT: usize = 2;
 
-/// The mask head of a stage on the features of these boxes: logits `[R, size, size, classes]`, twice as fine as
-/// the features. `maps` are those of the pyramid without the last.
+/// The mask head of a stage on the features of these boxes: logits `[R, size, size, classes]`, twice as fine
+/// as the features. `maps` are those of the pyramid without the last.
 ///
 /// # Errors
 /// When a parameter is missing, a box does not fit the maps, or the executor's backend returns an error.
@@ -45,8 +45,8 @@ pub fn mask_logits<E: Executor>(
 ) -> Result<E::Value> {
     let scope = Scope::new(format!("roi_head.mask_head.{stage}"), Section::MaskHead(stage));
     let channels = config.channels;
-    // He's deviation for the sums of the backward pass, as in MMCV; for a transposed convolution PyTorch counts
-    // its inputs.
+    // He's deviation for the sums of the backward pass, as in MMCV; for a transposed convolution PyTorch
+    // counts its inputs.
     let init = |outputs: usize, area: usize| Init::Normal((2.0 / (outputs * area) as f32).sqrt());
     let mut x = features.clone();
     for j in 0..config.mask_convs {

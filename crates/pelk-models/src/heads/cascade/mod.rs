@@ -7,9 +7,9 @@
 //! happens between them is host code. [`whole`] runs all of them on placeholder boxes, for whoever lists
 //! parameters or counts.
 //!
-//! Names: `normI.*`, and MMDetection's `neck`, `rpn_head`, `roi_head.bbox_head.S` and
-//! `roi_head.mask_head.S`. The first linear layer of a box head, MMDetection's `shared_fcs.0`, is a convolution
-//! without padding whose kernel is the whole map: the same values in the same order, as a tensor of four axes.
+//! Names: `normI.*`, and MMDetection's `neck`, `rpn_head`, `roi_head.bbox_head.S` and `roi_head.mask_head.S`.
+//! The first linear layer of a box head, MMDetection's `shared_fcs.0`, is a convolution without padding whose
+//! kernel is the whole map: the same values in the same order, as a tensor of four axes.
 
 mod boxes;
 mod masks;
@@ -29,8 +29,8 @@ use pelk_autodiff::{Executor, Result};
 use pelk_ops::Roi;
 use std::sync::Arc;
 
-/// Boxes for each box head and each mask head in the papers' counts: MMDetection's counter runs the box heads on
-/// 1000 proposals, and the mask heads on the first 100 of them.
+/// Boxes for each box head and each mask head in the papers' counts: MMDetection's counter runs the box heads
+/// on 1000 proposals, and the mask heads on the first 100 of them.
 pub(crate) const COUNTED: [usize; 2] = [1000, 100];
 
 /// What a detector computes from images alone.
@@ -58,8 +58,8 @@ pub fn trunk<E: Executor>(
     Ok(Trunk { maps, proposals })
 }
 
-/// The whole detector, with so many placeholder boxes for each box head and each mask head, all of them on the
-/// first map.
+/// The whole detector, with these numbers of placeholder boxes for each box head and each mask head, all on
+/// the first map.
 ///
 /// # Errors
 /// As [`trunk`].
