@@ -31,10 +31,10 @@ impl FinishedRun {
         let metric = self.plan.config.metric();
         let last = self.last().into_iter();
         let whole = last.flat_map(|row| {
-            let network =
-                [(metric.name().to_owned(), metric.of(&row.test)), ("loss".to_owned(), row.test.loss)];
+            let loss = row.test.loss().map(|loss| ("loss".to_owned(), loss));
+            let network = std::iter::once((metric.name().to_owned(), metric.of(&row.test))).chain(loss);
             let ema = row.ema.map(|scores| (format!("EMA {}", metric.name()), metric.of(&scores)));
-            network.into_iter().chain(ema)
+            network.chain(ema)
         });
         let groups = self.groups.iter().map(|(name, accuracy)| (format!("{GROUP}{name}"), *accuracy));
         whole.chain(groups).collect()

@@ -9,7 +9,7 @@
 
 use pelk_autodiff::CpuBackend;
 use pelk_data::{Split, fashion_mnist};
-use pelk_train::{Checkpoint, Datasets, EvaluationReport, Limits, Observer, Result, StepReport};
+use pelk_train::{Checkpoint, Datasets, EvaluationReport, Limits, Metric, Observer, Result, StepReport};
 use pelk_train::{TrainConfig, Trainer};
 use std::{path::Path, sync::Arc};
 
@@ -31,7 +31,7 @@ impl Observer for Print {
         true // false would end the run here, with a checkpoint
     }
     fn on_evaluation(&mut self, report: &EvaluationReport<'_>) -> Result<()> {
-        println!("test accuracy {:.1} %", 100.0 * report.row.test.accuracy);
+        println!("test accuracy {:.1} %", 100.0 * Metric::Accuracy.of(&report.row.test));
         Ok(())
     }
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {

@@ -22,7 +22,7 @@ pub fn draw(config: &TrainConfig, rows: &[MetricsRow]) -> Result<String> {
             .collect(),
         style: if rows.len() > MOST_MARKERS { Style::Line } else { Style::Both },
     };
-    let losses = [curve(&training_loss(config), &|row| row.train_loss), curve("test", &|row| row.test.loss)];
+    let losses = [curve(&training_loss(config), &|row| row.train_loss), curve("test", &test_loss)];
     let network = |row: &MetricsRow| 100.0 * metric.of(&row.test);
     let mut scores = vec![curve("network", &network)];
     if rows.iter().any(|row| row.ema.is_some()) {
@@ -33,6 +33,11 @@ pub fn draw(config: &TrainConfig, rows: &[MetricsRow]) -> Result<String> {
     let charts = [chart("Loss", "", losses.into()), chart(&name, "", scores)];
     side_by_side(&format!("Loss and {name}, by step"), &charts)
         .map_err(|error| TrainError::Curves(error.to_string()))
+}
+
+/// The loss on the test images; not a number where it is not measured.
+fn test_loss(row: &MetricsRow) -> f64 {
+    row.test.loss().unwrap_or(f64::NAN)
 }
 
 /// What makes the training loss differ from the loss of the unchanged images.
@@ -69,7 +74,7 @@ fn chart(title: &str, label: &str, series: Vec<Series>) -> Chart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Scores;
+    use crate::metrics::{LabelScores, Scores};
 
     fn config(settings: &[&str]) -> TrainConfig {
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
@@ -78,7 +83,10 @@ mod tests {
     }
 
     fn row(step: u64, accuracy: f64, ema: Option<f64>) -> MetricsRow {
-        let scores = |accuracy| Scores { loss: f64::NAN, accuracy, top5_accuracy: 1.0, mean_iou: accuracy };
+        let scores = |accuracy| {
+            let (loss, mean_iou) = (f64::NAN, accuracy);
+            Scores::Labels(LabelScores { loss, accuracy, top5_accuracy: 1.0, mean_iou })
+        };
         MetricsRow {
             epoch: step,
             step,

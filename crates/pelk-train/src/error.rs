@@ -25,6 +25,9 @@ pub enum TrainError {
         /// What is wrong and how to fix it.
         reason: String,
     },
+    /// Detections that cannot be evaluated.
+    #[error("cannot evaluate the detections: {0}")]
+    Objects(String),
     /// A configuration value outside its range, or one that does not fit the others or the data.
     #[error("configuration key `{key}`: {reason}")]
     Value {

@@ -78,13 +78,16 @@ pub use confusion::Confusion;
 pub use datasets::{dataset_folder, open_dataset, open_scenes};
 pub use ema::EmaConfig;
 pub use error::{Result, TrainError};
-pub use evaluate::{Evaluation, GroupAccuracy, evaluate, ranked};
+pub use evaluate::{
+    Evaluation, EvaluationTask, GroupAccuracy, LabelEvaluation, ObjectEvaluation, evaluate, objects_of,
+    ranked, results_of,
+};
 pub use inference::{InferenceConfig, Predictor};
 pub use layer_decay::{LayerDecay, LayerGroups};
 pub use loading::Datasets;
 pub use loss_scale::LossScale;
-pub use metrics::{Metric, MetricsRow, Scores};
-pub use observer::{EvaluationReport, Limits, Observer, Outcome, StepReport};
+pub use metrics::{LabelScores, Metric, MetricsRow, ObjectScores, Scores};
+pub use observer::{EvaluationReport, Limits, LossParts, Observer, Outcome, StepDetail, StepReport};
 pub use optimizer::{Algorithm, Optimizer, OptimizerConfig, Update, gradient_norm};
 pub use preprocessing::open_image;
 pub use run::Run;

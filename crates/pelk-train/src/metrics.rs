@@ -2,7 +2,7 @@
 
 use crate::atomic::write_atomically;
 use crate::error::{Result, TrainError};
-use crate::evaluate::{Evaluation, GroupAccuracy};
+use crate::evaluate::{Evaluation, GroupAccuracy, ObjectEvaluation};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -13,6 +13,8 @@ pub enum Metric {
     Accuracy,
     /// The mean intersection over union, for classes of pixels.
     MeanIou,
+    /// The average precision of boxes, for objects.
+    BoxAp,
 }
 
 impl Metric {
@@ -21,6 +23,7 @@ impl Metric {
         match self {
             Metric::Accuracy => "accuracy",
             Metric::MeanIou => "mIoU",
+            Metric::BoxAp => "box AP",
         }
     }
 
@@ -29,21 +32,33 @@ impl Metric {
         match self {
             Metric::Accuracy => "Accuracy",
             Metric::MeanIou => "mIoU",
+            Metric::BoxAp => "Box AP",
         }
     }
 
-    /// Its value in an evaluation, from 0 to 1.
+    /// Its value in an evaluation, from 0 to 1; not a number where the evaluation does not measure it.
     pub fn of(self, scores: &Scores) -> f64 {
-        match self {
-            Metric::Accuracy => scores.accuracy,
-            Metric::MeanIou => scores.mean_iou,
+        match (self, scores) {
+            (Metric::Accuracy, Scores::Labels(scores)) => scores.accuracy,
+            (Metric::MeanIou, Scores::Labels(scores)) => scores.mean_iou,
+            (Metric::BoxAp, Scores::Objects(scores)) => scores.box_ap,
+            _ => f64::NAN,
         }
     }
 }
 
-/// The results of an evaluation.
+/// The results of an evaluation: of a network that classifies images or pixels, or of a detector.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scores {
+pub enum Scores {
+    /// Of labels.
+    Labels(LabelScores),
+    /// Of objects.
+    Objects(ObjectScores),
+}
+
+/// The results of an evaluation of labels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LabelScores {
     /// Mean cross-entropy.
     pub loss: f64,
     /// Share of labels classified correctly.
@@ -54,25 +69,86 @@ pub struct Scores {
     pub mean_iou: f64,
 }
 
+/// The results of an evaluation of objects, by COCO's rules: average precision over overlaps from 0.5 to 0.95,
+/// at 0.5, and at 0.75, from 0 to 1; -1 where there is no object.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ObjectScores {
+    /// Of boxes.
+    pub box_ap: f64,
+    /// Of boxes at an overlap of 0.5.
+    pub box_ap50: f64,
+    /// Of boxes at an overlap of 0.75.
+    pub box_ap75: f64,
+    /// Of masks.
+    pub mask_ap: f64,
+    /// Of masks at an overlap of 0.5.
+    pub mask_ap50: f64,
+    /// Of masks at an overlap of 0.75.
+    pub mask_ap75: f64,
+}
+
+const LABELS: &[&str] = &["loss", "accuracy", "top5_accuracy", "mean_iou"];
+const OBJECTS: &[&str] = &["box_ap", "box_ap50", "box_ap75", "mask_ap", "mask_ap50", "mask_ap75"];
+
 impl Scores {
     /// The scores of an evaluation.
     pub fn of(evaluation: &Evaluation) -> Scores {
-        Scores {
-            loss: evaluation.loss,
-            accuracy: evaluation.confusion.accuracy(),
-            top5_accuracy: evaluation.top5_accuracy,
-            mean_iou: evaluation.confusion.mean_iou(),
+        match evaluation {
+            Evaluation::Labels(labels) => Scores::Labels(LabelScores {
+                loss: labels.loss,
+                accuracy: labels.confusion.accuracy(),
+                top5_accuracy: labels.top5_accuracy,
+                mean_iou: labels.confusion.mean_iou(),
+            }),
+            Evaluation::Objects(ObjectEvaluation { boxes, masks, .. }) => {
+                let [box_ap, box_ap50, box_ap75] =
+                    [None, Some(0.5), Some(0.75)].map(|iou| ObjectEvaluation::precision(boxes, iou));
+                let [mask_ap, mask_ap50, mask_ap75] =
+                    [None, Some(0.5), Some(0.75)].map(|iou| ObjectEvaluation::precision(masks, iou));
+                Scores::Objects(ObjectScores { box_ap, box_ap50, box_ap75, mask_ap, mask_ap50, mask_ap75 })
+            }
         }
     }
 
-    fn parse(fields: [&str; 4]) -> Option<Scores> {
-        let [loss, accuracy, top5_accuracy, mean_iou] = fields.map(|field| f64::from_str(field).ok());
-        Some(Scores { loss: loss?, accuracy: accuracy?, top5_accuracy: top5_accuracy?, mean_iou: mean_iou? })
+    /// The loss, which a detector's evaluation does not compute.
+    pub fn loss(&self) -> Option<f64> {
+        match self {
+            Scores::Labels(scores) => Some(scores.loss),
+            Scores::Objects(_) => None,
+        }
+    }
+
+    /// The scores with their names in tables, in the order of the columns.
+    pub fn named(&self) -> Vec<(&'static str, f64)> {
+        match *self {
+            Scores::Labels(LabelScores { loss, accuracy, top5_accuracy, mean_iou }) => {
+                LABELS.iter().copied().zip([loss, accuracy, top5_accuracy, mean_iou]).collect()
+            }
+            Scores::Objects(ObjectScores { box_ap, box_ap50, box_ap75, mask_ap, mask_ap50, mask_ap75 }) => {
+                let values = [box_ap, box_ap50, box_ap75, mask_ap, mask_ap50, mask_ap75];
+                OBJECTS.iter().copied().zip(values).collect()
+            }
+        }
+    }
+
+    /// The scores that a row of a table has under `names`.
+    fn parse(names: &[&str], fields: &[&str]) -> Option<Scores> {
+        let values: Option<Vec<f64>> = fields.iter().map(|field| f64::from_str(field).ok()).collect();
+        match (&values?[..], names == OBJECTS) {
+            (&[loss, accuracy, top5_accuracy, mean_iou], false) => {
+                Some(Scores::Labels(LabelScores { loss, accuracy, top5_accuracy, mean_iou }))
+            }
+            (&[box_ap, box_ap50, box_ap75, mask_ap, mask_ap50, mask_ap75], true) => {
+                let scores = ObjectScores { box_ap, box_ap50, box_ap75, mask_ap, mask_ap50, mask_ap75 };
+                Some(Scores::Objects(scores))
+            }
+            _ => None,
+        }
     }
 
     fn fields(&self) -> String {
-        let Scores { loss, accuracy, top5_accuracy, mean_iou } = self;
-        format!("{loss:.6},{accuracy:.6},{top5_accuracy:.6},{mean_iou:.6}")
+        let fields: Vec<_> = self.named().iter().map(|(_, value)| format!("{value:.6}")).collect();
+        fields.join(",")
     }
 }
 
@@ -108,9 +184,12 @@ pub struct GroupRow {
     pub group: GroupAccuracy,
 }
 
-const HEADER: &str = "epoch,step,learning_rate,train_loss,\
-    test_loss,test_accuracy,test_top5_accuracy,test_mean_iou,\
-    ema_loss,ema_accuracy,ema_top5_accuracy,ema_mean_iou,nonzeros,images_per_second";
+/// The first line of a table of evaluations with these scores.
+fn header(scores: &[&str]) -> String {
+    let of = |prefix: &str| scores.iter().map(|name| format!("{prefix}_{name},")).collect::<String>();
+    format!("epoch,step,learning_rate,train_loss,{}{}nonzeros,images_per_second", of("test"), of("ema"))
+}
+
 const GROUP_HEADER: &str = "epoch,step,group,labels,correct,accuracy";
 /// The header of earlier versions.
 const OLD_GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
@@ -120,23 +199,20 @@ const OLD_GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
 /// # Errors
 /// When the file cannot be read, or a line is not a row of this table.
 pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
-    read_table(path, &[HEADER], |fields| {
+    read_table(path, &[&header(LABELS), &header(OBJECTS)], |first, fields| {
+        let names = if first == header(OBJECTS) { OBJECTS } else { LABELS };
         let &[epoch, step, learning_rate, train_loss, ref scores @ .., nonzeros, speed] = fields else {
             return None;
         };
-        let &[a, b, c, d, ref ema @ ..] = scores else { return None };
-        let ema = match ema {
-            ["", "", "", ""] => None,
-            &[a, b, c, d] => Some(Scores::parse([a, b, c, d])?),
-            _ => return None,
-        };
+        let (test, ema) = scores.split_at_checked(names.len())?;
+        let has_ema = ema.iter().any(|field| !field.is_empty());
         Some(MetricsRow {
             epoch: epoch.parse().ok()?,
             step: step.parse().ok()?,
             learning_rate: learning_rate.parse().ok()?,
             train_loss: train_loss.parse().ok()?,
-            test: Scores::parse([a, b, c, d])?,
-            ema,
+            test: Scores::parse(names, test)?,
+            ema: if has_ema || ema.len() != names.len() { Some(Scores::parse(names, ema)?) } else { None },
             nonzeros: nonzeros.parse().ok()?,
             images_per_second: speed.parse().ok()?,
         })
@@ -148,7 +224,7 @@ pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
 /// # Errors
 /// Same as [`read`].
 pub fn read_groups(path: &Path) -> Result<Vec<GroupRow>> {
-    read_table(path, &[GROUP_HEADER, OLD_GROUP_HEADER], |fields| {
+    read_table(path, &[GROUP_HEADER, OLD_GROUP_HEADER], |_, fields| {
         let &[epoch, step, name, labels, correct, _] = fields else { return None };
         let name = name.to_owned();
         let group = GroupAccuracy { name, labels: labels.parse().ok()?, correct: correct.parse().ok()? };
@@ -156,21 +232,25 @@ pub fn read_groups(path: &Path) -> Result<Vec<GroupRow>> {
     })
 }
 
-/// The rows of a table whose first line is one of `headers`.
-fn read_table<R>(path: &Path, headers: &[&str], parse: impl Fn(&[&str]) -> Option<R>) -> Result<Vec<R>> {
+/// The rows of a table whose first line is one of `headers`; `parse` gets this line and a row's fields.
+fn read_table<R>(
+    path: &Path,
+    headers: &[&str],
+    parse: impl Fn(&str, &[&str]) -> Option<R>,
+) -> Result<Vec<R>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(TrainError::read(path, error)),
     };
     let mut lines = text.lines();
-    if lines.next().is_none_or(|header| !headers.contains(&header)) {
+    let Some(first) = lines.next().filter(|first| headers.contains(first)) else {
         let header = headers[0];
         let reason = format!("its first line is not {header:?}; move the file away to continue without it");
         return Err(TrainError::Metrics { path: path.to_owned(), reason });
-    }
+    };
     let row = |(i, line): (usize, &str)| {
-        parse(&line.split(',').collect::<Vec<_>>()).ok_or_else(|| TrainError::Metrics {
+        parse(first, &line.split(',').collect::<Vec<_>>()).ok_or_else(|| TrainError::Metrics {
             path: path.to_owned(),
             reason: format!("line {} is not a row of metrics: {line:?}", i + 2),
         })
@@ -183,7 +263,11 @@ fn read_table<R>(path: &Path, headers: &[&str], parse: impl Fn(&[&str]) -> Optio
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, rows: &[MetricsRow]) -> Result<()> {
-    let mut text = format!("{HEADER}\n");
+    let names = rows.first().map_or(LABELS, |row| match row.test {
+        Scores::Labels(_) => LABELS,
+        Scores::Objects(_) => OBJECTS,
+    });
+    let mut text = header(names) + "\n";
     for r in rows {
         text += &format!(
             "{},{},{:.6e},{:.6},{},{},{},{:.1}\n",
@@ -192,7 +276,7 @@ pub fn write(path: &Path, rows: &[MetricsRow]) -> Result<()> {
             r.learning_rate,
             r.train_loss,
             r.test.fields(),
-            r.ema.map_or(",,,".to_owned(), |scores| scores.fields()),
+            r.ema.map_or(",".repeat(names.len() - 1), |scores| scores.fields()),
             r.nonzeros,
             r.images_per_second
         );
@@ -217,12 +301,15 @@ pub fn write_groups(path: &Path, rows: &[GroupRow]) -> Result<()> {
 mod tests {
     use super::*;
 
+    const LABEL_SCORES: LabelScores =
+        LabelScores { loss: 0.5, accuracy: 0.875, top5_accuracy: 1.0, mean_iou: 0.75 };
+
     const ROW: MetricsRow = MetricsRow {
         epoch: 1,
         step: 468,
         learning_rate: 4e-3,
         train_loss: 0.75,
-        test: Scores { loss: 0.5, accuracy: 0.875, top5_accuracy: 1.0, mean_iou: 0.75 },
+        test: Scores::Labels(LABEL_SCORES),
         ema: None,
         nonzeros: 1234,
         images_per_second: 1000.0,
@@ -233,9 +320,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
         assert_eq!(read(&path).unwrap(), []);
-        let averaged = MetricsRow { epoch: 2, ema: Some(Scores { loss: 0.25, ..ROW.test }), ..ROW };
+        let averaged = Scores::Labels(LabelScores { loss: 0.25, ..LABEL_SCORES });
+        let averaged = MetricsRow { epoch: 2, ema: Some(averaged), ..ROW };
         write(&path, &[ROW, averaged]).unwrap();
         assert_eq!(read(&path).unwrap(), [ROW, averaged]);
+        let objects = Scores::Objects(ObjectScores {
+            box_ap: 0.5,
+            box_ap50: 0.75,
+            box_ap75: 0.625,
+            mask_ap: -1.0,
+            mask_ap50: 0.0,
+            mask_ap75: 1.0,
+        });
+        let [plain, averaged] = [None, Some(objects)].map(|ema| MetricsRow { test: objects, ema, ..ROW });
+        write(&path, &[plain, averaged]).unwrap();
+        assert_eq!(read(&path).unwrap(), [plain, averaged]);
     }
 
     #[test]
@@ -260,8 +359,10 @@ mod tests {
     fn a_damaged_table_names_the_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
-        std::fs::write(&path, format!("{HEADER}\n1,2,3\n")).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("line 2"));
+        for row in ["1,2,3", "1,2,0.1,0.5,1,1,1,1,0.5,,,,7,8", "1,2,0.1,0.5,1,1,1,1,,,,,,7,8"] {
+            std::fs::write(&path, format!("{}\n{row}\n", header(LABELS))).unwrap();
+            assert!(read(&path).unwrap_err().to_string().contains("line 2"), "{row}");
+        }
         std::fs::write(&path, format!("{GROUP_HEADER}\n1,2,d1,many,3,0.5\n")).unwrap();
         assert!(read_groups(&path).unwrap_err().to_string().contains("line 2"));
         assert!(read(&path).unwrap_err().to_string().contains("first line"));

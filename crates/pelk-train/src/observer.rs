@@ -34,8 +34,8 @@ pub struct StepReport {
     /// Whether the gradients overflowed: then the step changed no parameter, and the next one scales the loss
     /// less.
     pub skipped: bool,
-    /// Share of the labels of the step's augmented images that were classified correctly, in training mode.
-    pub accuracy: f64,
+    /// What was measured besides the loss.
+    pub detail: StepDetail,
     /// Learning rate of this step.
     pub learning_rate: f64,
     /// Images per step.
@@ -44,6 +44,46 @@ pub struct StepReport {
     pub time: Duration,
     /// Time of that spent waiting for images.
     pub waited: Duration,
+}
+
+/// What a step measured besides its loss.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum StepDetail {
+    /// Share of the labels of the step's augmented images that were classified correctly, in training mode.
+    Accuracy(f64),
+    /// The parts of a detector's loss.
+    Losses(LossParts),
+}
+
+/// The parts of a detector's loss; they add up to it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LossParts {
+    /// Which anchors hold an object.
+    pub proposals: f64,
+    /// The boxes of the proposals.
+    pub proposal_boxes: f64,
+    /// The classes of all stages.
+    pub classes: f64,
+    /// The boxes of all stages.
+    pub boxes: f64,
+    /// The masks of all stages.
+    pub masks: f64,
+}
+
+impl StepDetail {
+    /// The values with their names in tables.
+    pub fn named(self) -> Vec<(&'static str, f64)> {
+        match self {
+            StepDetail::Accuracy(accuracy) => vec![("accuracy", accuracy)],
+            StepDetail::Losses(LossParts { proposals, proposal_boxes, classes, boxes, masks }) => vec![
+                ("loss_proposals", proposals),
+                ("loss_proposal_boxes", proposal_boxes),
+                ("loss_classes", classes),
+                ("loss_boxes", boxes),
+                ("loss_masks", masks),
+            ],
+        }
+    }
 }
 
 /// A report of one evaluation.

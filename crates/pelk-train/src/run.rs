@@ -274,7 +274,7 @@ impl Run {
         let row = report.row;
         self.rows.push(row);
         let (epoch, step) = (row.epoch, row.step);
-        self.groups.extend(report.evaluation.groups.iter().map(|group| GroupRow {
+        self.groups.extend(report.evaluation.groups().iter().map(|group| GroupRow {
             epoch,
             step,
             group: group.clone(),

@@ -8,7 +8,7 @@
 mod records;
 
 use crate::error::{Result, TrainError};
-use crate::metrics::Scores;
+use crate::evaluate::GroupAccuracy;
 use crate::observer::{EvaluationReport, StepReport};
 use records::{Message, record};
 use std::fs::File;
@@ -84,46 +84,34 @@ impl EventLog {
         }
         let (first, start) = std::mem::replace(&mut self.since, (step, Instant::now()));
         let images = (step - first) as f64 * report.images as f64;
-        self.scalars(
-            step,
+        let mut scalars = vec![("train/loss".to_owned(), report.loss)];
+        scalars.extend(tagged("train", &report.detail.named()));
+        scalars.extend(tagged(
+            "train",
             &[
-                ("train/loss", report.loss),
-                ("train/accuracy", report.accuracy),
-                ("train/learning_rate", report.learning_rate),
-                ("train/gradient_norm", report.gradient_norm),
-                ("train/images_per_second", images / start.elapsed().as_secs_f64().max(1e-9)),
+                ("learning_rate", report.learning_rate),
+                ("gradient_norm", report.gradient_norm),
+                ("images_per_second", images / start.elapsed().as_secs_f64().max(1e-9)),
             ],
-        );
+        ));
+        self.scalars(step, &scalars);
     }
 
     /// Records an evaluation.
     pub fn evaluation(&mut self, report: &EvaluationReport<'_>) {
         let row = &report.row;
-        let groups: Vec<_> = report
-            .evaluation
-            .groups
-            .iter()
-            .map(|group| (format!("test/accuracy/{}", group.name), group.accuracy()))
-            .collect();
-        let Scores { loss, accuracy, top5_accuracy, mean_iou } = row.test;
-        let mut scalars = vec![
-            ("test/loss", loss),
-            ("test/accuracy", accuracy),
-            ("test/top5_accuracy", top5_accuracy),
-            ("test/mean_iou", mean_iou),
-            ("test/learning_rate", row.learning_rate),
-            ("test/mean_train_loss", row.train_loss),
-            ("test/nonzeros", row.nonzeros as f64),
-        ];
-        if let Some(Scores { loss, accuracy, top5_accuracy, mean_iou }) = row.ema {
-            scalars.extend([
-                ("ema/loss", loss),
-                ("ema/accuracy", accuracy),
-                ("ema/top5_accuracy", top5_accuracy),
-                ("ema/mean_iou", mean_iou),
-            ]);
-        }
-        scalars.extend(groups.iter().map(|(tag, value)| (tag.as_str(), *value)));
+        let mut scalars: Vec<_> = tagged("test", &row.test.named()).collect();
+        scalars.extend(tagged(
+            "test",
+            &[
+                ("learning_rate", row.learning_rate),
+                ("mean_train_loss", row.train_loss),
+                ("nonzeros", row.nonzeros as f64),
+            ],
+        ));
+        scalars.extend(tagged("ema", &row.ema.map_or(Vec::new(), |scores| scores.named())));
+        let group = |group: &GroupAccuracy| (format!("test/accuracy/{}", group.name), group.accuracy());
+        scalars.extend(report.evaluation.groups().iter().map(group));
         self.scalars(row.step, &scalars);
         // The time of the evaluation does not count toward the speed of training.
         self.since = (row.step, Instant::now());
@@ -139,7 +127,7 @@ impl EventLog {
         failure.map_or(Ok(()), |source| Err(TrainError::Io { action: "write", path, source, consequence }))
     }
 
-    fn scalars(&mut self, step: u64, scalars: &[(&str, f64)]) {
+    fn scalars(&mut self, step: u64, scalars: &[(String, f64)]) {
         let mut summary = Message::default();
         for (tag, value) in scalars {
             let value =
@@ -163,6 +151,11 @@ impl EventLog {
             }
         }
     }
+}
+
+/// The values with their tags.
+fn tagged(prefix: &str, named: &[(&'static str, f64)]) -> impl Iterator<Item = (String, f64)> {
+    named.iter().map(move |(name, value)| (format!("{prefix}/{name}"), *value))
 }
 
 /// Seconds since 1970.
@@ -204,9 +197,14 @@ mod tests {
     use super::records::reading::{Value, fields, records};
     use super::*;
     use crate::confusion::Confusion;
-    use crate::evaluate::{Evaluation, GroupAccuracy};
-    use crate::metrics::MetricsRow;
+    use crate::evaluate::{Evaluation, LabelEvaluation};
+    use crate::metrics::{LabelScores, MetricsRow, Scores};
+    use crate::observer::StepDetail;
     use std::time::Duration;
+
+    fn scores([loss, accuracy, top5_accuracy, mean_iou]: [f64; 4]) -> Scores {
+        Scores::Labels(LabelScores { loss, accuracy, top5_accuracy, mean_iou })
+    }
 
     /// Tags, steps and values of a file's scalars.
     fn scalars(path: &Path) -> Vec<(String, u64, f32)> {
@@ -239,7 +237,7 @@ mod tests {
             loss: 1.0 / step as f64,
             gradient_norm: f64::INFINITY,
             skipped: false,
-            accuracy: 0.5,
+            detail: StepDetail::Accuracy(0.5),
             learning_rate: 1e-3,
             images: 8,
             time: Duration::from_millis(10),
@@ -257,13 +255,15 @@ mod tests {
             step: 410,
             learning_rate: 0.25,
             train_loss: 0.75,
-            test: Scores { loss: 0.5, accuracy: 0.875, top5_accuracy: 1.0, mean_iou: 0.625 },
-            ema: Some(Scores { loss: 0.25, accuracy: 0.9375, top5_accuracy: 1.0, mean_iou: 0.75 }),
+            test: scores([0.5, 0.875, 1.0, 0.625]),
+            ema: Some(scores([0.25, 0.9375, 1.0, 0.75])),
             nonzeros: 77,
             images_per_second: 9.0,
         };
         let groups = vec![GroupAccuracy { name: "far".into(), labels: 4, correct: 3 }];
-        let evaluation = Evaluation { loss: 0.5, top5_accuracy: 1.0, confusion: Confusion::new(2), groups };
+        let confusion = Confusion::new(2);
+        let evaluation =
+            Evaluation::Labels(LabelEvaluation { loss: 0.5, top5_accuracy: 1.0, confusion, groups });
         let report = EvaluationReport { row, evaluation: &evaluation, ema: None, best: None, best_ema: None };
         log.evaluation(&report);
         let path = log.path().to_owned();

@@ -44,8 +44,8 @@ fn pauses_leave_no_trace(settings: &[&str], pauses: [u64; 5]) {
         assert_eq!([losses(&first), losses(&second)].concat(), losses(&whole));
         let rows = |recorder: &Recorder| {
             let of = |row: &MetricsRow| {
-                let scores =
-                    [Some(row.test), row.ema].map(|scores| scores.map(|scores| scores.loss.to_bits()));
+                let scores = [Some(row.test), row.ema]
+                    .map(|scores| scores.and_then(|scores| scores.loss()).map(f64::to_bits));
                 (row.step, row.train_loss.to_bits(), scores, row.nonzeros)
             };
             recorder.rows.iter().map(of).collect::<Vec<_>>()

@@ -139,5 +139,5 @@ fn averaged_weights_are_those_of_the_definition() {
     assert!(compared > 30, "{compared} tensors");
     // The second set of scores is that of the average.
     let row = recorder.rows[0];
-    assert_ne!(row.ema.unwrap().loss, row.test.loss);
+    assert_ne!(row.ema.unwrap().loss(), row.test.loss());
 }

@@ -5,7 +5,7 @@ mod common;
 use common::Recorder;
 use pelk_autodiff::CpuBackend;
 use pelk_data::{DataError, Dataset, Labeling, NO_GROUP, Normalization, Properties, Sample};
-use pelk_train::{Datasets, Limits, TrainConfig, Trainer};
+use pelk_train::{Datasets, Limits, StepDetail, TrainConfig, Trainer};
 use std::sync::Arc;
 
 /// 8 x 8 images of 2 x 2 squares, each black (background), dark (class 1) or bright (class 2).
@@ -74,7 +74,7 @@ fn every_place_is_learned_and_measured_but_the_background() {
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(folder.path());
     trainer(&[]).unwrap().run(Limits::default(), &mut recorder).unwrap();
-    let last = recorder.evaluations.last().unwrap();
+    let last = recorder.evaluations.last().unwrap().labels().unwrap();
     let accuracies = (last.confusion.accuracy(), last.top5_accuracy);
     assert_eq!(accuracies, (1.0, 1.0), "places are told apart by their brightness");
     // A third of the 81 x 4 squares is black.
@@ -82,7 +82,7 @@ fn every_place_is_learned_and_measured_but_the_background() {
     let groups: Vec<_> =
         last.groups.iter().map(|group| (group.name.as_str(), group.labels, group.correct)).collect();
     assert_eq!(groups, [("left", 108, 108), ("right", 108, 108)]);
-    assert_eq!(recorder.reports.last().unwrap().accuracy, 1.0);
+    assert_eq!(recorder.reports.last().unwrap().detail, StepDetail::Accuracy(1.0));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn the_background_is_no_choice() {
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(folder.path());
     trainer(&["loss.background_weight=1000"]).unwrap().run(Limits::default(), &mut recorder).unwrap();
-    let last = recorder.evaluations.last().unwrap();
+    let last = recorder.evaluations.last().unwrap().labels().unwrap();
     assert_eq!((last.confusion.predictions(0), last.confusion.total()), (0, 216));
 }
 

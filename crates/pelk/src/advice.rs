@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_build_without_drivers_is_told_how_to_get_them() {
         let error = Error::Gpu(GpuError::NoDrivers);
-        assert!(advice(&error.into()).unwrap().contains("`drivers`"));
+        assert!(advice(&error.into()).unwrap().contains("--features drivers"));
     }
 
     #[test]

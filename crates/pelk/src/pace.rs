@@ -14,8 +14,8 @@ pub struct Pace {
     last_step: u64,
     /// Running means; not a number before the first step.
     pub loss: f64,
-    /// As `loss`.
-    pub accuracy: f64,
+    /// What else steps measure, likewise, with names.
+    pub details: Vec<(&'static str, f64)>,
     /// Average since the start, evaluations included.
     pub images_per_second: f64,
     /// Seconds until the last step at this speed.
@@ -25,13 +25,13 @@ pub struct Pace {
 impl Pace {
     /// A run after `first_step` of `last_step` steps.
     pub fn new(first_step: u64, last_step: u64) -> Pace {
-        let nothing = f64::NAN;
+        let nothing = nothing();
         Pace {
             start: Instant::now(),
             first_step,
             last_step,
             loss: nothing,
-            accuracy: nothing,
+            details: Vec::new(),
             images_per_second: nothing,
             seconds_left: nothing,
         }
@@ -43,7 +43,13 @@ impl Pace {
         let share = 1.0 / done.clamp(1.0, SMOOTHING);
         let blend = |old: f64, new: f64| if old.is_nan() { new } else { old + share * (new - old) };
         self.loss = blend(self.loss, report.loss);
-        self.accuracy = blend(self.accuracy, report.accuracy);
+        let new = report.detail.named();
+        if self.details.len() != new.len() {
+            self.details = new.iter().map(|(name, _)| (*name, nothing())).collect();
+        }
+        for ((_, mean), (_, value)) in self.details.iter_mut().zip(new) {
+            *mean = blend(*mean, value);
+        }
         let seconds = self.seconds().max(1e-9);
         self.images_per_second = done * report.images as f64 / seconds;
         self.seconds_left = seconds / done * self.last_step.saturating_sub(report.step) as f64;
@@ -52,6 +58,19 @@ impl Pace {
     /// Seconds since the start.
     pub fn seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
+    }
+}
+
+/// The value of a mean of no step.
+fn nothing() -> f64 {
+    f64::NAN
+}
+
+/// A detail of a step in words: `accuracy 75.0 %`, or the loss of a part such as `masks 0.412`.
+pub fn detail(name: &str, value: f64) -> [String; 2] {
+    match name.strip_prefix("loss_") {
+        Some(part) => [part.replace('_', " "), format!("{value:.3}")],
+        None => [name.to_owned(), format!("{:.1} %", 100.0 * value)],
     }
 }
 
@@ -69,6 +88,7 @@ pub fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pelk_train::StepDetail;
     use std::time::Duration;
 
     #[test]
@@ -81,14 +101,14 @@ mod tests {
             loss,
             gradient_norm: 1.0,
             skipped: false,
-            accuracy: 0.5,
+            detail: StepDetail::Accuracy(0.5),
             learning_rate: 1e-3,
             images: 8,
             time: Duration::from_millis(10),
             waited: Duration::ZERO,
         };
         pace.add(&report(101, 4.0));
-        assert_eq!((pace.loss, pace.accuracy), (4.0, 0.5));
+        assert_eq!((pace.loss, &pace.details[..]), (4.0, &[("accuracy", 0.5)][..]));
         pace.add(&report(102, 2.0));
         assert_eq!(pace.loss, 3.0);
         (103..=200).for_each(|step| pace.add(&report(step, 1.0)));

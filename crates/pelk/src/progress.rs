@@ -1,7 +1,7 @@
 //! Progress of a run: a bar on a terminal, plain lines elsewhere, or the dashboard of `--tui`.
 
 use crate::output::note;
-use crate::pace::{Pace, duration};
+use crate::pace::{Pace, detail, duration};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pelk_train::{MetricsRow, StepReport};
 use std::io::IsTerminal;
@@ -57,11 +57,12 @@ impl Progress {
 impl Display for Progress {
     fn step(&mut self, report: &StepReport) {
         self.pace.add(report);
-        let Pace { loss, accuracy, images_per_second, seconds_left, .. } = self.pace;
+        let Pace { loss, images_per_second, seconds_left, .. } = self.pace;
+        let details = self.pace.details.iter().map(|&(name, value)| detail(name, value).join(" ") + "  ");
         let line = format!(
-            "epoch {}  loss {loss:.3}  accuracy {:.1} %  {images_per_second:.0} images/s  {} left",
+            "epoch {}  loss {loss:.3}  {}{images_per_second:.0} images/s  {} left",
             report.epoch,
-            100.0 * accuracy,
+            details.collect::<String>(),
             duration(seconds_left),
         );
         if self.terminal {

@@ -121,7 +121,7 @@ fn overview(task: &Task, budgets: &[u64], views: &[(&Study, StudyView)]) -> Opti
     for (study, view) in views {
         for arm in &view.arms {
             let Some(other) = view.study.compared_with(&arm.arm) else { continue };
-            let mut cells = vec![format!("{} against {}", study.named(&arm.arm.label), study.named(other))];
+            let mut cells = vec![format!("{} versus {}", study.named(&arm.arm.label), study.named(other))];
             cells.extend(view.budgets.iter().map(|&steps| {
                 let difference = view.difference(arm, steps);
                 difference.map_or_else(|| "-".to_owned(), |(_, difference)| sentences::briefly(&difference))

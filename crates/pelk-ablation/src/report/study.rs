@@ -159,6 +159,7 @@ pub fn scores(view: &StudyView) -> String {
     let score = match view.metric {
         Metric::Accuracy => "accuracy, %",
         Metric::MeanIou => "mIoU, %",
+        Metric::BoxAp => "box AP, %",
     };
     let mut table = TextTable::new([text("  arm"), number("steps"), number(score), number("seeds")]);
     for arm in &view.arms {

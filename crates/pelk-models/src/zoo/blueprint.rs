@@ -2,7 +2,7 @@
 
 use super::form::Form;
 use super::options::Options;
-use crate::config::{DenseInit, Family, Head, NetworkConfig, StageConfig, UperNetConfig};
+use crate::config::{CascadeConfig, DenseInit, Family, Head, NetworkConfig, StageConfig, UperNetConfig};
 use crate::error::{ModelError, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,8 @@ pub struct Blueprint {
     /// UperNet's settings, to classify each pixel; `{}` takes its defaults. Without it, the network
     /// classifies images.
     pub upernet: Option<UperNetConfig>,
+    /// Cascade Mask R-CNN's settings, to find objects with their boxes and masks; `{}` uses its defaults.
+    pub cascade: Option<CascadeConfig>,
     /// What the kernels are made of.
     #[serde(flatten)]
     #[schemars(skip)]
@@ -71,6 +73,17 @@ impl Blueprint {
             None => return Err(self.no_option(key, &options)),
         }
         options.into_structure(key)
+    }
+
+    fn head(&self) -> Result<Head> {
+        match (&self.upernet, &self.cascade) {
+            (None, None) => Ok(Head::Pooled),
+            (Some(upernet), None) => Ok(Head::UperNet(upernet.clone())),
+            (None, Some(cascade)) => Ok(Head::CascadeMaskRcnn(cascade.clone())),
+            (Some(_), Some(_)) => {
+                Err(ModelError::config("cascade", "is another head than `upernet`: set one of them"))
+            }
+        }
     }
 
     fn with_form(&self, name: Value) -> Result<Blueprint> {
@@ -134,7 +147,7 @@ impl Blueprint {
             head_init_scale: self.head_init_scale as f32,
             drop_path: self.drop_path as f32,
             folded: false,
-            head: self.upernet.clone().map_or(Head::Pooled, Head::UperNet),
+            head: self.head()?,
         };
         config.validate()?;
         Ok(config)

@@ -32,6 +32,7 @@ fn convnext(
             layer_scale,
             head_init_scale: 1.0,
             upernet: None,
+            cascade: None,
             dense_init,
             drop_path,
         },

@@ -127,12 +127,22 @@ fn default(value: &Json, schema: &[&Json]) -> Option<Value> {
         return None;
     }
     let mut value = Value::try_from(value).ok()?;
-    if let Value::Float(number) = &mut value
-        && schema.iter().any(|part| part["format"] == "float")
-    {
-        *number = (*number as f32).to_string().parse().ok()?;
+    if schema.iter().any(|part| part["format"] == "float") || !matches!(value, Value::Float(_)) {
+        shorten(&mut value);
     }
     Some(value)
+}
+
+/// Writes every number that is one in single precision with the fewest digits.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Float(number) if f64::from(*number as f32) == *number => {
+            *number = (*number as f32).to_string().parse().unwrap_or(*number);
+        }
+        Value::Array(values) => values.iter_mut().for_each(shorten),
+        Value::Table(values) => values.iter_mut().for_each(|(_, value)| shorten(value)),
+        _ => {}
+    }
 }
 
 /// A doc comment on one line, without rustdoc's markup.

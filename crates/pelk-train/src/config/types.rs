@@ -169,7 +169,11 @@ impl Default for LossConfig {
 impl TrainConfig {
     /// The metric by which the best network is chosen.
     pub fn metric(&self) -> Metric {
-        if self.model.blueprint().upernet.is_some() { Metric::MeanIou } else { Metric::Accuracy }
+        match self.model.blueprint() {
+            blueprint if blueprint.cascade.is_some() => Metric::BoxAp,
+            blueprint if blueprint.upernet.is_some() => Metric::MeanIou,
+            _ => Metric::Accuracy,
+        }
     }
 
     /// Whether the other configuration makes the same run: everything is equal except the place of the data.

@@ -2,10 +2,13 @@
 
 use super::Trainer;
 use crate::error::Result;
-use crate::inference::Predictor;
+use crate::evaluate::objects_of;
+use crate::inference::{InferenceConfig, Predictor};
 use crate::observer::Limits;
 use pelk_autodiff::{Backend, Parameters};
-use pelk_data::{Loader, LoaderConfig};
+use pelk_data::{Batch, Loader, LoaderConfig};
+use pelk_models::detection::Detector;
+use pelk_models::{Head, Network};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -95,8 +98,7 @@ impl<B: Backend> Trainer<B> {
         let images = test.len();
         let loading = self.test_loading(limits);
         let workers = loading.workers.max(1) as u32;
-        let mut predictor =
-            Predictor::new(&self.backend, &self.network, parameters, self.config.inference.clone())?;
+        let mut network = Measured::new(&self.backend, &self.network, parameters, &self.config.inference)?;
         let start = Instant::now();
         let one = LoaderConfig { workers: 1, prefetch: 1, ..loading };
         let Some(batch) = Loader::new(test, one)?.next().transpose()? else {
@@ -107,12 +109,39 @@ impl<B: Backend> Trainer<B> {
         let mut time = Duration::ZERO;
         for _ in 0..2 {
             let start = Instant::now();
-            predictor.logits(&batch.images)?;
+            network.run(&batch)?;
             time = start.elapsed();
             if time >= ENOUGH {
                 break;
             }
         }
         Ok(time.max(loading).mul_f64(images as f64 / batch.indices.len().max(1) as f64))
+    }
+}
+
+/// A network in evaluation mode, of either kind.
+enum Measured<'a, B: Backend> {
+    Labels(Predictor<'a, B>),
+    Objects(Detector<'a, B>),
+}
+
+impl<'a, B: Backend> Measured<'a, B> {
+    fn new(
+        backend: &'a B,
+        network: &'a Network,
+        parameters: &'a Parameters<B>,
+        inference: &InferenceConfig,
+    ) -> Result<Measured<'a, B>> {
+        Ok(match network.config().head {
+            Head::CascadeMaskRcnn(_) => Measured::Objects(Detector::new(backend, network, parameters)?),
+            _ => Measured::Labels(Predictor::new(backend, network, parameters, inference.clone())?),
+        })
+    }
+
+    fn run(&mut self, batch: &Batch) -> Result<()> {
+        match self {
+            Measured::Labels(predictor) => predictor.logits(&batch.images).map(drop),
+            Measured::Objects(detector) => objects_of(detector, batch).map(drop),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::Trainer;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
-use crate::evaluate::{Evaluation, evaluate};
+use crate::evaluate::{Evaluation, EvaluationTask, evaluate};
 use crate::metrics::{MetricsRow, Scores};
 use crate::observer::{EvaluationReport, Limits, Observer};
 use pelk_autodiff::{Backend, Parameters};
@@ -59,15 +59,14 @@ impl<B: Backend> Trainer<B> {
     ) -> Result<(Checkpoint, Evaluation)> {
         // First, so that weights that are not finite are found before they are evaluated.
         let network = self.describe(parameters, None)?;
-        let evaluation = evaluate(
-            &self.backend,
-            &self.network,
+        let task = EvaluationTask {
+            backend: &self.backend,
+            network: &self.network,
             parameters,
-            self.datasets.test.clone(),
-            self.test_loading(limits),
-            &self.config.inference,
-            on_batch,
-        )?;
+            dataset: self.datasets.test.clone(),
+            loading: self.test_loading(limits),
+        };
+        let evaluation = evaluate(task, &self.config.inference, on_batch)?;
         Ok((network, evaluation))
     }
 

@@ -41,7 +41,8 @@ fn network(
     [height, width, channels]: [usize; 3],
 ) -> Result<Network> {
     let mut network = zoo::configure(&config.model, channels, datasets.train.classes().len())?;
-    if network.head == Head::Pooled && datasets.train.labeling() != Labeling::Image {
+    let squares = matches!(datasets.train.labeling(), Labeling::Pixels { .. });
+    if network.head == Head::Pooled && squares {
         network.head = Head::Dense;
     }
     let network = Network::new(network)?;
@@ -72,6 +73,18 @@ fn check_places(
     [height, width, _]: [usize; 3],
 ) -> Result<()> {
     let labeling = datasets.train.labeling();
+    let detects = matches!(network.config().head, Head::CascadeMaskRcnn(_));
+    if detects != (labeling == Labeling::Objects) {
+        let dataset = &config.data.dataset;
+        let reason = match detects {
+            true => format!("makes a detector, but images of {dataset} have no objects: leave it out"),
+            false => format!("is missing, but images of {dataset} have objects: set model.cascade={{}}"),
+        };
+        return Err(TrainError::value("model.cascade", reason));
+    }
+    if detects {
+        return Ok(());
+    }
     let map = &network.output_shape([height, width])?[1..3];
     let labels = labeling.size([height, width]);
     if map != labels {
@@ -135,7 +148,8 @@ fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
     if let Some(evaluation) = evaluation {
         evaluation.validate_for(test.channels(), test.labeling())?;
     }
-    let any_size = evaluation.is_some() || train.labeling() == (Labeling::Pixels { stride: 1 });
+    let sized = matches!(train.labeling(), Labeling::Pixels { stride: 1 } | Labeling::Objects);
+    let any_size = evaluation.is_some() || sized;
     if !any_size && test.image_size() != train.image_size() {
         let size = |data: &Arc<dyn Dataset>| {
             data.image_size().map_or("that vary".into(), |size| format!("{size:?}"))
@@ -148,9 +162,22 @@ fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
     let augmentation = &config.data.augmentation;
     augmentation.validate_for(train.image_size(), train.channels(), train.labeling())?;
     config.data.mix.validate_for(config.batch.size, train.labeling())?;
+    if train.labeling() == Labeling::Objects {
+        let size = object_image_size(config, &**train);
+        return Ok([size[0], size[1], train.channels()]);
+    }
     let [height, width] = augmentation.output_size(train.image_size()).ok_or_else(|| {
         let reason = "is 0, but the training images differ in size: set the size of a crop";
         TrainError::value("data.augmentation.crop_size", reason)
     })?;
     Ok([height, width, train.channels()])
+}
+
+/// Height and width of a typical image of a detector, whose images differ in size: what evaluation resizes a
+/// wide one to, else the size of the first.
+fn object_image_size(config: &TrainConfig, train: &dyn Dataset) -> [usize; 2] {
+    match &config.data.evaluation {
+        Some(evaluation) => [evaluation.fit[1], evaluation.fit[0]],
+        None => train.image_size().or_else(|| train.sample_size(0)).unwrap_or_default(),
+    }
 }

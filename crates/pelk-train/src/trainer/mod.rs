@@ -3,6 +3,8 @@
 pub(crate) mod estimate;
 mod evaluation;
 mod fit;
+mod labels;
+mod objects;
 mod state;
 mod step;
 mod targets;

@@ -1,40 +1,72 @@
 //! One step: passes over the network, their gradients, and the update.
 
-use super::{Trainer, targets};
+use super::Trainer;
 use crate::error::Result;
 use crate::loss_scale::LossScale;
-use crate::observer::{Limits, StepReport};
+use crate::observer::{Limits, LossParts, StepDetail, StepReport};
 use crate::optimizer::{Update, gradient_norm};
-use pelk_autodiff::operators::{Add, ScaleSamples};
-use pelk_autodiff::{Backend, Executor, Parameters, Pass, Shape, Tape, Var, from_host};
-use pelk_data::{Batch, IGNORED, Loader, MixConfig};
-use pelk_models::Outputs;
+use pelk_autodiff::{Backend, Parameters, Pass};
+use pelk_data::{Batch, Loader, MixConfig};
+use pelk_models::Head;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The result of one pass, forward and backward, or the sum over the passes of a step.
-struct PassResult<B: Backend> {
-    loss: f64,
-    /// Labels that were classified correctly.
-    correct: usize,
-    /// Labels that count.
-    measured: usize,
-    gradients: BTreeMap<String, B::Tensor>,
+pub(super) struct PassResult<B: Backend> {
+    pub loss: f64,
+    pub measured: Measured,
+    pub gradients: BTreeMap<String, B::Tensor>,
     /// The parameters with updated running statistics.
-    parameters: Parameters<B>,
+    pub parameters: Parameters<B>,
+}
+
+/// What passes measure besides the loss.
+#[derive(Clone, Copy)]
+pub(super) enum Measured {
+    /// Labels that were classified correctly, and all that count.
+    Labels { correct: usize, all: usize },
+    /// The parts of a detector's loss.
+    Objects(LossParts),
+}
+
+impl Measured {
+    /// Adds one of `passes` passes.
+    fn add(&mut self, pass: Measured, passes: f64) {
+        match (self, pass) {
+            (Measured::Labels { correct, all }, Measured::Labels { correct: more, all: of }) => {
+                *correct += more;
+                *all += of;
+            }
+            (Measured::Objects(sum), Measured::Objects(parts)) => {
+                sum.proposals += parts.proposals / passes;
+                sum.proposal_boxes += parts.proposal_boxes / passes;
+                sum.classes += parts.classes / passes;
+                sum.boxes += parts.boxes / passes;
+                sum.masks += parts.masks / passes;
+            }
+            // All passes of a run are of one kind.
+            (sum, pass) => *sum = pass,
+        }
+    }
+
+    fn detail(self) -> StepDetail {
+        match self {
+            Measured::Labels { correct, all } => StepDetail::Accuracy(correct as f64 / all.max(1) as f64),
+            Measured::Objects(parts) => StepDetail::Losses(parts),
+        }
+    }
 }
 
 impl<B: Backend> PassResult<B> {
     /// A pass that computed nothing.
-    fn empty(parameters: Parameters<B>) -> PassResult<B> {
-        PassResult { loss: 0.0, correct: 0, measured: 0, gradients: BTreeMap::new(), parameters }
+    pub fn empty(parameters: Parameters<B>, measured: Measured) -> PassResult<B> {
+        PassResult { loss: 0.0, measured, gradients: BTreeMap::new(), parameters }
     }
 
     /// Adds one of `passes` passes. Its gradients already are those of a mean over all passes.
     fn add(&mut self, backend: &B, pass: PassResult<B>, passes: f64) -> Result<()> {
         self.loss += pass.loss / passes;
-        self.correct += pass.correct;
-        self.measured += pass.measured;
+        self.measured.add(pass.measured, passes);
         for (name, gradient) in pass.gradients {
             match self.gradients.get_mut(&name) {
                 Some(sum) => backend.add_assign(sum, &gradient)?,
@@ -74,7 +106,7 @@ impl<B: Backend> Trainer<B> {
             loss: sum.loss,
             gradient_norm: norm,
             skipped: overflows,
-            accuracy: sum.correct as f64 / sum.measured.max(1) as f64,
+            detail: sum.measured.detail(),
             learning_rate,
             images: self.config.batch.images_per_step(),
             time: start.elapsed(),
@@ -85,7 +117,11 @@ impl<B: Backend> Trainer<B> {
     /// The sum over the passes of the next step, and the time spent waiting for images.
     fn accumulate(&self, loader: &mut Loader) -> Result<(PassResult<B>, Duration)> {
         let accumulation = self.config.batch.accumulation;
-        let mut sum = PassResult::empty(self.parameters.clone());
+        let nothing = match self.network.config().head {
+            Head::CascadeMaskRcnn(_) => Measured::Objects(LossParts::default()),
+            _ => Measured::Labels { correct: 0, all: 0 },
+        };
+        let mut sum = PassResult::empty(self.parameters.clone(), nothing);
         let mut waited = Duration::ZERO;
         for i in 0..accumulation {
             let start = Instant::now();
@@ -151,34 +187,17 @@ impl<B: Backend> Trainer<B> {
         parameters: &Parameters<B>,
         label_smoothing: f32,
     ) -> Result<PassResult<B>> {
-        let mut parameters = parameters.clone();
-        if batch.labels.iter().all(|&label| label == IGNORED) {
-            // A crop of an image with few labels: there is nothing to learn, and no mean over zero labels.
-            return Ok(PassResult::empty(parameters));
+        let pass = Pass { seed: self.config.seed, index };
+        match self.network.config().head {
+            Head::CascadeMaskRcnn(_) => self.object_pass(batch, pass, parameters),
+            _ => self.label_pass(batch, pass, parameters, label_smoothing),
         }
-        let random = Pass { seed: self.config.seed, index };
-        let mut tape = Tape::new(&self.backend, &parameters, random).recomputing(self.config.batch.recompute);
-        let images = Var::constant(from_host(&self.backend, &batch.images)?);
-        let Outputs { logits, auxiliary } = self.network.outputs(&mut tape, &images)?;
-        let classes = self.network.config().classes;
-        let op = targets::loss(batch, classes, label_smoothing, &self.class_weights);
-        let mut loss = tape.apply_one(op.clone(), &[&logits])?;
-        if let Some(auxiliary) = auxiliary {
-            let auxiliary = tape.apply_one(op, &[&auxiliary])?;
-            let weight = ScaleSamples { factors: [self.config.loss.auxiliary_weight].into() };
-            let auxiliary = tape.apply_one(weight, &[&auxiliary])?;
-            loss = tape.apply_one(Add, &[&loss, &auxiliary])?;
-        }
-        let value = f64::from(self.backend.download(loss.tensor())?[0]);
-        let logits = self.backend.download(logits.tensor())?;
-        // Seeding with the share of one pass makes the sum over passes the mean over images.
-        let share = self.scale() / self.config.batch.accumulation as f64;
-        let seed = self.backend.upload(&Shape::from([1]), &[share as f32])?;
-        let backward = tape.backward(&loss, seed)?;
-        parameters.replace(backward.buffers);
-        let background = self.datasets.train.background();
-        let (correct, measured) = targets::count_correct(&logits, batch, background);
-        Ok(PassResult { loss: value, correct, measured, gradients: backward.gradients, parameters })
+    }
+
+    /// The seed of a pass's gradients: its share, so that the sum over passes is the mean over images, times
+    /// the scale of 16-bit losses.
+    pub(super) fn share(&self) -> f32 {
+        (self.scale() / self.config.batch.accumulation as f64) as f32
     }
 
     /// The gradients that SNIP scores weights by: of the first batch, not mixed, by the plain cross-entropy,

@@ -6,8 +6,9 @@
 use pelk_autodiff::CpuBackend;
 use pelk_data::ImageDataset;
 use pelk_train::{
-    Checkpoint, Confusion, Datasets, Evaluation, EvaluationReport, GroupAccuracy, Limits, MetricsRow,
-    Observer, Outcome, Result, Run, Scores, StepReport, TrainConfig, Trainer,
+    Checkpoint, Confusion, Datasets, Evaluation, EvaluationReport, GroupAccuracy, LabelEvaluation,
+    LabelScores, Limits, MetricsRow, Observer, Outcome, Result, Run, Scores, StepReport, TrainConfig,
+    Trainer,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -148,7 +149,8 @@ pub fn restored(config: TrainConfig, path: &Path) -> Result<Trainer<CpuBackend>>
 /// An evaluation with one group.
 pub fn evaluation() -> Evaluation {
     let groups = vec![GroupAccuracy { name: "near".into(), labels: 8, correct: 4 }];
-    Evaluation { loss: 1.0, top5_accuracy: 1.0, confusion: Confusion::new(2), groups }
+    let confusion = Confusion::new(2);
+    Evaluation::Labels(LabelEvaluation { loss: 1.0, top5_accuracy: 1.0, confusion, groups })
 }
 
 /// Adds an evaluation with this row to a run.
@@ -167,7 +169,12 @@ pub fn run_with_rows(folder: &Path, config: &TrainConfig, steps: &[u64]) -> Run 
             step,
             learning_rate: 0.5,
             train_loss: 1.0,
-            test: Scores { loss: 1.0, accuracy: 0.5, top5_accuracy: 1.0, mean_iou: 0.25 },
+            test: Scores::Labels(LabelScores {
+                loss: 1.0,
+                accuracy: 0.5,
+                top5_accuracy: 1.0,
+                mean_iou: 0.25,
+            }),
             ema: None,
             nonzeros: 100,
             images_per_second: 10.0,

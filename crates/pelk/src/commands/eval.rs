@@ -1,5 +1,6 @@
 //! `pelk eval`
 
+mod objects;
 mod tables;
 
 use crate::datasets;
@@ -13,14 +14,18 @@ use clap::builder::RangedU64ValueParser;
 use pelk_autodiff::Backend;
 use pelk_data::{LoaderConfig, Split};
 use pelk_models::Head;
-use pelk_train::{Confusion, Evaluation, InferenceConfig, Trained, evaluate, write_atomically};
+use pelk_train::{
+    Confusion, Evaluation, EvaluationTask, InferenceConfig, LabelEvaluation, Trained, evaluate,
+    write_atomically,
+};
 use std::path::PathBuf;
 use std::time::Instant;
 use tables::{by_class, by_pixels, choose};
 
 /// Evaluate a trained network on test images
 ///
-/// Prints a table of the classes and draws the confusion matrix.
+/// Prints a table of the classes and draws the confusion matrix. For a detector, prints COCO's numbers for boxes
+/// and masks and the average precision of each class, and draws precision by recall.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pelk eval --checkpoint runs/fashion-mnist/best.safetensors\n  \
                   pelk eval --checkpoint runs/scenes/best.safetensors --scales 0.75,1,1.25 --flip")]
@@ -53,6 +58,13 @@ pub struct EvalArgs {
     /// File for the confusion matrix [default: next to the checkpoint, for example best.confusion.svg]
     #[arg(long, value_name = "FILE.svg")]
     confusion: Option<PathBuf>,
+    /// Detection: file for what was found, in COCO's format [default: none]
+    #[arg(long, value_name = "FILE.json")]
+    results: Option<PathBuf>,
+    /// Detection: file for the curves of precision by recall [default: next to the checkpoint, for example
+    /// best.precision.svg]
+    #[arg(long, value_name = "FILE.svg")]
+    precision: Option<PathBuf>,
     #[command(flatten)]
     inference: InferenceArgs,
     #[command(flatten)]
@@ -115,15 +127,22 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     let count = images.len();
     let inference = args.inference.of(&description.inference);
     let batch = args.batch.unwrap_or(match network.config().head {
-        Head::UperNet(_) | Head::CascadeMaskRcnn(_) => SEGMENTATION_BATCH,
+        Head::UperNet(_) => SEGMENTATION_BATCH,
         Head::Pooled | Head::Dense => BATCH,
+        Head::CascadeMaskRcnn(_) => 1,
     });
     let loading = description.data.evaluation_loading(&*images, batch, &description.normalization);
     let loading = LoaderConfig { workers: args.loaders, ..loading };
     let progress = Evaluating::new(count);
     let start = Instant::now();
-    let evaluation =
-        evaluate(backend, &network, &parameters, images, loading, &inference, |done| progress.show(done))?;
+    let task = EvaluationTask {
+        backend,
+        network: &network,
+        parameters: &parameters,
+        dataset: images.clone(),
+        loading,
+    };
+    let evaluation = evaluate(task, &inference, |done| progress.show(done))?;
     let seconds = start.elapsed().as_secs_f64();
     progress.finish();
     let folded = if network.config().folded { " (folded)" } else { "" };
@@ -131,13 +150,30 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     let measured = format!("{count} {split} images of {}", description.data.dataset);
     say!("{name}, {measured}\n");
     let segments = matches!(network.config().head, Head::UperNet(_));
-    print_classes(&evaluation.confusion, &description.classes, segments, args.all_classes);
-    print_scores(&evaluation, segments);
+    match &evaluation {
+        Evaluation::Labels(labels) => {
+            print_classes(&labels.confusion, &description.classes, segments, args.all_classes);
+            print_scores(labels, segments);
+        }
+        Evaluation::Objects(found) => objects::print(found, &description.classes, args.all_classes),
+    }
     say!("speed           {:.1} images/s", count as f64 / seconds);
+    // The numbers are already printed if a file cannot be written.
+    match &evaluation {
+        Evaluation::Labels(labels) => save_confusion(args, labels, &description.classes, name, measured),
+        Evaluation::Objects(found) => objects::save(args, found, &name, &measured),
+    }
+}
 
+fn save_confusion(
+    args: &EvalArgs,
+    evaluation: &LabelEvaluation,
+    classes: &[String],
+    name: String,
+    measured: String,
+) -> Result<()> {
     let path = args.confusion.clone().unwrap_or_else(|| args.checkpoint.with_extension("confusion.svg"));
-    let svg = tables::picture(&evaluation.confusion, &description.classes, name, measured)?;
-    // The numbers are already printed if this fails.
+    let svg = tables::picture(&evaluation.confusion, classes, name, measured)?;
     write_atomically(&path, svg.as_bytes())
         .context("cannot save the confusion matrix; choose another file with --confusion")?;
     say!("\nConfusion matrix:\n  open {}", shown(&path));
@@ -158,7 +194,7 @@ fn print_classes(confusion: &Confusion, classes: &[String], segments: bool, all:
     }
 }
 
-fn print_scores(evaluation: &Evaluation, segments: bool) {
+fn print_scores(evaluation: &LabelEvaluation, segments: bool) {
     let confusion = &evaluation.confusion;
     if segments {
         say!("mIoU            {:.2} %", 100.0 * confusion.mean_iou());

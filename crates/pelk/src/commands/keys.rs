@@ -91,9 +91,13 @@ fn markdown(keys: &[Key]) -> String {
     page += &format!("\n## The run\n\n{}", rows(top));
     for table in keys.iter().filter(|key| key.is_table()) {
         let prefix = format!("{}.", table.path);
-        let own = keys.iter().filter(|key| {
+        let is_own = |key: &&Key| {
             !key.is_table() && key.path.strip_prefix(&prefix).is_some_and(|name| !name.contains('.'))
-        });
+        };
+        let mut own = keys.iter().filter(is_own).peekable();
+        if own.peek().is_none() {
+            continue; // it holds other tables only
+        }
         let switch = match table.kind {
             Kind::Table { optional: true } => " Off until it is set.",
             _ => "",

@@ -1,39 +1,51 @@
 //! `pelk predict`
 
+mod objects;
 mod segments;
 
 use crate::device::{DeviceArgs, on_device};
 use crate::output::say;
 use crate::threads::in_pool;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use image::ImageFormat;
 use pelk_autodiff::Backend;
 use pelk_models::Head;
 use pelk_report::table::{Table, number, text};
 use pelk_train::{Trained, open_image};
 use std::path::PathBuf;
 
-/// Classify or segment images with a trained network
+/// Classify or segment images, or find objects in them, with a trained network
 ///
 /// A classifier prints the five most likely classes of each image. A segmentation network writes each image
-/// with its classes as an overlay and a legend, and prints their shares.
+/// with its classes as an overlay and a legend, and prints their shares. A detector writes each image with the
+/// boxes, masks, classes and scores of what it finds, and on request a file of results in COCO's format.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pelk predict --checkpoint runs/fashion-mnist/best.safetensors shirt.png\n  \
-                  pelk predict --checkpoint runs/scenes/best.safetensors scene.png"
+                  pelk predict --checkpoint runs/scenes/best.safetensors scene.png\n  \
+                  pelk predict --checkpoint runs/coco/best.safetensors photos --results found.json"
 )]
 pub struct PredictArgs {
     /// Checkpoint from `train`: best.safetensors or last.safetensors
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Images (PNG, JPEG, BMP, GIF, WebP, TIFF or PNM); a classifier resizes them like its test images
+    /// Images (PNG, JPEG, BMP, GIF, WebP, TIFF or PNM), or folders of images; they are resized like the
+    /// network's test images
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
     /// Invert the image first: Fashion-MNIST has light clothes on a dark background, unlike most photos
     #[arg(long)]
     invert: bool,
-    /// Folder for the pictures of a segmentation network, named like the images [default: runs/predict]
+    /// Folder for the pictures of a segmentation network or detector, named like the images [default:
+    /// runs/predict]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Detection: show only objects with at least this score
+    #[arg(long, value_name = "SCORE", default_value_t = 0.3)]
+    score: f32,
+    /// Detection: file for everything that was found, in COCO's format
+    #[arg(long, value_name = "FILE.json")]
+    results: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgs,
     /// Number of threads to compute with [default: all cores]
@@ -52,6 +64,27 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     in_pool(args.threads, || on_device!(args.device.open()?, backend => predict(args, &backend)))
 }
 
+/// The images that the command line names, those of a folder by name.
+fn images(args: &PredictArgs) -> Result<Vec<PathBuf>> {
+    let mut images = Vec::new();
+    for path in &args.images {
+        if !path.is_dir() {
+            images.push(path.clone());
+            continue;
+        }
+        let unreadable = || format!("cannot read the folder {}", path.display());
+        let mut files: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(path).with_context(unreadable)? {
+            let file = entry.with_context(unreadable)?.path();
+            files.extend(ImageFormat::from_path(&file).is_ok().then_some(file));
+        }
+        ensure!(!files.is_empty(), "{} has no images", path.display());
+        files.sort();
+        images.append(&mut files);
+    }
+    Ok(images)
+}
+
 fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
     let trained = Trained::read(backend, &args.checkpoint, true)?;
     match trained.network.config().head {
@@ -61,16 +94,13 @@ fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
             "{} classifies coarse squares of an image, which predict does not support: use eval",
             args.checkpoint.display()
         ),
-        Head::CascadeMaskRcnn(_) => bail!(
-            "{} finds things with their boxes and masks, which predict does not support yet",
-            args.checkpoint.display()
-        ),
+        Head::CascadeMaskRcnn(_) => objects::run(args, backend, &trained),
     }
 }
 
 fn classify<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) -> Result<()> {
     let mut classifier = trained.classifier(backend)?;
-    for path in &args.images {
+    for path in &images(args)? {
         let mut image = open_image(path)?;
         if args.invert {
             image.invert();

@@ -9,7 +9,7 @@ mod report;
 use crate::dashboard::{Dashboard, Headline};
 use crate::datasets;
 use crate::device::{DeviceArgs, on_device};
-use crate::folders::{RUNS, shown};
+use crate::folders::RUNS;
 use crate::interrupt::stop_on_ctrl_c;
 use crate::output::{note, say};
 use crate::progress::{Display, Progress};

@@ -31,7 +31,7 @@ pub struct State {
     pub epoch: u64,
     pub learning_rate: f64,
     pub pace: Pace,
-    /// By step: the training loss as a running mean, the accuracy likewise, the learning rate, images/s.
+    /// By step: the training loss as a running mean, the accuracy likewise, if steps measure it, the learning rate, images/s.
     pub loss: Curve,
     pub accuracy: Curve,
     pub rate: Curve,
@@ -72,7 +72,9 @@ impl State {
         (self.step, self.epoch, self.learning_rate) = (report.step, report.epoch, report.learning_rate);
         self.pace.add(report);
         self.loss.add(report.step, self.pace.loss);
-        self.accuracy.add(report.step, self.pace.accuracy);
+        if let Some((_, accuracy)) = self.pace.details.iter().find(|(name, _)| *name == "accuracy") {
+            self.accuracy.add(report.step, *accuracy);
+        }
         self.rate.add(report.step, report.learning_rate);
         let (first, start) = self.since;
         let seconds = start.elapsed().as_secs_f64();

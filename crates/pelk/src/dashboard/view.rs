@@ -2,7 +2,7 @@
 
 use super::curve::Curve;
 use super::state::State;
-use crate::pace::duration;
+use crate::pace::{detail, duration};
 use pelk_train::MetricsRow;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
@@ -68,15 +68,17 @@ fn numbers(state: &State) -> Line<'static> {
         return Line::from("the first step is under way").dim();
     }
     let mut spans: Vec<Span<'_>> = Vec::new();
-    for (name, value) in [
-        ("epoch", state.epoch.to_string()),
-        ("loss", format!("{:.3}", pace.loss)),
-        ("accuracy", format!("{:.1} %", 100.0 * pace.accuracy)),
-        ("left", duration(pace.seconds_left)),
-        ("images/s", format!("{:.0}", pace.images_per_second)),
-        ("learning rate", format!("{:.2e}", state.learning_rate)),
-        ("elapsed", duration(pace.seconds())),
-    ] {
+    let named = |name: &str, value: String| [name.to_owned(), value];
+    let mut values =
+        vec![named("epoch", state.epoch.to_string()), named("loss", format!("{:.3}", pace.loss))];
+    values.extend(pace.details.iter().map(|&(name, value)| detail(name, value)));
+    values.extend([
+        named("left", duration(pace.seconds_left)),
+        named("images/s", format!("{:.0}", pace.images_per_second)),
+        named("learning rate", format!("{:.2e}", state.learning_rate)),
+        named("elapsed", duration(pace.seconds())),
+    ]);
+    for [name, value] in values {
         spans.extend([Span::from(name).dim(), Span::from(format!(" {value}  "))]);
     }
     Line::from(spans)
@@ -95,10 +97,17 @@ fn draw_charts(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let [above, below] =
         Layout::vertical([Constraint::Fill(3), Constraint::Fill(if show_all { 2 } else { 0 })]).areas(area);
     let [left, right] = two(above);
-    draw_chart(frame, left, "loss", state.loss.points(), Some(("test", &tests(&|row| row.test.loss))));
+    draw_chart(
+        frame,
+        left,
+        "loss",
+        state.loss.points(),
+        Some(("test", &tests(&|row| row.test.loss().unwrap_or(f64::NAN)))),
+    );
     let test = format!("test {}", metric.name());
     let values = tests(&|row| 100.0 * metric.of(&row.test));
-    draw_chart(frame, right, "accuracy, %", &percent(&state.accuracy), Some((&test, &values)));
+    let name = if state.accuracy.points().is_empty() { metric.name() } else { "accuracy" };
+    draw_chart(frame, right, &format!("{name}, %"), &percent(&state.accuracy), Some((&test, &values)));
     if show_all {
         let [left, right] = two(below);
         draw_chart(frame, left, "learning rate", state.rate.points(), None);
@@ -179,7 +188,7 @@ fn draw_evaluations(frame: &mut Frame<'_>, area: Rect, state: &State) {
             row.epoch.to_string(),
             row.step.to_string(),
             format!("{:.4}", row.train_loss),
-            format!("{:.4}", row.test.loss),
+            row.test.loss().map_or("-".to_owned(), |loss| format!("{loss:.4}")),
             format!("{:.2} %", 100.0 * metric.of(&row.test)),
             format!("{:.0}", row.images_per_second),
             if Some(row.step) == best { "best".to_owned() } else { String::new() },
@@ -208,7 +217,7 @@ fn draw_lines(frame: &mut Frame<'_>, area: Rect, state: &State) {
 mod tests {
     use super::super::state::Headline;
     use super::*;
-    use pelk_train::{Metric, Scores, StepReport};
+    use pelk_train::{LabelScores, Metric, Scores, StepDetail, StepReport};
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
     use std::time::Duration;
@@ -233,7 +242,7 @@ mod tests {
                 loss: 2.0 / step as f64,
                 gradient_norm: 1.0,
                 skipped: false,
-                accuracy: 0.75,
+                detail: StepDetail::Accuracy(0.75),
                 learning_rate: 1e-3,
                 images: 128,
                 time: Duration::from_millis(200),
@@ -246,7 +255,12 @@ mod tests {
                 step: 50 * epoch,
                 learning_rate: 1e-3,
                 train_loss: 0.5,
-                test: Scores { loss: 0.4375, accuracy, top5_accuracy: 1.0, mean_iou: 0.7 },
+                test: Scores::Labels(LabelScores {
+                    loss: 0.4375,
+                    accuracy,
+                    top5_accuracy: 1.0,
+                    mean_iou: 0.7,
+                }),
                 ema: None,
                 nonzeros: 1000,
                 images_per_second: 640.0,

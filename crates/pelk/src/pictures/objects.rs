@@ -16,10 +16,26 @@ const DASH: u32 = 4;
 const LEAST: u32 = 288;
 const MOST: u32 = 640;
 
-/// An image enlarged or shrunk to a handy size, with these objects drawn over it: tinted masks, boxes and the
-/// names of their classes. The boxes of crowds are dashed. Class `c` has the color of class `c + 1` in maps
-/// of classes with a background.
+/// An image with these objects drawn over it, see [`with_drawn`]: their masks, boxes and the names of their
+/// classes. The boxes of crowds are dashed.
 pub fn annotated(image: &RgbImage, objects: &[Object], classes: &[String]) -> RgbImage {
+    let drawn = objects.iter().map(|object| Drawn {
+        bbox: object.bbox,
+        mask: &object.mask,
+        color: object_color(object.class as usize),
+        name: classes.get(object.class as usize).map_or("", String::as_str),
+        dashed: object.crowd,
+    });
+    with_drawn(image, &drawn.collect::<Vec<_>>())
+}
+
+/// The color of a class of objects: that of the class in maps of classes with a background.
+pub fn object_color(class: usize) -> Rgb<u8> {
+    class_color(class + 1)
+}
+
+/// An image enlarged or shrunk to a handy size, with these objects drawn over it: tinted masks, boxes and names.
+pub fn with_drawn(image: &RgbImage, objects: &[Drawn<'_>]) -> RgbImage {
     let (short, long) = (image.height().min(image.width()), image.height().max(image.width()));
     let factor = match short < LEAST {
         true => LEAST.div_ceil(short.max(1)) as f32,
@@ -28,27 +44,21 @@ pub fn annotated(image: &RgbImage, objects: &[Object], classes: &[String]) -> Rg
     let side = |side: u32| (factor * side as f32).round().max(1.0) as u32;
     let filter = if factor < 1.0 { FilterType::Triangle } else { FilterType::Nearest };
     let picture = resize(image, side(image.width()), side(image.height()), filter);
-    let drawn = objects.iter().map(|object| Drawn {
-        bbox: object.bbox,
-        mask: &object.mask,
-        color: class_color(object.class as usize + 1),
-        name: classes.get(object.class as usize).map_or("", String::as_str),
-        dashed: object.crowd,
-    });
-    with_objects(&picture, factor, &drawn.collect::<Vec<_>>())
+    with_objects(&picture, factor, objects)
 }
 
 /// An object to draw.
-struct Drawn<'a> {
+pub struct Drawn<'a> {
     /// `[x1, y1, x2, y2]`, in pixels of the image.
-    bbox: [f32; 4],
+    pub bbox: [f32; 4],
     /// Its pixels in the image.
-    mask: &'a Rle,
+    pub mask: &'a Rle,
     /// The color of its box and mask.
-    color: Rgb<u8>,
+    pub color: Rgb<u8>,
     /// What is written into the box.
-    name: &'a str,
-    dashed: bool,
+    pub name: &'a str,
+    /// Whether its box is dashed.
+    pub dashed: bool,
 }
 
 /// The picture, which shows the image enlarged by `factor`, with objects drawn over it: first all masks, then

@@ -206,7 +206,7 @@ fn eval_and_predict_with_wrong_arguments() {
         ("text.png", "text.png is damaged"),
         ("cut.png", "cut.png is damaged"),
         ("missing.png", "cannot read missing.png"),
-        ("run", "cannot read run"),
+        ("run", "run has no images"),
     ] {
         refuse(&mut predict(&[name]), &[words]);
     }

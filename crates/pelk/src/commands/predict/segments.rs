@@ -1,6 +1,6 @@
 //! Draws the class of each pixel of an image, with a legend.
 
-use super::PredictArgs;
+use super::{PredictArgs, images};
 use crate::folders::{RUNS, shown};
 use crate::output::say;
 use crate::pictures::{Entry, class_color, enlarged, legend, outlined, picture, save, shares, stacked};
@@ -27,7 +27,7 @@ pub fn run<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) ->
     let mut predictor = trained.predictor(backend)?;
     let folder = args.out.clone().unwrap_or_else(|| Path::new(RUNS).join("predict"));
     let channels = description.image[2];
-    for path in &args.images {
+    for path in &images(args)? {
         let mut image = open_image(path)?;
         if args.invert {
             image.invert();

@@ -46,6 +46,8 @@ impl Waited {
 pub struct StepLog {
     path: PathBuf,
     file: BufWriter<File>,
+    /// Whether it has no heading yet, which depends on what steps measure.
+    empty: bool,
     /// The first write error: reported at the end, since a log is no reason to stop.
     failure: Option<std::io::Error>,
 }
@@ -56,22 +58,22 @@ impl StepLog {
     /// # Errors
     /// When it cannot be written.
     pub fn create(path: &Path) -> Result<StepLog> {
-        let create = || {
-            let mut file = BufWriter::new(File::create(path)?);
-            writeln!(file, "step,loss,gradient_norm,accuracy,learning_rate,seconds,waited")?;
-            Ok::<_, std::io::Error>(file)
-        };
+        let create = || Ok::<_, std::io::Error>(BufWriter::new(File::create(path)?));
         let file = create().with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(StepLog { path: path.to_owned(), file, failure: None })
+        Ok(StepLog { path: path.to_owned(), file, empty: true, failure: None })
     }
 
     fn add(&mut self, report: &StepReport) {
-        let StepReport { step, loss, gradient_norm, accuracy, learning_rate, time, waited, .. } = report;
+        let StepReport { step, loss, gradient_norm, detail, learning_rate, time, waited, .. } = report;
         let (seconds, waited) = (time.as_secs_f64(), waited.as_secs_f64());
-        let written = writeln!(
-            self.file,
-            "{step},{loss},{gradient_norm},{accuracy},{learning_rate},{seconds:.6},{waited:.6}"
-        );
+        let (names, details): (String, String) =
+            detail.named().iter().map(|(name, value)| (format!("{name},"), format!("{value},"))).unzip();
+        let mut text = String::new();
+        if std::mem::take(&mut self.empty) {
+            text += &format!("step,loss,gradient_norm,{names}learning_rate,seconds,waited\n");
+        }
+        text += &format!("{step},{loss},{gradient_norm},{details}{learning_rate},{seconds:.6},{waited:.6}\n");
+        let written = self.file.write_all(text.as_bytes());
         self.failure = self.failure.take().or(written.err());
     }
 
@@ -119,19 +121,19 @@ impl Observer for Files<'_> {
         let row = &report.row;
         self.progress.evaluated(row);
         let ema = row.ema.map(|scores| format!(" (EMA {:.2} %)", 100.0 * self.metric.of(&scores)));
+        let loss = row.test.loss().map_or(String::new(), |loss| format!("test loss {loss:.4}, "));
         self.progress.line(&format!(
-            "epoch {:>3}, step {:>6}: train loss {:.4}, test loss {:.4}, test {} {:.2} %{}, {:.0} images/s",
+            "epoch {:>3}, step {:>6}: train loss {:.4}, {loss}test {} {:.2} %{}, {:.0} images/s",
             row.epoch,
             row.step,
             row.train_loss,
-            row.test.loss,
             self.metric.name(),
             100.0 * self.metric.of(&row.test),
             ema.unwrap_or_default(),
             row.images_per_second,
         ));
-        if !report.evaluation.groups.is_empty() {
-            let groups = report.evaluation.groups.iter();
+        if !report.evaluation.groups().is_empty() {
+            let groups = report.evaluation.groups().iter();
             let parts: Vec<_> =
                 groups.map(|group| format!("{} {:.2} %", group.name, 100.0 * group.accuracy())).collect();
             self.progress.line(&format!("           by group: {}", parts.join(", ")));

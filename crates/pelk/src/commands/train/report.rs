@@ -91,12 +91,14 @@ pub fn conclude<B: Backend>(
             number("epoch"),
             number("step"),
             number("train loss"),
-            number("test loss"),
+            number("test loss").optional(),
             number(match (metric, averaged) {
                 (Metric::Accuracy, false) => "test accuracy",
                 (Metric::Accuracy, true) => "test accuracy (EMA)",
                 (Metric::MeanIou, false) => "test mIoU",
                 (Metric::MeanIou, true) => "test mIoU (EMA)",
+                (Metric::BoxAp, false) => "test box AP",
+                (Metric::BoxAp, true) => "test box AP (EMA)",
             }),
             number("images/s"),
         ]);
@@ -107,7 +109,7 @@ pub fn conclude<B: Backend>(
                 row.epoch.to_string(),
                 row.step.to_string(),
                 format!("{:.4}", row.train_loss),
-                format!("{:.4}", row.test.loss),
+                row.test.loss().map_or(String::new(), |loss| format!("{loss:.4}")),
                 percent(&row.test) + &ema,
                 format!("{:.0}", row.images_per_second),
             ]);

@@ -1,19 +1,18 @@
-//! Loss and accuracy on a dataset.
+//! Loss and accuracy on images or pixels with one class each.
 
+use super::EvaluationTask;
 use crate::confusion::Confusion;
 use crate::error::Result;
 use crate::inference::{InferenceConfig, Predictor};
 use ndarray::{Array4, ArrayView1, ArrayView2, Axis, Slice};
-use pelk_autodiff::{Backend, Parameters};
-use pelk_data::{Batch, Dataset, IGNORED, Loader, LoaderConfig};
-use pelk_models::Network;
+use pelk_autodiff::Backend;
+use pelk_data::{Batch, IGNORED, Loader};
 use rayon::prelude::*;
-use std::sync::Arc;
 
-/// The results of a network on a dataset. All labels count except ignored ones and those of the background
-/// class.
+/// The results of a network on a dataset of labels. All labels count except ignored ones and those of the
+/// background class.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Evaluation {
+pub struct LabelEvaluation {
     /// Mean cross-entropy over all labels that are not ignored, including the background, without label
     /// smoothing or weights.
     pub loss: f64,
@@ -43,21 +42,13 @@ impl GroupAccuracy {
     }
 }
 
-/// Runs a network in evaluation mode over a dataset, in batches according to `loading`, for instance
-/// [`LoaderConfig::evaluation`]; calls `on_batch` with the number of images processed so far. Neither the
-/// batch size nor the number of workers changes results.
-///
-/// # Errors
-/// When the data cannot be read, or the network or the backend fails.
-pub fn evaluate<B: Backend>(
-    backend: &B,
-    network: &Network,
-    parameters: &Parameters<B>,
-    dataset: Arc<dyn Dataset>,
-    loading: LoaderConfig,
+/// Runs a network that classifies over a dataset, see [`evaluate`](super::evaluate).
+pub(super) fn evaluate<B: Backend>(
+    task: EvaluationTask<'_, B>,
     inference: &InferenceConfig,
     mut on_batch: impl FnMut(usize),
-) -> Result<Evaluation> {
+) -> Result<LabelEvaluation> {
+    let EvaluationTask { backend, network, parameters, dataset, loading } = task;
     let judge = Judge { background: dataset.background(), groups: dataset.groups().len() };
     let names = dataset.groups().to_vec();
     let mut sum = Tally::new(network.config().classes, names.len());
@@ -70,7 +61,7 @@ pub fn evaluate<B: Backend>(
         on_batch(images);
     }
     let groups = names.into_iter().zip(&sum.groups);
-    Ok(Evaluation {
+    Ok(LabelEvaluation {
         loss: sum.loss / sum.labels.max(1) as f64,
         top5_accuracy: sum.top5 as f64 / sum.confusion.total().max(1) as f64,
         confusion: sum.confusion,

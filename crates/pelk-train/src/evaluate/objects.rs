@@ -1,0 +1,124 @@
+//! What a detector finds in a dataset, measured as COCO does.
+
+use super::EvaluationTask;
+use crate::error::{Result, TrainError};
+use pelk_autodiff::{Backend, from_host};
+use pelk_coco::{BBox, Detection, ResultEntry, Rle, Selection, Settings, Truth};
+use pelk_data::{Batch, Dataset, Loader, LoaderConfig, Object};
+use pelk_detection::Resized;
+use pelk_models::detection::{Detected, Detector};
+
+/// The results of a detector on a dataset, by COCO's rules.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectEvaluation {
+    /// Of boxes.
+    pub boxes: pelk_coco::Evaluation,
+    /// Of masks.
+    pub masks: pelk_coco::Evaluation,
+    /// What was found, image by image, those with the highest scores first.
+    pub results: Vec<ResultEntry>,
+}
+
+impl ObjectEvaluation {
+    /// The average precision of boxes or masks at one of the overlaps, or over all of them; -1 without
+    /// objects.
+    pub(crate) fn precision(evaluation: &pelk_coco::Evaluation, iou: Option<f64>) -> f64 {
+        let thresholds = &evaluation.settings().iou_thresholds;
+        let position = |iou: f64| thresholds.iter().position(|threshold| (threshold - iou).abs() < 1e-9);
+        let selection = Selection { iou: iou.and_then(position), ..Selection::default() };
+        evaluation.average_precision(selection).unwrap_or(-1.0)
+    }
+}
+
+/// Runs a detector over a dataset, an image at a time, since padding an image to the size of others would
+/// change what is found in it.
+pub(super) fn evaluate<B: Backend>(
+    task: EvaluationTask<'_, B>,
+    mut on_batch: impl FnMut(usize),
+) -> Result<ObjectEvaluation> {
+    let EvaluationTask { backend, network, parameters, dataset, loading } = task;
+    let mut detector = Detector::new(backend, network, parameters)?;
+    let (mut box_truths, mut mask_truths, mut results) = (Vec::new(), Vec::new(), Vec::new());
+    for (done, batch) in Loader::new(dataset.clone(), LoaderConfig { batch_size: 1, ..loading })?.enumerate()
+    {
+        let batch = batch?;
+        let index = batch.indices[0];
+        for object in dataset.objects(index)?.iter() {
+            box_truths.push(truth(&*dataset, index, object, bbox(object.bbox)));
+            mask_truths.push(truth(&*dataset, index, object, object.mask.clone()));
+        }
+        let found = objects_of(&mut detector, &batch)?;
+        results.extend(results_of(&*dataset, index, batch.original_sizes[0], found)?);
+        on_batch(done + 1);
+    }
+    let categories: Vec<u64> =
+        (0..dataset.classes().len()).map(|class| dataset.category_id(class as u32)).collect();
+    let detection = |entry: &ResultEntry| {
+        let [image, category] = [entry.image_id, entry.category_id];
+        Some(Detection::new(image, category, entry.bbox?, entry.score))
+    };
+    let boxes: Vec<Detection<BBox>> = results.iter().filter_map(detection).collect();
+    let detection = |entry: &ResultEntry| {
+        let [image, category] = [entry.image_id, entry.category_id];
+        Some(Detection::new(image, category, entry.segmentation.clone()?, entry.score))
+    };
+    let masks: Vec<Detection<Rle>> = results.iter().filter_map(detection).collect();
+    let settings = Settings::default();
+    let refused = |error: pelk_coco::EvaluationError| TrainError::Objects(error.to_string());
+    Ok(ObjectEvaluation {
+        boxes: pelk_coco::evaluate(&settings, &categories, &box_truths, &boxes).map_err(refused)?,
+        masks: pelk_coco::evaluate(&settings, &categories, &mask_truths, &masks).map_err(refused)?,
+        results,
+    })
+}
+
+/// What the detector finds in a batch of one image.
+///
+/// # Errors
+/// When the image does not fit the network, or the backend fails.
+pub fn objects_of<B: Backend>(detector: &mut Detector<'_, B>, batch: &Batch) -> Result<Vec<Detected>> {
+    let size = Resized { original: batch.original_sizes[0], resized: batch.sizes[0] };
+    Ok(detector.detect(from_host(detector.backend(), &batch.images)?, &size)?)
+}
+
+/// What was found in image `index`, of `size` pixels, as entries of a file of results.
+///
+/// # Errors
+/// When a mask does not fit the image.
+pub fn results_of(
+    dataset: &dyn Dataset,
+    index: usize,
+    size: [usize; 2],
+    found: Vec<Detected>,
+) -> Result<Vec<ResultEntry>> {
+    let entry = |found: Detected| {
+        Ok(ResultEntry {
+            image_id: dataset.image_id(index),
+            category_id: dataset.category_id(found.class as u32),
+            bbox: Some(bbox(found.corners)),
+            score: f64::from(found.score),
+            segmentation: Some(found.mask.to_rle(size)?),
+        })
+    };
+    found
+        .into_iter()
+        .map(entry)
+        .collect::<std::result::Result<_, pelk_models::ModelError>>()
+        .map_err(Into::into)
+}
+
+fn truth<S>(dataset: &dyn Dataset, index: usize, object: &Object, shape: S) -> Truth<S> {
+    Truth {
+        image_id: dataset.image_id(index),
+        category_id: dataset.category_id(object.class),
+        shape,
+        area: object.area,
+        crowd: object.crowd,
+    }
+}
+
+/// x, y, width, height.
+fn bbox(corners: [f32; 4]) -> BBox {
+    let [x1, y1, x2, y2] = corners.map(f64::from);
+    [x1, y1, x2 - x1, y2 - y1]
+}
