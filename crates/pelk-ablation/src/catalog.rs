@@ -158,6 +158,7 @@ pub static TASKS: LazyLock<Vec<Task>> = LazyLock::new(|| {
         ("long-range", include_str!("../studies/long-range.toml")),
         ("fashion-mnist", include_str!("../studies/fashion-mnist.toml")),
         ("scenes", include_str!("../studies/scenes.toml")),
+        ("scenes-detection", include_str!("../studies/scenes-detection.toml")),
     ];
     files.into_iter().map(|(name, text)| Task { name, ..toml::from_str(text).expect(OWN_FILE) }).collect()
 });
@@ -223,7 +224,7 @@ mod tests {
         assert_eq!(STUDIES.len(), 9);
         assert_eq!(
             TASKS.iter().map(|task| task.name).collect::<Vec<_>>(),
-            ["long-range", "fashion-mnist", "scenes"]
+            ["long-range", "fashion-mnist", "scenes", "scenes-detection"]
         );
     }
 

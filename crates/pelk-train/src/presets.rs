@@ -26,6 +26,7 @@ pub const PRESETS: &[Preset] = presets![
     "folder",
     "long-range",
     "scenes",
+    "scenes-detection",
     "imagenet-pelk-t",
     "imagenet-pelk-s",
     "imagenet-pelk-b",
@@ -35,7 +36,12 @@ pub const PRESETS: &[Preset] = presets![
     "ade20k-pelk-t",
     "ade20k-pelk-s",
     "ade20k-pelk-b",
-    "ade20k-pelk-b-101"
+    "ade20k-pelk-b-101",
+    "coco-pelk-t",
+    "coco-pelk-s",
+    "coco-pelk-b",
+    "coco-pelk-b-101",
+    "coco-convnext-t"
 ];
 
 /// The configuration from a file or a preset (the first by default) with `key.path=value` settings, and its

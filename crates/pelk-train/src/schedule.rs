@@ -13,6 +13,8 @@ pub enum Decay {
     Cosine,
     /// `(1 - step / steps) ^ power` over the whole run, multiplied by the warmup, as in MMSegmentation.
     Poly,
+    /// Multiplied by 0.1 at each of the `milestones`, as in MMDetection.
+    Steps,
 }
 
 /// The length of a run, its evaluations and its learning rate: linear warmup, then decay, with one value per
@@ -30,10 +32,12 @@ pub struct ScheduleConfig {
     pub warmup_epochs: f64,
     /// Steps over which the learning rate rises; 0 uses `warmup_epochs` instead.
     pub warmup_steps: u64,
-    /// How the learning rate falls: `cosine` or `poly`.
+    /// How the learning rate falls: `cosine`, `poly` or `steps`.
     pub decay: Decay,
     /// Exponent of `poly`, above 0.
     pub power: f64,
+    /// Epochs after which `steps` multiplies the learning rate by 0.1, in rising order.
+    pub milestones: Vec<f64>,
     /// Learning rate at the end, as a share of the highest, from 0 to 1.
     pub final_fraction: f64,
 }
@@ -48,6 +52,7 @@ impl Default for ScheduleConfig {
             warmup_steps: 0,
             decay: Decay::Cosine,
             power: 1.0,
+            milestones: Vec::new(),
             final_fraction: 0.01,
         }
     }
@@ -67,6 +72,14 @@ impl ScheduleConfig {
         }
         if !(self.power.is_finite() && self.power > 0.0) {
             return Err(TrainError::value("schedule.power", format!("is {}, must be above 0", self.power)));
+        }
+        let rising = self.milestones.is_sorted() && self.milestones.iter().all(|milestone| *milestone >= 0.0);
+        if !rising || self.milestones.is_empty() == (self.decay == Decay::Steps) {
+            let reason = format!(
+                "is {:?}, must list epochs in rising order for the decay `steps`, and be empty for others",
+                self.milestones
+            );
+            return Err(TrainError::value("schedule.milestones", reason));
         }
         if !(0.0..=1.0).contains(&self.final_fraction) {
             let reason = format!("is {}, must be between 0 and 1", self.final_fraction);
@@ -112,6 +125,11 @@ impl ScheduleConfig {
                 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
             }
             Decay::Poly => (1.0 - step / total).max(0.0).powf(self.power),
+            Decay::Steps => {
+                let epoch = step / steps_per_epoch as f64;
+                let passed = self.milestones.iter().filter(|milestone| **milestone <= epoch).count();
+                0.1_f64.powi(passed as i32)
+            }
         };
         rise * (self.final_fraction + (1.0 - self.final_fraction) * fall)
     }
@@ -134,6 +152,30 @@ mod tests {
         assert!(factors[..200].is_sorted() && factors[200..].is_sorted_by(|a, b| a >= b));
         assert!((factors[200] - 1.0).abs() < 1e-4);
         assert!((factors[999] - 0.01).abs() < 1e-4);
+    }
+
+    #[test]
+    fn steps_take_a_tenth_at_each_milestone() {
+        let schedule = ScheduleConfig {
+            epochs: 36,
+            warmup_epochs: 0.0,
+            decay: Decay::Steps,
+            milestones: vec![27.0, 33.0],
+            final_fraction: 0.0,
+            ..ScheduleConfig::default()
+        };
+        schedule.validate().unwrap();
+        let factors = [0, 269, 270, 329, 330, 359].map(|step| schedule.factor(step, 10));
+        for (factor, expected) in factors.into_iter().zip([1.0, 1.0, 0.1, 0.1, 0.01, 0.01]) {
+            assert!((factor - expected).abs() < 1e-12, "{factors:?}");
+        }
+        for wrong in [
+            ScheduleConfig { milestones: vec![], ..schedule.clone() },
+            ScheduleConfig { milestones: vec![3.0, 1.0], ..schedule.clone() },
+            ScheduleConfig { decay: Decay::Poly, ..schedule },
+        ] {
+            assert!(wrong.validate().unwrap_err().to_string().contains("schedule.milestones"));
+        }
     }
 
     #[test]
