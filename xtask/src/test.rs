@@ -122,6 +122,8 @@ pub fn run(arguments: Vec<OsString>) -> Result<()> {
     let start = Instant::now();
     let deny = !args.fast && works(cargo().arg("deny"));
     let not_tested = root().join("target/not-tested.txt");
+    // Cargo may build elsewhere (CARGO_TARGET_DIR).
+    std::fs::create_dir_all(root().join("target"))?;
     std::fs::write(&not_tested, "").with_context(|| format!("cannot write {}", not_tested.display()))?;
     let outcome = run_steps(&steps(&args, deny), args.no_fail_fast, |step| succeeds(step, &not_tested));
     if let Some(message) = without_gpu(&std::fs::read_to_string(&not_tested)?) {
