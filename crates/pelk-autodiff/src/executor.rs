@@ -43,9 +43,9 @@ pub enum Role {
 /// part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Place {
-    /// Where in the network.
+    /// The section of the network.
     pub section: Section,
-    /// In what kind of layer.
+    /// The kind of layer.
     pub layer: Layer,
 }
 

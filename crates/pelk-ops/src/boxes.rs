@@ -168,7 +168,7 @@ pub fn iou<T: Coordinate>(a: &[T; 4], b: &[T; 4]) -> T {
     if union == T::default() { union } else { shared / union }
 }
 
-/// Intersection over union of which the union is at least 1e-6, as targets are assigned by it.
+/// Intersection over union, by which targets are assigned; a union below 1e-6 counts as 1e-6.
 #[inline]
 pub fn iou_for_assignment<T: Coordinate>(a: &[T; 4], b: &[T; 4]) -> T {
     let shared = intersection(a, b);
