@@ -45,7 +45,7 @@ fn listed(preset: &Preset) -> Result<String> {
         steps => format!("{steps} steps"),
     };
     let purpose = wrapped(&purpose(preset.text), 4);
-    Ok(format!("{:<24}{model:<12}{dataset:<15}{length}\n{purpose}", preset.name))
+    Ok(format!("{:<24}{model:<12}{dataset:<18}{length}\n{purpose}", preset.name))
 }
 
 /// A preset's purpose: the first sentence of the comment at its beginning.
