@@ -2,6 +2,7 @@
 kernel."""
 
 import timeit
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -45,13 +46,20 @@ def direct(x: Tensor, kernel: Tensor) -> Tensor:
     return F.conv2d(x, kernel[:, None], padding=padding, groups=len(kernel))
 
 
-def fastest_points(channels: int, size: int, kernel: int) -> int:
-    """The number of points at which transforms of a map and back take the least time on this machine.
+def fastest_points(channels: int, size: tuple[int, int], kernel: int) -> tuple[int, int]:
+    """The numbers of points, by axis, at which transforms of a map of `size` and back take the least time on
+    this machine."""
+    return fastest(channels, size[0], kernel), fastest(channels, size[1], kernel)
+
+
+@cache
+def fastest(channels: int, size: int, kernel: int) -> int:
+    """The number of points for both axes of a square map.
 
     `size + kernel // 2` points are enough: anything that wraps around falls on rows that are cut off. The
     kernel itself must fit, too.
     """
-    x, least = torch.randn(1, channels, size, size), max(size + kernel // 2, kernel)
+    x, least = torch.ones(1, channels, size, size), max(size + kernel // 2, kernel)
 
     def smooth(n: int) -> bool:
         return n == 1 or any(n % prime == 0 and smooth(n // prime) for prime in (2, 3, 5, 7))
@@ -64,11 +72,11 @@ def fastest_points(channels: int, size: int, kernel: int) -> int:
     return min(filter(smooth, range(least + least % 2, least + least // 3 + 2, 2)), key=time)
 
 
-def product(a: Tensor, b: Tensor, n: int, first: int, size: int) -> Tensor:
+def product(a: Tensor, b: Tensor, n: tuple[int, int], first: int, size: tuple[int, int]) -> Tensor:
     """Rows and columns `first .. first + size` of the cyclic convolution of factors with the spectra `a`,
     `b`."""
-    rows = slice(first, first + size)
-    return torch.fft.irfft2(a * b, (n, n))[..., rows, rows]
+    rows, columns = (slice(first, first + side) for side in size)
+    return torch.fft.irfft2(a * b, n)[..., rows, columns]
 
 
 class FftDepthwise(torch.autograd.Function):
@@ -79,17 +87,18 @@ class FftDepthwise(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, turned: Tensor, n: int) -> Tensor:
-        image, kernel = torch.fft.rfft2(x, (n, n)), torch.fft.rfft2(turned, (n, n))
+    def forward(ctx, x: Tensor, turned: Tensor, n: tuple[int, int]) -> Tensor:
+        image, kernel = torch.fft.rfft2(x, n), torch.fft.rfft2(turned, n)
         ctx.save_for_backward(image, kernel)
-        ctx.sizes = n, x.shape[-1], turned.shape[-1]
-        return product(image, kernel, n, turned.shape[-1] // 2, x.shape[-1])
+        ctx.sizes = n, x.shape[-2:], turned.shape[-1]
+        return product(image, kernel, n, turned.shape[-1] // 2, x.shape[-2:])
 
     @staticmethod
     def backward(ctx, gy: Tensor) -> tuple[Tensor, Tensor, None]:
         image, kernel = ctx.saved_tensors
         n, size, k = ctx.sizes
-        before, after = k // 2, n - size - k // 2
-        g = torch.fft.rfft2(F.pad(gy, (before, after, before, after)))
+        before = k // 2
+        below, right = (points - side - before for points, side in zip(n, size))
+        g = torch.fft.rfft2(F.pad(gy, (before, right, before, below)))
         gx = product(g, kernel.conj(), n, 0, size)
-        return gx, product(g, image.conj(), n, 0, k).sum(0), None
+        return gx, product(g, image.conj(), n, 0, (k, k)).sum(0), None

@@ -122,7 +122,7 @@ def theirs(case: Line, peer: str, device: str, runs: int) -> float:
     e = expansion(kernel, center)[reach(kernel, h)]
     x = torch.randn(case["n"], c, h, h).to(memory_format=memory)
     theta = torch.randn(c, e.shape[1], e.shape[1])
-    points = fastest_points(c, h, len(e)) if fft else 0
+    points = fastest_points(c, (h, h), len(e)) if fft else None
 
     def operator(x: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
         if fft:

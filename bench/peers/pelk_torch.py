@@ -21,7 +21,8 @@ SMALL = 5  # side of the dense branch beside the large kernel
 
 @dataclass(frozen=True)
 class Config:
-    """One architecture, with a list entry for each stage; widths are final."""
+    """One architecture, with a list entry for each stage; widths are final. Without classes it has no
+    classifier."""
 
     depths: tuple[int, ...]
     widths: tuple[int, ...]
@@ -81,20 +82,22 @@ class LayerNorm(nn.LayerNorm):
 
 
 class Large(nn.Module):
-    """Peripheral depthwise convolution of maps of `size` x `size`, with the stage's position embedding.
+    """Peripheral depthwise convolution with the stage's position embedding, for maps of `size`, height and
+    width.
 
-    Taps that lie outside the map at every position are left out of the dense kernel. `points` is the length
-    of FFTs, 0 for a direct convolution.
+    Taps that lie outside the map at every position are left out of the dense kernel. `points` are the
+    lengths of FFTs, none for a direct convolution.
     """
 
-    def __init__(self, channels: int, kernel: int, size: int, form: Form):
+    def __init__(self, channels: int, kernel: int, size: tuple[int, int], form: Form):
         super().__init__()
-        self.taps = reach(kernel, max(size, SMALL))
+        self.taps = reach(kernel, max(*size, SMALL))
         expand = expansion(kernel, form.center)
         self.weight = nn.Parameter(torch.randn(channels, expand.shape[1], expand.shape[1]) * 0.02)
         self.register_buffer("expand", expand[self.taps], persistent=False)
-        self.register_buffer("inside", inside(size, len(self.expand)), persistent=False)
-        self.points = fastest_points(channels, size, len(self.expand)) if form.fft else 0
+        self.register_buffer("rows", inside(size[0], len(self.expand)), persistent=False)
+        self.register_buffer("columns", inside(size[1], len(self.expand)), persistent=False)
+        self.points = fastest_points(channels, size, len(self.expand)) if form.fft else None
 
     def dense(self) -> Tensor:
         """The kernel `[C, k, k]`."""
@@ -102,7 +105,7 @@ class Large(nn.Module):
 
     def bias_map(self, kernel: Tensor, position: Tensor) -> Tensor:
         """The in-bounds embedding `[1, k, k]` under the dense kernel, as a bias `[C, h, w]`."""
-        return self.inside @ (kernel * position[:, self.taps, self.taps]) @ self.inside.T
+        return self.rows @ (kernel * position[:, self.taps, self.taps]) @ self.columns.T
 
     def forward(self, x: Tensor, position: Tensor) -> Tensor:
         kernel = self.dense()
@@ -133,7 +136,7 @@ class Mlp(nn.Module):
 class Block(Mlp):
     """A block in training form, dropped with probability `rate`."""
 
-    def __init__(self, width: int, kernel: int, size: int, rate: float, form: Form):
+    def __init__(self, width: int, kernel: int, size: tuple[int, int], rate: float, form: Form):
         super().__init__(width, form.layout)
         c = int(width * RATIO)
         self.channels, self.rate = c, rate
@@ -162,7 +165,7 @@ class MergedBlock(Mlp):
         kernel, bias = self.merge(block, position)
         self.side = kernel.shape[-1]
         if self.points:
-            kernel = torch.fft.rfft2(kernel.flip(1, 2), (self.points, self.points))
+            kernel = torch.fft.rfft2(kernel.flip(1, 2), self.points)
         self.kernel, self.bias = nn.Parameter(kernel), nn.Parameter(bias)
 
     @staticmethod
@@ -181,8 +184,8 @@ class MergedBlock(Mlp):
     def convolve(self, x: Tensor) -> Tensor:
         if not self.points:
             return direct(x, self.kernel)
-        image = torch.fft.rfft2(x.contiguous(), (self.points, self.points))
-        return product(image, self.kernel, self.points, self.side // 2, x.shape[-1])
+        image = torch.fft.rfft2(x.contiguous(), self.points)
+        return product(image, self.kernel, self.points, self.side // 2, x.shape[-2:])
 
     def forward(self, x: Tensor) -> Tensor:
         convolved, passed = x[:, : self.channels], x[:, self.channels :]
@@ -190,7 +193,8 @@ class MergedBlock(Mlp):
 
 
 class Skeleton(nn.Module):
-    """Stem, downsampling and classifier, which both forms share; subclasses add `stages`."""
+    """Stem, downsampling and classifier, which both forms share; subclasses add `stages`, and `maps`, which
+    computes the output of each stage."""
 
     def __init__(self, config: Config, layout: torch.memory_format):
         super().__init__()
@@ -202,37 +206,44 @@ class Skeleton(nn.Module):
         for before, after in zip(widths, widths[1:]):
             down = nn.Sequential(LayerNorm(before, layout), nn.Conv2d(before, after, 2, 2))
             self.downsample_layers.append(down)
-        self.norm = nn.LayerNorm(widths[-1], eps=1e-6)
-        self.head = nn.Linear(widths[-1], config.classes)
+        if config.classes:
+            self.norm = nn.LayerNorm(widths[-1], eps=1e-6)
+            self.head = nn.Linear(widths[-1], config.classes)
 
-    def classify(self, x: Tensor) -> Tensor:
-        return self.head(self.norm(x.mean((2, 3))))
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.norm(self.maps(x)[-1].mean((2, 3))))
 
 
 class Pelk(Skeleton):
-    """The training form for images of `size` x `size`: logits `[N, classes]` of `[N, C, size, size]`.
+    """The training form for images of one size: logits `[N, classes]` of `[N, C, height, width]`.
 
-    Activations lie in memory in `layout`; with `fft` the large convolutions are computed by FFT.
+    `size` is height and width, or one number for both. Activations lie in memory in `layout`; with `fft` the
+    large convolutions are computed by FFT.
     """
 
-    def __init__(self, config: Config, size: int, layout: torch.memory_format, fft: bool = False):
+    def __init__(
+        self, config: Config, size: int | tuple[int, int], layout: torch.memory_format, fft: bool = False
+    ):
         super().__init__(config, layout)
         form = Form(config.center, layout, fft)
         rates = iter(torch.linspace(0, config.drop_path, sum(config.depths)).tolist())
-        side = size // config.stem_stride
+        height, width = (size, size) if isinstance(size, int) else size
+        sides = [(height // config.stem_stride >> i, width // config.stem_stride >> i) for i in range(4)]
         self.positions = nn.ParameterList(nn.Parameter(torch.randn(1, k, k) * 0.02) for k in config.kernels)
         self.stages = nn.ModuleList(
-            nn.ModuleList(Block(width, kernel, side >> i, next(rates), form) for _ in range(depth))
-            for i, (depth, width, kernel) in enumerate(zip(config.depths, config.widths, config.kernels))
+            nn.ModuleList(Block(channels, kernel, side, next(rates), form) for _ in range(depth))
+            for depth, channels, kernel, side in zip(config.depths, config.widths, config.kernels, sides)
         )
         self.to(memory_format=layout)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def maps(self, x: Tensor) -> list[Tensor]:
+        maps = []
         for down, blocks, position in zip(self.downsample_layers, self.stages, self.positions):
             x = down(x)
             for block in blocks:
                 x = block(x, position)
-        return self.classify(x)
+            maps.append(x)
+        return maps
 
 
 class Merged(Skeleton):
@@ -248,9 +259,11 @@ class Merged(Skeleton):
         )
         self.to(memory_format=network.layout).eval()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def maps(self, x: Tensor) -> list[Tensor]:
+        maps = []
         for down, blocks in zip(self.downsample_layers, self.stages):
             x = down(x)
             for block in blocks:
                 x = block(x)
-        return self.classify(x)
+            maps.append(x)
+        return maps

@@ -55,8 +55,8 @@ def peripheral(c: int, h: int, kernel: int, center: int, args) -> None:
     turned, k = e.flip(0), len(e)
     image, theta = torch.randn(args.batch, c, h, h), torch.randn(c, e.shape[1], e.shape[1])
     dense = e @ theta @ e.T
-    points = fastest_points(c, h, k)
-    spectrum = torch.fft.rfft2(dense.flip(1, 2), (points, points))
+    points = fastest_points(c, (h, h), k)
+    spectrum = torch.fft.rfft2(dense.flip(1, 2), points)
 
     def direct_forward(x: Tensor) -> Tensor:
         return direct(x, dense)
@@ -65,7 +65,7 @@ def peripheral(c: int, h: int, kernel: int, center: int, args) -> None:
         return direct(x, e @ theta @ e.T)
 
     def fft_forward(x: Tensor) -> Tensor:
-        return product(torch.fft.rfft2(x, (points, points)), spectrum, points, k // 2, h)
+        return product(torch.fft.rfft2(x, points), spectrum, points, k // 2, (h, h))
 
     def fft_trained(x: Tensor, theta: Tensor) -> Tensor:
         return FftDepthwise.apply(x, turned @ theta @ turned.T, points)
