@@ -121,9 +121,8 @@ pub fn proposal_losses<B: Backend>(
 ) -> Result<[Var<B::Tensor>; 2]> {
     let counted = |targets: &RpnTargets| targets.positives.len().max(1) + targets.negatives.len().max(1);
     let normalizer = targets.iter().map(counted).sum::<usize>() as f32;
-    let mut samples = LevelSamples::of(anchors, targets);
     let mut sums = [None, None];
-    for (level, samples) in samples.drain(..).enumerate() {
+    for (level, samples) in LevelSamples::of(anchors, targets).into_iter().enumerate() {
         let LevelSamples { targets, weights, rows, deltas } = samples;
         let class = BinaryCrossEntropy { targets: targets.into(), weights: weights.into(), normalizer };
         let boxes = SmoothL1 { rows: rows.into(), targets: deltas.into(), beta: BETA, normalizer };

@@ -75,8 +75,7 @@ impl<B: Backend> Cascade<'_, B> {
         for (stage, settings) in self.config.stages.iter().enumerate() {
             let samples = self.draw(stage, settings, &proposals, truths)?;
             let last = stage + 1 == self.config.stages.len();
-            let refined = self.stage(stage, maps, &samples, truths, last, &mut result)?;
-            proposals = refined;
+            proposals = self.stage(stage, maps, &samples, truths, last, &mut result)?;
             result.samples.push(samples);
         }
         Ok(result)
