@@ -95,7 +95,7 @@ impl PassedOver {
 
 const SMALL: &str = "the box or the area is empty, or the box is less than a pixel wide or high";
 
-/// The object of an annotation in an image of this size, or why it is none: the rules of MMDetection, with
+/// The object of an annotation in an image of this size, or why it is left out: the rules of MMDetection, with
 /// boxes clipped to the image.
 pub(super) fn object(
     annotation: Annotation,

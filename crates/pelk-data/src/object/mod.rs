@@ -51,7 +51,7 @@ impl Object {
         Object { bbox: [width - x2, y1, width - x1, y2], mask: mask::flipped(&self.mask), ..self.clone() }
     }
 
-    /// The problem with the object in an image of this size of a dataset with so many classes, if any.
+    /// The problem with the object in an image of this size of a dataset with `classes` classes, if any.
     pub(crate) fn problem(&self, size: [usize; 2], classes: usize) -> Option<String> {
         let [x1, y1, x2, y2] = self.bbox;
         let [height, width] = size.map(|side| side as f32);

@@ -129,7 +129,7 @@ impl Executor for Counter {
 /// transposed convolutions it takes the height for the width. With these rules, and not with BatchNorms, all
 /// printed numbers come out.
 fn mmcv_extra(op: &Op, part: Part, inputs: &[&Counted], output: &Shape) -> usize {
-    // The position term of a large kernel is added like a bias, but is none of the convolution's.
+    // The position term of a large kernel is added like a bias, but does not belong to the convolution.
     let has_bias = inputs.get(2).is_some_and(|bias| bias.origin != Some(Part::Position));
     match op {
         Op::Conv2d(_) | Op::DepthwiseConv(_) if has_bias => output.elements(),
