@@ -39,15 +39,28 @@ pub(crate) fn widen(x: &[f32]) -> Vec<f64> {
 /// Fails unless every value is within `tolerance` times the largest expected magnitude (at least 1e-3, so
 /// that a tensor of zeros can be matched at all).
 pub(crate) fn assert_close(what: impl Display, actual: &[f32], expected: &[f64], tolerance: f64) {
+    assert_close_at(largest(expected), what, actual, expected, tolerance);
+}
+
+/// [`assert_close`] relative to `scale` instead. Few sums may all cancel by chance: rounding is then small
+/// beside their terms, but not beside the results.
+pub(crate) fn assert_close_at(
+    scale: f64,
+    what: impl Display,
+    actual: &[f32],
+    expected: &[f64],
+    tolerance: f64,
+) {
     assert_eq!(actual.len(), expected.len(), "{what}: length");
-    let largest = expected.iter().fold(1e-3, |m: f64, e| m.max(e.abs()));
     for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
-        let error = (f64::from(*a) - e).abs() / largest;
-        assert!(
-            error <= tolerance,
-            "{what}: value {i} is {a}, want {e}: off by {error:.2e} of {largest:.3e}"
-        );
+        let error = (f64::from(*a) - e).abs() / scale;
+        assert!(error <= tolerance, "{what}: value {i} is {a}, want {e}: off by {error:.2e} of {scale:.3e}");
     }
+}
+
+/// The largest magnitude, at least 1e-3.
+pub(crate) fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(1e-3, |largest, value| largest.max(value.abs()))
 }
 
 /// Fails unless `gradient` is the derivative of the scalar `f` at `x`, by central differences.
