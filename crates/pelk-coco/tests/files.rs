@@ -1,11 +1,11 @@
 //! Annotation files and files of results: what is read, what is reported, what survives damage.
 
+use chacha20::ChaCha8Rng;
 use pelk_coco::{
     FileError, Instances, IouType, MaskError, Masks, ProblemKind, ReadOptions, Rle, Segmentation, Settings,
     evaluate_files, read_results, read_results_checked, write_results,
 };
 use rand::{Rng, RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
