@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "an abort leaves no other trace")]
 
+#[path = "training/common.rs"]
 mod common;
 
 use common::{TEXT, config, train};

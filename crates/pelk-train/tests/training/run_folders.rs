@@ -1,8 +1,6 @@
 //! The folder of a run: what it may contain, what is refused by name, and what is removed.
 
-mod common;
-
-use common::{add, config, message_of, restored, run_with_rows, train, trainer};
+use crate::common::{add, config, message_of, restored, run_with_rows, train, trainer};
 use pelk_train::tensorboard::PREFIX;
 use pelk_train::{EventLog, Run};
 use std::collections::BTreeSet;

@@ -1,8 +1,8 @@
 //! Failures of a run, and resuming: every error names the file and the reason, and nothing is lost.
 
-mod common;
-
-use common::{Recorder, config, datasets, images, message_of, restored, run_with_rows, train, trainer};
+use crate::common::{
+    Recorder, config, datasets, images, message_of, restored, run_with_rows, train, trainer,
+};
 use ndarray::ArrayD;
 use pelk_autodiff::CpuBackend;
 use pelk_models::{NetworkConfig, WeightsFile};
@@ -225,7 +225,7 @@ fn earlier_states_are_kept_and_a_run_can_go_back_to_one() {
     let mut trainer = trainer(config(&[]));
     let mut recorder = Recorder::new(root.path());
     for step in 1..=5 {
-        trainer.run(common::up_to(step), &mut recorder).unwrap();
+        trainer.run(crate::common::up_to(step), &mut recorder).unwrap();
         run.save(&trainer.checkpoint().unwrap(), 3).unwrap();
     }
     let kept = || {
@@ -244,7 +244,7 @@ fn earlier_states_are_kept_and_a_run_can_go_back_to_one() {
     let (mut run, _, checkpoint) = Run::open(&folder).unwrap();
     assert_eq!(checkpoint.unwrap().description.step, 3);
     let mut again = restored(config(&[]), &run.last()).unwrap();
-    again.run(common::up_to(5), &mut recorder).unwrap();
+    again.run(crate::common::up_to(5), &mut recorder).unwrap();
     run.save(&again.checkpoint().unwrap(), 3).unwrap();
     assert_eq!(std::fs::read(run.last()).unwrap(), last);
     // One checkpoint in total means no earlier ones.
@@ -281,7 +281,7 @@ impl pelk_data::Dataset for Unreadable {
 fn an_image_that_cannot_be_read_ends_the_run_after_a_checkpoint() {
     let on = |index| {
         let train = std::sync::Arc::new(Unreadable { images: images([12, 10], 53, 1), index });
-        common::trainer_on(Datasets { train, test: datasets().test }, config(&[]))
+        crate::common::trainer_on(Datasets { train, test: datasets().test }, config(&[]))
     };
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(folder.path());
@@ -291,20 +291,20 @@ fn an_image_that_cannot_be_read_ends_the_run_after_a_checkpoint() {
     let step = recorder.reports.len() as u64;
     let checkpoint = Checkpoint::read(&recorder.last()).unwrap();
     assert_eq!(checkpoint.description.step, step);
-    assert!(step < common::STEPS);
+    assert!(step < crate::common::STEPS);
 
     let mut trainer = on(None);
     trainer.restore(checkpoint, &recorder.last()).unwrap();
     trainer.run(Limits::default(), &mut recorder).unwrap();
     let whole = tempfile::tempdir().unwrap();
-    let whole = train(config(&[]), whole.path(), common::STEPS);
+    let whole = train(config(&[]), whole.path(), crate::common::STEPS);
     assert!(recorder.bytes()[0] == whole.bytes()[0]);
 
     // Before the first step there is nothing worth saving.
     let failures = (0..53).filter(|&index| {
         let folder = tempfile::tempdir().unwrap();
         let mut recorder = Recorder::new(folder.path());
-        let at_first = on(Some(index)).run(common::up_to(1), &mut recorder).is_err();
+        let at_first = on(Some(index)).run(crate::common::up_to(1), &mut recorder).is_err();
         assert_eq!(recorder.last().exists(), !at_first, "image {index}");
         at_first
     });

@@ -1,9 +1,7 @@
 //! The effect of a step on parameters (decay, clipping, layer decay, the two algorithms) and on their
 //! average.
 
-mod common;
-
-use common::{Recorder, config, trainer, up_to};
+use crate::common::{Recorder, config, trainer, up_to};
 use ndarray::{ArrayD, arr1};
 use pelk_autodiff::{
     CpuBackend, HostParameters, Init, ParameterSpec, Parameters, Place, Role, Section, Shape, Storage,

@@ -1,8 +1,6 @@
 //! Properties of the weights during sparse training.
 
-mod common;
-
-use common::{Recorder, config, restored, train, trainer, up_to};
+use crate::common::{Recorder, config, restored, train, trainer, up_to};
 use pelk_autodiff::Role;
 use pelk_train::{Checkpoint, Limits};
 use std::collections::BTreeSet;

@@ -1,9 +1,7 @@
 //! Training on the GPU: losses close to the CPU's, the same bits every time, constant memory, and an intact
 //! checkpoint when the device is lost.
 
-mod common;
-
-use common::{Recorder, STEPS, config, datasets, restored, trainer, up_to};
+use crate::common::{Recorder, STEPS, config, datasets, restored, trainer, up_to};
 use pelk_autodiff::{CpuBackend, GpuBackend};
 use pelk_train::{Checkpoint, Limits, TrainConfig, TrainError, Trainer};
 use pelk_wgpu::{Gpu, Options};

@@ -1,8 +1,6 @@
 //! Training and running networks that classify pixels.
 
-mod common;
-
-use common::Recorder;
+use crate::common::Recorder;
 use ndarray::{Array4, s};
 use pelk_autodiff::CpuBackend;
 use pelk_data::{DataError, Dataset, IGNORED, Labeling, Normalization, Properties, Sample};
@@ -96,7 +94,7 @@ fn trainer(settings: &[&str]) -> Trainer<CpuBackend> {
 fn trained(settings: &[&str]) -> Trainer<CpuBackend> {
     let folder = tempfile::tempdir().unwrap();
     let mut trainer = trainer(settings);
-    trainer.run(common::up_to(4), &mut Recorder::new(folder.path())).unwrap();
+    trainer.run(crate::common::up_to(4), &mut Recorder::new(folder.path())).unwrap();
     trainer
 }
 
@@ -132,7 +130,7 @@ fn a_run_that_pauses_ends_in_the_same_bytes() {
         let settings = ["schedule.epochs=2", "batch.accumulation=2", "batch.size=4"];
         let mut running = trainer(&settings);
         for &pause in pauses {
-            running.run(common::up_to(pause), &mut recorder).unwrap();
+            running.run(crate::common::up_to(pause), &mut recorder).unwrap();
             running = trainer(&settings);
             running.restore(Checkpoint::read(&recorder.last()).unwrap(), &recorder.last()).unwrap();
         }
@@ -213,8 +211,9 @@ fn sizes_and_mirror_images_are_averaged_as_probabilities() {
 #[test]
 fn a_classifier_s_weights_start_the_backbone() {
     let folder = tempfile::tempdir().unwrap();
-    let classifier = common::config(&["model.depths=[1,1]", "model.stem_stride=2", "model.kernels=[7,5]"]);
-    let file = common::train(classifier, folder.path(), 2).last();
+    let classifier =
+        crate::common::config(&["model.depths=[1,1]", "model.stem_stride=2", "model.kernels=[7,5]"]);
+    let file = crate::common::train(classifier, folder.path(), 2).last();
     let setting = format!("weights={:?}", file.display().to_string());
     let mut started = trainer(&[&setting]);
     let WarmStart { taken, fresh, unused } = started.warm_start().unwrap().unwrap();
@@ -259,12 +258,12 @@ fn what_does_not_fit_is_refused_by_name() {
     assert!(message.contains("`inference.stride`"), "{message}");
 
     // A classifier of whole images cannot run on windows, and images with one class cannot use UperNet.
-    let classifier = common::trainer(common::config(&["inference={window=8, stride=4}"]));
+    let classifier = crate::common::trainer(crate::common::config(&["inference={window=8, stride=4}"]));
     assert!(classifier.predictor(InferenceConfig { flip: true, ..InferenceConfig::default() }).is_err());
     let made = Trainer::new(
         CpuBackend::new().unwrap(),
-        common::config(&["model.upernet.channels=8"]),
-        common::datasets(),
+        crate::common::config(&["model.upernet.channels=8"]),
+        crate::common::datasets(),
     );
     assert!(made.err().unwrap().to_string().contains("leave it out"));
 }

@@ -1,6 +1,6 @@
 //! A short training run: a tiny network on tiny images, with all randomness switched on.
 
-// Each test file is its own crate and uses only some of this.
+// `malformed` is a crate of its own and uses only some of this.
 #![allow(dead_code)]
 
 use pelk_autodiff::CpuBackend;

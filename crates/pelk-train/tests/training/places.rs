@@ -1,8 +1,6 @@
 //! Training on images with one class per square.
 
-mod common;
-
-use common::Recorder;
+use crate::common::Recorder;
 use pelk_autodiff::CpuBackend;
 use pelk_data::{DataError, Dataset, Labeling, NO_GROUP, Normalization, Properties, Sample};
 use pelk_train::{Datasets, Limits, StepDetail, TrainConfig, Trainer};

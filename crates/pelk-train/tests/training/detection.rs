@@ -1,8 +1,6 @@
 //! Training and evaluating detectors.
 
-mod common;
-
-use common::{Recorder, up_to};
+use crate::common::{Recorder, up_to};
 use pelk_autodiff::CpuBackend;
 use pelk_coco::Rle;
 use pelk_data::{DataError, Dataset, Labeling, Normalization, Object, Properties, Sample};
@@ -204,7 +202,10 @@ fn detectors_and_objects_belong_together() {
         assert!(matches!(&error, TrainError::Value { key, .. } if *key == "model.cascade"), "{error}");
         error.to_string()
     };
-    let labels = Datasets { train: common::images([12, 10], 53, 1), test: common::images([12, 10], 17, 2) };
+    let labels = Datasets {
+        train: crate::common::images([12, 10], 53, 1),
+        test: crate::common::images([12, 10], 17, 2),
+    };
     assert!(refused(&[], labels).contains("have no objects: leave it out"));
     let plain = TEXT.split("[model.cascade]").next().unwrap();
     let config = TrainConfig::parse("test", plain, &[]).unwrap();

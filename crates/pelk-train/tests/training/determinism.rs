@@ -1,8 +1,6 @@
 //! A run is a function of its configuration and data: pauses and the number of threads do not change it.
 
-mod common;
-
-use common::{Recorder, STEPS, config, images, restored, train, trainer_on, up_to};
+use crate::common::{Recorder, STEPS, config, images, restored, train, trainer_on, up_to};
 use ndarray::Zip;
 use pelk_train::{Checkpoint, Datasets, Limits, MetricsRow, Outcome};
 
@@ -79,7 +77,7 @@ fn a_stop_that_the_observer_asks_for_can_be_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(folder.path());
     recorder.stop_after = Some(9);
-    let mut trainer = common::trainer(config(&[]));
+    let mut trainer = crate::common::trainer(config(&[]));
     assert_eq!(trainer.run(Limits::default(), &mut recorder).unwrap(), Outcome::Stopped);
     assert_eq!(Checkpoint::read(&recorder.last()).unwrap().description.step, 9);
     recorder.stop_after = None;
@@ -149,7 +147,7 @@ fn two_accumulated_passes_are_one_pass_of_both_batches() {
     };
     let (apart, together) =
         (run("batch.size=8", "batch.accumulation=2"), run("batch.size=16", "batch.accumulation=1"));
-    let fresh = common::trainer(config(&settings)).checkpoint().unwrap().tensors;
+    let fresh = crate::common::trainer(config(&settings)).checkpoint().unwrap().tensors;
     assert_eq!(apart.len(), together.len());
     for (name, a) in &apart {
         let largest = a.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
@@ -166,7 +164,7 @@ fn an_estimate_leaves_no_trace() {
     let whole = train(config(&[]), folder.path(), STEPS);
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(folder.path());
-    let mut trainer = common::trainer(config(&[]));
+    let mut trainer = crate::common::trainer(config(&[]));
     let estimate = trainer.estimate(Limits::default()).unwrap();
     assert_eq!((estimate.steps, estimate.evaluations, trainer.step()), (STEPS, 4, 0));
     assert!(estimate.total() >= estimate.step * STEPS as u32);

@@ -1,0 +1,6 @@
+//! Datasets, from their files to batches.
+
+mod damaged_annotations;
+mod fashion_mnist;
+mod objects;
+mod segmentation;

@@ -1,0 +1,12 @@
+//! Whole runs of training, on tiny networks. One crate, since each would link all of the workspace anew.
+
+mod common;
+mod detection;
+mod determinism;
+mod failures;
+mod gpu;
+mod optimizer;
+mod places;
+mod run_folders;
+mod segmentation;
+mod sparsity;
