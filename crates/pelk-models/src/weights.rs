@@ -3,8 +3,9 @@
 use crate::error::{ModelError, Result};
 use ndarray::{ArrayD, IxDyn, ShapeError};
 use pelk_autodiff::HostParameters;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Prefix of the names of masks in a file.
@@ -29,38 +30,50 @@ pub struct WeightsFile {
 }
 
 impl WeightsFile {
-    /// Encodes the tensors as 32-bit floats and the masks as bytes of 0 and 1.
+    /// The content of the file, see [`WeightsFile::write`].
     ///
     /// # Errors
-    /// When the format cannot hold them.
-    pub fn to_bytes(&self) -> std::result::Result<Vec<u8>, safetensors::SafeTensorError> {
-        WeightsFile::encode(&self.tensors, &self.masks, self.metadata.as_deref())
+    /// When the format cannot hold it.
+    pub fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        WeightsFile::write(&self.tensors, &self.masks, self.metadata.as_deref(), &mut bytes)?;
+        Ok(bytes)
     }
 
-    /// Same as [`WeightsFile::to_bytes`], but borrows the tensors.
+    /// Writes the tensors as 32-bit floats and the masks as bytes of 0 and 1, without a copy of them in
+    /// memory.
     ///
     /// # Errors
-    /// When the format cannot hold them.
-    pub fn encode(
+    /// When the format cannot hold them or the writer fails.
+    pub fn write(
         tensors: &HostParameters,
         masks: &HostMasks,
         metadata: Option<&str>,
-    ) -> std::result::Result<Vec<u8>, safetensors::SafeTensorError> {
-        let floats = tensors.iter().map(|(name, array)| {
-            let bytes = array.iter().flat_map(|v| v.to_le_bytes()).collect();
-            (name.clone(), Dtype::F32, array.shape().to_vec(), bytes)
-        });
-        let bools = masks.iter().map(|(name, array)| {
-            let bytes = array.iter().map(|&present| u8::from(present)).collect();
-            (format!("{MASK}{name}"), Dtype::BOOL, array.shape().to_vec(), bytes)
-        });
-        let encoded: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = floats.chain(bools).collect();
-        let views = encoded
-            .iter()
-            .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
-            .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()?;
+        writer: &mut dyn Write,
+    ) -> io::Result<()> {
+        let mut end = 0;
+        let mut place = |name: String, dtype: Dtype, shape: &[usize]| {
+            let start = end;
+            end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
+            (name, TensorInfo { dtype, shape: shape.to_vec(), data_offsets: (start, end) })
+        };
+        // By falling size of an element, then by name, as the format's own writer sorts.
+        let floats = tensors.iter().map(|(name, array)| (name.clone(), Dtype::F32, array.shape()));
+        let bools = masks.iter().map(|(name, array)| (format!("{MASK}{name}"), Dtype::BOOL, array.shape()));
+        let places = floats.chain(bools).map(|(name, dtype, shape)| place(name, dtype, shape)).collect();
         let metadata = metadata.map(|text| HashMap::from([(METADATA_KEY.to_owned(), text.to_owned())]));
-        safetensors::serialize(views, metadata)
+        let header = Metadata::new(metadata, places).map_err(io::Error::other)?;
+        let mut header = serde_json::to_vec(&header)?;
+        header.resize(header.len().next_multiple_of(8), b' ');
+        writer.write_all(&(header.len() as u64).to_le_bytes())?;
+        writer.write_all(&header)?;
+        for array in tensors.values() {
+            write_in_blocks(array.iter().flat_map(|value| value.to_le_bytes()), writer)?;
+        }
+        for array in masks.values() {
+            write_in_blocks(array.iter().map(|&present| u8::from(present)), writer)?;
+        }
+        Ok(())
     }
 
     /// Decodes what [`WeightsFile::to_bytes`] or another program wrote; `path` is for messages only.
@@ -111,5 +124,19 @@ impl WeightsFile {
             source,
         })?;
         WeightsFile::from_bytes(path, &bytes)
+    }
+}
+
+/// Writes bytes that are computed on the way.
+fn write_in_blocks(mut bytes: impl Iterator<Item = u8>, writer: &mut dyn Write) -> io::Result<()> {
+    const BLOCK: usize = 1 << 20;
+    let mut block = Vec::with_capacity(BLOCK);
+    loop {
+        block.clear();
+        block.extend(bytes.by_ref().take(BLOCK));
+        if block.is_empty() {
+            return Ok(());
+        }
+        writer.write_all(&block)?;
     }
 }

@@ -25,17 +25,25 @@ pub(crate) fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
 /// # Errors
 /// When the folder cannot be written or the disk is full.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically_with(path, |file| file.write_all(bytes))
+}
+
+/// Same as [`write_atomically`], with what `content` writes.
+pub(crate) fn write_atomically_with(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let write = || {
+    let write = || -> std::io::Result<()> {
         let mut builder = tempfile::Builder::new();
         // By default only the owner can read temporary files; these stay, so the umask decides who can.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.prefix(UNFINISHED).tempfile_in(folder)?;
-        file.write_all(bytes)?;
+        content(&mut file)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         // The move is durable once the folder is synced; if that is not possible, the system does it later.

@@ -1,6 +1,6 @@
 //! Checkpoint files: the network with its weights, and optionally the state of its training.
 
-use crate::atomic::write_atomically;
+use crate::atomic::write_atomically_with;
 use crate::config::{DataConfig, TrainConfig};
 use crate::error::{Result, TrainError};
 use crate::inference::InferenceConfig;
@@ -133,8 +133,9 @@ impl Checkpoint {
     pub fn write(&self, path: &Path) -> Result<()> {
         let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
         let metadata = serde_json::to_string(&self.description).map_err(|error| refuse(error.to_string()))?;
-        let bytes = WeightsFile::encode(&self.tensors, &self.masks, Some(&metadata));
-        write_atomically(path, &bytes.map_err(|error| refuse(error.to_string()))?)
+        write_atomically_with(path, |file| {
+            WeightsFile::write(&self.tensors, &self.masks, Some(&metadata), file)
+        })
     }
 
     /// Reads a file.

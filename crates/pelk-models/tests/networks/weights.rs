@@ -58,6 +58,25 @@ fn every_bit_survives_the_round_trip() {
 }
 
 #[test]
+fn files_are_those_of_the_format_s_own_writer() {
+    let file = example();
+    let values = |array: &ArrayD<f32>| array.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let presences = |mask: &ArrayD<bool>| mask.iter().map(|&present| u8::from(present)).collect();
+    let floats =
+        file.tensors.iter().map(|(name, array)| (name.clone(), Dtype::F32, array.shape(), values(array)));
+    let bools = file
+        .masks
+        .iter()
+        .map(|(name, mask)| (format!("mask.{name}"), Dtype::BOOL, mask.shape(), presences(mask)));
+    let all: Vec<(String, Dtype, &[usize], Vec<u8>)> = floats.chain(bools).collect();
+    let views = all
+        .iter()
+        .map(|(name, dtype, shape, bytes)| (name, TensorView::new(*dtype, shape.to_vec(), bytes).unwrap()));
+    let metadata = file.metadata.clone().map(|text| [("pelk".to_owned(), text)].into());
+    assert_eq!(file.to_bytes().unwrap(), safetensors::serialize(views, metadata).unwrap());
+}
+
+#[test]
 fn a_whole_network_survives_the_round_trip_through_a_file() {
     let network = Network::new(configure(&ModelSpec::named("pelk_atto").unwrap(), 1, 10).unwrap()).unwrap();
     let file = WeightsFile { tensors: initialize(&network, 1).unwrap(), ..WeightsFile::default() };
