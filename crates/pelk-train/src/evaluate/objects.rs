@@ -3,7 +3,7 @@
 use super::EvaluationTask;
 use crate::error::{Result, TrainError};
 use pelk_autodiff::{Backend, from_host};
-use pelk_coco::{BBox, Detection, ResultEntry, Rle, Selection, Settings, Truth};
+use pelk_coco::{BBox, Detection, ResultEntry, Selection, Settings, Shape, Truth};
 use pelk_data::{Batch, Dataset, Loader, LoaderConfig, Object};
 use pelk_detection::Resized;
 use pelk_models::detection::{Detected, Detector};
@@ -53,16 +53,8 @@ pub(super) fn evaluate<B: Backend>(
     }
     let categories: Vec<u64> =
         (0..dataset.classes().len()).map(|class| dataset.category_id(class as u32)).collect();
-    let detection = |entry: &ResultEntry| {
-        let [image, category] = [entry.image_id, entry.category_id];
-        Some(Detection::new(image, category, entry.bbox?, entry.score))
-    };
-    let boxes: Vec<Detection<BBox>> = results.iter().filter_map(detection).collect();
-    let detection = |entry: &ResultEntry| {
-        let [image, category] = [entry.image_id, entry.category_id];
-        Some(Detection::new(image, category, entry.segmentation.clone()?, entry.score))
-    };
-    let masks: Vec<Detection<Rle>> = results.iter().filter_map(detection).collect();
+    let boxes = detections(&results, |entry| entry.bbox);
+    let masks = detections(&results, |entry| entry.segmentation.clone());
     let settings = Settings::default();
     let refused = |error: pelk_coco::EvaluationError| TrainError::Objects(error.to_string());
     Ok(ObjectEvaluation {
@@ -105,6 +97,18 @@ pub fn results_of(
         .map(entry)
         .collect::<std::result::Result<_, pelk_models::ModelError>>()
         .map_err(Into::into)
+}
+
+/// The entries by their boxes or masks.
+fn detections<S: Shape>(
+    results: &[ResultEntry],
+    shape: impl Fn(&ResultEntry) -> Option<S>,
+) -> Vec<Detection<S>> {
+    let detection = |entry: &ResultEntry| {
+        let [image, category] = [entry.image_id, entry.category_id];
+        Some(Detection::new(image, category, shape(entry)?, entry.score))
+    };
+    results.iter().filter_map(detection).collect()
 }
 
 fn truth<S>(dataset: &dyn Dataset, index: usize, object: &Object, shape: S) -> Truth<S> {
