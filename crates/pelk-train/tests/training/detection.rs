@@ -3,7 +3,7 @@
 use crate::common::{Recorder, up_to};
 use pelk_autodiff::CpuBackend;
 use pelk_coco::Rle;
-use pelk_data::{DataError, Dataset, Labeling, Normalization, Object, Properties, Sample};
+use pelk_data::{DataError, Dataset, ImageDataset, Labeling, Normalization, Object, Properties, Sample};
 use pelk_train::{
     Checkpoint, Datasets, Evaluation, Limits, Metric, Outcome, Scores, StepDetail, TrainConfig, TrainError,
     Trainer,
@@ -192,6 +192,67 @@ fn an_evaluation_lists_what_was_found_under_the_dataset_s_ids() {
         assert!(of_image.iter().all(|entry| entry.segmentation.as_ref().unwrap().size() == size));
     }
     assert!(found.results.iter().all(|entry| [1, 2].contains(&entry.category_id)));
+}
+
+/// A sparse classifier of images with the detector's backbone.
+const CLASSIFIER: &str = r#"
+    data.dataset = "example"
+    data.augmentation = { crop_padding = 0, erasing_probability = 0.0 }
+    sparsity = { sparsity = 0.4, update_every = 0 }
+    batch = { size = 4 }
+    schedule = { steps = 4, evaluate_every = 4, warmup_steps = 2 }
+    [model]
+    name = "pelk_atto"
+    stem_stride = 4
+    depths = [1, 1]
+    widths = [8, 16]
+    kernels = [5, 3]
+"#;
+
+/// Three classes of color images.
+fn color_images(count: u32) -> Arc<ImageDataset> {
+    let classes = ["red", "green", "blue"].map(str::to_owned).to_vec();
+    let labels: Vec<u32> = (0..count).map(|i| i % 3).collect();
+    let value = |i: u32| move |at: u32| ((at * 7 + i) % 60 + if at % 3 == i % 3 { 150 } else { 0 }) as u8;
+    let pixels = (0..count).flat_map(|i| (0..16 * 16 * 3).map(value(i))).collect();
+    Arc::new(ImageDataset::new("example", [16, 16, 3], pixels, labels, classes).unwrap())
+}
+
+#[test]
+fn a_detector_keeps_the_zeros_of_the_sparse_classifier_it_starts_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sparse = Recorder::new(folder.path());
+    let config = TrainConfig::parse("test", CLASSIFIER, &[]).unwrap();
+    let datasets = Datasets { train: color_images(20), test: color_images(6) };
+    Trainer::new(CpuBackend::new().unwrap(), config, datasets).unwrap().run(up_to(4), &mut sparse).unwrap();
+    let start = Checkpoint::read(&sparse.last()).unwrap();
+
+    let path = format!("weights={}", toml::Value::from(sparse.last().display().to_string()));
+    let other = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(other.path());
+    let mut detector = trainer(&[&path, "sparsity.densities=weights", "sparsity.update_every=0"]);
+    let warm = detector.warm_start().unwrap().unwrap();
+    assert!(warm.fresh.iter().all(|name| !start.tensors.contains_key(name)));
+    detector.run(up_to(6), &mut recorder).unwrap();
+    let tuned = Checkpoint::read(&recorder.last()).unwrap();
+
+    // The classifier's own layer is gone, and the detector's heads, whose weights are new, are dense.
+    let specs = detector.network().parameters().unwrap();
+    let backbone = specs.iter().filter(|spec| spec.place.section.is_backbone());
+    let mut expected = start.masks.clone();
+    expected.retain(|name, _| backbone.clone().any(|spec| spec.name == *name));
+    assert!(expected.len() > 4, "{:?}", expected.keys());
+    assert_eq!(tuned.masks, expected);
+    for (name, mask) in &expected {
+        let (before, after) = (&start.tensors[name], &tuned.tensors[name]);
+        assert!(before != after, "{name} is trained");
+        for prefix in ["", "ema."] {
+            let values = tuned.tensors[&format!("{prefix}{name}")].iter().zip(mask);
+            let absent: Vec<f32> =
+                values.filter(|(_, present)| !**present).map(|(value, _)| *value).collect();
+            assert!(!absent.is_empty() && absent.iter().all(|value| *value == 0.0), "{prefix}{name}");
+        }
+    }
 }
 
 #[test]
