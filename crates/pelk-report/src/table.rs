@@ -27,6 +27,19 @@ pub fn number(heading: &'static str) -> Column {
     Column { heading, align: Align::Right, optional: false }
 }
 
+/// A number with three significant digits, and with all digits of its whole part: `0.104`, `12.3`, `1234`.
+/// For numbers that differ by orders of magnitude, such as speeds.
+pub fn significant(value: f64) -> String {
+    // Rounding may add a digit: 99.95 is 100.
+    let rounded = format!("{value:.2e}");
+    let exponent = rounded.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
+    let decimals = match exponent {
+        Some(exponent) if value != 0.0 => usize::try_from(2 - exponent).unwrap_or(0),
+        _ => 0,
+    };
+    format!("{value:.decimals$}")
+}
+
 impl Column {
     /// The same column, left out of a table in which all of its cells are empty.
     #[must_use]
@@ -122,6 +135,24 @@ pelk_t       224   5.0 %
 pelk_b_101    28  12.5 %
 ";
         assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn numbers_of_any_magnitude_show_three_digits() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.012345, "0.0123"),
+            (0.1038, "0.104"),
+            (-2.5, "-2.50"),
+            (12.34, "12.3"),
+            (99.95, "100"),
+            (640.4, "640"),
+            (12345.6, "12346"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(significant(value), text);
+        }
     }
 
     #[test]

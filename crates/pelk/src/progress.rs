@@ -3,6 +3,7 @@
 use crate::output::note;
 use crate::pace::{Pace, detail, duration};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pelk_report::table::significant;
 use pelk_train::{MetricsRow, StepReport};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -60,9 +61,10 @@ impl Display for Progress {
         let Pace { loss, images_per_second, seconds_left, .. } = self.pace;
         let details = self.pace.details.iter().map(|&(name, value)| detail(name, value).join(" ") + "  ");
         let line = format!(
-            "epoch {}  loss {loss:.3}  {}{images_per_second:.0} images/s  {} left",
+            "epoch {}  loss {loss:.3}  {}{} images/s  {} left",
             report.epoch,
             details.collect::<String>(),
+            significant(images_per_second),
             duration(seconds_left),
         );
         if self.terminal {

@@ -12,6 +12,7 @@ use crate::error::{AblationError, Result};
 use crate::results::{FinishedRun, Results};
 use crate::statistics::Summary;
 use pelk_report::document::{Block, Document, Table, html, markdown};
+use pelk_report::table::significant;
 use pelk_train::write_atomically;
 use std::path::{Path, PathBuf};
 use view::StudyView;
@@ -162,8 +163,8 @@ fn cost_section(
         let mut cells = vec![
             arm.clone(),
             cost.parameters.to_string(),
-            format!("{:.0}", cost.training_images_per_second),
-            format!("{:.0}", cost.inference_images_per_second),
+            significant(cost.training_images_per_second),
+            significant(cost.inference_images_per_second),
             cost.peak_bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes >> 20).to_string()),
         ];
         cells.extend(

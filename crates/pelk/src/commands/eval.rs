@@ -14,6 +14,7 @@ use clap::builder::RangedU64ValueParser;
 use pelk_autodiff::Backend;
 use pelk_data::{LoaderConfig, Split};
 use pelk_models::Head;
+use pelk_report::table::significant;
 use pelk_train::{
     Confusion, Evaluation, EvaluationTask, InferenceConfig, LabelEvaluation, Trained, evaluate,
     write_atomically,
@@ -24,8 +25,8 @@ use tables::{by_class, by_pixels, choose};
 
 /// Evaluate a trained network on test images
 ///
-/// Prints a table of the classes and draws the confusion matrix. For a detector, prints COCO's numbers for boxes
-/// and masks and the average precision of each class, and draws precision by recall.
+/// Prints a table of the classes and draws the confusion matrix. For a detector, prints COCO's numbers for
+/// boxes and masks and the average precision of each class, and draws precision by recall.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pelk eval --checkpoint runs/fashion-mnist/best.safetensors\n  \
                   pelk eval --checkpoint runs/scenes/best.safetensors --scales 0.75,1,1.25 --flip")]
@@ -157,7 +158,7 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
         }
         Evaluation::Objects(found) => objects::print(found, &description.classes, args.all_classes),
     }
-    say!("speed           {:.1} images/s", count as f64 / seconds);
+    say!("speed           {} images/s", significant(count as f64 / seconds));
     // The numbers are already printed if a file cannot be written.
     match &evaluation {
         Evaluation::Labels(labels) => save_confusion(args, labels, &description.classes, name, measured),

@@ -3,6 +3,7 @@
 use super::curve::Curve;
 use super::state::State;
 use crate::pace::{detail, duration};
+use pelk_report::table::significant;
 use pelk_train::MetricsRow;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
@@ -74,7 +75,7 @@ fn numbers(state: &State) -> Line<'static> {
     values.extend(pace.details.iter().map(|&(name, value)| detail(name, value)));
     values.extend([
         named("left", duration(pace.seconds_left)),
-        named("images/s", format!("{:.0}", pace.images_per_second)),
+        named("images/s", significant(pace.images_per_second)),
         named("learning rate", format!("{:.2e}", state.learning_rate)),
         named("elapsed", duration(pace.seconds())),
     ]);
@@ -190,7 +191,7 @@ fn draw_evaluations(frame: &mut Frame<'_>, area: Rect, state: &State) {
             format!("{:.4}", row.train_loss),
             row.test.loss().map_or("-".to_owned(), |loss| format!("{loss:.4}")),
             format!("{:.2} %", 100.0 * metric.of(&row.test)),
-            format!("{:.0}", row.images_per_second),
+            significant(row.images_per_second),
             if Some(row.step) == best { "best".to_owned() } else { String::new() },
         ];
         let style = if Some(row.step) == best { Style::default().bold() } else { Style::default() };

@@ -6,7 +6,7 @@ use crate::timing::{Timing, repeat};
 use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 use pelk_data::{Dataset, Loader, LoaderConfig};
-use pelk_report::table::{Table, number, text};
+use pelk_report::table::{Table, number, significant, text};
 use pelk_train::{Datasets, presets};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -97,7 +97,7 @@ pub fn run(args: &SpeedArgs) -> Result<()> {
     let titles = ["reading", "training batches", "test batches"];
     for (title, record) in titles.into_iter().zip(&records) {
         let speed = record.images_per_second;
-        let cells = [record.images.to_string(), format!("{speed:.0}"), format!("{:.2}", 1e3 / speed)];
+        let cells = [record.images.to_string(), significant(speed), format!("{:.2}", 1e3 / speed)];
         let [images, speed, ms] = cells;
         table.row([title.to_owned(), images, speed, ms]);
     }

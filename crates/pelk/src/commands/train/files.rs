@@ -2,6 +2,7 @@
 
 use crate::progress::Display;
 use anyhow::{Context, Result};
+use pelk_report::table::significant;
 use pelk_train::{Checkpoint, EvaluationReport, EventLog, Metric, Observer, Run, StepReport};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -123,14 +124,14 @@ impl Observer for Files<'_> {
         let ema = row.ema.map(|scores| format!(" (EMA {:.2} %)", 100.0 * self.metric.of(&scores)));
         let loss = row.test.loss().map_or(String::new(), |loss| format!("test loss {loss:.4}, "));
         self.progress.line(&format!(
-            "epoch {:>3}, step {:>6}: train loss {:.4}, {loss}test {} {:.2} %{}, {:.0} images/s",
+            "epoch {:>3}, step {:>6}: train loss {:.4}, {loss}test {} {:.2} %{}, {} images/s",
             row.epoch,
             row.step,
             row.train_loss,
             self.metric.name(),
             100.0 * self.metric.of(&row.test),
             ema.unwrap_or_default(),
-            row.images_per_second,
+            significant(row.images_per_second),
         ));
         if !report.evaluation.groups().is_empty() {
             let groups = report.evaluation.groups().iter();

@@ -8,7 +8,7 @@ use crate::pace::duration;
 use anyhow::Result;
 use pelk_autodiff::Backend;
 use pelk_models::Head;
-use pelk_report::table::{Table, number};
+use pelk_report::table::{Table, number, significant};
 use pelk_train::{Datasets, Metric, MetricsRow, Outcome, Run, Scores, TrainConfig, Trainer, WarmStart};
 use std::path::Path;
 
@@ -111,7 +111,7 @@ pub fn conclude<B: Backend>(
                 format!("{:.4}", row.train_loss),
                 row.test.loss().map_or(String::new(), |loss| format!("{loss:.4}")),
                 percent(&row.test) + &ema,
-                format!("{:.0}", row.images_per_second),
+                significant(row.images_per_second),
             ]);
         }
         say!("\n{table}");
