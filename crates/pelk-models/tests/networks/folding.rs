@@ -1,17 +1,24 @@
 //! The folded network computes the same as the network in evaluation mode.
 
 use ndarray::ArrayD;
-use pelk_autodiff::{CpuBackend, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape, Storage};
+use pelk_autodiff::{
+    CpuBackend, CpuTensor, Eager, HostParameters, ParameterSpec, Parameters, Role, Shape, Storage,
+};
+use pelk_detection::Resized;
+use pelk_models::detection::Detector;
+use pelk_models::heads::cascade::{HeadForm, box_head, mask_head};
 use pelk_models::zoo::configure;
 use pelk_models::{
-    Head, MixerConfig, ModelSpec, Network, NetworkConfig, Position, ThetaScale, UperNetConfig, fold,
-    initialize,
+    CascadeConfig, Head, MixerConfig, ModelSpec, Network, NetworkConfig, Position, ThetaScale, UperNetConfig,
+    fold, initialize,
 };
+use pelk_ops::Roi;
 use pelk_random::{Purpose, name_hash, stream, truncated_normal};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-/// Largest difference of logits, relative to the largest logit.
+/// Largest difference of logits, or of all outputs of a detector, relative to the largest.
 const TOLERANCE: f32 = 1e-5;
 
 /// A model of the zoo with these options.
@@ -47,15 +54,44 @@ fn trained(network: &Network) -> HostParameters {
     weights
 }
 
-fn logits(network: &Network, weights: &HostParameters, [height, width]: [usize; 2]) -> Vec<f32> {
-    let backend = CpuBackend::new().unwrap();
-    let parameters = Parameters::upload(&backend, weights).unwrap();
-    let shape = Shape::from([2, height, width, network.config().in_channels]);
+/// Random images `[count, height, width, channels]`.
+fn images(backend: &CpuBackend, network: &Network, [count, height, width]: [usize; 3]) -> CpuTensor {
+    let shape = Shape::from([count, height, width, network.config().in_channels]);
     let mut rng = stream(9, Purpose::Augment, 0, 0);
     let pixels: Vec<f32> = (0..shape.elements()).map(|_| truncated_normal(&mut rng, 1.0)).collect();
-    let images = backend.upload(&shape, &pixels).unwrap();
-    let logits = network.logits(&mut Eager::new(&backend, &parameters), &images).unwrap();
-    backend.download(&logits).unwrap()
+    backend.upload(&shape, &pixels).unwrap()
+}
+
+/// Logits; of a detector everything that it computes, with its heads on a few boxes.
+fn outputs(network: &Network, weights: &HostParameters, [height, width]: [usize; 2]) -> Vec<f32> {
+    let backend = CpuBackend::new().unwrap();
+    let parameters = Parameters::upload(&backend, weights).unwrap();
+    let images = images(&backend, network, [2, height, width]);
+    let mut e = Eager::new(&backend, &parameters);
+    let outputs = match &network.config().head {
+        Head::CascadeMaskRcnn(cascade) => {
+            let trunk = network.trunk(&mut e, &images).unwrap();
+            let maps = &trunk.maps[..network.config().stages.len()];
+            let side = |share: f32| [width, height].map(|side| share * side as f32);
+            let rois: Arc<[Roi]> = (0..6)
+                .map(|i| {
+                    let ([x1, y1], [x2, y2]) = (side(0.1 * i as f32), side(0.3 + 0.1 * i as f32));
+                    Roi { image: i % 2, map: i / 2 % maps.len(), corners: [x1, y1, x2, y2] }
+                })
+                .collect();
+            let form = HeadForm::from(network.config());
+            let mut outputs =
+                [&trunk.maps[..], &trunk.proposals.objectness, &trunk.proposals.deltas].concat();
+            for stage in 0..cascade.stages.len() {
+                let boxes = box_head(&mut e, cascade, form, stage, maps, rois.clone()).unwrap();
+                let masks = mask_head(&mut e, cascade, form, stage, maps, rois.clone()).unwrap();
+                outputs.extend([boxes.logits, boxes.deltas, masks]);
+            }
+            outputs
+        }
+        _ => vec![network.logits(&mut e, &images).unwrap()],
+    };
+    outputs.iter().flat_map(|output| backend.download(output).unwrap()).collect()
 }
 
 /// Folds a network with trained weights and compares it on images of these sizes.
@@ -69,10 +105,10 @@ fn check(what: &str, config: NetworkConfig, sizes: &[[usize; 2]]) -> (NetworkCon
     let given: BTreeSet<_> = folded_weights.keys().cloned().collect();
     assert_eq!(given, wanted, "{what}: the folded weights are those that the folded network asks for");
     for &size in sizes {
-        let expected = logits(&network, &weights, size);
+        let expected = outputs(&network, &weights, size);
         let largest = expected.iter().fold(0.0, |largest: f32, logit| largest.max(logit.abs()));
-        assert!(largest > 0.1 && largest.is_finite(), "{what}: logits {expected:?} compare nothing");
-        for (got, expected) in logits(&folded, &folded_weights, size).iter().zip(&expected) {
+        assert!(largest > 0.1 && largest.is_finite(), "{what}: {expected:?} compare nothing");
+        for (got, expected) in outputs(&folded, &folded_weights, size).iter().zip(&expected) {
             let difference = (got - expected).abs() / largest;
             assert!(difference <= TOLERANCE, "{what} at {size:?}: {got}, not {expected} ({difference:e})");
         }
@@ -212,7 +248,7 @@ fn factors_of_means_are_taps_times_the_area() {
     }
     assert!(changed > 100);
     let [expected, got] =
-        [(&sums, &weights), (&means, &others)].map(|(network, weights)| logits(network, weights, [24, 17]));
+        [(&sums, &weights), (&means, &others)].map(|(network, weights)| outputs(network, weights, [24, 17]));
     let largest = expected.iter().fold(0.0, |largest: f32, logit| largest.max(logit.abs()));
     assert!(
         got.iter().zip(&expected).all(|(a, b)| (a - b).abs() <= TOLERANCE * largest),
@@ -257,6 +293,70 @@ fn every_family_folds_exactly_under_every_head() {
             let (_, weights) = check(&what, NetworkConfig { head, ..config.clone() }, &[[28, 28], [13, 33]]);
             assert!(!weights.keys().any(|name| name.contains("running")), "{what}: a BatchNorm is left");
         }
+    }
+}
+
+/// A detector of three classes on a backbone with large kernels.
+fn detector(name: &str) -> NetworkConfig {
+    let cascade = CascadeConfig {
+        channels: 12,
+        anchor_scales: vec![2.0],
+        finest_scale: 8.0,
+        box_convs: 2,
+        box_features: 16,
+        mask_size: 8,
+        mask_convs: 1,
+        ..CascadeConfig::default()
+    };
+    let options = json!({
+        "stem_stride": 4,
+        "depths": [1, 2],
+        "widths": [16, 24],
+        "kernels": [11, 7],
+        "form": "peripheral",
+        "position": "in_bounds",
+        "cascade": cascade,
+    });
+    configure(&spec(name, options), 3, 3).unwrap()
+}
+
+#[test]
+fn a_detector_on_every_family_folds_exactly() {
+    for name in ["pelk_atto", "inceptionnext_atto", "replknet_atto"] {
+        let (_, weights) = check(&format!("a detector on {name}"), detector(name), &[[48, 64], [32, 32]]);
+        assert!(!weights.keys().any(|name| name.contains("running")), "{name}: a BatchNorm is left");
+        let (first, last) = (0, CascadeConfig::default().stages.len() - 1);
+        for stage in [first, last] {
+            let bias = format!("roi_head.bbox_head.{stage}.shared_convs.1.conv.bias");
+            assert!(weights.contains_key(&bias), "{name} lacks {bias}");
+        }
+    }
+}
+
+#[test]
+fn a_folded_detector_finds_the_same_objects() {
+    let config = detector("pelk_atto");
+    let weights = trained(&Network::new(config.clone()).unwrap());
+    let (folded, folded_weights) = fold(&config, &weights).unwrap();
+    let found = [(config, weights), (folded, folded_weights)].map(|(config, weights)| {
+        let (backend, network) = (CpuBackend::new().unwrap(), Network::new(config).unwrap());
+        let parameters = Parameters::upload(&backend, &weights).unwrap();
+        let image = images(&backend, &network, [1, 64, 96]);
+        let size = Resized { original: [120, 180], resized: [60, 90] };
+        Detector::new(&backend, &network, &parameters).unwrap().detect(image, &size).unwrap()
+    });
+    let [original, folded] = &found;
+    assert_eq!(original.len(), folded.len());
+    assert!(original.len() > 20, "{} objects compare little", original.len());
+    for object in original {
+        // Rounding may swap objects with nearly the same score.
+        let same = folded.iter().any(|other| {
+            let moved = object.corners.iter().zip(other.corners).map(|(a, b)| (a - b).abs());
+            object.class == other.class
+                && (object.score - other.score).abs() < 1e-4
+                && moved.fold(0.0, f32::max) < 0.01
+        });
+        assert!(same, "{:?} of class {} is not found", object.corners, object.class);
     }
 }
 
