@@ -15,6 +15,7 @@ mod options;
 mod output;
 mod own_process;
 mod pace;
+mod photos;
 mod pictures;
 mod progress;
 mod settings;

@@ -23,6 +23,7 @@ use crate::warm_start::{self, WarmStart};
 use fit::Fit;
 use pelk_autodiff::{Backend, Parameters};
 use pelk_data::{Loader, MixConfig};
+use pelk_models::detection::Detector;
 use pelk_models::{Network, initialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -105,6 +106,14 @@ impl<B: Backend> Trainer<B> {
     /// Same as [`Predictor::new`].
     pub fn predictor(&self, inference: InferenceConfig) -> Result<Predictor<'_, B>> {
         Predictor::new(&self.backend, &self.network, &self.parameters, inference)
+    }
+
+    /// A detector with the current network.
+    ///
+    /// # Errors
+    /// When the network is not a detector.
+    pub fn detector(&self) -> Result<Detector<'_, B>> {
+        Ok(Detector::new(&self.backend, &self.network, &self.parameters)?)
     }
 
     /// The network.

@@ -1,6 +1,7 @@
 //! `pelk fold`
 
 mod compare;
+mod detector;
 mod samples;
 
 use crate::device::{DeviceArgs, on_device};
@@ -14,7 +15,7 @@ use clap::builder::RangedU64ValueParser;
 use compare::{Comparison, compare};
 use pelk_autodiff::Backend;
 use pelk_models::Head;
-use pelk_report::table::{Table, number, text};
+use pelk_report::table::{Table, number, significant, text};
 use pelk_train::Checkpoint;
 use pelk_train::{Trained, inference_form, network_alone};
 use samples::samples;
@@ -40,10 +41,10 @@ pub struct FoldArgs {
     /// Folder with the dataset's files [default: its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Number of test images to compare on [default: 100, or 8 for segmentation]
+    /// Number of test images to compare on [default: 100, 8 for segmentation, or 4 for detection]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     count: Option<usize>,
-    /// Largest accepted difference of a logit, as a share of the largest logit
+    /// Largest accepted difference of a logit (of a detector: of any output), as a share of the largest
     #[arg(long, value_name = "SHARE", default_value_t = TOLERANCE, value_parser = share)]
     tolerance: f64,
     #[command(flatten)]
@@ -65,9 +66,10 @@ Examples:
 /// networks, and too small to change a class unless its logit was within 2e-4 of another's.
 const TOLERANCE: f64 = 1e-4;
 
-/// Default number of test images for classifiers and for segmentation networks.
+/// Default number of test images for classifiers, segmentation networks and detectors.
 const COUNT: usize = 100;
 const SEGMENTATION_COUNT: usize = 8;
+const DETECTION_COUNT: usize = 4;
 
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -102,22 +104,30 @@ fn fold<B: Backend>(args: &FoldArgs, backend: &B) -> Result<()> {
     let step = original.description.step;
     let before = Trained::upload(backend, original)?;
     let after = Trained::upload(backend, folded.clone())?;
-    let per_pixel = matches!(before.network.config().head, Head::UperNet(_));
-    let count = args.count.unwrap_or(if per_pixel { SEGMENTATION_COUNT } else { COUNT });
+    let head = &before.network.config().head;
+    let count = args.count.unwrap_or(match head {
+        Head::Pooled | Head::Dense => COUNT,
+        Head::UperNet(_) => SEGMENTATION_COUNT,
+        Head::CascadeMaskRcnn(_) => DETECTION_COUNT,
+    });
     let images = samples(&before.description, &args.images, args.data.as_deref(), count)?;
     let of = images.origin.clone();
     let progress = Evaluating::new(images.len());
-    let compared = compare(backend, [&before, &after], images, |done| progress.show(done))?;
+    let (both, on_image) = ([&before, &after], |done| progress.show(done));
+    let compared = match head {
+        Head::CascadeMaskRcnn(_) => detector::compare(backend, both, &images, on_image)?,
+        _ => compare(backend, both, &images, on_image)?,
+    };
     progress.finish();
 
     let parameters = [&before, &after].map(|form| form.network.trained_values());
     let [before_values, after_values] = parameters;
     say!("{} after step {step}, compared on {} {of}\n", before.network.config().name, compared.images);
     say!("{}", forms([before_values?, after_values?], bytes, &compared));
-    say!("{}", agreement(&compared, per_pixel));
+    say!("{}", agreement(&compared, head));
     ensure!(
         compared.agrees(args.tolerance),
-        "the two forms do not agree: logits differ by {:.1e} of the largest one, but only {:.1e} is \
+        "the two forms do not agree: outputs differ by {:.1e} of the largest one, but only {:.1e} is \
          accepted. Nothing was written. If the network is good otherwise, a BatchNorm with tiny variance may \
          magnify rounding; --tolerance accepts more",
         compared.share(),
@@ -156,21 +166,30 @@ fn forms(parameters: [usize; 2], bytes: [usize; 2], compared: &Comparison) -> Ta
             name.to_owned(),
             parameters[i].to_string(),
             format!("{:.2}", bytes[i] as f64 / 1e6),
-            format!("{:.1}", compared.images as f64 / compared.seconds[i]),
+            significant(compared.images as f64 / compared.seconds[i]),
         ]);
     }
     table
 }
 
-fn agreement(compared: &Comparison, per_pixel: bool) -> String {
+fn agreement(compared: &Comparison, head: &Head) -> String {
     let Comparison { images, difference, largest, images_changed, places, places_changed, .. } = compared;
+    let (output, place) = match head {
+        Head::Pooled | Head::Dense => ("logit", None),
+        Head::UperNet(_) => ("logit", Some("pixels")),
+        Head::CascadeMaskRcnn(_) => ("output", Some("boxes")),
+    };
     let mut text = format!(
-        "largest difference  {difference:.2e}, {:.1e} of the largest logit ({largest:.3})\n\
+        "largest difference  {difference:.2e}, {:.1e} of the largest {output} ({largest:.3})\n\
          class changes       in {images_changed} of {images} images\n",
         compared.share()
     );
-    if per_pixel {
-        text += &format!("                    at {places_changed} of {places} pixels\n");
+    if let Some(place) = place {
+        text += &format!("                    at {places_changed} of {places} {place}\n");
+    }
+    if let Head::CascadeMaskRcnn(_) = head {
+        let [before, after] = compared.found;
+        text += &format!("objects found       {before} as trained, {after} folded\n");
     }
     text
 }

@@ -5,6 +5,7 @@ mod segments;
 
 use crate::device::{DeviceArgs, on_device};
 use crate::output::say;
+use crate::pictures::LEAST_SCORE;
 use crate::threads::in_pool;
 use anyhow::{Context, Result, bail, ensure};
 use image::ImageFormat;
@@ -17,8 +18,8 @@ use std::path::PathBuf;
 /// Classify or segment images, or find objects in them, with a trained network
 ///
 /// A classifier prints the five most likely classes of each image. A segmentation network writes each image
-/// with its classes as an overlay and a legend, and prints their shares. A detector writes each image with the
-/// boxes, masks, classes and scores of what it finds, and on request a file of results in COCO's format.
+/// with its classes as an overlay and a legend, and prints their shares. A detector writes each image with
+/// the boxes, masks, classes and scores of what it finds, and on request a file of results in COCO's format.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pelk predict --checkpoint runs/fashion-mnist/best.safetensors shirt.png\n  \
@@ -41,7 +42,7 @@ pub struct PredictArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Detection: show only objects with at least this score
-    #[arg(long, value_name = "SCORE", default_value_t = 0.3)]
+    #[arg(long, value_name = "SCORE", default_value_t = LEAST_SCORE)]
     score: f32,
     /// Detection: file for everything that was found, in COCO's format
     #[arg(long, value_name = "FILE.json")]

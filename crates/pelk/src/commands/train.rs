@@ -19,7 +19,7 @@ use clap::builder::RangedU64ValueParser;
 use files::{Files, StepLog, Waited};
 use pelk_autodiff::Backend;
 use pelk_train::presets::{self, PRESETS};
-use pelk_train::{Checkpoint, Datasets, EventLog, Limits, Metric, Outcome, Run, TrainConfig, Trainer};
+use pelk_train::{Checkpoint, Datasets, EventLog, Limits, Outcome, Run, TrainConfig, Trainer};
 use report::{conclude, describe_start, introduce};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -98,7 +98,8 @@ Examples:
 
 A run's folder holds config.toml (every setting, written out), metrics.csv, curves.svg, best.safetensors,
 last.safetensors and event files for `tensorboard --logdir runs`; with averaged weights (ema.decay)
-best-ema.safetensors; for segmentation predictions.png. Ctrl-C saves before it stops, with exit status 0.";
+best-ema.safetensors; for segmentation and detection predictions.png. Ctrl-C saves before it stops, with exit
+status 0.";
 
 /// Runs the command.
 ///
@@ -210,12 +211,8 @@ fn go<B: Backend>(
     let waited = observer.waited.share();
     let (step_log, events) = (observer.step_log, observer.events);
     let (outcome, seconds) = (outcome?, start.elapsed().as_secs_f64());
-    let sheet = match (outcome, config.metric()) {
-        (Outcome::Finished, Metric::MeanIou) => {
-            let path = run.folder().join("predictions.png");
-            predictions::write(&path, trainer, config, &*datasets.test)?;
-            Some(path)
-        }
+    let sheet = match outcome {
+        Outcome::Finished => predictions::write(run.folder(), trainer, config, datasets)?,
         _ => None,
     };
     conclude(outcome, run, trainer, config, sheet.as_deref(), seconds, waited, args);

@@ -11,7 +11,7 @@ mod text;
 pub use caption::captioned;
 pub use colors::{class_color, class_color_name};
 pub use legend::{Entry, legend};
-pub use objects::{Drawn, annotated, object_color, with_drawn};
+pub use objects::{LEAST_SCORE, annotated, with_found};
 pub use overlay::{class_map, outlined, shares};
 pub use sheet::{Sheet, sheet_of, tile};
 

@@ -6,6 +6,8 @@ use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
 use pelk_coco::Rle;
 use pelk_data::Object;
+use pelk_models::ModelError;
+use pelk_models::detection::Detected;
 
 /// Opacity of a mask's color.
 const COVER: f32 = 0.45;
@@ -29,13 +31,43 @@ pub fn annotated(image: &RgbImage, objects: &[Object], classes: &[String]) -> Rg
     with_drawn(image, &drawn.collect::<Vec<_>>())
 }
 
+/// Objects with at least this score are drawn by default.
+pub const LEAST_SCORE: f32 = 0.3;
+
+/// An image with everything that a detector found with at least this score, see [`with_drawn`]: masks, boxes,
+/// and the names of classes with their scores, the highest scores on top.
+///
+/// # Errors
+/// When a mask does not fit the image.
+pub fn with_found(
+    image: &RgbImage,
+    found: &[Detected],
+    classes: &[String],
+    least: f32,
+) -> Result<RgbImage, ModelError> {
+    let size = [image.height() as usize, image.width() as usize];
+    let found: Vec<&Detected> = found.iter().filter(|found| found.score >= least).rev().collect();
+    let masks = found.iter().map(|found| found.mask.to_rle(size)).collect::<Result<Vec<_>, _>>()?;
+    let name = |found: &&Detected| format!("{} {:.2}", classes[found.class], found.score);
+    let names: Vec<String> = found.iter().map(name).collect();
+    let drawn = found.iter().zip(&masks).zip(&names).map(|((found, mask), name)| Drawn {
+        bbox: found.corners,
+        mask,
+        color: object_color(found.class),
+        name,
+        dashed: false,
+    });
+    Ok(with_drawn(image, &drawn.collect::<Vec<_>>()))
+}
+
 /// The color of a class of objects: that of the class in maps of classes with a background.
-pub fn object_color(class: usize) -> Rgb<u8> {
+fn object_color(class: usize) -> Rgb<u8> {
     class_color(class + 1)
 }
 
-/// An image enlarged or shrunk to a handy size, with these objects drawn over it: tinted masks, boxes and names.
-pub fn with_drawn(image: &RgbImage, objects: &[Drawn<'_>]) -> RgbImage {
+/// An image enlarged or shrunk to a handy size, with these objects drawn over it: tinted masks, boxes and
+/// names.
+fn with_drawn(image: &RgbImage, objects: &[Drawn<'_>]) -> RgbImage {
     let (short, long) = (image.height().min(image.width()), image.height().max(image.width()));
     let factor = match short < LEAST {
         true => LEAST.div_ceil(short.max(1)) as f32,
@@ -48,17 +80,17 @@ pub fn with_drawn(image: &RgbImage, objects: &[Drawn<'_>]) -> RgbImage {
 }
 
 /// An object to draw.
-pub struct Drawn<'a> {
+struct Drawn<'a> {
     /// `[x1, y1, x2, y2]`, in pixels of the image.
-    pub bbox: [f32; 4],
+    bbox: [f32; 4],
     /// Its pixels in the image.
-    pub mask: &'a Rle,
+    mask: &'a Rle,
     /// The color of its box and mask.
-    pub color: Rgb<u8>,
+    color: Rgb<u8>,
     /// What is written into the box.
-    pub name: &'a str,
+    name: &'a str,
     /// Whether its box is dashed.
-    pub dashed: bool,
+    dashed: bool,
 }
 
 /// The picture, which shows the image enlarged by `factor`, with objects drawn over it: first all masks, then

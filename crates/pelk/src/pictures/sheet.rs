@@ -53,11 +53,16 @@ impl Sheet {
     }
 }
 
-/// Rows of pictures on one sheet, each as large as fits into the size of the largest.
-pub fn sheet_of<'a>(rows: impl ExactSizeIterator<Item = &'a [RgbImage]> + Clone) -> RgbImage {
+/// Rows of pictures on one sheet, each as large as fits into the size of the largest, optionally with column
+/// headings.
+pub fn sheet_of<'a>(
+    rows: impl ExactSizeIterator<Item = &'a [RgbImage]> + Clone,
+    headings: &[&str],
+) -> RgbImage {
     let most = |side: fn(&RgbImage) -> u32| rows.clone().flatten().map(side).max().unwrap_or(1);
     let columns = rows.clone().map(<[_]>::len).max().unwrap_or(0);
-    let mut sheet = Sheet::new(rows.len(), columns, [most(RgbImage::height), most(RgbImage::width)], &[]);
+    let mut sheet =
+        Sheet::new(rows.len(), columns, [most(RgbImage::height), most(RgbImage::width)], headings);
     for (i, row) in rows.enumerate() {
         for (j, tile) in row.iter().enumerate() {
             sheet.draw(i, j, tile, false);

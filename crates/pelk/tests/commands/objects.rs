@@ -1,6 +1,29 @@
-//! Boxes and masks of objects: `data write`, `data check` and `data show`.
+//! Boxes and masks of objects: `data write`, `data check` and `data show`, and a detector from training to
+//! predictions.
 
 use crate::sandbox::{Sandbox, refuse, succeed};
+use pelk_train::Checkpoint;
+use std::process::Command;
+
+/// A small detector on a few scenes.
+const DETECTOR: [&str; 10] = [
+    "model.depths=[1, 1]",
+    "model.widths=[8, 16]",
+    "model.kernels=[7, 5]",
+    "model.cascade={ channels = 8, anchor_scales = [3.0], box_convs = 1, box_features = 16, mask_convs = 1 }",
+    "data.canvases={ train = 8, test = 3 }",
+    "data.scenes={ size = [64, 80], shelves = [0, 0], items = [2, 3], sides = [20, 40] }",
+    "batch.size=2",
+    "schedule.steps=2",
+    "schedule.evaluate_every=2",
+    "schedule.warmup_steps=1",
+];
+
+fn train(sandbox: &Sandbox, out: &str) -> Command {
+    let settings = DETECTOR.iter().flat_map(|setting| ["--set", setting]);
+    let args = ["train", "--preset", "scenes-detection", "--data", "images", "--out", out];
+    sandbox.pelk(args.into_iter().chain(settings))
+}
 
 /// A folder `set` with scenes in COCO's layout.
 fn written() -> Sandbox {
@@ -73,4 +96,86 @@ fn objects_are_drawn_as_they_are_and_as_a_detector_sees_them() {
     let padding = ["--set", "data.augmentation.crop_padding=4"];
     refuse(&mut show(&padding), &["crop_padding is 4, but must be 0", "objects"]);
     refuse(&mut show(&["--set", "data.evaluation={}", "--test"]), &["evaluation.fit is [0, 0]"]);
+}
+
+#[test]
+fn a_detector_run_ends_with_a_sheet_of_truth_and_predictions() {
+    let sandbox = Sandbox::new();
+    let mut half = train(&sandbox, "half");
+    half.args(["--max-steps", "1"]);
+    succeed(&mut half);
+    assert!(!sandbox.path("half/predictions.png").exists(), "a sheet is made at the end");
+    let out = succeed(&mut train(&sandbox, "run"));
+    assert!(out.contains("open run/predictions.png"), "{out}");
+    // Three images, two in a row, each twice and enlarged to 5 x 64 = 320 rows, below the headings.
+    let sheet = image::open(sandbox.path("run/predictions.png")).unwrap().into_rgb8();
+    assert!(sheet.width() > 4 * 400 && sheet.width() < 4 * 400 + 40, "{:?}", sheet.dimensions());
+    assert!(sheet.height() > 2 * 320 && sheet.height() < 2 * 320 + 40, "{:?}", sheet.dimensions());
+    // The fourth image does not exist.
+    let place = |row: u32, column: u32| {
+        let tile = image::imageops::crop_imm(&sheet, 404 * column + 10, 324 * row + 40, 380, 270).to_image();
+        tile.pixels().all(|pixel| pixel.0 == [255; 3])
+    };
+    assert_eq!([0, 1, 2, 3].map(|column| place(0, column)), [false; 4]);
+    assert_eq!([0, 1, 2, 3].map(|column| place(1, column)), [false, false, true, true]);
+}
+
+#[test]
+fn a_folded_detector_is_measured_and_predicts_like_the_original() {
+    let sandbox = Sandbox::new();
+    succeed(&mut train(&sandbox, "run"));
+    let fold = |more: &[&str]| {
+        let args = ["fold", "--checkpoint", "run/last.safetensors"];
+        sandbox.pelk(args.into_iter().chain(more.iter().copied()))
+    };
+    let out = succeed(&mut fold(&["--data", "images"]));
+    for words in ["compared on 3 test images of scenes-instances", "in 0 of 3 images", "at 0 of ", " boxes\n"]
+    {
+        assert!(out.contains(words), "{words:?} is missing: {out}");
+    }
+    let found =
+        out.lines().find_map(|line| line.strip_prefix("objects found")).unwrap_or_else(|| panic!("{out}"));
+    assert!(!found.trim().starts_with("0 "), "{out}");
+    let folded = Checkpoint::read(&sandbox.path("run/last.folded.safetensors")).unwrap();
+    assert!(folded.description.network.folded);
+    assert!(folded.tensors.keys().all(|name| !name.contains("_bn.") && !name.contains("running")));
+
+    // `predict` folds an unfolded network itself, so the results are equal to the last bit.
+    image::RgbImage::from_fn(70, 50, |x, y| image::Rgb([x as u8 * 3, 200, y as u8 * 5]))
+        .save(sandbox.path("view.png"))
+        .unwrap();
+    for form in ["last", "last.folded"] {
+        let (checkpoint, results) = (format!("run/{form}.safetensors"), format!("{form}.json"));
+        let args = ["predict", "--checkpoint", &checkpoint, "--out", form, "--results", &results, "view.png"];
+        succeed(&mut sandbox.pelk(args));
+    }
+    assert!(sandbox.read("last.json") == sandbox.read("last.folded.json"));
+    assert!(sandbox.read("last/view.png") == sandbox.read("last.folded/view.png"));
+
+    // Evaluated as trained, it finds as many objects with the same scores, up to rounding.
+    let scores = |form: &str| {
+        let (checkpoint, results) = (format!("run/{form}.safetensors"), format!("eval-{form}.json"));
+        let args = ["eval", "--checkpoint", &checkpoint, "--data", "images", "--results", &results];
+        let out = succeed(&mut sandbox.pelk(args));
+        let speed =
+            out.lines().find_map(|line| line.strip_prefix("speed")).unwrap_or_else(|| panic!("{out}"));
+        let digits = speed.trim_start_matches([' ', '0', '.']).chars().filter(char::is_ascii_digit).count();
+        assert!(digits >= 3, "three digits of the speed are wanted: {out}");
+        let found: serde_json::Value = serde_json::from_slice(&sandbox.read(&results)).unwrap();
+        let scores = found.as_array().unwrap().iter().map(|entry| entry["score"].as_f64().unwrap());
+        scores.collect::<Vec<_>>()
+    };
+    let (original, folded) = (scores("last"), scores("last.folded"));
+    assert!(original.len() > 10 && original.len() == folded.len(), "{} {}", original.len(), folded.len());
+    assert!(original.iter().zip(&folded).all(|(a, b)| (a - b).abs() < 1e-4), "{original:?}\n{folded:?}");
+
+    // Without the dataset, on image files.
+    let out = succeed(&mut fold(&["--images", "view.png", "--out", "other.safetensors"]));
+    assert!(out.contains("compared on 1 files"), "{out}");
+    assert!(sandbox.read("other.safetensors") == sandbox.read("run/last.folded.safetensors"));
+    refuse(
+        &mut fold(&["--data", "images", "--tolerance", "0", "--out", "none.safetensors"]),
+        &["do not agree"],
+    );
+    assert!(!sandbox.path("none.safetensors").exists());
 }

@@ -143,5 +143,5 @@ fn with_their_objects(data: &dyn Dataset, count: usize) -> Result<RgbImage> {
         Ok(annotated(&image, &sample.objects, data.classes()))
     };
     let tiles = (0..count).map(tile).collect::<Result<Vec<_>>>()?;
-    Ok(sheet_of(tiles.chunks(columns.max(1))))
+    Ok(sheet_of(tiles.chunks(columns.max(1)), &[]))
 }

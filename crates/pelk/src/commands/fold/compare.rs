@@ -2,7 +2,7 @@
 
 use super::samples::Samples;
 use anyhow::Result;
-use ndarray::{Array4, ArrayView1};
+use ndarray::{Array, ArrayView1, Dimension};
 use pelk_autodiff::Backend;
 use pelk_train::Trained;
 use pelk_train::{InferenceConfig, Predictor};
@@ -12,15 +12,17 @@ use std::time::Instant;
 #[derive(Debug, Default)]
 pub struct Comparison {
     pub images: usize,
-    /// The largest absolute difference of two logits; NaN if one of them is NaN.
+    /// The largest absolute difference of two outputs; NaN if one of them is NaN.
     pub difference: f64,
-    /// The largest absolute logit of the first form.
+    /// The largest absolute output of the first form.
     pub largest: f64,
     /// Images in which the class changes anywhere.
     pub images_changed: usize,
-    /// Predicted classes: one per image, or one per pixel.
+    /// Predicted classes: one per image, per pixel, or per box.
     pub places: usize,
     pub places_changed: usize,
+    /// Number of objects that each form of a detector finds.
+    pub found: [usize; 2],
     /// Total time of each form for all images.
     pub seconds: [f64; 2],
 }
@@ -33,7 +35,7 @@ pub struct Comparison {
 pub fn compare<B: Backend>(
     backend: &B,
     forms: [&Trained<B>; 2],
-    images: Samples<'_>,
+    images: &Samples<'_>,
     mut on_image: impl FnMut(usize),
 ) -> Result<Comparison> {
     // Windows average logits, but scales and mirroring average probabilities, whose logarithms hide
@@ -61,28 +63,31 @@ pub fn compare<B: Backend>(
 }
 
 impl Comparison {
-    /// Adds an image's logits `[1, H, W, classes]`.
-    fn add(&mut self, before: &Array4<f32>, after: &Array4<f32>) {
-        let mut changed = 0;
-        for (a, b) in before.rows().into_iter().zip(after.rows()) {
-            for (&a, &b) in a.iter().zip(b) {
-                self.difference = highest(self.difference, f64::from(a - b).abs());
-                self.largest = highest(self.largest, f64::from(a).abs());
-            }
-            changed += usize::from(class(a) != class(b));
-            self.places += 1;
-        }
+    /// Adds an image's logits `[.., classes]`.
+    pub fn add<D: Dimension>(&mut self, before: &Array<f32, D>, after: &Array<f32, D>) {
+        self.values(before, after);
+        let rows = before.rows().into_iter().zip(after.rows());
+        let changed = rows.filter(|(before, after)| class(*before) != class(*after)).count();
+        self.places += before.rows().into_iter().len();
         self.places_changed += changed;
         self.images_changed += usize::from(changed > 0);
         self.images += 1;
     }
 
-    /// The largest difference as a share of the largest logit.
+    /// Adds outputs that are not of classes.
+    pub fn values<D: Dimension>(&mut self, before: &Array<f32, D>, after: &Array<f32, D>) {
+        for (&before, &after) in before.iter().zip(after) {
+            self.difference = highest(self.difference, f64::from(before - after).abs());
+            self.largest = highest(self.largest, f64::from(before).abs());
+        }
+    }
+
+    /// The largest difference as a share of the largest output.
     pub fn share(&self) -> f64 {
         if self.difference == 0.0 { 0.0 } else { self.difference / self.largest }
     }
 
-    /// Whether the difference is within this share of the largest logit.
+    /// Whether the difference is within this share of the largest output.
     pub fn agrees(&self, tolerance: f64) -> bool {
         self.share() <= tolerance
     }
@@ -101,6 +106,7 @@ fn class(row: ArrayView1<'_, f32>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array4;
 
     fn logits(values: &[f32]) -> Array4<f32> {
         Array4::from_shape_vec((1, 1, values.len() / 2, 2), values.to_vec()).unwrap()
@@ -115,6 +121,9 @@ mod tests {
         assert_eq!((difference, largest), (0.5, 4.0));
         assert_eq!((images, images_changed, places, places_changed), (2, 1, 4, 1));
         assert!(compared.agrees(0.125) && !compared.agrees(0.124));
+        compared.values(&logits(&[8.0, 0.0]), &logits(&[7.0, 0.0]));
+        let Comparison { images, difference, largest, images_changed, places, .. } = compared;
+        assert_eq!((difference, largest, images, images_changed, places), (1.0, 8.0, 2, 1, 4));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The images that two forms of a network are compared on.
 
 use crate::datasets;
+use crate::photos::Photos;
 use anyhow::{Context, Result, ensure};
 use image::imageops::FilterType;
 use ndarray::Array4;
-use pelk_data::{Dataset, Split};
+use pelk_data::{Batch, DataError, Dataset, Loader, Split};
 use pelk_models::Head;
 use pelk_simd::Level;
 use pelk_train::preprocessing::{evaluated, normalized, resized};
@@ -58,8 +59,22 @@ impl Samples<'_> {
         }
     }
 
-    /// Image `index` as evaluations see it: for a classifier after their transform or in its training size,
-    /// otherwise in its own size.
+    /// The images as evaluations of a detector see them, in batches of one.
+    ///
+    /// # Errors
+    /// When they cannot be loaded.
+    pub fn batches(&self) -> Result<impl Iterator<Item = Result<Batch, DataError>>> {
+        let Description { data, normalization, .. } = self.description;
+        let images: Arc<dyn Dataset> = match &self.source {
+            Source::Files(files) => Arc::new(Photos::new(files.to_vec(), false, self.description)),
+            Source::Dataset(images, _) => Arc::clone(images),
+        };
+        let loading = data.evaluation_loading(&*images, 1, normalization);
+        Ok(Loader::new(images, loading)?.take(self.len()))
+    }
+
+    /// Image `index` as evaluations of other networks see it: for a classifier after their transform or in
+    /// its training size, otherwise in its own size.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -71,12 +86,12 @@ impl Samples<'_> {
             Source::Files(files) => {
                 let image = open_image(&files[index])?;
                 match network.head {
-                    Head::UperNet(_) | Head::CascadeMaskRcnn(_) => {
+                    Head::Pooled | Head::Dense => evaluated(&image, transform, *shape, normalization)?,
+                    _ => {
                         let size = [image.height() as usize, image.width() as usize];
                         let shape = [size[0], size[1], channels];
                         (resized(&image, shape, FilterType::Triangle, normalization)?, size)
                     }
-                    Head::Pooled | Head::Dense => evaluated(&image, transform, *shape, normalization)?,
                 }
             }
             Source::Dataset(images, _) => {

@@ -1,13 +1,18 @@
-//! The contact sheet at the end of a segmentation run: image, truth and prediction.
+//! The contact sheet at the end of a run: test images with their truth and what the network predicts.
 
-use crate::pictures::{Entry, Sheet, class_color, class_map, legend, outlined, picture, save, stacked, tile};
+use crate::pictures::{
+    Entry, LEAST_SCORE, Sheet, annotated, class_color, class_map, legend, outlined, picture, save, sheet_of,
+    stacked, tile, with_found,
+};
 use anyhow::{Context, Result};
+use image::RgbImage;
 use ndarray::Array4;
 use pelk_autodiff::Backend;
-use pelk_data::{Dataset, IGNORED};
-use pelk_train::{TrainConfig, Trainer};
+use pelk_data::{Dataset, IGNORED, Loader};
+use pelk_train::{Datasets, Metric, TrainConfig, Trainer, objects_of};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Number of images on the sheet, and in a row.
 const IMAGES: usize = 12;
@@ -15,16 +20,29 @@ const IN_A_ROW: usize = 2;
 /// Side of a tile if images differ in size; otherwise the smallest side.
 const SIDE: u32 = 192;
 
-/// Writes the sheet of the first test images.
+/// Writes the sheet of the first test images into a run's folder; returns its path, or `None` for a
+/// classifier, which has no sheet.
 ///
 /// # Errors
 /// When the images cannot be read, the network fails, or the file cannot be written.
 pub fn write<B: Backend>(
-    path: &Path,
+    folder: &Path,
     trainer: &Trainer<B>,
     config: &TrainConfig,
-    data: &dyn Dataset,
-) -> Result<()> {
+    datasets: &Datasets,
+) -> Result<Option<PathBuf>> {
+    let sheet = match config.metric() {
+        Metric::Accuracy => return Ok(None),
+        Metric::MeanIou => segments(trainer, config, &*datasets.test)?,
+        Metric::BoxAp => objects(trainer, config, datasets)?,
+    };
+    let path = folder.join("predictions.png");
+    save(&sheet, &path)?;
+    Ok(Some(path))
+}
+
+/// Each image, the map of its classes, and the predicted classes over it, with a legend.
+fn segments<B: Backend>(trainer: &Trainer<B>, config: &TrainConfig, data: &dyn Dataset) -> Result<RgbImage> {
     let mut predictor = trainer.predictor(config.inference.clone())?;
     let count = IMAGES.min(data.len());
     let [height, width] = data.image_size().map_or([SIDE; 2], tile);
@@ -55,5 +73,23 @@ pub fn write<B: Backend>(
         .collect();
     let picture = sheet.into_picture();
     let legend = legend(&entries, picture.width());
-    save(&stacked(&picture, &legend), path)
+    Ok(stacked(&picture, &legend))
+}
+
+/// Each image with its objects, and with those that the network finds.
+fn objects<B: Backend>(trainer: &Trainer<B>, config: &TrainConfig, datasets: &Datasets) -> Result<RgbImage> {
+    let data = &datasets.test;
+    let mut detector = trainer.detector()?;
+    let loading = config.data.evaluation_loading(&**data, 1, datasets.train.statistics());
+    let mut tiles = Vec::new();
+    for batch in Loader::new(Arc::clone(data), loading)?.take(IMAGES) {
+        let batch = batch?;
+        let found = objects_of(&mut detector, &batch)?;
+        let sample = data.sample(batch.indices[0])?;
+        let image = picture(sample.size, data.channels(), &sample.pixels);
+        tiles.push(annotated(&image, &sample.objects, data.classes()));
+        tiles.push(with_found(&image, &found, data.classes(), LEAST_SCORE)?);
+    }
+    let headings = ["truth", "prediction"].repeat(IN_A_ROW);
+    Ok(sheet_of(tiles.chunks(headings.len()), &headings))
 }

@@ -50,7 +50,7 @@ pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
         .out
         .clone()
         .unwrap_or_else(|| Path::new(RUNS).join("data").join(format!("{name}-{split}-batches.png")));
-    let mut sheet = sheet_of(rows.iter().map(Vec::as_slice));
+    let mut sheet = sheet_of(rows.iter().map(Vec::as_slice), &[]);
     if let Labeling::Pixels { .. } = data.labeling() {
         let entry = |class: u32| Entry {
             color: class_color(class as usize),
