@@ -92,30 +92,50 @@ impl<B: Backend> Trainer<B> {
         Ok((time / steps, loading))
     }
 
+    /// The number of test images that the network evaluates in a second once they are loaded, measured on
+    /// one batch. `None` if there are no test images.
+    ///
+    /// # Errors
+    /// When the images cannot be loaded, or the backend returns an error.
+    pub fn measure_inference(&self, limits: Limits) -> Result<Option<f64>> {
+        let test = self.datasets.test.clone();
+        let Some(batch) = Loader::new(test, self.test_loading(limits))?.next().transpose()? else {
+            return Ok(None);
+        };
+        let time = self.time_of_batch(&self.parameters, &batch)?;
+        Ok(Some(batch.indices.len() as f64 / time.as_secs_f64()))
+    }
+
     /// The time of an evaluation of one network.
     fn measure_evaluation(&self, parameters: &Parameters<B>, limits: Limits) -> Result<Duration> {
         let test = self.datasets.test.clone();
         let images = test.len();
         let loading = self.test_loading(limits);
         let workers = loading.workers.max(1) as u32;
-        let mut network = Measured::new(&self.backend, &self.network, parameters, &self.config.inference)?;
         let start = Instant::now();
         let one = LoaderConfig { workers: 1, prefetch: 1, ..loading };
         let Some(batch) = Loader::new(test, one)?.next().transpose()? else {
             return Ok(Duration::ZERO);
         };
         let loading = start.elapsed() / workers;
-        // The first run records the network.
-        let mut time = Duration::ZERO;
-        for _ in 0..2 {
+        let time = self.time_of_batch(parameters, &batch)?;
+        Ok(time.max(loading).mul_f64(images as f64 / batch.indices.len().max(1) as f64))
+    }
+
+    /// The time of a batch in evaluation: the shortest of a few runs, of which the first also records the
+    /// network.
+    fn time_of_batch(&self, parameters: &Parameters<B>, batch: &Batch) -> Result<Duration> {
+        let mut network = Measured::new(&self.backend, &self.network, parameters, &self.config.inference)?;
+        let (begin, mut shortest) = (Instant::now(), Duration::MAX);
+        for _ in 0..4 {
             let start = Instant::now();
-            network.run(&batch)?;
-            time = start.elapsed();
-            if time >= ENOUGH {
+            network.run(batch)?;
+            shortest = shortest.min(start.elapsed());
+            if begin.elapsed() >= ENOUGH {
                 break;
             }
         }
-        Ok(time.max(loading).mul_f64(images as f64 / batch.indices.len().max(1) as f64))
+        Ok(shortest)
     }
 }
 

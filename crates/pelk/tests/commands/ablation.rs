@@ -127,6 +127,24 @@ fn a_budget_in_minutes_chooses_the_steps_once() {
 }
 
 #[test]
+fn detectors_are_compared_by_their_precision() {
+    let sandbox = Sandbox::new();
+    let settings = [
+        "data.canvases.train=8",
+        "data.canvases.test=2",
+        "batch.size=2",
+        "data.scenes.size=[64, 64]",
+        "data.scenes.shelves=[1, 2]",
+    ];
+    let settings = settings.map(|setting| format!("--set={setting}"));
+    let options = ["--task=scenes-detection", "--study=kernel", "--seeds=1", "--steps=2", "--out=sweep"];
+    let sweep = ["ablate", "--data=images"].into_iter().chain(options);
+    succeed(&mut sandbox.pelk(sweep.chain(settings.iter().map(String::as_str))));
+    let csv = String::from_utf8(sandbox.read("sweep/results.csv")).unwrap();
+    assert_eq!(csv.lines().filter(|line| line.contains(",box AP,")).count(), 2, "{csv}");
+}
+
+#[test]
 fn a_sweep_that_cannot_run_says_why_before_it_begins() {
     let sandbox = Sandbox::new();
     refuse(&mut sandbox.pelk(["ablate", "--study", "centr"]), &["\"center\"?"]);

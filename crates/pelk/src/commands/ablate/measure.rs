@@ -11,8 +11,7 @@ use anyhow::{Context, Result};
 use pelk_ablation::cost::{ArmCost, Costs, Measured};
 use pelk_ablation::plan::Plan;
 use pelk_autodiff::Backend;
-use pelk_data::Loader;
-use pelk_train::{Datasets, Limits, Observer, StepReport, TrainConfig, Trainer};
+use pelk_train::{Limits, Observer, StepReport, TrainConfig, Trainer};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -83,48 +82,21 @@ fn measure<B: Backend>(backend: B, mut config: TrainConfig, data: Option<&Path>)
     (config.schedule.steps, config.schedule.evaluate_every) = (warm_up + timed + 1, 0);
     (config.schedule.warmup_epochs, config.schedule.warmup_steps) = (0.0, 0);
     let images = config.batch.images_per_step() as f64;
-    let mut trainer = Trainer::new(backend.clone(), config.clone(), datasets.clone())?;
+    let mut trainer = Trainer::new(backend, config, datasets.clone())?;
     let mut clock = Clock(vec![Instant::now()]);
     trainer.run(Limits { max_steps: Some(warm_up + timed), ..Limits::default() }, &mut clock)?;
     let ends = clock.0.get(warm_up as usize..).unwrap_or_default();
     let mut seconds: Vec<f64> = ends.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
     seconds.sort_by(f64::total_cmp);
     let step = seconds.get(seconds.len() / 2).copied().context("training ended too early")?;
-    let inference_images_per_second = inference(&backend, &trainer, &config, &datasets)?;
+    let inference = trainer.measure_inference(Limits::default())?;
     Ok(Measured {
         parameters: trainer.nonzeros()? as usize,
         training_images_per_second: images / step,
-        inference_images_per_second,
+        inference_images_per_second: inference.context("there are no test images")?,
         test_images: datasets.test.len(),
         peak_bytes: peak_bytes(),
     })
-}
-
-/// Images per second in evaluation: the best of several runs of one batch, after a warm-up.
-fn inference<B: Backend>(
-    backend: &B,
-    trainer: &Trainer<B>,
-    config: &TrainConfig,
-    datasets: &Datasets,
-) -> Result<f64> {
-    use pelk_autodiff::{Parameters, from_host};
-    const BATCHES: usize = 3;
-    let parameters = Parameters::upload(backend, &pelk_models::initialize(trainer.network(), 0)?)?;
-    let (test, size) = (&datasets.test, config.batch.evaluation_size);
-    let loading = config.data.evaluation_loading(&**test, size, datasets.train.statistics());
-    let batch = Loader::new(test.clone(), loading)?.next().context("there are no test images")??;
-    let input = from_host(backend, &batch.images)?;
-    let mut session = trainer.network().session(backend, &parameters, backend.shape(&input))?;
-    session.run(input)?;
-    let mut shortest = f64::INFINITY;
-    for _ in 0..BATCHES {
-        let input = from_host(backend, &batch.images)?;
-        let start = Instant::now();
-        let logits = session.run(input)?;
-        backend.download(&logits)?;
-        shortest = shortest.min(start.elapsed().as_secs_f64());
-    }
-    Ok(batch.indices.len() as f64 / shortest)
 }
 
 /// The time when each step ended.
