@@ -2,7 +2,7 @@
 //!
 //! A case is one safetensors file; its metadata names the operation and its attributes. One whose outputs
 //! were not all compared fails. `PELK_GOLDEN_DIR` names another folder of cases to run as well; it may hold
-//! cases of other crates, which are passed over.
+//! cases of other crates, or only such, which are passed over.
 
 #[path = "golden/case.rs"]
 mod case;
@@ -63,8 +63,7 @@ fn every_golden_case_holds() {
 #[test]
 fn every_case_of_the_folder_in_the_environment_holds() {
     if let Some(folder) = std::env::var_os("PELK_GOLDEN_DIR") {
-        let held = every_case_holds(Path::new(&folder));
-        assert!(!held.is_empty(), "no case of this crate in {}", folder.display());
+        every_case_holds(Path::new(&folder));
     }
 }
 
