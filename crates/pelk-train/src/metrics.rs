@@ -270,7 +270,7 @@ pub fn write(path: &Path, rows: &[MetricsRow]) -> Result<()> {
     let mut text = header(names) + "\n";
     for r in rows {
         text += &format!(
-            "{},{},{:.6e},{:.6},{},{},{},{:.1}\n",
+            "{},{},{:.6e},{:.6},{},{},{},{:.3}\n",
             r.epoch,
             r.step,
             r.learning_rate,

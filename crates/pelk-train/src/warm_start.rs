@@ -3,7 +3,7 @@
 use crate::error::{Result, TrainError};
 use crate::tensors::{EMA, OPTIMIZER};
 use pelk_autodiff::HostParameters;
-use pelk_models::{Network, WeightsFile};
+use pelk_models::{HostMasks, Network, WeightsFile};
 use std::path::Path;
 
 /// Which weights a network took from a file.
@@ -18,12 +18,18 @@ pub struct WarmStart {
 }
 
 /// Replaces random values by those in a safetensors file: a checkpoint, or any file with PyTorch's names. All
-/// tensors of the backbone must be there with their shapes; those of heads are taken if they fit.
+/// tensors of the backbone must be there with their shapes; those of heads are taken if they fit. Returns also
+/// the masks of the tensors that were taken.
 ///
 /// # Errors
 /// When the file cannot be read, or has another backbone; the message names the tensor.
-pub(crate) fn apply(network: &Network, values: &mut HostParameters, path: &Path) -> Result<WarmStart> {
-    let mut file = WeightsFile::read(path)?.tensors;
+pub(crate) fn apply(
+    network: &Network,
+    values: &mut HostParameters,
+    path: &Path,
+) -> Result<(WarmStart, HostMasks)> {
+    let WeightsFile { tensors: mut file, masks: mut all_masks, .. } = WeightsFile::read(path)?;
+    let mut masks = HostMasks::new();
     // A checkpoint with training state also has the optimizer's state and the averaged weights.
     file.retain(|name, _| !name.starts_with(OPTIMIZER) && !name.starts_with(EMA));
     let mut start = WarmStart::default();
@@ -41,6 +47,9 @@ pub(crate) fn apply(network: &Network, values: &mut HostParameters, path: &Path)
         };
         match file.get(&spec.name) {
             Some(array) if array.shape() == &spec.shape[..] => {
+                masks.extend(
+                    all_masks.remove_entry(&spec.name).filter(|(_, mask)| mask.shape() == array.shape()),
+                );
                 values.extend(file.remove(&spec.name).map(|array| (spec.name, array)));
                 start.taken += 1;
             }
@@ -54,5 +63,5 @@ pub(crate) fn apply(network: &Network, values: &mut HostParameters, path: &Path)
         }
     }
     start.unused = file.into_keys().collect();
-    Ok(start)
+    Ok((start, masks))
 }

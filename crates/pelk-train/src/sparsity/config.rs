@@ -11,7 +11,7 @@ pub struct SparsityConfig {
     /// Share of the weights that are absent, from 0 (a dense network) to below 1; 0.4 in SLaK and PeLK.
     pub sparsity: f64,
     /// How sparsity is distributed over tensors: `snip` (by sensitivity), `uniform`, or `weights` (keep the
-    /// zeros of the initial weights).
+    /// masks of the initial weights).
     pub densities: Densities,
     /// Steps between changes of the masks; 0 never changes them.
     pub update_every: u64,
@@ -31,8 +31,8 @@ pub enum Densities {
     Snip,
     /// The same density for all tensors.
     Uniform,
-    /// The initial weights are already sparse: those that are not zero are present. For fine-tuning, with
-    /// `update_every = 0`.
+    /// The initial weights are already sparse: the masks in their file hold; without masks, weights that are
+    /// not zero are present. For fine-tuning, with `update_every = 0`.
     Weights,
 }
 

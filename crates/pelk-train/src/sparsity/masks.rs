@@ -34,36 +34,44 @@ pub(crate) fn is_maskable(spec: &ParameterSpec) -> bool {
 }
 
 impl<B: Backend> Masks<B> {
-    /// Masks drawn at random with the given densities, by name; without densities, the nonzero `weights` are
-    /// present.
+    /// Masks drawn at random with the given densities, by name.
     pub fn draw(
         backend: &B,
         seed: u64,
         specs: &[ParameterSpec],
-        weights: &Parameters<B>,
-        densities: Option<&BTreeMap<String, f64>>,
+        densities: &BTreeMap<String, f64>,
     ) -> Result<Masks<B>> {
         let mut host = HostMasks::new();
         for spec in specs.iter().filter(|spec| is_maskable(spec)) {
-            let present = match densities {
-                None => {
-                    let weights = backend.download(weights.get(backend, spec)?)?;
-                    let present: Vec<bool> = weights.iter().map(|&weight| weight != 0.0).collect();
-                    if present.iter().all(|present| *present) {
-                        continue;
-                    }
-                    present
-                }
-                Some(densities) => {
-                    let density = densities.get(&spec.name).copied().unwrap_or(1.0);
-                    if density >= DENSE {
-                        continue;
-                    }
-                    let mut rng = stream(seed, Purpose::Sparsity, 0, name_hash(&spec.name));
-                    random(&mut rng, spec.shape.elements(), density)
-                }
-            };
-            host.insert(spec.name.clone(), shaped(&spec.shape, present)?);
+            let density = densities.get(&spec.name).copied().unwrap_or(1.0);
+            if density < DENSE {
+                let mut rng = stream(seed, Purpose::Sparsity, 0, name_hash(&spec.name));
+                let present = random(&mut rng, spec.shape.elements(), density);
+                host.insert(spec.name.clone(), shaped(&spec.shape, present)?);
+            }
+        }
+        Masks::upload(backend, seed, specs, host)
+    }
+
+    /// The `known` masks, by name; of other weights those that are not zero are present.
+    pub fn of_weights(
+        backend: &B,
+        seed: u64,
+        specs: &[ParameterSpec],
+        weights: &Parameters<B>,
+        known: &HostMasks,
+    ) -> Result<Masks<B>> {
+        let mut host = HostMasks::new();
+        for spec in specs.iter().filter(|spec| is_maskable(spec)) {
+            if let Some(mask) = known.get(&spec.name) {
+                host.insert(spec.name.clone(), mask.clone());
+                continue;
+            }
+            let weights = backend.download(weights.get(backend, spec)?)?;
+            let present: Vec<bool> = weights.iter().map(|&weight| weight != 0.0).collect();
+            if present.contains(&false) {
+                host.insert(spec.name.clone(), shaped(&spec.shape, present)?);
+            }
         }
         Masks::upload(backend, seed, specs, host)
     }

@@ -13,5 +13,5 @@ mod masks;
 mod scores;
 
 pub use config::{Densities, SparsityConfig};
-pub(crate) use draw::draw;
+pub(crate) use draw::{Weights, draw};
 pub(crate) use masks::Masks;

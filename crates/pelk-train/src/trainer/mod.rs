@@ -24,7 +24,7 @@ use fit::Fit;
 use pelk_autodiff::{Backend, Parameters};
 use pelk_data::{Loader, MixConfig};
 use pelk_models::detection::Detector;
-use pelk_models::{Network, initialize};
+use pelk_models::{HostMasks, Network, initialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,8 @@ pub struct Trainer<B: Backend> {
     ema: Option<Ema<B>>,
     /// The masks of a sparse run; drawn before the first step.
     masks: Option<Masks<B>>,
+    /// The masks of the sparse network that the initial weights come from.
+    inherited_masks: HostMasks,
     datasets: Datasets,
     steps_per_epoch: u64,
     step: u64,
@@ -74,6 +76,7 @@ impl<B: Backend> Trainer<B> {
             optimizer,
             ema: None,
             masks: None,
+            inherited_masks: HostMasks::new(),
             datasets,
             steps_per_epoch,
             step: 0,
@@ -95,7 +98,8 @@ impl<B: Backend> Trainer<B> {
             return Ok(None);
         }
         let mut values = self.parameters.download(&self.backend)?;
-        let start = warm_start::apply(&self.network, &mut values, &self.config.weights)?;
+        let (start, masks) = warm_start::apply(&self.network, &mut values, &self.config.weights)?;
+        self.inherited_masks = masks;
         self.parameters = Parameters::upload(&self.backend, &values)?;
         Ok(Some(start))
     }
@@ -184,8 +188,13 @@ impl<B: Backend> Trainer<B> {
         if self.config.sparsity.is_on() && self.masks.is_none() {
             let specs = self.network.parameters()?;
             let TrainConfig { sparsity, seed, .. } = &self.config;
+            let weights = sparsity::Weights {
+                specs: &specs,
+                parameters: &self.parameters,
+                masks: &self.inherited_masks,
+            };
             let gradients = || self.first_gradients(limits);
-            let masks = sparsity::draw(&self.backend, sparsity, *seed, &specs, &self.parameters, gradients)?;
+            let masks = sparsity::draw(&self.backend, sparsity, *seed, weights, gradients)?;
             masks.apply(&self.backend, &mut self.parameters, &mut self.optimizer)?;
             self.masks = Some(masks);
         }
