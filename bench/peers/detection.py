@@ -3,10 +3,12 @@
     pip install torch torchvision pillow
     detection.py --check
     detection.py [--size 800 1216] [--steps 3] [--threads 2] [--pelk PATH]
+    detection.py --steps 1 --keep no    a trial
 
 Generates images with 8 things of 80 categories each. pelk runs its preset `coco-pelk-t` on them with one
 image a step; PyTorch runs the network of `cascade_torch.py` on one of them. Both run in turn, in separate
-processes; prints the medians of the rounds, and the peak memory of the processes.
+processes. A line for each pass and program, with the median of the rounds and the peak memory of the process,
+is appended to detection.jsonl beside this file; `report.py` writes the page's section from the latest ones.
 
 A training step is forward pass, losses, backward pass and AdamW, after one step to warm up. Detection is that
 of the merged form: 1000 proposals, three stages, NMS, and pasted masks of the 100 best boxes. A fresh network
@@ -28,12 +30,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from measure import processor
 from plan import ROOT
 from timing import peak_bytes
 
@@ -49,6 +54,8 @@ CATEGORIES, THINGS = 80, 8
 FEW = 2  # test images, whose time is subtracted from that of all training images
 PASSES = {"train_step": "training step", "inference": "detection"}
 PEERS = ("torch nchw", "torch channels_last", "torch fft")  # as in torch_models.py
+RESULTS = Path(__file__).parent / "detection.jsonl"
+Line = dict[str, object]
 MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
@@ -238,6 +245,58 @@ def check() -> None:
     assert max(losses) - min(losses) < 1e-3 * max(losses), losses
 
 
+def lines_of(rounds: list[dict[str, tuple[Line, Line]]], args: argparse.Namespace) -> list[Line]:
+    """A line for each pass and program."""
+    source = {
+        "size": args.size,
+        "threads": args.threads,
+        "rounds": args.rounds,
+        "machine": processor(),
+        "day": str(date.today()),
+        "torch": version("torch"),
+    }
+    lines = []
+    for kind in PASSES:
+        for side, peer in enumerate(("pelk", args.peer)):
+            figures = [one[kind][side] for one in rounds]
+            seconds = statistics.median(one["seconds"] for one in figures)
+            peak = max(one["peak_bytes"] for one in figures)
+            lines.append({"pass": kind, "peer": peer, "seconds": seconds, "peak_bytes": peak, **source})
+    return lines
+
+
+def section(lines: list[Line]) -> str:
+    """The section of docs/benchmarks.md, from the latest lines."""
+    if not lines:
+        return "Not measured yet."
+    last = lines[-1]
+    (height, width), day = last["size"], last["day"]
+    head = (
+        f"PeLK-T with Cascade Mask R-CNN, 80 classes, one image of {height} x {width}, "
+        f"{last['threads']} threads of {last['machine']}, {day}; torch {last['torch']}, {last['peer']}. "
+        f"Medians of {last['rounds']} rounds."
+    )
+    rows = [
+        "| pass | pelk, s | PyTorch, s | over pelk | pelk, GiB | PyTorch, GiB |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for kind, title in PASSES.items():
+        ours, theirs = (
+            [line for line in lines if line["pass"] == kind and line["peer"] == peer][-1]
+            for peer in ("pelk", last["peer"])
+        )
+        seconds = [float(line["seconds"]) for line in (ours, theirs)]
+        memory = [f"{line['peak_bytes'] / 2**30:.2f}" for line in (ours, theirs)]
+        speed = f"{seconds[0]:.2f} | {seconds[1]:.2f} | {seconds[1] / seconds[0]:.2f}"
+        rows.append(f"| {title} | {speed} | {' | '.join(memory)} |")
+    return "\n".join([head, "", *rows])
+
+
+def kept() -> list[Line]:
+    """The lines of all measurements."""
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -249,6 +308,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, metavar="N")
     parser.add_argument("--peer", choices=PEERS, default="torch fft", help="form of the rival")
     parser.add_argument("--pelk", metavar="PATH", help="the built command; built if not given")
+    parser.add_argument("--keep", choices=["yes", "no"], default="yes", help="append the lines to the file")
     parser.add_argument("--theirs", choices=PASSES, help="measure one pass of PyTorch alone")
     args = parser.parse_args()
     if any(side <= 0 or side % 32 for side in args.size):
@@ -276,14 +336,11 @@ def main() -> None:
                 figures[kind] = (ours(program, Path(made), args, kind), json.loads(text))
             rounds.append(figures)
             print(f"round {number}, load {os.getloadavg()[0]:.1f}: {figures}", file=sys.stderr)
-    print("| | pelk, s | PyTorch, s | times as fast | pelk, GiB | PyTorch, GiB | share of memory |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for kind, title in PASSES.items():
-        sides = [[figures[kind][side] for figures in rounds] for side in (0, 1)]
-        pelk, torch = (statistics.median(one["seconds"] for one in side) for side in sides)
-        most, peak = (max(one["peak_bytes"] for one in side) / 2**30 for side in sides)
-        speed = f"{pelk:.2f} | {torch:.2f} | {torch / pelk:.2f}"
-        print(f"| {title} | {speed} | {most:.2f} | {peak:.2f} | {most / peak:.2f} |")
+    lines = lines_of(rounds, args)
+    print(section(lines))
+    if args.keep == "yes":
+        with RESULTS.open("a") as results:
+            results.writelines(json.dumps(line) + "\n" for line in lines)
 
 
 if __name__ == "__main__":

@@ -26,15 +26,21 @@ def output(*command: str) -> str:
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
 
+def of_processor(*names: str) -> str:
+    """The first of these fields in Linux's description of the processor."""
+    info = Path("/proc/cpuinfo").read_text()
+    match = re.search(rf"^(?:{'|'.join(names)})\s*:\s*(.*)$", info, re.MULTILINE)
+    return match[1] if match else ""
+
+
+def processor() -> str:
+    """The processor's name."""
+    return of_processor("model name") or platform.machine()
+
+
 def machine() -> dict[str, object]:
     """The processor, and the versions of everything measured."""
-    info = Path("/proc/cpuinfo").read_text()
-
-    def first(*names: str) -> str:
-        match = re.search(rf"^(?:{'|'.join(names)})\s*:\s*(.*)$", info, re.MULTILINE)
-        return match[1] if match else ""
-
-    flags = first("flags", "Features").split()
+    flags = of_processor("flags", "Features").split()
     lock = (HERE / "rust/Cargo.lock").read_text()
     crates = {
         name: re.search(rf'name = "{name}"\nversion = "(.*)"', lock)[1]
@@ -42,7 +48,7 @@ def machine() -> dict[str, object]:
     }
     dirty = "-dirty" if output("git", "status", "--porcelain", "crates", "xtask", "Cargo.lock") else ""
     return {
-        "cpu": first("model name") or platform.machine(),
+        "cpu": processor(),
         "features": [name for name in FEATURES if name in flags],
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable
 from statistics import median
 
+import detection
 import gpu
 from plan import LAYOUTS, MODEL_PEERS, ROOT, RUST, Case, cases, known_by, read_results
 
@@ -246,6 +247,12 @@ Memory of all rivals, MiB:
 
 {train_memory}
 
+## Detection
+
+Measured by `bench/peers/detection.py`, which says what a training step and a detection are.
+
+{detection}
+
 ## GPU
 
 Measured by `bench/peers/gpu.py`: operators by the device's clock, networks until their result is in host
@@ -299,6 +306,7 @@ def page(lines: list[Line]) -> str:
         train_memory=all_rivals(train, lines, MODEL_PEERS, memory),
         torch_import=imports("torch"),
         ort_import=imports("onnxruntime"),
+        detection=detection.section(detection.kept()),
         gpu=gpu.section(gpu.kept()),
     )
 
