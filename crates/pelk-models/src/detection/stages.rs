@@ -128,9 +128,9 @@ impl<B: Backend> Cascade<'_, B> {
         let rois = regions(self.config, maps.len(), &boxes);
         let outputs = box_head(&mut tape, self.config, form, stage, &leaves, rois)?;
         let class = tape.apply_one(self.class_loss(samples), &[&outputs.logits])?;
-        let giou = self.box_loss(settings, samples, truths, rows);
-        let giou = tape.apply_one(giou, &[&outputs.deltas])?;
-        let mask = self.mask_loss(&mut tape, stage, &leaves, samples, truths)?;
+        let positives = positives(samples, truths);
+        let giou = tape.apply_one(self.box_loss(settings, &positives, rows), &[&outputs.deltas])?;
+        let mask = self.mask_loss(&mut tape, stage, &leaves, samples, &positives)?;
 
         let mut total = tape.apply_one(Add, &[&class, &giou])?;
         if let Some(mask) = &mask {
@@ -167,14 +167,7 @@ impl<B: Backend> Cascade<'_, B> {
     }
 
     /// The loss of the positives' boxes, divided by the number of all samples.
-    fn box_loss(
-        &self,
-        settings: &StageSettings,
-        samples: &[StageSamples],
-        truths: &[ImageTruths],
-        rows: usize,
-    ) -> BoxGiou {
-        let positives: Vec<Positive> = positives(samples, truths).collect();
+    fn box_loss(&self, settings: &StageSettings, positives: &[Positive<'_>], rows: usize) -> BoxGiou {
         BoxGiou {
             rows: positives.iter().map(|positive| positive.row as u32).collect(),
             classes: positives.iter().map(|positive| positive.class as u32).collect(),
@@ -193,9 +186,8 @@ impl<B: Backend> Cascade<'_, B> {
         stage: usize,
         maps: &[Var<B::Tensor>],
         samples: &[StageSamples],
-        truths: &[ImageTruths],
+        positives: &[Positive<'_>],
     ) -> Result<Option<Var<B::Tensor>>> {
-        let positives: Vec<Positive> = positives(samples, truths).collect();
         if positives.is_empty() {
             return Ok(None);
         }
@@ -263,20 +255,19 @@ struct Positive<'a> {
 }
 
 /// The positives of all images, in the order of their rows.
-fn positives<'a>(
-    samples: &'a [StageSamples],
-    truths: &'a [ImageTruths],
-) -> impl Iterator<Item = Positive<'a>> {
+fn positives<'a>(samples: &[StageSamples], truths: &'a [ImageTruths]) -> Vec<Positive<'a>> {
     let mut first = 0;
-    samples.iter().zip(truths).flat_map(move |(samples, truths)| {
+    let of_image = |(samples, truths): (&StageSamples, &'a ImageTruths)| {
         let start = first;
         first += samples.boxes.len();
-        samples.truths.iter().enumerate().map(move |(i, &truth)| Positive {
+        let positive = |(i, &truth): (usize, &usize)| Positive {
             row: start + i,
             from: samples.boxes[i],
             class: samples.labels[i],
             truths,
             truth,
-        })
-    })
+        };
+        samples.truths.iter().enumerate().map(positive).collect::<Vec<_>>()
+    };
+    samples.iter().zip(truths).flat_map(of_image).collect()
 }
