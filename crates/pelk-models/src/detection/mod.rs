@@ -49,7 +49,7 @@ pub fn cascade_of(config: &NetworkConfig) -> Result<&CascadeConfig> {
 
 /// The boxes of one image after the other as regions of the maps that their sizes call for. `maps` is the
 /// number of maps.
-fn regions(config: &CascadeConfig, maps: usize, boxes: &[Vec<[f32; 4]>]) -> Arc<[Roi]> {
+pub fn regions(config: &CascadeConfig, maps: usize, boxes: &[Vec<[f32; 4]>]) -> Arc<[Roi]> {
     let region = |image| {
         move |corners: &[f32; 4]| Roi {
             image,

@@ -10,10 +10,9 @@ use anyhow::Result;
 use ndarray::ArrayD;
 use pelk_autodiff::{Backend, Eager, from_host, to_host};
 use pelk_data::Batch;
-use pelk_models::detection::{Anchored, Detector, cascade_of};
+use pelk_models::detection::{Anchored, Detector, cascade_of, regions};
 use pelk_models::heads::cascade::{HeadForm, Trunk, box_head, mask_head};
 use pelk_ops::Roi;
-use pelk_ops::roi_align::level;
 use pelk_train::{Trained, objects_of};
 use std::sync::Arc;
 use std::time::Instant;
@@ -74,11 +73,8 @@ fn compare_outputs<B: Backend>(
     let proposals = anchored.proposals(&cascade.proposals.in_evaluation(), [batch.sizes[0]])?.concat();
     // The last map serves the proposals alone.
     let maps = trunks.each_ref().map(|trunk| &trunk.maps[..trunk.maps.len() - 1]);
-    let roi = |corners: [f32; 4]| {
-        let map = level(corners, cascade.finest_scale, maps[0].len());
-        Roi { image: 0, map, corners }
-    };
-    let boxes: Arc<[Roi]> = proposals.iter().map(|proposal| roi(proposal.corners)).collect();
+    let corners = proposals.iter().map(|proposal| proposal.corners).collect();
+    let boxes = regions(cascade, maps[0].len(), &[corners]);
     let masked: Arc<[Roi]> = boxes.iter().take(MASKS).copied().collect();
     let outputs = |i: usize, stage: usize| -> Result<[ArrayD<f32>; 3]> {
         let (mut e, form) = (executor(backend, forms[i]), HeadForm::from(forms[i].network.config()));
