@@ -1,4 +1,5 @@
-//! PeLK-T's dense convolutions: the stem and the downsampling, and the stem of small images.
+//! PeLK-T's dense convolutions: the stem and the downsampling, the stem of small images, and the 3 x 3
+//! convolutions of a detector's regions and of a feature pyramid.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use pelk_bench::{bench, settings, values};
@@ -15,6 +16,8 @@ fn conv2d(c: &mut Criterion) {
         ("stem 4 x 4", image(1, 224, 3), 124, 4, 4, 0),
         ("downsampling 2 x 2", image(1, 56, 124), 249, 2, 2, 0),
         ("stem 3 x 3 of 128 small images", image(128, 28, 1), 32, 3, 2, 1),
+        ("3 x 3 of 64 regions", image(64, 7, 256), 256, 3, 1, 1),
+        ("3 x 3 of a pyramid's map", image(1, 100, 256), 256, 3, 1, 1),
     ];
     for (name, image, out_channels, side, stride, padding) in cases {
         let shape = Conv2dShape { image, out_channels, kernel: [side, side], stride, padding };

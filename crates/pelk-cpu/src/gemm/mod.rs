@@ -124,6 +124,45 @@ impl<F: Finish> Product<'_, F> {
     }
 }
 
+/// A right operand that its maker writes packed, to be multiplied by many left operands.
+#[derive(Clone, Copy)]
+pub(crate) struct Panels {
+    level: Level,
+    layout: Layout,
+}
+
+impl Panels {
+    /// For a matrix of this many rows and columns.
+    pub(crate) fn new(level: Level, rows: usize, columns: usize) -> Self {
+        Self {
+            level,
+            layout: Layout::new(level, rows, columns, Blocking { rows: ROWS, depth: 256, group: 16 }),
+        }
+    }
+
+    /// Values of the packed matrix.
+    pub(crate) fn len(&self) -> usize {
+        self.layout.len()
+    }
+
+    /// Where vector `vector` of row `row` lies. The last vector of a row is a whole one too, with zeros beyond
+    /// the columns.
+    pub(crate) fn vector(&self, row: usize, vector: usize) -> Range<usize> {
+        self.layout.vector(row, vector)
+    }
+
+    /// `c = a b` on this thread, for the matrix in `b` and a row-major c.
+    pub(crate) fn multiply(&self, a: Matrix<'_>, b: &[f32], c: &mut [f32]) {
+        let Self { level, layout } = *self;
+        assert!(a.columns == layout.rows(), "the operator checks its lengths first");
+        let (rows, panels) = (0..a.rows, 0..layout.panels());
+        let b = Right::Packed(Packed::new(layout, b));
+        let c = Output::new(c, layout.columns(layout.panels() - 1).end);
+        // SAFETY: the output is this thread's alone.
+        unsafe { Product { level, a, b, start: Start::Zero, finish: Plain, c }.block(rows, panels) };
+    }
+}
+
 /// How a product is cut into tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cut {

@@ -89,6 +89,23 @@ impl Layout {
         begin..begin + rows.len() * vectors.len() * self.lanes
     }
 
+    /// Where vector `vector` of the row `row` lies, counted through all columns.
+    pub fn vector(&self, row: usize, vector: usize) -> Range<usize> {
+        let block = row - row % self.depth;
+        let rows = block..self.rows.min(block + self.depth);
+        let all = self.columns.div_ceil(self.lanes);
+        let (low, wider) = (all / self.panels, all % self.panels);
+        // The first `wider` panels have `low + 1` vectors.
+        let panel = match vector.checked_sub(wider * (low + 1)) {
+            None => vector / (low + 1),
+            Some(beyond) => wider + beyond / low,
+        };
+        let vectors = self.vectors(panel);
+        let at = self.place(&rows, panel).start + (row - block) * vectors.len() * self.lanes;
+        let at = at + (vector - vectors.start) * self.lanes;
+        at..at + self.lanes
+    }
+
     /// Cuts panels into groups.
     pub fn groups(&self, panels: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
         let group = self.group;
@@ -114,6 +131,12 @@ pub(super) struct Packed<'a> {
 }
 
 impl<'a> Packed<'a> {
+    /// The matrix in `values`, which somebody wrote to the places of [`Layout::vector`].
+    pub fn new(layout: Layout, values: &'a [f32]) -> Self {
+        assert_eq!(values.len(), layout.len(), "the layout says how many values there are");
+        Self { layout, values }
+    }
+
     /// These panels of the block with these rows, one after the other.
     pub fn panels(&self, rows: &Range<usize>, panels: Range<usize>) -> &'a [f32] {
         let place = |panel| self.layout.place(rows, panel);

@@ -1,25 +1,21 @@
-//! Dense 2-D convolution of N, H, W, C images, as products of patch matrices.
+//! Dense 2-D convolution of N, H, W, C images.
 //!
-//! The patches under the kernel are gathered to a matrix, a band of output rows at a time so that memory
-//! stays bounded, and multiplied by the weight. A 1 x 1 kernel with stride 1 needs no patches: it is a
-//! [`linear`] layer over the pixels.
+//! Three ways, chosen by shape alone: a 1 x 1 kernel with stride 1 is a [`linear`] layer over the pixels, a 3 x
+//! 3 kernel with stride 1 takes Winograd's filtering (`winograd`), all others a product of patches
+//! (`patches`).
+
+mod patches;
+mod winograd;
 
 use crate::elementwise::column_sum;
-use crate::gemm::{AddBias, Matrix, Plain, Start, multiply};
 use crate::linear;
 use crate::parameters::{Affine, AffineGradients};
 use crate::rows::{Rows, RowsMut};
-use crate::rowwise::CHUNK;
-use crate::scratch;
 use crate::shape::{ImageShape, ShapeError, checked_len, expect_len};
+use patches::Bands;
 pub use pelk_ops::Conv2dShape;
-use pelk_simd::{Kernel, Level, Simd, dispatch};
-use rayon::prelude::*;
-use std::ops::Range;
-
-/// Values of a band of patches: 8 MiB, which fits a level-3 cache, and enough rows (20 000 for the 4 x 4
-/// stem) for the product to be cut into tasks.
-const BAND: usize = 1 << 21;
+use pelk_simd::Level;
+use winograd::{Tiles, Weight};
 
 /// The convolution of `x` with `weight`, plus `bias[o]` in every pixel of output channel `o`.
 ///
@@ -41,18 +37,12 @@ pub fn forward(
         let (x, weight) = (Rows::new(x, shape.image.c)?, Rows::new(weight, shape.image.c)?);
         return linear::forward(level, x, weight, bias, RowsMut::new(y, output.c)?);
     }
-    let bands = Bands::new(shape, output);
-    scratch::with_parts([weight.len(), bands.patches()], |[by_tap, patches]| {
-        taps_first(shape, weight, by_tap);
-        let weight = Matrix::new(by_tap, output.c, shape.patch()).transposed();
-        for (band, y) in y.chunks_mut(bands.rows * output.w * output.c).enumerate() {
-            let pixels = y.len() / output.c;
-            let patches = &mut patches[..pixels * shape.patch()];
-            bands.gather(band, x, patches);
-            let patches = Matrix::new(patches, pixels, shape.patch());
-            multiply(level, patches, weight, Start::Zero, AddBias(bias), y);
-        }
-    });
+    if winograd::suits(shape, output) {
+        let weight = Weight { values: weight, turned: false };
+        winograd::convolve(level, Tiles::forward(shape, output), x, weight, bias, y);
+        return Ok(());
+    }
+    patches::convolve(level, Bands::new(shape, output), x, weight, bias, y);
     Ok(())
 }
 
@@ -86,19 +76,11 @@ pub fn backward(
     }
     let Affine { weight: gweight, bias: gbias } = gradients;
     if let Some(gweight) = gweight {
-        let bands = Bands::new(shape, output);
-        scratch::with_parts([weight.len(), bands.patches()], |[gradient, patches]| {
-            let mut start = Start::Zero;
-            for (band, gy) in gy.chunks(bands.rows * output.w * output.c).enumerate() {
-                let pixels = gy.len() / output.c;
-                let patches = &mut patches[..pixels * shape.patch()];
-                bands.gather(band, x, patches);
-                let gy = Matrix::new(gy, pixels, output.c).transposed();
-                multiply(level, gy, Matrix::new(patches, pixels, shape.patch()), start, Plain, gradient);
-                start = Start::Keep;
-            }
-            channels_first(shape, gradient, gweight);
-        });
+        if winograd::suits(shape, output) {
+            winograd::weight_gradient(level, Tiles::forward(shape, output), x, gy, gweight);
+        } else {
+            patches::weight_gradient(level, Bands::new(shape, output), x, gy, gweight);
+        }
     }
     if let Some(gbias) = gbias {
         column_sum(level, Rows::new(gy, output.c)?, gbias)?;
@@ -123,24 +105,12 @@ pub fn transposed(
     let (output, channels) = (check(NAME, shape, gx.len(), weight.len())?, shape.image.c);
     expect_len(NAME, "gy", gy.len(), output.len())?;
     expect_len(NAME, "bias", bias.map(<[f32]>::len), channels)?;
-    match bias {
-        None => gx.par_iter_mut().for_each(|gx| *gx = 0.0),
-        Some(bias) => {
-            let pixels = gx.par_chunks_mut(channels).with_min_len((CHUNK / channels).max(1));
-            pixels.for_each(|gx| gx.copy_from_slice(bias));
-        }
+    if winograd::suits(shape, output) {
+        let weight = Weight { values: weight, turned: true };
+        winograd::convolve(level, Tiles::backward(shape, output), gy, weight, bias, gx);
+        return Ok(());
     }
-    let bands = Bands::new(shape, output);
-    scratch::with_parts([weight.len(), bands.patches()], |[by_tap, patches]| {
-        taps_first(shape, weight, by_tap);
-        let weight = Matrix::new(by_tap, output.c, shape.patch());
-        for (band, gy) in gy.chunks(bands.rows * output.w * output.c).enumerate() {
-            let pixels = gy.len() / output.c;
-            let patches = &mut patches[..pixels * shape.patch()];
-            multiply(level, Matrix::new(gy, pixels, output.c), weight, Start::Zero, Plain, patches);
-            bands.scatter(level, band, patches, gx);
-        }
-    });
+    patches::transposed(level, Bands::new(shape, output), gy, weight, bias, gx);
     Ok(())
 }
 
@@ -156,124 +126,6 @@ fn check(
     expect_len(operator, "x", x, shape.image.len())?;
     expect_len(operator, "weight", weight, shape.weight_len())?;
     Ok(output)
-}
-
-/// The weight as `[O, kh, kw, I]`: patches of N, H, W, C images are gathered in runs of whole pixels, and the
-/// weight, which is smaller, is reordered instead.
-fn taps_first(shape: &Conv2dShape, weight: &[f32], by_tap: &mut [f32]) {
-    transpose_each(shape.patch(), shape.image.c, weight, by_tap);
-}
-
-/// Undoes [`taps_first`].
-fn channels_first(shape: &Conv2dShape, weight: &[f32], out: &mut [f32]) {
-    transpose_each(shape.patch(), shape.kernel[0] * shape.kernel[1], weight, out);
-}
-
-/// Transposes each of the matrices of `size` values and `rows` rows in `x`.
-fn transpose_each(size: usize, rows: usize, x: &[f32], out: &mut [f32]) {
-    let columns = size / rows;
-    let pairs = out.par_chunks_mut(size).zip(x.par_chunks(size)).with_min_len((CHUNK / size).max(1));
-    pairs.for_each(|(out, x)| {
-        for (column, out) in out.chunks_exact_mut(rows).enumerate() {
-            for (row, out) in out.iter_mut().enumerate() {
-                *out = x[row * columns + column];
-            }
-        }
-    });
-}
-
-/// The output cut into bands of whole rows, numbered across all images.
-struct Bands<'a> {
-    shape: &'a Conv2dShape,
-    output: ImageShape,
-    /// Output rows of a band.
-    rows: usize,
-}
-
-impl<'a> Bands<'a> {
-    fn new(shape: &'a Conv2dShape, output: ImageShape) -> Self {
-        let rows = (BAND / (output.w * shape.patch())).clamp(1, output.n * output.h);
-        Self { shape, output, rows }
-    }
-
-    /// Values of the patches of a band.
-    fn patches(&self) -> usize {
-        self.rows * self.output.w * self.shape.patch()
-    }
-
-    /// Writes the patches `[pixels, kh, kw, I]` of the band.
-    fn gather(&self, band: usize, x: &[f32], patches: &mut [f32]) {
-        let (shape, ImageShape { h, w, c, .. }) = (self.shape, self.shape.image);
-        let run = shape.kernel[1] * c;
-        patches.par_chunks_mut(self.output.w * shape.patch()).enumerate().for_each(|(row, patches)| {
-            let row = band * self.rows + row;
-            let (image, oy) = (row / self.output.h, row % self.output.h);
-            for (ox, patch) in patches.chunks_exact_mut(shape.patch()).enumerate() {
-                let (taps, column) = shape.inside(ox);
-                for (ky, patch) in patch.chunks_exact_mut(run).enumerate() {
-                    let iy = (oy * shape.stride + ky).checked_sub(shape.padding).filter(|iy| *iy < h);
-                    let Some(iy) = iy.filter(|_| !taps.is_empty()) else {
-                        patch.fill(0.0);
-                        continue;
-                    };
-                    let at = ((image * h + iy) * w + column) * c;
-                    patch[..taps.start * c].fill(0.0);
-                    patch[taps.start * c..taps.end * c].copy_from_slice(&x[at..at + taps.len() * c]);
-                    patch[taps.end * c..].fill(0.0);
-                }
-            }
-        });
-    }
-
-    /// Adds the patches of the band to the pixels of `gx` that they were gathered from. Each input row
-    /// collects what falls on it, so that rows are independent and sums have one order.
-    fn scatter(&self, level: Level, band: usize, patches: &[f32], gx: &mut [f32]) {
-        let ImageShape { h, w, c, .. } = self.shape.image;
-        let rows = patches.len() / (self.output.w * self.shape.patch());
-        let rows = band * self.rows..band * self.rows + rows;
-        let images = rows.start / self.output.h..(rows.end - 1) / self.output.h + 1;
-        gx[images.start * h * w * c..images.end * h * w * c].par_chunks_mut(w * c).enumerate().for_each(
-            |(row, gx)| {
-                let (image, iy) = (images.start + row / h, row % h);
-                dispatch(level, Scatter { bands: self, rows: rows.clone(), image, iy, patches, gx });
-            },
-        );
-    }
-}
-
-/// One input row of [`Bands::scatter`].
-struct Scatter<'a> {
-    bands: &'a Bands<'a>,
-    /// Output rows of the band.
-    rows: Range<usize>,
-    image: usize,
-    iy: usize,
-    patches: &'a [f32],
-    gx: &'a mut [f32],
-}
-
-impl Kernel for Scatter<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let (shape, output) = (self.bands.shape, self.bands.output);
-        let (c, run, patch) = (shape.image.c, shape.kernel[1] * shape.image.c, shape.patch());
-        for ky in 0..shape.kernel[0] {
-            let Some(above) = (self.iy + shape.padding).checked_sub(ky) else { continue };
-            let (oy, row) = (above / shape.stride, self.image * output.h + above / shape.stride);
-            if above % shape.stride != 0 || oy >= output.h || !self.rows.contains(&row) {
-                continue;
-            }
-            let patches = &self.patches[(row - self.rows.start) * output.w * patch..][..output.w * patch];
-            for (ox, patch) in patches.chunks_exact(patch).enumerate() {
-                let (taps, column) = shape.inside(ox);
-                let from = &patch[ky * run + taps.start * c..ky * run + taps.end * c];
-                for (gx, g) in self.gx[column * c..].iter_mut().zip(from) {
-                    *gx += g;
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -304,6 +156,9 @@ mod tests {
             shape([1, 5, 7, 4], 3, [1, 1], 2, 0),
             shape([1, 5, 5, 5], 5, [5, 1], 1, 2),
             shape([1, 2, 3, 2], 2, [7, 9], 3, 4), // whole columns of taps outside the image
+            shape([3, 9, 14, 37], 19, [3, 3], 1, 1),
+            shape([1, 30, 26, 16], 48, [3, 3], 1, 0),
+            shape([2, 13, 16, 33], 70, [3, 3], 1, 2),
             shape([1, 260, 260, 3], 2, [6, 6], 1, 0), // several bands, the last one short
         ];
         for level in Level::available() {
