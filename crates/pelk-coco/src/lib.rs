@@ -31,7 +31,7 @@ mod rle;
 pub use error::MaskError;
 pub use evaluation::{
     AreaRange, Detection, Evaluation, EvaluationError, Selection, Settings, Summary, SummaryLine, Truth,
-    evaluate,
+    evaluate, evaluate_groups,
 };
 pub use files::{
     Annotation, Category, FileError, Image, Instances, IouType, Masks, Problem, ProblemKind, ReadOptions,

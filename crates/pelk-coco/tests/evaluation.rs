@@ -1,7 +1,8 @@
 //! Properties of the evaluation.
 
 use pelk_coco::{
-    BBox, Detection, Evaluation, EvaluationError, MaskError, Rle, Selection, Settings, Shape, Truth, evaluate,
+    BBox, Detection, Evaluation, EvaluationError, MaskError, Rle, Selection, Settings, Shape, Truth,
+    evaluate, evaluate_groups,
 };
 use proptest::prelude::*;
 
@@ -19,6 +20,7 @@ fn truths() -> impl Strategy<Value = Vec<Truth<BBox>>> {
         shape,
         area: 0.7 * shape.area(),
         crowd,
+        group: None,
     });
     prop::collection::vec(truth, 0..25)
 }
@@ -81,6 +83,40 @@ proptest! {
     }
 
     #[test]
+    fn a_single_group_is_the_whole(truths in truths(), detections in detections()) {
+        let mut grouped = truths;
+        grouped.iter_mut().for_each(|truth| truth.group = Some(1));
+        let groups = evaluate_groups(&Settings::default(), &CATEGORIES, 3, &grouped, &detections).unwrap();
+        prop_assert_eq!(&groups[1], &run(&grouped, &detections));
+        for empty in [&groups[0], &groups[2]] {
+            prop_assert_eq!(empty.summary().values(), [-1.0; 12]);
+        }
+    }
+
+    #[test]
+    fn groups_in_images_of_their_own_are_measured_as_if_alone(
+        truths in truths(), detections in detections(),
+    ) {
+        // Without detections that overlap nothing, which are wrong in every group.
+        let mut truths = truths;
+        truths.iter_mut().for_each(|truth| truth.group = Some(truth.image_id as usize % 2));
+        let overlaps = |one: &Detection<BBox>| {
+            truths.iter().any(|truth| {
+                truth.image_id == one.image_id && pelk_coco::box_iou(one.shape, truth.shape, false) > 0.0
+            })
+        };
+        let detections: Vec<_> = detections.into_iter().filter(overlaps).collect();
+        let groups = evaluate_groups(&Settings::default(), &CATEGORIES, 2, &truths, &detections).unwrap();
+        for (group, evaluation) in groups.iter().enumerate() {
+            let of_group = |image: u64| image as usize % 2 == group;
+            let truths: Vec<_> = truths.iter().filter(|one| of_group(one.image_id)).cloned().collect();
+            let detections: Vec<_> =
+                detections.iter().filter(|one| of_group(one.image_id)).cloned().collect();
+            prop_assert_eq!(evaluation.summary(), run(&truths, &detections).summary());
+        }
+    }
+
+    #[test]
     fn any_number_of_threads_gives_the_same(truths in truths(), detections in detections()) {
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let one = pool(1).install(|| run(&truths, &detections));
@@ -98,6 +134,7 @@ proptest! {
                 shape: mask(one.shape),
                 area: one.area,
                 crowd: one.crowd,
+                group: one.group,
             })
             .collect();
         let mask_detections: Vec<_> = detections
@@ -126,13 +163,60 @@ proptest! {
 #[test]
 fn as_one_category_any_class_matches() {
     let shape = [0.0, 0.0, 9.0, 9.0];
-    let truths = [Truth { image_id: 1, category_id: 2, shape, area: 81.0, crowd: false }];
+    let truths = [Truth { image_id: 1, category_id: 2, shape, area: 81.0, crowd: false, group: None }];
     let detections = [Detection::new(1, 5, shape, 0.5)];
     assert_eq!(run(&truths, &detections).summary().values()[0], 0.0);
     let settings = Settings { use_categories: false, ..Settings::default() };
     let evaluation = evaluate(&settings, &CATEGORIES, &truths, &detections).unwrap();
     assert!((evaluation.summary().values()[0] - 1.0).abs() < 1e-12);
     assert!(evaluation.categories().is_empty());
+}
+
+#[test]
+fn a_detection_is_wrong_in_the_group_of_what_it_overlaps() {
+    let square = |x: f64| [x, 0.0, 10.0, 10.0];
+    let truth = |x, category_id, group| Truth {
+        image_id: 1,
+        category_id,
+        shape: square(x),
+        area: 100.0,
+        crowd: false,
+        group,
+    };
+    let truths = [
+        truth(0.0, 2, Some(0)),
+        truth(20.0, 2, Some(0)),
+        truth(40.0, 2, Some(1)),
+        truth(60.0, 5, Some(1)),
+        truth(80.0, 2, None),
+    ];
+    let detections = [
+        (120.0, 0.95), // nothing: wrong in both groups
+        (60.0, 0.9),   // of the other category: wrong in group 1
+        (0.0, 0.8),    // right in group 0
+        (1.0, 0.7),    // the same again: wrong in group 0
+        (40.0, 0.6),   // right in group 1
+        (20.0, 0.5),   // right in group 0
+        (80.0, 0.4),   // without a group: counts in neither
+        (81.0, 0.3),   // the same again
+    ];
+    let detections = detections.map(|(x, score)| Detection::new(1, 2, square(x), score));
+    let groups = evaluate_groups(&Settings::default(), &CATEGORIES, 2, &truths, &detections).unwrap();
+    let precision = |evaluation: &Evaluation, category| {
+        let category = Some(category); // in the order of ids: 2, 5, 9
+        evaluation.average_precision(Selection { category, ..Selection::default() })
+    };
+    let near = |value: Option<f64>, expected: f64| (value.unwrap() - expected).abs() < 1e-12;
+    // 1 of 2, then 2 of 4.
+    assert!(near(precision(&groups[0], 0), 0.5));
+    // 1 of 3.
+    assert!(near(precision(&groups[1], 0), 1.0 / 3.0));
+    assert_eq!([precision(&groups[0], 1), precision(&groups[1], 1)], [None, Some(0.0)]);
+    // 4 of 7 in all: a group's precision does not suffer from what is wrong elsewhere.
+    assert!(near(precision(&run(&truths, &detections), 0), 4.0 / 7.0));
+
+    let error = evaluate_groups(&Settings::default(), &CATEGORIES, 1, &truths, &detections).unwrap_err();
+    assert_eq!(error, EvaluationError::UnknownGroup { index: 2, group: 1, groups: 1 });
 }
 
 #[test]
@@ -152,7 +236,7 @@ fn nothing_at_all_has_no_averages() {
 #[test]
 fn impossible_input_is_an_error() {
     let shape = [0.0, 0.0, 9.0, 9.0];
-    let truth = Truth { image_id: 1, category_id: 2, shape, area: 81.0, crowd: false };
+    let truth = Truth { image_id: 1, category_id: 2, shape, area: 81.0, crowd: false, group: None };
     let detection = Detection::new(1, 2, shape, 0.5);
     let run = |truth: Truth<BBox>, detection: Detection<BBox>, settings: &Settings| {
         evaluate(settings, &CATEGORIES, &[truth], &[detection]).unwrap_err()
@@ -179,7 +263,8 @@ fn impossible_input_is_an_error() {
         assert!(error.contains(field), "{error}");
     }
     let masks = [[2, 3], [3, 2]].map(|size| Rle::from_counts(&[0, 6], size).unwrap());
-    let truth = Truth { image_id: 4, category_id: 2, shape: masks[0].clone(), area: 6.0, crowd: false };
+    let truth =
+        Truth { image_id: 4, category_id: 2, shape: masks[0].clone(), area: 6.0, crowd: false, group: None };
     let found = [Detection::new(4, 2, masks[1].clone(), 1.0)];
     let error = evaluate(&settings, &CATEGORIES, &[truth], &found).unwrap_err();
     let source = MaskError::SizesDiffer { first: [3, 2], second: [2, 3] };

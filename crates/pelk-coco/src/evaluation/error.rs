@@ -25,6 +25,16 @@ pub enum EvaluationError {
         /// Its category.
         category_id: u64,
     },
+    /// A truth is in a group that is not among those to evaluate.
+    #[error("truth {index} is in group {group}, but there are {groups} groups, counted from 0")]
+    UnknownGroup {
+        /// Its place in the list, counted from 0.
+        index: usize,
+        /// Its group.
+        group: usize,
+        /// The number of groups.
+        groups: usize,
+    },
     /// An area or a score is NaN, or a coordinate of a box is not finite.
     #[error("{what} {index} has a {field} that is not a number")]
     NotANumber {

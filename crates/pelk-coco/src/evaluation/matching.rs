@@ -10,10 +10,10 @@ pub(super) const IGNORED: u8 = 2;
 
 /// One image and category. Detections are sorted by falling score.
 pub(super) struct Scene {
-    /// Area and whether it is a crowd, of each truth.
-    pub truths: Vec<(f64, bool)>,
-    /// Area of each detection.
-    pub detections: Vec<f64>,
+    /// Area and whether it is a crowd, of each truth. Without an area it is out of every range.
+    pub truths: Vec<(Option<f64>, bool)>,
+    /// Area of each detection; without one it is out of every range.
+    pub detections: Vec<Option<f64>>,
     /// `[detections, truths]`.
     pub ious: Vec<f64>,
 }
@@ -34,7 +34,7 @@ impl Scene {
         let mut positives = Vec::with_capacity(settings.areas.len());
         let mut matched = vec![false; truths];
         for range in &settings.areas {
-            let outside = |area: f64| area < range.low || area > range.high;
+            let outside = |area: Option<f64>| area.is_none_or(|area| area < range.low || area > range.high);
             let ignored: Vec<bool> =
                 self.truths.iter().map(|&(area, crowd)| crowd || outside(area)).collect();
             // Those that count come first. The sort is stable.
@@ -105,8 +105,11 @@ mod tests {
 
     #[test]
     fn each_truth_is_taken_once_and_a_crowd_again_and_again() {
-        let mut scene =
-            Scene { truths: vec![(9.0, false)], detections: vec![9.0; 3], ious: vec![0.6, 0.9, 0.9] };
+        let mut scene = Scene {
+            truths: vec![(Some(9.0), false)],
+            detections: vec![Some(9.0); 3],
+            ious: vec![0.6, 0.9, 0.9],
+        };
         assert_eq!(outcomes(&scene, &[0.5, 0.75]), (vec![1, 0, 0, 0, 1, 0], vec![1]));
         scene.truths[0].1 = true;
         assert_eq!(outcomes(&scene, &[0.5, 0.75]), (vec![2, 2, 2, 0, 2, 2], vec![0]));
@@ -115,23 +118,31 @@ mod tests {
     #[test]
     fn the_last_of_equal_overlaps_wins_and_what_counts_goes_before_a_crowd() {
         // The first detection takes the second truth, so that the second finds only the first, too far away.
-        let scene =
-            Scene { truths: vec![(9.0, false); 2], detections: vec![9.0; 2], ious: vec![0.8, 0.8, 0.2, 0.9] };
+        let scene = Scene {
+            truths: vec![(Some(9.0), false); 2],
+            detections: vec![Some(9.0); 2],
+            ious: vec![0.8, 0.8, 0.2, 0.9],
+        };
         assert_eq!(outcomes(&scene, &[0.5]).0, [1, 0]);
-        let scene =
-            Scene { truths: vec![(9.0, true), (9.0, false)], detections: vec![9.0], ious: vec![1.0, 0.6] };
+        let scene = Scene {
+            truths: vec![(Some(9.0), true), (Some(9.0), false)],
+            detections: vec![Some(9.0)],
+            ious: vec![1.0, 0.6],
+        };
         assert_eq!(outcomes(&scene, &[0.5, 0.7]).0, [1, 2]);
     }
 
     #[test]
     fn a_threshold_of_one_is_met_by_an_overlap_of_one() {
-        let scene = Scene { truths: vec![(9.0, false)], detections: vec![9.0], ious: vec![1.0 - 1e-11] };
+        let scene =
+            Scene { truths: vec![(Some(9.0), false)], detections: vec![Some(9.0)], ious: vec![1.0 - 1e-11] };
         assert_eq!(outcomes(&scene, &[1.0]).0, [1]);
     }
 
     #[test]
     fn the_ends_of_a_range_belong_to_it() {
-        let scene = Scene { truths: vec![(1024.0, false)], detections: vec![1024.0], ious: vec![0.0] };
+        let scene =
+            Scene { truths: vec![(Some(1024.0), false)], detections: vec![Some(1024.0)], ious: vec![0.0] };
         let settings = Settings { iou_thresholds: vec![0.5], ..Settings::default() };
         assert_eq!(scene.outcomes(&settings), (vec![0, 0, 0, 2], vec![1, 1, 1, 0]));
     }

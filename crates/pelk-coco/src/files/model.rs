@@ -157,6 +157,6 @@ impl Instances {
 impl Annotation {
     fn truth<S>(&self, shape: S) -> Truth<S> {
         let Annotation { image_id, category_id, area, crowd, .. } = *self;
-        Truth { image_id, category_id, shape, area, crowd }
+        Truth { image_id, category_id, shape, area, crowd, group: None }
     }
 }

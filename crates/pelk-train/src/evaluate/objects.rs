@@ -118,6 +118,7 @@ fn truth<S>(dataset: &dyn Dataset, index: usize, object: &Object, shape: S) -> T
         shape,
         area: object.area,
         crowd: object.crowd,
+        group: None,
     }
 }
 
