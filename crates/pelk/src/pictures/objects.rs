@@ -26,6 +26,7 @@ pub fn annotated(image: &RgbImage, objects: &[Object], classes: &[String]) -> Rg
         mask: &object.mask,
         color: object_color(object.class as usize),
         name: classes.get(object.class as usize).map_or("", String::as_str),
+        score: "",
         dashed: object.crowd,
     });
     with_drawn(image, &drawn.collect::<Vec<_>>())
@@ -48,13 +49,13 @@ pub fn with_found(
     let size = [image.height() as usize, image.width() as usize];
     let found: Vec<&Detected> = found.iter().filter(|found| found.score >= least).rev().collect();
     let masks = found.iter().map(|found| found.mask.to_rle(size)).collect::<Result<Vec<_>, _>>()?;
-    let name = |found: &&Detected| format!("{} {:.2}", classes[found.class], found.score);
-    let names: Vec<String> = found.iter().map(name).collect();
-    let drawn = found.iter().zip(&masks).zip(&names).map(|((found, mask), name)| Drawn {
+    let scores: Vec<String> = found.iter().map(|found| format!("{:.2}", found.score)).collect();
+    let drawn = found.iter().zip(&masks).zip(&scores).map(|((found, mask), score)| Drawn {
         bbox: found.corners,
         mask,
         color: object_color(found.class),
-        name,
+        name: &classes[found.class],
+        score,
         dashed: false,
     });
     Ok(with_drawn(image, &drawn.collect::<Vec<_>>()))
@@ -87,8 +88,10 @@ struct Drawn<'a> {
     mask: &'a Rle,
     /// The color of its box and mask.
     color: Rgb<u8>,
-    /// What is written into the box.
+    /// What is written into the box, as much as fits.
     name: &'a str,
+    /// What is written behind the name, whole even if it is wider than the box; or nothing.
+    score: &'a str,
     /// Whether its box is dashed.
     dashed: bool,
 }
@@ -132,15 +135,28 @@ fn tint(picture: &mut RgbImage, factor: f32, object: &Drawn<'_>) {
     }
 }
 
-/// Writes as much of the name as fits between two corners, on a strip of the object's color.
+/// As much of the name as leaves room for the score in a line of `fits` characters, and the score.
+fn shortened(name: &str, score: &str, fits: usize) -> String {
+    if score.is_empty() {
+        return name.chars().take(fits).collect();
+    }
+    let room = fits.saturating_sub(score.chars().count() + 1);
+    let short: String = name.chars().take(room).collect();
+    format!("{} {score}", short.trim_end()).trim_start().to_owned()
+}
+
+/// Writes as much of the name as fits between two corners, and the score, on a strip of the object's color.
+/// A score wider than the box stays within the picture.
 fn label(picture: &mut RgbImage, object: &Drawn<'_>, [left, top]: [u32; 2], [right, bottom]: [u32; 2]) {
     if top + LINE > bottom {
         return;
     }
     let fits = (right.saturating_sub(left) / width("x")) as usize;
-    let text: String = object.name.chars().take(fits).collect();
+    let text = shortened(object.name, object.score, fits);
+    let left = left.min(picture.width().saturating_sub(width(&text)));
+    let end = (left + width(&text)).min(picture.width());
     for y in top..top + LINE {
-        (left..left + width(&text)).for_each(|x| picture.put_pixel(x, y, object.color));
+        (left..end).for_each(|x| picture.put_pixel(x, y, object.color));
     }
     let light = object.color.0.iter().map(|&value| u32::from(value)).sum::<u32>() > 3 * 110;
     write(picture, &text, [left, top], if light { INK } else { super::PAPER });
@@ -154,8 +170,14 @@ mod tests {
     fn masks_are_tinted_and_boxes_drawn_at_any_size() {
         let mask = Rle::from_box([1.0, 2.0, 3.0, 2.0], [10, 20]).unwrap();
         let color = Rgb([200, 0, 100]);
-        let object =
-            |dashed| Drawn { bbox: [1.0, 2.0, 4.0, 4.0], mask: &mask, color, name: "a name", dashed };
+        let object = |dashed| Drawn {
+            bbox: [1.0, 2.0, 4.0, 4.0],
+            mask: &mask,
+            color,
+            name: "a name",
+            score: "",
+            dashed,
+        };
         for factor in [1, 2, 5] {
             let picture = RgbImage::from_pixel(20 * factor, 10 * factor, Rgb([100, 100, 100]));
             let out = with_objects(&picture, factor as f32, &[object(false)]);
@@ -187,7 +209,8 @@ mod tests {
     fn a_name_stands_within_its_box() {
         let mask = Rle::from_counts(&[100 * 100], [100, 100]).unwrap();
         let bbox = [10.0, 10.0, 60.0, 60.0];
-        let object = Drawn { bbox, mask: &mask, color: Rgb([0, 0, 90]), name: "a long name", dashed: false };
+        let color = Rgb([0, 0, 90]);
+        let object = Drawn { bbox, mask: &mask, color, name: "a long name", score: "", dashed: false };
         let picture = RgbImage::from_pixel(100, 100, Rgb([255, 255, 255]));
         let out = with_objects(&picture, 1.0, &[object]);
         let changed = |x: u32, y: u32| out.get_pixel(x, y) != picture.get_pixel(x, y);
@@ -196,5 +219,20 @@ mod tests {
             out.enumerate_pixels()
                 .all(|(x, y, _)| { !changed(x, y) || ((10..=60).contains(&x) && (10..=60).contains(&y)) })
         );
+    }
+
+    #[test]
+    fn a_narrow_box_shortens_the_name_and_keeps_the_score() {
+        let lines = [20, 13, 8, 6, 5, 4, 0].map(|fits| shortened("Ankle boot", "0.87", fits));
+        assert_eq!(lines, ["Ankle boot 0.87", "Ankle bo 0.87", "Ank 0.87", "A 0.87", "0.87", "0.87", "0.87"]);
+        assert_eq!(shortened("Ankle boot", "0.87", 11), "Ankle 0.87", "no space at the end of the name");
+
+        // At the right border the score moves to the left.
+        let mask = Rle::from_counts(&[100 * 100], [100, 100]).unwrap();
+        let (bbox, color) = ([90.0, 10.0, 100.0, 60.0], Rgb([0, 0, 90]));
+        let object = Drawn { bbox, mask: &mask, color, name: "Bag", score: "0.87", dashed: false };
+        let out = with_objects(&RgbImage::from_pixel(100, 100, Rgb([255; 3])), 1.0, &[object]);
+        let strip = (0..100).filter(|&x| out.get_pixel(x, 11).0 == color.0).count();
+        assert_eq!(strip as u32, width("0.87"));
     }
 }
