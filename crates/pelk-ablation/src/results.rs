@@ -2,11 +2,32 @@
 
 use crate::error::{AblationError, Result};
 use crate::plan::{Plan, PlannedRun};
-use pelk_train::{MetricsRow, Run, metrics};
+use pelk_train::{GroupResult, GroupScores, Metric, MetricsRow, Run, metrics};
 use std::path::{Path, PathBuf};
 
-/// Prefix of the metrics of label groups.
-pub const GROUP: &str = "accuracy ";
+/// A group of labels or objects, and what is measured in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Accuracy or average precision.
+    pub metric: Metric,
+}
+
+impl Group {
+    fn of(result: &GroupResult) -> Group {
+        let metric = match result.scores {
+            GroupScores::Labels { .. } => Metric::Accuracy,
+            GroupScores::Objects { .. } => Metric::BoxAp,
+        };
+        Group { name: result.name.clone(), metric }
+    }
+
+    /// The name of its metric among [`FinishedRun::values`].
+    pub fn value_name(&self) -> String {
+        format!("{} {}", self.metric.name(), self.name)
+    }
+}
 
 /// A finished run.
 #[derive(Debug, Clone)]
@@ -15,8 +36,8 @@ pub struct FinishedRun {
     pub plan: PlannedRun,
     /// Its evaluations; the last is from the end of training.
     pub rows: Vec<MetricsRow>,
-    /// Final accuracy of each label group, by name; empty if the dataset has no groups.
-    pub groups: Vec<(String, f64)>,
+    /// Final results of each group; empty if the dataset has no groups.
+    pub groups: Vec<GroupResult>,
 }
 
 impl FinishedRun {
@@ -36,8 +57,13 @@ impl FinishedRun {
             let ema = row.ema.map(|scores| (format!("EMA {}", metric.name()), metric.of(&scores)));
             network.chain(ema)
         });
-        let groups = self.groups.iter().map(|(name, accuracy)| (format!("{GROUP}{name}"), *accuracy));
+        let groups = self.groups.iter().map(|group| (Group::of(group).value_name(), group.score()));
         whole.chain(groups).collect()
+    }
+
+    /// Its groups.
+    pub fn groups(&self) -> Vec<Group> {
+        self.groups.iter().map(Group::of).collect()
     }
 
     /// The final value of one metric.
@@ -128,6 +154,6 @@ fn read_run(plan: &PlannedRun, sweep: &Path) -> Result<Option<FinishedRun>> {
     }
     let groups = metrics::read_groups(&folder.join("groups.csv"))?;
     let last = groups.into_iter().filter(|row| row.step == plan.steps);
-    let groups = last.map(|row| (row.group.name.clone(), row.group.accuracy())).collect();
+    let groups = last.map(|row| row.group).collect();
     Ok(Some(FinishedRun { plan: plan.clone(), rows, groups }))
 }

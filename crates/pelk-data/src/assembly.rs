@@ -115,7 +115,7 @@ pub(crate) fn check(dataset: &dyn Dataset, index: usize, sample: &Sample<'_>) ->
         return Err(DataError::SampleSize { index, what, found, expected: 0 });
     }
     for object in sample.objects.iter() {
-        if let Some(problem) = object.problem(sample.size, dataset.classes().len()) {
+        if let Some(problem) = object.problem(sample.size, dataset.classes().len(), dataset.groups().len()) {
             return Err(DataError::SampleObject { index, id: object.id, problem });
         }
     }

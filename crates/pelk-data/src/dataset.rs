@@ -15,7 +15,7 @@ pub struct Sample<'a> {
     /// The labels, a map of [`Labeling::size`], row-major: each a class or [`IGNORED`].
     pub labels: Cow<'a, [u32]>,
     /// The group that each label is measured in, an index into [`Dataset::groups`], or [`NO_GROUP`]; empty if
-    /// the dataset has no groups.
+    /// the dataset has no groups or its objects have them ([`Object::group`]).
     pub groups: Cow<'a, [u8]>,
     /// The objects, if [`Labeling::Objects`]; else empty.
     pub objects: Cow<'a, [Object]>,
@@ -36,7 +36,7 @@ impl<'a> Sample<'a> {
 /// The label of a pixel that is neither learned nor measured.
 pub const IGNORED: u32 = u32::MAX;
 
-/// The group of a label that belongs to no group.
+/// The group of a label or object that belongs to no group.
 pub const NO_GROUP: u8 = u8::MAX;
 
 /// What a label belongs to: an image, a square, a pixel or an object.
@@ -79,7 +79,7 @@ pub struct Properties {
     pub classes: Vec<String>,
     /// The class of pixels without an object: it is learned, but not measured.
     pub background: Option<u32>,
-    /// Names of the groups of labels that are measured separately, fewer than [`NO_GROUP`].
+    /// Names of the groups of labels or objects that are measured separately, fewer than [`NO_GROUP`].
     pub groups: Vec<String>,
     /// Mean and standard deviation of each channel, to normalize images with.
     pub statistics: Normalization,

@@ -79,8 +79,8 @@ pub use datasets::{dataset_folder, open_dataset, open_scenes};
 pub use ema::EmaConfig;
 pub use error::{Result, TrainError};
 pub use evaluate::{
-    Evaluation, EvaluationTask, GroupAccuracy, LabelEvaluation, ObjectEvaluation, evaluate, objects_of,
-    ranked, results_of,
+    Evaluation, EvaluationTask, GroupResult, GroupScores, LabelEvaluation, ObjectEvaluation, evaluate,
+    objects_of, ranked, results_of,
 };
 pub use inference::{InferenceConfig, Predictor};
 pub use layer_decay::{LayerDecay, LayerGroups};

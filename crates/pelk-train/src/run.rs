@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `config.toml` | the configuration, with every value written out |
 //! | `metrics.csv` | one row per evaluation |
-//! | `groups.csv` | one row per evaluation and group of labels, if the dataset has groups |
+//! | `groups.csv` | one row per evaluation and group of labels or objects, if the dataset has groups |
 //! | `curves.svg` | loss and metric over the run, drawn by the feature `curves` |
 //! | `last.safetensors` | the checkpoint to resume from |
 //! | `best.safetensors` | the network with the best accuracy, or mIoU, on the test images |
@@ -242,7 +242,7 @@ impl Run {
         self.folder.join("metrics.csv")
     }
 
-    /// Path of the table of evaluations by group of labels.
+    /// Path of the table of evaluations by group.
     pub fn group_metrics(&self) -> PathBuf {
         self.folder.join("groups.csv")
     }
@@ -257,7 +257,7 @@ impl Run {
         &self.rows
     }
 
-    /// The evaluations so far, by group of labels.
+    /// The evaluations so far, by group.
     pub fn groups(&self) -> &[GroupRow] {
         &self.groups
     }

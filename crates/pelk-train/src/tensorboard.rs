@@ -8,7 +8,6 @@
 mod records;
 
 use crate::error::{Result, TrainError};
-use crate::evaluate::GroupAccuracy;
 use crate::observer::{EvaluationReport, StepReport};
 use records::{Message, record};
 use std::fs::File;
@@ -110,8 +109,10 @@ impl EventLog {
             ],
         ));
         scalars.extend(tagged("ema", &row.ema.map_or(Vec::new(), |scores| scores.named())));
-        let group = |group: &GroupAccuracy| (format!("test/accuracy/{}", group.name), group.accuracy());
-        scalars.extend(report.evaluation.groups().iter().map(group));
+        for group in report.evaluation.groups() {
+            let scores = group.named().into_iter();
+            scalars.extend(scores.map(|(score, value)| (format!("test/{score}/{}", group.name), value)));
+        }
         self.scalars(row.step, &scalars);
         // The time of the evaluation does not count toward the speed of training.
         self.since = (row.step, Instant::now());
@@ -197,7 +198,7 @@ mod tests {
     use super::records::reading::{Value, fields, records};
     use super::*;
     use crate::confusion::Confusion;
-    use crate::evaluate::{Evaluation, LabelEvaluation};
+    use crate::evaluate::{Evaluation, GroupResult, GroupScores, LabelEvaluation};
     use crate::metrics::{LabelScores, MetricsRow, Scores};
     use crate::observer::StepDetail;
     use std::time::Duration;
@@ -260,7 +261,8 @@ mod tests {
             nonzeros: 77,
             images_per_second: 9.0,
         };
-        let groups = vec![GroupAccuracy { name: "far".into(), labels: 4, correct: 3 }];
+        let groups =
+            vec![GroupResult { name: "far".into(), count: 4, scores: GroupScores::Labels { correct: 3 } }];
         let confusion = Confusion::new(2);
         let evaluation =
             Evaluation::Labels(LabelEvaluation { loss: 0.5, top5_accuracy: 1.0, confusion, groups });

@@ -1,9 +1,10 @@
 //! The charts of a study.
 
 use super::view::{ArmView, Line, StudyView};
-use crate::results::GROUP;
+use crate::results::Group;
 use crate::statistics::Summary;
 use pelk_report::chart::{Axis, Chart, Point, Scale, Series, Style};
+use pelk_train::Metric;
 
 fn axis(label: impl Into<String>) -> Axis {
     Axis { label: label.into(), ..Axis::default() }
@@ -66,42 +67,44 @@ pub fn against_parameters(view: &StudyView) -> Option<Chart> {
     drawable(Chart { title, x, y: score(view), series })
 }
 
-/// Accuracy of each label group after one training length, for one line of arms: along the study's axis, or
-/// along the groups if arms are categories.
+/// Accuracy or average precision of each group after one training length, for one line of arms: along the
+/// study's axis, or along the groups if arms are categories.
 pub fn by_group(view: &StudyView, line: &Line, steps: u64) -> Option<Chart> {
     let groups = view.groups();
-    let names = groups.iter().map(|group| group.trim_start_matches(GROUP).to_owned());
-    let names: Vec<String> = names.collect();
-    let title = line.title(&format!("Accuracy by group after {steps} steps"));
+    let metric = groups.first()?.metric;
+    let title = line.title(&format!("{} by group after {steps} steps", metric.title()));
     let guessing = |xs: &[f64]| Series {
         name: "guessing".into(),
         points: xs.iter().map(|&x| Point { x, y: 100.0 * view.task.chance, ..Point::default() }).collect(),
         style: Style::Both,
     };
     let (x, mut series, xs) = if let Some(label) = &view.study.axis {
-        let of = |(group, name): (&String, &String)| {
+        let of = |group: &Group| {
+            let name = group.value_name();
             let points =
-                line.arms.iter().filter_map(|arm| Some(point(arm.arm.x?, arm.summary(steps, group)?)));
-            Series { name: name.clone(), points: points.collect(), style: Style::Both }
+                line.arms.iter().filter_map(|arm| Some(point(arm.arm.x?, arm.summary(steps, &name)?)));
+            Series { name: group.name.clone(), points: points.collect(), style: Style::Both }
         };
-        let series: Vec<Series> = groups.iter().zip(&names).map(of).collect();
+        let series: Vec<Series> = groups.iter().map(of).collect();
         let xs: Vec<f64> = line.arms.iter().filter_map(|arm| arm.arm.x).collect();
         (Axis { ticks: view.ticks(), ..axis(label) }, series, xs)
     } else {
         let of = |arm: &&ArmView| {
             let points = groups.iter().enumerate();
-            let points = points.filter_map(|(i, group)| Some(point(i as f64, arm.summary(steps, group)?)));
+            let points = points
+                .filter_map(|(i, group)| Some(point(i as f64, arm.summary(steps, &group.value_name())?)));
             Series { name: arm.arm.label.clone(), points: points.collect(), style: Style::Both }
         };
         let series = line.arms.iter().map(of).collect();
         let xs = (0..groups.len()).map(|i| i as f64).collect();
-        let ticks = names.iter().cloned().enumerate().map(|(i, name)| (i as f64, name)).collect();
-        (Axis { ticks, ..axis("group of labels") }, series, xs)
+        let ticks = groups.iter().enumerate().map(|(i, group)| (i as f64, group.name.clone())).collect();
+        (Axis { ticks, ..axis("group") }, series, xs)
     };
-    if series.iter().any(|series| !series.points.is_empty()) {
+    // Average precision has no level of guessing.
+    if metric == Metric::Accuracy && series.iter().any(|series| !series.points.is_empty()) {
         series.push(guessing(&xs));
     }
-    drawable(Chart { title, x, y: axis("test accuracy, %"), series })
+    drawable(Chart { title, x, y: axis(format!("test {}, %", metric.name())), series })
 }
 
 /// The metric during the longest training, averaged over the seeds, for one line of arms.

@@ -4,6 +4,7 @@ use super::sentences::signed;
 use super::view::{ArmView, StudyView};
 use super::{charts, sentences};
 use crate::catalog::Study;
+use crate::results::Group;
 use crate::statistics::Summary;
 use pelk_models::{MixerConfig, zoo};
 use pelk_report::chart::Chart;
@@ -37,7 +38,12 @@ pub fn section(document: &mut Document, study: &Study, view: &StudyView) -> Vec<
     for &steps in &view.budgets {
         for line in &lines {
             let kind = format!("groups-{steps}{}", line.suffix());
-            let caption = "Means and standard deviations over the seeds; the flat line is guessing.";
+            let caption = match view.groups().first() {
+                Some(Group { metric: Metric::Accuracy, .. }) => {
+                    "Means and standard deviations over the seeds; the flat line is guessing."
+                }
+                _ => "Means and standard deviations over the seeds.",
+            };
             add(kind, charts::by_group(view, line, steps), caption);
         }
     }
@@ -93,13 +99,13 @@ fn findings(study: &Study, view: &StudyView) -> Vec<String> {
             found.push(sentences.join(" "));
         }
     }
-    let groups = view.groups();
+    // Average precision has no level of guessing.
+    let mut groups = view.groups();
+    groups.retain(|group| group.metric == Metric::Accuracy);
     found.extend(view.budgets.iter().filter_map(|&steps| {
         let means = |arm: &ArmView| {
-            let mean = |group: &String| {
-                let name = group.split_once(' ').map_or(group.as_str(), |(_, name)| name);
-                Some((name.to_owned(), arm.summary(steps, group)?.mean))
-            };
+            let mean =
+                |group: &Group| Some((group.name.clone(), arm.summary(steps, &group.value_name())?.mean));
             (study.named(&arm.arm.label), groups.iter().filter_map(mean).collect())
         };
         sentences::guessed(steps, &view.arms.iter().map(means).collect::<Vec<_>>(), view.task.chance)

@@ -3,7 +3,7 @@
 use crate::catalog::{StudyArm, Task, TaskStudy};
 use crate::cost::{ArmCost, Costs};
 use crate::error::Result;
-use crate::results::{FinishedRun, GROUP, Results};
+use crate::results::{FinishedRun, Group, Results};
 use crate::statistics::{Difference, Summary};
 use pelk_train::Metric;
 
@@ -106,11 +106,10 @@ impl<'a> StudyView<'a> {
         lines
     }
 
-    /// The metrics of label groups; empty if the task has no groups.
-    pub fn groups(&self) -> Vec<String> {
+    /// The groups of labels or objects; empty if the task has none.
+    pub fn groups(&self) -> Vec<Group> {
         let run = self.arms.iter().flat_map(ArmView::runs).next();
-        let metrics = run.map(FinishedRun::values).unwrap_or_default().into_iter().map(|(name, _)| name);
-        metrics.filter(|name| name.starts_with(GROUP)).collect()
+        run.map(FinishedRun::groups).unwrap_or_default()
     }
 
     /// An arm's difference in the metric from the arm that it is compared with, and that arm's label.

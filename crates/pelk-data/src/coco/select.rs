@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::resize::LONGEST;
-use crate::{DataError, Object};
+use crate::{DataError, NO_GROUP, Object};
 
 /// Which images and objects of annotation files are used, and how batches of images with objects are padded.
 /// The defaults are MMDetection's, which has no `max_objects`.
@@ -116,7 +116,7 @@ pub(super) fn object(
     }
     let mask = mask(segmentation).filter(|mask| mask.size() == size);
     let mask = mask.ok_or("there is no segmentation")?;
-    Ok(Object { id, class, bbox, mask, crowd, area })
+    Ok(Object { id, class, bbox, mask, crowd, area, group: NO_GROUP })
 }
 
 /// The mask of an annotation, whose polygons became runs when it was read.

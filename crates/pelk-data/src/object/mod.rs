@@ -6,6 +6,7 @@ pub(crate) use mask::paint;
 
 use pelk_coco::Rle;
 
+use crate::NO_GROUP;
 use crate::resize::View;
 
 /// One object of an image.
@@ -25,6 +26,9 @@ pub struct Object {
     /// Its area in the dataset's image, in pixels, by which evaluations tell small objects from large ones:
     /// what the file says, which may differ from the number of the mask's pixels.
     pub area: f64,
+    /// The group that it is measured in, an index into [`Dataset::groups`](crate::Dataset::groups), or
+    /// [`NO_GROUP`](crate::NO_GROUP).
+    pub group: u8,
 }
 
 impl Object {
@@ -51,12 +55,16 @@ impl Object {
         Object { bbox: [width - x2, y1, width - x1, y2], mask: mask::flipped(&self.mask), ..self.clone() }
     }
 
-    /// The problem with the object in an image of this size of a dataset with `classes` classes, if any.
-    pub(crate) fn problem(&self, size: [usize; 2], classes: usize) -> Option<String> {
+    /// The problem with the object in an image of this size of a dataset with these numbers of `classes` and
+    /// `groups`, if any.
+    pub(crate) fn problem(&self, size: [usize; 2], classes: usize, groups: usize) -> Option<String> {
         let [x1, y1, x2, y2] = self.bbox;
         let [height, width] = size.map(|side| side as f32);
         if self.class as usize >= classes {
             return Some(format!("is of class {}, but there are {classes}, numbered from 0", self.class));
+        }
+        if self.group != NO_GROUP && usize::from(self.group) >= groups {
+            return Some(format!("is of group {}, but there are {groups}, numbered from 0", self.group));
         }
         if !(0.0 <= x1 && x1 < x2 && x2 <= width && 0.0 <= y1 && y1 < y2 && y2 <= height) {
             return Some(format!("has the box {:?}, which is empty or not within the image", self.bbox));
@@ -91,7 +99,8 @@ pub(crate) mod tests {
         let mask = Rle::from_bitmap(&bits, size).unwrap();
         let [x, y, w, h] = mask.bbox().map(|value| value as f32);
         let (id, class) = (rng.random_range(1..1000), rng.random_range(0..3));
-        Object { id, class, bbox: [x, y, x + w, y + h], area: f64::from(mask.area()), mask, crowd: false }
+        let (area, group) = (f64::from(mask.area()), NO_GROUP);
+        Object { id, class, bbox: [x, y, x + w, y + h], area, mask, crowd: false, group }
     }
 
     fn views() -> impl Strategy<Value = View> {
@@ -119,7 +128,7 @@ pub(crate) mod tests {
             };
             let size = [view.part.height, view.part.width];
             prop_assert_eq!(seen.mask.size(), size);
-            prop_assert_eq!(seen.problem(size, 3), None);
+            prop_assert_eq!(seen.problem(size, 3, 0), None);
             prop_assert_eq!(seen.mask.to_bitmap(), expected);
             // The centers of the mask's pixels lie in the box, up to the rounding of `f32`.
             let [x, y, w, h] = seen.mask.bbox().map(|value| value as f32);
@@ -155,10 +164,14 @@ pub(crate) mod tests {
     #[test]
     fn problems_are_said() {
         let whole = object(&mut stream(0, Purpose::Augment, 0, 0), [6, 8]);
-        let problem = |object: Object| object.problem([6, 8], 3).unwrap();
+        let problem = |object: Object| object.problem([6, 8], 3, 2).unwrap();
         assert_eq!(
             problem(Object { class: 3, ..whole.clone() }),
             "is of class 3, but there are 3, numbered from 0"
+        );
+        assert_eq!(
+            problem(Object { group: 2, ..whole.clone() }),
+            "is of group 2, but there are 2, numbered from 0"
         );
         for bbox in
             [[0.0, 0.0, 8.5, 6.0], [2.0, 1.0, 2.0, 3.0], [0.0, f32::NAN, 1.0, 1.0], [-0.5, 0.0, 1.0, 1.0]]

@@ -26,6 +26,8 @@ pub struct Instance {
     pub mask: Vec<bool>,
     /// The bounding box of these pixels.
     pub bounds: Rectangle,
+    /// The shelf that it stands on, counted from the top; `None` in a scene without shelves.
+    pub shelf: Option<usize>,
 }
 
 /// The appearance of an item.
@@ -34,6 +36,8 @@ pub(crate) struct Item {
     pub class: u32,
     /// A factor on each color.
     pub tint: [f32; 3],
+    /// The shelf, see [`Instance::shelf`].
+    pub shelf: Option<usize>,
 }
 
 /// An item and its position.
@@ -134,7 +138,7 @@ impl Layout {
                     height: rows[1] + 1 - rows[0],
                     width: columns[1] + 1 - columns[0],
                 };
-                Instance { class: placed.item.class, mask, bounds }
+                Instance { class: placed.item.class, mask, bounds, shelf: placed.item.shelf }
             })
             .collect()
     }
@@ -157,7 +161,7 @@ mod tests {
     }
 
     fn item(sprite: Sprite, class: u32) -> Item {
-        Item { sprite, class, tint: [1.0; 3] }
+        Item { sprite, class, tint: [1.0; 3], shelf: None }
     }
 
     fn layout(seed: u64, count: usize, side: usize, occlusion: f64) -> Layout {

@@ -38,8 +38,10 @@ pub struct Scene {
     pub instances: Vec<Instance>,
 }
 
-/// A shelf: the class of its items, and its rows.
+/// A shelf: its number, the class of its items, and its rows.
 struct Shelf {
+    /// Counted from the top.
+    number: usize,
     class: usize,
     /// The rows of pixels within which the items lie.
     rows: Range<usize>,
@@ -146,7 +148,7 @@ impl Scenes {
         for number in 0..shelves.max(1) {
             let shelf = (shelves > 0).then(|| {
                 let [top, bottom] = [number, number + 1].map(|edge| edge * self.config.size[0] / shelves);
-                Shelf { class: self.any_class(&mut rng), rows: top..bottom }
+                Shelf { number, class: self.any_class(&mut rng), rows: top..bottom }
             });
             for _ in 0..rng.random_range(items.clone()) {
                 self.add_item(&mut rng, &mut layout, shelf.as_ref());
@@ -170,7 +172,8 @@ impl Scenes {
         let side = (side as usize).min(largest);
         let sprite = Sprite::new(self.items.image(number), self.items.shape()[0], side, rng.random());
         let tint = [(); 3].map(|()| TINT[0] + (TINT[1] - TINT[0]) * rng.random::<f32>());
-        let item = Item { sprite, class: class as u32 + 1, tint };
+        let shelf_number = shelf.map(|shelf| shelf.number);
+        let item = Item { sprite, class: class as u32 + 1, tint, shelf: shelf_number };
         layout.place(rng, item, shelf.map(|shelf| &shelf.rows), self.config.occlusion);
     }
 }
@@ -212,6 +215,10 @@ pub(crate) mod tests {
 
     pub(super) fn scenes(split: Split, seed: u64, len: usize) -> Scenes {
         let config = SceneConfig { size: [64, 80], shelves: [1, 3], ..SceneConfig::default() };
+        scenes_of(config, split, seed, len)
+    }
+
+    pub(super) fn scenes_of(config: SceneConfig, split: Split, seed: u64, len: usize) -> Scenes {
         Scenes::new(items(), split, seed, len, config).unwrap()
     }
 
@@ -267,6 +274,7 @@ pub(crate) mod tests {
             for instance in scenes.scene(index).unwrap().instances {
                 let rows = instance.bounds.rows();
                 let shelf = rows.start / 22;
+                assert_eq!(instance.shelf, Some(shelf));
                 assert_eq!((rows.end - 1) / 22, shelf, "from row {} to {}", rows.start, rows.end);
                 assert!([0, instance.class].contains(&classes[shelf]), "a shelf of {classes:?}");
                 classes[shelf] = instance.class;
@@ -284,7 +292,7 @@ pub(crate) mod tests {
         let (mut tops, mut mixed) = ([false; 64], 0);
         for index in 0..50 {
             let instances = scenes.scene(index).unwrap().instances;
-            assert!(instances.len() <= 6);
+            assert!(instances.len() <= 6 && instances.iter().all(|item| item.shelf.is_none()));
             mixed += usize::from(instances.iter().any(|item| item.class != instances[0].class));
             instances.iter().for_each(|item| tops[item.bounds.top] = true);
         }

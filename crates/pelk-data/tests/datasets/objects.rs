@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pelk_coco::Rle;
 use pelk_data::{
     Augmentation, Batch, DataError, Dataset, EvaluationTransform, Labeling, Loader, LoaderConfig, MixConfig,
-    Mode, Multiscale, Normalization, Object, Properties, Sample,
+    Mode, Multiscale, NO_GROUP, Normalization, Object, Properties, Sample,
 };
 
 /// Gray images of growing size, black but for a rectangle per object. An odd image has two objects, an even
@@ -57,7 +57,8 @@ impl Dataset for Rectangles {
             }
             let mask = Rle::from_bitmap(&bits, [height, width]).unwrap();
             let bbox = [left, top, left + 9, top + 7].map(|value| value as f32);
-            Object { id: 10 * index as u64 + 1 + number as u64, class, bbox, mask, crowd: false, area: 63.0 }
+            let id = 10 * index as u64 + 1 + number as u64;
+            Object { id, class, bbox, mask, crowd: false, area: 63.0, group: NO_GROUP }
         });
         let objects: Vec<Object> = objects.collect();
         Ok(Sample { objects: objects.into(), ..Sample::new([height, width], pixels, vec![]) })

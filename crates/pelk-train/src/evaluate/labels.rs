@@ -1,6 +1,7 @@
 //! Loss and accuracy on images or pixels with one class each.
 
 use super::EvaluationTask;
+use super::groups::{GroupResult, GroupScores};
 use crate::confusion::Confusion;
 use crate::error::Result;
 use crate::inference::{InferenceConfig, Predictor};
@@ -21,25 +22,7 @@ pub struct LabelEvaluation {
     /// Labels by their class and by the class with the highest logit; the background is never predicted.
     pub confusion: Confusion,
     /// The results of each of the dataset's groups of labels.
-    pub groups: Vec<GroupAccuracy>,
-}
-
-/// The results of one group of labels.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GroupAccuracy {
-    /// Name of the group.
-    pub name: String,
-    /// Number of labels in the group.
-    pub labels: u64,
-    /// Number of them that have the highest logit.
-    pub correct: u64,
-}
-
-impl GroupAccuracy {
-    /// The share of correct labels; NaN if the group has no label.
-    pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.labels as f64
-    }
+    pub groups: Vec<GroupResult>,
 }
 
 /// Runs a network that classifies over a dataset, see [`evaluate`](super::evaluate).
@@ -60,12 +43,16 @@ pub(super) fn evaluate<B: Backend>(
         images += batch.indices.len();
         on_batch(images);
     }
-    let groups = names.into_iter().zip(&sum.groups);
+    let groups = names.into_iter().zip(&sum.groups).map(|(name, &[count, correct])| GroupResult {
+        name,
+        count,
+        scores: GroupScores::Labels { correct },
+    });
     Ok(LabelEvaluation {
         loss: sum.loss / sum.labels.max(1) as f64,
         top5_accuracy: sum.top5 as f64 / sum.confusion.total().max(1) as f64,
         confusion: sum.confusion,
-        groups: groups.map(|(name, &[labels, correct])| GroupAccuracy { name, labels, correct }).collect(),
+        groups: groups.collect(),
     })
 }
 

@@ -1,9 +1,11 @@
 //! The results of a network on a dataset.
 
+mod groups;
 mod labels;
 mod objects;
 
-pub use labels::{GroupAccuracy, LabelEvaluation, ranked};
+pub use groups::{GroupResult, GroupScores};
+pub use labels::{LabelEvaluation, ranked};
 pub use objects::{ObjectEvaluation, objects_of, results_of};
 
 use crate::error::Result;
@@ -40,9 +42,12 @@ impl Evaluation {
         }
     }
 
-    /// The results of each of the dataset's groups of labels.
-    pub fn groups(&self) -> &[GroupAccuracy] {
-        self.labels().map_or(&[], |labels| &labels.groups)
+    /// The results of each of the dataset's groups of labels or objects.
+    pub fn groups(&self) -> &[GroupResult] {
+        match self {
+            Evaluation::Labels(labels) => &labels.groups,
+            Evaluation::Objects(objects) => &objects.groups,
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a detector finds in a dataset, measured as COCO does.
 
 use super::EvaluationTask;
+use super::groups::{GroupResult, GroupScores};
 use crate::error::{Result, TrainError};
 use pelk_autodiff::{Backend, from_host};
 use pelk_coco::{BBox, Detection, ResultEntry, Selection, Settings, Shape, Truth};
-use pelk_data::{Batch, Dataset, Loader, LoaderConfig, Object};
+use pelk_data::{Batch, Dataset, Loader, LoaderConfig, NO_GROUP, Object};
 use pelk_detection::Resized;
 use pelk_models::detection::{Detected, Detector};
 
@@ -17,6 +18,8 @@ pub struct ObjectEvaluation {
     pub masks: pelk_coco::Evaluation,
     /// What was found, image by image, those with the highest scores first.
     pub results: Vec<ResultEntry>,
+    /// The results of each of the dataset's groups of objects, see [`pelk_coco::evaluate_groups`].
+    pub groups: Vec<GroupResult>,
 }
 
 impl ObjectEvaluation {
@@ -57,9 +60,25 @@ pub(super) fn evaluate<B: Backend>(
     let masks = detections(&results, |entry| entry.segmentation.clone());
     let settings = Settings::default();
     let refused = |error: pelk_coco::EvaluationError| TrainError::Objects(error.to_string());
+    let count = dataset.groups().len();
+    let box_groups = pelk_coco::evaluate_groups(&settings, &categories, count, &box_truths, &boxes);
+    let mask_groups = pelk_coco::evaluate_groups(&settings, &categories, count, &mask_truths, &masks);
+    let (box_groups, mask_groups) = (box_groups.map_err(refused)?, mask_groups.map_err(refused)?);
+    let group = |(group, (boxes, masks)): (usize, (&pelk_coco::Evaluation, &pelk_coco::Evaluation))| {
+        let inside = |truth: &&Truth<BBox>| truth.group == Some(group) && !truth.crowd;
+        GroupResult {
+            name: dataset.groups()[group].clone(),
+            count: box_truths.iter().filter(inside).count() as u64,
+            scores: GroupScores::Objects {
+                box_ap: ObjectEvaluation::precision(boxes, None),
+                mask_ap: ObjectEvaluation::precision(masks, None),
+            },
+        }
+    };
     Ok(ObjectEvaluation {
         boxes: pelk_coco::evaluate(&settings, &categories, &box_truths, &boxes).map_err(refused)?,
         masks: pelk_coco::evaluate(&settings, &categories, &mask_truths, &masks).map_err(refused)?,
+        groups: box_groups.iter().zip(&mask_groups).enumerate().map(group).collect(),
         results,
     })
 }
@@ -118,7 +137,7 @@ fn truth<S>(dataset: &dyn Dataset, index: usize, object: &Object, shape: S) -> T
         shape,
         area: object.area,
         crowd: object.crowd,
-        group: None,
+        group: (object.group != NO_GROUP).then_some(usize::from(object.group)),
     }
 }
 

@@ -1,8 +1,13 @@
-//! The tables of a run's evaluations: one row per evaluation, and one per evaluation and group of labels.
+//! The tables of a run's evaluations: one row per evaluation, and one per evaluation and group.
+
+mod groups;
+mod table;
+
+pub use groups::{GroupRow, read_groups, write_groups};
 
 use crate::atomic::write_atomically;
-use crate::error::{Result, TrainError};
-use crate::evaluate::{Evaluation, GroupAccuracy, ObjectEvaluation};
+use crate::error::Result;
+use crate::evaluate::{Evaluation, ObjectEvaluation};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -173,33 +178,18 @@ pub struct MetricsRow {
     pub images_per_second: f64,
 }
 
-/// One group of labels in one evaluation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GroupRow {
-    /// Epoch of the evaluation, from 1.
-    pub epoch: u64,
-    /// Steps taken.
-    pub step: u64,
-    /// Results of the group.
-    pub group: GroupAccuracy,
-}
-
 /// The first line of a table of evaluations with these scores.
 fn header(scores: &[&str]) -> String {
     let of = |prefix: &str| scores.iter().map(|name| format!("{prefix}_{name},")).collect::<String>();
     format!("epoch,step,learning_rate,train_loss,{}{}nonzeros,images_per_second", of("test"), of("ema"))
 }
 
-const GROUP_HEADER: &str = "epoch,step,group,labels,correct,accuracy";
-/// The header of earlier versions.
-const OLD_GROUP_HEADER: &str = "epoch,step,group,labels,right,accuracy";
-
 /// Reads a table of evaluations; a missing file counts as an empty table.
 ///
 /// # Errors
 /// When the file cannot be read, or a line is not a row of this table.
 pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
-    read_table(path, &[&header(LABELS), &header(OBJECTS)], |first, fields| {
+    table::read(path, &[&header(LABELS), &header(OBJECTS)], |first, fields| {
         let names = if first == header(OBJECTS) { OBJECTS } else { LABELS };
         let &[epoch, step, learning_rate, train_loss, ref scores @ .., nonzeros, speed] = fields else {
             return None;
@@ -217,45 +207,6 @@ pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
             images_per_second: speed.parse().ok()?,
         })
     })
-}
-
-/// Reads a table of groups; a missing file counts as an empty table.
-///
-/// # Errors
-/// Same as [`read`].
-pub fn read_groups(path: &Path) -> Result<Vec<GroupRow>> {
-    read_table(path, &[GROUP_HEADER, OLD_GROUP_HEADER], |_, fields| {
-        let &[epoch, step, name, labels, correct, _] = fields else { return None };
-        let name = name.to_owned();
-        let group = GroupAccuracy { name, labels: labels.parse().ok()?, correct: correct.parse().ok()? };
-        Some(GroupRow { epoch: epoch.parse().ok()?, step: step.parse().ok()?, group })
-    })
-}
-
-/// The rows of a table whose first line is one of `headers`; `parse` gets this line and a row's fields.
-fn read_table<R>(
-    path: &Path,
-    headers: &[&str],
-    parse: impl Fn(&str, &[&str]) -> Option<R>,
-) -> Result<Vec<R>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(TrainError::read(path, error)),
-    };
-    let mut lines = text.lines();
-    let Some(first) = lines.next().filter(|first| headers.contains(first)) else {
-        let header = headers[0];
-        let reason = format!("its first line is not {header:?}; move the file away to continue without it");
-        return Err(TrainError::Metrics { path: path.to_owned(), reason });
-    };
-    let row = |(i, line): (usize, &str)| {
-        parse(first, &line.split(',').collect::<Vec<_>>()).ok_or_else(|| TrainError::Metrics {
-            path: path.to_owned(),
-            reason: format!("line {} is not a row of metrics: {line:?}", i + 2),
-        })
-    };
-    lines.enumerate().map(row).collect()
 }
 
 /// Writes a table of evaluations as a whole or not at all.
@@ -280,19 +231,6 @@ pub fn write(path: &Path, rows: &[MetricsRow]) -> Result<()> {
             r.nonzeros,
             r.images_per_second
         );
-    }
-    write_atomically(path, text.as_bytes())
-}
-
-/// Writes a table of groups as a whole or not at all.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_groups(path: &Path, rows: &[GroupRow]) -> Result<()> {
-    let mut text = format!("{GROUP_HEADER}\n");
-    for GroupRow { epoch, step, group } in rows {
-        let GroupAccuracy { name, labels, correct } = group;
-        text += &format!("{epoch},{step},{name},{labels},{correct},{:.6}\n", group.accuracy());
     }
     write_atomically(path, text.as_bytes())
 }
@@ -338,24 +276,6 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_groups_reads_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("groups.csv");
-        assert_eq!(read_groups(&path).unwrap(), []);
-        let row = |name: &str, correct| GroupRow {
-            epoch: 2,
-            step: 40,
-            group: GroupAccuracy { name: name.into(), labels: 12, correct },
-        };
-        write_groups(&path, &[row("d1", 9), row("d2", 3)]).unwrap();
-        assert_eq!(read_groups(&path).unwrap(), [row("d1", 9), row("d2", 3)]);
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("2,40,d1,12,9,0.75"));
-        std::fs::write(&path, text.replacen(GROUP_HEADER, OLD_GROUP_HEADER, 1)).unwrap();
-        assert_eq!(read_groups(&path).unwrap(), [row("d1", 9), row("d2", 3)], "of an earlier version");
-    }
-
-    #[test]
     fn a_damaged_table_names_the_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
@@ -363,8 +283,7 @@ mod tests {
             std::fs::write(&path, format!("{}\n{row}\n", header(LABELS))).unwrap();
             assert!(read(&path).unwrap_err().to_string().contains("line 2"), "{row}");
         }
-        std::fs::write(&path, format!("{GROUP_HEADER}\n1,2,d1,many,3,0.5\n")).unwrap();
-        assert!(read_groups(&path).unwrap_err().to_string().contains("line 2"));
+        std::fs::write(&path, "epoch,step\n1,2\n").unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("first line"));
     }
 }

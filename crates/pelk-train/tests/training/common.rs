@@ -6,7 +6,7 @@
 use pelk_autodiff::CpuBackend;
 use pelk_data::ImageDataset;
 use pelk_train::{
-    Checkpoint, Confusion, Datasets, Evaluation, EvaluationReport, GroupAccuracy, LabelEvaluation,
+    Checkpoint, Confusion, Datasets, Evaluation, EvaluationReport, GroupResult, GroupScores, LabelEvaluation,
     LabelScores, Limits, MetricsRow, Observer, Outcome, Result, Run, Scores, StepReport, TrainConfig,
     Trainer,
 };
@@ -148,7 +148,8 @@ pub fn restored(config: TrainConfig, path: &Path) -> Result<Trainer<CpuBackend>>
 
 /// An evaluation with one group.
 pub fn evaluation() -> Evaluation {
-    let groups = vec![GroupAccuracy { name: "near".into(), labels: 8, correct: 4 }];
+    let groups =
+        vec![GroupResult { name: "near".into(), count: 8, scores: GroupScores::Labels { correct: 4 } }];
     let confusion = Confusion::new(2);
     Evaluation::Labels(LabelEvaluation { loss: 1.0, top5_accuracy: 1.0, confusion, groups })
 }

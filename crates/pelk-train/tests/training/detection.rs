@@ -5,8 +5,8 @@ use pelk_autodiff::CpuBackend;
 use pelk_coco::Rle;
 use pelk_data::{DataError, Dataset, ImageDataset, Labeling, Normalization, Object, Properties, Sample};
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, Limits, Metric, Outcome, Scores, StepDetail, TrainConfig, TrainError,
-    Trainer,
+    Checkpoint, Datasets, Evaluation, GroupScores, Limits, Metric, Outcome, Scores, StepDetail, TrainConfig,
+    TrainError, Trainer,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -46,8 +46,11 @@ impl Squares {
     fn new(len: usize) -> Arc<Squares> {
         let classes = ["small", "large"].map(str::to_owned).to_vec();
         let statistics = Normalization { mean: vec![0.3; 3], std: vec![0.3; 3] };
-        let properties =
-            Properties { labeling: Labeling::Objects, ..Properties::new(3, classes, statistics) };
+        let properties = Properties {
+            labeling: Labeling::Objects,
+            groups: ["first", "others"].map(str::to_owned).to_vec(),
+            ..Properties::new(3, classes, statistics)
+        };
         Arc::new(Squares { properties, len })
     }
 
@@ -87,7 +90,8 @@ impl Dataset for Squares {
             let [x1, y1, x2, y2] = [left, top, left + side as f64, top + side as f64].map(|at| at as f32);
             let (id, area) = ((10 * index + number + 1) as u64, (side * side) as f64);
             let bbox = [x1, y1, x2, y2];
-            objects.push(Object { id, class: class as u32, bbox, mask, crowd: number == 2, area });
+            let (class, crowd, group) = (class as u32, number == 2, number.min(1) as u8);
+            objects.push(Object { id, class, bbox, mask, crowd, area, group });
         }
         Ok(Sample { objects: objects.into(), ..Sample::new([height, width], pixels, vec![]) })
     }
@@ -192,6 +196,14 @@ fn an_evaluation_lists_what_was_found_under_the_dataset_s_ids() {
         assert!(of_image.iter().all(|entry| entry.segmentation.as_ref().unwrap().size() == size));
     }
     assert!(found.results.iter().all(|entry| [1, 2].contains(&entry.category_id)));
+    // Images 0 and 5 have no objects, the others have 2, 3, 1, 2, 1; the third of an image is a crowd.
+    let groups: Vec<_> = found.groups.iter().map(|group| (group.name.as_str(), group.count)).collect();
+    assert_eq!(groups, [("first", 5), ("others", 3)]);
+    for group in &found.groups {
+        let GroupScores::Objects { box_ap, mask_ap } = group.scores else { panic!("{group:?}") };
+        assert!((0.0..=1.0).contains(&box_ap) && (0.0..=1.0).contains(&mask_ap), "{group:?}");
+    }
+    assert!(found.groups.iter().any(|group| group.score() > 0.0), "{:?}", found.groups);
 }
 
 /// A sparse classifier of images with the detector's backbone. Its last step moves weights: those that regrow

@@ -3,7 +3,7 @@
 use crate::common::Recorder;
 use pelk_autodiff::CpuBackend;
 use pelk_data::{DataError, Dataset, Labeling, NO_GROUP, Normalization, Properties, Sample};
-use pelk_train::{Datasets, Limits, StepDetail, TrainConfig, Trainer};
+use pelk_train::{Datasets, GroupResult, GroupScores, Limits, StepDetail, TrainConfig, Trainer};
 use std::sync::Arc;
 
 /// 8 x 8 images of 2 x 2 squares, each black (background), dark (class 1) or bright (class 2).
@@ -77,9 +77,9 @@ fn every_place_is_learned_and_measured_but_the_background() {
     assert_eq!(accuracies, (1.0, 1.0), "places are told apart by their brightness");
     // A third of the 81 x 4 squares is black.
     assert_eq!([0, 1, 2].map(|class| last.confusion.labels(class)), [0, 108, 108]);
-    let groups: Vec<_> =
-        last.groups.iter().map(|group| (group.name.as_str(), group.labels, group.correct)).collect();
-    assert_eq!(groups, [("left", 108, 108), ("right", 108, 108)]);
+    let scores = GroupScores::Labels { correct: 108 };
+    let group = |name: &str| GroupResult { name: name.into(), count: 108, scores };
+    assert_eq!(last.groups, ["left", "right"].map(group));
     assert_eq!(recorder.reports.last().unwrap().detail, StepDetail::Accuracy(1.0));
 }
 

@@ -26,7 +26,8 @@ use tables::{by_class, by_pixels, choose};
 /// Evaluate a trained network on test images
 ///
 /// Prints a table of the classes and draws the confusion matrix. For a detector, prints COCO's numbers for
-/// boxes and masks and the average precision of each class, and draws precision by recall.
+/// boxes and masks, the average precision of each class, and that of the dataset's groups if it has any
+/// (scenes-instances with shelves: distances to the nearest item of the shelf), and draws precision by recall.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pelk eval --checkpoint runs/fashion-mnist/best.safetensors\n  \
                   pelk eval --checkpoint runs/scenes/best.safetensors --scales 0.75,1,1.25 --flip")]
@@ -208,7 +209,7 @@ fn print_scores(evaluation: &LabelEvaluation, segments: bool) {
         }
     }
     for group in &evaluation.groups {
-        say!("  of {:<11} {:.2} %", group.name, 100.0 * group.accuracy());
+        say!("  of {:<11} {:.2} %", group.name, 100.0 * group.score());
     }
     say!("loss            {:.4}", evaluation.loss);
 }

@@ -121,6 +121,30 @@ fn a_detector_run_ends_with_a_sheet_of_truth_and_predictions() {
 }
 
 #[test]
+fn on_shelves_a_detector_is_measured_by_distance() {
+    let sandbox = Sandbox::new();
+    succeed(train(&sandbox, "run").args(["--set", "data.scenes.shelves=[1, 2]"]));
+    let eval = ["eval", "--checkpoint", "run/last.safetensors", "--data", "images", "--results", "out.json"];
+    let out = succeed(&mut sandbox.pelk(eval));
+    let rows: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    let head = rows.iter().position(|row| *row == ["group", "objects", "box", "AP", "mask", "AP"]);
+    let table = &rows[head.unwrap_or_else(|| panic!("{out}"))..][..5];
+    let names: Vec<&str> = table[2..].iter().map(|row| row[0]).collect();
+    assert_eq!(names, ["d<16", "d16-32", "d>=32"]);
+
+    let csv = String::from_utf8(sandbox.read("run/groups.csv")).unwrap();
+    assert!(csv.starts_with("epoch,step,group,objects,box_ap,mask_ap\n"), "{csv}");
+    for row in &table[2..] {
+        let start = format!(",2,{},{},", row[0], row[1]);
+        assert!(csv.lines().any(|line| line.contains(&start)), "{start} is missing: {csv}");
+    }
+
+    // Without shelves nothing outside an item shows its class.
+    succeed(&mut train(&sandbox, "plain"));
+    assert!(!sandbox.path("plain/groups.csv").exists());
+}
+
+#[test]
 fn a_folded_detector_is_measured_and_predicts_like_the_original() {
     let sandbox = Sandbox::new();
     succeed(&mut train(&sandbox, "run"));

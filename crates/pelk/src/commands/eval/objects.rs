@@ -1,4 +1,5 @@
-//! The results of a detector: COCO's tables, the average precision of each class, and precision by recall.
+//! The results of a detector: COCO's tables, the average precision of each class and group, and precision by
+//! recall.
 
 use super::EvalArgs;
 use super::tables::choose;
@@ -8,12 +9,12 @@ use anyhow::{Context, Result};
 use pelk_coco::{Evaluation, Selection};
 use pelk_report::chart::{Axis, Chart, Point, Series, Style};
 use pelk_report::table::{Table, number, text};
-use pelk_train::{ObjectEvaluation, write_atomically};
+use pelk_train::{GroupResult, GroupScores, ObjectEvaluation, write_atomically};
 
 /// Overlaps whose curves are drawn.
 const CURVES: [f64; 3] = [0.5, 0.75, 0.9];
 
-/// Prints the classes and COCO's numbers.
+/// Prints the classes, the groups if there are any, and COCO's numbers.
 pub fn print(found: &ObjectEvaluation, classes: &[String], all: bool) {
     let of = |evaluation: &Evaluation, class: usize| {
         let selection = Selection { category: Some(class), ..Selection::default() };
@@ -21,8 +22,6 @@ pub fn print(found: &ObjectEvaluation, classes: &[String], all: bool) {
     };
     let (rows, remark) = choose(classes.len(), all, "box AP", |class| of(&found.boxes, class));
     let mut table = Table::new([text("class"), number("box AP"), number("mask AP")]);
-    let percent =
-        |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.1} %", 100.0 * value));
     for class in rows {
         table.row([
             classes[class].clone(),
@@ -34,8 +33,28 @@ pub fn print(found: &ObjectEvaluation, classes: &[String], all: bool) {
     if let Some(remark) = remark {
         say!("{remark}\n");
     }
+    if !found.groups.is_empty() {
+        say!("{}", by_group(&found.groups));
+    }
     say!("Boxes\n{}", found.boxes.summary());
     say!("Masks\n{}", found.masks.summary());
+}
+
+/// The average precision of each group.
+fn by_group(groups: &[GroupResult]) -> Table<4> {
+    let mut table = Table::new([text("group"), number("objects"), number("box AP"), number("mask AP")]);
+    for GroupResult { name, count, scores } in groups {
+        // A detector's groups are of objects.
+        let GroupScores::Objects { box_ap, mask_ap } = *scores else { continue };
+        let [box_ap, mask_ap] = [box_ap, mask_ap].map(|value| percent((value >= 0.0).then_some(value)));
+        table.row([name.clone(), count.to_string(), box_ap, mask_ap]);
+    }
+    table
+}
+
+/// A share in percent, or `-`.
+fn percent(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{:.1} %", 100.0 * value))
 }
 
 /// Writes the curves, and the results if a file is named.

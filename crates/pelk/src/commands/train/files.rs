@@ -136,7 +136,7 @@ impl Observer for Files<'_> {
         if !report.evaluation.groups().is_empty() {
             let groups = report.evaluation.groups().iter();
             let parts: Vec<_> =
-                groups.map(|group| format!("{} {:.2} %", group.name, 100.0 * group.accuracy())).collect();
+                groups.map(|group| format!("{} {:.2} %", group.name, 100.0 * group.score())).collect();
             self.progress.line(&format!("           by group: {}", parts.join(", ")));
         }
         Ok(())
