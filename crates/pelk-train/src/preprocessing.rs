@@ -1,7 +1,7 @@
 //! Prepares pictures for a network: size, channels and range of values.
 
 use crate::error::{Result, TrainError};
-use image::imageops::FilterType;
+use image::imageops::{FilterType, resize};
 use image::{DynamicImage, RgbImage};
 use pelk_data::{DataError, EvaluationTransform, Normalization};
 use pelk_simd::Level;
@@ -29,9 +29,19 @@ pub fn resized(
 ) -> Result<Vec<f32>> {
     let image = match (image.height() as usize, image.width() as usize) == (height, width) {
         true => image.clone(),
-        false => image.resize_exact(width as u32, height as u32, filter),
+        false => exactly(image, [width as u32, height as u32], filter),
     };
     Ok(normalized(&bytes(&image, channels)?, normalization))
+}
+
+/// The image of 8 bits at another size. `DynamicImage::resize_exact` would bring a filter for each of its ten
+/// kinds of pixel into the program.
+fn exactly(image: &DynamicImage, [width, height]: [u32; 2], filter: FilterType) -> DynamicImage {
+    match image {
+        DynamicImage::ImageLuma8(gray) => resize(gray, width, height, filter).into(),
+        DynamicImage::ImageRgb8(color) => resize(color, width, height, filter).into(),
+        other => resize(&other.to_rgb8(), width, height, filter).into(),
+    }
 }
 
 /// The image as the classifier's evaluations see it, with its new height and width: after their `transform`,

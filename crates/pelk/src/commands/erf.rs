@@ -14,7 +14,7 @@ use pelk_models::receptive_field::{Field, THRESHOLDS};
 use pelk_report::table::{Table, number, text};
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use subject::{Source, Subject};
 
 /// Draw effective receptive fields: how far the center of a network's last map can see.
@@ -114,11 +114,11 @@ fn erf(args: &ErfArgs) -> Result<()> {
     for source in &sources {
         let one = measure(source, args).with_context(|| format!("cannot measure {}", source.name()))?;
         let picture = heatmap::picture(&one.field);
-        save(&picture, &picture_of(&one.name))?;
+        crate::pictures::save(&picture, &picture_of(&one.name))?;
         measured.push(one);
         pictures.push(picture);
     }
-    save(&heatmap::sheet(&pictures), &all)?;
+    crate::pictures::save(&heatmap::sheet(&pictures), &all)?;
     std::fs::write(&path, csv(&measured)).with_context(|| format!("cannot write {}", path.display()))?;
     say!("{}\n{EXPLANATION}\n", table(&measured));
     let names: Vec<_> = measured.iter().map(|one| one.name.as_str()).collect();
@@ -159,10 +159,6 @@ fn measure(source: &Source, args: &ErfArgs) -> Result<Measured> {
         note!("{name}: skipped {} images whose gradients are not finite", map.skipped());
     }
     Ok(Measured { name, images: map.images(), field: map.field()? })
-}
-
-fn save(picture: &image::RgbImage, path: &Path) -> Result<()> {
-    picture.save(path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn table(measured: &[Measured]) -> Table<7> {

@@ -16,7 +16,10 @@ pub use overlay::{class_map, outlined, shares};
 pub use sheet::{Sheet, sheet_of, tile};
 
 use anyhow::{Context, Result};
+use image::codecs::png::PngEncoder;
 use image::{Rgb, RgbImage};
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Background and text color of all pictures.
@@ -50,7 +53,7 @@ pub fn stacked(above: &RgbImage, below: &RgbImage) -> RgbImage {
     both
 }
 
-/// Writes a picture; creates its folder if needed.
+/// Writes a picture as PNG; creates its folder if needed.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -58,7 +61,12 @@ pub fn save(picture: &RgbImage, path: &Path) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    picture.save(path).with_context(|| format!("cannot write {}", path.display()))
+    // Not `picture.save`, which goes by the name's ending and so links the encoders of all formats.
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut file = BufWriter::new(file);
+    let written = picture.write_with_encoder(PngEncoder::new(&mut file));
+    written.with_context(|| format!("cannot write {}", path.display()))?;
+    file.flush().with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]
