@@ -39,6 +39,8 @@ const LEAST_DEPTH: usize = 512;
 /// A sum is long, and worth cutting, when it has this many times as many summands as the output has rows or
 /// columns.
 const LONG_SUM: usize = 4;
+/// The blocks of a product whose operands are row-major; see [`blocking`].
+const ROW_MAJOR: Blocking = Blocking { rows: ROWS, depth: 256, group: 16 };
 /// Heights of blocks are multiples of every tile's height.
 const TILE_ROWS: usize = 24;
 
@@ -187,7 +189,7 @@ impl Cut {
 /// or `a` is copied, runs along rows must be long for the memory's sake, so blocks are wider and less deep.
 fn blocking(a: Matrix<'_>, b: Matrix<'_>) -> Blocking {
     match (a.column_stride, b.column_stride) {
-        (1, 1) => Blocking { rows: ROWS, depth: 256, group: 16 },
+        (1, 1) => ROW_MAJOR,
         (1, _) => Blocking { rows: ROWS, depth: 512, group: 8 },
         _ => Blocking { rows: 2 * ROWS, depth: 256, group: 16 },
     }

@@ -61,10 +61,15 @@ impl Layout {
         self.panels
     }
 
+    /// Vectors of the narrower panels, and how many panels before them have one more.
+    fn widths(&self) -> (usize, usize) {
+        let vectors = self.columns.div_ceil(self.lanes);
+        (vectors / self.panels, vectors % self.panels)
+    }
+
     /// The vectors that panel `panel` takes, counted through the row. Widths differ by at most one vector.
     fn vectors(&self, panel: usize) -> Range<usize> {
-        let all = self.columns.div_ceil(self.lanes);
-        let (low, wider) = (all / self.panels, all % self.panels);
+        let (low, wider) = self.widths();
         let begin = |panel: usize| panel * low + panel.min(wider);
         begin(panel)..begin(panel + 1)
     }
@@ -93,8 +98,7 @@ impl Layout {
     pub fn vector(&self, row: usize, vector: usize) -> Range<usize> {
         let block = row - row % self.depth;
         let rows = block..self.rows.min(block + self.depth);
-        let all = self.columns.div_ceil(self.lanes);
-        let (low, wider) = (all / self.panels, all % self.panels);
+        let (low, wider) = self.widths();
         // The first `wider` panels have `low + 1` vectors.
         let panel = match vector.checked_sub(wider * (low + 1)) {
             None => vector / (low + 1),
