@@ -29,7 +29,7 @@ pub enum GroupScores {
 }
 
 impl GroupResult {
-    /// The share of correct labels, NaN if there is none; or the average precision of boxes.
+    /// The share of correct labels, NaN in a group without labels; or the average precision of boxes.
     pub fn score(&self) -> f64 {
         match self.scores {
             GroupScores::Labels { correct } => correct as f64 / self.count as f64,
