@@ -155,8 +155,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        ImageDataset, NO_GROUP, Normalization, ObjectConfig, Properties, Sample, SceneConfig, SceneInstances,
-        ade20k, coco, coco_instances,
+        FileOptions, ImageDataset, NO_GROUP, Normalization, ObjectConfig, Properties, Sample, SceneConfig,
+        SceneInstances, ade20k, coco, coco_instances,
     };
 
     /// Scenes of bright squares of three classes.
@@ -190,7 +190,7 @@ mod tests {
             let mut done = Vec::new();
             write_ade20k(&plain(split, len), folder.path(), split, |count| done.push(count)).unwrap();
             assert_eq!(done, (1..=len).collect::<Vec<_>>());
-            assert_same(&ade20k(folder.path(), split).unwrap(), &plain(split, len));
+            assert_same(&ade20k(folder.path(), split, &FileOptions::default()).unwrap(), &plain(split, len));
         }
     }
 
@@ -280,7 +280,9 @@ mod tests {
             let set = Single(labels, Properties { image_size, labeling, ..properties });
             let folder = tempfile::tempdir().unwrap();
             write_ade20k(&set, folder.path(), Split::Train, |_| {})?;
-            ade20k(folder.path(), Split::Train)?.sample(0).map(|sample| sample.labels.into_owned())
+            ade20k(folder.path(), Split::Train, &FileOptions::default())?
+                .sample(0)
+                .map(|sample| sample.labels.into_owned())
         };
         assert_eq!(write(vec![IGNORED, 254], names(255), pixels).unwrap(), [IGNORED, 254]);
         for (labels, names, labeling, expected) in [

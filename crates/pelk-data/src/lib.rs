@@ -10,7 +10,8 @@
 //!   and [`mask_folder`] read files.
 //! - Objects with boxes and masks: [`SceneInstances`] are the same scenes; [`coco_instances`] reads files.
 //!
-//! [`DatasetName`] lists them by name, and [`recognize`] determines which one a folder holds.
+//! [`DatasetName`] lists them by name, and [`recognize`] determines which one a folder holds. [`FileOptions`]
+//! says how files are opened.
 //!
 //! A [`Loader`] turns a dataset into batches of normalized `f32` images, `[N, H, W, C]`: for training
 //! (shuffled, changed by an [`Augmentation`] that moves labels and objects along with pixels, and optionally
@@ -116,6 +117,7 @@ mod mnist;
 mod name;
 mod normalization;
 mod object;
+mod options;
 mod picture;
 mod prefetch;
 mod recognize;
@@ -123,6 +125,7 @@ mod rectangle;
 mod resample;
 mod resize;
 mod scenes;
+mod text;
 
 pub use augment::{Augmentation, Augmented, Fill, Multiscale, Padding, RandAugment, ResizedCrop};
 pub use batch::{Batch, Plan, steps_per_epoch};
@@ -141,11 +144,13 @@ pub use mnist::{Split, fashion_mnist, mnist};
 pub use name::DatasetName;
 pub use normalization::Normalization;
 pub use object::Object;
+pub use options::FileOptions;
 pub use picture::{Colors, ImageKind, read_rgb};
 pub use recognize::recognize;
 pub use rectangle::Rectangle;
 pub use resize::scaled_size;
 pub use scenes::{Instance, Scene, SceneConfig, SceneInstances, Scenes};
+pub use text::{counted, listed, read_text};
 
 /// Runs the example of the README.
 #[cfg(doctest)]

@@ -3,7 +3,7 @@
 use crate::config::{CanvasConfig, DataConfig};
 use crate::error::Result;
 use crate::loading::Datasets;
-use pelk_data::{Dataset, DatasetName, ImageDataset, LongRange, SceneInstances, Scenes, Split};
+use pelk_data::{Dataset, DatasetName, FileOptions, ImageDataset, LongRange, SceneInstances, Scenes, Split};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,24 +19,24 @@ pub fn dataset_folder(config: &DataConfig, root: &Path) -> PathBuf {
 /// # Errors
 /// When the dataset is unknown, or a file is missing or damaged.
 pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<dyn Dataset>> {
-    let folder = dataset_folder(config, root);
+    let (folder, files) = (dataset_folder(config, root), FileOptions::default());
     Ok(match config.dataset.parse::<DatasetName>()? {
         DatasetName::FashionMnist => items(config, root, split)?,
         DatasetName::Mnist => Arc::new(pelk_data::mnist(folder, split)?),
         DatasetName::Cifar10 => Arc::new(pelk_data::cifar10(folder, split)?),
         DatasetName::Cifar100 => Arc::new(pelk_data::cifar100(folder, split)?),
-        DatasetName::Folder => Arc::new(pelk_data::image_folder(folder, split)?),
-        DatasetName::Imagenet => Arc::new(pelk_data::imagenet_1k(folder, split)?),
+        DatasetName::Folder => Arc::new(pelk_data::image_folder(folder, split, &files)?),
+        DatasetName::Imagenet => Arc::new(pelk_data::imagenet_1k(folder, split, &files)?),
         DatasetName::LongRange => {
             let (seed, count) = canvases(config, split);
             Arc::new(LongRange::new(items(config, root, split)?, split, seed, count)?)
         }
         DatasetName::Scenes => Arc::new(open_scenes(config, root, split)?),
         DatasetName::ScenesInstances => Arc::new(SceneInstances::new(open_scenes(config, root, split)?)),
-        DatasetName::Ade20k => Arc::new(pelk_data::ade20k(folder, split)?),
+        DatasetName::Ade20k => Arc::new(pelk_data::ade20k(folder, split, &files)?),
         DatasetName::Coco => Arc::new(pelk_data::coco(folder, split)?),
         DatasetName::CocoInstances => Arc::new(pelk_data::coco_instances(folder, split, &config.objects)?),
-        DatasetName::Masks => Arc::new(pelk_data::mask_folder(folder, split)?),
+        DatasetName::Masks => Arc::new(pelk_data::mask_folder(folder, split, &files)?),
     })
 }
 

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::picture::read_rgb;
-use crate::{DataError, Dataset, Normalization, Properties, Sample, Split};
+use crate::{DataError, Dataset, FileOptions, Normalization, Properties, Sample, Split, counted, listed};
 use files::{Files, Found, folders, pictures_below, pictures_in};
 
 pub use files::EXCLUDED;
@@ -21,6 +21,8 @@ pub use files::EXCLUDED;
 const ROOTS: [&str; 3] = ["", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC"];
 /// Names of the folder of test images, in order of preference: ImageNet's `test` has no labels.
 const TESTS: [&str; 3] = ["val", "validation", "test"];
+/// The number of names in a message.
+const SHOWN: usize = 5;
 const LAYOUT: &str =
     "it must have train/CLASS/*.jpg and val/CLASS/*.jpg, or just CLASS/*.jpg, a fifth of which is held out";
 
@@ -45,7 +47,8 @@ pub struct ImageFolder {
 ///   folders may have subfolders. Classes are numbered in the order of the names of train's folders, as in
 ///   torchvision.
 /// - `CLASS/NAME` only: about a fifth of each class is held out as the test set, chosen by file names (two of
-///   8 to 12 files, none of 2). A new file moves at most one other file between the sets.
+///   8 to 12 files, none of 2). A new file moves at most one other file between the sets. With
+///   [`FileOptions::whole`], both sets are all images; one class is then enough.
 /// - ImageNet's `ILSVRC/Data/CLS-LOC` as on Kaggle, or `train` and a flat `val` with a list of its classes:
 ///   `LOC_val_solution.csv`, `imagenet_2012_validation_synset_labels.txt` (a folder's name for each image, in
 ///   the order of the images' names), or Caffe's `val.txt` (`NAME NUMBER`); `LOC_synset_mapping.txt` or
@@ -58,8 +61,12 @@ pub struct ImageFolder {
 /// [`DataError`] with the file or folder if nothing is there, a class has no images, `val` has a class that
 /// `train` does not have, images lie beside class folders, or a list does not fit. A damaged image is an
 /// error of its sample.
-pub fn image_folder(folder: impl AsRef<Path>, split: Split) -> Result<ImageFolder, DataError> {
-    ImageFolder::open(folder.as_ref(), split)
+pub fn image_folder(
+    folder: impl AsRef<Path>,
+    split: Split,
+    options: &FileOptions,
+) -> Result<ImageFolder, DataError> {
+    ImageFolder::open(folder.as_ref(), split, options)
 }
 
 /// Opens ImageNet-1K (Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge; 1,281,167 and
@@ -67,8 +74,12 @@ pub fn image_folder(folder: impl AsRef<Path>, split: Split) -> Result<ImageFolde
 ///
 /// # Errors
 /// Same as [`image_folder`], and [`DataError::Layout`] if there are not 1000 classes.
-pub fn imagenet_1k(folder: impl AsRef<Path>, split: Split) -> Result<ImageFolder, DataError> {
-    let set = ImageFolder::open(folder.as_ref(), split)?;
+pub fn imagenet_1k(
+    folder: impl AsRef<Path>,
+    split: Split,
+    options: &FileOptions,
+) -> Result<ImageFolder, DataError> {
+    let set = ImageFolder::open(folder.as_ref(), split, options)?;
     match set.classes().len() {
         1000 => Ok(set),
         classes => {
@@ -79,7 +90,7 @@ pub fn imagenet_1k(folder: impl AsRef<Path>, split: Split) -> Result<ImageFolder
 }
 
 impl ImageFolder {
-    fn open(top: &Path, split: Split) -> Result<ImageFolder, DataError> {
+    fn open(top: &Path, split: Split, options: &FileOptions) -> Result<ImageFolder, DataError> {
         if !top.is_dir() {
             return Err(DataError::layout(top, "is not a folder", LAYOUT));
         }
@@ -94,14 +105,14 @@ impl ImageFolder {
         let (classes, prefix, files, others) = match (root, test) {
             (Some(_), Some(test)) => {
                 let train = root_path.join("train");
-                let classes = class_folders(&train)?;
+                let classes = class_folders(&train, 2)?;
                 let (name, Labeled { files, others }) = match split {
                     Split::Train => ("train", in_class_folders(&train, &classes, true)?),
                     Split::Test => (test, of_test(&root_path.join(test), &[top, &root_path], &classes)?),
                 };
                 (classes, join(name), files, others)
             }
-            (Some(_), None) => {
+            (Some(_), None) if !options.whole => {
                 let train = root_path.join("train");
                 let remedy = format!(
                     "put test images into it, or give {} as the folder, so that a fifth of it is held out",
@@ -109,29 +120,34 @@ impl ImageFolder {
                 );
                 return Err(DataError::layout(root_path.join(TESTS[0]), "is missing", remedy));
             }
-            (None, Some(test)) => {
-                return Err(DataError::layout(
-                    top,
-                    format!("has a folder {test}, but no folder train"),
-                    LAYOUT,
-                ));
+            (None, Some(test)) if !options.whole => {
+                let problem = format!("has a folder {test}, but no folder train");
+                return Err(DataError::layout(top, problem, LAYOUT));
+            }
+            (Some(_), None) | (None, Some(_)) => {
+                let name = test.unwrap_or("train");
+                let folder = root_path.join(name);
+                let classes = class_folders(&folder, 1)?;
+                let Labeled { files, others } = in_class_folders(&folder, &classes, true)?;
+                remarks.push(format!("the {split} set is all images in {}", folder.display()));
+                (classes, join(name), files, others)
             }
             (None, None) => {
-                let classes = class_folders(top)?;
+                let classes = class_folders(top, if options.whole { 1 } else { 2 })?;
                 let Labeled { files, others } = in_class_folders(top, &classes, true)?;
-                let all = files.len();
-                let files = held_out::part(files, split);
-                if split == Split::Test && files.len() == 0 {
-                    let problem = "has too few images to hold some out: no class has three";
-                    return Err(DataError::layout(top, problem, "add images"));
-                }
-                remarks.push(format!(
-                    "{} has no folders train and val: the {split} set is {} of its {all} images, about {} of \
-                     each class, chosen by file name",
-                    top.display(),
-                    files.len(),
-                    if split == Split::Train { "four fifths" } else { "a fifth" },
-                ));
+                let files = if options.whole {
+                    remarks.push(format!("the {split} set is all images in {}", top.display()));
+                    files
+                } else {
+                    let all = files.len();
+                    let files = held_out::part(files, split);
+                    if split == Split::Test && files.len() == 0 {
+                        let problem = "has too few images to hold some out: no class has three";
+                        return Err(DataError::layout(top, problem, "add images"));
+                    }
+                    remarks.push(division(top, split, files.len(), all));
+                    files
+                };
                 (classes, String::new(), files, others)
             }
         };
@@ -191,12 +207,27 @@ struct Labeled {
     others: usize,
 }
 
-/// The names of a folder's class folders, at least two.
-fn class_folders(folder: &Path) -> Result<Vec<String>, DataError> {
+/// The remark on a folder that is divided into a training and a test set.
+fn division(top: &Path, split: Split, count: usize, all: usize) -> String {
+    let share = match split {
+        // Classes of one or two images have no test image.
+        Split::Train if count == all => String::new(),
+        Split::Train => ", about four fifths of each class".to_owned(),
+        Split::Test => ", about a fifth of each class".to_owned(),
+    };
+    format!(
+        "{} has no folders train and val: the {split} set is {count} of its {}{share}, chosen by file name",
+        top.display(),
+        counted(all, "image", "images"),
+    )
+}
+
+/// The names of a folder's class folders, at least `least`.
+fn class_folders(folder: &Path, least: usize) -> Result<Vec<String>, DataError> {
     let classes = folders(folder)?;
     match classes.len() {
         0 => Err(DataError::layout(folder, "has no class folders", LAYOUT)),
-        1 => {
+        1 if least > 1 => {
             let problem = format!("has only one class folder, {}", classes[0]);
             Err(DataError::layout(folder, problem, "add a folder for each class"))
         }
@@ -228,7 +259,7 @@ fn in_class_folders(folder: &Path, classes: &[String], all: bool) -> Result<Labe
     }
     if !empty.is_empty() {
         let count = counted(empty.len(), "class folder", "class folders");
-        let problem = format!("has {count} without images: {}", some(&empty));
+        let problem = format!("has {count} without images: {}", listed(&empty, SHOWN, ", "));
         return Err(DataError::layout(folder, problem, "add images to them, or remove them"));
     }
     Ok(Labeled { files, others })
@@ -249,7 +280,7 @@ fn of_test(folder: &Path, lists: &[&Path], classes: &[String]) -> Result<Labeled
         theirs.iter().filter(|name| classes.binary_search(name).is_err()).map(String::as_str).collect();
     if !unknown.is_empty() {
         let count = counted(unknown.len(), "class", "classes");
-        let problem = format!("has {count} that train does not have: {}", some(&unknown));
+        let problem = format!("has {count} that train does not have: {}", listed(&unknown, SHOWN, ", "));
         return Err(DataError::layout(folder, problem, "use the same names for class folders in both"));
     }
     in_class_folders(folder, classes, false)
@@ -281,16 +312,4 @@ fn without_excluded(
         ));
     }
     Ok(files)
-}
-
-/// A count and its noun.
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// The first few of these names.
-fn some(names: &[&str]) -> String {
-    const SHOWN: usize = 5;
-    let more = if names.len() > SHOWN { ", ..." } else { "" };
-    format!("{}{more}", names[..names.len().min(SHOWN)].join(", "))
 }

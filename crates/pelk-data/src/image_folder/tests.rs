@@ -31,12 +31,16 @@ fn samples(set: &ImageFolder) -> Vec<(String, u32)> {
     (0..set.len()).map(sample).collect()
 }
 
+fn open(root: &Path, split: Split) -> Result<ImageFolder, DataError> {
+    image_folder(root, split, &FileOptions::default())
+}
+
 fn names(set: &ImageFolder) -> Vec<String> {
     samples(set).into_iter().map(|(name, _)| name).collect()
 }
 
 fn error(root: &Path, split: Split) -> String {
-    image_folder(root, split).unwrap_err().to_string()
+    open(root, split).unwrap_err().to_string()
 }
 
 #[test]
@@ -55,7 +59,7 @@ fn class_folders_are_numbered_as_train_has_them() {
             ],
             &[],
         );
-        let train = image_folder(root.path(), Split::Train).unwrap();
+        let train = open(root.path(), Split::Train).unwrap();
         assert_eq!(train.classes(), ["Zebra", "cat", "dog"]);
         let expected = [
             ("train/Zebra/a.png", 0),
@@ -66,7 +70,7 @@ fn class_folders_are_numbered_as_train_has_them() {
         assert_eq!(samples(&train), expected.map(|(name, label)| (name.to_owned(), label)));
         assert_eq!(train.file(2).unwrap(), root.path().join("train/dog/b.jpg"));
         // A test set may have fewer classes; the others keep their numbers.
-        let test = image_folder(root.path(), Split::Test).unwrap();
+        let test = open(root.path(), Split::Test).unwrap();
         assert_eq!((test.classes(), names(&test)), (train.classes(), names_of_test.to_vec()));
         assert!(train.remarks().is_empty() && test.remarks().is_empty());
         assert_eq!((train.channels(), train.image_size()), (3, None));
@@ -81,7 +85,7 @@ fn class_folders_alone_are_divided_and_that_is_said() {
     let files: Vec<(&str, u8)> =
         all.iter().map(|name| (name.as_str(), u8::from(name.starts_with('b')))).collect();
     let root = folder(&files, &[]);
-    let [train, test] = [Split::Train, Split::Test].map(|split| image_folder(root.path(), split).unwrap());
+    let [train, test] = [Split::Train, Split::Test].map(|split| open(root.path(), split).unwrap());
     assert_eq!((train.len(), test.len()), (16, 4));
     let mut both = [names(&train), names(&test)].concat();
     both.sort();
@@ -90,6 +94,41 @@ fn class_folders_alone_are_divided_and_that_is_said() {
     assert!(remark.contains("the test set is 4 of its 20 images, about a fifth of each class"), "{remark}");
     let small = folder(&[("a/1.png", 0), ("b/1.png", 1)], &[]);
     assert!(error(small.path(), Split::Test).contains("too few images to hold some out"));
+}
+
+#[test]
+fn all_images_of_a_plain_or_half_set_are_read_on_request() {
+    let whole = |root: &Path, split| image_folder(root, split, &FileOptions { whole: true });
+    for prefix in ["", "train/", "val/", "ILSVRC/Data/CLS-LOC/train/"] {
+        let all: Vec<String> =
+            ["a/1.png", "a/2.png", "a/3.png", "b/1.png"].map(|name| format!("{prefix}{name}")).into();
+        let files: Vec<(&str, u8)> = all.iter().map(String::as_str).zip([0, 0, 0, 1]).collect();
+        let root = folder(&files, &[]);
+        for split in [Split::Train, Split::Test] {
+            let set = whole(root.path(), split).unwrap();
+            assert_eq!((names(&set), set.classes().len()), (all.clone(), 2), "{prefix}");
+            assert!(set.remarks()[0].contains("set is all images in"), "{:?}", set.remarks());
+        }
+        // One class is enough.
+        let one = folder(&files[..3], &[]);
+        assert_eq!(whole(one.path(), Split::Test).unwrap().classes(), ["a"]);
+        assert!(open(one.path(), Split::Test).is_err());
+    }
+    // A folder with both parts is read as ever.
+    let root = folder(&[("train/a/1.png", 0), ("train/b/1.png", 1), ("val/b/2.png", 1)], &[]);
+    assert_eq!(names(&whole(root.path(), Split::Test).unwrap()), ["val/b/2.png"]);
+    assert_eq!(whole(root.path(), Split::Train).unwrap().len(), 2);
+}
+
+#[test]
+fn a_division_without_test_images_is_not_called_four_fifths() {
+    let root = folder(&[("a/1.png", 0), ("a/2.png", 0), ("b/1.png", 1), ("b/2.png", 1)], &[]);
+    let train = open(root.path(), Split::Train).unwrap();
+    assert!(
+        train.remarks()[0].contains("the train set is 4 of its 4 images, chosen"),
+        "{:?}",
+        train.remarks()
+    );
 }
 
 /// A small ImageNet: two classes, and a flat validation folder.
@@ -117,20 +156,20 @@ fn a_flat_validation_folder_goes_by_its_list() {
     ] {
         let words = ("LOC_synset_mapping.txt", "n01 tench, Tinca tinca\nn02 crane\nn03 x\n");
         let set = flat(root, &[list, words]);
-        let test = image_folder(set.path(), Split::Test).unwrap();
+        let test = open(set.path(), Split::Test).unwrap();
         let expected = ["v_1", "v_2", "v_3"].map(|name| format!("{root}val/{name}.JPEG"));
         assert_eq!(
             (names(&test), test.classes()),
             (expected.to_vec(), &["tench".to_owned(), "crane".to_owned()][..])
         );
-        assert_eq!(names(&image_folder(set.path(), Split::Train).unwrap()).len(), 2);
+        assert_eq!(names(&open(set.path(), Split::Train).unwrap()).len(), 2);
     }
 }
 
 #[test]
 fn classes_with_equal_names_keep_their_folders_names() {
     let set = flat("", &[SOLUTION, ("synset_words.txt", "n01 crane, bird\nn02 crane\n")]);
-    assert_eq!(image_folder(set.path(), Split::Train).unwrap().classes(), ["crane (n01)", "crane (n02)"]);
+    assert_eq!(open(set.path(), Split::Train).unwrap().classes(), ["crane (n01)", "crane (n02)"]);
 }
 
 #[test]
@@ -191,7 +230,7 @@ fn folders_that_are_no_set_say_what_they_lack() {
     }
     assert!(error(Path::new("no/where"), Split::Train).contains("no/where is not a folder"));
     let set = flat("", &[SOLUTION]);
-    let error = imagenet_1k(set.path(), Split::Train).unwrap_err().to_string();
+    let error = imagenet_1k(set.path(), Split::Train, &FileOptions::default()).unwrap_err().to_string();
     assert!(error.contains("has 2 classes, but ImageNet-1K has 1000"), "{error}");
 }
 
@@ -203,7 +242,7 @@ fn excluded_pictures_are_left_out_and_counted() {
     files.extend([("val/a/1.png", 0), ("val/a/2.png", 0)]);
     let list = "# broken\ntrain/a/0.png\n train/b/3.png \nval/a/2.png\nnot/there.png\n";
     let root = folder(&files, &[(EXCLUDED, list), ("train/a/notes.txt", "")]);
-    let [train, test] = [Split::Train, Split::Test].map(|split| image_folder(root.path(), split).unwrap());
+    let [train, test] = [Split::Train, Split::Test].map(|split| open(root.path(), split).unwrap());
     assert_eq!((train.len(), names(&test)), (6, vec!["val/a/1.png".to_owned()]));
     assert!(names(&train).iter().all(|name| name != "train/a/0.png" && name != "train/b/3.png"));
     let [others, excluded] = train.remarks() else { panic!("{:?}", train.remarks()) };
@@ -216,7 +255,7 @@ fn excluded_pictures_are_left_out_and_counted() {
 fn a_damaged_picture_is_an_error_of_its_sample_alone() {
     let root = folder(&[("train/a/1.png", 0), ("train/b/2.png", 1), ("val/a/1.png", 0)], &[]);
     fs::write(root.path().join("train/b/2.png"), "<html>").unwrap();
-    let set = image_folder(root.path(), Split::Train).unwrap();
+    let set = open(root.path(), Split::Train).unwrap();
     assert!(set.sample(0).is_ok());
     let error = set.sample(1).unwrap_err().to_string();
     assert!(error.contains("train/b/2.png is damaged"), "{error}");

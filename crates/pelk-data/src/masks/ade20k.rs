@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::read::Coding;
 use super::{MaskFolder, lines};
-use crate::{DataError, IGNORED, Split};
+use crate::{DataError, FileOptions, IGNORED, Split};
 
 /// The file with the classes' names.
 pub(crate) const INFO: &str = "objectInfo150.txt";
@@ -44,7 +44,11 @@ impl Folders {
 /// # Errors
 /// [`DataError`] with the file if one is missing or without its counterpart, or a row is not as above; when a
 /// sample is read, also if an annotation has another size than its image, or a value beyond the classes.
-pub fn ade20k(folder: impl AsRef<Path>, split: Split) -> Result<MaskFolder, DataError> {
+pub fn ade20k(
+    folder: impl AsRef<Path>,
+    split: Split,
+    _options: &FileOptions,
+) -> Result<MaskFolder, DataError> {
     let folder = folder.as_ref();
     let inside = folder.join(TOP);
     let folder = if inside.is_dir() { &inside } else { folder };
@@ -118,7 +122,7 @@ mod tests {
     fn value_0_is_ignored_and_the_others_are_the_classes() {
         let folder = folder(TABLE);
         for path in [folder.path().to_path_buf(), folder.path().join(TOP)] {
-            let set = ade20k(path, Split::Test).unwrap();
+            let set = ade20k(path, Split::Test, &FileOptions::default()).unwrap();
             assert_eq!((set.len(), set.classes()), (1, &["wall".to_owned(), "door".to_owned()][..]));
             let sample = set.sample(0).unwrap();
             assert_eq!((sample.size, sample.pixels.len()), ([2, 3], 18));
@@ -130,7 +134,11 @@ mod tests {
     #[test]
     fn values_beyond_the_table_are_errors() {
         let shorter = folder("Idx\tName\n1\twall\n");
-        let error = ade20k(shorter.path(), Split::Test).unwrap().sample(0).unwrap_err().to_string();
+        let error = ade20k(shorter.path(), Split::Test, &FileOptions::default())
+            .unwrap()
+            .sample(0)
+            .unwrap_err()
+            .to_string();
         assert!(
             error
                 .contains("row 0, column 2 (from 0) has the value 2, which stands for none of the 1 classes"),
@@ -141,7 +149,7 @@ mod tests {
     #[test]
     fn a_missing_folder_or_table_says_where_to_get_the_set() {
         let folder = folder(TABLE);
-        let text = |path: &Path, split| ade20k(path, split).unwrap_err().to_string();
+        let text = |path: &Path, split| ade20k(path, split, &FileOptions::default()).unwrap_err().to_string();
         let error = text(folder.path(), Split::Train);
         assert!(error.contains("images/training is missing: unpack http://data.csail.mit.edu/"), "{error}");
         fs::remove_file(folder.path().join(TOP).join(INFO)).unwrap();
@@ -160,7 +168,8 @@ mod tests {
             ("Idx\tName\n1\twall\n2\n", "line 3 of"),
             ("Idx\tName\n1\t ,wall\n", "must be class 1"),
         ] {
-            let error = ade20k(folder(table).path(), Split::Test).unwrap_err().to_string();
+            let error =
+                ade20k(folder(table).path(), Split::Test, &FileOptions::default()).unwrap_err().to_string();
             assert!(error.contains(expected) && error.contains("objectInfo150.txt"), "{error}");
         }
     }

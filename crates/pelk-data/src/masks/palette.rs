@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::read::Coding;
 use super::{MaskFolder, lines};
-use crate::{DataError, IGNORED, Split};
+use crate::{DataError, FileOptions, IGNORED, Split};
 
 const LAYOUT: &str = "the folder needs images/train/NAME.jpg (or another ending), masks/train/NAME.png, the \
                       same with test, and palette.txt with a line `red green blue name` for each class";
@@ -24,7 +24,11 @@ const IGNORED_NAME: &str = "ignored";
 /// [`DataError`] with the file if one is missing or without its counterpart, or a line of the palette is not
 /// as above; when a sample is read, also if a mask has another size than its image, or a value that is not in
 /// the palette.
-pub fn mask_folder(folder: impl AsRef<Path>, split: Split) -> Result<MaskFolder, DataError> {
+pub fn mask_folder(
+    folder: impl AsRef<Path>,
+    split: Split,
+    _options: &FileOptions,
+) -> Result<MaskFolder, DataError> {
     let folder = folder.as_ref();
     let (classes, coding) = palette(&folder.join("palette.txt"))?;
     let [pictures, masks] = ["images", "masks"].map(|part| folder.join(part).join(split.to_string()));
@@ -112,14 +116,14 @@ mod tests {
     }
 
     fn text(folder: &Path, split: Split) -> String {
-        mask_folder(folder, split).unwrap_err().to_string()
+        mask_folder(folder, split, &FileOptions::default()).unwrap_err().to_string()
     }
 
     #[test]
     fn pairs_are_read_by_name_and_the_palette_says_their_classes() {
         let folder = folder(PALETTE);
         fs::write(folder.path().join("images/train/.thumbnails"), "").unwrap();
-        let set = mask_folder(folder.path(), Split::Train).unwrap();
+        let set = mask_folder(folder.path(), Split::Train, &FileOptions::default()).unwrap();
         assert_eq!((set.len(), set.image_size(), set.channels()), (2, None, 3));
         assert_eq!(set.classes(), ["ground", "green house", "sky"]);
         let sample = set.sample(0).unwrap();
@@ -158,7 +162,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_said_when_it_is_read() {
         let folder = folder("0 0 0 ground\n1 1 1 water");
-        let set = mask_folder(folder.path(), Split::Train).unwrap();
+        let set = mask_folder(folder.path(), Split::Train, &FileOptions::default()).unwrap();
         let error = |index| set.sample(index).unwrap_err().to_string();
         assert!(error(0).contains("row 1, column 0 (from 0) has the value 2"), "{}", error(0));
         assert!(error(1).contains("row 0, column 0 (from 0) has the color 0 0 255"), "{}", error(1));

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pelk_data::{
-    Augmentation, Batch, Dataset, IGNORED, ImageDataset, Loader, LoaderConfig, MixConfig, Mode, SceneConfig,
-    Scenes, Split, ade20k, write_ade20k,
+    Augmentation, Batch, Dataset, FileOptions, IGNORED, ImageDataset, Loader, LoaderConfig, MixConfig, Mode,
+    SceneConfig, Scenes, Split, ade20k, write_ade20k,
 };
 
 /// Scenes of 12 sizes, in one folder.
@@ -31,7 +31,7 @@ fn write(folder: &Path) {
 }
 
 fn batches(folder: &Path, change: impl Fn(&mut LoaderConfig)) -> Vec<Batch> {
-    let dataset = Arc::new(ade20k(folder, Split::Train).unwrap());
+    let dataset = Arc::new(ade20k(folder, Split::Train, &FileOptions::default()).unwrap());
     let augmentation = Augmentation {
         fit: [128, 64],
         scale: [0.5, 2.0],
@@ -81,7 +81,7 @@ fn pictures_of_all_sizes_become_batches_that_do_not_depend_on_workers_nor_on_the
 fn an_evaluation_sees_every_picture_in_its_own_size() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
-    let dataset = ade20k(folder.path(), Split::Train).unwrap();
+    let dataset = ade20k(folder.path(), Split::Train, &FileOptions::default()).unwrap();
     let batches = batches(folder.path(), |config| {
         (config.mode, config.batch_size) = (Mode::Evaluation { transform: None }, 1);
     });
