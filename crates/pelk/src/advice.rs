@@ -93,7 +93,7 @@ fn ablation(error: &AblationError) -> Option<&'static str> {
 
 fn data(error: &DataError) -> Option<&'static str> {
     match error {
-        DataError::DamagedImage { .. } => Some("`pelk data check DIR` lists all such files"),
+        DataError::Picture(_) => Some("`pelk data check DIR` lists all such files"),
         DataError::UnknownDataset { .. } => Some("the configuration key is data.dataset"),
         DataError::AmbiguousIdx { .. } => Some("use --task mnist or --task fashion-mnist"),
         _ => None,

@@ -27,6 +27,13 @@ use crate::output::note;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Decoders' panics become errors that name the file; their message would come before it, without a name.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !pelk_data::decoding() {
+            hook(panic);
+        }
+    }));
     match commands::run(commands::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use pelk_coco::Image;
 
 use crate::picture::read_rgb;
-use crate::{DataError, Split};
+use crate::{DataError, PictureError, Split};
 
 pub(super) const LAYOUT: &str = "unpack images and annotations from https://cocodataset.org/#download there, \
                                  or use their layout: annotations/instances_train.json, train/NAME, the same \
@@ -90,7 +90,8 @@ impl Picture {
         let (found, pixels) = read_rgb(&self.path)?;
         if found != self.size {
             let (path, partner) = (self.path.clone(), annotations.display().to_string());
-            return Err(DataError::PartnerSize { path, found, partner, expected: self.size });
+            let expected = self.size;
+            return Err(PictureError::PartnerSize { path, found, partner, expected, turned: false }.into());
         }
         Ok(pixels)
     }

@@ -167,7 +167,7 @@ mod tests {
         assert!(error(0).contains("row 1, column 0 (from 0) has the value 2"), "{}", error(0));
         assert!(error(1).contains("row 0, column 0 (from 0) has the color 0 0 255"), "{}", error(1));
         fs::write(folder.path().join("images/train/b.bmp"), "no image").unwrap();
-        assert!(error(1).contains("b.bmp is damaged or not an image"), "{}", error(1));
+        assert!(error(1).contains("b.bmp is a text file, not an image"), "{}", error(1));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use png::{BitDepth, ColorType, Transformations};
 
-use crate::picture::damaged;
-use crate::{DataError, IGNORED};
+use crate::picture::{damaged, guarded};
+use crate::{DataError, IGNORED, PictureError};
 
 /// The meaning of a mask's pixels.
 #[derive(Debug)]
@@ -26,6 +26,10 @@ pub(crate) fn read_mask(
     picture: &Path,
     size: [usize; 2],
 ) -> Result<Vec<u32>, DataError> {
+    guarded(path, || decode(path, coding, picture, size))
+}
+
+fn decode(path: &Path, coding: &Coding, picture: &Path, size: [usize; 2]) -> Result<Vec<u32>, DataError> {
     let file = File::open(path).map_err(|source| DataError::Io { path: path.into(), source })?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
     // The raw numbers: neither a palette's colors nor grays scaled to bytes.
@@ -35,12 +39,8 @@ pub(crate) fn read_mask(
     let (color, depth) = reader.output_color_type();
     if [height, width] != size {
         let partner = picture.display().to_string();
-        return Err(DataError::PartnerSize {
-            path: path.into(),
-            found: [height, width],
-            partner,
-            expected: size,
-        });
+        let (path, found, expected) = (path.into(), [height, width], size);
+        return Err(PictureError::PartnerSize { path, found, partner, expected, turned: false }.into());
     }
     // An image of this size was decoded, so the mask does not need more memory than that.
     let length = reader.output_buffer_size().ok_or_else(|| damaged(path, "it is too large"))?;
@@ -53,13 +53,10 @@ pub(crate) fn read_mask(
     let label = |place: usize, label: Option<u32>, found: &dyn Fn() -> String| {
         label.ok_or_else(|| {
             let classes = coding.values.iter().filter(|label| **label != IGNORED).count();
-            let expected = format!("which stands for none of the {classes} classes");
-            DataError::MaskValue {
-                path: path.into(),
-                at: [place / width, place % width],
-                found: found(),
-                expected,
-            }
+            let expected =
+                format!("which stands for none of the {classes} classes: correct the mask or name the class");
+            let (path, at) = (path.into(), [place / width, place % width]);
+            DataError::from(PictureError::MaskValue { path, at, found: found(), expected })
         })
     };
     let mut labels = Vec::with_capacity(height * width);
@@ -88,13 +85,13 @@ pub(crate) fn read_mask(
             }
         }
         _ => {
-            let found = format!("{color:?} pixels with {} bits a channel", depth as u8);
+            let found = format!("a PNG of {color:?} pixels with {} bits a channel", depth as u8);
             let expected = if coding.colors.is_empty() {
                 "gray or indexed pixels of up to 8 bits"
             } else {
                 "gray or indexed pixels of up to 8 bits, or to RGB with 8 bits a channel"
             };
-            return Err(DataError::MaskFormat { path: path.into(), found, expected });
+            return Err(PictureError::MaskFormat { path: path.into(), found, expected }.into());
         }
     }
     Ok(labels)
@@ -198,10 +195,11 @@ mod tests {
         for len in 0..bytes.len() - 12 {
             fs::write(&path, &bytes[..len]).unwrap();
             let error = read(&path, [2, 2]).unwrap_err();
-            assert!(
-                matches!(&error, DataError::DamagedImage { path: named, .. } if *named == path),
-                "{len}: {error}"
+            let named = matches!(
+                &error,
+                DataError::Picture(PictureError::Damaged { path: named, .. }) if *named == path
             );
+            assert!(named, "{len}: {error}");
         }
         // Header and pixels carry checksums.
         for bit in 0..(bytes.len() - 12) * 8 {

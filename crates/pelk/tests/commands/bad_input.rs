@@ -203,7 +203,7 @@ fn eval_and_predict_with_wrong_arguments() {
     let bytes = sandbox.read("cut.png");
     std::fs::write(sandbox.path("cut.png"), &bytes[..bytes.len() / 2]).unwrap();
     for (name, words) in [
-        ("text.png", "text.png is damaged"),
+        ("text.png", "text.png is a text file, not an image"),
         ("cut.png", "cut.png is damaged"),
         ("missing.png", "cannot read missing.png"),
         ("run", "run has no images"),

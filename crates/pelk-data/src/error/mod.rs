@@ -1,11 +1,16 @@
 //! Errors in data: what is wrong, and how to fix it.
 
+mod kind;
+mod picture;
+
 use std::io;
 use std::path::PathBuf;
 
 use pelk_coco::FileError;
 use pelk_simd::LevelError;
 use thiserror::Error;
+
+pub use picture::PictureError;
 
 /// An error in a dataset, in the configuration of its loading, or in a worker that loads it.
 ///
@@ -234,61 +239,9 @@ pub enum DataError {
     #[error(transparent)]
     Level(#[from] LevelError),
 
-    /// An image file is damaged or of an unknown format.
-    #[error(
-        "{} is damaged or not an image of a known format: download it again or convert it to PNG",
-        path.display()
-    )]
-    DamagedImage {
-        /// The file in question.
-        path: PathBuf,
-        /// The decoder's error.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-
-    /// The pixel format of a mask cannot stand for classes.
-    #[error("{} is a PNG of {found}: convert it to {expected}", path.display())]
-    MaskFormat {
-        /// The file in question.
-        path: PathBuf,
-        /// Its pixel format.
-        found: String,
-        /// The formats that are accepted.
-        expected: &'static str,
-    },
-
-    /// A file does not have the size of its counterpart.
-    #[error(
-        "{} has {} x {} pixels, but {partner} says {} x {}: put files of the same image there",
-        path.display(), found[0], found[1], expected[0], expected[1]
-    )]
-    PartnerSize {
-        /// The file in question.
-        path: PathBuf,
-        /// Its height and width.
-        found: [usize; 2],
-        /// Its counterpart.
-        partner: String,
-        /// The height and width of the counterpart.
-        expected: [usize; 2],
-    },
-
-    /// A pixel of a mask does not stand for a class.
-    #[error(
-        "{}: the pixel in row {}, column {} (from 0) has {found}, {expected}: correct the mask or name the \
-         class",
-        path.display(), at[0], at[1]
-    )]
-    MaskValue {
-        /// The mask in question.
-        path: PathBuf,
-        /// Row and column of the first such pixel.
-        at: [usize; 2],
-        /// Its value or color.
-        found: String,
-        /// Which values are known.
-        expected: String,
-    },
+    /// The file of a picture or mask cannot be used.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
 
     /// A line of a text file has the wrong form.
     #[error("line {line} of {} is `{found}`, but must be {expected}", path.display())]

@@ -1,19 +1,26 @@
 //! Image files: reads any common format, writes PNG.
 
+mod guard;
 mod header;
 mod jpeg;
+pub(crate) mod sniff;
+mod write;
 
 use std::fs::File;
-use std::io::{BufWriter, Cursor, Read};
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use crate::DataError;
+use crate::{DataError, PictureError};
 use header::Header;
 use jpeg::Jpeg;
+use sniff::{Content, SNIFFED, sniff};
 
+pub use guard::decoding;
+pub(crate) use guard::guarded;
 pub use header::Colors;
+pub(crate) use write::write_png;
 
 /// The largest number of pixels of an image: a quarter of a GiB as RGB, above which Pillow also suspects a
 /// small file that unpacks to fill the memory.
@@ -43,10 +50,14 @@ impl ImageKind {
     /// Same as [`read_rgb`], except for damage behind the header.
     pub fn of(path: &Path) -> Result<Self, DataError> {
         let bytes = read(path)?;
-        let format = format(path, &bytes)?;
+        guarded(path, || Self::of_bytes(path, &bytes))
+    }
+
+    fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self, DataError> {
+        let format = format(path, bytes)?;
         let Header { colors, alpha, bits, .. } = match format {
-            ImageFormat::Jpeg => Jpeg::new(&bytes).map_err(|source| damaged(path, source))?.header,
-            _ => header(&other(path, format, &bytes)?),
+            ImageFormat::Jpeg => Jpeg::new(bytes).map_err(|source| damaged(path, source))?.header,
+            _ => header(&other(path, format, bytes)?),
         };
         // PNM's four endings are one format.
         let named_otherwise = ImageFormat::from_path(path).ok() != Some(format);
@@ -62,10 +73,12 @@ impl ImageKind {
 /// which Pillow clips at 255 instead), and EXIF orientation is ignored.
 ///
 /// # Errors
-/// [`DataError`] with the file if it cannot be read, is damaged, truncated or of another format, or has more
-/// than 89 million pixels; that is checked before memory is allocated.
+/// [`DataError::Io`] if the file cannot be read, [`DataError::Layout`] if it has more than 89 million pixels,
+/// checked before memory is allocated, and [`DataError::Picture`] if it is not an image, is damaged, cut short
+/// or of an unsupported format, or if its decoder fails.
 pub fn read_rgb(path: &Path) -> Result<([usize; 2], Vec<u8>), DataError> {
-    decode(path, &read(path)?)
+    let bytes = read(path)?;
+    guarded(path, || decode(path, &bytes))
 }
 
 /// [`read_rgb`] of these bytes of the file.
@@ -115,7 +128,24 @@ fn check_size(path: &Path, [height, width]: [usize; 2]) -> Result<(), DataError>
 }
 
 fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
-    image::guess_format(bytes).map_err(|source| damaged(path, source))
+    let path = path.to_owned();
+    let error = match sniff(&bytes[..bytes.len().min(SNIFFED)]) {
+        Content::Picture(format) => return Ok(format),
+        Content::Unsupported(what, remedy) => {
+            PictureError::Unsupported { path, what: what.to_owned(), remedy: remedy.to_owned() }
+        }
+        Content::Other(what, remedy) => PictureError::NotAnImage { path, what, remedy },
+        Content::Unknown if bytes.is_empty() => PictureError::Empty { path },
+        Content::Unknown if bytes.iter().all(|byte| *byte == 0) => {
+            PictureError::Damaged { path, source: "all its bytes are 0".into() }
+        }
+        Content::Unknown => PictureError::NotAnImage {
+            path,
+            what: "a file of an unknown format",
+            remedy: "convert it to PNG or JPEG if it is an image, otherwise remove it",
+        },
+    };
+    Err(error.into())
 }
 
 /// The decoder of all formats but JPEG; it refuses to use much more memory than [`MAX_PIXELS`] need.
@@ -153,36 +183,9 @@ fn name(format: ImageFormat) -> &'static str {
     }
 }
 
-/// A [`DataError::DamagedImage`].
+/// A [`PictureError::Damaged`].
 pub(crate) fn damaged(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> DataError {
-    DataError::DamagedImage { path: path.into(), source: source.into() }
-}
-
-/// Writes bytes, height x width x channels (1 for gray, 3 for RGB), as a PNG.
-pub(crate) fn write_png(
-    path: &Path,
-    [height, width]: [usize; 2],
-    channels: usize,
-    pixels: &[u8],
-) -> Result<(), DataError> {
-    let error = |source| DataError::Write { path: path.into(), source };
-    let (color, [height, width]) = match (channels, [height, width].map(u32::try_from)) {
-        (1, [Ok(height), Ok(width)]) => (png::ColorType::Grayscale, [height, width]),
-        (3, [Ok(height), Ok(width)]) => (png::ColorType::Rgb, [height, width]),
-        _ => {
-            let found = format!("{height} x {width} x {channels}");
-            return Err(DataError::config("pixels", found, "gray or RGB, less than 2^32 high and wide"));
-        }
-    };
-    let mut encoder =
-        png::Encoder::new(BufWriter::new(File::create_new(path).map_err(error)?), width, height);
-    encoder.set_color(color);
-    encoder.set_depth(png::BitDepth::Eight);
-    let written = encoder.write_header().and_then(|mut writer| {
-        writer.write_image_data(pixels)?;
-        writer.finish()
-    });
-    written.map_err(|source| error(source.into()))
+    PictureError::Damaged { path: path.into(), source: source.into() }.into()
 }
 
 #[cfg(test)]
@@ -219,8 +222,13 @@ mod tests {
             let path = folder.path().join("cut.png");
             fs::write(&path, &bytes[..len]).unwrap();
             let error = read_rgb(&path).unwrap_err();
-            assert!(matches!(error, DataError::DamagedImage { .. }), "{len}: {error}");
-            assert!(error.to_string().contains("cut.png is damaged"), "{error}");
+            let (kind, text) = match len {
+                0 => ("empty file", "cut.png is empty (0 bytes)"),
+                1..8 => ("not an image", "cut.png is a file of an unknown format"),
+                _ => ("damaged", "cut.png is damaged"),
+            };
+            assert_eq!(error.kind(), kind, "{len}");
+            assert!(error.to_string().contains(text), "{error}");
         }
         assert!(matches!(read_rgb(&folder.path().join("none.png")), Err(DataError::Io { .. })));
     }
@@ -287,7 +295,8 @@ mod tests {
             let bytes = fs::read(fixture(name)).unwrap();
             for len in 0..bytes.len() {
                 let error = decode(path, &bytes[..len]).unwrap_err();
-                assert!(matches!(error, DataError::DamagedImage { .. }), "{name} {len}: {error}");
+                let kind = ["empty file", "not an image", "not an image", "damaged"][len.min(3)];
+                assert_eq!(error.kind(), kind, "{name} {len}: {error}");
             }
             let more = [&bytes, &[0; 100][..]].concat();
             assert!(decode(path, &more).is_ok(), "bytes after the end are ignored");
