@@ -8,9 +8,14 @@ use std::path::Path;
 /// Prefix of the names of files that are being written.
 const UNFINISHED: &str = ".writing-";
 
-/// Removes the unfinished files that a killed process left in a folder.
+/// Removes the unfinished files that a killed process left in a folder, if that exists. Only for the owner of
+/// the folder's lock: another owner would still be writing them.
 pub(crate) fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
             std::fs::remove_file(entry.path())?;

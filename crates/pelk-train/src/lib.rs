@@ -53,6 +53,7 @@ mod evaluate;
 mod inference;
 mod layer_decay;
 mod loading;
+mod lock;
 mod loss_scale;
 pub mod metrics;
 mod observer;
@@ -85,6 +86,7 @@ pub use evaluate::{
 pub use inference::{InferenceConfig, Predictor};
 pub use layer_decay::{LayerDecay, LayerGroups};
 pub use loading::Datasets;
+pub use lock::FolderLock;
 pub use loss_scale::LossScale;
 pub use metrics::{LabelScores, Metric, MetricsRow, ObjectScores, Scores};
 pub use observer::{EvaluationReport, Limits, LossParts, Observer, Outcome, StepDetail, StepReport};

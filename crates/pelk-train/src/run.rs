@@ -11,7 +11,8 @@
 //! | `best-ema.safetensors` | the same for averaged weights |
 //! | `checkpoints` | earlier checkpoints, if they are kept |
 //!
-//! Each file is replaced as a whole. Event files for TensorBoard are in the same folder and grow, see
+//! While a run is written, `.lock` shows who its owner is, see [`FolderLock`]. Each file is replaced as a
+//! whole. Event files for TensorBoard are in the same folder and grow, see
 //! [`tensorboard`](crate::tensorboard).
 
 use crate::atomic::{remove_unfinished, write_atomically};
@@ -20,6 +21,7 @@ use crate::config::TrainConfig;
 #[cfg(feature = "curves")]
 use crate::curves;
 use crate::error::{Result, TrainError};
+use crate::lock::FolderLock;
 use crate::metrics::{self, GroupRow, MetricsRow};
 use crate::observer::EvaluationReport;
 use crate::tensorboard;
@@ -32,7 +34,7 @@ const CONFIG: &str = "config.toml";
 const STEP: &str = "step-";
 const SAFETENSORS: &str = ".safetensors";
 
-/// The folder of a run, with its tables of metrics.
+/// The folder of a run, with its tables of metrics. It belongs to this value alone until that is dropped.
 pub struct Run {
     folder: PathBuf,
     #[cfg(feature = "curves")]
@@ -43,6 +45,7 @@ pub struct Run {
     saved: Option<u64>,
     /// What existed before the run, if this process created it.
     before: Option<Before>,
+    lock: FolderLock,
 }
 
 /// The state of the disk before a run.
@@ -57,17 +60,23 @@ impl Run {
     /// Creates the folder of a new run and writes its configuration.
     ///
     /// # Errors
-    /// When the folder already holds a run, or cannot be written.
+    /// When the folder already holds a run, is in use, or cannot be written.
     pub fn create(folder: &Path, config: &TrainConfig) -> Result<Run> {
+        let exists = || TrainError::RunExists { folder: folder.to_owned() };
         if Run::exists(folder) {
-            return Err(TrainError::RunExists { folder: folder.to_owned() });
+            return Err(exists());
         }
         let refuse = |source| TrainError::RunFolder { folder: folder.to_owned(), source };
         let missing = folder.ancestors().take_while(|path| is_missing(path)).map(Path::to_owned).collect();
         std::fs::create_dir_all(folder).map_err(refuse)?;
         let entries = std::fs::read_dir(folder).map_err(refuse)?;
         let files = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>().map_err(refuse)?;
-        let run = Run { before: Some(Before { missing, files }), ..Run::empty(folder, config) };
+        let lock = FolderLock::take(folder)?;
+        // Another process may have created a run since, and even finished it.
+        if Run::exists(folder) {
+            return Err(exists());
+        }
+        let run = Run { before: Some(Before { missing, files }), ..Run::empty(folder, config, lock) };
         match write_atomically(&run.config(), config.to_toml()?.as_bytes()) {
             Ok(()) => Ok(run),
             Err(error) => {
@@ -85,20 +94,23 @@ impl Run {
     /// # Errors
     /// When a file or folder cannot be removed.
     pub fn remove_if_empty(self) -> Result<()> {
-        let Some(Before { missing, files }) = &self.before else { return Ok(()) };
-        if self.saved.is_some() || !self.rows.is_empty() {
+        let Run { folder, before, saved, rows, lock, .. } = self;
+        let Some(Before { missing, files }) = before else { return Ok(()) };
+        if saved.is_some() || !rows.is_empty() {
             return Ok(());
         }
-        let refuse = |source| TrainError::read(&self.folder, source);
-        for entry in std::fs::read_dir(&self.folder).map_err(refuse)? {
+        let refuse = |source| TrainError::read(&folder, source);
+        for entry in std::fs::read_dir(&folder).map_err(refuse)? {
             let name = entry.map_err(refuse)?.file_name();
             let is_event_file = name.to_string_lossy().starts_with(tensorboard::PREFIX);
             if !files.contains(&name) && (is_event_file || name == CONFIG) {
-                let path = self.folder.join(name);
+                let path = folder.join(name);
                 std::fs::remove_file(&path).map_err(|source| TrainError::io("remove", &path, source))?;
             }
         }
-        for folder in missing {
+        // The lock goes last: what is removed below is empty, or another run's by now.
+        drop(lock);
+        for folder in &missing {
             match std::fs::remove_dir(folder) {
                 Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => break,
                 removed => removed.map_err(|source| TrainError::io("remove", folder, source))?,
@@ -111,15 +123,19 @@ impl Run {
     /// of metrics after the checkpoint are dropped, since their epochs run again.
     ///
     /// # Errors
-    /// When the folder holds no run, or one of its files is damaged.
+    /// When the folder holds no run, is in use, or one of its files is damaged.
     pub fn open(folder: &Path) -> Result<(Run, TrainConfig, Option<Checkpoint>)> {
         let path = folder.join(CONFIG);
-        let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
+        let absent = |source: io::Error| match source.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => TrainError::NoRun { folder: folder.to_owned() },
             _ => TrainError::read(&path, source),
-        })?;
+        };
+        // Before the lock, which would leave its file in a folder without a run.
+        std::fs::metadata(&path).map_err(absent)?;
+        let lock = FolderLock::take(folder)?;
+        let text = std::fs::read_to_string(&path).map_err(absent)?;
         let config = TrainConfig::parse(&path.display().to_string(), &text, &[])?;
-        let mut run = Run::empty(folder, &config);
+        let mut run = Run::empty(folder, &config, lock);
         let last = run.last();
         let checkpoint = if last.exists() { Some(Checkpoint::read(&last)?) } else { None };
         run.saved = checkpoint.as_ref().map(|checkpoint| checkpoint.description.step);
@@ -128,11 +144,13 @@ impl Run {
         run.rows.retain(|row| row.step <= step);
         run.groups = metrics::read_groups(&run.group_metrics())?;
         run.groups.retain(|row| row.step <= step);
-        remove_unfinished(folder).map_err(|source| TrainError::read(folder, source))?;
+        for folder in [folder, &run.checkpoints()] {
+            remove_unfinished(folder).map_err(|source| TrainError::read(folder, source))?;
+        }
         Ok((run, config, checkpoint))
     }
 
-    fn empty(folder: &Path, config: &TrainConfig) -> Run {
+    fn empty(folder: &Path, config: &TrainConfig, lock: FolderLock) -> Run {
         Run {
             folder: folder.to_owned(),
             #[cfg(feature = "curves")]
@@ -141,6 +159,7 @@ impl Run {
             groups: Vec::new(),
             saved: None,
             before: None,
+            lock,
         }
     }
 
@@ -157,6 +176,17 @@ impl Run {
     /// Path of the configuration.
     pub fn config(&self) -> PathBuf {
         self.folder.join(CONFIG)
+    }
+
+    /// Replaces the configuration, such as by one with a longer schedule.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the old one is unchanged.
+    pub fn replace_config(&mut self, config: &TrainConfig) -> Result<()> {
+        write_atomically(&self.config(), config.to_toml()?.as_bytes())?;
+        #[cfg(feature = "curves")]
+        self.settings.clone_from(config);
+        Ok(())
     }
 
     /// Path of the checkpoint to resume from.

@@ -45,26 +45,56 @@ fn what_a_killed_process_left_half_written_is_cleared_away() {
     run_with_rows(root.path(), &config(&[]), &[]);
     std::fs::write(root.path().join(".writing-x1y2z3"), [0; 100]).unwrap();
     std::fs::write(root.path().join("notes.txt"), "mine").unwrap();
+    std::fs::create_dir(root.path().join("checkpoints")).unwrap();
+    std::fs::write(root.path().join("checkpoints/.writing-x1y2z3"), [0; 100]).unwrap();
     Run::open(root.path()).unwrap();
+    assert_eq!(std::fs::read_dir(root.path().join("checkpoints")).unwrap().count(), 0);
     let mut names: Vec<_> =
         std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["config.toml", "notes.txt"]);
+    assert_eq!(names, ["checkpoints", "config.toml", "notes.txt"]);
+}
+
+#[test]
+fn a_folder_has_one_owner_from_the_start_of_a_run_to_its_end() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("run");
+    let run = Run::create(&folder, &config(&[])).unwrap();
+    // What the owner is writing now, which looks like what a killed process left.
+    std::fs::write(folder.join(".writing-x1y2z3"), [0; 100]).unwrap();
+    let message = message_of(Run::open(&folder));
+    assert!(message.contains("run is in use by process ") && message.contains("run"), "{message}");
+    assert!(folder.join(".writing-x1y2z3").exists());
+    drop(run);
+    let (opened, ..) = Run::open(&folder).unwrap();
+    assert!(message_of(Run::open(&folder)).contains("in use"));
+    drop(opened);
+    Run::open(&folder).unwrap();
+
+    // A folder that another process owns, but has not yet made a run of, or no longer.
+    let other = root.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    let lock = pelk_train::FolderLock::take(&other).unwrap();
+    assert!(message_of(Run::create(&other, &config(&[]))).contains("in use"));
+    drop(lock);
+    Run::create(&other, &config(&[])).unwrap();
+    assert!(!other.join(pelk_train::FolderLock::FILE).exists());
 }
 
 #[test]
 fn a_damaged_file_of_a_run_is_named() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("run");
-    let run = run_with_rows(&folder, &config(&[]), &[6]);
+    drop(run_with_rows(&folder, &config(&[]), &[6]));
     train(config(&[]), &folder, 6);
-    for (path, text) in [
-        (run.metrics(), "epoch,step\n"),
-        (run.metrics(), ""),
-        (run.last(), "not a checkpoint"),
-        (run.config(), "model.name = \n"),
-        (run.config(), "model.name = \"pelk_atto\"\ndata.dataset = \"example\"\nsed = 3\n"),
+    for (file, text) in [
+        ("metrics.csv", "epoch,step\n"),
+        ("metrics.csv", ""),
+        ("last.safetensors", "not a checkpoint"),
+        ("config.toml", "model.name = \n"),
+        ("config.toml", "model.name = \"pelk_atto\"\ndata.dataset = \"example\"\nsed = 3\n"),
     ] {
+        let path = folder.join(file);
         let good = std::fs::read(&path).unwrap();
         std::fs::write(&path, text).unwrap();
         let message = message_of(Run::open(&folder));
@@ -88,7 +118,7 @@ fn a_folder_that_cannot_be_written_is_named() {
     {
         // A folder in which not even root can create a file.
         let message = message_of(Run::create(Path::new("/proc"), &config(&[])));
-        assert!(message.contains("cannot write /proc/config.toml"), "{message}");
+        assert!(message.contains("cannot lock /proc/.lock"), "{message}");
     }
 }
 
