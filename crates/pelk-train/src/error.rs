@@ -64,8 +64,12 @@ pub enum TrainError {
     /// The loss, a gradient or a tensor of the state became infinite or NaN. The step was not saved.
     #[error(
         "{what} is not finite at step {step} (epoch {epoch}, learning rate {learning_rate:.3e}). This step \
-         was not saved; the last checkpoint is good. Try a lower optimizer.learning_rate, a longer \
-         schedule.warmup_epochs or optimizer.clip_norm"
+         was not saved; {}. Try a lower optimizer.learning_rate, a longer schedule.warmup_epochs or \
+         optimizer.clip_norm",
+        match saved {
+            Some(step) => format!("the last checkpoint, of step {step}, is good"),
+            None => "there is no checkpoint yet".to_owned(),
+        }
     )]
     NotFinite {
         /// The loss, or the name of the gradient or tensor.
@@ -76,12 +80,22 @@ pub enum TrainError {
         epoch: u64,
         /// Learning rate of the step.
         learning_rate: f64,
+        /// Step of the last checkpoint, whose values are all finite, if there is one.
+        saved: Option<u64>,
     },
     /// A new run was to be created in a folder that already holds one.
     #[error("{} already holds a run", folder.display())]
     RunExists {
         /// The folder.
         folder: PathBuf,
+    },
+    /// A folder was to be written that another run, of this process or another one, is writing.
+    #[error("{} is in use by {owner}", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+        /// Who is using it.
+        owner: String,
     },
     /// A run was to be opened in a folder that does not hold one.
     #[error("{} holds no run to resume: it has no config.toml", folder.display())]
@@ -100,7 +114,7 @@ pub enum TrainError {
     /// A file of the run cannot be read or written.
     #[error("cannot {action} {path}: {source}{consequence}", path = path.display())]
     Io {
-        /// `read`, `write`, `create` or `remove`.
+        /// `read`, `write`, `create`, `remove` or `lock`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,

@@ -58,17 +58,24 @@ impl Default for ScheduleConfig {
     }
 }
 
+/// The most steps of a run: a 64-bit float holds every whole number up to this one.
+const MOST_STEPS: u64 = 1 << 53;
+
 impl ScheduleConfig {
     pub(crate) fn validate(&self) -> Result<()> {
         if self.epochs == 0 {
             return Err(TrainError::value("schedule.epochs", "is 0, must be at least 1"));
         }
-        // The number of epochs of a run that counts steps depends on its data.
-        let longest = if self.steps == 0 { self.epochs as f64 } else { f64::MAX };
-        if !(0.0..=longest).contains(&self.warmup_epochs) {
-            let reason =
-                format!("is {}, must be between 0 and schedule.epochs = {}", self.warmup_epochs, self.epochs);
+        if !(self.warmup_epochs.is_finite() && self.warmup_epochs >= 0.0) {
+            let reason = format!("is {}, must be 0 or more", self.warmup_epochs);
             return Err(TrainError::value("schedule.warmup_epochs", reason));
+        }
+        // Lengths in different units can be compared only with the data.
+        if self.steps == 0 && self.warmup_steps == 0 {
+            self.check_warmup(self.warmup_epochs, self.epochs, "epochs")?;
+        }
+        if self.steps > 0 && self.warmup_steps > 0 {
+            self.check_warmup(self.warmup_steps as f64, self.steps, "steps")?;
         }
         if !(self.power.is_finite() && self.power > 0.0) {
             return Err(TrainError::value("schedule.power", format!("is {}, must be above 0", self.power)));
@@ -88,15 +95,87 @@ impl ScheduleConfig {
         Ok(())
     }
 
+    /// Checks the length of a run, and of its warm-up, for data with this number of steps per epoch.
+    pub(crate) fn validate_for(&self, steps_per_epoch: u64) -> Result<()> {
+        let (key, length) = self.length();
+        let total = if self.steps > 0 { Some(length) } else { length.checked_mul(steps_per_epoch) };
+        let Some(total) = total.filter(|total| *total <= MOST_STEPS) else {
+            let most = if self.steps > 0 { MOST_STEPS } else { MOST_STEPS / steps_per_epoch };
+            return Err(TrainError::value(key, format!("is {length}, must be at most {most}")));
+        };
+        let warmup = match self.warmup_steps {
+            0 => self.warmup_epochs * steps_per_epoch as f64,
+            steps => steps as f64,
+        };
+        self.check_warmup(warmup, total, "steps")
+    }
+
+    /// Makes the run longer: `length` epochs in all, or steps for a run whose length is set in steps.
+    ///
+    /// # Errors
+    /// When the run is longer than that.
+    pub fn extend_to(&mut self, length: u64) -> Result<()> {
+        let (key, now) = self.length();
+        if length < now {
+            return Err(TrainError::value(key, format!("is {now}, which cannot be extended to {length}")));
+        }
+        if self.steps > 0 {
+            self.steps = length;
+        } else {
+            self.epochs = length;
+        }
+        Ok(())
+    }
+
+    /// Whether the other schedule is the same, but for a length that is shorter or equal.
+    pub(crate) fn extends(&self, other: &ScheduleConfig) -> bool {
+        let mut extended = other.clone();
+        extended.extend_to(self.length().1).is_ok() && extended == *self
+    }
+
+    /// The key that sets the length of the run, and its value.
+    fn length(&self) -> (&'static str, u64) {
+        match self.steps {
+            0 => ("schedule.epochs", self.epochs),
+            steps => ("schedule.steps", steps),
+        }
+    }
+
+    /// Checks that the warm-up ends before the run; both are counted in `unit`.
+    fn check_warmup(&self, warmup: f64, length: u64, unit: &str) -> Result<()> {
+        if warmup < length as f64 {
+            return Ok(());
+        }
+        let (key, value) = match self.warmup_steps {
+            0 => ("schedule.warmup_epochs", self.warmup_epochs.to_string()),
+            steps => ("schedule.warmup_steps", steps.to_string()),
+        };
+        let reason = format!(
+            "is {value}: the warm-up would last {warmup} {unit}, but the whole run has only {length}; make it \
+             shorter (0 for none), or {} larger",
+            self.length().0
+        );
+        Err(TrainError::value(key, reason))
+    }
+
     /// Steps of the whole run.
     pub fn total_steps(&self, steps_per_epoch: u64) -> u64 {
-        if self.steps > 0 { self.steps } else { self.epochs * steps_per_epoch }
+        if self.steps > 0 { self.steps } else { self.epochs.saturating_mul(steps_per_epoch) }
     }
 
     /// Whether the network is evaluated after `step` steps.
     pub fn evaluates_after(&self, step: u64, steps_per_epoch: u64) -> bool {
         step == self.total_steps(steps_per_epoch)
             || step.is_multiple_of(self.evaluation_interval(steps_per_epoch))
+    }
+
+    /// Number of evaluations after step `from`, up to and with step `to`.
+    pub fn evaluations_between(&self, from: u64, to: u64, steps_per_epoch: u64) -> u64 {
+        let (interval, total) =
+            (self.evaluation_interval(steps_per_epoch), self.total_steps(steps_per_epoch));
+        let regular = (to / interval).saturating_sub(from / interval);
+        let at_the_end = from < total && total <= to && !total.is_multiple_of(interval);
+        regular + u64::from(at_the_end)
     }
 
     /// Steps up to `step` since the last evaluation before it.
@@ -116,7 +195,7 @@ impl ScheduleConfig {
             0 => self.warmup_epochs * steps_per_epoch as f64,
             steps => steps as f64,
         };
-        let (step, warmup) = (step as f64, warmup.min(total));
+        let step = step as f64;
         // The first step of a warmup has one step's share of the rate, not 0, so that it changes something.
         let rise = if step + 1.0 < warmup { (step + 1.0) / warmup } else { 1.0 };
         let fall = match self.decay {
@@ -220,5 +299,67 @@ mod tests {
         assert_eq!(evaluations(&both), [7, 14, 21, 25]);
         let since: Vec<_> = [0, 1, 7, 8, 14, 25].map(|step| both.steps_since_evaluation(step, 10)).to_vec();
         assert_eq!(since, [0, 1, 7, 1, 7, 4]);
+    }
+
+    #[test]
+    fn evaluations_are_counted_without_a_loop() {
+        for (epochs, steps, evaluate_every) in
+            [(3, 0, 0), (3, 0, 4), (1, 25, 0), (1, 25, 7), (1, 20, 10), (1, 3, 100)]
+        {
+            let schedule = ScheduleConfig { epochs, steps, evaluate_every, ..ScheduleConfig::default() };
+            let total = schedule.total_steps(10);
+            for from in 0..=total {
+                for to in from..=total {
+                    let each = (from + 1..=to).filter(|&step| schedule.evaluates_after(step, 10)).count();
+                    let counted = schedule.evaluations_between(from, to, 10);
+                    assert_eq!(counted, each as u64, "{schedule:?} from {from} to {to}");
+                }
+            }
+        }
+        let long = ScheduleConfig { epochs: 100_000_000_000, ..ScheduleConfig::default() };
+        assert_eq!(long.evaluations_between(0, long.total_steps(1000), 1000), 100_000_000_000);
+    }
+
+    #[test]
+    fn a_warmup_ends_before_the_run_in_all_units() {
+        let refused = |schedule: ScheduleConfig, key: &str, words: &str| {
+            let result = schedule.validate().and_then(|()| schedule.validate_for(10));
+            let message = result.unwrap_err().to_string();
+            assert!(message.contains(&format!("`{key}`")) && message.contains(words), "{message}");
+        };
+        let base = ScheduleConfig { epochs: 6, warmup_epochs: 0.0, ..ScheduleConfig::default() };
+        let [epochs, steps] = ["schedule.warmup_epochs", "schedule.warmup_steps"];
+        // Epochs of warm-up in a run of epochs, and of steps; then steps of warm-up in both.
+        let by_epochs = |warmup_epochs| ScheduleConfig { warmup_epochs, ..base.clone() };
+        let by_steps = |warmup_steps| ScheduleConfig { warmup_steps, ..base.clone() };
+        let in_steps = |schedule| ScheduleConfig { steps: 60, ..schedule };
+        refused(by_epochs(6.0), epochs, "last 6 epochs, but the whole run has only 6;");
+        refused(in_steps(by_epochs(20.0)), epochs, "last 200 steps, but the whole run has only 60;");
+        refused(by_steps(60), steps, "last 60 steps, but the whole run has only 60;");
+        refused(in_steps(by_steps(500)), steps, "last 500 steps, but the whole run has only 60;");
+        refused(in_steps(by_steps(60)), steps, "or schedule.steps larger");
+        refused(by_epochs(f64::NAN), epochs, "0 or more");
+        for good in [by_epochs(5.9), in_steps(by_epochs(5.9)), by_steps(59), in_steps(by_steps(59))] {
+            good.validate().and_then(|()| good.validate_for(10)).unwrap();
+        }
+        // Of two lengths of a warm-up, the one in steps counts, as in the preset that sets the other.
+        let both = ScheduleConfig { epochs: 2, warmup_epochs: 3.0, warmup_steps: 5, ..base };
+        both.validate().and_then(|()| both.validate_for(10)).unwrap();
+        refused(ScheduleConfig { warmup_steps: 20, ..both }, steps, "has only 20;");
+    }
+
+    #[test]
+    fn a_run_has_as_many_steps_as_a_float_can_count() {
+        let refused = |schedule: &ScheduleConfig, words: &[&str]| {
+            let message = schedule.validate_for(10).unwrap_err().to_string();
+            assert!(words.iter().all(|word| message.contains(word)), "{message}");
+        };
+        let epochs = |epochs| ScheduleConfig { epochs, ..ScheduleConfig::default() };
+        let most = MOST_STEPS / 10;
+        epochs(most).validate_for(10).unwrap();
+        for too_many in [most + 1, u64::MAX / 10, u64::MAX / 10 + 1, i64::MAX as u64, u64::MAX] {
+            refused(&epochs(too_many), &["`schedule.epochs`", &most.to_string()]);
+        }
+        refused(&ScheduleConfig { steps: MOST_STEPS + 1, ..epochs(1) }, &["`schedule.steps`"]);
     }
 }

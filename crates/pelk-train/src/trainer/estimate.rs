@@ -34,8 +34,10 @@ const MOST_STEPS: u32 = 5;
 impl Estimate {
     /// Time of all steps and evaluations.
     pub fn total(&self) -> Duration {
-        let times = |one: Duration, count: u64| Duration::from_secs_f64(one.as_secs_f64() * count as f64);
-        times(self.step, self.steps) + times(self.evaluation, self.evaluations)
+        let times = |one: Duration, count: u64| {
+            Duration::try_from_secs_f64(one.as_secs_f64() * count as f64).unwrap_or(Duration::MAX)
+        };
+        times(self.step, self.steps).saturating_add(times(self.evaluation, self.evaluations))
     }
 }
 
@@ -43,24 +45,24 @@ impl<B: Backend> Trainer<B> {
     /// Takes a few steps to measure them, and restores the state before them.
     ///
     /// # Errors
-    /// Same as [`Trainer::run`]: errors of the first steps already occur here.
+    /// Same as [`Trainer::run`]: errors of the first step already occur here.
     pub fn estimate(&mut self, limits: Limits) -> Result<Estimate> {
-        let before = self.checkpoint()?;
+        let (before, saved) = (self.checkpoint()?, self.saved);
         let measured = self.measure_steps(limits);
         // Also after an error, so that it has no effect but its message.
         self.restore(before, Path::new("the state before measuring"))?;
+        self.saved = saved;
         let (step, loading) = measured?;
         let last = limits.max_steps.map_or(self.total_steps(), |max| max.min(self.total_steps()));
         let (schedule, per_epoch) = (&self.config.schedule, self.steps_per_epoch);
-        let evaluations =
-            (self.step + 1..=last).filter(|&step| schedule.evaluates_after(step, per_epoch)).count();
+        let evaluations = schedule.evaluations_between(self.step, last, per_epoch);
         let networks = if self.config.ema.is_on() { 2 } else { 1 };
         Ok(Estimate {
             step: step.max(loading),
             loading,
             steps: last.saturating_sub(self.step),
             evaluation: networks * self.measure_evaluation(&self.parameters, limits)?,
-            evaluations: evaluations as u64,
+            evaluations,
         })
     }
 
@@ -75,7 +77,7 @@ impl<B: Backend> Trainer<B> {
         let loading = start.elapsed() * accumulation / limits.loaders.unwrap_or(1).max(1) as u32;
 
         let mut loader = self.loader(epoch, limits, mix)?;
-        let left = (self.steps_per_epoch - self.step % self.steps_per_epoch) as u32;
+        let left = self.steps_per_epoch - self.step % self.steps_per_epoch;
         // The first step allocates buffers that the others reuse.
         let start = Instant::now();
         self.one_step(&mut loader, epoch)?;
@@ -83,11 +85,13 @@ impl<B: Backend> Trainer<B> {
         if left > 1 && time < ENOUGH {
             let start = Instant::now();
             steps = 0;
-            while steps < MOST_STEPS.min(left - 1) && start.elapsed() < ENOUGH {
-                self.one_step(&mut loader, epoch)?;
+            while u64::from(steps) < u64::from(MOST_STEPS).min(left - 1) && start.elapsed() < ENOUGH {
+                // An error after the first step is the run's own, which saves what came before it.
+                let Ok(_) = self.one_step(&mut loader, epoch) else { break };
                 steps += 1;
             }
-            time = start.elapsed();
+            // Without a second step, the first one is the measure.
+            (time, steps) = if steps > 0 { (start.elapsed(), steps) } else { (time, 1) };
         }
         Ok((time / steps, loading))
     }

@@ -116,17 +116,21 @@ fn check_places(
 /// Steps per epoch.
 fn steps(config: &TrainConfig, datasets: &Datasets) -> Result<u64> {
     let train = &*datasets.train;
+    let (size, images) = (config.batch.size, train.len());
+    if train.labeling() != Labeling::Objects && size > images {
+        let reason = format!("is {size}, but there are only {images} training images: make it smaller");
+        return Err(TrainError::value("batch.size", reason));
+    }
     let passes = config.data.training_loading(train, config.batch.size, [0, 0]).plan(train)?.steps();
     let steps = passes / config.batch.accumulation;
     if steps == 0 {
         let reason = format!(
             "is {} with batch.size {}: the {} training images make {passes} passes, less than one step",
-            config.batch.accumulation,
-            config.batch.size,
-            datasets.train.len()
+            config.batch.accumulation, config.batch.size, images
         );
         return Err(TrainError::value("batch.accumulation", reason));
     }
+    config.schedule.validate_for(steps as u64)?;
     Ok(steps as u64)
 }
 
@@ -161,7 +165,15 @@ fn image_of(config: &TrainConfig, datasets: &Datasets) -> Result<[usize; 3]> {
     }
     let augmentation = &config.data.augmentation;
     augmentation.validate_for(train.image_size(), train.channels(), train.labeling())?;
-    config.data.mix.validate_for(config.batch.size, train.labeling())?;
+    let size = config.batch.size;
+    if config.data.mix.is_on() && !size.is_multiple_of(2) {
+        let reason = format!(
+            "is {size}, but must be even for data.mix, which would leave the image in the middle without a \
+             partner"
+        );
+        return Err(TrainError::value("batch.size", reason));
+    }
+    config.data.mix.validate_for(size, train.labeling())?;
     if train.labeling() == Labeling::Objects {
         let size = object_image_size(config, &**train);
         return Ok([size[0], size[1], train.channels()]);

@@ -46,6 +46,8 @@ pub struct Trainer<B: Backend> {
     datasets: Datasets,
     steps_per_epoch: u64,
     step: u64,
+    /// Step of the last checkpoint that was read or that the observer has saved.
+    saved: Option<u64>,
     loss_sum: f64,
     speed: Speed,
     /// Best values of the run's metric so far.
@@ -80,6 +82,7 @@ impl<B: Backend> Trainer<B> {
             datasets,
             steps_per_epoch,
             step: 0,
+            saved: None,
             loss_sum: 0.0,
             speed: Speed::default(),
             best: Best::default(),
@@ -159,7 +162,8 @@ impl<B: Backend> Trainer<B> {
     /// The error that `what` is not finite in a step, counted from 0.
     fn not_finite(&self, what: String, step: u64) -> TrainError {
         let epoch = step / self.steps_per_epoch + 1;
-        TrainError::NotFinite { what, step: step + 1, epoch, learning_rate: self.learning_rate(step) }
+        let (learning_rate, saved) = (self.learning_rate(step), self.saved);
+        TrainError::NotFinite { what, step: step + 1, epoch, learning_rate, saved }
     }
 
     /// Trains until the schedule ends, a limit is reached, or the observer stops it.
@@ -180,8 +184,12 @@ impl<B: Backend> Trainer<B> {
         Ok(if self.step < self.total_steps() { Outcome::Limited } else { Outcome::Finished })
     }
 
-    /// Draws the masks and starts the average, before the first step.
-    fn prepare(&mut self, limits: Limits) -> Result<()> {
+    /// Draws the masks and starts the average, before the first step; [`Trainer::run`] does it if this was not
+    /// called.
+    ///
+    /// # Errors
+    /// When the images of the first step cannot be read, or the backend fails.
+    pub fn prepare(&mut self, limits: Limits) -> Result<()> {
         if self.step > 0 {
             return Ok(());
         }
@@ -216,7 +224,7 @@ impl<B: Backend> Trainer<B> {
                 // An unreadable file does not harm what was learned: once it is fixed, training can resume
                 // from here.
                 Err(error @ TrainError::Data(_)) if self.step > 0 => {
-                    observer.on_checkpoint(&self.checkpoint()?)?;
+                    self.save(observer)?;
                     return Err(error);
                 }
                 report => report?,
@@ -232,13 +240,20 @@ impl<B: Backend> Trainer<B> {
             let saves =
                 limits.checkpoint_every.is_some_and(|every| every > 0 && self.step.is_multiple_of(every));
             if evaluates || ends || saves {
-                observer.on_checkpoint(&self.checkpoint()?)?;
+                self.save(observer)?;
             }
             if ends {
                 return Ok(Some(if continues { Outcome::Limited } else { Outcome::Stopped }));
             }
         }
         Ok(None)
+    }
+
+    /// Gives a checkpoint to the observer.
+    fn save(&mut self, observer: &mut impl Observer) -> Result<()> {
+        observer.on_checkpoint(&self.checkpoint()?)?;
+        self.saved = Some(self.step);
+        Ok(())
     }
 
     /// The batches of an epoch, starting with those of the next step.

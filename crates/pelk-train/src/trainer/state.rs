@@ -10,7 +10,8 @@ use pelk_autodiff::{Backend, HostParameters, Parameters};
 use std::path::Path;
 
 impl<B: Backend> Trainer<B> {
-    /// Restores the state in the checkpoint at `path`; the run continues as if it had never stopped.
+    /// Restores the state in the checkpoint at `path`; the run continues as if it had never stopped. Its
+    /// schedule may be longer than that of the checkpoint.
     ///
     /// # Errors
     /// When the checkpoint has another configuration, network or dataset than this run, or no training state.
@@ -24,7 +25,11 @@ impl<B: Backend> Trainer<B> {
             let (theirs, ours) = (&description.network.name, &self.network.config().name);
             return Err(refuse(format!("it is of another network ({theirs}) than this run's ({ours})")));
         }
-        if !training.config.is_same_run(&self.config) {
+        let (ours, mut theirs) = (&self.config, training.config);
+        if ours.schedule.extends(&theirs.schedule) {
+            theirs.schedule.clone_from(&ours.schedule);
+        }
+        if !theirs.is_same_run(ours) {
             return Err(refuse("it was made with another configuration than this run's config.toml".into()));
         }
         let train = &self.datasets.train;
@@ -61,7 +66,7 @@ impl<B: Backend> Trainer<B> {
         };
         self.parameters = parameters;
         (self.ema, self.masks) = (ema, masks);
-        self.step = description.step;
+        (self.step, self.saved) = (description.step, Some(description.step));
         self.loss_sum = training.loss_sum;
         self.best = training.best;
         self.loss_scale = training.loss_scale.or(self.loss_scale);

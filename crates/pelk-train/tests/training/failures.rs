@@ -17,9 +17,12 @@ fn a_run_that_diverges_ends_before_it_spoils_anything() {
     let limits = Limits { checkpoint_every: Some(1), ..Limits::default() };
     let error = trainer.run(limits, &mut recorder).unwrap_err();
     let message = error.to_string();
-    let TrainError::NotFinite { what, step, epoch, learning_rate } = error else { panic!("{message}") };
+    let TrainError::NotFinite { what, step, epoch, learning_rate, saved } = error else {
+        panic!("{message}")
+    };
     assert!(what.starts_with("the loss") || what.starts_with("the gradient of "), "{what}");
-    assert_eq!((step, epoch), (trainer.step() + 1, 1));
+    assert_eq!((step, epoch, saved), (trainer.step() + 1, 1, Some(trainer.step())));
+    assert!(message.contains(&format!("checkpoint, of step {}, is good", step - 1)), "{message}");
     assert!((0.9e30..=1e30).contains(&learning_rate), "{learning_rate}");
     for part in [what.as_str(), &format!("step {step}"), "e29", "optimizer.learning_rate"] {
         assert!(message.contains(part), "{message} lacks {part}");
@@ -45,7 +48,8 @@ fn a_step_that_overflows_the_parameters_is_never_saved() {
         "batch.accumulation=1",
     ];
     let error = trainer(config(&settings)).run(Limits::default(), &mut recorder).unwrap_err();
-    assert!(matches!(error, TrainError::NotFinite { step: 1, .. }), "{error}");
+    assert!(matches!(error, TrainError::NotFinite { step: 1, saved: None, .. }), "{error}");
+    assert!(error.to_string().contains("there is no checkpoint yet"), "{error}");
     assert!(!recorder.last().exists() && !recorder.best().exists());
 }
 
@@ -179,7 +183,11 @@ fn data_that_do_not_suit_the_run_are_refused_before_it_starts() {
     let message = new(config(&["data.augmentation.crop_padding=10"]), datasets());
     assert!(message.contains("crop_padding"), "{message}");
     let message = new(config(&["data.mix={mixup_alpha=0.8}", "batch.size=5"]), datasets());
-    assert!(message.starts_with("batch_size is 5, but must be even"), "{message}");
+    assert!(message.starts_with("configuration key `batch.size`: is 5, but must be even"), "{message}");
+    let message = new(config(&["schedule.epochs=9223372036854775807"]), datasets());
+    assert!(message.contains("`schedule.epochs`") && message.contains("at most"), "{message}");
+    let message = new(config(&["schedule.steps=9"]), datasets());
+    assert!(message.contains("`schedule.warmup_epochs`") && message.contains("9 steps, but"), "{message}");
     let message = new(config(&["data.evaluation={size=1}"]), datasets());
     assert!(message.contains("data.evaluation.size") && message.contains("pelk_atto needs"), "{message}");
 
@@ -241,6 +249,7 @@ fn earlier_states_are_kept_and_a_run_can_go_back_to_one() {
 
     // Back to step 3, and on to step 5 again.
     std::fs::copy(folder.join("checkpoints/step-00000003.safetensors"), run.last()).unwrap();
+    drop(run);
     let (mut run, _, checkpoint) = Run::open(&folder).unwrap();
     assert_eq!(checkpoint.unwrap().description.step, 3);
     let mut again = restored(config(&[]), &run.last()).unwrap();
