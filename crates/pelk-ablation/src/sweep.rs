@@ -112,7 +112,7 @@ fn train_one<B: Backend>(
 ) -> Result<()> {
     let folder = sweep.folder.join(run.folder());
     let (mut files, checkpoint) = match Run::exists(&folder) {
-        false => (Run::create(&folder, &run.config)?, None),
+        false => (None, None),
         true => {
             let (files, config, checkpoint) = Run::open(&folder)?;
             if !config.is_same_run(&run.config) {
@@ -121,25 +121,40 @@ fn train_one<B: Backend>(
                     reason: "holds a run of another configuration",
                 });
             }
-            (files, checkpoint)
+            (Some(files), checkpoint)
         }
     };
     let done = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.description.step);
     watcher.on_start(run, done);
     if done < run.steps {
         let mut trainer = Trainer::new(backend, run.config.clone(), sweep.data.of(run)?)?;
-        match checkpoint {
-            Some(checkpoint) => trainer.restore(checkpoint, &files.last())?,
-            None => _ = trainer.warm_start()?,
+        match (checkpoint, &files) {
+            (Some(checkpoint), Some(files)) => trainer.restore(checkpoint, &files.last())?,
+            _ => _ = trainer.warm_start()?,
         }
-        let mut observer = Files { run, files: &mut files, stopping, watcher };
-        let limits = Limits { checkpoint_every: Some(sweep.workers.checkpoint_every), ..Limits::default() };
-        if trainer.run(limits, &mut observer)? != Outcome::Finished {
+        trainer.prepare(Limits::default())?;
+        if stopping() {
             return Ok(());
+        }
+        // Only now, so that a run that cannot start leaves no folder.
+        let mut kept = match files.take() {
+            Some(files) => files,
+            None => Run::create(&folder, &run.config)?,
+        };
+        let mut observer = Files { run, files: &mut kept, stopping, watcher };
+        let limits = Limits { checkpoint_every: Some(sweep.workers.checkpoint_every), ..Limits::default() };
+        match trainer.run(limits, &mut observer) {
+            Ok(Outcome::Finished) => files = Some(kept),
+            Ok(_) => return Ok(()),
+            Err(error) => {
+                // The error of the run is the one to report.
+                let _ = kept.remove_if_empty();
+                return Err(error.into());
+            }
         }
     }
     let metric = run.config.metric();
-    let value = files.rows().last().map(|row| metric.of(&row.test));
+    let value = files.iter().flat_map(|files| files.rows().last()).map(|row| metric.of(&row.test)).next();
     let missing = || AblationError::RunFolder { folder, reason: "holds a finished run without evaluations" };
     watcher.on_end(run, value.ok_or_else(missing)?);
     Ok(())

@@ -33,6 +33,12 @@ fn train(error: &TrainError) -> Option<&'static str> {
         TrainError::RunExists { .. } => {
             Some("add --resume to continue this run, or choose another --out folder")
         }
+        TrainError::InUse { .. } => {
+            Some("wait until that run ends, or stop it; a new run can use another --out folder")
+        }
+        TrainError::NotFinite { saved: Some(_), .. } => {
+            Some("`--resume` continues from that checkpoint, with the settings in the run's config.toml")
+        }
         TrainError::RunFolder { .. } => Some("choose another --out folder"),
         TrainError::NoRun { .. } => {
             Some("start a run without --resume, or name the folder of a run with --out")

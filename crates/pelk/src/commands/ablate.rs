@@ -1,16 +1,18 @@
 //! `pelk ablate`
 
 mod measure;
+mod place;
 mod progress;
 
 use crate::datasets::Opener;
 use crate::device::{self, Choice, DeviceArgs, on_device};
-use crate::folders::{RUNS, shown};
-use crate::interrupt::stop_on_ctrl_c;
+use crate::folders::shown;
+use crate::interrupt::Interrupts;
 use crate::invocation::Advice;
 use crate::output::{note, say};
 use crate::pace::duration;
-use anyhow::{Context, Result, bail, ensure};
+use crate::threads;
+use anyhow::{Context, Result, ensure};
 use pelk_ablation::cost::Costs;
 use pelk_ablation::plan::{Plan, PlannedRun};
 use pelk_ablation::results::{Results, sweeps_in};
@@ -128,7 +130,8 @@ fn minutes(text: &str) -> Result<f64, String> {
 }
 
 fn positive(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "must be a whole number, at least 1".to_owned())
+    let found = text.parse().ok().filter(|number| (1..=threads::MOST).contains(number));
+    found.ok_or_else(|| format!("must be a whole number, at least 1 and at most {}", threads::MOST))
 }
 
 /// Runs the command.
@@ -148,16 +151,29 @@ pub fn run(args: &AblateArgs) -> Result<()> {
 
 fn sweep(args: &AblateArgs) -> Result<()> {
     let start = Instant::now();
-    let folder = folder(args)?;
-    let jobs = jobs(args);
+    let folder = place::folder(args)?;
+    let jobs = jobs(args)?;
     let plan = if args.resume { Plan::read(&folder)? } else { plan(args)? };
     // Report unknown names and invalid settings before any work.
     plan.runs()?;
-    let (plan, costs) = with_costs(plan, args, &folder, &jobs)?;
+    let is_new = !folder.exists();
+    let locks = place::own(&folder, args.shard)?;
+    let planned = with_costs(plan, args, &folder, &jobs);
+    let (plan, costs) = match planned {
+        Ok(planned) => planned,
+        Err(error) => {
+            drop(locks);
+            if is_new {
+                // Succeeds only if there is nothing in it.
+                let _ = std::fs::remove_dir(&folder);
+            }
+            return Err(error);
+        }
+    };
     let runs = part_of(plan.runs()?, args.shard)?;
     introduce(&plan, &runs, &costs, &jobs.workers, &folder, args.shard)?;
 
-    let stop = stop_on_ctrl_c()?;
+    let stop = Interrupts::handle()?.save_first();
     let progress = SweepProgress::new(&runs);
     let opener = Opener::default();
     let open = |config: &DataConfig| opener.open_both(config, jobs.data.as_deref());
@@ -191,14 +207,20 @@ struct Jobs {
 }
 
 /// Several runs at a time with few threads each: small networks do not keep many threads busy.
-fn jobs(args: &AblateArgs) -> Jobs {
+fn jobs(args: &AblateArgs) -> Result<Jobs> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let device = args.device.device.clone();
     let usual = if device == Choice::Cpu { cores } else { 1 };
     let jobs = args.jobs.unwrap_or_else(|| args.threads.map_or(usual, |threads| usual / threads).max(1));
-    let threads = args.threads.unwrap_or_else(|| (cores / jobs).max(1));
-    let workers = Workers { jobs, threads, checkpoint_every: args.checkpoint_every };
-    Jobs { workers, device, data: args.data.clone() }
+    let each = args.threads.unwrap_or_else(|| (cores / jobs).max(1));
+    let all = jobs.saturating_mul(each);
+    ensure!(
+        all <= threads::MOST,
+        "--jobs {jobs} with --threads {each} needs {all} threads: use at most {} in all",
+        threads::MOST
+    );
+    let workers = Workers { jobs, threads: each, checkpoint_every: args.checkpoint_every };
+    Ok(Jobs { workers, device, data: args.data.clone() })
 }
 
 /// The runs of a shard.
@@ -216,29 +238,6 @@ fn resume_command(args: &AblateArgs, folder: &Path) -> Advice {
         None => advice,
     };
     advice.on(args.data.as_deref(), &args.device.device)
-}
-
-fn folder(args: &AblateArgs) -> Result<PathBuf> {
-    let taken = |folder: &PathBuf| Plan::file(folder).exists();
-    let numbered = || {
-        (1..).map(|i: u32| Path::new(RUNS).join(if i == 1 { "ablate".into() } else { format!("ablate-{i}") }))
-    };
-    match &args.out {
-        Some(folder) => {
-            // Shards of a sweep share its folder.
-            ensure!(
-                args.resume || args.shard.is_some() || !taken(folder),
-                "{} already contains a sweep: add --resume to continue it, or choose another --out",
-                folder.display()
-            );
-            Ok(folder.clone())
-        }
-        None if args.resume => match numbered().take_while(taken).last() {
-            Some(folder) => Ok(folder),
-            None => bail!("there is no sweep in runs/ablate to resume; name its folder with --out"),
-        },
-        None => numbered().find(|folder| !taken(folder)).context("all folders are taken"),
-    }
 }
 
 /// The plan from the arguments.
@@ -288,6 +287,8 @@ fn with_costs(plan: Plan, args: &AblateArgs, folder: &Path, jobs: &Jobs) -> Resu
     if let Some(minutes) = args.budget {
         let costs = measured()?;
         let plan = fitting(&plan, &costs, 60.0 * minutes, jobs.workers.jobs)?;
+        // Before it is written, so that lengths that make no run leave no plan.
+        plan.runs()?;
         plan.write(folder)?;
         costs.write(folder)?;
         return Ok((plan, costs));

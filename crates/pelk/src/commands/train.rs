@@ -4,25 +4,29 @@ mod estimate;
 mod files;
 mod predictions;
 mod report;
+mod step_log;
 
 #[cfg(feature = "dashboard")]
 use crate::dashboard::{Dashboard, Headline};
 use crate::datasets;
 use crate::device::{DeviceArgs, on_device};
-use crate::folders::RUNS;
-use crate::interrupt::stop_on_ctrl_c;
+use crate::folders::{RUNS, shown};
+use crate::interrupt::Interrupts;
 use crate::output::{note, say};
 use crate::progress::{Display, Progress};
 use crate::threads::in_pool;
 use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
-use files::{Files, StepLog, Waited};
+use files::{Files, Waited};
 use pelk_autodiff::Backend;
 use pelk_train::presets::{self, PRESETS};
-use pelk_train::{Checkpoint, Datasets, EventLog, Limits, Outcome, Run, TrainConfig, Trainer};
+use pelk_train::{Checkpoint, Datasets, EventLog, Limits, Outcome, Run, TrainConfig, TrainError, Trainer};
 use report::{conclude, describe_start, introduce};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+use step_log::StepLog;
 
 /// Train a network; without options, a small PeLK on Fashion-MNIST in a few minutes
 #[derive(Debug, clap::Args)]
@@ -50,6 +54,11 @@ pub struct TrainArgs {
     /// Continue the run in --out, or the preset's latest run, from its last checkpoint
     #[arg(long, conflicts_with_all = ["set", "seed", "config", "weights"])]
     resume: bool,
+    /// With --resume: change the length of the whole run to this many epochs (or steps, for a run with
+    /// schedule.steps), so that a finished run goes on
+    #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(requires = "resume", conflicts_with_all = ["set", "seed", "config", "weights"])]
+    extend: Option<u64>,
     #[command(flatten)]
     device: DeviceArgs,
     /// Number of threads to compute with; does not change results [default: all cores]
@@ -74,7 +83,7 @@ pub struct TrainArgs {
     #[arg(long, conflicts_with_all = ["out", "resume", "max_steps", "step_log"])]
     dry_run: bool,
     /// Write one line per step: step, loss, gradient norm, accuracy on its images, learning rate, seconds,
-    /// and seconds spent waiting for images
+    /// and seconds spent waiting for images; with --resume, add to the lines up to the checkpoint
     #[arg(long, value_name = "FILE.csv")]
     step_log: Option<PathBuf>,
     /// Show the run full screen: curves, latest evaluations, time left; q saves and stops, as Ctrl-C does
@@ -93,6 +102,7 @@ Examples:
   pelk train --preset scenes
   pelk train --preset ade20k-pelk-t --data ADEChallengeData2016 --weights pelk-t.safetensors
   pelk train --resume
+  pelk train --resume --extend 20
   pelk train --preset fashion-mnist-long --tui
   pelk train --preset fashion-mnist-long --dry-run
 
@@ -119,6 +129,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
              `dashboard`"
         );
     }
+    let interrupts = Interrupts::handle()?;
     let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
     let datasets = datasets::open_both(&config.data, args.data.as_deref())?;
     let device = backend.name();
@@ -129,35 +140,60 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         loaders: Some(args.loaders),
     };
     let mut run = match origin {
-        Origin::Fresh(folder) => {
+        Origin::Fresh(place) => {
             if let Some(start) = trainer.warm_start()? {
                 say!("{}", describe_start(&config, &start));
             }
+            introduce(&trainer, &config, &datasets, &device)?;
             if args.dry_run {
-                introduce(&trainer, &config, &datasets, &device, None)?;
                 return estimate::dry_run(&mut trainer, limits);
             }
-            // Only now, so that a run that cannot start leaves no folder.
-            Run::create(&folder, &config)?
+            if trainer.step() < last_step(args, &trainer) {
+                say!("{}", estimate::sentence(&trainer.estimate(limits)?));
+                trainer.prepare(limits)?;
+            }
+            // From here on, there is a folder that a signal must not leave behind.
+            interrupts.save_first();
+            // Only now, so that a run whose first step fails leaves none.
+            place.create(&config)?
         }
-        Origin::Resumed(run, Some(checkpoint)) => {
-            trainer.restore(*checkpoint, &run.last())?;
-            *run
-        }
-        Origin::Resumed(run, None) => {
-            note!("The run has no checkpoint yet; starting from the beginning.");
-            trainer.warm_start()?;
+        Origin::Resumed(mut run, checkpoint) => {
+            match checkpoint {
+                Some(checkpoint) => trainer.restore(*checkpoint, &run.last())?,
+                None => {
+                    note!("The run has no checkpoint yet; starting from the beginning.");
+                    trainer.warm_start()?;
+                }
+            }
+            introduce(&trainer, &config, &datasets, &device)?;
+            if trainer.step() < last_step(args, &trainer) {
+                match trainer.estimate(limits) {
+                    Ok(estimate) => say!("{}", estimate::sentence(&estimate)),
+                    // The run will soon fail in the same way, and save its progress.
+                    Err(error) => note!("no estimate of the time: {error}"),
+                }
+            }
+            if args.extend.is_some() {
+                run.replace_config(&config)?;
+            }
             *run
         }
     };
-    let result = go(args, &mut trainer, &config, &datasets, &device, limits, &mut run);
-    if result.is_err() && trainer.step() == 0 {
-        // No step was taken, so there is nothing to keep.
-        if let Err(error) = run.remove_if_empty() {
-            note!("{error}");
-        }
+    say!("run folder: {}", shown(run.folder()));
+    let stop = interrupts.save_first();
+    let result = go(args, &mut trainer, &config, &datasets, &device, limits, (&mut run, stop));
+    if result.is_err()
+        && let Err(error) = run.remove_if_empty()
+    {
+        note!("{error}");
     }
     result
+}
+
+/// The last step that this start of the program may take.
+fn last_step<B: Backend>(args: &TrainArgs, trainer: &Trainer<B>) -> u64 {
+    let total = trainer.total_steps();
+    args.max_steps.map_or(total, |max| max.min(total))
 }
 
 /// Trains, and writes the results into the run's folder.
@@ -168,28 +204,27 @@ fn go<B: Backend>(
     datasets: &Datasets,
     device: &str,
     limits: Limits,
-    run: &mut Run,
+    (run, stop): (&mut Run, Arc<AtomicBool>),
 ) -> Result<()> {
-    introduce(trainer, config, datasets, device, Some(run))?;
-    let stop = stop_on_ctrl_c()?;
-    let total = trainer.total_steps();
-    let last = args.max_steps.map_or(total, |max| max.min(total));
+    let last = last_step(args, trainer);
     if trainer.step() >= last {
         say!("Nothing to do: the run has taken {} of {last} steps.", trainer.step());
+        if last == trainer.total_steps() {
+            say!("To train it longer, add --extend with the number of epochs in all.");
+        }
         return Ok(());
     }
-    match trainer.estimate(limits) {
-        Ok(estimate) => say!("{}", estimate::sentence(&estimate)),
-        // The run will soon fail in the same way, and save its progress.
-        Err(error) => note!("no estimate of the time: {error}"),
-    }
-    let step_log = args.step_log.as_deref().map(StepLog::create).transpose()?;
+    let open_log = |path| match args.resume {
+        true => StepLog::resume(path, trainer.step()),
+        false => StepLog::create(path),
+    };
+    let step_log = args.step_log.as_deref().map(open_log).transpose()?;
     let events = EventLog::create(run.folder(), trainer.step())?;
     let progress: Box<dyn Display> = match args.tui {
         #[cfg(feature = "dashboard")]
         true => {
             let title = format!("{} on {}", config.model.name, config.data.dataset);
-            let place = format!("{} · {device}", crate::folders::shown(run.folder()));
+            let place = format!("{} · {device}", shown(run.folder()));
             let headline = Headline { title, place, metric: config.metric(), steps: (trainer.step(), last) };
             Box::new(Dashboard::open(headline, run.rows(), stop.clone())?)
         }
@@ -225,10 +260,35 @@ fn go<B: Backend>(
 
 /// The origin of a run's state.
 enum Origin {
-    /// A new run, in this folder.
-    Fresh(PathBuf),
+    /// A new run.
+    Fresh(Place),
     /// A run begun earlier, and its last checkpoint, if any.
     Resumed(Box<Run>, Option<Box<Checkpoint>>),
+}
+
+/// Where a new run goes.
+enum Place {
+    /// Into this folder.
+    Folder(PathBuf),
+    /// Into the first free folder of this name.
+    Numbered(String),
+}
+
+impl Place {
+    fn create(&self, config: &TrainConfig) -> Result<Run> {
+        let name = match self {
+            Place::Folder(folder) => return Ok(Run::create(folder, config)?),
+            Place::Numbered(name) => name,
+        };
+        for folder in numbered(name) {
+            match Run::create(&folder, config) {
+                // Another process may take a folder at any time.
+                Err(TrainError::RunExists { .. } | TrainError::InUse { .. }) => {}
+                created => return Ok(created?),
+            }
+        }
+        bail!("all folders {RUNS}/{name} are taken; name another one with --out")
+    }
 }
 
 fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
@@ -241,8 +301,14 @@ fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
         presets::configuration(args.preset.as_deref(), args.config.as_deref(), &settings)?;
     // Stored, so that resuming and evaluating find the data again.
     config.data = datasets::stored(&config.data, args.data.as_deref());
-    let folder = args.out.clone().unwrap_or_else(|| free_folder(&name));
-    Ok((config, Origin::Fresh(folder)))
+    let place = args.out.clone().map_or(Place::Numbered(name), Place::Folder);
+    match &place {
+        // Before the data are read, which may take a while.
+        Place::Folder(folder) if Run::exists(folder) => {
+            Err(TrainError::RunExists { folder: folder.clone() }.into())
+        }
+        _ => Ok((config, Origin::Fresh(place))),
+    }
 }
 
 fn resume(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
@@ -256,7 +322,10 @@ fn resume(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
             }
         }
     };
-    let (run, config, checkpoint) = Run::open(&folder)?;
+    let (run, mut config, checkpoint) = Run::open(&folder)?;
+    if let Some(length) = args.extend {
+        config.schedule.extend_to(length)?;
+    }
     Ok((config, Origin::Resumed(Box::new(run), checkpoint.map(Box::new))))
 }
 
@@ -268,8 +337,4 @@ fn numbered(name: &str) -> impl Iterator<Item = PathBuf> {
         move |i: u32| PathBuf::from(format!("{}-{i}", first.display()))
     });
     std::iter::once(first).chain(others)
-}
-
-fn free_folder(name: &str) -> PathBuf {
-    numbered(name).find(|folder| !Run::exists(folder)).unwrap_or_else(|| Path::new(RUNS).join(name))
 }

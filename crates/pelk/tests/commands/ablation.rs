@@ -130,6 +130,7 @@ fn a_budget_in_minutes_chooses_the_steps_once() {
 fn detectors_are_compared_by_their_precision() {
     let sandbox = Sandbox::new();
     let settings = [
+        "schedule.warmup_steps=1",
         "data.canvases.train=8",
         "data.canvases.test=2",
         "batch.size=2",
@@ -137,6 +138,8 @@ fn detectors_are_compared_by_their_precision() {
         "data.scenes.shelves=[1, 2]",
     ];
     let settings = settings.map(|setting| format!("--set={setting}"));
+    let warmed = &mut sandbox.pelk(["ablate", "--task=scenes-detection", "--study=kernel", "--steps=2"]);
+    refuse(warmed, &["schedule.warmup_steps", "150 steps, but the whole run has only 2"]);
     let options = ["--task=scenes-detection", "--study=kernel", "--seeds=1", "--steps=2", "--out=sweep"];
     let sweep = ["ablate", "--data=images"].into_iter().chain(options);
     succeed(&mut sandbox.pelk(sweep.chain(settings.iter().map(String::as_str))));

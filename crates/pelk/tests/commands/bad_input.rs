@@ -61,7 +61,10 @@ fn settings_that_make_no_run() {
         ("optimizer.learning_rate=nan", &["optimizer.learning_rate", "0 or more"]),
         ("optimizer.beta1=1", &["optimizer.beta1", "below 1"]),
         ("schedule.epochs=0", &["schedule.epochs", "at least 1"]),
-        ("schedule.warmup_epochs=99", &["schedule.warmup_epochs", "between 0 and"]),
+        ("schedule.warmup_epochs=99", &["schedule.warmup_epochs", "the whole run has only 10"]),
+        ("schedule.warmup_steps=40", &["schedule.warmup_steps", "40 steps, but the whole run has only 40"]),
+        ("schedule.steps=4", &["schedule.warmup_epochs", "4 steps, but the whole run has only 4"]),
+        ("schedule.epochs=9223372036854775807", &["schedule.epochs", "at most"]),
         ("data.augmentation.crop_padding=28", &["crop_padding", "28 x 28"]),
         ("data.augmentation.padding=mirror", &["mirror", "reflect"]),
         ("model.name=pelk_ato", &["\"pelk_ato\"", "did you mean \"pelk_atto\"?"]),
@@ -90,6 +93,14 @@ fn options_that_do_not_exist_or_exclude_each_other() {
     refuse(&mut sandbox.pelk(["trian"]), &["trian", "train"]);
     refuse(&mut sandbox.train("run", &["--thread", "1"]), &["--thread", "--threads"]);
     refuse(&mut sandbox.train("run", &["--threads", "0"]), &["--threads 0", "at least 1"]);
+    for many in ["1025", "100000000"] {
+        refuse(&mut sandbox.train("run", &["--threads", many]), &["--threads", many, "at most 1024"]);
+        refuse(&mut sandbox.pelk(["ablate", "--jobs", many]), &["--jobs", many, "at most 1024"]);
+    }
+    let jobs = ["ablate", "--jobs", "1000", "--threads", "1000"];
+    refuse(&mut sandbox.pelk(jobs), &["needs 1000000 threads", "at most 1024 in all"]);
+    refuse(&mut sandbox.train("run", &["--extend", "9"]), &["--extend", "cannot be used with"]);
+    refuse(&mut sandbox.pelk(["train", "--extend", "9"]), &["--resume"]);
     refuse(&mut sandbox.train("run", &["--checkpoint-every", "0"]), &["--checkpoint-every"]);
     refuse(&mut sandbox.train("run", &["--max-steps", "-3"]), &["-3"]);
     refuse(&mut sandbox.train("run", &["--resume"]), &["--resume", "cannot be used with"]);
@@ -120,7 +131,7 @@ fn folders_that_cannot_take_a_run() {
     assert_eq!(sandbox.read("file"), b"mine");
     if cfg!(target_os = "linux") {
         // Not even root can create a file there.
-        refuse(&mut sandbox.train("/proc", &[]), &["cannot write /proc/config.toml"]);
+        refuse(&mut sandbox.train("/proc", &[]), &["cannot lock /proc/.lock"]);
     }
     for out in ["file", "nowhere", "images"] {
         refuse(

@@ -118,7 +118,7 @@ fn a_run_that_diverges_keeps_its_last_good_checkpoint() {
     let diverging = ["--set", "optimizer.learning_rate=1e30", "--checkpoint-every", "1"];
     refuse(
         &mut sandbox.train("run", &diverging),
-        &["is not finite at step", "epoch", "last checkpoint is good", "optimizer.learning_rate"],
+        &["is not finite at step", "epoch", "the last checkpoint, of step", "optimizer.learning_rate"],
     );
     let step = step_of(&sandbox.path("run"));
     assert!(step > 0);

@@ -10,6 +10,7 @@ mod gpu;
 mod interruptions;
 mod objects;
 mod own_data;
+mod owners;
 mod results;
 mod sandbox;
 mod segmentation;

@@ -202,6 +202,23 @@ impl Running {
         }
     }
 
+    /// Waits until the program handles Ctrl-C itself.
+    #[cfg(target_os = "linux")]
+    pub fn wait_for_handler(&mut self) {
+        let path = format!("/proc/{}/status", self.0.as_ref().unwrap().id());
+        let start = Instant::now();
+        loop {
+            let status = std::fs::read_to_string(&path).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            // Signal 2, SIGINT, is the second bit.
+            if u64::from_str_radix(caught.trim(), 16).unwrap() & 2 != 0 {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "the program handles no signals");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Kills it at once, like the system when it runs out of memory.
     pub fn kill(mut self) {
         let mut child = self.0.take().unwrap();

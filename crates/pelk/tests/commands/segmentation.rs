@@ -177,7 +177,7 @@ fn masks(sandbox: &Sandbox) {
 fn pictures_and_masks_that_do_not_fit_are_refused_by_name() {
     let sandbox = Sandbox::new();
     masks(&sandbox);
-    let steps = ["data.dataset=masks", FILES, "schedule.steps=2"];
+    let steps = ["data.dataset=masks", FILES, "schedule.steps=3"];
     succeed(&mut train(&sandbox, "set", "run", &steps));
     let set = sandbox.path("set");
     let with = |file: &str, change: &dyn Fn(&Path), words: &[&str]| {
@@ -223,7 +223,7 @@ fn pictures_and_masks_that_do_not_fit_are_refused_by_name() {
     );
     with("palette.txt", &|path| std::fs::remove_file(path).unwrap(), &["palette.txt is missing"]);
     refuse(&mut train(&sandbox, "nowhere", "refused", &steps), &["nowhere", "is missing", "palette.txt"]);
-    let uncut = ["data.dataset=masks", "schedule.steps=2"];
+    let uncut = ["data.dataset=masks", "schedule.steps=3"];
     refuse(&mut train(&sandbox, "set", "refused", &uncut), &["crop_size", "differ in size"]);
     succeed(&mut train(&sandbox, "set", "again", &steps));
     sandbox.assert_same_run("run", "again");

@@ -1,12 +1,9 @@
 //! Writes and shows the results of training.
 
+use super::step_log::StepLog;
 use crate::progress::Display;
-use anyhow::{Context, Result};
 use pelk_report::table::significant;
 use pelk_train::{Checkpoint, EvaluationReport, EventLog, Metric, Observer, Run, StepReport};
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -43,54 +40,6 @@ impl Waited {
     }
 }
 
-/// A file with one line per step.
-pub struct StepLog {
-    path: PathBuf,
-    file: BufWriter<File>,
-    /// Whether it has no heading yet, which depends on what steps measure.
-    empty: bool,
-    /// The first write error: reported at the end, since a log is no reason to stop.
-    failure: Option<std::io::Error>,
-}
-
-impl StepLog {
-    /// A new file.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn create(path: &Path) -> Result<StepLog> {
-        let create = || Ok::<_, std::io::Error>(BufWriter::new(File::create(path)?));
-        let file = create().with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(StepLog { path: path.to_owned(), file, empty: true, failure: None })
-    }
-
-    fn add(&mut self, report: &StepReport) {
-        let StepReport { step, loss, gradient_norm, detail, learning_rate, time, waited, .. } = report;
-        let (seconds, waited) = (time.as_secs_f64(), waited.as_secs_f64());
-        let (names, details): (String, String) =
-            detail.named().iter().map(|(name, value)| (format!("{name},"), format!("{value},"))).unzip();
-        let mut text = String::new();
-        if std::mem::take(&mut self.empty) {
-            text += &format!("step,loss,gradient_norm,{names}learning_rate,seconds,waited\n");
-        }
-        text += &format!("{step},{loss},{gradient_norm},{details}{learning_rate},{seconds:.6},{waited:.6}\n");
-        let written = self.file.write_all(text.as_bytes());
-        self.failure = self.failure.take().or(written.err());
-    }
-
-    /// Closes the file and reports the first failure, if any.
-    ///
-    /// # Errors
-    /// When a line could not be written.
-    pub fn close(mut self) -> Result<()> {
-        let flushed = self.file.flush();
-        self.failure
-            .take()
-            .map_or(flushed, Err)
-            .with_context(|| format!("cannot write {}", self.path.display()))
-    }
-}
-
 impl Observer for Files<'_> {
     fn on_step(&mut self, report: &StepReport) -> bool {
         self.progress.step(report);
@@ -113,6 +62,9 @@ impl Observer for Files<'_> {
     }
 
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> pelk_train::Result<()> {
+        if let Some(log) = &mut self.step_log {
+            log.flush();
+        }
         self.run.save(checkpoint, self.keep)
     }
 

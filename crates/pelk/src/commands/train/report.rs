@@ -41,7 +41,6 @@ pub fn introduce<B: Backend>(
     config: &TrainConfig,
     datasets: &Datasets,
     device: &str,
-    run: Option<&Run>,
 ) -> Result<()> {
     let parameters = trainer.network().trained_values()?;
     say!(
@@ -58,9 +57,6 @@ pub fn introduce<B: Backend>(
         rayon::current_num_threads(),
         config.seed,
     );
-    if let Some(run) = run {
-        say!("run folder: {}", shown(run.folder()));
-    }
     if trainer.step() > 0 {
         say!("resuming after step {}", trainer.step());
     }
