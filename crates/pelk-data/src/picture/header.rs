@@ -18,4 +18,8 @@ pub(super) struct Header {
     pub colors: Colors,
     pub alpha: bool,
     pub bits: u8,
+    /// See [`ImageKind::orientation`](super::ImageKind::orientation).
+    pub orientation: u8,
+    /// See [`ImageKind::repaired`](super::ImageKind::repaired).
+    pub repaired: Option<&'static str>,
 }

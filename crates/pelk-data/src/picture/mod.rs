@@ -1,21 +1,25 @@
 //! Image files: reads any common format, writes PNG.
 
+mod gif;
 mod guard;
 mod header;
 mod jpeg;
 pub(crate) mod sniff;
+mod tiff;
 mod write;
 
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use crate::{DataError, PictureError};
 use header::Header;
 use jpeg::Jpeg;
 use sniff::{Content, SNIFFED, sniff};
+use tiff::Prepared;
 
 pub use guard::decoding;
 pub(crate) use guard::guarded;
@@ -41,6 +45,10 @@ pub struct ImageKind {
     pub bits: u8,
     /// Whether its file name has the ending of another format, or of none.
     pub named_otherwise: bool,
+    /// Its EXIF orientation, 1 (upright) to 8; those above 4 swap height and width.
+    pub orientation: u8,
+    /// What was wrong with the file, though all of its pixels are there: `without an end marker`.
+    pub repaired: Option<&'static str>,
 }
 
 impl ImageKind {
@@ -55,27 +63,33 @@ impl ImageKind {
 
     fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self, DataError> {
         let format = format(path, bytes)?;
-        let Header { colors, alpha, bits, .. } = match format {
-            ImageFormat::Jpeg => Jpeg::new(bytes).map_err(|source| damaged(path, source))?.header,
-            _ => header(&other(path, format, bytes)?),
+        let Header { colors, alpha, bits, orientation, repaired, .. } = match format {
+            ImageFormat::Jpeg => Jpeg::new(path, bytes)?.header,
+            _ => {
+                let mut decoder = other(path, format, bytes)?;
+                // Metadata that cannot be read do not hinder the pixels.
+                let orientation = decoder.orientation().map_or(1, Orientation::to_exif);
+                Header { orientation, ..header(&decoder) }
+            }
         };
         // PNM's four endings are one format.
         let named_otherwise = ImageFormat::from_path(path).ok() != Some(format);
-        Ok(Self { format: name(format), colors, alpha, bits, named_otherwise })
+        Ok(Self { format: name(format), colors, alpha, bits, named_otherwise, orientation, repaired })
     }
 }
 
 /// Reads an image: its height and width, and its pixels as RGB bytes, height x width x 3.
 ///
 /// Reads JPEG, PNG, BMP, GIF, WebP, TIFF and PNM, the first image if there are several; the content
-/// determines the format, not the name. As in Pillow's `convert("RGB")`, and so torchvision: gray and CMYK
+/// determines the format, not the name. JPEG that lacks its end marker or the standard Huffman tables, or has
+/// bytes between its segments, is read, as in libjpeg; JPEG that lacks data is an error. As in Pillow's `convert("RGB")`, and so torchvision: gray and CMYK
 /// become RGB, alpha is dropped (transparent pixels show their color), 16 bits keep the upper 8 (gray, too,
 /// which Pillow clips at 255 instead), and EXIF orientation is ignored.
 ///
 /// # Errors
 /// [`DataError::Io`] if the file cannot be read, [`DataError::Layout`] if it has more than 89 million pixels,
-/// checked before memory is allocated, and [`DataError::Picture`] if it is not an image, is damaged, cut short
-/// or of an unsupported format, or if its decoder fails.
+/// checked before memory is allocated, and [`DataError::Picture`] if it is not an image, is damaged, cut
+/// short or of an unsupported format, or if its decoder fails.
 pub fn read_rgb(path: &Path) -> Result<([usize; 2], Vec<u8>), DataError> {
     let bytes = read(path)?;
     guarded(path, || decode(path, &bytes))
@@ -85,23 +99,60 @@ pub fn read_rgb(path: &Path) -> Result<([usize; 2], Vec<u8>), DataError> {
 fn decode(path: &Path, bytes: &[u8]) -> Result<([usize; 2], Vec<u8>), DataError> {
     match format(path, bytes)? {
         ImageFormat::Jpeg => {
-            let jpeg = Jpeg::new(bytes).map_err(|source| damaged(path, source))?;
-            let size = jpeg.header.size;
-            check_size(path, size)?;
-            Ok((size, jpeg.decode().map_err(|source| damaged(path, source))?))
+            let jpeg = Jpeg::new(path, bytes)?;
+            check_size(path, jpeg.header.size)?;
+            Ok((jpeg.header.size, jpeg.decode()?))
         }
-        format => {
-            let decoder = other(path, format, bytes)?;
-            let Header { size, bits, .. } = header(&decoder);
-            check_size(path, size)?;
-            let picture = DynamicImage::from_decoder(decoder).map_err(|source| damaged(path, source))?;
-            let pixels = match bits {
-                16 => picture.into_rgb16().into_raw().into_iter().map(|value| (value >> 8) as u8).collect(),
-                _ => picture.into_rgb8().into_raw(),
+        ImageFormat::Tiff => decode_tiff(path, bytes),
+        format => pixels(path, format, bytes),
+    }
+}
+
+/// The size and pixels of all formats but JPEG.
+fn pixels(path: &Path, format: ImageFormat, bytes: &[u8]) -> Result<([usize; 2], Vec<u8>), DataError> {
+    let decoder = other(path, format, bytes)?;
+    let Header { size, bits, .. } = header(&decoder);
+    check_size(path, size)?;
+    let picture = DynamicImage::from_decoder(decoder).map_err(|error| refused(path, error))?;
+    let mut pixels = match bits {
+        16 => picture.into_rgb16().into_raw().into_iter().map(|value| (value >> 8) as u8).collect(),
+        _ => picture.into_rgb8().into_raw(),
+    };
+    if format == ImageFormat::Gif {
+        gif::paint_around_frame(bytes, size[1], &mut pixels);
+    }
+    Ok((size, pixels))
+}
+
+fn decode_tiff(path: &Path, bytes: &[u8]) -> Result<([usize; 2], Vec<u8>), DataError> {
+    match tiff::prepare(bytes) {
+        Prepared::Whole(bytes) => pixels(path, ImageFormat::Tiff, &bytes),
+        Prepared::Planes(planes) => {
+            let plane = |number| {
+                let plane = planes.get(number).ok_or_else(|| damaged(path, "its directory is damaged"))?;
+                pixels(path, ImageFormat::Tiff, &plane)
             };
-            Ok((size, pixels))
+            let (size, mut colors) = plane(0)?;
+            for number in 1..planes.count {
+                let (_, plane) = plane(number)?;
+                for (color, gray) in colors.iter_mut().zip(&plane).skip(number).step_by(3) {
+                    *color = *gray;
+                }
+            }
+            Ok((size, colors))
+        }
+        Prepared::Unsupported(what, remedy) => {
+            Err(PictureError::Unsupported { path: path.into(), what, remedy: remedy.to_owned() }.into())
         }
     }
+}
+
+/// The decoder's error: a feature that it lacks, or damage.
+fn refused(path: &Path, error: image::ImageError) -> DataError {
+    let image::ImageError::Unsupported(error) = error else { return damaged(path, error) };
+    let what = format!("an image with a rare feature ({error})");
+    let remedy = "convert it, for example with `magick FILE FILE.png`".to_owned();
+    PictureError::Unsupported { path: path.into(), what, remedy }.into()
 }
 
 /// The file's bytes.
@@ -155,7 +206,7 @@ fn other<'a>(
     bytes: &'a [u8],
 ) -> Result<impl ImageDecoder + use<'a>, DataError> {
     let decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder();
-    decoder.map_err(|source| damaged(path, source))
+    decoder.map_err(|error| refused(path, error))
 }
 
 fn header(decoder: &impl ImageDecoder) -> Header {
@@ -167,7 +218,8 @@ fn header(decoder: &impl ImageDecoder) -> Header {
         _ => Colors::Gray,
     };
     let bits = (decoded.bits_per_pixel() / u16::from(decoded.channel_count())) as u8;
-    Header { size: [height as usize, width as usize], colors, alpha: decoded.has_alpha(), bits }
+    let size = [height as usize, width as usize];
+    Header { size, colors, alpha: decoded.has_alpha(), bits, orientation: 1, repaired: None }
 }
 
 fn name(format: ImageFormat) -> &'static str {
@@ -189,9 +241,11 @@ pub(crate) fn damaged(path: &Path, source: impl Into<Box<dyn std::error::Error +
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::PathBuf;
 
     use super::*;
 
@@ -231,91 +285,5 @@ mod tests {
             assert!(error.to_string().contains(text), "{error}");
         }
         assert!(matches!(read_rgb(&folder.path().join("none.png")), Err(DataError::Io { .. })));
-    }
-
-    /// The images of 14 x 21 pixels made by `tests/fixtures/generate/pictures.py`.
-    fn fixture(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures").join(name)
-    }
-
-    /// Files that Pillow reads, and by how much values may differ: JPEG's transform and colors are rounded
-    /// elsewhere, and color stored at half the size is scaled up by another filter.
-    const GOLDEN: [(&str, u8, &str, Colors, bool, u8); 22] = [
-        ("420.jpg", 2, "JPEG", Colors::Rgb, false, 8),
-        ("444.jpg", 2, "JPEG", Colors::Rgb, false, 8),
-        ("progressive.jpg", 2, "JPEG", Colors::Rgb, false, 8),
-        ("restarts.jpg", 2, "JPEG", Colors::Rgb, false, 8),
-        ("gray.jpg", 1, "JPEG", Colors::Gray, false, 8),
-        ("rotated.jpg", 2, "JPEG", Colors::Rgb, false, 8),
-        ("cmyk.jpg", 1, "JPEG", Colors::Cmyk, false, 8),
-        ("ycck.jpg", 1, "JPEG", Colors::Cmyk, false, 8),
-        ("alpha.png", 0, "PNG", Colors::Rgb, true, 8),
-        ("gray.png", 0, "PNG", Colors::Gray, false, 8),
-        ("gray-alpha.png", 0, "PNG", Colors::Gray, true, 8),
-        ("palette.png", 0, "PNG", Colors::Rgb, false, 8),
-        ("palette-transparent.png", 0, "PNG", Colors::Rgb, true, 8),
-        ("bits.png", 0, "PNG", Colors::Gray, false, 8),
-        ("interlaced.png", 0, "PNG", Colors::Rgb, false, 8),
-        ("deep.png", 0, "PNG", Colors::Rgb, false, 16),
-        ("deep-gray.png", 0, "PNG", Colors::Gray, false, 16),
-        ("colors.webp", 0, "WebP", Colors::Rgb, false, 8),
-        ("colors.bmp", 0, "BMP", Colors::Rgb, false, 8),
-        ("colors.gif", 0, "GIF", Colors::Rgb, true, 8),
-        ("colors.tif", 0, "TIFF", Colors::Rgb, false, 8),
-        ("colors.ppm", 0, "PNM", Colors::Rgb, false, 8),
-    ];
-
-    #[test]
-    fn pictures_of_every_kind_are_read_as_pillow_reads_them() {
-        for (name, tolerance, ..) in
-            GOLDEN.into_iter().chain([("png-in-truth.jpg", 0, "", Colors::Rgb, false, 8)])
-        {
-            let (size, pixels) = read_rgb(&fixture(name)).unwrap();
-            let expected = fs::read(fixture(&format!("{name}.rgb"))).unwrap();
-            assert_eq!((size, pixels.len()), ([14, 21], expected.len()), "{name}");
-            let worst = pixels.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
-            assert!(worst <= Some(tolerance), "{name}: {worst:?}");
-        }
-    }
-
-    #[test]
-    fn the_kind_of_a_picture_is_told_from_its_header() {
-        for (name, _, format, colors, alpha, bits) in GOLDEN {
-            let kind = ImageKind { format, colors, alpha, bits, named_otherwise: false };
-            assert_eq!(ImageKind::of(&fixture(name)).unwrap(), kind, "{name}");
-        }
-        let kind = ImageKind::of(&fixture("png-in-truth.jpg")).unwrap();
-        assert!(kind.format == "PNG" && kind.named_otherwise);
-    }
-
-    #[test]
-    fn every_truncated_jpeg_is_an_error() {
-        let path = Path::new("cut.jpg");
-        for (name, ..) in GOLDEN.into_iter().filter(|(name, ..)| name.ends_with("jpg")) {
-            let bytes = fs::read(fixture(name)).unwrap();
-            for len in 0..bytes.len() {
-                let error = decode(path, &bytes[..len]).unwrap_err();
-                let kind = ["empty file", "not an image", "not an image", "damaged"][len.min(3)];
-                assert_eq!(error.kind(), kind, "{name} {len}: {error}");
-            }
-            let more = [&bytes, &[0; 100][..]].concat();
-            assert!(decode(path, &more).is_ok(), "bytes after the end are ignored");
-        }
-    }
-
-    #[test]
-    fn sizes_that_lie_are_refused_before_memory_is_allocated() {
-        let mut jpeg = fs::read(fixture("420.jpg")).unwrap();
-        let frame = jpeg.windows(2).position(|mark| mark == [0xff, 0xc0]).unwrap();
-        jpeg[frame + 5..frame + 9].fill(0xff);
-        let mut png = fs::read(fixture("gray.png")).unwrap();
-        png[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
-        let mut crc = flate2::Crc::new();
-        crc.update(&png[12..29]);
-        png[29..33].copy_from_slice(&crc.sum().to_be_bytes());
-        for (bytes, text) in [(jpeg, "announces 65535 x 65535 pixels"), (png, "large is damaged")] {
-            let error = decode(Path::new("large"), &bytes).unwrap_err().to_string();
-            assert!(error.contains(text), "{error}");
-        }
     }
 }

@@ -87,7 +87,7 @@ impl Survey {
     }
 
     fn add_kind(&mut self, kind: ImageKind) {
-        let ImageKind { format, colors, alpha, bits, named_otherwise } = kind;
+        let ImageKind { format, colors, alpha, bits, named_otherwise, orientation, repaired } = kind;
         let traits = [
             (true, format),
             (colors == Colors::Gray, "gray"),
@@ -95,6 +95,8 @@ impl Survey {
             (bits > 8, "more than 8 bits per channel"),
             (alpha, "with an alpha channel, which is dropped"),
             (named_otherwise, "with the extension of another format"),
+            (orientation != 1, "with an EXIF orientation, which is ignored"),
+            (repaired.is_some(), repaired.unwrap_or_default()),
         ];
         for (_, name) in traits.into_iter().filter(|(has, _)| *has) {
             *self.kinds.entry(name).or_default() += 1;
