@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use pelk_coco::Image;
 
-use crate::picture::read_rgb;
+use crate::picture::{read_rgb, swaps_sides};
 use crate::{DataError, PictureError, Split};
 
 pub(super) const LAYOUT: &str = "unpack images and annotations from https://cocodataset.org/#download there, \
@@ -91,7 +91,8 @@ impl Picture {
         if found != self.size {
             let (path, partner) = (self.path.clone(), annotations.display().to_string());
             let expected = self.size;
-            return Err(PictureError::PartnerSize { path, found, partner, expected, turned: false }.into());
+            let turned = [found[1], found[0]] == expected && swaps_sides(&path);
+            return Err(PictureError::PartnerSize { path, found, partner, expected, turned }.into());
         }
         Ok(pixels)
     }

@@ -39,7 +39,8 @@ impl Folders {
 /// Other datasets in this layout work as well: `images/training/NAME.jpg` (or PNG and others),
 /// `annotations/training/NAME.png` in gray, the same with `validation`, and `objectInfo150.txt` with a row
 /// per class: columns separated by tabs, `Idx` first, counted from 1, and one called `Name`, whose part
-/// before the first comma counts. The value 0 is [`IGNORED`], any other the `Idx` of a class.
+/// before the first comma counts. The value 0 is [`IGNORED`], any other the `Idx` of a class; 255 is ignored,
+/// too, unless there are as many classes.
 ///
 /// # Errors
 /// [`DataError`] with the file if one is missing or without its counterpart, or a row is not as above; when a

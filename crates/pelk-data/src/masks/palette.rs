@@ -18,7 +18,8 @@ const IGNORED_NAME: &str = "ignored";
 /// The palette has a line `red green blue name` per class, with colors from 0 to 255; empty lines and those
 /// that start with `#` are skipped, and the name `ignored` is [`IGNORED`]. A pixel of a colored mask has the
 /// color of its line, alpha is ignored; a pixel of a gray or indexed mask has the number of its line, counted
-/// from 0, and the mask's own palette is ignored.
+/// from 0, whatever the mask's own palette. A number that no line has means the class that has its color: 255
+/// is the class of white in a black and white mask. Any other 255 is [`IGNORED`], as in PASCAL VOC.
 ///
 /// # Errors
 /// [`DataError`] with the file if one is missing or without its counterpart, or a line of the palette is not

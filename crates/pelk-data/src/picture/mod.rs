@@ -155,8 +155,13 @@ fn refused(path: &Path, error: image::ImageError) -> DataError {
     PictureError::Unsupported { path: path.into(), what, remedy }.into()
 }
 
+/// Whether the picture's EXIF orientation swaps its height and width.
+pub(crate) fn swaps_sides(path: &Path) -> bool {
+    ImageKind::of(path).is_ok_and(|kind| kind.orientation > 4)
+}
+
 /// The file's bytes.
-fn read(path: &Path) -> Result<Vec<u8>, DataError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     let io_error = |source| DataError::Io { path: path.into(), source };
     let file = File::open(path).map_err(io_error)?;
     let length = file.metadata().map_err(io_error)?.len();
@@ -178,7 +183,11 @@ fn check_size(path: &Path, [height, width]: [usize; 2]) -> Result<(), DataError>
     Ok(())
 }
 
-fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
+/// The file's format.
+///
+/// # Errors
+/// [`PictureError`] if it is not one that is read.
+pub(crate) fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
     let path = path.to_owned();
     let error = match sniff(&bytes[..bytes.len().min(SNIFFED)]) {
         Content::Picture(format) => return Ok(format),
@@ -222,7 +231,7 @@ fn header(decoder: &impl ImageDecoder) -> Header {
     Header { size, colors, alpha: decoded.has_alpha(), bits, orientation: 1, repaired: None }
 }
 
-fn name(format: ImageFormat) -> &'static str {
+pub(crate) fn name(format: ImageFormat) -> &'static str {
     match format {
         ImageFormat::Jpeg => "JPEG",
         ImageFormat::Png => "PNG",
