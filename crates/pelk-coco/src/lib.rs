@@ -35,7 +35,7 @@ pub use evaluation::{
 };
 pub use files::{
     Annotation, Category, FileError, Image, Instances, IouType, Masks, Problem, ProblemKind, ReadOptions,
-    ResultEntry, Segmentation, evaluate_files, read_results, read_results_checked, write_results,
+    Repaired, ResultEntry, Segmentation, evaluate_files, read_results, read_results_checked, write_results,
 };
 pub use iou::{BBox, Shape, box_iou, mask_iou};
 pub use rle::Rle;

@@ -6,6 +6,7 @@ use pelk_coco::{
     evaluate_files, read_results, read_results_checked, write_results,
 };
 use rand::{Rng, RngExt, SeedableRng};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -134,6 +135,7 @@ fn problems_are_reported_one_by_one() {
             "annotation 8: `segmentation` is for 5 x 4 pixels, but",
         ),
         ("\"43=\"", "\"4 =\"", "annotation 9: `segmentation`: character 1 of the packed runs is ' '"),
+        ("[6, 1, 8, 1, 8, 3]", "[6, 1, 8, 3]", "annotation 7: `segmentation`: a polygon has 4 numbers"),
         ("\"43=\"", "5", "annotation 9: `segmentation.counts` is 5, but must be a text or a list"),
     ];
     for (old, new, expected) in changes {
@@ -160,7 +162,7 @@ fn problems_of_results_name_the_entry() {
     assert!(results.is_empty());
     assert_eq!(
         problems[0].to_string(),
-        "entry 0 (counted from 0): `score` is the text \"NaN\", but must be a number"
+        "result entry 0 (counted from 0): `score` is the text \"NaN\", but must be a number"
     );
     let sum = MaskError::Sum { height: 4, width: 5, found: 21 };
     assert_eq!(problems[1].kind, ProblemKind::Segmentation(sum));
@@ -173,7 +175,7 @@ fn problems_of_results_name_the_entry() {
     ] {
         let results = folder.file("results.json", RESULTS.replacen(old, new, 1));
         let error = evaluate_files(&truth, results, IouType::Segm, &Settings::default()).unwrap_err();
-        assert!(error.to_string().contains("results.json: entry 1"), "{error}");
+        assert!(error.to_string().contains("results.json: result entry 1"), "{error}");
         assert!(error.to_string().contains(expected), "{error}");
     }
 }
@@ -185,8 +187,8 @@ fn files_that_are_wrong_as_a_whole_are_named() {
         ("[1, 2".to_owned(), "truth.json is damaged or not a file of instance annotations"),
         ("{}".to_owned(), "truth.json has no `images`"),
         (TRUTH.replace("\"annotations\"", "\"things\""), "truth.json has no `annotations`"),
-        (TRUTH.replacen("\"id\": 0", "\"id\": 3", 1), "truth.json: image 3 occurs twice"),
-        (TRUTH.replacen("\"id\": 2", "\"id\": 18", 1), "truth.json: category 18 occurs twice"),
+        (TRUTH.replacen("\"id\": 0", "\"id\": 3", 1), "truth.json: image 3: `id` occurs twice"),
+        (TRUTH.replacen("\"id\": 2", "\"id\": 18", 1), "category 18 occurs twice with different names"),
     ] {
         let error = read(&folder.file("truth.json", text)).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
@@ -262,6 +264,11 @@ fn damaged_files_are_errors_or_read_and_never_take_long() {
                 Ok((_, found)) if found.is_empty() => read += 1,
                 Ok(_) => problems += 1,
                 Err(_) => refused += 1,
+            }
+            let options = ReadOptions { masks, allow_empty_boxes: false };
+            if let Ok(repaired) = Instances::read_repaired(&truth, options) {
+                let ids: HashSet<u64> = repaired.instances.annotations.iter().map(|one| one.id).collect();
+                assert!(ids.len() == repaired.instances.annotations.len() && !ids.contains(&0));
             }
         }
         let _ = read_results_checked(&results);

@@ -25,7 +25,8 @@ pub(super) struct Raw<'a> {
     pub segmentation: Outline<'a>,
 }
 
-const ID: &str = "an integer of at least 0";
+pub(super) const ID: &str = "an integer of at least 0";
+const BOX: &str = "x, y, width and height";
 const NUMBER: &str = "a number";
 const FLAG: &str = "0 or 1";
 
@@ -33,39 +34,60 @@ pub(super) fn wrong(field: &'static str, found: &impl Display, expected: &'stati
     ProblemKind::Field { field, found: found.to_string(), expected }
 }
 
+/// An annotation, and what of it was taken from its mask.
+#[derive(Debug)]
+pub(super) struct Converted {
+    pub annotation: Annotation,
+    pub box_of_mask: bool,
+    pub area_of_mask: bool,
+}
+
+/// With `repair`, a missing or wrong box or area is taken from the mask, and a missing id is 0.
 pub(super) fn annotation(
     raw: Raw<'_>,
     index: usize,
     sizes: &HashMap<u64, [usize; 2]>,
     options: ReadOptions,
-) -> Result<Annotation, Problem> {
+    repair: bool,
+) -> Result<Converted, Problem> {
     let id = raw.id.integer();
-    fields(raw, sizes, options).map_err(|kind| Problem { index, id, kind })
+    fields(raw, sizes, options, repair).map_err(|kind| Problem { what: "annotation", index, id, kind })
 }
 
 fn fields(
     raw: Raw<'_>,
     sizes: &HashMap<u64, [usize; 2]>,
     options: ReadOptions,
-) -> Result<Annotation, ProblemKind> {
-    let id = raw.id.integer().ok_or_else(|| wrong("id", &raw.id, "an integer of at least 1"))?;
-    if id == 0 {
-        return Err(ProblemKind::ZeroId);
-    }
+    repair: bool,
+) -> Result<Converted, ProblemKind> {
+    let id = match raw.id.integer() {
+        Some(id) if id > 0 => id,
+        _ if repair => 0,
+        Some(_) => return Err(ProblemKind::ZeroId),
+        None => return Err(wrong("id", &raw.id, "an integer of at least 1")),
+    };
     let (image_id, category_id) = raw.image_and_category()?;
     let size = *sizes.get(&image_id).ok_or(ProblemKind::UnknownImage { image_id })?;
-    let bbox = raw.bbox()?.ok_or_else(|| wrong("bbox", &raw.bbox, "x, y, width and height"))?;
-    if !options.allow_empty_boxes && (bbox[2] <= 0.0 || bbox[3] <= 0.0) {
-        return Err(ProblemKind::EmptyBox { bbox });
-    }
-    let area = raw.area.number().ok_or_else(|| wrong("area", &raw.area, NUMBER))?;
+    let bbox = raw.bbox().and_then(|bbox| bbox.ok_or_else(|| wrong("bbox", &raw.bbox, BOX)));
+    let area = raw.area.number().ok_or_else(|| wrong("area", &raw.area, NUMBER));
     let crowd = raw.iscrowd.flag().ok_or_else(|| wrong("iscrowd", &raw.iscrowd, FLAG))?;
     let ignore = raw.ignore.flag().ok_or_else(|| wrong("ignore", &raw.ignore, FLAG))?;
     let segmentation = match raw.segmentation {
         _ if options.masks == Masks::Skip => None,
         outline => segmentation(outline, size, options.masks == Masks::Runs)?,
     };
-    Ok(Annotation { id, image_id, category_id, bbox, area, crowd, ignore, segmentation })
+    let mask = match &segmentation {
+        Some(segmentation) if repair && (bbox.is_err() || area.is_err()) => segmentation.to_rle(size).ok(),
+        _ => None,
+    };
+    let (box_of_mask, area_of_mask) = (mask.is_some() && bbox.is_err(), mask.is_some() && area.is_err());
+    let bbox = bbox.or_else(|kind| mask.as_ref().map(Rle::bbox).ok_or(kind))?;
+    if !options.allow_empty_boxes && (bbox[2] <= 0.0 || bbox[3] <= 0.0) {
+        return Err(ProblemKind::EmptyBox { bbox });
+    }
+    let area = area.or_else(|kind| mask.as_ref().map(|mask| f64::from(mask.area())).ok_or(kind))?;
+    let annotation = Annotation { id, image_id, category_id, bbox, area, crowd, ignore, segmentation };
+    Ok(Converted { annotation, box_of_mask, area_of_mask })
 }
 
 impl Raw<'_> {
@@ -82,7 +104,7 @@ impl Raw<'_> {
             List::Numbers(numbers) if numbers.len() == 4 => {
                 Ok(Some([numbers[0], numbers[1], numbers[2], numbers[3]]))
             }
-            other => Err(wrong("bbox", other, "x, y, width and height")),
+            other => Err(wrong("bbox", other, BOX)),
         }
     }
 }
@@ -103,6 +125,10 @@ pub(super) fn segmentation(
                 other => Err(wrong("segmentation", &format!("a list with {other}"), EXPECTED)),
             };
             let polygons = lists.into_iter().map(numbers).collect::<Result<Vec<_>, _>>()?;
+            // Not boxes: pycocotools reads no mask from them either.
+            if polygons.iter().any(|corners| corners.len() == 4) {
+                return Err(ProblemKind::Segmentation(MaskError::Corners { found: 4 }));
+            }
             let rle = Rle::from_polygons(&polygons, image).map_err(ProblemKind::Segmentation)?;
             Ok(Some(if to_runs { Segmentation::Packed(rle) } else { Segmentation::Polygons(polygons) }))
         }

@@ -1,10 +1,12 @@
 //! Fields of entries, whatever they hold: one wrong entry must not end the reading of a file.
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
+
+/// All integers up to this one are exact as `f64`.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A field that should hold a number, a flag or a text.
 #[derive(Debug, Default)]
@@ -19,23 +21,44 @@ pub(super) enum Found {
 }
 
 impl Found {
+    /// A finite number, also as text.
     pub fn number(&self) -> Option<f64> {
-        match *self {
-            Found::Integer(value) => Some(value as f64),
-            Found::Float(value) => Some(value),
+        match self {
+            Found::Integer(value) => Some(*value as f64),
+            Found::Float(value) => Some(*value),
+            Found::Text(text) => text.parse().ok().filter(|value: &f64| value.is_finite()),
             _ => None,
         }
     }
 
+    /// An integer of at least 0; some tools write it as a float or as text.
     pub fn integer(&self) -> Option<u64> {
-        if let Found::Integer(value) = *self { Some(value) } else { None }
+        match self {
+            Found::Integer(value) => Some(*value),
+            // A larger float stands for several integers.
+            Found::Float(value) if value.fract() == 0.0 && (0.0..=EXACT).contains(value) => {
+                Some(*value as u64)
+            }
+            // Other spellings of a number, such as "07", are names.
+            Found::Text(text) => text.parse().ok().filter(|number: &u64| number.to_string() == *text),
+            _ => None,
+        }
     }
 
-    /// 0, 1 or a boolean; absent is false.
+    /// 0, 1 or a boolean; absent and null are false.
     pub fn flag(&self) -> Option<bool> {
-        match *self {
-            Found::Absent | Found::Integer(0) | Found::Bool(false) => Some(false),
-            Found::Integer(1) | Found::Bool(true) => Some(true),
+        match self {
+            Found::Absent | Found::Other("null") => Some(false),
+            Found::Bool(value) => Some(*value),
+            other => other.integer().filter(|value| *value < 2).map(|value| value == 1),
+        }
+    }
+
+    /// A text, or an integer as text.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Found::Text(text) => Some(text.clone()),
+            Found::Integer(value) => Some(value.to_string()),
             _ => None,
         }
     }
@@ -257,87 +280,9 @@ any!(List, AnyList);
 any!(Counts<'a>, AnyCounts);
 any!(Outline<'a>, AnyOutline);
 
-/// Entries that are handed on together.
-const CHUNK: usize = 4096;
-
-/// Reads a list and hands its entries on in chunks, so that not all of them must be in memory.
-pub(super) struct Chunks<T, F> {
-    sink: F,
-    entry: PhantomData<T>,
-}
-
-impl<T, F: FnMut(Vec<T>)> Chunks<T, F> {
-    pub fn new(sink: F) -> Self {
-        Chunks { sink, entry: PhantomData }
-    }
-}
-
-impl<'de, T: Deserialize<'de>, F: FnMut(Vec<T>)> DeserializeSeed<'de> for Chunks<T, F> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de, T: Deserialize<'de>, F: FnMut(Vec<T>)> Visitor<'de> for Chunks<T, F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of entries")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-        let mut chunk = Vec::new();
-        while let Some(entry) = list.next_element()? {
-            chunk.push(entry);
-            if chunk.len() == CHUNK {
-                (self.sink)(std::mem::take(&mut chunk));
-            }
-        }
-        (self.sink)(chunk);
-        Ok(())
-    }
-}
-
-/// The text with Python's `NaN` and `Infinity`, which JSON does not have, as texts, so that they can be
-/// reported with their entry; `None` without any.
-pub(super) fn without_python_numbers(json: &[u8]) -> Option<Vec<u8>> {
-    let (mut made, mut changed) = (Vec::with_capacity(json.len() + 64), false);
-    let (mut at, mut in_text) = (0, false);
-    while let Some(&byte) = json.get(at) {
-        let word =
-            [&b"-Infinity"[..], b"Infinity", b"NaN"].into_iter().find(|word| json[at..].starts_with(word));
-        if let (Some(word), false) = (word, in_text) {
-            made.push(b'"');
-            made.extend(word);
-            made.push(b'"');
-            (at, changed) = (at + word.len(), true);
-            continue;
-        }
-        if byte == b'"' {
-            in_text = !in_text;
-        }
-        // The character after a backslash does not end a text.
-        let length = if in_text && byte == b'\\' { 2 } else { 1 };
-        made.extend(&json[at..json.len().min(at + length)]);
-        at += length;
-    }
-    changed.then_some(made)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn python_numbers_become_texts_outside_of_texts_only() {
-        let changed = without_python_numbers(br#"[NaN, -Infinity, "a \" NaN", Infinity]"#).unwrap();
-        let expected = r#"["NaN", "-Infinity", "a \" NaN", "Infinity"]"#;
-        assert_eq!(String::from_utf8(changed).unwrap(), expected);
-        assert_eq!(without_python_numbers(br#"["NaN \\", 1"#), None);
-        assert_eq!(without_python_numbers(b"\"\\"), None);
-    }
 
     #[test]
     fn anything_is_found_and_named() {
@@ -359,6 +304,28 @@ mod tests {
         assert_eq!(list("{}"), "an object");
         let counts = |json| format!("{:?}", serde_json::from_str::<Counts>(json).unwrap());
         assert_eq!(counts("[1, 4294967296]"), "Other(\"a list with 4294967296\")");
-        assert_eq!(counts("[1, 2]"), "Numbers([1, 2])");
+        assert_eq!(counts("[1, 2.0]"), "Numbers([1, 2])");
+    }
+
+    #[test]
+    fn numbers_and_flags_may_be_written_otherwise() {
+        let found = |json| serde_json::from_str::<Found>(json).unwrap();
+        for (json, integer, number, flag) in [
+            ("1", Some(1), Some(1.0), Some(true)),
+            ("1.0", Some(1), Some(1.0), Some(true)),
+            ("\"1\"", Some(1), Some(1.0), Some(true)),
+            ("\"01\"", None, Some(1.0), None),
+            ("2", Some(2), Some(2.0), None),
+            ("0.5", None, Some(0.5), None),
+            ("-1", None, Some(-1.0), None),
+            ("1e300", None, Some(1e300), None),
+            ("\"NaN\"", None, None, None),
+            ("\"inf\"", None, None, None),
+            ("null", None, None, Some(false)),
+            ("false", None, None, Some(false)),
+        ] {
+            let found = found(json);
+            assert_eq!((found.integer(), found.number(), found.flag()), (integer, number, flag), "{json}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::problem::{Problem, ProblemKind};
 use crate::{BBox, MaskError, Rle, Truth};
 use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use std::collections::HashMap;
 
 /// A file of instance annotations (`instances_val2017.json`). `info`, `licenses` and unknown fields are not
@@ -19,7 +19,7 @@ pub struct Instances {
 }
 
 /// An image of an annotation file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Image {
     /// Its id.
     pub id: u64,
@@ -28,12 +28,11 @@ pub struct Image {
     /// Its width in pixels.
     pub width: usize,
     /// The name of its file; empty if the annotations do not tell.
-    #[serde(default)]
     pub file_name: String,
 }
 
 /// A category of an annotation file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Category {
     /// Its id. COCO's ids have gaps.
     pub id: u64,
@@ -140,7 +139,7 @@ impl Instances {
     pub fn mask_truths(&self) -> Result<Vec<Truth<Rle>>, Problem> {
         let sizes = self.sizes();
         let mask = |(index, annotation): (usize, &Annotation)| {
-            let problem = |kind| Problem { index, id: Some(annotation.id), kind };
+            let problem = |kind| Problem { what: "annotation", index, id: Some(annotation.id), kind };
             let image_id = annotation.image_id;
             let size = sizes.get(&image_id).ok_or_else(|| problem(ProblemKind::UnknownImage { image_id }))?;
             let segmentation = annotation.segmentation.as_ref().ok_or_else(|| {

@@ -44,13 +44,17 @@ pub enum FileError {
         /// The part.
         field: &'static str,
     },
-    /// Two images or two categories have the same id.
-    #[error("{}: {what} {id} occurs twice; ids must be unique", path.display())]
+    /// The file is in UTF-16.
+    #[error("{} is text in UTF-16: save it as UTF-8", path.display())]
+    Utf16 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two categories with different names have the same id.
+    #[error("{}: category {id} occurs twice with different names; ids must be unique", path.display())]
     Duplicate {
         /// The file.
         path: PathBuf,
-        /// `image` or `category`.
-        what: &'static str,
         /// The id.
         id: u64,
     },
@@ -70,9 +74,11 @@ pub enum FileError {
 /// An entry of a file that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
-    /// Its place in the list, counted from 0.
+    /// What it is: `annotation`, `image`, `category` or `result`.
+    pub what: &'static str,
+    /// Its place in its list, counted from 0.
     pub index: usize,
-    /// The annotation's id, if it could be read; results have none.
+    /// Its id, if it could be read; results have none.
     pub id: Option<u64>,
     /// What is wrong with it.
     pub kind: ProblemKind,
@@ -80,9 +86,10 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.id {
-            Some(id) => write!(f, "annotation {id}: {}", self.kind),
-            None => write!(f, "entry {} (counted from 0): {}", self.index, self.kind),
+        let Problem { what, index, id, kind } = self;
+        match id {
+            Some(id) => write!(f, "{what} {id}: {kind}"),
+            None => write!(f, "{what} entry {index} (counted from 0): {kind}"),
         }
     }
 }
@@ -106,7 +113,7 @@ pub enum ProblemKind {
     /// The id is 0, which pycocotools takes for no match at all.
     #[error("`id` is 0: number annotations from 1")]
     ZeroId,
-    /// An earlier annotation has the same id.
+    /// Another entry of the list has the same id.
     #[error("`id` occurs twice: ids must be unique")]
     DuplicateId,
     /// The image is not in the file of annotations.

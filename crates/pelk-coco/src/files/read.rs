@@ -1,21 +1,38 @@
 //! Reading and writing annotation files.
 
-use super::convert::{Raw, annotation};
-use super::json::{Chunks, without_python_numbers};
-use super::model::{Annotation, Category, Image, Instances};
+use super::convert::Converted;
+use super::model::{Annotation, Instances};
 use super::options::ReadOptions;
+use super::parse::parse;
 use super::problem::{FileError, Problem, ProblemKind};
-use rayon::prelude::*;
+use super::reading::{Parts, Reading};
 use serde::Serialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use std::borrow::Cow;
+use serde::de::DeserializeSeed;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
 const EXPECTED: &str = "a file of instance annotations in COCO's format";
+
+/// An annotation file as far as it is usable, see [`Instances::read_repaired`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Repaired {
+    /// What can be used.
+    pub instances: Instances,
+    /// What was left out: images, categories and annotations, each in the file's order.
+    pub problems: Vec<Problem>,
+    /// Annotations whose box was missing or wrong and is now that of their mask.
+    pub boxes: usize,
+    /// Annotations whose area was missing or wrong and is now that of their mask.
+    pub areas: usize,
+    /// Annotations whose id was missing, 0 or that of another one, and which got an unused id.
+    pub numbered: usize,
+    /// Whether images have texts as ids, which became numbers above all ids that are numbers, in the file's
+    /// order.
+    pub named_images: bool,
+}
 
 impl Instances {
     /// Reads an annotation file. All of its entries must be usable.
@@ -28,52 +45,32 @@ impl Instances {
         first_problem(path, problems).map(|()| instances)
     }
 
-    /// Reads an annotation file, and leaves out the annotations that are not usable: those with missing or
-    /// wrong fields, an id of 0 or one that occurred before, an unknown image or category, an empty box, or a
-    /// segmentation that is invalid or of another size than its image. They are reported in the file's order.
+    /// Reads an annotation file, and leaves out what is not usable: images and categories with missing or
+    /// wrong fields, or whose id occurred before; annotations with missing or wrong fields, an id of 0 or one
+    /// that occurred before, an unknown image or category, an empty box, or a segmentation that is invalid or
+    /// of another size than its image. Different images of the same id are left out, all of them.
+    ///
+    /// Ids may be floats or texts, see [`Repaired::named_images`].
     ///
     /// # Errors
     /// [`FileError`] if the file as a whole is not usable: no JSON, without images, annotations or
-    /// categories, or with two images or categories of the same id.
+    /// categories, or with two categories of the same id and different names.
     pub fn read_checked(
         path: impl AsRef<Path>,
         options: ReadOptions,
     ) -> Result<(Instances, Vec<Problem>), FileError> {
-        let path = path.as_ref();
-        let (images, categories, entries) = parse(path, EXPECTED, |json| {
-            let mut reading = Reading { options, ..Reading::default() };
-            let mut deserializer = serde_json::Deserializer::from_slice(json);
-            (&mut reading).deserialize(&mut deserializer)?;
-            deserializer.end().map(|()| reading.finish())
-        })?;
-        let missing = |field| FileError::Missing { path: path.to_owned(), field };
-        let images = images.ok_or_else(|| missing("images"))?;
-        let categories = categories.ok_or_else(|| missing("categories"))?;
-        let entries = entries.ok_or_else(|| missing("annotations"))?;
-        unique(path, "image", images.iter().map(|image| image.id))?;
-        let known = unique(path, "category", categories.iter().map(|category| category.id))?;
-        let (mut annotations, mut problems) = (Vec::with_capacity(entries.len()), Vec::new());
-        let mut seen = HashSet::with_capacity(entries.len());
-        for (index, entry) in entries.into_iter().enumerate() {
-            let annotation = match entry {
-                Ok(annotation) => annotation,
-                Err(problem) => {
-                    problems.push(problem);
-                    continue;
-                }
-            };
-            let category_id = annotation.category_id;
-            let kind = if !seen.insert(annotation.id) {
-                ProblemKind::DuplicateId
-            } else if !known.contains(&category_id) {
-                ProblemKind::UnknownCategory { category_id }
-            } else {
-                annotations.push(annotation);
-                continue;
-            };
-            problems.push(Problem { index, id: Some(annotation.id), kind });
-        }
-        Ok((Instances { images, annotations, categories }, problems))
+        let Repaired { instances, problems, .. } = read(path.as_ref(), options, false)?;
+        Ok((instances, problems))
+    }
+
+    /// [`Instances::read_checked`] for those who need the pixels: a box or an area that is missing or wrong
+    /// is taken from the mask, and an annotation without an id of its own gets one. Equal annotations of the
+    /// same id count once.
+    ///
+    /// # Errors
+    /// Same as [`Instances::read_checked`].
+    pub fn read_repaired(path: impl AsRef<Path>, options: ReadOptions) -> Result<Repaired, FileError> {
+        read(path.as_ref(), options, true)
     }
 
     /// Writes an annotation file, which [`Instances::read`] reads back.
@@ -83,21 +80,6 @@ impl Instances {
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
         write(path.as_ref(), self)
     }
-}
-
-/// Reads a file as JSON. Python's additions to JSON are replaced by texts if they are the reason why it
-/// cannot be read.
-pub(super) fn parse<T>(
-    path: &Path,
-    expected: &'static str,
-    read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
-) -> Result<T, FileError> {
-    let json = fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
-    let result = read(&json).or_else(|error| match without_python_numbers(&json) {
-        Some(json) => read(&json),
-        None => Err(error),
-    });
-    result.map_err(|source| FileError::Json { path: path.to_owned(), expected, source })
 }
 
 pub(super) fn write(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
@@ -114,94 +96,73 @@ pub(super) fn first_problem(path: &Path, problems: Vec<Problem>) -> Result<(), F
     }
 }
 
-fn unique(
-    path: &Path,
-    what: &'static str,
-    ids: impl Iterator<Item = u64>,
-) -> Result<HashSet<u64>, FileError> {
-    let mut seen = HashSet::new();
-    for id in ids {
-        if !seen.insert(id) {
-            return Err(FileError::Duplicate { path: path.to_owned(), what, id });
+fn read(path: &Path, options: ReadOptions, repair: bool) -> Result<Repaired, FileError> {
+    let Parts { images, categories, annotations, named } = parse(path, EXPECTED, |json| {
+        let mut reading = Reading::new(options, repair);
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        (&mut reading).deserialize(&mut deserializer)?;
+        deserializer.end().map(|()| reading.finish())
+    })?;
+    let missing = |field| FileError::Missing { path: path.to_owned(), field };
+    let (images, mut problems) = images.ok_or_else(|| missing("images"))?;
+    let categories = categories.ok_or_else(|| missing("categories"))?;
+    let entries = annotations.ok_or_else(|| missing("annotations"))?;
+    let (categories, more) = categories.map_err(|id| FileError::Duplicate { path: path.to_owned(), id })?;
+    problems.extend(more);
+    let known: HashSet<u64> = categories.iter().map(|category| category.id).collect();
+    let instances = Instances { images, annotations: Vec::with_capacity(entries.len()), categories };
+    let mut file = Repaired { instances, problems, boxes: 0, areas: 0, numbered: 0, named_images: named };
+    let mut places = HashMap::with_capacity(entries.len());
+    for (index, entry) in entries.into_iter().enumerate() {
+        let problem = match entry {
+            Ok(converted) => file.add(index, converted, &known, &mut places, repair),
+            Err(problem) => Some(problem),
+        };
+        file.problems.extend(problem);
+    }
+    file.number();
+    Ok(file)
+}
+
+impl Repaired {
+    /// Adds an annotation unless its category is unknown or its id occurred before. With `repair`, only equal
+    /// annotations count as the same; another one of the same id gets the id 0.
+    fn add(
+        &mut self,
+        index: usize,
+        Converted { mut annotation, box_of_mask, area_of_mask }: Converted,
+        known: &HashSet<u64>,
+        places: &mut HashMap<u64, usize>,
+        repair: bool,
+    ) -> Option<Problem> {
+        let Annotation { id, category_id, .. } = annotation;
+        let problem = |kind| Some(Problem { what: "annotation", index, id: Some(id), kind });
+        if !known.contains(&category_id) {
+            return problem(ProblemKind::UnknownCategory { category_id });
         }
-    }
-    Ok(seen)
-}
-
-/// The parts of a file as they come.
-#[derive(Default)]
-struct Reading<'a> {
-    options: ReadOptions,
-    images: Option<Vec<Image>>,
-    categories: Option<Vec<Category>>,
-    sizes: HashMap<u64, [usize; 2]>,
-    entries: Option<Vec<Result<Annotation, Problem>>>,
-    /// Annotations that came before the images.
-    waiting: Vec<Raw<'a>>,
-}
-
-/// Images, categories, annotations.
-type Parts = (Option<Vec<Image>>, Option<Vec<Category>>, Option<Vec<Result<Annotation, Problem>>>);
-
-impl<'a> Reading<'a> {
-    /// Converts entries; the images are known.
-    fn convert(&mut self, raw: Vec<Raw<'a>>) {
-        let entries = self.entries.get_or_insert_default();
-        let first = entries.len();
-        let (sizes, options) = (&self.sizes, self.options);
-        let converted =
-            raw.into_par_iter().enumerate().map(|(i, raw)| annotation(raw, first + i, sizes, options));
-        entries.par_extend(converted);
-    }
-
-    fn finish(mut self) -> Parts {
-        let waiting = std::mem::take(&mut self.waiting);
-        if !waiting.is_empty() {
-            self.convert(waiting);
-        }
-        (self.images, self.categories, self.entries)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for &mut Reading<'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for &mut Reading<'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with images, annotations and categories")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
-        while let Some(key) = object.next_key::<Cow<'_, str>>()? {
-            match &*key {
-                "images" => {
-                    let images: Vec<Image> = object.next_value()?;
-                    self.sizes = images.iter().map(|image| (image.id, [image.height, image.width])).collect();
-                    self.images = Some(images);
-                }
-                "categories" => self.categories = Some(object.next_value()?),
-                "annotations" => {
-                    self.entries.get_or_insert_default();
-                    object.next_value_seed(Chunks::new(|chunk: Vec<Raw<'de>>| {
-                        if self.images.is_some() {
-                            self.convert(chunk);
-                        } else {
-                            self.waiting.extend(chunk);
-                        }
-                    }))?;
-                }
-                _ => {
-                    object.next_value::<IgnoredAny>()?;
-                }
+        let annotations = &mut self.instances.annotations;
+        match places.get(&id) {
+            Some(&place) if !repair || annotations[place] == annotation => {
+                return problem(ProblemKind::DuplicateId);
             }
+            Some(_) => annotation.id = 0,
+            None if id > 0 => drop(places.insert(id, annotations.len())),
+            None => {}
         }
-        Ok(())
+        self.boxes += usize::from(box_of_mask);
+        self.areas += usize::from(area_of_mask);
+        annotations.push(annotation);
+        None
+    }
+
+    /// Gives annotations with the id 0 ids above all others.
+    fn number(&mut self) {
+        let annotations = &mut self.instances.annotations;
+        let largest = annotations.iter().map(|annotation| annotation.id).max().unwrap_or(0);
+        let unnumbered = annotations.iter_mut().filter(|annotation| annotation.id == 0);
+        for (annotation, id) in unnumbered.zip(largest.saturating_add(1)..) {
+            annotation.id = id;
+            self.numbered += 1;
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Files of results, and their evaluation.
 
 use super::convert::{Raw, runs, wrong};
-use super::json::{Chunks, Outline};
+use super::json::Outline;
 use super::model::{Instances, Segmentation};
 use super::options::{Masks, ReadOptions};
+use super::parse::{Chunks, parse};
 use super::problem::{FileError, Problem, ProblemKind};
-use super::read::{first_problem, parse, write};
+use super::read::{first_problem, write};
 use crate::{BBox, Detection, Evaluation, Rle, Settings, Shape, evaluate};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -153,7 +154,7 @@ impl Instances {
             (self.sizes(), self.category_ids().into_iter().collect());
         let convert = |(index, mut result): (usize, ResultEntry)| {
             let ResultEntry { image_id, category_id, score, .. } = result;
-            let problem = |kind| Problem { index, id: None, kind };
+            let problem = |kind| Problem { what: "result", index, id: None, kind };
             let size = sizes.get(&image_id).ok_or_else(|| problem(ProblemKind::UnknownImage { image_id }))?;
             if !categories.contains(&category_id) {
                 return Err(problem(ProblemKind::UnknownCategory { category_id }));
@@ -181,7 +182,7 @@ fn read<T: Send>(
     for (index, entry) in entries.into_iter().enumerate() {
         match entry {
             Ok(entry) => good.push(entry),
-            Err(kind) => problems.push(Problem { index, id: None, kind }),
+            Err(kind) => problems.push(Problem { what: "result", index, id: None, kind }),
         }
     }
     Ok((good, problems))
