@@ -105,8 +105,8 @@ fn wrong_images_and_categories_cost_only_their_own_annotations() {
         text.replace("\"category_id\": 5", &format!("\"category_id\": {category}"))
     };
     let images = format!(
-        r#"{IMAGE}, {{"id": 2, "height": null, "width": 9}}, {{"id": 4, "height": 8, "width": 9, "file_name": "x"}},
-           {IMAGE}, {{"id": 4, "height": 8, "width": 9, "file_name": "y"}}"#
+        r#"{IMAGE}, {{"id": 2, "height": null, "width": 9}},
+           {{"id": 4, "height": 8, "width": 9, "file_name": "x"}}, {IMAGE}, {{"id": 4, "height": 8, "width": 9, "file_name": "y"}}"#
     );
     let categories = format!(r#"{CATEGORY}, {{"id": 6}}, {CATEGORY}"#);
     let annotations = [of(1, 1, 5), of(2, 2, 5), of(3, 4, 5), of(4, 1, 6), of(5, 9, 5)].join(", ");

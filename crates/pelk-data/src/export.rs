@@ -201,7 +201,7 @@ mod tests {
             let mut done = 0;
             write_coco(&scenes(split, len), folder.path(), split, |count| done = count).unwrap();
             assert_eq!(done, len);
-            assert_same(&coco(folder.path(), split).unwrap(), &scenes(split, len));
+            assert_same(&coco(folder.path(), split, &FileOptions::default()).unwrap(), &scenes(split, len));
         }
         let text = fs::read_to_string(folder.path().join("annotations/instances_val.json")).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -222,7 +222,7 @@ mod tests {
             write_coco(&scenes(split, len), folder.path(), split, |_| {}).unwrap();
             let written = SceneInstances::new(scenes(split, len));
             let config = ObjectConfig { min_side: 30, ..ObjectConfig::default() };
-            let read = coco_instances(folder.path(), split, &config).unwrap();
+            let read = coco_instances(folder.path(), split, &config, &FileOptions::default()).unwrap();
             assert_eq!((read.len(), read.classes()), (len, written.classes()));
             assert!(read.remarks().is_empty(), "{:?}", read.remarks());
             for index in 0..len {

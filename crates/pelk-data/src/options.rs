@@ -1,12 +1,19 @@
 //! How the files of a dataset are opened.
 
+use std::path::PathBuf;
+
 /// How the files of a dataset are opened: the same settings for every reader of files. A reader ignores what
 /// does not apply to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileOptions {
     /// Whether to read all images of a folder that is not divided into training and test images, instead of
     /// holding a fifth out. This also opens a folder that has only training or only test images: both splits
-    /// are then its images. [`image_folder`](crate::image_folder) and [`imagenet_1k`](crate::imagenet_1k)
-    /// use it.
+    /// are then its images. [`image_folder`](crate::image_folder), [`imagenet_1k`](crate::imagenet_1k),
+    /// [`coco`](crate::coco()) and [`coco_instances`](crate::coco_instances) use it.
     pub whole: bool,
+    /// The annotation files of a set in COCO's format, instead of those that its folder has under the usual
+    /// names: one, of whose images a fifth is held out as the test set, or one for training and one for
+    /// testing. A file that is not found is looked for in the folder. [`coco`](crate::coco()) and
+    /// [`coco_instances`](crate::coco_instances) use it.
+    pub annotations: Vec<PathBuf>,
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::{DataError, DatasetName};
+use crate::{DataError, DatasetName, coco};
 
 /// Paths that identify a layout: one of them is enough. The first match wins.
-const SIGNS: [(DatasetName, &[&str]); 5] = [
+const SIGNS: [(DatasetName, &[&str]); 4] = [
     (
         DatasetName::Cifar10,
         &["cifar-10-batches-bin", "batches.meta.txt", "data_batch_1.bin", "test_batch.bin"],
@@ -13,7 +13,6 @@ const SIGNS: [(DatasetName, &[&str]); 5] = [
     (DatasetName::Cifar100, &["cifar-100-binary", "fine_label_names.txt"]),
     (DatasetName::Ade20k, &["objectInfo150.txt", "ADEChallengeData2016"]),
     (DatasetName::Masks, &["palette.txt"]),
-    (DatasetName::Coco, &["annotations"]),
 ];
 
 /// The dataset in this folder, judged by the names of its files.
@@ -35,6 +34,9 @@ pub fn recognize(folder: impl AsRef<Path>) -> Result<DatasetName, DataError> {
     let has = |name: &&str| folder.join(name).exists();
     if let Some((dataset, _)) = SIGNS.into_iter().find(|(_, names)| names.iter().any(has)) {
         return Ok(dataset);
+    }
+    if coco::recognized(folder) {
+        return Ok(DatasetName::Coco);
     }
     let error = |source| DataError::Io { path: folder.into(), source };
     for entry in std::fs::read_dir(folder).map_err(error)? {

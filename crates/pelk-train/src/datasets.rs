@@ -34,8 +34,10 @@ pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Ar
         DatasetName::Scenes => Arc::new(open_scenes(config, root, split)?),
         DatasetName::ScenesInstances => Arc::new(SceneInstances::new(open_scenes(config, root, split)?)),
         DatasetName::Ade20k => Arc::new(pelk_data::ade20k(folder, split, &files)?),
-        DatasetName::Coco => Arc::new(pelk_data::coco(folder, split)?),
-        DatasetName::CocoInstances => Arc::new(pelk_data::coco_instances(folder, split, &config.objects)?),
+        DatasetName::Coco => Arc::new(pelk_data::coco(folder, split, &files)?),
+        DatasetName::CocoInstances => {
+            Arc::new(pelk_data::coco_instances(folder, split, &config.objects, &files)?)
+        }
         DatasetName::Masks => Arc::new(pelk_data::mask_folder(folder, split, &files)?),
     })
 }

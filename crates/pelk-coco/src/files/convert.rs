@@ -117,7 +117,7 @@ pub(super) fn segmentation(
 ) -> Result<Option<Segmentation>, ProblemKind> {
     const EXPECTED: &str = "a list of polygons, or an object with `size` and `counts`";
     match outline {
-        Outline::Absent => Ok(None),
+        Outline::Absent | Outline::Other(Found::Other("null")) => Ok(None),
         Outline::Other(found) => Err(wrong("segmentation", &found, EXPECTED)),
         Outline::Polygons(lists) => {
             let numbers = |list| match list {

@@ -49,6 +49,9 @@ impl RawCategory {
     }
 }
 
+/// The usable categories and what is wrong with the others, or an id of two with different names.
+pub(super) type Categories = Result<(Vec<Category>, Vec<Problem>), u64>;
+
 /// The usable images, and what is wrong with the others. Of equal entries, the first is kept; if entries of
 /// the same id differ, none is, because their annotations could belong to either.
 pub(super) fn images(raw: Vec<RawImage>) -> (Vec<Image>, Vec<Problem>) {
@@ -93,7 +96,7 @@ pub(super) fn images(raw: Vec<RawImage>) -> (Vec<Image>, Vec<Problem>) {
 ///
 /// # Errors
 /// An id of categories with different names.
-pub(super) fn categories(raw: Vec<RawCategory>) -> Result<(Vec<Category>, Vec<Problem>), u64> {
+pub(super) fn categories(raw: Vec<RawCategory>) -> Categories {
     let (mut categories, mut problems): (Vec<Category>, _) = (Vec::new(), Vec::new());
     for (index, raw) in raw.into_iter().enumerate() {
         let kind = match raw.category() {

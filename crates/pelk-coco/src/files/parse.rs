@@ -12,8 +12,8 @@ use std::path::Path;
 const UTF8: &[u8] = &[0xef, 0xbb, 0xbf];
 const UTF16: [&[u8]; 2] = [&[0xff, 0xfe], &[0xfe, 0xff]];
 
-/// Reads a file as JSON. A byte order mark is skipped. Python's additions to JSON are replaced by texts if they are the reason why it
-/// cannot be read.
+/// Reads a file as JSON. A byte order mark is skipped. Python's additions to JSON are replaced by texts if
+/// they are the reason why it cannot be read.
 pub(super) fn parse<T>(
     path: &Path,
     expected: &'static str,

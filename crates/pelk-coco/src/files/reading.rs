@@ -1,7 +1,7 @@
 //! The parts of an annotation file as they come, in any order.
 
 use super::convert::{Converted, Raw, annotation, wrong};
-use super::entries::{RawCategory, RawImage, categories, images};
+use super::entries::{Categories, RawCategory, RawImage, categories, images};
 use super::model::{Annotation, Category, Image};
 use super::names::Names;
 use super::options::ReadOptions;
@@ -20,8 +20,7 @@ pub(super) struct Reading<'a> {
     /// Whether to fill in what follows from other fields.
     repair: bool,
     images: Option<(Vec<Image>, Vec<Problem>)>,
-    /// The categories, or an id of two with different names.
-    categories: Option<Result<(Vec<Category>, Vec<Problem>), u64>>,
+    categories: Option<Categories>,
     sizes: HashMap<u64, [usize; 2]>,
     entries: Option<Vec<Result<Converted, Problem>>>,
     /// Annotations that came before the images.
@@ -33,8 +32,7 @@ pub(super) struct Reading<'a> {
 /// What was in a file; `None` where a part is missing.
 pub(super) struct Parts {
     pub images: Option<(Vec<Image>, Vec<Problem>)>,
-    /// The categories, or an id of two with different names.
-    pub categories: Option<Result<(Vec<Category>, Vec<Problem>), u64>>,
+    pub categories: Option<Categories>,
     pub annotations: Option<Vec<Result<Converted, Problem>>>,
     /// Whether images have texts as ids.
     pub named: bool,

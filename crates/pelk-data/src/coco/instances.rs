@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use pelk_coco::{Instances, Masks, ReadOptions};
-
-use super::layout::{Files, LAYOUT, Picture};
-use super::select::{ObjectConfig, PassedOver, keep_largest, object};
-use crate::{DataError, Dataset, Labeling, Normalization, Object, Properties, Sample, Split};
+use super::layout::Picture;
+use super::select::{ObjectConfig, keep_largest, object};
+use super::set::{Set, read_set};
+use crate::{DataError, Dataset, FileOptions, Labeling, Normalization, Object, Properties, Sample, Split};
 
 /// Images of any size with COCO's instance annotations, decoded on request: RGB, with objects.
 /// [`coco_instances`] opens one.
@@ -26,74 +25,65 @@ pub struct CocoInstances {
     remarks: Vec<String>,
 }
 
-/// Opens the training or the validation set of COCO's instances, or another dataset in its layout, for
+/// Opens the training or the test set of COCO's instances, or of another dataset in COCO's format, for
 /// detection; see [`coco`](crate::coco()) for the files.
 ///
-/// Polygons become masks by the rule of COCO's own tools, and masks stay run lengths. Boxes are clipped to
-/// the image. Crowds are kept as such. Annotations that are marked with `ignore`, degenerate or wrong are
-/// passed over; [`Dataset::remarks`] tells how many for which reason, with the first ids. Of the training
-/// set, images and objects are left out as `config` says, and counted likewise; the validation set is kept
-/// whole.
+/// Polygons become masks by the rule of COCO's own tools, and masks stay run lengths. A box or an area that
+/// is missing or wrong is that of the mask. Boxes are clipped to the image. Crowds are kept as such.
+/// Annotations that are marked with `ignore`, degenerate or wrong are passed over; [`Dataset::remarks`] tells
+/// how many for which reason, with the first ids. Of the training set, images and objects are left out as
+/// `config` says, and counted likewise; the test set is kept whole.
 ///
 /// # Errors
-/// [`DataError`] with the file, and the id, if a file is missing or damaged, or if no image with an object
-/// is left; when a sample is read, also if an image has another size than the annotations say.
+/// [`DataError`] with the file, and the id, if the annotations are missing or damaged as a whole, or if no
+/// image with an object is left; when a sample is read, also if an image has another size than the
+/// annotations say.
 pub fn coco_instances(
     folder: impl AsRef<Path>,
     split: Split,
     config: &ObjectConfig,
+    options: &FileOptions,
 ) -> Result<CocoInstances, DataError> {
     config.validate()?;
-    let files = Files::find(folder.as_ref(), split)?;
-    let options = ReadOptions { masks: Masks::Runs, allow_empty_boxes: false };
-    let (file, problems) = Instances::read_checked(&files.annotations, options)?;
-    let Instances { images, annotations, categories } = file;
-    if images.is_empty() {
-        return Err(files.lack("names no images", LAYOUT));
-    }
-    let mut passed = PassedOver::default();
-    problems.iter().for_each(|problem| passed.add_problem(problem));
+    let set = read_set(folder.as_ref(), split, options, false)?;
+    let Set { files, pictures: images, annotations, categories, mut passed, notes } = set;
     let classes: HashMap<u64, u32> = categories.iter().map(|category| category.id).zip(0..).collect();
-    let places: HashMap<u64, usize> = images.iter().map(|image| image.id).zip(0..).collect();
-    let mut objects = vec![Vec::new(); images.len()];
-    let mut annotated = vec![false; images.len()];
-    for annotation in annotations {
-        let (id, place) = (annotation.id, places[&annotation.image_id]);
-        let (size, class) = ([images[place].height, images[place].width], classes[&annotation.category_id]);
-        annotated[place] = true;
-        match object(annotation, size, class) {
-            Ok(object) => objects[place].push(object),
-            Err(reason) => passed.add(reason, Some(id)),
-        }
-    }
-
+    let total = images.len();
     let (mut pictures, mut kept, mut empty, mut small) = (Vec::new(), Vec::new(), 0, 0);
-    for ((image, mut objects), annotated) in images.iter().zip(objects).zip(annotated) {
+    for (image, annotations) in images.into_iter().zip(annotations) {
+        let annotated = !annotations.is_empty();
+        let mut objects = Vec::with_capacity(annotations.len());
+        for annotation in annotations {
+            let (id, class) = (annotation.id, classes[&annotation.category_id]);
+            match object(annotation, image.size, class) {
+                Ok(object) => objects.push(object),
+                Err(reason) => passed.add("annotation", reason, id),
+            }
+        }
         if split == Split::Train {
             if config.skip_empty && !annotated {
                 empty += 1;
                 continue;
             }
-            if image.height.min(image.width) < config.min_side {
+            if image.size.into_iter().min() < Some(config.min_side) {
                 small += 1;
                 continue;
             }
             for id in keep_largest(&mut objects, config.max_objects) {
-                passed.add(format!("the image has {} larger objects", config.max_objects), Some(id));
+                passed.add("annotation", format!("the image has {} larger objects", config.max_objects), id);
             }
         }
         objects.shrink_to_fit();
-        pictures.push(files.picture(image)?);
+        pictures.push(image);
         kept.push(objects);
     }
 
     let left_out = |count: usize, reason: &str| {
         let verb = if count == 1 { "is" } else { "are" };
-        let total = images.len();
         (count > 0)
             .then(|| format!("{count} of {total} images {verb} left out of training because of {reason}"))
     };
-    let mut remarks: Vec<String> = passed.remarks().collect();
+    let mut remarks: Vec<String> = passed.remarks().chain(notes).collect();
     remarks.extend(left_out(empty, "missing annotations"));
     remarks.extend(left_out(small, &format!("a side of less than {} pixels", config.min_side)));
     if !kept.iter().flatten().any(|object| !object.crowd) {
@@ -159,7 +149,7 @@ impl Dataset for CocoInstances {
 mod tests {
     use std::fs;
 
-    use super::super::layout::tests::{CATEGORIES, annotation, folder};
+    use super::super::tests::{CATEGORIES, annotation, folder};
     use super::*;
     use crate::picture::write_png;
 
@@ -186,7 +176,7 @@ mod tests {
     }
 
     fn open(folder: &tempfile::TempDir, split: Split, config: ObjectConfig) -> CocoInstances {
-        coco_instances(folder.path(), split, &config).unwrap()
+        coco_instances(folder.path(), split, &config, &FileOptions::default()).unwrap()
     }
 
     fn all_sizes() -> ObjectConfig {
@@ -264,21 +254,47 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_is_taken_from_the_mask_and_counted() {
+        let changed = |from: &str, to: &str| square(6).replace(from, to);
+        for (entry, note) in [
+            (
+                changed("[0, 0, 20, 20]", "[0, 0, 20]"),
+                "1 annotation has no usable `bbox`: that of the mask is",
+            ),
+            (changed("\"bbox\"", "\"x\""), "1 annotation has no usable `bbox`"),
+            (changed("\"area\": 400", "\"area\": null"), "1 annotation has no usable `area`"),
+            (changed("\"area\": 400", "\"area\": NaN"), "1 annotation has no usable `area`"),
+            (changed("\"id\": 6", "\"id\": 0"), "1 annotation without a usable id got an unused one"),
+        ] {
+            let set = open(&both(&[square(1), entry.clone()]), Split::Test, all_sizes());
+            let objects = set.objects(2).unwrap();
+            let (bbox, area) = (objects[1].bbox, objects[1].area);
+            assert_eq!((objects.len(), bbox, area), (2, [0.0, 0.0, 20.0, 20.0], 400.0), "{entry}");
+            assert!(objects[1].id == 6 || objects[1].id == 2);
+            let [remark] = set.remarks() else { panic!("{entry}: {:?}", set.remarks()) };
+            assert!(remark.contains(note), "{remark}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_passed_over_with_a_count() {
         let changed = |from: &str, to: &str| square(6).replace(from, to);
         for (entry, reason) in [
             (changed("\"area\": 400", "\"area\": 400, \"ignore\": 1"), "`ignore` is set (id 6, 7)"),
             (changed("[0, 0, 20, 20]", "[0, 0, 20, 0]"), "the box or the area is empty"),
             (changed("[0, 0, 20, 20]", "[0, 0, 20, -3]"), "the box or the area is empty"),
-            (changed("[0, 0, 20, 20]", "[0, 0, 20]"), "`bbox` is missing or wrong"),
             (changed("[0, 0, 20, 20]", "[60, 0, 20, 20]"), "the box is outside the image"),
-            (changed("\"area\": 400", "\"area\": null"), "`area` is missing or wrong"),
-            (changed("\"image_id\": 5", "\"image_id\": 6"), "there is no such image"),
+            (changed("\"image_id\": 5", "\"image_id\": 6"), "there is no usable image of this id"),
             (changed("\"category_id\": 3", "\"category_id\": 4"), "there is no such category"),
-            (changed("\"id\": 6", "\"id\": 0"), "the id is 0 (id 0, 0)"),
-            (changed("\"id\": 6", "\"id\": 1"), "the id occurred before (id 1, 1)"),
+            (changed("\"id\": 6", "\"id\": 1"), "the id occurs twice (id 1, 1)"),
             (changed("\"segmentation\"", "\"x\""), "there is no segmentation"),
-            (changed("[[0, 0, 20, 0, 20, 20, 0, 20]]", "[]"), "the segmentation is invalid"),
+            (changed("[[0, 0, 20, 0, 20, 20, 0, 20]]", "[]"), "the segmentation has no polygon"),
+            (changed("[[0, 0, 20, 0, 20, 20, 0, 20]]", "[[0, 0, 20, 20]]"), "fewer than three corners"),
+            (
+                changed("[0, 0, 20, 0, 20, 20, 0, 20]", "[0, 0, 20, 20, 9, 9, 9]"),
+                "an odd number of coordinates",
+            ),
+            (changed("[0, 0, 20, 0, 20, 20, 0, 20]", "[0, 0, 20, NaN, 9, 9]"), "`segmentation` is wrong"),
             (
                 changed("[[0, 0, 20, 0, 20, 20, 0, 20]]", r#"{"counts": [6], "size": [2, 3]}"#),
                 "the mask is for another size",
@@ -290,18 +306,20 @@ mod tests {
             let [remark] = set.remarks() else { panic!("{entry}: {:?}", set.remarks()) };
             let count = "2 annotations are passed over because";
             assert!(remark.contains(count) && remark.contains(reason), "{remark}");
-            if reason.contains("occurred") {
+            if reason.contains("occurs") {
                 continue;
             }
             // Alone, nothing is left to learn.
             let folder = both(&[entry]);
-            let error = coco_instances(folder.path(), Split::Train, &all_sizes()).unwrap_err().to_string();
+            let error = coco_instances(folder.path(), Split::Train, &all_sizes(), &FileOptions::default());
+            let error = error.unwrap_err().to_string();
             let expected =
                 "instances_train2017.json has no image with a usable object: 1 annotation is passed";
             assert!(error.contains(expected), "{error}");
         }
         let folder = both(&[]);
-        let error = coco_instances(folder.path(), Split::Test, &all_sizes()).unwrap_err().to_string();
+        let set = coco_instances(folder.path(), Split::Test, &all_sizes(), &FileOptions::default());
+        let error = set.unwrap_err().to_string();
         assert!(error.ends_with("has no image with a usable object: annotate some"), "{error}");
     }
 }

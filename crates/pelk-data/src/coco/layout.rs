@@ -1,15 +1,34 @@
-//! The files of a dataset in COCO's layout.
+//! The files of a dataset in COCO's format: where annotations and images are.
 
-use std::path::{Component, Path, PathBuf};
-
-use pelk_coco::Image;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use crate::picture::{read_rgb, swaps_sides};
-use crate::{DataError, PictureError, Split};
+use crate::{DataError, FileOptions, PictureError, Split};
 
 pub(super) const LAYOUT: &str = "unpack images and annotations from https://cocodataset.org/#download there, \
                                  or use their layout: annotations/instances_train.json, train/NAME, the same \
                                  with val, each with or without 2017";
+
+/// Names of the splits in the order of preference.
+const TRAIN: &[&str] = &["train", "training"];
+const TEST: &[&str] = &["val", "valid", "validation", "test", "testing"];
+
+/// Annotation files of a folder with its images: of Roboflow, FiftyOne, labelme2coco, Label Studio and
+/// Supervisely.
+const BESIDE: &[&str] = &[
+    "_annotations.coco.json",
+    "annotations/instances.json",
+    "annotations/instances_default.json",
+    "annotations/_annotations.coco.json",
+    "result.json",
+    "labels.json",
+    "annotations.json",
+    "dataset.json",
+    "instances.json",
+];
+/// Folders of images beside an annotation file.
+const IMAGES: &[&str] = &["images", "images/default", "data", "JPEGImages", "img"];
 
 /// The name of a split in this layout.
 pub(crate) fn split_name(split: Split) -> &'static str {
@@ -19,55 +38,184 @@ pub(crate) fn split_name(split: Split) -> &'static str {
     }
 }
 
-/// The files of a split: `annotations/instances_train2017.json` and images in `train2017` or
-/// `images/train2017`, the same with `val`; all names with or without `2017`, preferably without.
+/// Whether the folder has annotations in COCO's format, judged by the names and the starts of files.
+pub(crate) fn recognized(folder: &Path) -> bool {
+    let below = Listing::of(&folder.join("annotations"));
+    below.names.iter().any(|name| name.to_ascii_lowercase().ends_with(".json"))
+        || [TRAIN, TEST].iter().any(|names| divided(folder, names).is_some_and(|(file, _)| is_coco(&file)))
+        || undivided(folder).is_some_and(|(file, _)| is_coco(&file))
+}
+
+/// Whether a file has annotations: names such as `labels.json` may stand for anything.
+fn is_coco(path: &Path) -> bool {
+    if path.ends_with(BESIDE[0]) {
+        return true;
+    }
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(1 << 20).read_to_end(&mut start));
+    let has = |word: &[u8]| start.windows(word.len()).any(|part| part == word);
+    let first = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start).trim_ascii_start().first();
+    read.is_ok() && first == Some(&b'{') && (has(b"\"images\"") || has(b"\"annotations\""))
+}
+
+/// The files of a split.
 pub(super) struct Files {
     /// The annotation file.
     pub annotations: PathBuf,
-    /// The folder of the images.
-    pictures: PathBuf,
+    /// The folders in which images are looked for, one after the other; at least one.
+    pub folders: Vec<PathBuf>,
+    /// Whether the annotations are of both splits.
+    pub undivided: bool,
 }
 
 impl Files {
-    /// # Errors
-    /// [`DataError::Layout`] without annotations.
-    pub fn find(folder: &Path, split: Split) -> Result<Self, DataError> {
-        let name = split_name(split);
-        let file = |year: &str| folder.join("annotations").join(format!("instances_{name}{year}.json"));
-        let year = if file("").is_file() || !file("2017").is_file() { "" } else { "2017" };
-        let annotations = file(year);
-        if !annotations.is_file() {
-            return Err(DataError::layout(annotations, "is missing", LAYOUT));
-        }
-        let name = format!("{name}{year}");
-        let inside = folder.join("images").join(&name);
-        let pictures = if inside.is_dir() { inside } else { folder.join(name) };
-        Ok(Self { annotations, pictures })
-    }
-
-    /// An entry of the annotations with its file, which must be there. It is read later.
+    /// The files of a split of `folder`.
     ///
     /// # Errors
-    /// [`DataError`] with the file and the entry's id.
-    pub fn picture(&self, image: &Image) -> Result<Picture, DataError> {
-        let name = Path::new(&image.file_name);
-        let mut parts = name.components();
-        if image.file_name.is_empty() || !parts.all(|part| matches!(part, Component::Normal(_))) {
-            let problem = format!("is {:?}: use the name of a file in the folder of images", image.file_name);
-            let path = self.annotations.clone();
-            return Err(DataError::Annotation { path, what: "image", id: image.id, problem });
+    /// [`DataError::Layout`] without annotations.
+    pub fn find(folder: &Path, split: Split, options: &FileOptions) -> Result<Self, DataError> {
+        let names = |split| if split == Split::Train { TRAIN } else { TEST };
+        if !options.annotations.is_empty() {
+            return Self::given(folder, split, options);
         }
-        let path = self.pictures.join(name);
-        if !path.is_file() {
-            let remedy = format!("it is image {} of the annotations; {LAYOUT}", image.id);
-            return Err(DataError::layout(path, "is missing", remedy));
+        if let Some((annotations, folders)) = divided(folder, names(split)) {
+            return Ok(Self { annotations, folders, undivided: false });
         }
-        Ok(Picture { id: image.id, path, size: [image.height, image.width] })
+        let other = if split == Split::Train { Split::Test } else { Split::Train };
+        let (annotations, folders) = match divided(folder, names(other)) {
+            Some(found) if options.whole => found,
+            None => undivided(folder).ok_or_else(|| missing(folder, split))?,
+            Some((file, _)) => {
+                let problem = format!("has {}, but no such file of the {split} set", file.display());
+                return Err(DataError::layout(folder, problem, LAYOUT));
+            }
+        };
+        Ok(Self { annotations, folders, undivided: true })
+    }
+
+    /// The files that the options name.
+    fn given(folder: &Path, split: Split, options: &FileOptions) -> Result<Self, DataError> {
+        let (file, undivided) = match &options.annotations[..] {
+            [one] => (one, true),
+            [train, test] => (if split == Split::Train { train } else { test }, false),
+            more => {
+                let expected = "one file, or one for training and one for testing";
+                return Err(DataError::config("annotations", more.len(), expected));
+            }
+        };
+        let annotations = if file.is_file() { file.clone() } else { folder.join(file) };
+        if !annotations.is_file() {
+            return Err(DataError::layout(file, "is missing", "give an annotation file in COCO's format"));
+        }
+        // A file such as instances_val2017.json tells where its images are.
+        let stem = annotations.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = stem.rsplit(['_', '-']).next().unwrap_or_default();
+        let mut folders = of_split(folder, name);
+        folders.extend(beside(&annotations, folder));
+        Ok(Self { annotations, folders, undivided })
     }
 
     /// The error for annotations without what is needed.
     pub fn lack(&self, problem: &str, remedy: impl Into<String>) -> DataError {
         DataError::layout(&self.annotations, problem, remedy)
+    }
+}
+
+fn missing(folder: &Path, split: Split) -> DataError {
+    let name = format!("instances_{}.json", split_name(split));
+    DataError::layout(folder.join("annotations").join(name), "is missing", LAYOUT)
+}
+
+/// The annotations of a split with one of these names, and the folders of its images: COCO's
+/// `annotations/instances_train2017.json` with `train2017` or `images/train2017`, the same without `2017`
+/// (preferred) or without `instances_`; a folder of the split with annotations beside or above its images; or
+/// `train.json`. Capital letters do not matter where there is no exact match.
+fn divided(folder: &Path, names: &[&str]) -> Option<(PathBuf, Vec<PathBuf>)> {
+    let top = Listing::of(folder);
+    let below = Listing::of(&top.find("annotations").unwrap_or_else(|| folder.join("annotations")));
+    for name in names {
+        for year in ["", "2017"] {
+            let name = format!("{name}{year}");
+            let file = below.find(&format!("instances_{name}.json"));
+            let file = file.or_else(|| below.find(&format!("{name}.json")));
+            if let Some(file) = file.filter(|file| file.is_file()) {
+                let mut folders = of_split(folder, &name);
+                if folders.is_empty() && !folder.join("images").is_dir() {
+                    // Where they should be.
+                    folders.push(folder.join(&name));
+                }
+                folders.extend(beside(&file, folder));
+                return Some((file, folders));
+            }
+        }
+        if let Some(own) = top.find(name).filter(|own| own.is_dir())
+            && let Some((file, folders)) = undivided(&own)
+        {
+            return Some((file, folders.into_iter().chain([folder.to_owned()]).collect()));
+        }
+        if let Some(file) = top.find(&format!("{name}.json")).filter(|file| file.is_file()) {
+            let folders = of_split(folder, name).into_iter().chain(beside(&file, folder)).collect();
+            return Some((file, folders));
+        }
+    }
+    None
+}
+
+/// The annotations of a folder that is not divided into splits, and the folders of its images.
+fn undivided(folder: &Path) -> Option<(PathBuf, Vec<PathBuf>)> {
+    let file = BESIDE.iter().map(|name| folder.join(name)).find(|file| file.is_file())?;
+    let folders = beside(&file, folder);
+    Some((file, folders))
+}
+
+/// The existing folders of the images of the split `name`.
+fn of_split(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let top = Listing::of(folder);
+    let images = top.find("images").map(|images| Listing::of(&images));
+    let inside = images.and_then(|images| images.find(name));
+    let own = inside.into_iter().chain(top.find(name)).filter(|own| own.is_dir());
+    own.flat_map(|own| {
+        let deeper: Vec<PathBuf> = IMAGES.iter().map(|name| own.join(name)).collect();
+        std::iter::once(own).chain(deeper.into_iter().filter(|folder| folder.is_dir()))
+    })
+    .collect()
+}
+
+/// The folders of images that go with an annotation file, wherever it lies in `folder`; at least one.
+fn beside(file: &Path, folder: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for top in [file.parent().unwrap_or(folder), folder] {
+        let images = IMAGES.iter().map(|name| top.join(name)).filter(|images| images.is_dir());
+        for found in std::iter::once(top.to_owned()).chain(images) {
+            if !folders.contains(&found) {
+                folders.push(found);
+            }
+        }
+    }
+    folders
+}
+
+/// The names in a folder.
+struct Listing {
+    folder: PathBuf,
+    names: Vec<String>,
+}
+
+impl Listing {
+    /// Empty if the folder cannot be read.
+    fn of(folder: &Path) -> Self {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort_unstable();
+        Self { folder: folder.to_owned(), names }
+    }
+
+    /// The path of this name, or else of the first that differs in case alone.
+    fn find(&self, name: &str) -> Option<PathBuf> {
+        let exact = self.names.iter().find(|known| *known == name);
+        let found = exact.or_else(|| self.names.iter().find(|known| known.eq_ignore_ascii_case(name)));
+        found.map(|found| self.folder.join(found))
     }
 }
 
@@ -95,82 +243,5 @@ impl Picture {
             return Err(PictureError::PartnerSize { path, found, partner, expected, turned }.into());
         }
         Ok(pixels)
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use std::fs;
-
-    use super::*;
-    use crate::picture::write_png;
-    use crate::{ObjectConfig, coco, coco_instances};
-
-    pub const IMAGES: &str = r#"{"id": 7, "file_name": "a.png", "height": 2, "width": 3, "license": 1}"#;
-    pub const CATEGORIES: &str =
-        r#"{"id": 9, "name": "dog"}, {"id": 3, "name": "cat", "supercategory": "animal"}"#;
-
-    /// A folder with an image of 2 x 3 pixels and these entries for training.
-    pub fn folder(images: &str, annotations: &str, categories: &str) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        fs::create_dir_all(path("annotations")).unwrap();
-        fs::create_dir_all(path("images/train2017")).unwrap();
-        write_png(&path("images/train2017/a.png"), [2, 3], 3, &[5; 18]).unwrap();
-        let text = format!(
-            r#"{{"info": {{}}, "images": [{images}], "annotations": [{annotations}],
-                "categories": [{categories}]}}"#
-        );
-        fs::write(path("annotations/instances_train2017.json"), text).unwrap();
-        folder
-    }
-
-    /// An annotation of the whole image with these pixels.
-    pub fn annotation(id: u64, category: u64, segmentation: &str) -> String {
-        format!(
-            r#"{{"id": {id}, "image_id": 7, "category_id": {category}, "iscrowd": 0, "area": 1.5,
-                "bbox": [0, 0, 3, 2], "segmentation": {segmentation}}}"#
-        )
-    }
-
-    #[test]
-    fn both_readers_refuse_the_same_files() {
-        let one = annotation(1, 9, "[[0, 0, 3, 0, 3, 2, 0, 2]]");
-        let twice = |entry: &str| format!("{entry}, {entry}");
-        let outside = IMAGES.replace("a.png", "../a.png");
-        let absent = IMAGES.replace("a.png", "b.png");
-        let unnamed = r#"{"id": 7, "height": 2, "width": 3}"#;
-        for (images, annotation, categories, expected) in [
-            (&*twice(IMAGES), &*one, CATEGORIES, "image 7 occurs twice"),
-            (IMAGES, &one, &twice(r#"{"id": 1, "name": "x"}"#), "category 1 occurs twice"),
-            (&outside, &one, CATEGORIES, "image 7 is \"../a.png\""),
-            (unnamed, &one, CATEGORIES, "image 7 is \"\""),
-            (&absent, &one, CATEGORIES, "b.png is missing: it is image 7 of the annotations"),
-            ("", "", CATEGORIES, "names no images"),
-            (IMAGES, &one, "", "annotation 1: `category_id` is 9, but there is no such category"),
-            (IMAGES, "5", CATEGORIES, "is damaged or not a file of instance annotations"),
-        ] {
-            let folder = folder(images, annotation, categories);
-            let read = |error: DataError| error.to_string();
-            let pixels = coco(folder.path(), Split::Train).map(drop).map_err(read).unwrap_err();
-            let config = ObjectConfig { min_side: 0, ..ObjectConfig::default() };
-            let objects = coco_instances(folder.path(), Split::Train, &config);
-            let objects = objects.map(drop).map_err(read).unwrap_err();
-            for error in [&pixels, &objects] {
-                assert!(
-                    error.contains("instances_train2017.json") || error.contains("train2017/b.png"),
-                    "{error}"
-                );
-            }
-            assert!(pixels.contains(expected), "{pixels}");
-            assert!(objects.contains(expected) || categories.is_empty(), "{objects}");
-        }
-    }
-
-    #[test]
-    fn a_missing_file_is_named() {
-        let set = folder(IMAGES, "", CATEGORIES);
-        let error = coco(set.path(), Split::Test).unwrap_err().to_string();
-        assert!(error.contains("instances_val.json is missing: unpack images"), "{error}");
     }
 }

@@ -2,11 +2,16 @@
 
 mod instances;
 mod layout;
+mod passed;
 mod pixels;
+mod search;
 mod select;
+mod set;
+#[cfg(test)]
+mod tests;
 
 pub use instances::{CocoInstances, coco_instances};
 pub use pixels::{Coco, coco};
 pub use select::ObjectConfig;
 
-pub(crate) use layout::split_name;
+pub(crate) use layout::{recognized, split_name};

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use pelk_coco::{Instances, Masks, ReadOptions, Rle};
+use pelk_coco::Rle;
 
-use super::layout::{Files, LAYOUT, Picture};
+use super::layout::Picture;
 use super::select::mask;
+use super::set::{Set, read_set};
 use crate::object::paint;
-use crate::{DataError, Dataset, Labeling, Normalization, Properties, Sample, Split};
+use crate::{DataError, Dataset, FileOptions, Labeling, Normalization, Properties, Sample, Split};
 
 /// Images of any size with COCO's instance annotations, decoded on request: RGB, with a label per pixel.
 /// [`coco`] opens one.
@@ -22,45 +23,66 @@ pub struct Coco {
     /// Labels and pixels of the annotations of each picture, from back to front.
     shapes: Vec<Vec<(u32, Rle)>>,
     properties: Properties,
+    remarks: Vec<String>,
 }
 
-/// Opens the training or the validation set of COCO's instances (Lin et al., Microsoft COCO), or another
-/// dataset in its layout: `annotations/instances_train2017.json` and images in `train2017` or
-/// `images/train2017`, the same with `val`; all names with or without `2017`, preferably without.
+/// Opens the training or the test set of COCO's instances (Lin et al., Microsoft COCO), or of another dataset
+/// in COCO's format. Its files are in one of these layouts, where the test set may be called `val`, `valid`,
+/// `validation`, `test` or `testing`:
+///
+/// - `annotations/instances_train2017.json` and images in `train2017` or `images/train2017`, the same with
+///   `val`; all names with or without `2017`, preferably without;
+/// - a folder for each split with its annotations and images: Roboflow's `train/_annotations.coco.json`
+///   beside the images, or any of the following;
+/// - a folder with all images and one file of annotations: `_annotations.coco.json`, `result.json` (Label
+///   Studio), `labels.json` (FiftyOne), `annotations/instances_default.json` (CVAT, Datumaro),
+///   `annotations/instances.json` (Supervisely), `annotations.json`, `dataset.json` or `instances.json`.
+///   About a fifth of its images is held out as the test set, chosen by file names, unless
+///   [`FileOptions::whole`].
+///
+/// Images are looked for in the folder of their split, beside the annotations and in `images` and `data`
+/// there. [`FileOptions::annotations`] names other files of annotations.
 ///
 /// An annotation's pixels are those of its run lengths or of its polygons, by the rule of COCO's own tools
 /// ([`Rle::from_polygons`]). Of overlapping annotations, the later one counts; crowds are treated like other
 /// instances. [`coco_instances`](crate::coco_instances) reads the annotations as objects.
 ///
+/// Wrong entries and images without file are passed over; [`Dataset::remarks`] tells how many for which
+/// reason, with the first ids.
+///
 /// # Errors
-/// [`DataError`] with the file, and the id, if a file is missing, or an annotation is not usable; when a
-/// sample is read, also if an image has another size than the annotations say.
-pub fn coco(folder: impl AsRef<Path>, split: Split) -> Result<Coco, DataError> {
-    let files = Files::find(folder.as_ref(), split)?;
-    let options = ReadOptions { masks: Masks::Runs, allow_empty_boxes: true };
-    let Instances { images, annotations, mut categories } = Instances::read(&files.annotations, options)?;
-    if images.is_empty() {
-        return Err(files.lack("names no images", LAYOUT));
-    }
+/// [`DataError`] with the file if the annotations are missing or damaged as a whole, or if none of their
+/// images or annotations is usable; when a sample is read, also if an image has another size than the
+/// annotations say.
+pub fn coco(folder: impl AsRef<Path>, split: Split, options: &FileOptions) -> Result<Coco, DataError> {
+    let set = read_set(folder.as_ref(), split, options, true)?;
+    let Set { files, pictures, annotations, mut categories, mut passed, notes } = set;
     categories.sort_by_key(|category| category.id);
     let labels: BTreeMap<u64, u32> = categories.iter().map(|category| category.id).zip(1..).collect();
     let classes = std::iter::once("background".to_owned());
     let classes: Vec<String> = classes.chain(categories.into_iter().map(|category| category.name)).collect();
 
-    let pictures = images.iter().map(|image| files.picture(image)).collect::<Result<Vec<_>, _>>()?;
-    let places: BTreeMap<u64, usize> = pictures.iter().map(|picture| picture.id).zip(0..).collect();
-    let mut shapes = vec![Vec::new(); pictures.len()];
-    for annotation in annotations {
-        let place = places[&annotation.image_id];
-        let Some(mask) = mask(annotation.segmentation) else {
-            let (path, problem) = (files.annotations, "has no `segmentation`".to_owned());
-            return Err(DataError::Annotation { path, what: "annotation", id: annotation.id, problem });
-        };
-        shapes[place].push((labels[&annotation.category_id], mask));
+    let mut shapes = Vec::with_capacity(pictures.len());
+    for annotations in annotations {
+        let mut of_picture = Vec::with_capacity(annotations.len());
+        for annotation in annotations {
+            match mask(annotation.segmentation) {
+                Some(mask) => of_picture.push((labels[&annotation.category_id], mask)),
+                None => passed.add("annotation", "there is no segmentation", annotation.id),
+            }
+        }
+        shapes.push(of_picture);
     }
+    let remarks: Vec<String> = passed.remarks().chain(notes).collect();
+    // Without any annotation, all is background; but wrong annotations must not turn into background.
+    if passed.has("annotation") && shapes.iter().all(Vec::is_empty) {
+        return Err(files.lack("has no usable annotation", remarks.join("; ")));
+    }
+    let path = files.annotations.display();
+    let remarks = remarks.into_iter().map(|remark| format!("{path}: {remark}")).collect();
     let labeling = Labeling::Pixels { stride: 1 };
     let properties = Properties { labeling, ..Properties::new(3, classes, Normalization::imagenet()) };
-    Ok(Coco { annotations: files.annotations, pictures, shapes, properties })
+    Ok(Coco { annotations: files.annotations, pictures, shapes, properties, remarks })
 }
 
 impl Dataset for Coco {
@@ -90,11 +112,15 @@ impl Dataset for Coco {
     fn file(&self, index: usize) -> Option<PathBuf> {
         Some(self.pictures[index].path.clone())
     }
+
+    fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::tests::{CATEGORIES, IMAGES, annotation, folder};
+    use super::super::tests::{CATEGORIES, IMAGES, annotation, folder};
     use super::*;
 
     #[test]
@@ -104,7 +130,7 @@ mod tests {
             annotation(2, 3, "[[1, 0, 3, 0, 3, 1, 1, 1]]"),
         ];
         let folder = folder(IMAGES, &annotations.join(", "), CATEGORIES);
-        let set = coco(folder.path(), Split::Train).unwrap();
+        let set = coco(folder.path(), Split::Train, &FileOptions::default()).unwrap();
         assert_eq!((set.len(), set.image_size(), set.background()), (1, None, None));
         assert_eq!(set.classes(), ["background", "cat", "dog"]);
         let sample = set.sample(0).unwrap();
@@ -113,22 +139,35 @@ mod tests {
     }
 
     #[test]
-    fn wrong_annotations_are_named_with_file_and_id() {
-        let polygon = "[[1, 0, 3, 0, 3, 1]]";
+    fn wrong_annotations_are_passed_over_with_a_count() {
+        let polygon = "[[1, 0, 3, 0, 3, 1, 1, 1]]";
         let other = annotation(5, 9, polygon).replace("\"image_id\": 7", "\"image_id\": 8");
         let without = annotation(5, 9, "5").replace(", \"segmentation\": 5", "");
-        for (annotation, expected) in [
-            (other, "annotation 5: `image_id` is 8, but there is no such image"),
-            (without, "annotation 5 has no `segmentation`"),
-            (annotation(5, 9, "[[1, 2, 3]]"), "annotation 5: `segmentation`: a polygon has 3 numbers"),
+        for (wrong, expected) in [
+            (other, "there is no usable image of this id (id 5)"),
+            (without, "there is no segmentation (id 5)"),
+            (annotation(5, 9, "null"), "there is no segmentation (id 5)"),
+            (annotation(5, 9, "[1, 0, 3, 0, 3, 1]"), "`segmentation` is wrong (id 5)"),
+            (annotation(5, 9, "[]"), "the segmentation has no polygon (id 5)"),
+            (annotation(5, 9, "[[1, 2, 3]]"), "a polygon has an odd number of coordinates (id 5)"),
+            (annotation(5, 9, "[[1, 2, 3, 4]]"), "a polygon has fewer than three corners (id 5)"),
+            (annotation(5, 8, polygon), "there is no such category (id 5)"),
             (
                 annotation(6, 9, r#"{"counts": [1, 2], "size": [2, 3]}"#),
-                "annotation 6: `segmentation`: the runs add up to 3 pixels",
+                "the runs do not cover the image (id 6)",
             ),
         ] {
-            let folder = folder(IMAGES, &annotation, CATEGORIES);
-            let error = coco(folder.path(), Split::Train).unwrap_err().to_string();
-            assert!(error.contains(expected) && error.contains("instances_train2017.json"), "{error}");
+            let expected = format!("json: 1 annotation is passed over because {expected}");
+            let good = annotation(1, 9, polygon);
+            let folder = folder(IMAGES, &format!("{wrong}, {good}"), CATEGORIES);
+            let set = coco(folder.path(), Split::Train, &FileOptions::default()).unwrap();
+            let [remark] = set.remarks() else { panic!("{expected}: {:?}", set.remarks()) };
+            assert!(remark.ends_with(&expected), "{remark}");
+            assert_eq!(*set.sample(0).unwrap().labels, [0, 2, 2, 0, 0, 0]);
+            // Alone, it must not turn into background.
+            let folder = self::folder(IMAGES, &wrong, CATEGORIES);
+            let error = coco(folder.path(), Split::Train, &FileOptions::default()).unwrap_err().to_string();
+            assert!(error.contains("json has no usable annotation: 1 annotation is passed over"), "{error}");
         }
     }
 
@@ -136,7 +175,11 @@ mod tests {
     fn a_picture_of_another_size_is_named() {
         let tall = IMAGES.replace("\"height\": 2", "\"height\": 4");
         let set = folder(&tall, "", CATEGORIES);
-        let error = coco(set.path(), Split::Train).unwrap().sample(0).unwrap_err().to_string();
+        let error = coco(set.path(), Split::Train, &FileOptions::default())
+            .unwrap()
+            .sample(0)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("a.png has 2 x 3 pixels, but ") && error.contains("json says 4 x 3"),
             "{error}"

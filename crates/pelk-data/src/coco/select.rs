@@ -1,8 +1,6 @@
-//! Which annotations become objects, and a count of the others by reason.
+//! Which annotations become objects.
 
-use std::collections::BTreeMap;
-
-use pelk_coco::{Annotation, Problem, ProblemKind, Rle, Segmentation};
+use pelk_coco::{Annotation, Rle, Segmentation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,52 +46,7 @@ impl ObjectConfig {
     }
 }
 
-/// Ids to name for each reason.
-const NAMED: usize = 5;
-
-/// Annotations that do not become objects: for each reason their number and the first ids.
-#[derive(Debug, Default)]
-pub(super) struct PassedOver(BTreeMap<String, (usize, Vec<u64>)>);
-
-impl PassedOver {
-    /// Counts an annotation.
-    pub fn add(&mut self, reason: impl Into<String>, id: Option<u64>) {
-        let (count, ids) = self.0.entry(reason.into()).or_default();
-        *count += 1;
-        if ids.len() < NAMED {
-            ids.extend(id);
-        }
-    }
-
-    /// Counts an annotation that could not be read.
-    pub fn add_problem(&mut self, problem: &Problem) {
-        let reason = match &problem.kind {
-            ProblemKind::Field { field, .. } => format!("`{field}` is missing or wrong"),
-            ProblemKind::ZeroId => "the id is 0".into(),
-            ProblemKind::DuplicateId => "the id occurred before".into(),
-            ProblemKind::UnknownImage { .. } => "there is no such image".into(),
-            ProblemKind::UnknownCategory { .. } => "there is no such category".into(),
-            ProblemKind::EmptyBox { .. } => SMALL.into(),
-            ProblemKind::SegmentationSize { .. } => "the mask is for another size than the image's".into(),
-            ProblemKind::Segmentation(_) => "the segmentation is invalid".into(),
-            other => other.to_string(),
-        };
-        self.add(reason, problem.id);
-    }
-
-    /// One sentence for each reason, in alphabetical order.
-    pub fn remarks(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|(reason, (count, ids))| {
-            let verb = if *count == 1 { "annotation is" } else { "annotations are" };
-            let list = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-            let more = if *count > ids.len() { ", ..." } else { "" };
-            let named = if ids.is_empty() { String::new() } else { format!(" (id {list}{more})") };
-            format!("{count} {verb} passed over because {reason}{named}")
-        })
-    }
-}
-
-const SMALL: &str = "the box or the area is empty, or the box is less than a pixel wide or high";
+pub(super) const SMALL: &str = "the box or the area is empty, or the box is less than a pixel wide or high";
 
 /// The object of an annotation in an image of this size, or why it is left out: the rules of MMDetection, with
 /// boxes clipped to the image.
@@ -186,22 +139,6 @@ mod tests {
         assert_eq!(keep_largest(&mut objects, 3), [3]);
         assert_eq!(objects.iter().map(|object| object.id).collect::<Vec<_>>(), [1, 2, 9, 4]);
         assert!(keep_largest(&mut objects, 3).is_empty());
-    }
-
-    #[test]
-    fn reasons_are_counted_with_the_first_ids() {
-        let mut passed = PassedOver::default();
-        (1..=7).for_each(|id| passed.add("it is bad", Some(id)));
-        passed.add("it is worse", Some(8));
-        passed.add("it has no id", None);
-        assert_eq!(
-            passed.remarks().collect::<Vec<_>>(),
-            [
-                "1 annotation is passed over because it has no id",
-                "7 annotations are passed over because it is bad (id 1, 2, 3, 4, 5, ...)",
-                "1 annotation is passed over because it is worse (id 8)",
-            ]
-        );
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! A test set for datasets that have none: a fifth of each class.
 
-use std::ops::Range;
-
 use pelk_random::{Purpose, name_hash, stream};
 use rand::Rng;
 
@@ -19,7 +17,7 @@ pub(super) fn part(files: Files, split: Split) -> Files {
     let mut start = 0;
     while start < files.len() {
         let end = (start..files.len()).find(|&i| files.label(i) != files.label(start)).unwrap_or(files.len());
-        for index in first(&files, start..end) {
+        for index in first((start..end).collect(), &|index| files.name(index)) {
             test[index] = true;
         }
         start = end;
@@ -27,12 +25,12 @@ pub(super) fn part(files: Files, split: Split) -> Files {
     files.filtered(|index, _, _| test[index] == (split == Split::Test))
 }
 
-fn first(files: &Files, class: Range<usize>) -> Vec<usize> {
+/// The first fifth of the files of a class, in the order of the random numbers keyed by their names.
+pub(crate) fn first<'a>(mut class: Vec<usize>, name: &dyn Fn(usize) -> &'a str) -> Vec<usize> {
     let count = (class.len() + SHARE / 2) / SHARE;
-    let mut ranked: Vec<usize> = class.collect();
-    ranked.sort_by_key(|&index| stream(0, Purpose::HoldOut, 0, name_hash(files.name(index))).next_u64());
-    ranked.truncate(count);
-    ranked
+    class.sort_by_key(|&index| stream(0, Purpose::HoldOut, 0, name_hash(name(index))).next_u64());
+    class.truncate(count);
+    class
 }
 
 #[cfg(test)]

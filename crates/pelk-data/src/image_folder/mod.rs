@@ -1,7 +1,7 @@
 //! Images in class folders, including ImageNet's, decoded on request.
 
 mod files;
-mod held_out;
+pub(crate) mod held_out;
 mod lists;
 #[cfg(test)]
 mod tests;

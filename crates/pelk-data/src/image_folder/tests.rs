@@ -98,7 +98,9 @@ fn class_folders_alone_are_divided_and_that_is_said() {
 
 #[test]
 fn all_images_of_a_plain_or_half_set_are_read_on_request() {
-    let whole = |root: &Path, split| image_folder(root, split, &FileOptions { whole: true });
+    let whole = |root: &Path, split| {
+        image_folder(root, split, &FileOptions { whole: true, ..FileOptions::default() })
+    };
     for prefix in ["", "train/", "val/", "ILSVRC/Data/CLS-LOC/train/"] {
         let all: Vec<String> =
             ["a/1.png", "a/2.png", "a/3.png", "b/1.png"].map(|name| format!("{prefix}{name}")).into();
