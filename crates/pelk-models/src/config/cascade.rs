@@ -8,6 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// The most channels of any layer of a network; with it, the shapes of all tensors fit in 64 bits.
+pub(super) const MOST_CHANNELS: usize = 1 << 16;
+/// The most rows of the features that a head reads of a box.
+const LARGEST_REGION: usize = 256;
+/// The most convolutions of a head.
+const MOST_CONVS: usize = 100;
+
 /// The settings of Cascade Mask R-CNN, see [`crate::heads::cascade`]; the defaults are those of the paper's
 /// COCO models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -139,6 +146,17 @@ impl CascadeConfig {
         ];
         if let Some((key, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return refuse(key, "is 0, must be at least 1".to_owned());
+        }
+        let most = [
+            ("channels", self.channels, MOST_CHANNELS),
+            ("box_features", self.box_features, MOST_CHANNELS),
+            ("box_size", self.box_size, LARGEST_REGION),
+            ("mask_size", self.mask_size, LARGEST_REGION),
+            ("box_convs", self.box_convs, MOST_CONVS),
+            ("mask_convs", self.mask_convs, MOST_CONVS),
+        ];
+        if let Some((key, count, most)) = most.into_iter().find(|(_, count, most)| count > most) {
+            return refuse(key, format!("is {count}, must be at most {most}"));
         }
         if !self.mask_size.is_multiple_of(REFINEMENT) {
             return refuse("mask_size", format!("is {}, must be even", self.mask_size));

@@ -1,6 +1,6 @@
 //! Which head a network has, and UperNet's settings.
 
-use super::cascade::CascadeConfig;
+use super::cascade::{CascadeConfig, MOST_CHANNELS};
 use crate::error::{ModelError, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,10 @@ impl Default for UperNetConfig {
     }
 }
 
+/// The most pools of an UperNet, and the largest side of one.
+const MOST_POOLS: usize = 16;
+const LARGEST_POOL: usize = 256;
+
 impl Head {
     /// Checks that a network with this number of stages can have this head.
     pub(super) fn validate(&self, stages: usize) -> Result<()> {
@@ -61,8 +65,20 @@ impl UperNetConfig {
         if self.channels == 0 {
             return Err(ModelError::config("upernet.channels", "must be at least 1"));
         }
+        let most = MOST_CHANNELS;
+        for (field, channels) in
+            [("upernet.channels", self.channels), ("upernet.auxiliary_channels", self.auxiliary_channels)]
+        {
+            if channels > most {
+                return Err(ModelError::config(field, format!("is {channels}, must be at most {most}")));
+            }
+        }
         if self.pools.contains(&0) {
             return Err(ModelError::config("upernet.pools", "holds a 0, must be sides of at least 1"));
+        }
+        if self.pools.len() > MOST_POOLS || self.pools.iter().any(|side| *side > LARGEST_POOL) {
+            let reason = format!("must be at most {MOST_POOLS} sides of at most {LARGEST_POOL}");
+            return Err(ModelError::config("upernet.pools", reason));
         }
         if !(0.0..1.0).contains(&self.dropout) {
             let reason = format!("is {}, must be at least 0 and below 1", self.dropout);

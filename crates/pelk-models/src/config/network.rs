@@ -1,5 +1,6 @@
 //! The configuration of a whole network and of its stages.
 
+use super::cascade::MOST_CHANNELS;
 use super::head::Head;
 use super::mixer::MixerConfig;
 use crate::error::{ModelError, Result};
@@ -95,20 +96,28 @@ pub struct StageConfig {
 impl NetworkConfig {
     /// Each stage halves the image, so more would need impossibly large images.
     const MOST_STAGES: usize = 16;
+    /// The most blocks in all: ten times as many as any published network of this kind has.
+    const MOST_BLOCKS: usize = 1000;
+    /// The largest width of a pixel MLP relative to its block.
+    const LARGEST_RATIO: usize = 64;
 
     /// Checks that the configuration is valid.
     ///
     /// # Errors
     /// When a field has an invalid value; the message names the field and valid values.
     pub fn validate(&self) -> Result<()> {
-        let positive = |field, value| match value {
+        let within = |field, value, most| match value {
             0 => Err(ModelError::config(field, "must be at least 1")),
+            _ if value > most => {
+                Err(ModelError::config(field, format!("is {value}, must be at most {most}")))
+            }
             _ => Ok(()),
         };
-        positive("in_channels", self.in_channels)?;
-        positive("classes", self.classes)?;
-        positive("mlp_ratio", self.mlp_ratio)?;
-        positive("depths", self.stages.len())?;
+        let (channels, ratio) = (MOST_CHANNELS, NetworkConfig::LARGEST_RATIO);
+        within("in_channels", self.in_channels, channels)?;
+        within("classes", self.classes, usize::MAX)?;
+        within("mlp_ratio", self.mlp_ratio, ratio)?;
+        within("depths", self.stages.len(), usize::MAX)?;
         if self.stages.len() > NetworkConfig::MOST_STAGES {
             let reason = format!("has {} entries, at most {}", self.stages.len(), NetworkConfig::MOST_STAGES);
             return Err(ModelError::config("depths", reason));
@@ -135,10 +144,15 @@ impl NetworkConfig {
             let reason = format!("is {}, must be 0 or more", self.head_init_scale);
             return Err(ModelError::config("head_init_scale", reason));
         }
+        let blocks = self.stages.iter().fold(0_usize, |sum, stage| sum.saturating_add(stage.depth));
+        if blocks > NetworkConfig::MOST_BLOCKS {
+            let reason = format!("has {blocks} blocks in all, at most {}", NetworkConfig::MOST_BLOCKS);
+            return Err(ModelError::config("depths", reason));
+        }
         for stage in &self.stages {
-            positive("depths", stage.depth)?;
-            positive("widths", stage.width)?;
-            positive("mlp_ratio", stage.mlp_ratio.unwrap_or(self.mlp_ratio))?;
+            within("depths", stage.depth, usize::MAX)?;
+            within("widths", stage.width, channels)?;
+            within("mlp_ratio", stage.mlp_ratio.unwrap_or(self.mlp_ratio), ratio)?;
             stage.mixer.validate(stage.width)?;
         }
         self.head.validate(self.stages.len())

@@ -1,12 +1,14 @@
-//! Counts of parameters and multiply-adds, as the papers count them and as executed.
+//! Counts of parameters and multiply-adds, as the papers count them and as executed, and what training needs.
 
 mod counter;
 mod part;
 mod total;
+mod training;
 
 pub use counter::PaperRules;
 pub use part::Part;
 pub use total::{NetworkCost, PartCost};
+pub use training::{TrainingPass, training_pass};
 
 use crate::error::{ModelError, Result};
 use crate::network::Network;
