@@ -100,6 +100,7 @@ pub use trained::classifier::Classifier;
 pub use trained::{Trained, inference_form, network_alone};
 pub use trainer::Trainer;
 pub use trainer::estimate::Estimate;
+pub use trainer::fit::least_memory;
 pub use warm_start::WarmStart;
 
 #[cfg(doctest)]

@@ -3,7 +3,9 @@
 use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
 use crate::loading::Datasets;
+use crate::optimizer::Algorithm;
 use pelk_data::{Dataset, Labeling};
+use pelk_models::cost::training_pass;
 use pelk_models::{Head, Network, zoo};
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ impl Fit {
         let image = image_of(config, datasets)?;
         let network = network(config, datasets, image)?;
         check_places(config, datasets, &network, image)?;
+        check_norms(config, &network, image)?;
         let steps_per_epoch = steps(config, datasets)?;
         datasets.train.statistics().validate(image[2])?;
         let classes = datasets.train.classes().len() as u32;
@@ -64,8 +67,7 @@ fn network(
     Ok(network)
 }
 
-/// Checks that the network predicts as many positions as there are labels, and that BatchNorm has enough
-/// values.
+/// Checks that the network predicts as many positions as there are labels.
 fn check_places(
     config: &TrainConfig,
     datasets: &Datasets,
@@ -103,14 +105,46 @@ fn check_places(
         );
         return Err(TrainError::value(key, reason));
     }
-    let alone = config.batch.size == 1
-        && matches!(&network.config().head, Head::UperNet(head) if head.pools.contains(&1));
-    if alone {
-        let reason = "is 1, but UperNet's pool of size 1 has one value per channel of each image, which \
-                      BatchNorm cannot normalize: use 2 or more, or leave 1 out of model.upernet.pools";
-        return Err(TrainError::value("batch.size", reason));
-    }
     Ok(())
+}
+
+/// Checks that each BatchNorm has more than one value per channel of a batch, as PyTorch does; one value has
+/// no variance.
+fn check_norms(config: &TrainConfig, network: &Network, [height, width, _]: [usize; 3]) -> Result<()> {
+    let pass = training_pass(network, [height, width], config.batch.recompute)?;
+    let Some((name, values)) = pass.smallest_norm else { return Ok(()) };
+    if values.saturating_mul(config.batch.size) > 1 {
+        return Ok(());
+    }
+    let pools = match &network.config().head {
+        Head::UperNet(head) if head.pools.contains(&1) => ", or leave 1 out of model.upernet.pools",
+        _ => "",
+    };
+    let reason = format!(
+        "is 1, but at {height} x {width} pixels the BatchNorm {name} has one value per channel of an image, \
+         which it cannot normalize: use 2 or more images or larger ones{pools}"
+    );
+    Err(TrainError::value("batch.size", reason))
+}
+
+/// The least memory, in bytes, in which a run can train: the parameters with what the optimizer and the
+/// average keep of each, and what a pass keeps of its images for the gradients. A run needs more at times;
+/// finding this allocates nothing.
+///
+/// # Errors
+/// When the configuration is not valid, or does not fit the data.
+pub fn least_memory(config: &TrainConfig, datasets: &Datasets) -> Result<u64> {
+    let Fit { network, image: [height, width, _], .. } = Fit::new(config, datasets)?;
+    let pass = training_pass(&network, [height, width], config.batch.recompute)?;
+    let of_a_number = if config.batch.float16 { 2 } else { 4 };
+    let images = pass.kept.saturating_mul(config.batch.size as u64).saturating_mul(of_a_number);
+    // The value, its gradient, the optimizer's moments, and the average.
+    let moments = match config.optimizer.algorithm {
+        Algorithm::AdamW => 2,
+        Algorithm::Sgd => 1,
+    };
+    let copies = 2 + moments + u64::from(config.ema.is_on());
+    Ok(images.saturating_add((network.trained_values()? as u64).saturating_mul(4 * copies)))
 }
 
 /// Steps per epoch.

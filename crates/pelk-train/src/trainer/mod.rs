@@ -2,7 +2,7 @@
 
 pub(crate) mod estimate;
 mod evaluation;
-mod fit;
+pub(crate) mod fit;
 mod labels;
 mod objects;
 mod state;

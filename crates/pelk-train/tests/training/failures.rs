@@ -180,6 +180,11 @@ fn data_that_do_not_suit_the_run_are_refused_before_it_starts() {
         datasets(),
     );
     assert!(message.contains("at least 32") && message.contains("12 x 10"), "{message}");
+    // Two stages of stride 4 and 8 leave one place of images of 12 x 10 pixels.
+    let narrow = ["model.stem_stride=4", "batch.size=1", "data.mix.probability=0", "data.mix={}"];
+    let message = new(config(&narrow), datasets());
+    assert!(message.contains("`batch.size`") && message.contains("BatchNorm stages.1."), "{message}");
+    assert!(!message.contains("upernet"), "{message}");
     let message = new(config(&["data.augmentation.crop_padding=10"]), datasets());
     assert!(message.contains("crop_padding"), "{message}");
     let message = new(config(&["data.mix={mixup_alpha=0.8}", "batch.size=5"]), datasets());

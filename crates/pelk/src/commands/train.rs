@@ -9,9 +9,10 @@ mod step_log;
 #[cfg(feature = "dashboard")]
 use crate::dashboard::{Dashboard, Headline};
 use crate::datasets;
-use crate::device::{DeviceArgs, on_device};
+use crate::device::{Choice, DeviceArgs, on_device};
 use crate::folders::{RUNS, shown};
 use crate::interrupt::Interrupts;
+use crate::memory::{self, available_bytes};
 use crate::output::{note, say};
 use crate::progress::{Display, Progress};
 use crate::threads::in_pool;
@@ -20,7 +21,9 @@ use clap::builder::RangedU64ValueParser;
 use files::{Files, Waited};
 use pelk_autodiff::Backend;
 use pelk_train::presets::{self, PRESETS};
-use pelk_train::{Checkpoint, Datasets, EventLog, Limits, Outcome, Run, TrainConfig, TrainError, Trainer};
+use pelk_train::{
+    Checkpoint, Datasets, EventLog, Limits, Outcome, Run, TrainConfig, TrainError, Trainer, least_memory,
+};
 use report::{conclude, describe_start, introduce};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -133,6 +136,10 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
     let (config, origin) = if args.resume { resume(args)? } else { fresh(args)? };
     let datasets = datasets::open_both(&config.data, args.data.as_deref())?;
     let device = backend.name();
+    let needed = least_memory(&config, &datasets)?;
+    if args.device.device == Choice::Cpu {
+        check_memory(needed)?;
+    }
     let mut trainer = Trainer::new(backend, config.clone(), datasets.clone())?;
     let limits = Limits {
         max_steps: args.max_steps,
@@ -146,7 +153,7 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
             }
             introduce(&trainer, &config, &datasets, &device)?;
             if args.dry_run {
-                return estimate::dry_run(&mut trainer, limits);
+                return estimate::dry_run(&mut trainer, limits, needed);
             }
             if trainer.step() < last_step(args, &trainer) {
                 say!("{}", estimate::sentence(&trainer.estimate(limits)?));
@@ -188,6 +195,20 @@ fn train<B: Backend>(args: &TrainArgs, backend: B) -> Result<()> {
         note!("{error}");
     }
     result
+}
+
+/// Checks that the machine has this much memory; a run that needs more would be killed at its first step.
+fn check_memory(needed: u64) -> Result<()> {
+    match available_bytes() {
+        Some(available) if available < needed => bail!(
+            "the run needs at least {} of memory, but only {} are available: make batch.size smaller (with \
+             batch.accumulation larger for the same result), set batch.recompute = true, or choose smaller \
+             images or a smaller model",
+            memory::shown(needed),
+            memory::shown(available),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// The last step that this start of the program may take.

@@ -84,6 +84,23 @@ fn settings_that_make_no_run() {
     let stages = ["depths", "widths", "kernels"].map(|key| format!("model.{key}=[{many}]"));
     let args = stages.iter().flat_map(|setting| ["--set", setting]).collect::<Vec<_>>();
     refuse(&mut sandbox.train("run", &args), &["depths", "80", "at most"]);
+    for (setting, words) in [
+        ("model.depths=[1000000, 1]", &["depths", "1000001 blocks", "at most 1000"][..]),
+        ("model.depths=[9223372036854775807, 9223372036854775807]", &["depths", "at most 1000"]),
+        ("model.widths=[8, 1000000]", &["widths", "1000000", "at most 65536"]),
+        ("model.last_mlp_ratio=1000000", &["mlp_ratio", "1000000", "at most 64"]),
+        ("model.upernet={ channels = 1000000000 }", &["upernet.channels", "at most 65536"]),
+        ("model.upernet={ pools = [1, 1000000] }", &["upernet.pools", "at most 256"]),
+    ] {
+        refuse(&mut sandbox.train("run", &["--set", setting]), words);
+    }
+    if cfg!(target_os = "linux") {
+        // Blocks of 65536 channels; nothing of that size is allocated.
+        let widths = ["--set", "model.widths=[65536, 65536]", "--set", "model.depths=[500, 500]"];
+        let words = ["the run needs at least", "GiB of memory", "batch.size", "a smaller model"];
+        refuse(&mut sandbox.train("run", &widths), &words);
+        assert!(!sandbox.path("run").exists());
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Estimates of a run, printed before it starts.
 
-use crate::memory::peak_bytes;
+use crate::memory::{peak_bytes, shown};
 use crate::output::say;
 use crate::pace::duration;
 use anyhow::Result;
@@ -30,11 +30,12 @@ fn short(seconds: f64) -> String {
     }
 }
 
-/// Prints how long a run will take, and takes its first step; saves nothing.
+/// Prints how long a run will take, and takes its first step; saves nothing. `needed` is the least memory of
+/// training.
 ///
 /// # Errors
 /// When the first step fails.
-pub fn dry_run<B: Backend>(trainer: &mut Trainer<B>, limits: Limits) -> Result<()> {
+pub fn dry_run<B: Backend>(trainer: &mut Trainer<B>, limits: Limits, needed: u64) -> Result<()> {
     let estimate = trainer.estimate(limits)?;
     say!("{}", sentence(&estimate));
     let waits = estimate.loading.as_secs_f64() / estimate.step.as_secs_f64().max(1e-9);
@@ -52,7 +53,7 @@ pub fn dry_run<B: Backend>(trainer: &mut Trainer<B>, limits: Limits) -> Result<(
         );
     }
     if let Some(bytes) = peak_bytes() {
-        say!("peak memory: {} MiB", bytes >> 20);
+        say!("peak memory: {}, of which training needs at least {}", shown(bytes), shown(needed));
     }
     Ok(())
 }
