@@ -4,6 +4,7 @@ mod gif;
 mod guard;
 mod header;
 mod jpeg;
+mod rgb;
 pub(crate) mod sniff;
 mod tiff;
 mod write;
@@ -13,11 +14,12 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader};
+use image::{ExtendedColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use crate::{DataError, PictureError};
 use header::Header;
 use jpeg::Jpeg;
+use rgb::rgb;
 use sniff::{Content, SNIFFED, sniff};
 use tiff::Prepared;
 
@@ -111,13 +113,12 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<([usize; 2], Vec<u8>), DataError>
 /// The size and pixels of all formats but JPEG.
 fn pixels(path: &Path, format: ImageFormat, bytes: &[u8]) -> Result<([usize; 2], Vec<u8>), DataError> {
     let decoder = other(path, format, bytes)?;
-    let Header { size, bits, .. } = header(&decoder);
+    let (Header { size, .. }, color) = (header(&decoder), decoder.color_type());
     check_size(path, size)?;
-    let picture = DynamicImage::from_decoder(decoder).map_err(|error| refused(path, error))?;
-    let mut pixels = match bits {
-        16 => picture.into_rgb16().into_raw().into_iter().map(|value| (value >> 8) as u8).collect(),
-        _ => picture.into_rgb8().into_raw(),
-    };
+    let length = size[0] * size[1] * usize::from(color.bytes_per_pixel());
+    let mut pixels = vec![0; length];
+    decoder.read_image(&mut pixels).map_err(|error| refused(path, error))?;
+    let mut pixels = rgb(color, pixels);
     if format == ImageFormat::Gif {
         gif::paint_around_frame(bytes, size[1], &mut pixels);
     }
