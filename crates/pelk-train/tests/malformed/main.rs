@@ -1,10 +1,11 @@
-//! Hundreds of malformed inputs of all kinds: each causes an error, or is still valid and read; none causes a
+//! Thousands of malformed inputs of all kinds: each causes an error, or is still valid and read; none causes a
 //! panic, hangs or fills the memory. A single test in its own process, to measure its peak memory.
 
 #![expect(clippy::print_stdout, reason = "an abort leaves no other trace")]
 
-#[path = "training/common.rs"]
+#[path = "../training/common.rs"]
 mod common;
+mod mutations;
 
 use common::{TEXT, config, train};
 use pelk_data::{Dataset, Split, cifar10, idx, read_rgb};
@@ -370,6 +371,7 @@ fn malformed_files_are_errors_and_neither_panic_nor_hang_nor_fill_the_memory() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    mutations::run(folder.path(), &whole);
     if let (Some(before), Some(after)) = (before, peak_memory()) {
         println!("{} inputs, {} MiB more than before", cases.0.len(), (after - before) >> 20);
         assert!(after - before < MEMORY, "{} MiB more than before", (after - before) >> 20);
