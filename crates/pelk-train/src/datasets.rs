@@ -1,7 +1,7 @@
 //! Opens a dataset by name, for every name in [`DatasetName`].
 
 use crate::config::{CanvasConfig, DataConfig};
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use crate::loading::Datasets;
 use pelk_data::{Dataset, DatasetName, FileOptions, ImageDataset, LongRange, SceneInstances, Scenes, Split};
 use std::path::{Path, PathBuf};
@@ -19,8 +19,14 @@ pub fn dataset_folder(config: &DataConfig, root: &Path) -> PathBuf {
 /// # Errors
 /// When the dataset is unknown, or a file is missing or damaged.
 pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<dyn Dataset>> {
-    let (folder, files) = (dataset_folder(config, root), FileOptions::default());
-    Ok(match config.dataset.parse::<DatasetName>()? {
+    let folder = dataset_folder(config, root);
+    let name = config.dataset.parse::<DatasetName>()?;
+    if !config.annotations.is_empty() && name.source() != DatasetName::Coco {
+        let reason = format!("is set, but {name} has no such files: only coco and coco-instances have them");
+        return Err(TrainError::value("data.annotations", reason));
+    }
+    let files = FileOptions { annotations: config.annotations.clone(), ..FileOptions::default() };
+    Ok(match name {
         DatasetName::FashionMnist => items(config, root, split)?,
         DatasetName::Mnist => Arc::new(pelk_data::mnist(folder, split)?),
         DatasetName::Cifar10 => Arc::new(pelk_data::cifar10(folder, split)?),
@@ -91,6 +97,20 @@ mod tests {
             let folder = dataset_folder(&config(name), root.path());
             let message = open_dataset(&config(name), root.path(), Split::Train).err().unwrap().to_string();
             assert!(message.contains(&folder.display().to_string()), "{name}: {message}");
+        }
+    }
+
+    #[test]
+    fn annotation_files_are_for_coco_alone() {
+        let with = |dataset| DataConfig { annotations: vec!["mine.json".into()], ..config(dataset) };
+        for (dataset, expected) in [
+            ("coco", "mine.json is missing"),
+            ("coco-instances", "mine.json is missing"),
+            ("folder", "data.annotations`: is set, but folder has no such files"),
+            ("scenes-instances", "data.annotations`: is set, but"),
+        ] {
+            let error = open_dataset(&with(dataset), Path::new("no/where"), Split::Train).err().unwrap();
+            assert!(error.to_string().contains(expected), "{error}");
         }
     }
 

@@ -33,6 +33,20 @@ fn located(config: &DataConfig, data: Option<&Path>) -> DataConfig {
     DataConfig { folder, ..config.clone() }
 }
 
+/// `config` with the files from `--annotations`, if given. Their paths are made absolute, so that a run can be
+/// resumed from any folder; those that are not there are looked for in the dataset's folder.
+pub fn annotated(config: &DataConfig, files: &[PathBuf]) -> DataConfig {
+    let absolute = |file: &PathBuf| match file.is_file() {
+        true => std::path::absolute(file).unwrap_or_else(|_| file.clone()),
+        false => file.clone(),
+    };
+    let annotations = match files {
+        [] => config.annotations.clone(),
+        files => files.iter().map(absolute).collect(),
+    };
+    DataConfig { annotations, ..config.clone() }
+}
+
 /// Opens datasets and prints each of their remarks once.
 #[derive(Debug, Default)]
 pub struct Opener {

@@ -14,6 +14,10 @@ pub(super) const LAYOUT: &str = "unpack images and annotations from https://coco
 const TRAIN: &[&str] = &["train", "training"];
 const TEST: &[&str] = &["val", "valid", "validation", "test", "testing"];
 
+fn names(split: Split) -> &'static [&'static str] {
+    if split == Split::Train { TRAIN } else { TEST }
+}
+
 /// Annotation files of a folder with its images: of Roboflow, FiftyOne, labelme2coco, Label Studio and
 /// Supervisely.
 const BESIDE: &[&str] = &[
@@ -74,7 +78,6 @@ impl Files {
     /// # Errors
     /// [`DataError::Layout`] without annotations.
     pub fn find(folder: &Path, split: Split, options: &FileOptions) -> Result<Self, DataError> {
-        let names = |split| if split == Split::Train { TRAIN } else { TEST };
         if !options.annotations.is_empty() {
             return Self::given(folder, split, options);
         }
@@ -112,6 +115,10 @@ impl Files {
         let name = stem.rsplit(['_', '-']).next().unwrap_or_default();
         let mut folders = of_split(folder, name);
         folders.extend(beside(&annotations, folder));
+        if !undivided {
+            let names = names(split).iter().flat_map(|name| [name.to_string(), format!("{name}2017")]);
+            folders.extend(names.flat_map(|name| of_split(folder, &name)));
+        }
         Ok(Self { annotations, folders, undivided })
     }
 

@@ -296,21 +296,22 @@ fn a_folder_with_one_split_is_opened_whole_only() {
 fn annotation_files_can_be_named() {
     let root = tempfile::tempdir().unwrap();
     set(root.path(), "labels/person_train.json", "train", &["a.png", "b.png", "c.png"]);
-    set(root.path(), "labels/mine.json", "images", &["d.png"]);
+    set(root.path(), "labels/mine.json", "valid", &["d.png"]);
     let with = |files: &[&str]| FileOptions {
         annotations: files.iter().map(|name| root.path().join(name)).collect(),
         ..FileOptions::default()
     };
     let two = with(&["labels/person_train.json", "labels/mine.json"]);
     assert_eq!(open_with(root.path(), Split::Train, &two).unwrap().0.len(), 3);
-    assert_eq!(open_with(root.path(), Split::Test, &two).unwrap().0, ["images/d.png"]);
+    assert_eq!(open_with(root.path(), Split::Test, &two).unwrap().0, ["valid/d.png"]);
     let one = with(&["labels/person_train.json"]);
     assert_eq!(open_with(root.path(), Split::Train, &one).unwrap().0.len(), 2);
     assert_eq!(open_with(root.path(), Split::Test, &one).unwrap().0.len(), 1);
     // Relative to the folder.
     let mut relative = with(&[]);
-    (relative.annotations, relative.whole) = (vec!["labels/mine.json".into()], true);
-    assert_eq!(open_with(root.path(), Split::Test, &relative).unwrap().0, ["images/d.png"]);
+    relative.annotations = vec!["labels/person_train.json".into()];
+    relative.whole = true;
+    assert_eq!(open_with(root.path(), Split::Test, &relative).unwrap().0.len(), 3);
     let error = open_with(root.path(), Split::Test, &with(&["labels/other.json"])).unwrap_err();
     assert!(error.contains("other.json is missing"), "{error}");
     let error = open_with(root.path(), Split::Test, &with(&["a", "b", "c"])).unwrap_err();

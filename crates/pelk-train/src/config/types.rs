@@ -63,6 +63,11 @@ pub struct DataConfig {
     /// results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
+    /// Annotation files in COCO's format, instead of those with the usual names in the folder: one, a fifth of
+    /// whose images is held out for testing, or one for training and one for testing. Only for `coco` and
+    /// `coco-instances`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<PathBuf>,
     /// The number of images in a composed dataset.
     #[serde(default)]
     pub canvases: CanvasConfig,
@@ -89,6 +94,7 @@ impl DataConfig {
         DataConfig {
             dataset: dataset.into(),
             folder: None,
+            annotations: Vec::new(),
             canvases: CanvasConfig::default(),
             scenes: SceneConfig::default(),
             objects: ObjectConfig::default(),

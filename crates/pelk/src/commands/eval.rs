@@ -38,6 +38,9 @@ pub struct EvalArgs {
     /// Folder with the dataset's files [default: the run's, else its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Annotation file in COCO's format of the images to evaluate on, all of them [default: the run's]
+    #[arg(long, value_name = "FILE", conflicts_with = "train")]
+    annotations: Option<PathBuf>,
     /// Evaluate on the training images instead
     #[arg(long)]
     train: bool,
@@ -125,6 +128,10 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     let split = if args.train { Split::Train } else { Split::Test };
     let canvases = &mut description.data.canvases;
     canvases.seed = args.canvas_seed.unwrap_or(canvases.seed);
+    if let Some(file) = &args.annotations {
+        // As both files, so that none of its images is held out.
+        description.data = datasets::annotated(&description.data, &[file.clone(), file.clone()]);
+    }
     let images = datasets::open(&description.data, args.data.as_deref(), split)?;
     let count = images.len();
     let inference = args.inference.of(&description.inference);

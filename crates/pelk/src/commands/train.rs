@@ -44,6 +44,10 @@ pub struct TrainArgs {
     /// Folder with the dataset's files [default: its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Annotation file in COCO's format, instead of those with the usual names in the folder: a fifth of its
+    /// images is held out for testing; given twice, the second file is for testing
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    annotations: Vec<PathBuf>,
     /// Start the backbone from the weights in a safetensors file, such as a classifier's best.safetensors
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -322,6 +326,7 @@ fn fresh(args: &TrainArgs) -> Result<(TrainConfig, Origin)> {
         presets::configuration(args.preset.as_deref(), args.config.as_deref(), &settings)?;
     // Stored, so that resuming and evaluating find the data again.
     config.data = datasets::stored(&config.data, args.data.as_deref());
+    config.data = datasets::annotated(&config.data, &args.annotations);
     let place = args.out.clone().map_or(Place::Numbered(name), Place::Folder);
     match &place {
         // Before the data are read, which may take a while.

@@ -65,6 +65,38 @@ fn annotations_are_checked_and_what_is_passed_over_is_counted() {
 }
 
 #[test]
+fn annotation_files_are_named_for_training_and_evaluation() {
+    let sandbox = written();
+    let moved = |from: &str, to: &str| {
+        std::fs::rename(sandbox.path(&format!("set/annotations/{from}")), sandbox.path(to)).unwrap();
+    };
+    moved("instances_train.json", "mine_train.json");
+    moved("instances_val.json", "set/held-out.json");
+    let both = ["--annotations", "mine_train.json", "--annotations", "held-out.json"];
+    let check = succeed(&mut sandbox.pelk(["data", "check", "set"].into_iter().chain(both)));
+    assert!(check.contains("set: coco\n") && check.ends_with("All 9 images can be read\n"), "{check}");
+
+    let train = |more: &[&str]| {
+        let dataset = ["--set", "data.dataset=coco-instances", "--set", "data.evaluation.fit=[64, 64]"];
+        let args = ["train", "--preset", "scenes-detection", "--data", "set", "--out", "run", "--seed", "1"];
+        let settings = DETECTOR.iter().flat_map(|setting| ["--set", setting]);
+        sandbox.pelk(args.into_iter().chain(settings).chain(dataset).chain(more.iter().copied()))
+    };
+    refuse(&mut train(&[]), &["instances_train.json is missing"]);
+    succeed(&mut train(&both));
+    let config = std::fs::read_to_string(sandbox.path("run/config.toml")).unwrap();
+    assert!(config.contains("mine_train.json\", \"held-out.json\"]"), "{config}");
+    let eval = ["eval", "--checkpoint", "run/last.safetensors"];
+    let text = succeed(&mut sandbox.pelk(eval));
+    assert!(text.contains("3 test images of coco-instances"), "{text}");
+    // One file is measured whole.
+    let text = succeed(&mut sandbox.pelk(eval.into_iter().chain(["--annotations", "mine_train.json"])));
+    assert!(text.contains("6 test images of coco-instances"), "{text}");
+    let show = ["data", "show", "--task", "folder", "--data", "set", "--annotations", "held-out.json"];
+    refuse(&mut sandbox.pelk(show), &["data.annotations`: is set, but folder has no such files"]);
+}
+
+#[test]
 fn objects_are_drawn_as_they_are_and_as_a_detector_sees_them() {
     let sandbox = written();
     for (task, data) in [("coco-instances", "set"), ("scenes-instances", "images")] {

@@ -3,7 +3,7 @@
 mod report;
 mod survey;
 
-use crate::datasets::{Opener, data_config, names};
+use crate::datasets::{Opener, annotated, data_config, names};
 use crate::folders::shown;
 use crate::output::say;
 use crate::threads::in_pool;
@@ -30,6 +30,10 @@ pub struct CheckArgs {
     /// The dataset [default: recognized from the files in the folder]
     #[arg(long, value_name = "NAME", value_parser = names())]
     task: Option<DatasetName>,
+    /// Annotation file in COCO's format, instead of those with the usual names in the folder; given twice, the
+    /// second file is for testing
+    #[arg(long, value_name = "FILE")]
+    annotations: Vec<PathBuf>,
     /// List unreadable images in DIR/excluded.txt, so that training skips them; only for folders of images
     #[arg(long)]
     exclude: bool,
@@ -49,6 +53,7 @@ pub fn run(args: &CheckArgs) -> Result<()> {
 fn check(args: &CheckArgs) -> Result<()> {
     let task = match args.task {
         Some(task) => task,
+        None if !args.annotations.is_empty() => DatasetName::Coco,
         None => recognize(&args.folder)?,
     };
     if args.exclude && !task.is_image_folder() {
@@ -59,6 +64,7 @@ fn check(args: &CheckArgs) -> Result<()> {
     }
     say!("{}: {task}\n", shown(&args.folder));
     let config = data_config(task.name(), CanvasConfig::default(), &[])?;
+    let config = annotated(&config, &args.annotations);
     let opener = Opener::default();
     let (mut parts, mut closed) = (Vec::new(), Vec::new());
     for split in [Split::Train, Split::Test] {

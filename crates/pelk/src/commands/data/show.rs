@@ -40,6 +40,10 @@ pub struct ShowArgs {
     /// Folder with the dataset's files [default: its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Annotation file in COCO's format, instead of those with the usual names in the folder; given twice, the
+    /// second file is for testing
+    #[arg(long, value_name = "FILE")]
+    annotations: Vec<PathBuf>,
     /// Show the test images
     #[arg(long)]
     test: bool,
@@ -75,6 +79,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     }
     let canvases = CanvasConfig { seed: args.seed, train: args.count, test: args.count };
     let config = data_config(args.task.name(), canvases, &args.set)?;
+    let config = datasets::annotated(&config, &args.annotations);
     let data = datasets::open(&config, args.data.as_deref(), split)?;
     let sheet = match data.labeling() {
         Labeling::Image => by_class(&*data, args.count)?,

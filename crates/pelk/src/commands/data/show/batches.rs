@@ -27,7 +27,9 @@ const MOST: u32 = 224;
 /// # Errors
 /// When the configuration or the data is unusable, or the picture cannot be written.
 pub fn run(args: &ShowArgs, split: Split) -> Result<()> {
-    let (name, config) = presets::configuration(args.preset.as_deref(), args.config.as_deref(), &args.set)?;
+    let (name, mut config) =
+        presets::configuration(args.preset.as_deref(), args.config.as_deref(), &args.set)?;
+    config.data = datasets::annotated(&config.data, &args.annotations);
     let data = datasets::open(&config.data, args.data.as_deref(), split)?;
     let normalization = data.statistics().clone();
     // Training's batch size, because images are mixed across the batch.
