@@ -1,6 +1,6 @@
 """Writes docs/benchmarks.md from the measured lines: medians over the rounds of the latest run of each case.
 
-With `--least`, the minimum over all runs instead, for a machine that others use at the same time; the page
+Without such lines, only the sections of the detector and of GPUs are written anew. With `--least`, the minimum over all runs instead, for a machine that others use at the same time; the page
 says so.
 """
 
@@ -311,6 +311,24 @@ def page(lines: list[Line]) -> str:
     )
 
 
-if __name__ == "__main__":
-    TARGET.write_text(wrapped(page(read_results())))
+def sections(text: str) -> dict[str, str]:
+    """The sections of the page by their title; the part before the first one is called ''."""
+    return {part.partition("\n")[0] if place else "": part for place, part in enumerate(text.split("\n## "))}
+
+
+def main() -> None:
+    lines = read_results()
+    text = wrapped(page(lines))
+    # Only the lines of these two are in the repository, so that a checkout can write their sections anew.
+    if not lines:
+        new = sections(text)
+        text = "\n## ".join(
+            new[title] if title in ("Detection", "GPU") else part
+            for title, part in sections(TARGET.read_text()).items()
+        )
+    TARGET.write_text(text)
     print(f"wrote {TARGET}")
+
+
+if __name__ == "__main__":
+    main()
