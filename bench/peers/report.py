@@ -1,7 +1,7 @@
 """Writes docs/benchmarks.md from the measured lines: medians over the rounds of the latest run of each case.
 
-Without such lines, only the sections of the detector and of GPUs are written anew. With `--least`, the minimum over all runs instead, for a machine that others use at the same time; the page
-says so.
+With `--least`, the minimum over all runs instead, for a machine that others use at the same time; the page
+says so. Without such lines, only the sections of the detector and of GPUs are written anew.
 """
 
 import sys
