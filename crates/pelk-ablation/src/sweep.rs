@@ -5,6 +5,7 @@ use crate::plan::PlannedRun;
 use pelk_autodiff::Backend;
 use pelk_train::{
     Checkpoint, DataConfig, Datasets, EvaluationReport, Limits, Observer, Outcome, Run, StepReport, Trainer,
+    TrainingState,
 };
 use std::collections::HashMap;
 use std::path::Path;
@@ -126,7 +127,12 @@ fn train_one<B: Backend>(
     };
     let done = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.description.step);
     watcher.on_start(run, done);
-    if done < run.steps {
+    let is_due = |state: &TrainingState| state.evaluation_due;
+    let due = checkpoint
+        .as_ref()
+        .and_then(|checkpoint| checkpoint.description.training.as_ref())
+        .is_some_and(is_due);
+    if done < run.steps || due {
         let mut trainer = Trainer::new(backend, run.config.clone(), sweep.data.of(run)?)?;
         match (checkpoint, &files) {
             (Some(checkpoint), Some(files)) => trainer.restore(checkpoint, &files.last())?,
@@ -192,6 +198,10 @@ struct Files<'a, S, W> {
 impl<S: Fn() -> bool, W: Watcher> Observer for Files<'_, S, W> {
     fn on_step(&mut self, _: &StepReport) -> bool {
         self.watcher.on_step(self.run);
+        !(self.stopping)()
+    }
+
+    fn on_evaluation_batch(&mut self, _: usize, _: usize) -> bool {
         !(self.stopping)()
     }
 

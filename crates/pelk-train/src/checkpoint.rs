@@ -53,6 +53,9 @@ pub struct TrainingState {
     /// Factor for the loss, if activations are 16-bit floats.
     #[serde(default)]
     pub loss_scale: Option<LossScale>,
+    /// Whether the run was stopped in the evaluation after its last step. Absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evaluation_due: bool,
 }
 
 /// The best values of a run's metric so far.

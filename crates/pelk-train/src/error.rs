@@ -25,6 +25,9 @@ pub enum TrainError {
         /// What is wrong and how to fix it.
         reason: String,
     },
+    /// An evaluation was stopped on request.
+    #[error("the evaluation was stopped")]
+    Stopped,
     /// Detections that cannot be evaluated.
     #[error("cannot evaluate the detections: {0}")]
     Objects(String),

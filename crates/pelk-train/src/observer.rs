@@ -106,8 +106,11 @@ pub struct EvaluationReport<'a> {
 pub trait Observer {
     /// Called after each step. Returns whether to continue; if not, training makes a checkpoint and stops.
     fn on_step(&mut self, report: &StepReport) -> bool;
-    /// Called after each batch of an evaluation, with the numbers of processed and of all images.
-    fn on_evaluation_batch(&mut self, _done: usize, _all: usize) {}
+    /// Called after each batch of an evaluation, with the numbers of processed and of all images. Returns
+    /// whether to continue; if not, training makes a checkpoint and stops, and evaluates when it resumes.
+    fn on_evaluation_batch(&mut self, _done: usize, _all: usize) -> bool {
+        true
+    }
     /// Called with a state from which training can resume.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ impl Interrupts {
                 crate::dashboard::give_back_terminal();
                 exit(INTERRUPTED);
             }
-            note!("\nStopping after this step (press Ctrl-C again to quit now without saving)");
+            note!("\nStopping after this step or evaluated batch (press Ctrl-C again to quit now without saving)");
         })
         .context("cannot install the Ctrl-C handler")?;
         Ok(interrupts)

@@ -29,7 +29,7 @@ pub struct LabelEvaluation {
 pub(super) fn evaluate<B: Backend>(
     task: EvaluationTask<'_, B>,
     inference: &InferenceConfig,
-    mut on_batch: impl FnMut(usize),
+    mut on_batch: impl FnMut(usize) -> bool,
 ) -> Result<LabelEvaluation> {
     let EvaluationTask { backend, network, parameters, dataset, loading } = task;
     let judge = Judge { background: dataset.background(), groups: dataset.groups().len() };
@@ -41,7 +41,7 @@ pub(super) fn evaluate<B: Backend>(
         let batch = batch?;
         sum.merge(&judge.batch(&batch, &predictor.logits(&batch.images)?));
         images += batch.indices.len();
-        on_batch(images);
+        super::go_on(on_batch(images))?;
     }
     let groups = names.into_iter().zip(&sum.groups).map(|(name, &[count, correct])| GroupResult {
         name,

@@ -8,7 +8,7 @@ pub use groups::{GroupResult, GroupScores};
 pub use labels::{LabelEvaluation, ranked};
 pub use objects::{ObjectEvaluation, objects_of, results_of};
 
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use crate::inference::InferenceConfig;
 use pelk_autodiff::{Backend, Parameters};
 use pelk_data::{Dataset, LoaderConfig};
@@ -65,18 +65,24 @@ pub struct EvaluationTask<'a, B: Backend> {
     pub loading: LoaderConfig,
 }
 
-/// Runs a network in evaluation mode over a dataset; calls `on_batch` with the number of images done so far.
-/// Neither the batch size nor the number of workers changes results.
+/// Runs a network in evaluation mode over a dataset; calls `on_batch` with the number of images done so far,
+/// which returns whether to go on. Neither the batch size nor the number of workers changes results.
 ///
 /// # Errors
-/// When the data cannot be read, or the network or the backend fails.
+/// When the data cannot be read, or the network or the backend fails; [`TrainError::Stopped`] when `on_batch`
+/// says so.
 pub fn evaluate<B: Backend>(
     task: EvaluationTask<'_, B>,
     inference: &InferenceConfig,
-    on_batch: impl FnMut(usize),
+    on_batch: impl FnMut(usize) -> bool,
 ) -> Result<Evaluation> {
     match task.network.config().head {
         Head::CascadeMaskRcnn(_) => objects::evaluate(task, on_batch).map(Evaluation::Objects),
         _ => labels::evaluate(task, inference, on_batch).map(Evaluation::Labels),
     }
+}
+
+/// The answer to whether to go on, as a result.
+fn go_on(answer: bool) -> Result<()> {
+    if answer { Ok(()) } else { Err(TrainError::Stopped) }
 }

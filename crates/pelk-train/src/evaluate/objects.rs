@@ -37,7 +37,7 @@ impl ObjectEvaluation {
 /// change what is found in it.
 pub(super) fn evaluate<B: Backend>(
     task: EvaluationTask<'_, B>,
-    mut on_batch: impl FnMut(usize),
+    mut on_batch: impl FnMut(usize) -> bool,
 ) -> Result<ObjectEvaluation> {
     let EvaluationTask { backend, network, parameters, dataset, loading } = task;
     let mut detector = Detector::new(backend, network, parameters)?;
@@ -52,7 +52,7 @@ pub(super) fn evaluate<B: Backend>(
         }
         let found = objects_of(&mut detector, &batch)?;
         results.extend(results_of(&*dataset, index, batch.original_sizes[0], found)?);
-        on_batch(done + 1);
+        super::go_on(on_batch(done + 1))?;
     }
     let categories: Vec<u64> =
         (0..dataset.classes().len()).map(|class| dataset.category_id(class as u32)).collect();

@@ -2,7 +2,7 @@
 
 use super::Trainer;
 use crate::checkpoint::Checkpoint;
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use crate::evaluate::{Evaluation, EvaluationTask, evaluate};
 use crate::metrics::{MetricsRow, Scores};
 use crate::observer::{EvaluationReport, Limits, Observer};
@@ -10,12 +10,20 @@ use pelk_autodiff::{Backend, Parameters};
 use pelk_data::LoaderConfig;
 
 impl<B: Backend> Trainer<B> {
-    pub(super) fn evaluate(
-        &mut self,
-        epoch: u64,
-        limits: Limits,
-        observer: &mut impl Observer,
-    ) -> Result<()> {
+    /// Evaluates the network after a step, as is due. Returns whether it did; if the observer stops it, the
+    /// evaluation stays due.
+    pub(super) fn evaluate(&mut self, limits: Limits, observer: &mut impl Observer) -> Result<bool> {
+        match self.evaluate_all(limits, observer) {
+            Err(TrainError::Stopped) => Ok(false),
+            result => {
+                result?;
+                self.evaluation_due = false;
+                Ok(true)
+            }
+        }
+    }
+
+    fn evaluate_all(&mut self, limits: Limits, observer: &mut impl Observer) -> Result<()> {
         let images = self.datasets.test.len();
         let all = if self.ema.is_some() { 2 * images } else { images };
         let (network, evaluation) =
@@ -27,7 +35,7 @@ impl<B: Backend> Trainer<B> {
 
         let steps = self.config.schedule.steps_since_evaluation(self.step, self.steps_per_epoch);
         let row = MetricsRow {
-            epoch: epoch + 1,
+            epoch: (self.step - 1) / self.steps_per_epoch + 1,
             step: self.step,
             learning_rate: self.learning_rate(self.step - 1),
             train_loss: self.loss_sum / steps as f64,
@@ -55,7 +63,7 @@ impl<B: Backend> Trainer<B> {
         &self,
         parameters: &Parameters<B>,
         limits: Limits,
-        on_batch: impl FnMut(usize),
+        on_batch: impl FnMut(usize) -> bool,
     ) -> Result<(Checkpoint, Evaluation)> {
         // First, so that weights that are not finite are found before they are evaluated.
         let network = self.describe(parameters, None)?;

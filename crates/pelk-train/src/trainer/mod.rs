@@ -50,6 +50,8 @@ pub struct Trainer<B: Backend> {
     saved: Option<u64>,
     loss_sum: f64,
     speed: Speed,
+    /// Whether the last step is to be evaluated and was not yet.
+    evaluation_due: bool,
     /// Best values of the run's metric so far.
     best: Best,
     /// Height, width and channels of the images of a batch.
@@ -85,6 +87,7 @@ impl<B: Backend> Trainer<B> {
             saved: None,
             loss_sum: 0.0,
             speed: Speed::default(),
+            evaluation_due: false,
             best: Best::default(),
             image,
             loss_scale,
@@ -133,6 +136,11 @@ impl<B: Backend> Trainer<B> {
         self.step
     }
 
+    /// Whether the run was stopped in the evaluation after its last step, which [`Trainer::run`] makes up for.
+    pub fn evaluation_is_due(&self) -> bool {
+        self.evaluation_due
+    }
+
     /// Steps of the whole schedule.
     pub fn total_steps(&self) -> u64 {
         self.config.schedule.total_steps(self.steps_per_epoch)
@@ -173,6 +181,13 @@ impl<B: Backend> Trainer<B> {
     /// were taken), the backend fails, or the observer cannot save.
     pub fn run(&mut self, limits: Limits, observer: &mut impl Observer) -> Result<Outcome> {
         let last = limits.max_steps.map_or(self.total_steps(), |max| max.min(self.total_steps()));
+        if self.evaluation_due {
+            let evaluated = self.evaluate(limits, observer)?;
+            self.save(observer)?;
+            if !evaluated {
+                return Ok(Outcome::Stopped);
+            }
+        }
         if self.step < last {
             self.prepare(limits)?;
         }
@@ -232,18 +247,17 @@ impl<B: Backend> Trainer<B> {
             self.speed.add(start.elapsed());
             let continues = observer.on_step(&report);
             let evaluates = self.config.schedule.evaluates_after(self.step, self.steps_per_epoch);
-            if evaluates {
-                self.evaluate(epoch, limits, observer)?;
-            }
+            self.evaluation_due = evaluates;
+            let evaluated = !evaluates || self.evaluate(limits, observer)?;
             let finished = self.step == self.total_steps();
-            let ends = !finished && (!continues || self.step >= last);
+            let ends = !evaluated || !finished && (!continues || self.step >= last);
             let saves =
                 limits.checkpoint_every.is_some_and(|every| every > 0 && self.step.is_multiple_of(every));
             if evaluates || ends || saves {
                 self.save(observer)?;
             }
             if ends {
-                return Ok(Some(if continues { Outcome::Limited } else { Outcome::Stopped }));
+                return Ok(Some(if continues && evaluated { Outcome::Limited } else { Outcome::Stopped }));
             }
         }
         Ok(None)

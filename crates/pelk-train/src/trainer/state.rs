@@ -70,6 +70,7 @@ impl<B: Backend> Trainer<B> {
         self.loss_sum = training.loss_sum;
         self.best = training.best;
         self.loss_scale = training.loss_scale.or(self.loss_scale);
+        self.evaluation_due = training.evaluation_due;
         Ok(())
     }
 
@@ -85,6 +86,7 @@ impl<B: Backend> Trainer<B> {
             best: self.best,
             masked: masks.len(),
             loss_scale: self.loss_scale,
+            evaluation_due: self.evaluation_due,
         };
         let mut checkpoint = self.describe(&self.parameters, Some(training))?;
         let mut rest = self.optimizer.download(&self.backend)?;

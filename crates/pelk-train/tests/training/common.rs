@@ -74,6 +74,8 @@ pub struct Recorder {
     pub stop_after: Option<u64>,
     /// Called after each step.
     pub after_step: Box<dyn FnMut(u64) + Send>,
+    /// The number of batches of evaluations after which to stop, counted down.
+    pub stop_in_evaluation: Option<usize>,
 }
 
 impl Recorder {
@@ -85,6 +87,7 @@ impl Recorder {
             evaluations: Vec::new(),
             stop_after: None,
             after_step: Box::new(|_| ()),
+            stop_in_evaluation: None,
         }
     }
 
@@ -111,6 +114,11 @@ impl Observer for Recorder {
         self.reports.push(*report);
         (self.after_step)(report.step);
         self.stop_after.is_none_or(|stop| report.step < stop)
+    }
+
+    fn on_evaluation_batch(&mut self, _: usize, _: usize) -> bool {
+        self.stop_in_evaluation = self.stop_in_evaluation.map(|left| left - 1);
+        self.stop_in_evaluation != Some(0)
     }
 
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {

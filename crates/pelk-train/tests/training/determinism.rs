@@ -57,6 +57,36 @@ fn pauses_leave_no_trace(settings: &[&str], pauses: [u64; 5]) {
 }
 
 #[test]
+fn a_run_stopped_in_an_evaluation_makes_up_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = train(config(&[]), folder.path(), STEPS);
+    // 17 images in batches of 7, of the network and of its average: 6 batches. Stopped in the first and the
+    // last evaluation, in either part, and after the last batch; then again, in the evaluation made up for.
+    for (stop, step) in [(1, 6), (2, 6), (4, 6), (6, 6), (3 * 6 + 2, STEPS), (4 * 6, STEPS)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::new(folder.path());
+        recorder.stop_in_evaluation = Some(stop);
+        let outcome = crate::common::trainer(config(&[])).run(Limits::default(), &mut recorder);
+        assert_eq!(outcome.unwrap(), Outcome::Stopped);
+        assert_eq!(recorder.rows.len() as u64, step / 6 - 1);
+        let resumed = |recorder: &mut Recorder, stop| {
+            let mut trainer = restored(config(&[]), &recorder.last()).unwrap();
+            assert!(trainer.step() == step && trainer.evaluation_is_due());
+            recorder.stop_in_evaluation = stop;
+            trainer.run(Limits::default(), recorder).unwrap()
+        };
+        assert_eq!(resumed(&mut recorder, Some(1)), Outcome::Stopped);
+        assert_eq!(resumed(&mut recorder, None), Outcome::Finished);
+        assert!(recorder.bytes() == whole.bytes(), "stopped in batch {stop}");
+        let rows = |recorder: &Recorder| {
+            let of = |row: &MetricsRow| (row.epoch, row.step, row.train_loss.to_bits(), row.nonzeros);
+            recorder.rows.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(&recorder), rows(&whole), "stopped in batch {stop}");
+    }
+}
+
+#[test]
 fn many_pauses_and_frequent_saving_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let whole = train(config(&[]), folder.path(), 20);

@@ -151,7 +151,10 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
         dataset: images.clone(),
         loading,
     };
-    let evaluation = evaluate(task, &inference, |done| progress.show(done))?;
+    let evaluation = evaluate(task, &inference, |done| {
+        progress.show(done);
+        true
+    })?;
     let seconds = start.elapsed().as_secs_f64();
     progress.finish();
     let folded = if network.config().folded { " (folded)" } else { "" };

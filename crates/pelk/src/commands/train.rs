@@ -232,7 +232,7 @@ fn go<B: Backend>(
     (run, stop): (&mut Run, Arc<AtomicBool>),
 ) -> Result<()> {
     let last = last_step(args, trainer);
-    if trainer.step() >= last {
+    if trainer.step() >= last && !trainer.evaluation_is_due() {
         say!("Nothing to do: the run has taken {} of {last} steps.", trainer.step());
         if last == trainer.total_steps() {
             say!("To train it longer, add --extend with the number of epochs in all.");

@@ -57,8 +57,9 @@ impl Observer for Files<'_> {
         !self.stop.load(Ordering::Relaxed)
     }
 
-    fn on_evaluation_batch(&mut self, done: usize, all: usize) {
+    fn on_evaluation_batch(&mut self, done: usize, all: usize) -> bool {
         self.progress.evaluation(done, all);
+        !self.stop.load(Ordering::Relaxed)
     }
 
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> pelk_train::Result<()> {
