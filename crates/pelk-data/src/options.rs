@@ -2,6 +2,20 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What to do with the EXIF orientation that cameras record in images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Exif {
+    /// Read the pixels as they are stored, as torchvision does.
+    #[default]
+    Ignore,
+    /// Turn images upright.
+    Apply,
+}
+
 /// How the files of a dataset are opened: the same settings for every reader of files. A reader ignores what
 /// does not apply to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,4 +30,8 @@ pub struct FileOptions {
     /// testing. A file that is not found is looked for in the folder. [`coco`](crate::coco()) and
     /// [`coco_instances`](crate::coco_instances) use it.
     pub annotations: Vec<PathBuf>,
+    /// Whether to turn images upright as their EXIF orientation says. Masks of the stored size are turned with
+    /// them; masks of the upright size, if that is another, and the annotations of [`coco`](crate::coco()) and
+    /// [`coco_instances`](crate::coco_instances) are for the upright images.
+    pub exif: Exif,
 }

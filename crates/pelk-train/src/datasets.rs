@@ -25,7 +25,8 @@ pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Ar
         let reason = format!("is set, but {name} has no such files: only coco and coco-instances have them");
         return Err(TrainError::value("data.annotations", reason));
     }
-    let files = FileOptions { annotations: config.annotations.clone(), ..FileOptions::default() };
+    let (annotations, exif) = (config.annotations.clone(), config.exif);
+    let files = FileOptions { annotations, exif, ..FileOptions::default() };
     Ok(match name {
         DatasetName::FashionMnist => items(config, root, split)?,
         DatasetName::Mnist => Arc::new(pelk_data::mnist(folder, split)?),

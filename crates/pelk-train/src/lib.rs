@@ -91,7 +91,7 @@ pub use loss_scale::LossScale;
 pub use metrics::{LabelScores, Metric, MetricsRow, ObjectScores, Scores};
 pub use observer::{EvaluationReport, Limits, LossParts, Observer, Outcome, StepDetail, StepReport};
 pub use optimizer::{Algorithm, Optimizer, OptimizerConfig, Update, gradient_norm};
-pub use preprocessing::open_image;
+pub use preprocessing::{open_image, open_upright};
 pub use run::Run;
 pub use schedule::{Decay, ScheduleConfig};
 pub use sparsity::{Densities, SparsityConfig};

@@ -3,7 +3,7 @@
 use crate::error::{Result, TrainError};
 use image::imageops::{FilterType, resize};
 use image::{DynamicImage, RgbImage};
-use pelk_data::{DataError, EvaluationTransform, Normalization};
+use pelk_data::{DataError, EvaluationTransform, Exif, Normalization};
 use pelk_simd::Level;
 use std::path::Path;
 
@@ -12,7 +12,16 @@ use std::path::Path;
 /// # Errors
 /// When it cannot be read.
 pub fn open_image(path: &Path) -> Result<DynamicImage> {
-    let ([height, width], pixels) = pelk_data::read_rgb(path)?;
+    open_upright(path, Exif::Ignore)
+}
+
+/// [`open_image`], turned upright if `exif` says so, see [`pelk_data::read_upright`]; a network's is in its
+/// description, as [`DataConfig::exif`](crate::DataConfig::exif).
+///
+/// # Errors
+/// When it cannot be read.
+pub fn open_upright(path: &Path, exif: Exif) -> Result<DynamicImage> {
+    let ([height, width], pixels) = pelk_data::read_upright(path, exif)?;
     let image = RgbImage::from_raw(width as u32, height as u32, pixels);
     Ok(image.expect("as many bytes as its size says").into())
 }

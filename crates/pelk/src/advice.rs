@@ -2,7 +2,7 @@
 
 use pelk_ablation::AblationError;
 use pelk_autodiff::Error;
-use pelk_data::DataError;
+use pelk_data::{DataError, PictureError};
 use pelk_models::ModelError;
 use pelk_train::TrainError;
 use pelk_wgpu::GpuError;
@@ -99,6 +99,9 @@ fn ablation(error: &AblationError) -> Option<&'static str> {
 
 fn data(error: &DataError) -> Option<&'static str> {
     match error {
+        DataError::Picture(PictureError::PartnerSize { turned: true, .. }) => {
+            Some("the configuration key is data.exif: --set data.exif=apply turns images upright")
+        }
         DataError::Picture(_) => Some("`pelk data check DIR` lists all such files"),
         DataError::UnknownDataset { .. } => Some("the configuration key is data.dataset"),
         DataError::AmbiguousIdx { .. } => Some("use --task mnist or --task fashion-mnist"),

@@ -2,7 +2,7 @@
 
 use crate::pictures::picture;
 use image::DynamicImage;
-use pelk_data::{DataError, Dataset, Labeling, Properties, Sample};
+use pelk_data::{DataError, Dataset, Exif, Labeling, Properties, Sample};
 use pelk_train::Description;
 use std::path::PathBuf;
 
@@ -11,6 +11,7 @@ pub struct Photos {
     files: Vec<PathBuf>,
     /// Whether to invert the images.
     invert: bool,
+    exif: Exif,
     properties: Properties,
 }
 
@@ -22,7 +23,7 @@ impl Photos {
             labeling: Labeling::Objects,
             ..Properties::new(description.image[2], classes, statistics)
         };
-        Photos { files, invert, properties }
+        Photos { files, invert, exif: description.data.exif, properties }
     }
 
     /// The files.
@@ -41,7 +42,7 @@ impl Dataset for Photos {
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
-        let (size, mut pixels) = pelk_data::read_rgb(&self.files[index])?;
+        let (size, mut pixels) = pelk_data::read_upright(&self.files[index], self.exif)?;
         if self.invert {
             pixels.iter_mut().for_each(|value| *value = 255 - *value);
         }

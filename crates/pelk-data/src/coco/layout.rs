@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::picture::{read_rgb, swaps_sides};
-use crate::{DataError, FileOptions, PictureError, Split};
+use crate::picture::{read_upright, swaps_sides};
+use crate::{DataError, Exif, FileOptions, PictureError, Split};
 
 pub(super) const LAYOUT: &str = "unpack images and annotations from https://cocodataset.org/#download there, \
                                  or use their layout: annotations/instances_train.json, train/NAME, the same \
@@ -234,6 +234,8 @@ pub(super) struct Picture {
     pub path: PathBuf,
     /// Its height and width according to the annotations.
     pub size: [usize; 2],
+    /// Whether to turn it upright; the annotations are then for the upright image.
+    pub exif: Exif,
 }
 
 impl Picture {
@@ -242,7 +244,7 @@ impl Picture {
     /// # Errors
     /// [`DataError`] with the file if it cannot be read or has another size than the annotations say.
     pub fn read(&self, annotations: &Path) -> Result<Vec<u8>, DataError> {
-        let (found, pixels) = read_rgb(&self.path)?;
+        let (found, pixels) = read_upright(&self.path, self.exif)?;
         if found != self.size {
             let (path, partner) = (self.path.clone(), annotations.display().to_string());
             let expected = self.size;

@@ -9,7 +9,7 @@ use super::layout::{Files, LAYOUT, Picture};
 use super::passed::PassedOver;
 use super::search;
 use crate::image_folder::held_out;
-use crate::{DataError, FileOptions, Split, counted};
+use crate::{DataError, Exif, FileOptions, Split, counted};
 
 /// A split's images whose files are there, with their annotations, both in the file's order.
 pub(super) struct Set {
@@ -58,7 +58,7 @@ pub(super) fn read_set(
     if files.undivided {
         images = part(images, split, &files, options.whole, &mut notes)?;
     }
-    let pictures = pictures(&images, &files, &mut passed, &mut notes)?;
+    let pictures = pictures(&images, &files, options.exif, &mut passed, &mut notes)?;
     let places: HashMap<u64, usize> = pictures.iter().map(|picture| picture.id).zip(0..).collect();
     let mut annotations = vec![Vec::new(); pictures.len()];
     let Instances { annotations: all, categories, .. } = file.instances;
@@ -132,6 +132,7 @@ fn part(
 fn pictures(
     images: &[Image],
     files: &Files,
+    exif: Exif,
     passed: &mut PassedOver,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Picture>, DataError> {
@@ -144,7 +145,8 @@ fn pictures(
         if is_shortened {
             shortened.push(format!("{:?} is {}", image.file_name, path.display()));
         }
-        pictures.push(Picture { id: image.id, path, size: [image.height, image.width] });
+        let size = [image.height, image.width];
+        pictures.push(Picture { id: image.id, path, size, exif });
     }
     if pictures.is_empty() {
         let Image { id, file_name, .. } = &images[0];

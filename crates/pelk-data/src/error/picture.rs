@@ -120,8 +120,8 @@ pub enum PictureError {
 
 fn size_remedy(turned: bool) -> &'static str {
     if turned {
-        "the EXIF orientation of the picture swaps height and width; apply the orientation when reading, or \
-         store the picture upright"
+        "the EXIF orientation of the picture swaps height and width; apply it when reading if masks and \
+         annotations are for the upright picture, and otherwise ignore it"
     } else {
         "put files of the same image there"
     }

@@ -11,8 +11,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::picture::read_rgb;
-use crate::{DataError, Dataset, FileOptions, Normalization, Properties, Sample, Split, counted, listed};
+use crate::picture::read_upright;
+use crate::{
+    DataError, Dataset, Exif, FileOptions, Normalization, Properties, Sample, Split, counted, listed,
+};
 use files::{Files, Found, folders, pictures_below, pictures_in};
 
 pub use files::EXCLUDED;
@@ -39,6 +41,7 @@ pub struct ImageFolder {
     files: Files,
     properties: Properties,
     remarks: Vec<String>,
+    exif: Exif,
 }
 
 /// Opens the training or the test images in `folder`, in one of these layouts:
@@ -164,7 +167,7 @@ impl ImageFolder {
         }
         let classes = lists::class_names(&[top, &root_path], classes)?;
         let properties = Properties::new(3, classes, Normalization::imagenet());
-        Ok(ImageFolder { top: top.into(), prefix, files, properties, remarks })
+        Ok(ImageFolder { top: top.into(), prefix, files, properties, remarks, exif: options.exif })
     }
 
     /// The path of sample `index` relative to the folder, with `/` between its parts, as [`EXCLUDED`] lists
@@ -191,7 +194,7 @@ impl Dataset for ImageFolder {
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
-        let (size, pixels) = read_rgb(&self.top.join(self.name(index)))?;
+        let (size, pixels) = read_upright(&self.top.join(self.name(index)), self.exif)?;
         let labels = std::slice::from_ref(self.files.label(index));
         Ok(Sample::new(size, pixels, labels))
     }

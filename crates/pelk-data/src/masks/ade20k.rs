@@ -48,7 +48,7 @@ impl Folders {
 pub fn ade20k(
     folder: impl AsRef<Path>,
     split: Split,
-    _options: &FileOptions,
+    options: &FileOptions,
 ) -> Result<MaskFolder, DataError> {
     let folder = folder.as_ref();
     let inside = folder.join(TOP);
@@ -56,7 +56,9 @@ pub fn ade20k(
     let classes = classes(&folder.join(INFO))?;
     let values = std::iter::once(IGNORED).chain(0..classes.len() as u32).collect();
     let Folders { pictures, masks } = Folders::new(folder, split);
-    MaskFolder::open([&pictures, &masks], classes, Coding { values, colors: BTreeMap::new() }, LAYOUT)
+    let coding = Coding { values, colors: BTreeMap::new() };
+    let opened = MaskFolder::open([&pictures, &masks], classes, coding, LAYOUT)?;
+    Ok(MaskFolder { exif: options.exif, ..opened })
 }
 
 /// The names in the table of classes.

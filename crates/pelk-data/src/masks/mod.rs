@@ -10,8 +10,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::picture::read_rgb;
-use crate::{DataError, Dataset, Labeling, Normalization, Properties, Sample};
+use crate::picture::{Decoded, upright};
+use crate::{DataError, Dataset, Exif, Labeling, Normalization, PictureError, Properties, Sample};
 use read::{Coding, read_mask};
 
 pub use ade20k::ade20k;
@@ -26,6 +26,7 @@ pub struct MaskFolder {
     pairs: Vec<Pair>,
     coding: Coding,
     properties: Properties,
+    exif: Exif,
 }
 
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl MaskFolder {
         }
         let labeling = Labeling::Pixels { stride: 1 };
         let properties = Properties { labeling, ..Properties::new(3, classes, Normalization::imagenet()) };
-        Ok(MaskFolder { pairs, coding, properties })
+        Ok(MaskFolder { pairs, coding, properties, exif: Exif::Ignore })
     }
 
     /// The files of the image and of the mask of sample `index`.
@@ -115,8 +116,14 @@ impl Dataset for MaskFolder {
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
         let Pair { picture, mask } = &self.pairs[index];
-        let (size, pixels) = read_rgb(picture)?;
-        let labels = read_mask(mask, &self.coding, picture, size)?;
+        let Decoded { size, pixels, stored, orientation } = Decoded::read(picture, self.exif)?;
+        let labels = match read_mask(mask, &self.coding, picture, stored) {
+            // Not of the image as it is stored, but as it is shown.
+            Err(DataError::Picture(PictureError::PartnerSize { .. })) if size != stored => {
+                read_mask(mask, &self.coding, picture, size)?
+            }
+            labels => upright(labels?, 1, stored, orientation).1,
+        };
         Ok(Sample::new(size, pixels, labels))
     }
 

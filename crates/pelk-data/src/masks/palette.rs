@@ -28,12 +28,13 @@ const IGNORED_NAME: &str = "ignored";
 pub fn mask_folder(
     folder: impl AsRef<Path>,
     split: Split,
-    _options: &FileOptions,
+    options: &FileOptions,
 ) -> Result<MaskFolder, DataError> {
     let folder = folder.as_ref();
     let (classes, coding) = palette(&folder.join("palette.txt"))?;
     let [pictures, masks] = ["images", "masks"].map(|part| folder.join(part).join(split.to_string()));
-    MaskFolder::open([&pictures, &masks], classes, coding, LAYOUT)
+    let opened = MaskFolder::open([&pictures, &masks], classes, coding, LAYOUT)?;
+    Ok(MaskFolder { exif: options.exif, ..opened })
 }
 
 fn palette(path: &Path) -> Result<(Vec<String>, Coding), DataError> {

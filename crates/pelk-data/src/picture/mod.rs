@@ -4,6 +4,7 @@ mod gif;
 mod guard;
 mod header;
 mod jpeg;
+mod orientation;
 mod rgb;
 pub(crate) mod sniff;
 mod tiff;
@@ -16,7 +17,7 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{ExtendedColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use crate::{DataError, PictureError};
+use crate::{DataError, Exif, PictureError};
 use header::Header;
 use jpeg::Jpeg;
 use rgb::rgb;
@@ -26,6 +27,7 @@ use tiff::Prepared;
 pub use guard::decoding;
 pub(crate) use guard::guarded;
 pub use header::Colors;
+pub(crate) use orientation::upright;
 pub(crate) use write::write_png;
 
 /// The largest number of pixels of an image: a quarter of a GiB as RGB, above which Pillow also suspects a
@@ -86,15 +88,50 @@ impl ImageKind {
 /// determines the format, not the name. JPEG that lacks its end marker or the standard Huffman tables, or has
 /// bytes between its segments, is read, as in libjpeg; JPEG that lacks data is an error. As in Pillow's `convert("RGB")`, and so torchvision: gray and CMYK
 /// become RGB, alpha is dropped (transparent pixels show their color), 16 bits keep the upper 8 (gray, too,
-/// which Pillow clips at 255 instead), and EXIF orientation is ignored.
+/// which Pillow clips at 255 instead), and EXIF orientation is ignored; [`read_upright`] can apply it.
 ///
 /// # Errors
 /// [`DataError::Io`] if the file cannot be read, [`DataError::Layout`] if it has more than 89 million pixels,
 /// checked before memory is allocated, and [`DataError::Picture`] if it is not an image, is damaged, cut
 /// short or of an unsupported format, or if its decoder fails.
 pub fn read_rgb(path: &Path) -> Result<([usize; 2], Vec<u8>), DataError> {
-    let bytes = read(path)?;
-    guarded(path, || decode(path, &bytes))
+    read_upright(path, Exif::Ignore)
+}
+
+/// [`read_rgb`], but turned upright as the file's EXIF orientation says if `exif` is [`Exif::Apply`].
+///
+/// # Errors
+/// Same as [`read_rgb`].
+pub fn read_upright(path: &Path, exif: Exif) -> Result<([usize; 2], Vec<u8>), DataError> {
+    let Decoded { size, pixels, .. } = Decoded::read(path, exif)?;
+    Ok((size, pixels))
+}
+
+/// An image and how it was turned.
+pub(crate) struct Decoded {
+    /// Height and width, and the RGB pixels.
+    pub size: [usize; 2],
+    pub pixels: Vec<u8>,
+    /// Height and width in the file.
+    pub stored: [usize; 2],
+    /// The EXIF orientation by which it was turned; 1 if it was not.
+    pub orientation: u8,
+}
+
+impl Decoded {
+    /// Reads a file, see [`read_upright`].
+    pub fn read(path: &Path, exif: Exif) -> Result<Self, DataError> {
+        let bytes = read(path)?;
+        guarded(path, || {
+            let orientation = match exif {
+                Exif::Ignore => 1,
+                Exif::Apply => ImageKind::of_bytes(path, &bytes)?.orientation,
+            };
+            let (stored, pixels) = decode(path, &bytes)?;
+            let (size, pixels) = upright(pixels, 3, stored, orientation);
+            Ok(Self { size, pixels, stored, orientation })
+        })
+    }
 }
 
 /// [`read_rgb`] of these bytes of the file.

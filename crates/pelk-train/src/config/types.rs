@@ -7,7 +7,7 @@ use crate::metrics::Metric;
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
 use crate::sparsity::SparsityConfig;
-use pelk_data::{Augmentation, EvaluationTransform, MixConfig, ObjectConfig, SceneConfig};
+use pelk_data::{Augmentation, EvaluationTransform, Exif, MixConfig, ObjectConfig, SceneConfig};
 use pelk_models::ModelSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,11 @@ pub struct DataConfig {
     /// `coco-instances`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub annotations: Vec<PathBuf>,
+    /// The EXIF orientation that cameras record in images: `ignore` (as torchvision) or `apply` (turn images
+    /// upright, in evaluation and prediction, too). Masks of the stored size are turned with their images;
+    /// masks of the upright size and COCO's annotations are for the upright image.
+    #[serde(default)]
+    pub exif: Exif,
     /// The number of images in a composed dataset.
     #[serde(default)]
     pub canvases: CanvasConfig,
@@ -95,6 +100,7 @@ impl DataConfig {
             dataset: dataset.into(),
             folder: None,
             annotations: Vec::new(),
+            exif: Exif::default(),
             canvases: CanvasConfig::default(),
             scenes: SceneConfig::default(),
             objects: ObjectConfig::default(),

@@ -12,7 +12,7 @@ use image::ImageFormat;
 use pelk_autodiff::Backend;
 use pelk_models::Head;
 use pelk_report::table::{Table, number, text};
-use pelk_train::{Trained, open_image};
+use pelk_train::{Trained, open_upright};
 use std::path::PathBuf;
 
 /// Classify or segment images, or find objects in them, with a trained network
@@ -102,7 +102,7 @@ fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
 fn classify<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) -> Result<()> {
     let mut classifier = trained.classifier(backend)?;
     for path in &images(args)? {
-        let mut image = open_image(path)?;
+        let mut image = open_upright(path, trained.description.data.exif)?;
         if args.invert {
             image.invert();
         }

@@ -9,7 +9,7 @@ use pelk_data::{Batch, DataError, Dataset, Loader, Split};
 use pelk_models::Head;
 use pelk_simd::Level;
 use pelk_train::preprocessing::{evaluated, normalized, resized};
-use pelk_train::{Description, open_image};
+use pelk_train::{Description, open_upright};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ impl Samples<'_> {
         let transform = data.evaluation.as_ref();
         let (values, size) = match &self.source {
             Source::Files(files) => {
-                let image = open_image(&files[index])?;
+                let image = open_upright(&files[index], data.exif)?;
                 match network.head {
                     Head::Pooled | Head::Dense => evaluated(&image, transform, *shape, normalization)?,
                     _ => {

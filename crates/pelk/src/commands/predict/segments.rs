@@ -10,7 +10,7 @@ use ndarray::Array4;
 use pelk_autodiff::Backend;
 use pelk_report::table::{Table, number, text};
 use pelk_train::preprocessing::resized;
-use pelk_train::{Trained, open_image};
+use pelk_train::{Trained, open_upright};
 use std::path::Path;
 
 /// Small images are enlarged to at least this size, so that lines and colors are visible.
@@ -28,7 +28,7 @@ pub fn run<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) ->
     let folder = args.out.clone().unwrap_or_else(|| Path::new(RUNS).join("predict"));
     let channels = description.image[2];
     for path in &images(args)? {
-        let mut image = open_image(path)?;
+        let mut image = open_upright(path, description.data.exif)?;
         if args.invert {
             image.invert();
         }

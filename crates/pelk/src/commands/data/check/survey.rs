@@ -95,7 +95,7 @@ impl Survey {
             (bits > 8, "more than 8 bits per channel"),
             (alpha, "with an alpha channel, which is dropped"),
             (named_otherwise, "with the extension of another format"),
-            (orientation != 1, "with an EXIF orientation, which is ignored"),
+            (orientation != 1, "with an EXIF orientation (data.exif)"),
             (repaired.is_some(), repaired.unwrap_or_default()),
         ];
         for (_, name) in traits.into_iter().filter(|(has, _)| *has) {
