@@ -76,13 +76,17 @@ fn ids_may_be_floats_and_texts() {
     let absent = BARE.replace("\"image_id\": 1", "\"image_id\": \"a/3\"");
     let cat = r#"{"id": "cat", "name": "Cat"}"#;
     let named = named.replace("\"category_id\": 5", "\"category_id\": \"cat\"");
-    let found = read(file(images, &format!("{named}, {absent}"), &format!("{CATEGORY}, {cat}"))).unwrap();
+    let dog = named.replace("\"cat\"", "\"dog\"").replace("\"id\": 3", "\"id\": \"third\"");
+    let entries = format!("{named}, {absent}, {dog}");
+    let found = read(file(images, &entries, &format!("{CATEGORY}, {cat}"))).unwrap();
     assert_eq!(found.instances.images.iter().map(|image| image.id).collect::<Vec<_>>(), [7, 8, 6]);
     assert_eq!(found.instances.category_ids(), [5, 6]);
     let [annotation] = &found.instances.annotations[..] else { panic!("{found:?}") };
     assert_eq!((annotation.image_id, annotation.category_id, found.named_images), (8, 6, true));
-    let problem = found.problems[0].to_string();
-    assert_eq!(problem, "annotation 3: `image_id` is the text \"a/3\", but must be the id of an image");
+    let problems = [0, 1].map(|i| found.problems[i].to_string());
+    assert_eq!(problems[0], "annotation 3: `image_id` is the text \"a/3\", but must be the id of an image");
+    let category = "`category_id` is the text \"dog\", but must be the id of a category";
+    assert_eq!(problems[1], format!("annotation entry 2 (counted from 0): {category}"));
 }
 
 #[test]
@@ -106,7 +110,8 @@ fn wrong_images_and_categories_cost_only_their_own_annotations() {
     };
     let images = format!(
         r#"{IMAGE}, {{"id": 2, "height": null, "width": 9}},
-           {{"id": 4, "height": 8, "width": 9, "file_name": "x"}}, {IMAGE}, {{"id": 4, "height": 8, "width": 9, "file_name": "y"}}"#
+           {{"id": 4, "height": 8, "width": 9, "file_name": "x"}}, {IMAGE},
+           {{"id": 4, "height": 8, "width": 9, "file_name": "y"}}"#
     );
     let categories = format!(r#"{CATEGORY}, {{"id": 6}}, {CATEGORY}"#);
     let annotations = [of(1, 1, 5), of(2, 2, 5), of(3, 4, 5), of(4, 1, 6), of(5, 9, 5)].join(", ");
@@ -132,4 +137,25 @@ fn marks_of_byte_order_are_skipped_or_named() {
         std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let error = read(wide).unwrap_err().to_string();
     assert!(error.contains("is text in UTF-16: save it as UTF-8"), "{error}");
+}
+
+#[test]
+fn what_is_not_json_is_named() {
+    for (bytes, expected) in [
+        (&b""[..], "is empty: "),
+        (b"\xef\xbb\xbf \n", "is empty: "),
+        (b"\n <!DOCTYPE html><html>", "is an HTML page or XML: "),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:1",
+            "is a Git LFS pointer, not the file itself",
+        ),
+        (b"PK\x03\x04\x14", "is a zip archive: unpack it"),
+        (b"\x1f\x8b\x08", "is a gzip file: "),
+        (b"{\"images\": [", "is damaged or not a file of instance annotations"),
+        (b"[]", "is damaged or not a file of instance annotations"),
+        (b"M\xfcnchen", "is damaged or not a file of instance annotations"),
+    ] {
+        let error = read(bytes).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
 }

@@ -104,6 +104,12 @@ fn data(error: &DataError) -> Option<&'static str> {
         }
         DataError::Picture(_) => Some("`pelk data check DIR` lists all such files"),
         DataError::UnknownDataset { .. } => Some("the configuration key is data.dataset"),
+        DataError::Layout { path, problem, .. }
+            if path.extension().is_some_and(|ending| ending == "json")
+                && problem.starts_with("is missing") =>
+        {
+            Some("name annotation files of other names with --annotations FILE")
+        }
         DataError::AmbiguousIdx { .. } => Some("use --task mnist or --task fashion-mnist"),
         _ => None,
     }

@@ -8,9 +8,18 @@ use std::fs;
 use std::marker::PhantomData;
 use std::path::Path;
 
-/// The byte order marks of UTF-8 and of UTF-16 in both orders.
+/// The byte order mark of UTF-8.
 const UTF8: &[u8] = &[0xef, 0xbb, 0xbf];
-const UTF16: [&[u8]; 2] = [&[0xff, 0xfe], &[0xfe, 0xff]];
+
+/// What starts like this is not JSON in UTF-8: what it is, and what to do about it.
+const OTHERS: &[(&[u8], &str, &str)] = &[
+    (b"\xff\xfe", "text in UTF-16", "save it as UTF-8"),
+    (b"\xfe\xff", "text in UTF-16", "save it as UTF-8"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "fetch it with `git lfs pull`"),
+    (b"<", "an HTML page or XML", "put the JSON file there that it stands for"),
+    (b"PK\x03\x04", "a zip archive", "unpack it"),
+    (b"\x1f\x8b", "a gzip file", "unpack it with `gunzip`"),
+];
 
 /// Reads a file as JSON. A byte order mark is skipped. Python's additions to JSON are replaced by texts if
 /// they are the reason why it cannot be read.
@@ -20,10 +29,15 @@ pub(super) fn parse<T>(
     read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
 ) -> Result<T, FileError> {
     let json = fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
-    if UTF16.iter().any(|mark| json.starts_with(mark)) {
-        return Err(FileError::Utf16 { path: path.to_owned() });
-    }
     let json = json.strip_prefix(UTF8).unwrap_or(&json);
+    let start = json.trim_ascii_start();
+    let not_json = |what, remedy| FileError::NotJson { path: path.to_owned(), what, remedy };
+    if start.is_empty() {
+        return Err(not_json("empty", "fetch or write it again"));
+    }
+    if let Some((_, what, remedy)) = OTHERS.iter().find(|(mark, ..)| start.starts_with(mark)) {
+        return Err(not_json(what, remedy));
+    }
     let result = read(json).or_else(|error| match without_python_numbers(json) {
         Some(json) => read(&json),
         None => Err(error),

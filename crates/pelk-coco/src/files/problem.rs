@@ -44,11 +44,15 @@ pub enum FileError {
         /// The part.
         field: &'static str,
     },
-    /// The file is in UTF-16.
-    #[error("{} is text in UTF-16: save it as UTF-8", path.display())]
-    Utf16 {
+    /// The file is something else than JSON in UTF-8.
+    #[error("{} is {what}: {remedy}", path.display())]
+    NotJson {
         /// The file.
         path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// Two categories with different names have the same id.
     #[error("{}: category {id} occurs twice with different names; ids must be unique", path.display())]

@@ -109,10 +109,18 @@ impl<'a> Reading<'a> {
         let change = |id: &mut u64, numbers: &HashMap<u64, u64>| *id = *numbers.get(id).unwrap_or(id);
         images.iter_mut().for_each(|image| change(&mut image.id, &image_ids));
         listed.iter_mut().for_each(|category| change(&mut category.id, &category_ids));
-        for entry in entries.iter_mut().flatten() {
+        for (index, entry) in entries.iter_mut().flatten().enumerate() {
             match entry {
-                Ok(Converted { annotation, .. }) => {
-                    let Annotation { id, image_id, category_id, .. } = annotation;
+                Ok(Converted { annotation: Annotation { id, image_id, category_id, .. }, .. }) => {
+                    let unknown =
+                        category_names.text(*category_id).filter(|_| !category_ids.contains_key(category_id));
+                    if let Some(text) = unknown {
+                        let kind =
+                            wrong("category_id", &format!("the text {text:?}"), "the id of a category");
+                        let id = Some(*id).filter(|id| names.text(*id).is_none());
+                        *entry = Err(Problem { what: "annotation", index, id, kind });
+                        continue;
+                    }
                     change(id, &ids);
                     change(image_id, &image_ids);
                     change(category_id, &category_ids);

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::picture::{read_upright, swaps_sides};
-use crate::{DataError, Exif, FileOptions, PictureError, Split};
+use crate::{DataError, Exif, FileOptions, PictureError, Split, listed};
 
 pub(super) const LAYOUT: &str = "unpack images and annotations from https://cocodataset.org/#download there, \
                                  or use their layout: annotations/instances_train.json, train/NAME, the same \
@@ -24,6 +24,7 @@ const BESIDE: &[&str] = &[
     "_annotations.coco.json",
     "annotations/instances.json",
     "annotations/instances_default.json",
+    "annotations/person_keypoints_default.json",
     "annotations/_annotations.coco.json",
     "result.json",
     "labels.json",
@@ -129,22 +130,28 @@ impl Files {
 }
 
 fn missing(folder: &Path, split: Split) -> DataError {
-    let name = format!("instances_{}.json", split_name(split));
-    DataError::layout(folder.join("annotations").join(name), "is missing", LAYOUT)
+    let folder = folder.join("annotations");
+    let mut others = Listing::of(&folder).names;
+    others.retain(|name| name.to_ascii_lowercase().ends_with(".json"));
+    let problem = match others.is_empty() {
+        true => "is missing".to_owned(),
+        false => format!("is missing (found: {})", listed(&others, 5, ", ")),
+    };
+    DataError::layout(folder.join(format!("instances_{}.json", split_name(split))), problem, LAYOUT)
 }
 
 /// The annotations of a split with one of these names, and the folders of its images: COCO's
 /// `annotations/instances_train2017.json` with `train2017` or `images/train2017`, the same without `2017`
-/// (preferred) or without `instances_`; a folder of the split with annotations beside or above its images; or
-/// `train.json`. Capital letters do not matter where there is no exact match.
+/// (preferred), with `person_keypoints_` or without `instances_`; a folder of the split with annotations
+/// beside or above its images; or `train.json`. Capital letters do not matter where there is no exact match.
 fn divided(folder: &Path, names: &[&str]) -> Option<(PathBuf, Vec<PathBuf>)> {
     let top = Listing::of(folder);
     let below = Listing::of(&top.find("annotations").unwrap_or_else(|| folder.join("annotations")));
     for name in names {
         for year in ["", "2017"] {
             let name = format!("{name}{year}");
-            let file = below.find(&format!("instances_{name}.json"));
-            let file = file.or_else(|| below.find(&format!("{name}.json")));
+            let file = ["instances_", "person_keypoints_", ""];
+            let file = file.iter().find_map(|kind| below.find(&format!("{kind}{name}.json")));
             if let Some(file) = file.filter(|file| file.is_file()) {
                 let mut folders = of_split(folder, &name);
                 if folders.is_empty() && !folder.join("images").is_dir() {

@@ -48,8 +48,8 @@ impl ObjectConfig {
 
 pub(super) const SMALL: &str = "the box or the area is empty, or the box is less than a pixel wide or high";
 
-/// The object of an annotation in an image of this size, or why it is left out: the rules of MMDetection, with
-/// boxes clipped to the image.
+/// The object of an annotation in an image of this size, or why it is left out: the rules of MMDetection,
+/// with boxes clipped to the image.
 pub(super) fn object(
     annotation: Annotation,
     size @ [height, width]: [usize; 2],

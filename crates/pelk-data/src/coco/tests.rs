@@ -102,8 +102,13 @@ fn a_missing_file_is_named() {
     let error = coco(set.path(), Split::Test, &FileOptions::default()).unwrap_err().to_string();
     assert!(error.contains("instances_train2017.json, but no such file of the test set"), "{error}");
     let empty = tempfile::tempdir().unwrap();
-    let error = coco(empty.path(), Split::Test, &FileOptions::default()).unwrap_err().to_string();
+    let missing = || coco(empty.path(), Split::Test, &FileOptions::default()).unwrap_err().to_string();
+    let error = missing();
     assert!(error.contains("instances_val.json is missing: unpack images"), "{error}");
+    fs::create_dir(empty.path().join("annotations")).unwrap();
+    fs::write(empty.path().join("annotations/persons.json"), "{}").unwrap();
+    let error = missing();
+    assert!(error.contains("instances_val.json is missing (found: persons.json): unpack images"), "{error}");
 }
 
 #[test]
@@ -205,6 +210,12 @@ fn layouts_of_labeling_tools_are_read() {
         ],
         ["annotations/instances_train.json", "images", "annotations/instances_val.json", "images"],
         ["annotations/train.json", "images/train", "annotations/valid.json", "images/valid"],
+        [
+            "annotations/person_keypoints_train2017.json",
+            "train2017",
+            "annotations/person_keypoints_val2017.json",
+            "val2017",
+        ],
         // CVAT and Datumaro
         [
             "annotations/instances_Train.json",

@@ -24,7 +24,7 @@ impl DataError {
             Self::MixedSizes { .. } => "mixed sizes",
             Self::Layout { .. } => "layout of the folder",
             Self::Line { .. } => "line of a text file",
-            Self::Annotations(_) | Self::Annotation { .. } => "annotations",
+            Self::Annotations(_) => "annotations",
             Self::Config { .. } => "configuration",
             Self::Level(_) => "vector instructions",
             Self::Spawn { .. } | Self::WorkerPanic { .. } => "loader thread",

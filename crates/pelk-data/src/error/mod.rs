@@ -260,19 +260,6 @@ pub enum DataError {
     #[error(transparent)]
     Annotations(Box<FileError>),
 
-    /// An entry of an annotation file contradicts another or itself.
-    #[error("{}: {what} {id} {problem}", path.display())]
-    Annotation {
-        /// The file in question.
-        path: PathBuf,
-        /// The kind of entry: annotation, image or category.
-        what: &'static str,
-        /// The entry's id.
-        id: u64,
-        /// What is wrong, and how to fix it.
-        problem: String,
-    },
-
     /// The operating system could not write the file.
     #[error("cannot write {}", path.display())]
     Write {
