@@ -14,9 +14,9 @@ use crate::{DataError, IGNORED, PictureError};
 /// The meaning of a mask's pixels.
 #[derive(Debug)]
 pub(crate) struct Coding {
-    /// The label of each value of gray and indexed masks. A value beyond them that is shown in one of `colors`
-    /// has its label: white, 255, in a black and white mask. Any other 255 is [`IGNORED`], as in PASCAL VOC
-    /// and Cityscapes.
+    /// The label of each value of gray and indexed masks. A value beyond them that is shown in one of
+    /// `colors` has its label: white, 255, in a black and white mask. Any other 255 is [`IGNORED`], as in
+    /// PASCAL VOC and Cityscapes.
     pub values: Vec<u32>,
     /// The label of each color of colored masks; empty if there are no colored masks.
     pub colors: BTreeMap<[u8; 3], u32>,
@@ -128,8 +128,8 @@ fn decode(
                 let found = || {
                     let found = format!("the color {red} {green} {blue}");
                     let equal = red == green && red == blue && coding.values.get(usize::from(red)).is_some();
-                    let hint = "its channels are equal, so if it holds the numbers of classes, save it in gray, \
-                                for example with `magick FILE -channel R -separate FILE.png`";
+                    let hint = "its channels are equal, so if it holds the numbers of classes, save it in \
+                                gray, for example with `magick FILE -channel R -separate FILE.png`";
                     if equal { format!("{found} ({hint})") } else { found }
                 };
                 labels.push(label(labels.len(), known, &found)?);

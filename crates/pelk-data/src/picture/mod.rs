@@ -86,9 +86,10 @@ impl ImageKind {
 ///
 /// Reads JPEG, PNG, BMP, GIF, WebP, TIFF and PNM, the first image if there are several; the content
 /// determines the format, not the name. JPEG that lacks its end marker or the standard Huffman tables, or has
-/// bytes between its segments, is read, as in libjpeg; JPEG that lacks data is an error. As in Pillow's `convert("RGB")`, and so torchvision: gray and CMYK
-/// become RGB, alpha is dropped (transparent pixels show their color), 16 bits keep the upper 8 (gray, too,
-/// which Pillow clips at 255 instead), and EXIF orientation is ignored; [`read_upright`] can apply it.
+/// bytes between its segments, is read, as in libjpeg; JPEG that lacks data is an error. As in Pillow's
+/// `convert("RGB")`, and so torchvision: gray and CMYK become RGB, alpha is dropped (transparent pixels show
+/// their color), 16 bits keep the upper 8 (gray, too, which Pillow clips at 255 instead), and EXIF
+/// orientation is ignored (in TIFF, too, which Pillow turns); [`read_upright`] can apply it.
 ///
 /// # Errors
 /// [`DataError::Io`] if the file cannot be read, [`DataError::Layout`] if it has more than 89 million pixels,

@@ -2,8 +2,8 @@
 
 use image::ColorType;
 
-/// The pixels as RGB bytes: gray is repeated, alpha is dropped, 16 bits keep the upper 8, and of `f32` 1 is 255.
-/// This happens in place where it can: large pictures would take their memory twice.
+/// The pixels as RGB bytes: gray is repeated, alpha is dropped, 16 bits keep the upper 8, and of `f32` 1 is
+/// 255. This happens in place where it can: large pictures would take their memory twice.
 pub(super) fn rgb(color: ColorType, mut pixels: Vec<u8>) -> Vec<u8> {
     let channels = usize::from(color.channel_count());
     let bytes = usize::from(color.bytes_per_pixel());
