@@ -63,7 +63,7 @@ fn the_kind_of_a_picture_is_told_from_its_header() {
 }
 
 /// Files of 35 x 41 pixels made by `tests/fixtures/generate/unusual.py`.
-const UNUSUAL: [(&str, u8); 29] = [
+const UNUSUAL: [(&str, u8); 31] = [
     ("scans-2x2.jpg", 4),
     ("scans-2x1.jpg", 4),
     ("scans-1x2.jpg", 4),
@@ -77,6 +77,8 @@ const UNUSUAL: [(&str, u8); 29] = [
     ("finer-chroma-scans.jpg", 4),
     ("finer-chroma-progressive.jpg", 4),
     ("plain.jpg", 4),
+    ("cmyk-420.jpg", 4),
+    ("ycck-420.jpg", 4),
     ("planes.tif", 0),
     ("planes-packed.tif", 0),
     ("planes-16.tif", 0),
