@@ -147,11 +147,16 @@ pub fn least_memory(config: &TrainConfig, datasets: &Datasets) -> Result<u64> {
     Ok(images.saturating_add((network.trained_values()? as u64).saturating_mul(4 * copies)))
 }
 
+/// The largest batch of a set that has fewer images with objects than that.
+const MOST_REPEATED: usize = 1024;
+
 /// Steps per epoch.
 fn steps(config: &TrainConfig, datasets: &Datasets) -> Result<u64> {
     let train = &*datasets.train;
     let (size, images) = (config.batch.size, train.len());
-    if train.labeling() != Labeling::Objects && size > images {
+    // Images with objects are repeated to fill a batch, which must not be without end.
+    let most = if train.labeling() == Labeling::Objects { images.max(MOST_REPEATED) } else { images };
+    if size > most {
         let reason = format!("is {size}, but there are only {images} training images: make it smaller");
         return Err(TrainError::value("batch.size", reason));
     }

@@ -286,3 +286,10 @@ fn detectors_and_objects_belong_together() {
     let error = Trainer::new(CpuBackend::new().unwrap(), config, datasets()).err().unwrap().to_string();
     assert!(error.contains("set model.cascade={}"), "{error}");
 }
+
+#[test]
+fn a_batch_that_repeats_images_without_end_is_refused() {
+    let config = config(&["batch.size=1000000000000"]);
+    let error = Trainer::new(CpuBackend::new().unwrap(), config, datasets()).err().unwrap().to_string();
+    assert!(error.contains("`batch.size`: is 1000000000000, but there are only"), "{error}");
+}

@@ -1,7 +1,8 @@
 //! A run's folder has one owner, nothing is left of a run that saved nothing, and signals are obeyed at any
 //! time.
 
-use crate::sandbox::{Running, STEPS, STEPS_PER_EPOCH, Sandbox, refuse, step_of, succeed};
+use crate::sandbox::{Running, SETTINGS, STEPS, STEPS_PER_EPOCH, Sandbox, refuse, step_of, succeed};
+use std::process::Stdio;
 
 /// A schedule so long that not even its steps can be counted one by one.
 const ENDLESS: [&str; 4] = ["--set", "schedule.epochs=100000000000", "--checkpoint-every", "1"];
@@ -26,6 +27,20 @@ fn a_second_process_is_refused_and_harms_nothing() {
     assert!(!sandbox.path("run/.lock").exists());
     succeed(&mut sandbox.train("whole", &[&ENDLESS[..2], &["--max-steps", &last]].concat()));
     sandbox.assert_same_run("whole", "run");
+}
+
+#[test]
+fn runs_that_start_at_the_same_time_get_folders_of_their_own() {
+    let sandbox = Sandbox::new();
+    let settings = SETTINGS.iter().flat_map(|setting| ["--set", setting]);
+    let args: Vec<&str> =
+        ["train", "--data", "images", "--max-steps", "6"].into_iter().chain(settings).collect();
+    let mut children: Vec<_> =
+        (0..4).map(|_| sandbox.pelk(args.iter().copied()).stdout(Stdio::null()).spawn().unwrap()).collect();
+    assert!(children.iter_mut().all(|child| child.wait().unwrap().success()));
+    for name in ["fashion-mnist", "fashion-mnist-2", "fashion-mnist-3", "fashion-mnist-4"] {
+        assert_eq!(step_of(&sandbox.path("runs").join(name)), 6, "{name}");
+    }
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn pictures_and_masks_that_do_not_fit_are_refused_by_name() {
     with(
         "images/train/3.jpg",
         &|path| std::fs::write(path, "no picture").unwrap(),
-        &["images/train/3.jpg", "damaged"],
+        &["images/train/3.jpg", "not an image"],
     );
     with(
         "palette.txt",
