@@ -2,7 +2,7 @@
 
 use crate::error::{AblationError, Result};
 use crate::plan::{Plan, PlannedRun};
-use pelk_train::{GroupResult, GroupScores, Metric, MetricsRow, Run, metrics};
+use pelk_train::{GroupResult, GroupScores, Metric, MetricsRow, Run, Scores, metrics};
 use std::path::{Path, PathBuf};
 
 /// A group of labels or objects, and what is measured in it.
@@ -47,12 +47,15 @@ impl FinishedRun {
     }
 
     /// Final measurements, as metric and value, starting with the metric that arms are compared by;
-    /// accuracies and mIoU are shares.
-    pub fn values(&self) -> Vec<(String, f64)> {
+    /// accuracies and mIoU are shares, and `None` where nothing was counted.
+    pub fn values(&self) -> Vec<(String, Option<f64>)> {
         let metric = self.plan.config.metric();
         let last = self.last().into_iter();
         let whole = last.flat_map(|row| {
-            let loss = row.test.loss().map(|loss| ("loss".to_owned(), loss));
+            let loss = match row.test {
+                Scores::Labels(scores) => Some(("loss".to_owned(), scores.loss)),
+                Scores::Objects(_) => None,
+            };
             let network = std::iter::once((metric.name().to_owned(), metric.of(&row.test))).chain(loss);
             let ema = row.ema.map(|scores| (format!("EMA {}", metric.name()), metric.of(&scores)));
             network.chain(ema)
@@ -68,7 +71,7 @@ impl FinishedRun {
 
     /// The final value of one metric.
     pub fn value(&self, metric: &str) -> Option<f64> {
-        self.values().into_iter().find(|(name, _)| name == metric).map(|(_, value)| value)
+        self.values().into_iter().find(|(name, _)| name == metric)?.1
     }
 
     /// Seconds of training, evaluations excluded.

@@ -18,8 +18,8 @@ pub trait Watcher: Sync {
     fn on_start(&self, run: &PlannedRun, steps_done: u64);
     /// A run has completed one step.
     fn on_step(&self, run: &PlannedRun);
-    /// A run has finished with this value of its metric.
-    fn on_end(&self, run: &PlannedRun, value: f64);
+    /// A run has finished with this value of its metric; `None` where nothing was counted.
+    fn on_end(&self, run: &PlannedRun, value: Option<f64>);
 }
 
 /// How runs are trained. Does not change results.

@@ -64,7 +64,7 @@ pub use executor::{Executor, Init, Layer, ParameterSpec, Place, Role, Section};
 pub use gpu::{GpuBackend, GpuTensor};
 pub use operators::{Cost, Op, Operator};
 pub use parameters::{HostParameters, Parameters, from_host, to_host};
-pub use pelk_ops::{AdamW, Sgd};
+pub use pelk_ops::{AdamW, LossError, Sgd};
 pub use reference::{ReferenceBackend, ReferenceTensor};
 pub use session::{Recorded, Recorder, Session};
 pub use shape::Shape;

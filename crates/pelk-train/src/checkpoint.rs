@@ -46,6 +46,9 @@ pub struct TrainingState {
     pub config: TrainConfig,
     /// Sum of the losses since the last evaluation.
     pub loss_sum: f64,
+    /// Steps since then in which no label counted, so that they have no loss.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub uncounted_steps: u64,
     /// Best values of the run's metric on the test images so far.
     pub best: Best,
     /// Number of parameters that have a mask.
@@ -56,6 +59,10 @@ pub struct TrainingState {
     /// Whether the run was stopped in the evaluation after its last step. Absent if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub evaluation_due: bool,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The best values of a run's metric so far.

@@ -59,10 +59,10 @@ impl Confusion {
         self.counts.iter().sum()
     }
 
-    /// Share of labels whose class was predicted (aAcc in segmentation); 0 without labels.
-    pub fn accuracy(&self) -> f64 {
+    /// Share of labels whose class was predicted (aAcc in segmentation); `None` without labels.
+    pub fn accuracy(&self) -> Option<f64> {
         let correct: u64 = (0..self.classes).map(|class| self.count(class, class)).sum();
-        correct as f64 / self.total().max(1) as f64
+        share(correct, self.total())
     }
 
     /// Share of a class's labels for which it was predicted (Acc in segmentation); `None` without labels.
@@ -82,13 +82,13 @@ impl Confusion {
         share(both, self.labels(class) + self.predictions(class) - both)
     }
 
-    /// Mean of [`Confusion::recall`] over the classes that have one (mAcc); 0 if none has.
-    pub fn mean_recall(&self) -> f64 {
+    /// Mean of [`Confusion::recall`] over the classes that have one (mAcc); `None` if none has.
+    pub fn mean_recall(&self) -> Option<f64> {
         mean((0..self.classes).filter_map(|class| self.recall(class)))
     }
 
-    /// Mean of [`Confusion::iou`] over the classes that have one (mIoU); 0 if none has.
-    pub fn mean_iou(&self) -> f64 {
+    /// Mean of [`Confusion::iou`] over the classes that have one (mIoU); `None` if none has.
+    pub fn mean_iou(&self) -> Option<f64> {
         mean((0..self.classes).filter_map(|class| self.iou(class)))
     }
 }
@@ -97,9 +97,9 @@ fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values.fold((0.0, 0_u64), |(sum, count), value| (sum + value, count + 1));
-    sum / count.max(1) as f64
+    (count > 0).then(|| sum / count as f64)
 }
 
 #[cfg(test)]
@@ -160,6 +160,7 @@ mod tests {
             }
             let expected = by_sets(classes, &truth, &predicted);
             let got = [confusion.mean_iou(), confusion.mean_recall(), confusion.accuracy()];
+            let got = got.map(|mean| mean.expect("some positions have labels"));
             for (got, expected) in got.iter().zip(expected) {
                 assert!((got - expected).abs() < 1e-12, "map {index}: {got}, not {expected}");
             }
@@ -180,9 +181,10 @@ mod tests {
         );
         assert_eq!(confusion.recall(2), None);
         assert_eq!(confusion.precision(2), Some(0.0));
-        assert!((confusion.mean_iou() - (2.0 / 3.0 + 1.0) / 3.0).abs() < 1e-12);
-        assert!((confusion.mean_recall() - (2.0 / 3.0 + 1.0) / 2.0).abs() < 1e-12);
-        assert_eq!(Confusion::new(3).mean_iou(), 0.0);
+        assert!((confusion.mean_iou().unwrap() - (2.0 / 3.0 + 1.0) / 3.0).abs() < 1e-12);
+        assert!((confusion.mean_recall().unwrap() - (2.0 / 3.0 + 1.0) / 2.0).abs() < 1e-12);
+        let empty = Confusion::new(3);
+        assert_eq!([empty.mean_iou(), empty.mean_recall(), empty.accuracy()], [None; 3]);
     }
 
     #[test]

@@ -14,30 +14,26 @@ const MOST_MARKERS: usize = 40;
 /// When the drawing library fails.
 pub fn draw(config: &TrainConfig, rows: &[MetricsRow]) -> Result<String> {
     let metric = config.metric();
-    let curve = |name: &str, value: &dyn Fn(&MetricsRow) -> f64| Series {
+    let curve = |name: &str, value: &dyn Fn(&MetricsRow) -> Option<f64>| Series {
         name: name.to_owned(),
         points: rows
             .iter()
-            .map(|row| Point { x: row.step as f64, y: value(row), ..Point::default() })
+            .map(|row| Point { x: row.step as f64, y: value(row).unwrap_or(f64::NAN), ..Point::default() })
             .collect(),
         style: if rows.len() > MOST_MARKERS { Style::Line } else { Style::Both },
     };
-    let losses = [curve(&training_loss(config), &|row| row.train_loss), curve("test", &test_loss)];
-    let network = |row: &MetricsRow| 100.0 * metric.of(&row.test);
+    let losses =
+        [curve(&training_loss(config), &|row| row.train_loss), curve("test", &|row| row.test.loss())];
+    let network = |row: &MetricsRow| Some(100.0 * metric.of(&row.test)?);
     let mut scores = vec![curve("network", &network)];
     if rows.iter().any(|row| row.ema.is_some()) {
-        let lowest = rows.iter().map(network).fold(f64::INFINITY, f64::min);
+        let lowest = rows.iter().filter_map(network).fold(f64::INFINITY, f64::min);
         scores.push(curve("average of its weights", &|row| caught_up(row, metric, lowest)));
     }
     let name = format!("test {}, %", metric.name());
     let charts = [chart("Loss", "", losses.into()), chart(&name, "", scores)];
     side_by_side(&format!("Loss and {name}, by step"), &charts)
         .map_err(|error| TrainError::Curves(error.to_string()))
-}
-
-/// The loss on the test images; not a number where it is not measured.
-fn test_loss(row: &MetricsRow) -> f64 {
-    row.test.loss().unwrap_or(f64::NAN)
 }
 
 /// What makes the training loss differ from the loss of the unchanged images.
@@ -54,9 +50,8 @@ fn training_loss(config: &TrainConfig) -> String {
 
 /// The score of averaged weights. In its first epochs an average is mostly the initial weights: scores below
 /// all of the network's would only squash the axis, so they are not drawn.
-fn caught_up(row: &MetricsRow, metric: Metric, lowest: f64) -> f64 {
-    let score = row.ema.map_or(f64::NAN, |scores| 100.0 * metric.of(&scores));
-    if score < lowest { f64::NAN } else { score }
+fn caught_up(row: &MetricsRow, metric: Metric, lowest: f64) -> Option<f64> {
+    row.ema.and_then(|scores| Some(100.0 * metric.of(&scores)?)).filter(|score| *score >= lowest)
 }
 
 /// A chart over the steps; it may have no point yet.
@@ -84,14 +79,14 @@ mod tests {
 
     fn row(step: u64, accuracy: f64, ema: Option<f64>) -> MetricsRow {
         let scores = |accuracy| {
-            let (loss, mean_iou) = (f64::NAN, accuracy);
-            Scores::Labels(LabelScores { loss, accuracy, top5_accuracy: 1.0, mean_iou })
+            let (accuracy, mean_iou) = (Some(accuracy), Some(accuracy));
+            Scores::Labels(LabelScores { loss: None, accuracy, top5_accuracy: Some(1.0), mean_iou })
         };
         MetricsRow {
             epoch: step,
             step,
             learning_rate: 1.0,
-            train_loss: 0.5,
+            train_loss: Some(0.5),
             test: scores(accuracy),
             ema: ema.map(scores),
             nonzeros: 1,
@@ -100,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_run_one_epoch_and_values_that_are_not_finite_are_drawn() {
+    fn an_empty_run_one_epoch_and_values_that_are_missing_are_drawn() {
         let rows = [row(1, 0.9, None), row(2, 0.8, Some(0.8))];
         for rows in [&rows[..0], &rows[..1], &rows[..]] {
             let svg = draw(&config(&["model.upernet={}"]), rows).unwrap();

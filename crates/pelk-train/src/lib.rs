@@ -12,7 +12,7 @@
 //! struct Losses(Vec<f64>);
 //! impl Observer for Losses {
 //!     fn on_step(&mut self, report: &StepReport) -> bool {
-//!         self.0.push(report.loss);
+//!         self.0.extend(report.loss);
 //!         true // continue
 //!     }
 //! }

@@ -26,10 +26,10 @@ pub struct StepReport {
     pub total_steps: u64,
     /// Epoch, from 1.
     pub epoch: u64,
-    /// Loss of this step.
-    pub loss: f64,
-    /// Norm of the gradients before clipping; not finite if they overflowed, which can happen only with
-    /// 16-bit floats.
+    /// Loss of this step, the mean over its labels; `None` if none counts, and then it changed no parameter.
+    pub loss: Option<f64>,
+    /// Norm of the gradients before clipping, 0 without any; not finite if they overflowed, which can happen
+    /// only with 16-bit floats.
     pub gradient_norm: f64,
     /// Whether the gradients overflowed: then the step changed no parameter, and the next one scales the loss
     /// less.
@@ -49,8 +49,9 @@ pub struct StepReport {
 /// What a step measured besides its loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum StepDetail {
-    /// Share of the labels of the step's augmented images that were classified correctly, in training mode.
-    Accuracy(f64),
+    /// Share of the labels of the step's augmented images that were classified correctly, in training mode;
+    /// `None` if none counts.
+    Accuracy(Option<f64>),
     /// The parts of a detector's loss.
     Losses(LossParts),
 }
@@ -72,15 +73,15 @@ pub struct LossParts {
 
 impl StepDetail {
     /// The values with their names in tables.
-    pub fn named(self) -> Vec<(&'static str, f64)> {
+    pub fn named(self) -> Vec<(&'static str, Option<f64>)> {
         match self {
             StepDetail::Accuracy(accuracy) => vec![("accuracy", accuracy)],
             StepDetail::Losses(LossParts { proposals, proposal_boxes, classes, boxes, masks }) => vec![
-                ("loss_proposals", proposals),
-                ("loss_proposal_boxes", proposal_boxes),
-                ("loss_classes", classes),
-                ("loss_boxes", boxes),
-                ("loss_masks", masks),
+                ("loss_proposals", Some(proposals)),
+                ("loss_proposal_boxes", Some(proposal_boxes)),
+                ("loss_classes", Some(classes)),
+                ("loss_boxes", Some(boxes)),
+                ("loss_masks", Some(masks)),
             ],
         }
     }

@@ -88,9 +88,9 @@ impl EventLog {
         scalars.extend(tagged(
             "train",
             &[
-                ("learning_rate", report.learning_rate),
-                ("gradient_norm", report.gradient_norm),
-                ("images_per_second", images / start.elapsed().as_secs_f64().max(1e-9)),
+                ("learning_rate", Some(report.learning_rate)),
+                ("gradient_norm", Some(report.gradient_norm)),
+                ("images_per_second", Some(images / start.elapsed().as_secs_f64().max(1e-9))),
             ],
         ));
         self.scalars(step, &scalars);
@@ -103,9 +103,9 @@ impl EventLog {
         scalars.extend(tagged(
             "test",
             &[
-                ("learning_rate", row.learning_rate),
+                ("learning_rate", Some(row.learning_rate)),
                 ("mean_train_loss", row.train_loss),
-                ("nonzeros", row.nonzeros as f64),
+                ("nonzeros", Some(row.nonzeros as f64)),
             ],
         ));
         scalars.extend(tagged("ema", &row.ema.map_or(Vec::new(), |scores| scores.named())));
@@ -128,9 +128,11 @@ impl EventLog {
         failure.map_or(Ok(()), |source| Err(TrainError::Io { action: "write", path, source, consequence }))
     }
 
-    fn scalars(&mut self, step: u64, scalars: &[(String, f64)]) {
+    /// Records values; those that were not measured are left out, as gaps in their curves.
+    fn scalars(&mut self, step: u64, scalars: &[(String, Option<f64>)]) {
         let mut summary = Message::default();
         for (tag, value) in scalars {
+            let Some(value) = value else { continue };
             let value =
                 Message::default().bytes(field::TAG, tag.as_bytes()).float(field::VALUE, *value as f32);
             summary = summary.bytes(field::VALUES, &value.0);
@@ -155,7 +157,10 @@ impl EventLog {
 }
 
 /// The values with their tags.
-fn tagged(prefix: &str, named: &[(&'static str, f64)]) -> impl Iterator<Item = (String, f64)> {
+fn tagged(
+    prefix: &str,
+    named: &[(&'static str, Option<f64>)],
+) -> impl Iterator<Item = (String, Option<f64>)> {
     named.iter().map(move |(name, value)| (format!("{prefix}/{name}"), *value))
 }
 
@@ -203,7 +208,8 @@ mod tests {
     use crate::observer::StepDetail;
     use std::time::Duration;
 
-    fn scores([loss, accuracy, top5_accuracy, mean_iou]: [f64; 4]) -> Scores {
+    fn scores(values: [f64; 4]) -> Scores {
+        let [loss, accuracy, top5_accuracy, mean_iou] = values.map(Some);
         Scores::Labels(LabelScores { loss, accuracy, top5_accuracy, mean_iou })
     }
 
@@ -235,10 +241,10 @@ mod tests {
             step,
             total_steps: 1000,
             epoch: 1,
-            loss: 1.0 / step as f64,
+            loss: Some(1.0 / step as f64),
             gradient_norm: f64::INFINITY,
             skipped: false,
-            detail: StepDetail::Accuracy(0.5),
+            detail: StepDetail::Accuracy(Some(0.5)),
             learning_rate: 1e-3,
             images: 8,
             time: Duration::from_millis(10),
@@ -255,7 +261,7 @@ mod tests {
             epoch: 2,
             step: 410,
             learning_rate: 0.25,
-            train_loss: 0.75,
+            train_loss: Some(0.75),
             test: scores([0.5, 0.875, 1.0, 0.625]),
             ema: Some(scores([0.25, 0.9375, 1.0, 0.75])),
             nonzeros: 77,
@@ -264,8 +270,12 @@ mod tests {
         let groups =
             vec![GroupResult { name: "far".into(), count: 4, scores: GroupScores::Labels { correct: 3 } }];
         let confusion = Confusion::new(2);
-        let evaluation =
-            Evaluation::Labels(LabelEvaluation { loss: 0.5, top5_accuracy: 1.0, confusion, groups });
+        let evaluation = Evaluation::Labels(LabelEvaluation {
+            loss: Some(0.5),
+            top5_accuracy: Some(1.0),
+            confusion,
+            groups,
+        });
         let report = EvaluationReport { row, evaluation: &evaluation, ema: None, best: None, best_ema: None };
         log.evaluation(&report);
         let path = log.path().to_owned();
@@ -298,6 +308,42 @@ mod tests {
             assert_eq!(of(tag), [(410, value)], "{tag}");
         }
         assert_eq!(scalars.len(), 2 * 5 + 12);
+    }
+
+    #[test]
+    fn what_was_not_measured_leaves_a_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = EventLog::create(folder.path(), 0).unwrap();
+        log.step(&StepReport { loss: None, detail: StepDetail::Accuracy(None), ..report(50) });
+        let nothing = LabelScores { loss: None, accuracy: None, top5_accuracy: None, mean_iou: None };
+        let row = MetricsRow {
+            epoch: 1,
+            step: 60,
+            learning_rate: 0.25,
+            train_loss: None,
+            test: Scores::Labels(nothing),
+            ema: None,
+            nonzeros: 77,
+            images_per_second: 9.0,
+        };
+        let groups =
+            vec![GroupResult { name: "far".into(), count: 0, scores: GroupScores::Labels { correct: 0 } }];
+        let confusion = Confusion::new(2);
+        let evaluation =
+            Evaluation::Labels(LabelEvaluation { loss: None, top5_accuracy: None, confusion, groups });
+        log.evaluation(&EvaluationReport {
+            row,
+            evaluation: &evaluation,
+            ema: None,
+            best: None,
+            best_ema: None,
+        });
+        let path = log.path().to_owned();
+        log.close().unwrap();
+        let tags: Vec<String> = scalars(&path).into_iter().map(|(tag, ..)| tag).collect();
+        let train = ["learning_rate", "gradient_norm", "images_per_second"].map(|tag| format!("train/{tag}"));
+        let test = ["learning_rate", "nonzeros"].map(|tag| format!("test/{tag}"));
+        assert_eq!(tags, [&train[..], &test[..]].concat());
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod progress;
 mod settings;
 mod threads;
 mod timing;
+mod values;
 mod wrap;
 
 use crate::output::note;

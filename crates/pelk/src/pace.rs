@@ -1,5 +1,6 @@
 //! How fast training goes, and durations as people write them.
 
+use crate::values;
 use pelk_train::StepReport;
 use std::time::Instant;
 
@@ -12,10 +13,10 @@ pub struct Pace {
     start: Instant,
     first_step: u64,
     last_step: u64,
-    /// Running means; not a number before the first step.
-    pub loss: f64,
+    /// Running means over the steps in which something counted; `None` before the first of them.
+    pub loss: Option<f64>,
     /// What else steps measure, likewise, with names.
-    pub details: Vec<(&'static str, f64)>,
+    pub details: Vec<(&'static str, Option<f64>)>,
     /// Average since the start, evaluations included.
     pub images_per_second: f64,
     /// Seconds until the last step at this speed.
@@ -30,7 +31,7 @@ impl Pace {
             start: Instant::now(),
             first_step,
             last_step,
-            loss: nothing,
+            loss: None,
             details: Vec::new(),
             images_per_second: nothing,
             seconds_left: nothing,
@@ -41,11 +42,14 @@ impl Pace {
     pub fn add(&mut self, report: &StepReport) {
         let done = report.step.saturating_sub(self.first_step) as f64;
         let share = 1.0 / done.clamp(1.0, SMOOTHING);
-        let blend = |old: f64, new: f64| if old.is_nan() { new } else { old + share * (new - old) };
+        let blend = |old: Option<f64>, new: Option<f64>| match (old, new) {
+            (Some(old), Some(new)) => Some(old + share * (new - old)),
+            (old, new) => new.or(old),
+        };
         self.loss = blend(self.loss, report.loss);
         let new = report.detail.named();
         if self.details.len() != new.len() {
-            self.details = new.iter().map(|(name, _)| (*name, nothing())).collect();
+            self.details = new.iter().map(|(name, _)| (*name, None)).collect();
         }
         for ((_, mean), (_, value)) in self.details.iter_mut().zip(new) {
             *mean = blend(*mean, value);
@@ -61,16 +65,19 @@ impl Pace {
     }
 }
 
-/// The value of a mean of no step.
+/// The speed before the first step.
 fn nothing() -> f64 {
     f64::NAN
 }
 
 /// A detail of a step in words: `accuracy 75.0 %`, or the loss of a part such as `masks 0.412`.
-pub fn detail(name: &str, value: f64) -> [String; 2] {
+pub fn detail(name: &str, value: Option<f64>) -> [String; 2] {
     match name.strip_prefix("loss_") {
-        Some(part) => [part.replace('_', " "), format!("{value:.3}")],
-        None => [name.to_owned(), format!("{:.1} %", 100.0 * value)],
+        Some(part) => [part.replace('_', " "), values::loss(value, 3)],
+        None => {
+            let share = value.map(|value| format!("{:.1} %", 100.0 * value));
+            [name.to_owned(), share.unwrap_or_else(values::none)]
+        }
     }
 }
 
@@ -98,21 +105,32 @@ mod tests {
             step,
             total_steps: 200,
             epoch: 1,
-            loss,
+            loss: Some(loss),
             gradient_norm: 1.0,
             skipped: false,
-            detail: StepDetail::Accuracy(0.5),
+            detail: StepDetail::Accuracy(Some(0.5)),
             learning_rate: 1e-3,
             images: 8,
             time: Duration::from_millis(10),
             waited: Duration::ZERO,
         };
         pace.add(&report(101, 4.0));
-        assert_eq!((pace.loss, &pace.details[..]), (4.0, &[("accuracy", 0.5)][..]));
+        assert_eq!((pace.loss, &pace.details[..]), (Some(4.0), &[("accuracy", Some(0.5))][..]));
         pace.add(&report(102, 2.0));
-        assert_eq!(pace.loss, 3.0);
+        assert_eq!(pace.loss, Some(3.0));
+        let nothing = StepReport { loss: None, detail: StepDetail::Accuracy(None), ..report(102, 0.0) };
+        pace.add(&nothing);
+        assert_eq!(
+            (pace.loss, pace.details[0].1),
+            (Some(3.0), Some(0.5)),
+            "nothing counted, nothing changes"
+        );
+        let mut unlabeled = Pace::new(0, 200);
+        unlabeled.add(&StepReport { step: 1, ..nothing });
+        assert_eq!(detail("accuracy", unlabeled.details[0].1), ["accuracy", "none"]);
+        assert!(unlabeled.loss.is_none() && unlabeled.images_per_second > 0.0);
         (103..=200).for_each(|step| pace.add(&report(step, 1.0)));
-        assert!(pace.loss > 1.0 && pace.loss < 1.5, "{}", pace.loss);
+        assert!(pace.loss.is_some_and(|loss| loss > 1.0 && loss < 1.5), "{:?}", pace.loss);
         assert_eq!(pace.seconds_left, 0.0);
         assert!(pace.images_per_second > 0.0);
     }

@@ -2,6 +2,7 @@
 
 use crate::output::note;
 use crate::pace::{Pace, detail, duration};
+use crate::values;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pelk_report::table::significant;
 use pelk_train::{MetricsRow, StepReport};
@@ -61,8 +62,9 @@ impl Display for Progress {
         let Pace { loss, images_per_second, seconds_left, .. } = self.pace;
         let details = self.pace.details.iter().map(|&(name, value)| detail(name, value).join(" ") + "  ");
         let line = format!(
-            "epoch {}  loss {loss:.3}  {}{} images/s  {} left",
+            "epoch {}  loss {}  {}{} images/s  {} left",
             report.epoch,
+            values::loss(loss, 3),
             details.collect::<String>(),
             significant(images_per_second),
             duration(seconds_left),

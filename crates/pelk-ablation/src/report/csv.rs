@@ -6,7 +6,8 @@ use crate::results::Results;
 
 const HEADER: &str = "study,task,arm,seed,steps,metric,value,parameters,seconds,peak_bytes";
 
-/// The CSV table. Accuracies are shares; seconds are training time; missing measurements are empty.
+/// The CSV table. Accuracies are shares, and `none` where nothing was counted; seconds are training time;
+/// missing measurements are empty.
 ///
 /// # Errors
 /// When the plan names something that is not in the catalog.
@@ -22,8 +23,9 @@ pub fn render(results: &Results, costs: &Costs) -> Result<String> {
                 let runs = results.finished.iter();
                 for run in runs.filter(|run| run.plan.task.name == task.name && run.plan.arm == arm.arm) {
                     for (metric, value) in run.values() {
+                        let value = value.map_or("none".to_owned(), |value| format!("{value:.6}"));
                         text += &format!(
-                            "{},{},{},{},{},{metric},{value:.6},{parameters},{:.2},{peak}\n",
+                            "{},{},{},{},{},{metric},{value},{parameters},{:.2},{peak}\n",
                             study.name,
                             task.name,
                             quoted(&arm.label),

@@ -152,7 +152,8 @@ impl ArmView<'_> {
         let Some(first) = runs.first() else { return Vec::new() };
         let at = |step: u64| {
             let rows = runs.iter().filter_map(|run| run.rows.iter().find(|row| row.step == step));
-            let summary = Summary::of(&rows.map(|row| self.metric.of(&row.test)).collect::<Vec<_>>())?;
+            let values: Vec<f64> = rows.filter_map(|row| self.metric.of(&row.test)).collect();
+            let summary = Summary::of(&values)?;
             // Error bars would hide the lines.
             Some((step, Summary { deviation: None, ..summary }))
         };

@@ -19,26 +19,26 @@ pub enum GroupScores {
         /// Number of labels that have the highest logit.
         correct: u64,
     },
-    /// Of objects: average precision over overlaps from 0.5 to 0.95; -1 where there is no object.
+    /// Of objects: average precision over overlaps from 0.5 to 0.95; `None` where there is no object.
     Objects {
         /// Of boxes.
-        box_ap: f64,
+        box_ap: Option<f64>,
         /// Of masks.
-        mask_ap: f64,
+        mask_ap: Option<f64>,
     },
 }
 
 impl GroupResult {
-    /// The share of correct labels, NaN in a group without labels; or the average precision of boxes.
-    pub fn score(&self) -> f64 {
+    /// The share of correct labels, or the average precision of boxes; `None` in a group without any.
+    pub fn score(&self) -> Option<f64> {
         match self.scores {
-            GroupScores::Labels { correct } => correct as f64 / self.count as f64,
+            GroupScores::Labels { correct } => (self.count > 0).then(|| correct as f64 / self.count as f64),
             GroupScores::Objects { box_ap, .. } => box_ap,
         }
     }
 
     /// The scores with their names in tables.
-    pub fn named(&self) -> Vec<(&'static str, f64)> {
+    pub fn named(&self) -> Vec<(&'static str, Option<f64>)> {
         match self.scores {
             GroupScores::Labels { .. } => vec![("accuracy", self.score())],
             GroupScores::Objects { box_ap, mask_ap } => vec![("box_ap", box_ap), ("mask_ap", mask_ap)],

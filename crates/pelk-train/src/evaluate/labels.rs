@@ -15,10 +15,11 @@ use rayon::prelude::*;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelEvaluation {
     /// Mean cross-entropy over all labels that are not ignored, including the background, without label
-    /// smoothing or weights.
-    pub loss: f64,
-    /// Share of labels that are among the five highest logits; the background is never predicted.
-    pub top5_accuracy: f64,
+    /// smoothing or weights; `None` without labels.
+    pub loss: Option<f64>,
+    /// Share of labels that are among the five highest logits; the background is never predicted. `None`
+    /// without labels.
+    pub top5_accuracy: Option<f64>,
     /// Labels by their class and by the class with the highest logit; the background is never predicted.
     pub confusion: Confusion,
     /// The results of each of the dataset's groups of labels.
@@ -49,11 +50,15 @@ pub(super) fn evaluate<B: Backend>(
         scores: GroupScores::Labels { correct },
     });
     Ok(LabelEvaluation {
-        loss: sum.loss / sum.labels.max(1) as f64,
-        top5_accuracy: sum.top5 as f64 / sum.confusion.total().max(1) as f64,
+        loss: mean(sum.loss, sum.labels),
+        top5_accuracy: mean(sum.top5 as f64, sum.confusion.total()),
         confusion: sum.confusion,
         groups: groups.collect(),
     })
+}
+
+fn mean(sum: f64, count: u64) -> Option<f64> {
+    (count > 0).then(|| sum / count as f64)
 }
 
 /// The counts of some labels.

@@ -23,13 +23,13 @@ pub struct ObjectEvaluation {
 }
 
 impl ObjectEvaluation {
-    /// The average precision of boxes or masks at one of the overlaps, or over all of them; -1 without
+    /// The average precision of boxes or masks at one of the overlaps, or over all of them; `None` without
     /// objects.
-    pub(crate) fn precision(evaluation: &pelk_coco::Evaluation, iou: Option<f64>) -> f64 {
+    pub(crate) fn precision(evaluation: &pelk_coco::Evaluation, iou: Option<f64>) -> Option<f64> {
         let thresholds = &evaluation.settings().iou_thresholds;
         let position = |iou: f64| thresholds.iter().position(|threshold| (threshold - iou).abs() < 1e-9);
         let selection = Selection { iou: iou.and_then(position), ..Selection::default() };
-        evaluation.average_precision(selection).unwrap_or(-1.0)
+        evaluation.average_precision(selection)
     }
 }
 

@@ -30,7 +30,7 @@ pub fn read_groups(path: &Path) -> Result<Vec<GroupRow>> {
     table::read(path, &[LABELS, OLD_LABELS, OBJECTS], |first, fields| {
         let &[epoch, step, name, count, score, last] = fields else { return None };
         let scores = match first {
-            OBJECTS => GroupScores::Objects { box_ap: score.parse().ok()?, mask_ap: last.parse().ok()? },
+            OBJECTS => GroupScores::Objects { box_ap: table::value(score)?, mask_ap: table::value(last)? },
             _ => GroupScores::Labels { correct: score.parse().ok()? },
         };
         let group = GroupResult { name: name.to_owned(), count: count.parse().ok()?, scores };
@@ -51,8 +51,10 @@ pub fn write_groups(path: &Path, rows: &[GroupRow]) -> Result<()> {
     for GroupRow { epoch, step, group } in rows {
         let GroupResult { name, count, scores } = group;
         let scores = match scores {
-            GroupScores::Labels { correct } => format!("{correct},{:.6}", group.score()),
-            GroupScores::Objects { box_ap, mask_ap } => format!("{box_ap:.6},{mask_ap:.6}"),
+            GroupScores::Labels { correct } => format!("{correct},{}", table::field(group.score())),
+            GroupScores::Objects { box_ap, mask_ap } => {
+                format!("{},{}", table::field(*box_ap), table::field(*mask_ap))
+            }
         };
         text += &format!("{epoch},{step},{name},{count},{scores}\n");
     }
@@ -81,8 +83,14 @@ mod tests {
         std::fs::write(&path, text.replacen(LABELS, OLD_LABELS, 1)).unwrap();
         assert_eq!(read_groups(&path).unwrap(), rows, "of an earlier version");
         let objects = |name, box_ap, mask_ap| row(name, GroupScores::Objects { box_ap, mask_ap });
-        let rows = [objects("d<16", 0.5, 0.25), objects("d>=32", -1.0, 0.0)];
+        let rows = [objects("d<16", Some(0.5), Some(0.25)), objects("d>=32", None, Some(0.0))];
         write_groups(&path, &rows).unwrap();
+        assert_eq!(read_groups(&path).unwrap(), rows);
+        assert!(std::fs::read_to_string(&path).unwrap().contains(",none,0.000000"));
+        let nobody = GroupResult { count: 0, ..labels("d3", 0).group };
+        let rows = [GroupRow { group: nobody, ..labels("d3", 0) }];
+        write_groups(&path, &rows).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().contains("2,40,d3,0,0,none"));
         assert_eq!(read_groups(&path).unwrap(), rows);
     }
 

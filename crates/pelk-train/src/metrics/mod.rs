@@ -9,7 +9,6 @@ use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::evaluate::{Evaluation, ObjectEvaluation};
 use std::path::Path;
-use std::str::FromStr;
 
 /// The metric by which networks are chosen and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +40,14 @@ impl Metric {
         }
     }
 
-    /// Its value in an evaluation, from 0 to 1; not a number where the evaluation does not measure it.
-    pub fn of(self, scores: &Scores) -> f64 {
+    /// Its value in an evaluation, from 0 to 1; `None` where nothing was counted, or the evaluation does not
+    /// measure it.
+    pub fn of(self, scores: &Scores) -> Option<f64> {
         match (self, scores) {
             (Metric::Accuracy, Scores::Labels(scores)) => scores.accuracy,
             (Metric::MeanIou, Scores::Labels(scores)) => scores.mean_iou,
             (Metric::BoxAp, Scores::Objects(scores)) => scores.box_ap,
-            _ => f64::NAN,
+            _ => None,
         }
     }
 }
@@ -61,35 +61,35 @@ pub enum Scores {
     Objects(ObjectScores),
 }
 
-/// The results of an evaluation of labels.
+/// The results of an evaluation of labels; `None` where no label counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LabelScores {
     /// Mean cross-entropy.
-    pub loss: f64,
+    pub loss: Option<f64>,
     /// Share of labels classified correctly.
-    pub accuracy: f64,
+    pub accuracy: Option<f64>,
     /// Share of labels among the five highest logits.
-    pub top5_accuracy: f64,
+    pub top5_accuracy: Option<f64>,
     /// Mean intersection over union of the classes.
-    pub mean_iou: f64,
+    pub mean_iou: Option<f64>,
 }
 
 /// The results of an evaluation of objects, by COCO's rules: average precision over overlaps from 0.5 to 0.95,
-/// at 0.5, and at 0.75, from 0 to 1; -1 where there is no object.
+/// at 0.5, and at 0.75, from 0 to 1; `None` where there is no object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ObjectScores {
     /// Of boxes.
-    pub box_ap: f64,
+    pub box_ap: Option<f64>,
     /// Of boxes at an overlap of 0.5.
-    pub box_ap50: f64,
+    pub box_ap50: Option<f64>,
     /// Of boxes at an overlap of 0.75.
-    pub box_ap75: f64,
+    pub box_ap75: Option<f64>,
     /// Of masks.
-    pub mask_ap: f64,
+    pub mask_ap: Option<f64>,
     /// Of masks at an overlap of 0.5.
-    pub mask_ap50: f64,
+    pub mask_ap50: Option<f64>,
     /// Of masks at an overlap of 0.75.
-    pub mask_ap75: f64,
+    pub mask_ap75: Option<f64>,
 }
 
 const LABELS: &[&str] = &["loss", "accuracy", "top5_accuracy", "mean_iou"];
@@ -115,16 +115,16 @@ impl Scores {
         }
     }
 
-    /// The loss, which a detector's evaluation does not compute.
+    /// The loss; `None` where no label counts. A detector's evaluation does not compute it.
     pub fn loss(&self) -> Option<f64> {
         match self {
-            Scores::Labels(scores) => Some(scores.loss),
+            Scores::Labels(scores) => scores.loss,
             Scores::Objects(_) => None,
         }
     }
 
     /// The scores with their names in tables, in the order of the columns.
-    pub fn named(&self) -> Vec<(&'static str, f64)> {
+    pub fn named(&self) -> Vec<(&'static str, Option<f64>)> {
         match *self {
             Scores::Labels(LabelScores { loss, accuracy, top5_accuracy, mean_iou }) => {
                 LABELS.iter().copied().zip([loss, accuracy, top5_accuracy, mean_iou]).collect()
@@ -138,7 +138,7 @@ impl Scores {
 
     /// The scores that a row of a table has under `names`.
     fn parse(names: &[&str], fields: &[&str]) -> Option<Scores> {
-        let values: Option<Vec<f64>> = fields.iter().map(|field| f64::from_str(field).ok()).collect();
+        let values: Option<Vec<Option<f64>>> = fields.iter().map(|field| table::value(field)).collect();
         match (&values?[..], names == OBJECTS) {
             (&[loss, accuracy, top5_accuracy, mean_iou], false) => {
                 Some(Scores::Labels(LabelScores { loss, accuracy, top5_accuracy, mean_iou }))
@@ -152,7 +152,7 @@ impl Scores {
     }
 
     fn fields(&self) -> String {
-        let fields: Vec<_> = self.named().iter().map(|(_, value)| format!("{value:.6}")).collect();
+        let fields: Vec<_> = self.named().iter().map(|(_, value)| table::field(*value)).collect();
         fields.join(",")
     }
 }
@@ -166,8 +166,8 @@ pub struct MetricsRow {
     pub step: u64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Mean training loss since the previous evaluation, with label smoothing.
-    pub train_loss: f64,
+    /// Mean training loss since the previous evaluation, with label smoothing; `None` if no label counted.
+    pub train_loss: Option<f64>,
     /// Scores of the network on the test images.
     pub test: Scores,
     /// Scores of its averaged weights on the test images, if weights are averaged.
@@ -200,7 +200,7 @@ pub fn read(path: &Path) -> Result<Vec<MetricsRow>> {
             epoch: epoch.parse().ok()?,
             step: step.parse().ok()?,
             learning_rate: learning_rate.parse().ok()?,
-            train_loss: train_loss.parse().ok()?,
+            train_loss: table::value(train_loss)?,
             test: Scores::parse(names, test)?,
             ema: if has_ema || ema.len() != names.len() { Some(Scores::parse(names, ema)?) } else { None },
             nonzeros: nonzeros.parse().ok()?,
@@ -221,11 +221,11 @@ pub fn write(path: &Path, rows: &[MetricsRow]) -> Result<()> {
     let mut text = header(names) + "\n";
     for r in rows {
         text += &format!(
-            "{},{},{:.6e},{:.6},{},{},{},{:.3}\n",
+            "{},{},{:.6e},{},{},{},{},{:.3}\n",
             r.epoch,
             r.step,
             r.learning_rate,
-            r.train_loss,
+            table::field(r.train_loss),
             r.test.fields(),
             r.ema.map_or(",".repeat(names.len() - 1), |scores| scores.fields()),
             r.nonzeros,
@@ -239,14 +239,18 @@ pub fn write(path: &Path, rows: &[MetricsRow]) -> Result<()> {
 mod tests {
     use super::*;
 
-    const LABEL_SCORES: LabelScores =
-        LabelScores { loss: 0.5, accuracy: 0.875, top5_accuracy: 1.0, mean_iou: 0.75 };
+    const LABEL_SCORES: LabelScores = LabelScores {
+        loss: Some(0.5),
+        accuracy: Some(0.875),
+        top5_accuracy: Some(1.0),
+        mean_iou: Some(0.75),
+    };
 
     const ROW: MetricsRow = MetricsRow {
         epoch: 1,
         step: 468,
         learning_rate: 4e-3,
-        train_loss: 0.75,
+        train_loss: Some(0.75),
         test: Scores::Labels(LABEL_SCORES),
         ema: None,
         nonzeros: 1234,
@@ -258,21 +262,38 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
         assert_eq!(read(&path).unwrap(), []);
-        let averaged = Scores::Labels(LabelScores { loss: 0.25, ..LABEL_SCORES });
+        let averaged = Scores::Labels(LabelScores { loss: Some(0.25), ..LABEL_SCORES });
         let averaged = MetricsRow { epoch: 2, ema: Some(averaged), ..ROW };
         write(&path, &[ROW, averaged]).unwrap();
         assert_eq!(read(&path).unwrap(), [ROW, averaged]);
         let objects = Scores::Objects(ObjectScores {
-            box_ap: 0.5,
-            box_ap50: 0.75,
-            box_ap75: 0.625,
-            mask_ap: -1.0,
-            mask_ap50: 0.0,
-            mask_ap75: 1.0,
+            box_ap: Some(0.5),
+            box_ap50: Some(0.75),
+            box_ap75: Some(0.625),
+            mask_ap: None,
+            mask_ap50: Some(0.0),
+            mask_ap75: Some(1.0),
         });
         let [plain, averaged] = [None, Some(objects)].map(|ema| MetricsRow { test: objects, ema, ..ROW });
         write(&path, &[plain, averaged]).unwrap();
         assert_eq!(read(&path).unwrap(), [plain, averaged]);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_none_and_so_is_what_earlier_versions_wrote_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.csv");
+        let nothing = LabelScores { loss: None, accuracy: None, top5_accuracy: None, mean_iou: None };
+        let row = MetricsRow { train_loss: None, test: Scores::Labels(nothing), ..ROW };
+        write(&path, &[row]).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(",none,none,none,none,none,,,,,"), "{text}");
+        assert_eq!(read(&path).unwrap(), [row]);
+        assert_eq!(Metric::MeanIou.of(&row.test), None);
+        let old = "1,468,4e-3,0.75,-1.000000,0.5,NaN,0.000000,0.5,0.5,,,,,,,1234,1000.0";
+        std::fs::write(&path, format!("{}\n{old}\n", header(OBJECTS))).unwrap();
+        let Scores::Objects(scores) = read(&path).unwrap()[0].test else { panic!("of objects") };
+        assert_eq!([scores.box_ap, scores.box_ap75, scores.mask_ap], [None, None, Some(0.0)]);
     }
 
     #[test]

@@ -34,18 +34,19 @@ impl<B: Backend> Trainer<B> {
         let ema = ema.transpose()?;
 
         let steps = self.config.schedule.steps_since_evaluation(self.step, self.steps_per_epoch);
+        let counted = steps.saturating_sub(self.uncounted_steps);
         let row = MetricsRow {
             epoch: (self.step - 1) / self.steps_per_epoch + 1,
             step: self.step,
             learning_rate: self.learning_rate(self.step - 1),
-            train_loss: self.loss_sum / steps as f64,
+            train_loss: (counted > 0).then(|| self.loss_sum / counted as f64),
             test: Scores::of(&evaluation),
             ema: ema.as_ref().map(|(_, evaluation)| Scores::of(evaluation)),
             nonzeros: self.nonzeros()?,
             images_per_second: self.config.batch.images_per_step() as f64
                 * self.speed.take_steps_per_second(),
         };
-        self.loss_sum = 0.0;
+        (self.loss_sum, self.uncounted_steps) = (0.0, 0);
         let metric = self.config.metric();
         let is_best = improves(&mut self.best.network, metric.of(&row.test));
         let is_best_ema = row.ema.is_some_and(|scores| improves(&mut self.best.ema, metric.of(&scores)));
@@ -87,11 +88,27 @@ impl<B: Backend> Trainer<B> {
     }
 }
 
-/// Whether a value is above the best so far; if so, it becomes the best.
-fn improves(best: &mut Option<f64>, value: f64) -> bool {
+/// Whether a value is above the best so far; if so, it becomes the best. Nothing measured is never better.
+fn improves(best: &mut Option<f64>, value: Option<f64>) -> bool {
+    let Some(value) = value.filter(|value| value.is_finite()) else { return false };
     let improves = best.is_none_or(|best| value > best);
     if improves {
         *best = Some(value);
     }
     improves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_evaluation_without_a_value_is_never_the_best() {
+        let mut best = None;
+        let values =
+            [None, Some(f64::NAN), Some(0.25), None, Some(0.25), Some(0.5), Some(f64::NAN), Some(0.75)];
+        let improved = values.map(|value| improves(&mut best, value));
+        assert_eq!(improved, [false, false, true, false, false, true, false, true]);
+        assert_eq!(best, Some(0.75));
+    }
 }

@@ -48,7 +48,10 @@ pub struct Trainer<B: Backend> {
     step: u64,
     /// Step of the last checkpoint that was read or that the observer has saved.
     saved: Option<u64>,
+    /// Sum of the losses since the last evaluation.
     loss_sum: f64,
+    /// Steps since then in which no label counted.
+    uncounted_steps: u64,
     speed: Speed,
     /// Whether the last step is to be evaluated and was not yet.
     evaluation_due: bool,
@@ -86,6 +89,7 @@ impl<B: Backend> Trainer<B> {
             step: 0,
             saved: None,
             loss_sum: 0.0,
+            uncounted_steps: 0,
             speed: Speed::default(),
             evaluation_due: false,
             best: Best::default(),
@@ -277,6 +281,8 @@ impl<B: Backend> Trainer<B> {
         let mut config = data.training_loading(&**dataset, self.config.batch.size, [self.config.seed, epoch]);
         config.start_batch = (self.step % self.steps_per_epoch) as usize * self.config.batch.accumulation;
         config.workers = limits.loaders.unwrap_or(config.workers);
+        // A step begins when its batches are there, see `accumulate`; the next one's load meanwhile.
+        config.prefetch = config.prefetch.max(self.config.batch.accumulation);
         Ok(Loader::new(dataset.clone(), config)?)
     }
 }

@@ -11,12 +11,13 @@ use pelk_models::detection::{DetectionLosses, DetectionPass, ImageTruths};
 use rayon::prelude::*;
 
 impl<B: Backend> Trainer<B> {
-    /// Forward and backward of a batch of objects.
+    /// Forward and backward of a batch of objects, with this seed of the gradients.
     pub(super) fn object_pass(
         &self,
         batch: &Batch,
         pass: Pass,
         parameters: &Parameters<B>,
+        seed: f32,
     ) -> Result<PassResult<B>> {
         let mut parameters = parameters.clone();
         let images = from_host(&self.backend, &batch.images)?;
@@ -26,12 +27,12 @@ impl<B: Backend> Trainer<B> {
             parameters: &parameters,
             pass,
             recompute: self.config.batch.recompute,
-            scale: self.share(),
+            scale: seed,
         };
         let outcome = job.run(images, &truths(batch))?;
         parameters.replace(outcome.buffers);
         Ok(PassResult {
-            loss: outcome.losses.total(),
+            loss: Some(outcome.losses.total()),
             measured: Measured::Objects(parts(&outcome.losses)),
             gradients: outcome.gradients,
             parameters,

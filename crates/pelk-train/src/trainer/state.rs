@@ -67,7 +67,7 @@ impl<B: Backend> Trainer<B> {
         self.parameters = parameters;
         (self.ema, self.masks) = (ema, masks);
         (self.step, self.saved) = (description.step, Some(description.step));
-        self.loss_sum = training.loss_sum;
+        (self.loss_sum, self.uncounted_steps) = (training.loss_sum, training.uncounted_steps);
         self.best = training.best;
         self.loss_scale = training.loss_scale.or(self.loss_scale);
         self.evaluation_due = training.evaluation_due;
@@ -83,6 +83,7 @@ impl<B: Backend> Trainer<B> {
         let training = TrainingState {
             config: self.config.clone(),
             loss_sum: self.loss_sum,
+            uncounted_steps: self.uncounted_steps,
             best: self.best,
             masked: masks.len(),
             loss_scale: self.loss_scale,

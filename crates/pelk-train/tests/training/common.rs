@@ -159,7 +159,7 @@ pub fn evaluation() -> Evaluation {
     let groups =
         vec![GroupResult { name: "near".into(), count: 8, scores: GroupScores::Labels { correct: 4 } }];
     let confusion = Confusion::new(2);
-    Evaluation::Labels(LabelEvaluation { loss: 1.0, top5_accuracy: 1.0, confusion, groups })
+    Evaluation::Labels(LabelEvaluation { loss: Some(1.0), top5_accuracy: Some(1.0), confusion, groups })
 }
 
 /// Adds an evaluation with this row to a run.
@@ -177,12 +177,12 @@ pub fn run_with_rows(folder: &Path, config: &TrainConfig, steps: &[u64]) -> Run 
             epoch: i as u64 + 1,
             step,
             learning_rate: 0.5,
-            train_loss: 1.0,
+            train_loss: Some(1.0),
             test: Scores::Labels(LabelScores {
-                loss: 1.0,
-                accuracy: 0.5,
-                top5_accuracy: 1.0,
-                mean_iou: 0.25,
+                loss: Some(1.0),
+                accuracy: Some(0.5),
+                top5_accuracy: Some(1.0),
+                mean_iou: Some(0.25),
             }),
             ema: None,
             nonzeros: 100,

@@ -37,14 +37,15 @@ fn pauses_leave_no_trace(settings: &[&str], pauses: [u64; 5]) {
         assert_eq!(trainer.step(), pause);
         assert_eq!(trainer.run(Limits::default(), &mut second).unwrap(), Outcome::Finished);
         assert!(second.bytes() == whole.bytes(), "a pause after step {pause} changed the result");
-        let losses =
-            |recorder: &Recorder| recorder.reports.iter().map(|r| r.loss.to_bits()).collect::<Vec<_>>();
+        let losses = |recorder: &Recorder| {
+            recorder.reports.iter().map(|r| r.loss.map(f64::to_bits)).collect::<Vec<_>>()
+        };
         assert_eq!([losses(&first), losses(&second)].concat(), losses(&whole));
         let rows = |recorder: &Recorder| {
             let of = |row: &MetricsRow| {
                 let scores = [Some(row.test), row.ema]
                     .map(|scores| scores.and_then(|scores| scores.loss()).map(f64::to_bits));
-                (row.step, row.train_loss.to_bits(), scores, row.nonzeros)
+                (row.step, row.train_loss.map(f64::to_bits), scores, row.nonzeros)
             };
             recorder.rows.iter().map(of).collect::<Vec<_>>()
         };
@@ -79,7 +80,7 @@ fn a_run_stopped_in_an_evaluation_makes_up_for_it() {
         assert_eq!(resumed(&mut recorder, None), Outcome::Finished);
         assert!(recorder.bytes() == whole.bytes(), "stopped in batch {stop}");
         let rows = |recorder: &Recorder| {
-            let of = |row: &MetricsRow| (row.epoch, row.step, row.train_loss.to_bits(), row.nonzeros);
+            let of = |row: &MetricsRow| (row.epoch, row.step, row.train_loss.map(f64::to_bits), row.nonzeros);
             recorder.rows.iter().map(of).collect::<Vec<_>>()
         };
         assert_eq!(rows(&recorder), rows(&whole), "stopped in batch {stop}");

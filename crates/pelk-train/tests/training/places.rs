@@ -74,13 +74,13 @@ fn every_place_is_learned_and_measured_but_the_background() {
     trainer(&[]).unwrap().run(Limits::default(), &mut recorder).unwrap();
     let last = recorder.evaluations.last().unwrap().labels().unwrap();
     let accuracies = (last.confusion.accuracy(), last.top5_accuracy);
-    assert_eq!(accuracies, (1.0, 1.0), "places are told apart by their brightness");
+    assert_eq!(accuracies, (Some(1.0), Some(1.0)), "places are told apart by their brightness");
     // A third of the 81 x 4 squares is black.
     assert_eq!([0, 1, 2].map(|class| last.confusion.labels(class)), [0, 108, 108]);
     let scores = GroupScores::Labels { correct: 108 };
     let group = |name: &str| GroupResult { name: name.into(), count: 108, scores };
     assert_eq!(last.groups, ["left", "right"].map(group));
-    assert_eq!(recorder.reports.last().unwrap().detail, StepDetail::Accuracy(1.0));
+    assert_eq!(recorder.reports.last().unwrap().detail, StepDetail::Accuracy(Some(1.0)));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::folders::shown;
 use crate::output::say;
 use crate::progress::Evaluating;
 use crate::threads::in_pool;
+use crate::values::{self, percent};
 use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 use pelk_autodiff::Backend;
@@ -209,17 +210,17 @@ fn print_classes(confusion: &Confusion, classes: &[String], segments: bool, all:
 fn print_scores(evaluation: &LabelEvaluation, segments: bool) {
     let confusion = &evaluation.confusion;
     if segments {
-        say!("mIoU            {:.2} %", 100.0 * confusion.mean_iou());
-        say!("mAcc            {:.2} %", 100.0 * confusion.mean_recall());
-        say!("aAcc            {:.2} %", 100.0 * confusion.accuracy());
+        say!("mIoU            {}", percent(confusion.mean_iou()));
+        say!("mAcc            {}", percent(confusion.mean_recall()));
+        say!("aAcc            {}", percent(confusion.accuracy()));
     } else {
-        say!("accuracy        {:.2} %", 100.0 * confusion.accuracy());
+        say!("accuracy        {}", percent(confusion.accuracy()));
         if confusion.classes() > 5 {
-            say!("top-5 accuracy  {:.2} %", 100.0 * evaluation.top5_accuracy);
+            say!("top-5 accuracy  {}", percent(evaluation.top5_accuracy));
         }
     }
     for group in &evaluation.groups {
-        say!("  of {:<11} {:.2} %", group.name, 100.0 * group.score());
+        say!("  of {:<11} {}", group.name, percent(group.score()));
     }
-    say!("loss            {:.4}", evaluation.loss);
+    say!("loss            {}", values::loss(evaluation.loss, 4));
 }

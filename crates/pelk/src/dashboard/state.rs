@@ -71,8 +71,10 @@ impl State {
     pub fn step(&mut self, report: &StepReport) {
         (self.step, self.epoch, self.learning_rate) = (report.step, report.epoch, report.learning_rate);
         self.pace.add(report);
-        self.loss.add(report.step, self.pace.loss);
-        if let Some((_, accuracy)) = self.pace.details.iter().find(|(name, _)| *name == "accuracy") {
+        if let Some(loss) = self.pace.loss {
+            self.loss.add(report.step, loss);
+        }
+        if let Some((_, Some(accuracy))) = self.pace.details.iter().find(|(name, _)| *name == "accuracy") {
             self.accuracy.add(report.step, *accuracy);
         }
         self.rate.add(report.step, report.learning_rate);
@@ -104,7 +106,7 @@ impl State {
 
     /// The best evaluation by the run's metric.
     pub fn best(&self) -> Option<&MetricsRow> {
-        let value = |row: &&MetricsRow| self.headline.metric.of(&row.test);
-        self.rows.iter().max_by(|a, b| value(a).total_cmp(&value(b)))
+        let rated = self.rows.iter().filter_map(|row| Some((row, self.headline.metric.of(&row.test)?)));
+        rated.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(row, _)| row)
     }
 }

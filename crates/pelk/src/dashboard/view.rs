@@ -3,8 +3,9 @@
 use super::curve::Curve;
 use super::state::State;
 use crate::pace::{detail, duration};
+use crate::values::{self, percent};
 use pelk_report::table::significant;
-use pelk_train::MetricsRow;
+use pelk_train::{MetricsRow, Scores};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
@@ -65,13 +66,12 @@ fn draw_gauge(frame: &mut Frame<'_>, area: Rect, state: &State) {
 /// The latest values in a line, the least important last, since a narrow terminal cuts them off.
 fn numbers(state: &State) -> Line<'static> {
     let pace = &state.pace;
-    if pace.loss.is_nan() {
+    if pace.images_per_second.is_nan() {
         return Line::from("the first step is under way").dim();
     }
     let mut spans: Vec<Span<'_>> = Vec::new();
     let named = |name: &str, value: String| [name.to_owned(), value];
-    let mut values =
-        vec![named("epoch", state.epoch.to_string()), named("loss", format!("{:.3}", pace.loss))];
+    let mut values = vec![named("epoch", state.epoch.to_string()), named("loss", values::loss(pace.loss, 3))];
     values.extend(pace.details.iter().map(|&(name, value)| detail(name, value)));
     values.extend([
         named("left", duration(pace.seconds_left)),
@@ -87,28 +87,22 @@ fn numbers(state: &State) -> Line<'static> {
 
 fn draw_charts(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let metric = state.headline.metric;
-    let tests = |value: &dyn Fn(&MetricsRow) -> f64| -> Vec<(f64, f64)> {
-        let points = state.rows.iter().map(|row| (row.step as f64, value(row)));
+    let tests = |value: &dyn Fn(&MetricsRow) -> Option<f64>| -> Vec<(f64, f64)> {
+        let points = state.rows.iter().filter_map(|row| Some((row.step as f64, value(row)?)));
         points.filter(|(_, value)| value.is_finite()).collect()
     };
-    let percent =
+    let shares =
         |curve: &Curve| curve.points().iter().map(|&(step, share)| (step, 100.0 * share)).collect::<Vec<_>>();
     let two = |area| Layout::horizontal([Constraint::Fill(1); 2]).spacing(1).areas::<2>(area);
     let show_all = area.height >= 2 * LEAST_CHART;
     let [above, below] =
         Layout::vertical([Constraint::Fill(3), Constraint::Fill(if show_all { 2 } else { 0 })]).areas(area);
     let [left, right] = two(above);
-    draw_chart(
-        frame,
-        left,
-        "loss",
-        state.loss.points(),
-        Some(("test", &tests(&|row| row.test.loss().unwrap_or(f64::NAN)))),
-    );
+    draw_chart(frame, left, "loss", state.loss.points(), Some(("test", &tests(&|row| row.test.loss()))));
     let test = format!("test {}", metric.name());
-    let values = tests(&|row| 100.0 * metric.of(&row.test));
+    let values = tests(&|row| Some(100.0 * metric.of(&row.test)?));
     let name = if state.accuracy.points().is_empty() { metric.name() } else { "accuracy" };
-    draw_chart(frame, right, &format!("{name}, %"), &percent(&state.accuracy), Some((&test, &values)));
+    draw_chart(frame, right, &format!("{name}, %"), &shares(&state.accuracy), Some((&test, &values)));
     if show_all {
         let [left, right] = two(below);
         draw_chart(frame, left, "learning rate", state.rate.points(), None);
@@ -188,9 +182,12 @@ fn draw_evaluations(frame: &mut Frame<'_>, area: Rect, state: &State) {
         let cells = [
             row.epoch.to_string(),
             row.step.to_string(),
-            format!("{:.4}", row.train_loss),
-            row.test.loss().map_or("-".to_owned(), |loss| format!("{loss:.4}")),
-            format!("{:.2} %", 100.0 * metric.of(&row.test)),
+            values::loss(row.train_loss, 4),
+            match row.test {
+                Scores::Labels(scores) => values::loss(scores.loss, 4),
+                Scores::Objects(_) => "-".to_owned(),
+            },
+            percent(metric.of(&row.test)),
             significant(row.images_per_second),
             if Some(row.step) == best { "best".to_owned() } else { String::new() },
         ];
@@ -240,27 +237,27 @@ mod tests {
                 step,
                 total_steps: 200,
                 epoch: 1 + step / 50,
-                loss: 2.0 / step as f64,
+                loss: Some(2.0 / step as f64),
                 gradient_norm: 1.0,
                 skipped: false,
-                detail: StepDetail::Accuracy(0.75),
+                detail: StepDetail::Accuracy(Some(0.75)),
                 learning_rate: 1e-3,
                 images: 128,
                 time: Duration::from_millis(200),
                 waited: Duration::ZERO,
             });
         }
-        for (epoch, accuracy) in [(1, 0.875), (2, 0.8125)] {
+        for (epoch, accuracy) in [(1, Some(0.875)), (2, None), (3, Some(0.8125))] {
             state.evaluated(&MetricsRow {
                 epoch,
                 step: 50 * epoch,
                 learning_rate: 1e-3,
-                train_loss: 0.5,
+                train_loss: accuracy.map(|_| 0.5),
                 test: Scores::Labels(LabelScores {
-                    loss: 0.4375,
+                    loss: accuracy.map(|_| 0.4375),
                     accuracy,
-                    top5_accuracy: 1.0,
-                    mean_iou: 0.7,
+                    top5_accuracy: Some(1.0),
+                    mean_iou: Some(0.7),
                 }),
                 ema: None,
                 nonzeros: 1000,
@@ -298,6 +295,8 @@ mod tests {
         }
         let best = screen.lines().find(|line| line.contains("best")).unwrap();
         assert!(best.contains("87.50 %"), "{best}");
+        let nothing = screen.lines().find(|line| line.matches("none").count() == 3);
+        assert!(nothing.is_some_and(|line| line.contains(" 100 ") && !line.contains("best")), "{screen}");
         let braille = |text: &str| text.chars().filter(|c| ('\u{2801}'..='\u{28ff}').contains(c)).count();
         assert!(braille(&screen) > 50, "curves are drawn:\n{screen}");
     }

@@ -2,6 +2,7 @@
 
 use crate::output::note;
 use crate::pace::duration;
+use crate::values;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pelk_ablation::plan::PlannedRun;
 use pelk_ablation::sweep::Watcher;
@@ -82,13 +83,13 @@ impl Watcher for SweepProgress {
         }
     }
 
-    fn on_end(&self, run: &PlannedRun, value: f64) {
+    fn on_end(&self, run: &PlannedRun, value: Option<f64>) {
         let done = self.runs_done.fetch_add(1, Ordering::Relaxed) + 1;
         let line = format!(
-            "[{done:>3}/{}] {}: {:.2} %  ({} left)",
+            "[{done:>3}/{}] {}: {}  ({} left)",
             self.runs,
             run.describe(),
-            100.0 * value,
+            values::percent(value),
             self.left()
         );
         if self.terminal { self.bar.println(line) } else { note!("{line}") }

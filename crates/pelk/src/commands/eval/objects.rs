@@ -46,7 +46,7 @@ fn by_group(groups: &[GroupResult]) -> Table<4> {
     for GroupResult { name, count, scores } in groups {
         // A detector's groups are of objects.
         let GroupScores::Objects { box_ap, mask_ap } = *scores else { continue };
-        let [box_ap, mask_ap] = [box_ap, mask_ap].map(|value| percent((value >= 0.0).then_some(value)));
+        let [box_ap, mask_ap] = [box_ap, mask_ap].map(percent);
         table.row([name.clone(), count.to_string(), box_ap, mask_ap]);
     }
     table

@@ -3,6 +3,7 @@
 use crate::memory::{peak_bytes, shown};
 use crate::output::say;
 use crate::pace::duration;
+use crate::values;
 use anyhow::Result;
 use pelk_autodiff::Backend;
 use pelk_train::{Estimate, Limits, Observer, StepReport, Trainer};
@@ -45,9 +46,9 @@ pub fn dry_run<B: Backend>(trainer: &mut Trainer<B>, limits: Limits, needed: u64
         .run(Limits { max_steps: Some(trainer.step() + 1), checkpoint_every: None, ..limits }, &mut first)?;
     if let Some(report) = first.0 {
         say!(
-            "step {}: loss {:.4}, gradient norm {:.3}, {}",
+            "step {}: loss {}, gradient norm {:.3}, {}",
             report.step,
-            report.loss,
+            values::loss(report.loss, 4),
             report.gradient_norm,
             short(report.time.as_secs_f64()),
         );

@@ -2,8 +2,9 @@
 
 use super::step_log::StepLog;
 use crate::progress::Display;
+use crate::values::{loss, percent};
 use pelk_report::table::significant;
-use pelk_train::{Checkpoint, EvaluationReport, EventLog, Metric, Observer, Run, StepReport};
+use pelk_train::{Checkpoint, EvaluationReport, EventLog, Metric, Observer, Run, Scores, StepReport};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -74,22 +75,25 @@ impl Observer for Files<'_> {
         self.events.evaluation(report);
         let row = &report.row;
         self.progress.evaluated(row);
-        let ema = row.ema.map(|scores| format!(" (EMA {:.2} %)", 100.0 * self.metric.of(&scores)));
-        let loss = row.test.loss().map_or(String::new(), |loss| format!("test loss {loss:.4}, "));
+        let ema = row.ema.map(|scores| format!(" (EMA {})", percent(self.metric.of(&scores))));
+        let test = match row.test {
+            Scores::Labels(scores) => format!("test loss {}, ", loss(scores.loss, 4)),
+            Scores::Objects(_) => String::new(),
+        };
         self.progress.line(&format!(
-            "epoch {:>3}, step {:>6}: train loss {:.4}, {loss}test {} {:.2} %{}, {} images/s",
+            "epoch {:>3}, step {:>6}: train loss {}, {test}test {} {}{}, {} images/s",
             row.epoch,
             row.step,
-            row.train_loss,
+            loss(row.train_loss, 4),
             self.metric.name(),
-            100.0 * self.metric.of(&row.test),
+            percent(self.metric.of(&row.test)),
             ema.unwrap_or_default(),
             significant(row.images_per_second),
         ));
         if !report.evaluation.groups().is_empty() {
             let groups = report.evaluation.groups().iter();
             let parts: Vec<_> =
-                groups.map(|group| format!("{} {:.2} %", group.name, 100.0 * group.score())).collect();
+                groups.map(|group| format!("{} {}", group.name, percent(group.score()))).collect();
             self.progress.line(&format!("           by group: {}", parts.join(", ")));
         }
         Ok(())

@@ -5,6 +5,7 @@ use crate::folders::shown;
 use crate::invocation::Advice;
 use crate::output::say;
 use crate::pace::duration;
+use crate::values;
 use anyhow::Result;
 use pelk_autodiff::Backend;
 use pelk_models::Head;
@@ -99,13 +100,16 @@ pub fn conclude<B: Backend>(
             number("images/s"),
         ]);
         for row in &rows[rows.len().saturating_sub(ROWS)..] {
-            let percent = |scores: &Scores| format!("{:.2} %", 100.0 * metric.of(scores));
+            let percent = |scores: &Scores| values::percent(metric.of(scores));
             let ema = row.ema.map_or(String::new(), |scores| format!(" ({})", percent(&scores)));
             table.row([
                 row.epoch.to_string(),
                 row.step.to_string(),
-                format!("{:.4}", row.train_loss),
-                row.test.loss().map_or(String::new(), |loss| format!("{loss:.4}")),
+                values::loss(row.train_loss, 4),
+                match row.test {
+                    Scores::Labels(scores) => values::loss(scores.loss, 4),
+                    Scores::Objects(_) => String::new(),
+                },
                 percent(&row.test) + &ema,
                 significant(row.images_per_second),
             ]);
@@ -115,18 +119,19 @@ pub fn conclude<B: Backend>(
     match (outcome, rows.last()) {
         (Outcome::Finished, Some(last)) => {
             let best = |scores: &dyn Fn(&MetricsRow) -> Option<Scores>| {
-                100.0 * rows.iter().filter_map(scores).map(|scores| metric.of(&scores)).fold(0.0, f64::max)
+                let values = rows.iter().filter_map(scores).filter_map(|scores| metric.of(&scores));
+                values::percent(values.max_by(f64::total_cmp))
             };
             say!(
-                "Test {} {:.2} % at the end (best {:.2} %), in {}.",
+                "Test {} {} at the end (best {}), in {}.",
                 metric.name(),
-                100.0 * metric.of(&last.test),
+                values::percent(metric.of(&last.test)),
                 best(&|row| Some(row.test)),
                 duration(seconds),
             );
             if let Some(ema) = last.ema {
-                let (last, best) = (100.0 * metric.of(&ema), best(&|row| row.ema));
-                say!("The average of its weights (EMA): {last:.2} % (best {best:.2} %).");
+                let (last, best) = (values::percent(metric.of(&ema)), best(&|row| row.ema));
+                say!("The average of its weights (EMA): {last} (best {best}).");
             }
         }
         (Outcome::Stopped, _) => say!("Stopped and saved after step {step} of {total}."),

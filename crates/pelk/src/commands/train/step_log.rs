@@ -1,5 +1,6 @@
 //! The file of `--step-log`.
 
+use crate::values::none;
 use anyhow::{Context, Result, bail};
 use pelk_train::{StepReport, write_atomically};
 use std::fs::File;
@@ -60,8 +61,10 @@ impl StepLog {
     fn write(&mut self, report: &StepReport) -> std::io::Result<()> {
         let StepReport { step, loss, gradient_norm, detail, learning_rate, time, waited, .. } = report;
         let (seconds, waited) = (time.as_secs_f64(), waited.as_secs_f64());
+        let field = |value: &Option<f64>| value.map_or_else(none, |value| value.to_string());
         let (names, details): (String, String) =
-            detail.named().iter().map(|(name, value)| (format!("{name},"), format!("{value},"))).unzip();
+            detail.named().iter().map(|(name, value)| (format!("{name},"), field(value) + ",")).unzip();
+        let loss = field(loss);
         let heading = format!("{FIRST}{names}{LAST}");
         match &self.heading {
             Some(found) if *found != heading => {
@@ -123,6 +126,8 @@ fn kept(text: &[u8], step: u64) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pelk_train::StepDetail;
+    use std::time::Duration;
 
     const HEADING: &str = "step,loss,gradient_norm,accuracy,learning_rate,seconds,waited\n";
 
@@ -142,6 +147,31 @@ mod tests {
         }
         assert_eq!(after(&HEADING[..20], 3), "");
         assert_eq!(after("", 3), "");
+    }
+
+    #[test]
+    fn a_step_without_labels_has_none_and_stays_when_the_run_resumes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steps.csv");
+        let report = |step: u64, loss: Option<f64>| StepReport {
+            step,
+            total_steps: 9,
+            epoch: 1,
+            loss,
+            gradient_norm: 0.0,
+            skipped: false,
+            detail: StepDetail::Accuracy(loss.map(|_| 0.5)),
+            learning_rate: 0.25,
+            images: 8,
+            time: Duration::ZERO,
+            waited: Duration::ZERO,
+        };
+        let mut log = StepLog::create(&path).unwrap();
+        [report(1, Some(1.5)), report(2, None), report(3, None)].iter().for_each(|report| log.add(report));
+        log.close().unwrap();
+        StepLog::resume(&path, 2).unwrap().close().unwrap();
+        let rows = "1,1.5,0,0.5,0.25,0.000000,0.000000\n2,none,0,none,0.25,0.000000,0.000000\n";
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{HEADING}{rows}"));
     }
 
     #[test]
