@@ -194,7 +194,9 @@ impl<B: Backend> Trainer<B> {
         }
         if let Some(ema) = &mut self.ema {
             let masks = &self.masks;
-            ema.update(backend, parameters, |name| masks.as_ref().is_some_and(|masks| masks.covers(name)))?;
+            ema.update(backend, parameters, step, |name| {
+                masks.as_ref().is_some_and(|masks| masks.covers(name))
+            })?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use crate::common::{Recorder, STEPS, config, images, restored, train, trainer_on, up_to};
 use ndarray::Zip;
+use pelk_autodiff::HostParameters;
 use pelk_train::{Checkpoint, Datasets, Limits, MetricsRow, Outcome};
+use std::path::Path;
 
 #[test]
 fn a_run_that_pauses_ends_in_the_same_bytes_as_one_that_does_not() {
@@ -85,6 +87,30 @@ fn a_run_stopped_in_an_evaluation_makes_up_for_it() {
         };
         assert_eq!(rows(&recorder), rows(&whole), "stopped in batch {stop}");
     }
+}
+
+#[test]
+fn a_pause_amid_the_warm_up_of_the_average_changes_nothing() {
+    let settings = || config(&["ema.decay=0.99", "ema.warmup=true"]);
+    let folder = tempfile::tempdir().unwrap();
+    let whole = train(settings(), folder.path(), STEPS);
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = train(settings(), folder.path(), 5);
+    let outcome = restored(settings(), &recorder.last()).unwrap().run(Limits::default(), &mut recorder);
+    assert_eq!(outcome.unwrap(), Outcome::Finished);
+    assert!(recorder.bytes() == whole.bytes());
+    // Without it, the average of 24 steps is mostly the initial weights.
+    let tensors = |path: &Path| Checkpoint::read(path).unwrap().tensors;
+    let distance = |tensors: &HostParameters| -> f32 {
+        let name = "head.weight";
+        Zip::from(&tensors[name])
+            .and(&tensors[&format!("ema.{name}")])
+            .fold(0.0, |sum, a, b| sum + (a - b).abs())
+    };
+    let warm = distance(&tensors(&whole.last()));
+    let folder = tempfile::tempdir().unwrap();
+    let cold = distance(&tensors(&train(config(&["ema.decay=0.99"]), folder.path(), STEPS).last()));
+    assert!(warm < 0.5 * cold, "{warm} and {cold}");
 }
 
 #[test]
