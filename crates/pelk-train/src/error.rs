@@ -134,6 +134,16 @@ pub enum TrainError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A checkpoint without averaged weights beside the network's own.
+    #[error(
+        "{} has no averaged weights beside the network's own: last.safetensors of a run with ema.decay has \
+         both, and in best-ema.safetensors all weights are averaged",
+        path.display()
+    )]
+    NoAverage {
+        /// The file.
+        path: PathBuf,
+    },
     /// The curves of a run could not be drawn, with the feature `curves`.
     #[error("cannot draw the training curves: {0}")]
     Curves(String),

@@ -97,7 +97,7 @@ pub use schedule::{Decay, ScheduleConfig};
 pub use sparsity::{Densities, SparsityConfig};
 pub use tensorboard::EventLog;
 pub use trained::classifier::Classifier;
-pub use trained::{Trained, inference_form, network_alone};
+pub use trained::{Trained, averaged, inference_form, network_alone};
 pub use trainer::Trainer;
 pub use trainer::estimate::Estimate;
 pub use trainer::fit::least_memory;

@@ -3,9 +3,10 @@
 pub(crate) mod classifier;
 
 use crate::checkpoint::{Checkpoint, Description};
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use crate::inference::Predictor;
-use pelk_autodiff::{Backend, Parameters};
+use crate::tensors::EMA;
+use pelk_autodiff::{Backend, HostParameters, Parameters};
 use pelk_models::{Network, fold};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -48,6 +49,15 @@ impl<B: Backend> Trained<B> {
         )
     }
 
+    /// Same as [`Trained::read`], with the averaged weights of a checkpoint from which training can resume.
+    ///
+    /// # Errors
+    /// When the checkpoint is unusable, or has no averaged weights beside the network's own.
+    pub fn read_averaged(backend: &B, path: &Path, folded: bool) -> Result<Trained<B>> {
+        let checkpoint = averaged(Checkpoint::read(path)?, path)?;
+        Trained::upload(backend, if folded { inference_form(&checkpoint)? } else { checkpoint })
+    }
+
     /// Puts the network of a checkpoint on `backend`; the checkpoint must hold only its weights.
     ///
     /// # Errors
@@ -78,6 +88,22 @@ pub fn network_alone(mut checkpoint: Checkpoint) -> Result<Checkpoint> {
     checkpoint.masks.clear();
     checkpoint.description.training = None;
     Ok(checkpoint)
+}
+
+/// The checkpoint at `path` with its averaged weights in place of the network's own, without the state that
+/// training needs to resume.
+///
+/// # Errors
+/// When it has no averaged weights, or its network's configuration is invalid.
+pub fn averaged(mut checkpoint: Checkpoint, path: &Path) -> Result<Checkpoint> {
+    let network = Network::new(checkpoint.description.network.clone())?;
+    let mut tensors = HostParameters::new();
+    for spec in network.parameters()? {
+        let averaged = checkpoint.tensors.remove(&format!("{EMA}{}", spec.name));
+        tensors.insert(spec.name, averaged.ok_or_else(|| TrainError::NoAverage { path: path.to_owned() })?);
+    }
+    checkpoint.tensors = tensors;
+    network_alone(checkpoint)
 }
 
 /// A checkpoint with only the network in its inference form.

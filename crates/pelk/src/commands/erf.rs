@@ -33,6 +33,10 @@ pub struct ErfArgs {
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
 
+    /// Use the averaged weights of last.safetensors instead of the network's own
+    #[arg(long, requires = "checkpoint")]
+    ema: bool,
+
     /// A network with random weights and a layer scale of 1, by name (see `pelk models`); can be repeated.
     /// Large kernels contribute little, because their BatchNorm has not seen any images yet; a few training
     /// steps show more
@@ -129,7 +133,8 @@ fn erf(args: &ErfArgs) -> Result<()> {
 
 /// The networks to measure. Files are named after them, so the names must differ.
 fn sources(args: &ErfArgs) -> Result<Vec<Source>> {
-    let checkpoints = args.checkpoint.iter().cloned().map(Source::Checkpoint);
+    let checkpoints =
+        args.checkpoint.iter().cloned().map(if args.ema { Source::Averaged } else { Source::Checkpoint });
     let sources: Vec<_> = checkpoints.chain(args.model.iter().cloned().map(Source::Model)).collect();
     let mut names = HashSet::from(["erf".to_owned()]);
     for source in &sources {

@@ -1,12 +1,13 @@
 //! `pelk eval`
 
+mod json;
 mod objects;
 mod tables;
 
 use crate::datasets;
 use crate::device::{DeviceArgs, on_device};
 use crate::folders::shown;
-use crate::output::say;
+use crate::output::{note, say};
 use crate::progress::Evaluating;
 use crate::threads::in_pool;
 use crate::values::{self, percent};
@@ -36,6 +37,9 @@ pub struct EvalArgs {
     /// Checkpoint from `train`: best.safetensors or last.safetensors
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
+    /// Use the averaged weights of last.safetensors instead of the network's own
+    #[arg(long)]
+    ema: bool,
     /// Folder with the dataset's files [default: the run's, else its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -64,6 +68,10 @@ pub struct EvalArgs {
     /// File for the confusion matrix [default: next to the checkpoint, for example best.confusion.svg]
     #[arg(long, value_name = "FILE.svg")]
     confusion: Option<PathBuf>,
+    /// File for the results as JSON, or `-` to print them instead of the tables; what was not measured, since
+    /// nothing was counted, is null
+    #[arg(long, value_name = "FILE.json")]
+    json: Option<PathBuf>,
     /// Detection: file for what was found, in COCO's format [default: none]
     #[arg(long, value_name = "FILE.json")]
     results: Option<PathBuf>,
@@ -124,8 +132,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
 }
 
 fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
-    let Trained { mut description, network, parameters } =
-        Trained::read(backend, &args.checkpoint, args.folded)?;
+    let read = if args.ema { Trained::read_averaged } else { Trained::read };
+    let Trained { mut description, network, parameters } = read(backend, &args.checkpoint, args.folded)?;
     let split = if args.train { Split::Train } else { Split::Test };
     let canvases = &mut description.data.canvases;
     canvases.seed = args.canvas_seed.unwrap_or(canvases.seed);
@@ -159,8 +167,27 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     let seconds = start.elapsed().as_secs_f64();
     progress.finish();
     let folded = if network.config().folded { " (folded)" } else { "" };
-    let name = format!("{}{folded} after step {}", network.config().name, description.step);
+    let averaged = if args.ema { ", averaged weights" } else { "" };
+    let name = format!("{}{folded}{averaged} after step {}", network.config().name, description.step);
     let measured = format!("{count} {split} images of {}", description.data.dataset);
+    if let Some(target) = &args.json {
+        let of = json::Evaluated {
+            checkpoint: &args.checkpoint,
+            network: &network.config().name,
+            folded: network.config().folded,
+            averaged: args.ema,
+            step: description.step,
+            dataset: &description.data.dataset,
+            split: &split.to_string(),
+            images: count,
+            classes: &description.classes,
+            seconds,
+        };
+        json::write(target, &of, &evaluation)?;
+        if json::is_output(target) {
+            return save(args, &evaluation, &description.classes, name, measured);
+        }
+    }
     say!("{name}, {measured}\n");
     let segments = matches!(network.config().head, Head::UperNet(_));
     match &evaluation {
@@ -172,9 +199,33 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     }
     say!("speed           {} images/s", significant(count as f64 / seconds));
     // The numbers are already printed if a file cannot be written.
-    match &evaluation {
-        Evaluation::Labels(labels) => save_confusion(args, labels, &description.classes, name, measured),
+    save(args, &evaluation, &description.classes, name, measured)
+}
+
+fn save(
+    args: &EvalArgs,
+    evaluation: &Evaluation,
+    classes: &[String],
+    name: String,
+    measured: String,
+) -> Result<()> {
+    match evaluation {
+        Evaluation::Labels(labels) => save_confusion(args, labels, classes, name, measured),
         Evaluation::Objects(found) => objects::save(args, found, &name, &measured),
+    }
+}
+
+/// The file of a picture that no option names, next to the checkpoint.
+fn beside(args: &EvalArgs, ending: &str) -> PathBuf {
+    let averaged = if args.ema { "ema." } else { "" };
+    args.checkpoint.with_extension(format!("{averaged}{ending}"))
+}
+
+/// Tells where a file was saved; on standard error if standard output has the results as JSON.
+fn saved(args: &EvalArgs, text: &str) {
+    match args.json.as_deref().is_some_and(json::is_output) {
+        true => note!("{text}"),
+        false => say!("{text}"),
     }
 }
 
@@ -185,11 +236,11 @@ fn save_confusion(
     name: String,
     measured: String,
 ) -> Result<()> {
-    let path = args.confusion.clone().unwrap_or_else(|| args.checkpoint.with_extension("confusion.svg"));
+    let path = args.confusion.clone().unwrap_or_else(|| beside(args, "confusion.svg"));
     let svg = tables::picture(&evaluation.confusion, classes, name, measured)?;
     write_atomically(&path, svg.as_bytes())
         .context("cannot save the confusion matrix; choose another file with --confusion")?;
-    say!("\nConfusion matrix:\n  open {}", shown(&path));
+    saved(args, &format!("\nConfusion matrix:\n  open {}", shown(&path)));
     Ok(())
 }
 

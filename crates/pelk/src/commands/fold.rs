@@ -17,7 +17,7 @@ use pelk_autodiff::Backend;
 use pelk_models::Head;
 use pelk_report::table::{Table, number, significant, text};
 use pelk_train::Checkpoint;
-use pelk_train::{Trained, inference_form, network_alone};
+use pelk_train::{Trained, averaged, inference_form, network_alone};
 use samples::samples;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,9 @@ pub struct FoldArgs {
     /// Checkpoint from `train`: best.safetensors or last.safetensors
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
+    /// Use the averaged weights of last.safetensors instead of the network's own
+    #[arg(long)]
+    ema: bool,
     /// File to write [default: next to the checkpoint, for example best.folded.safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -89,11 +92,14 @@ pub fn run(args: &FoldArgs) -> Result<()> {
 
 fn fold<B: Backend>(args: &FoldArgs, backend: &B) -> Result<()> {
     let path = &args.checkpoint;
-    let original = network_alone(Checkpoint::read(path)?)?;
+    let checkpoint = Checkpoint::read(path)?;
+    let original = if args.ema { averaged(checkpoint, path)? } else { network_alone(checkpoint)? };
     if original.description.network.folded {
         bail!("{} is already folded: use it with `eval` and `predict`", path.display());
     }
-    let out = args.out.clone().unwrap_or_else(|| path.with_extension("folded.safetensors"));
+    let out = args.out.clone().unwrap_or_else(|| {
+        path.with_extension(if args.ema { "ema.folded.safetensors" } else { "folded.safetensors" })
+    });
     ensure!(
         !same_file(path, &out),
         "--out {} is the checkpoint itself, which could then no longer be trained: choose another file",

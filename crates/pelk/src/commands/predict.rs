@@ -30,6 +30,9 @@ pub struct PredictArgs {
     /// Checkpoint from `train`: best.safetensors or last.safetensors
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
+    /// Use the averaged weights of last.safetensors instead of the network's own
+    #[arg(long)]
+    ema: bool,
     /// Images (PNG, JPEG, BMP, GIF, WebP, TIFF or PNM), or folders of images; they are resized like the
     /// network's test images
     #[arg(value_name = "IMAGE", required = true)]
@@ -87,7 +90,8 @@ fn images(args: &PredictArgs) -> Result<Vec<PathBuf>> {
 }
 
 fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
-    let trained = Trained::read(backend, &args.checkpoint, true)?;
+    let read = if args.ema { Trained::read_averaged } else { Trained::read };
+    let trained = read(backend, &args.checkpoint, true)?;
     match trained.network.config().head {
         Head::Pooled => classify(args, backend, &trained),
         Head::UperNet(_) => segments::run(args, backend, &trained),

@@ -2,6 +2,7 @@
 
 use crate::sandbox::{self, STEPS, STEPS_PER_EPOCH, Sandbox, refuse, succeed};
 use image::{DynamicImage, GrayImage, Rgba, RgbaImage};
+use std::collections::HashMap;
 use std::path::Path;
 
 #[test]
@@ -209,4 +210,53 @@ fn earlier_states_are_kept_on_request() {
     let names: Vec<_> = sandbox.contents("run/checkpoints").into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["step-00000006.safetensors", "step-00000008.safetensors"]);
     assert!(!sandbox.path("run/checkpoints/step-00000009.safetensors").exists());
+}
+
+/// The scores that `eval --json` prints.
+fn scores(sandbox: &Sandbox, args: &[&str]) -> serde_json::Value {
+    let args = ["eval", "--data", "images", "--json", "-"].into_iter().chain(args.iter().copied());
+    serde_json::from_str(&succeed(&mut sandbox.pelk(args))).unwrap()
+}
+
+#[test]
+fn the_last_averaged_weights_are_evaluated_predicted_and_folded() {
+    let sandbox = Sandbox::new();
+    sandbox.trained("run", STEPS);
+    let text = String::from_utf8(sandbox.read("run/metrics.csv")).unwrap();
+    let columns = text.lines().next().unwrap().split(',');
+    let last: HashMap<_, _> = columns.zip(text.lines().last().unwrap().split(',')).collect();
+    for (ema, prefix) in [(&[][..], "test"), (&["--ema"], "ema")] {
+        let args = [&["--checkpoint", "run/last.safetensors"], ema].concat();
+        let found = scores(&sandbox, &args);
+        for score in ["loss", "accuracy", "top5_accuracy", "mean_iou"] {
+            let value = format!("{:.6}", found["scores"][score].as_f64().unwrap());
+            assert_eq!(value, last[&*format!("{prefix}_{score}")], "{prefix} {score}");
+        }
+        assert_eq!((found["step"].as_u64(), found["images"].as_u64()), (Some(STEPS), Some(32)));
+        assert_eq!(found["averaged"].as_bool(), Some(!ema.is_empty()));
+        assert_eq!(found["classes"].as_array().unwrap().len(), 10);
+    }
+    assert!(sandbox.path("run/last.ema.confusion.svg").exists(), "beside that of the network's own weights");
+    let last = ["--checkpoint", "run/last.safetensors", "--ema"];
+    succeed(&mut sandbox.pelk(["fold", "--data", "images"].into_iter().chain(last)));
+    let folded = scores(&sandbox, &["--checkpoint", "run/last.ema.folded.safetensors"]);
+    let averaged = scores(&sandbox, &last);
+    assert_eq!(folded["scores"]["accuracy"], averaged["scores"]["accuracy"]);
+    GrayImage::new(28, 28).save(sandbox.path("a.png")).unwrap();
+    let predict = |args: &[&'static str]| {
+        succeed(&mut sandbox.pelk(["predict", "a.png"].into_iter().chain(args.iter().copied())))
+    };
+    assert_eq!(predict(&last), predict(&["--checkpoint", "run/last.ema.folded.safetensors"]));
+    assert_ne!(predict(&last), predict(&["--checkpoint", "run/last.safetensors"]));
+
+    // A file of one network has nothing else; the results go to a file as well as to the terminal.
+    let best = ["eval", "--data", "images", "--checkpoint", "run/best-ema.safetensors"];
+    refuse(
+        &mut sandbox.pelk(best.into_iter().chain(["--ema"])),
+        &["has no averaged weights", "best-ema.safetensors all weights are averaged"],
+    );
+    let said = succeed(&mut sandbox.pelk(best.into_iter().chain(["--json", "found.json"])));
+    let written: serde_json::Value = serde_json::from_slice(&sandbox.read("found.json")).unwrap();
+    let accuracy = format!("{:.2} %", 100.0 * written["scores"]["accuracy"].as_f64().unwrap());
+    assert!(said.contains(&accuracy), "{said}");
 }

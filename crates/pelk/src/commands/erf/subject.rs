@@ -25,6 +25,8 @@ const SMALL_DATASET: &str = "fashion-mnist";
 pub enum Source {
     /// A trained one.
     Checkpoint(PathBuf),
+    /// The averaged weights of a trained one.
+    Averaged(PathBuf),
     /// A model of the zoo with random weights.
     Model(String),
 }
@@ -34,7 +36,7 @@ impl Source {
     pub fn name(&self) -> String {
         match self {
             Source::Model(name) => name.clone(),
-            Source::Checkpoint(path) => {
+            Source::Checkpoint(path) | Source::Averaged(path) => {
                 let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
                 match path.parent().and_then(Path::file_name) {
                     Some(folder) => format!("{}-{stem}", folder.to_string_lossy()),
@@ -70,7 +72,8 @@ impl Subject {
     /// When a checkpoint is unusable, a model is unknown, or the images are too small for it.
     pub fn new(source: &Source, seed: u64, size: Option<usize>) -> Result<Subject> {
         let mut subject = match source {
-            Source::Checkpoint(path) => Subject::trained(path)?,
+            Source::Checkpoint(path) => Subject::trained(path, false)?,
+            Source::Averaged(path) => Subject::trained(path, true)?,
             Source::Model(name) => Subject::random(name, seed)?,
         };
         subject.size = size.map_or(subject.size, |side| [side, side]);
@@ -83,9 +86,10 @@ impl Subject {
         Ok(subject)
     }
 
-    fn trained(path: &Path) -> Result<Subject> {
+    fn trained(path: &Path, averaged: bool) -> Result<Subject> {
         let backend = CpuBackend::new()?;
-        let Trained { description, network, parameters } = Trained::read(&backend, path, true)?;
+        let read = if averaged { Trained::read_averaged } else { Trained::read };
+        let Trained { description, network, parameters } = read(&backend, path, true)?;
         let [height, width, _] = description.image;
         Ok(Subject {
             network,

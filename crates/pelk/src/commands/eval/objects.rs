@@ -1,8 +1,8 @@
 //! The results of a detector: COCO's tables, the average precision of each class and group, and precision by
 //! recall.
 
-use super::EvalArgs;
 use super::tables::choose;
+use super::{EvalArgs, beside, saved};
 use crate::folders::shown;
 use crate::output::say;
 use anyhow::{Context, Result};
@@ -64,13 +64,13 @@ fn percent(value: Option<f64>) -> String {
 pub fn save(args: &EvalArgs, found: &ObjectEvaluation, name: &str, measured: &str) -> Result<()> {
     if let Some(path) = &args.results {
         pelk_coco::write_results(path, &found.results)?;
-        say!("\n{} results in COCO's format: {}", found.results.len(), shown(path));
+        saved(args, &format!("\n{} results in COCO's format: {}", found.results.len(), shown(path)));
     }
-    let path = args.precision.clone().unwrap_or_else(|| args.checkpoint.with_extension("precision.svg"));
+    let path = args.precision.clone().unwrap_or_else(|| beside(args, "precision.svg"));
     let svg = chart(found, format!("{name}, {measured}")).svg()?;
     write_atomically(&path, svg.as_bytes())
         .context("cannot save the curves of precision; choose another file with --precision")?;
-    say!("\nPrecision by recall:\n  open {}", shown(&path));
+    saved(args, &format!("\nPrecision by recall:\n  open {}", shown(&path)));
     Ok(())
 }
 
