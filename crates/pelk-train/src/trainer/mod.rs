@@ -22,7 +22,7 @@ use crate::sparsity::{self, Masks};
 use crate::warm_start::{self, WarmStart};
 use fit::Fit;
 use pelk_autodiff::{Backend, Parameters};
-use pelk_data::{Loader, MixConfig};
+use pelk_data::{Labeling, Loader, MixConfig};
 use pelk_models::detection::Detector;
 use pelk_models::{HostMasks, Network, initialize};
 use std::sync::Arc;
@@ -281,8 +281,10 @@ impl<B: Backend> Trainer<B> {
         let mut config = data.training_loading(&**dataset, self.config.batch.size, [self.config.seed, epoch]);
         config.start_batch = (self.step % self.steps_per_epoch) as usize * self.config.batch.accumulation;
         config.workers = limits.loaders.unwrap_or(config.workers);
-        // A step begins when its batches are there, see `accumulate`; the next one's load meanwhile.
-        config.prefetch = config.prefetch.max(self.config.batch.accumulation);
+        if dataset.labeling() != Labeling::Objects {
+            // A step begins when its batches are there, see `accumulate`; those of the next load meanwhile.
+            config.prefetch = config.prefetch.max(self.config.batch.accumulation);
+        }
         Ok(Loader::new(dataset.clone(), config)?)
     }
 }
