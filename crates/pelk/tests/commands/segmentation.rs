@@ -174,6 +174,35 @@ fn masks(sandbox: &Sandbox) {
 }
 
 #[test]
+fn test_images_without_a_label_are_measured_as_none_and_never_the_best() {
+    let sandbox = Sandbox::new();
+    masks(&sandbox);
+    for i in 0..4 {
+        let unlabeled = GrayImage::from_pixel(40, 36, Luma([255]));
+        unlabeled.save(sandbox.path(&format!("set/masks/test/{i}.png"))).unwrap();
+    }
+    let steps = ["data.dataset=masks", FILES, "schedule.steps=3"];
+    let said = succeed(&mut train(&sandbox, "set", "run", &steps));
+    assert!(said.contains("Test mIoU none at the end (best none)"), "{said}");
+    let lines = sandbox.metrics("run");
+    assert!(lines.last().unwrap().contains(",none,none,none,none,"), "{lines:?}");
+    assert!(!sandbox.path("run/best.safetensors").exists() && sandbox.path("run/curves.svg").exists());
+    let eval = ["eval", "--checkpoint", "run/last.safetensors", "--data", "set"];
+    let said = succeed(&mut sandbox.pelk(eval));
+    for name in ["mIoU", "mAcc", "aAcc", "loss"] {
+        let line = said.lines().find(|line| line.starts_with(name)).unwrap();
+        assert_eq!(line.split_whitespace().nth(1), Some("none"), "{said}");
+    }
+    let json = succeed(&mut sandbox.pelk(eval.into_iter().chain(["--json", "-"])));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json["scores"]["mean_iou"].is_null() && json["scores"]["loss"].is_null(), "{json}");
+    let train = ["--train", "--json", "-"];
+    let json = succeed(&mut sandbox.pelk(eval.into_iter().chain(train)));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json["scores"]["mean_iou"].is_f64(), "{json}");
+}
+
+#[test]
 fn pictures_and_masks_that_do_not_fit_are_refused_by_name() {
     let sandbox = Sandbox::new();
     masks(&sandbox);
