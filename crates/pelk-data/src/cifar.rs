@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::recognize::foreign;
 use crate::{DataError, ImageDataset, Split};
 
 /// Height and width of an image.
@@ -80,7 +81,13 @@ pub fn cifar100(folder: impl AsRef<Path>, split: Split) -> Result<ImageDataset, 
 fn read(folder: &Path, split: Split, format: &Format) -> Result<ImageDataset, DataError> {
     let inside = folder.join(format.folder);
     let folder = if inside.is_dir() { &inside } else { folder };
-    let classes = classes(&folder.join(format.names), format)?;
+    let names = folder.join(format.names);
+    if !names.exists()
+        && let Some(error) = foreign(folder)
+    {
+        return Err(error);
+    }
+    let classes = classes(&names, format)?;
     let (files, images) = match split {
         Split::Train => (format.train, format.images[0]),
         Split::Test => (&[format.test][..], format.images[1]),
@@ -244,6 +251,23 @@ mod tests {
             let error = read(root.path(), Split::Test, &format).unwrap_err().to_string();
             assert!(error.contains("test.bin: the label of image 1 is"), "{error}");
             assert!(error.contains(&format!("but the {classes} classes")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_python_version_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let inside = root.path().join("cifar-10-batches-py");
+        fs::create_dir(&inside).unwrap();
+        for name in ["batches.meta", "data_batch_1", "test_batch"] {
+            fs::write(inside.join(name), "").unwrap();
+        }
+        for folder in [root.path(), &inside] {
+            let error = cifar10(folder, Split::Train).unwrap_err().to_string();
+            assert!(
+                error.contains("the Python version") && error.contains("cifar-10-binary.tar.gz"),
+                "{error}"
+            );
         }
     }
 

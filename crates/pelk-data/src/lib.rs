@@ -104,6 +104,7 @@ mod coco;
 mod dataset;
 mod error;
 mod evaluation;
+mod excluded;
 mod export;
 #[cfg(test)]
 mod golden;
@@ -125,6 +126,8 @@ mod rectangle;
 mod resample;
 mod resize;
 mod scenes;
+mod splits;
+mod strays;
 mod text;
 
 pub use augment::{Augmentation, Augmented, Fill, Multiscale, Padding, RandAugment, ResizedCrop};
@@ -134,8 +137,9 @@ pub use coco::{Coco, CocoInstances, ObjectConfig, coco, coco_instances};
 pub use dataset::{Dataset, IGNORED, ImageDataset, Labeling, NO_GROUP, Properties, Sample};
 pub use error::{DataError, PictureError};
 pub use evaluation::EvaluationTransform;
+pub use excluded::{EXCLUDED, Excluded};
 pub use export::{write_ade20k, write_coco};
-pub use image_folder::{EXCLUDED, ImageFolder, image_folder, imagenet_1k};
+pub use image_folder::{ImageFolder, image_folder, imagenet_1k};
 pub use loader::{Loader, LoaderConfig, Mode};
 pub use long_range::LongRange;
 pub use masks::{MaskFolder, ade20k, mask_folder};
@@ -150,6 +154,7 @@ pub use recognize::recognize;
 pub use rectangle::Rectangle;
 pub use resize::scaled_size;
 pub use scenes::{Instance, Scene, SceneConfig, SceneInstances, Scenes};
+pub use strays::image_files;
 pub use text::{counted, listed, read_text};
 
 /// Runs the example of the README.

@@ -80,10 +80,12 @@ impl DatasetName {
         }
     }
 
-    /// Whether the dataset is a folder of image files with one class each, which
-    /// [`EXCLUDED`](crate::EXCLUDED) can leave out.
-    pub const fn is_image_folder(self) -> bool {
-        matches!(self, Self::Folder | Self::Imagenet)
+    /// Whether each image has a file of its own, so that [`Excluded`](crate::Excluded) can leave it out.
+    pub const fn can_exclude(self) -> bool {
+        matches!(
+            self,
+            Self::Folder | Self::Imagenet | Self::Ade20k | Self::Coco | Self::CocoInstances | Self::Masks
+        )
     }
 
     const fn row(self) -> (&'static str, &'static str) {

@@ -9,7 +9,7 @@ use super::layout::{Files, LAYOUT, Picture};
 use super::passed::PassedOver;
 use super::search;
 use crate::image_folder::held_out;
-use crate::{DataError, Exif, FileOptions, Split, counted};
+use crate::{DataError, Excluded, Exif, FileOptions, Split, counted};
 
 /// A split's images whose files are there, with their annotations, both in the file's order.
 pub(super) struct Set {
@@ -58,7 +58,13 @@ pub(super) fn read_set(
     if files.undivided {
         images = part(images, split, &files, options.whole, &mut notes)?;
     }
-    let pictures = pictures(&images, &files, options.exif, &mut passed, &mut notes)?;
+    let mut pictures = pictures(&images, &files, options.exif, &mut passed, &mut notes)?;
+    let (excluded, all) = (Excluded::read(folder)?, pictures.len());
+    pictures.retain(|picture| !excluded.contains_file(&picture.path));
+    notes.extend(excluded.note(all - pictures.len()));
+    if pictures.is_empty() {
+        return Err(files.lack("has no images left", "exclude fewer images"));
+    }
     let places: HashMap<u64, usize> = pictures.iter().map(|picture| picture.id).zip(0..).collect();
     let mut annotations = vec![Vec::new(); pictures.len()];
     let Instances { annotations: all, categories, .. } = file.instances;

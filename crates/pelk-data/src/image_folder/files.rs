@@ -1,16 +1,13 @@
 //! The names of up to millions of files with their labels, stored compactly.
 
-use std::fs;
-use std::path::Path;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use crate::DataError;
+use crate::excluded::{decode, encode, from_bytes, to_bytes};
+use crate::strays::{Entry, Strays, walk};
 
-/// The file that lists images to leave out: one path per line, relative to the dataset's folder.
-pub const EXCLUDED: &str = "excluded.txt";
-
-/// Endings of image files, including those of torchvision's `ImageFolder`. The content determines the format.
-const ENDINGS: [&str; 12] =
-    ["jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
 /// The largest depth of nested folders: beyond it, links form a loop.
 const DEEPEST: usize = 16;
 
@@ -21,11 +18,19 @@ pub(super) struct Files {
     names: String,
     ends: Vec<usize>,
     labels: Vec<u32>,
+    /// The files whose names are not UTF-8: their names are encoded as in the list of excluded images.
+    encoded: HashSet<usize>,
 }
 
 impl Files {
-    pub fn push(&mut self, name: &str, label: u32) {
-        self.names.push_str(name);
+    pub fn push(&mut self, path: &[u8], label: u32) {
+        match std::str::from_utf8(path) {
+            Ok(name) => self.names.push_str(name),
+            Err(_) => {
+                self.encoded.insert(self.len());
+                self.names.push_str(&encode(path));
+            }
+        }
         self.ends.push(self.names.len());
         self.labels.push(label);
     }
@@ -34,126 +39,127 @@ impl Files {
         self.labels.len()
     }
 
+    /// The name of a file, for messages and for ranking; [`Files::path`] leads to the file.
     pub fn name(&self, index: usize) -> &str {
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.names[start..self.ends[index]]
+    }
+
+    /// The path of a file, as bytes.
+    pub fn path(&self, index: usize) -> Cow<'_, [u8]> {
+        let name = self.name(index);
+        match self.encoded.contains(&index) {
+            true => decode(name).unwrap_or_default().into(),
+            false => name.as_bytes().into(),
+        }
+    }
+
+    /// The file, below the folder.
+    pub fn file(&self, folder: &Path, index: usize) -> PathBuf {
+        folder.join(from_bytes(&self.path(index)))
     }
 
     pub fn label(&self, index: usize) -> &u32 {
         &self.labels[index]
     }
 
-    /// The files for whose index, name and label `keep` returns true.
-    pub fn filtered(self, mut keep: impl FnMut(usize, &str, u32) -> bool) -> Files {
+    /// The files for whose index and path `keep` returns true.
+    pub fn filtered(self, keep: &dyn Fn(usize, &[u8]) -> bool) -> Files {
         let mut kept = Files::default();
         for index in 0..self.len() {
-            let (name, label) = (self.name(index), self.labels[index]);
-            if keep(index, name, label) {
-                kept.push(name, label);
+            let path = self.path(index);
+            if keep(index, &path) {
+                kept.push(&path, self.labels[index]);
             }
         }
         kept
     }
 }
 
-/// The files below a folder.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// Paths of images, sorted, parts separated by `/`.
-    pub pictures: Vec<String>,
-    /// The number of other files, without [`EXCLUDED`].
-    pub others: usize,
-}
-
-/// The sorted names of the folders in a folder; names that start with a dot are skipped as system files.
-pub(super) fn folders(folder: &Path) -> Result<Vec<String>, DataError> {
+/// The sorted names of the folders in a folder that may be classes; `strays` counts what is passed over.
+pub(super) fn folders(folder: &Path, strays: &mut Strays) -> Result<Vec<String>, DataError> {
     let mut names = Vec::new();
-    entries(folder, |name, is_folder| {
-        if is_folder {
-            names.push(name);
+    walk(folder, strays, &mut |name, entry| {
+        if entry == Entry::Folder {
+            names.push(name.to_str().map(str::to_owned).ok_or_else(|| {
+                let problem = "has a name that is not UTF-8, so it cannot name a class";
+                DataError::layout(folder.join(name), problem, "rename it")
+            })?);
         }
+        Ok(())
     })?;
     names.sort_unstable();
     Ok(names)
 }
 
-/// The images directly in a folder.
-pub(super) fn pictures_in(folder: &Path) -> Result<Found, DataError> {
-    let mut found = Found::default();
-    collect(folder, "", &mut found)?;
-    found.pictures.sort_unstable();
-    Ok(found)
+/// The images directly in a folder, sorted.
+pub(super) fn pictures_in(folder: &Path, strays: &mut Strays) -> Result<Vec<Vec<u8>>, DataError> {
+    let mut pictures = Vec::new();
+    collect(folder, &[], strays, &mut pictures)?;
+    pictures.sort_unstable();
+    Ok(pictures)
 }
 
-/// The images in a folder and its subfolders.
-pub(super) fn pictures_below(folder: &Path) -> Result<Found, DataError> {
-    let mut found = Found::default();
-    let mut left = vec![(String::new(), 0)];
+/// The images in a folder and its subfolders: sorted paths as bytes, parts separated by `/`.
+pub(super) fn pictures_below(folder: &Path, strays: &mut Strays) -> Result<Vec<Vec<u8>>, DataError> {
+    let mut pictures = Vec::new();
+    let mut left = vec![(Vec::new(), 0)];
     while let Some((prefix, depth)) = left.pop() {
-        let path = folder.join(&prefix);
+        let path = folder.join(from_bytes(&prefix));
         if depth > DEEPEST {
             let problem = format!("is nested more than {DEEPEST} folders deep");
             return Err(DataError::layout(path, problem, "remove it, or the link that forms a loop"));
         }
-        let below = collect(&path, &prefix, &mut found)?;
-        left.extend(below.into_iter().map(|name| (format!("{prefix}{name}/"), depth + 1)));
+        let below = collect(&path, &prefix, strays, &mut pictures)?;
+        left.extend(below.into_iter().map(|name| ([name, b"/".to_vec()].concat(), depth + 1)));
     }
-    found.pictures.sort_unstable();
-    Ok(found)
+    pictures.sort_unstable();
+    Ok(pictures)
 }
 
-/// Adds the files directly in a folder, and returns the names of its subfolders.
-fn collect(folder: &Path, prefix: &str, found: &mut Found) -> Result<Vec<String>, DataError> {
+/// Adds the images directly in a folder, whose path is `prefix`, and returns the paths of its subfolders.
+fn collect(
+    folder: &Path,
+    prefix: &[u8],
+    strays: &mut Strays,
+    pictures: &mut Vec<Vec<u8>>,
+) -> Result<Vec<Vec<u8>>, DataError> {
     let mut below = Vec::new();
-    entries(folder, |name, is_folder| {
-        if is_folder {
-            below.push(name);
-        } else if name.rsplit_once('.').is_some_and(|(_, ending)| is_picture(ending)) {
-            found.pictures.push(format!("{prefix}{name}"));
-        } else if name != EXCLUDED {
-            found.others += 1;
+    walk(folder, strays, &mut |name, entry| {
+        let Some(name) = to_bytes(name) else {
+            let problem = "has a name that is not Unicode";
+            return Err(DataError::layout(folder.join(name), problem, "rename it"));
+        };
+        let path = [prefix, &name].concat();
+        match entry {
+            Entry::Folder => below.push(path),
+            Entry::Picture => pictures.push(path),
         }
+        Ok(())
     })?;
     Ok(below)
 }
 
-fn is_picture(ending: &str) -> bool {
-    ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending))
-}
-
-/// Calls `each` with the name of every entry that is not hidden, and whether it is a folder. Resolves only
-/// links: doing so for a million plain entries takes minutes.
-fn entries(folder: &Path, mut each: impl FnMut(String, bool)) -> Result<(), DataError> {
-    let error = |source| DataError::Io { path: folder.into(), source };
-    for entry in fs::read_dir(folder).map_err(error)? {
-        let entry = entry.map_err(error)?;
-        let name = entry.file_name().into_string().map_err(|name| {
-            DataError::layout(folder.join(name), "has a name that is not UTF-8", "rename it")
-        })?;
-        if name.starts_with('.') {
-            continue;
-        }
-        let kind = entry.file_type().map_err(error)?;
-        let is_folder = if kind.is_symlink() { entry.path().is_dir() } else { kind.is_dir() };
-        each(name, is_folder);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::EXCLUDED;
 
     #[test]
     fn names_and_labels_are_found_by_index() {
         let mut files = Files::default();
         for (name, label) in [("b/1.jpg", 1), ("", 0), ("a/ö.png", 7)] {
-            files.push(name, label);
+            files.push(name.as_bytes(), label);
         }
         assert_eq!((files.len(), files.name(0), files.name(1), files.name(2)), (3, "b/1.jpg", "", "a/ö.png"));
         assert_eq!([0, 1, 2].map(|index| *files.label(index)), [1, 0, 7]);
-        let kept = files.filtered(|index, name, label| index == 0 || name.ends_with("png") && label == 7);
-        assert_eq!((kept.len(), kept.name(1), *kept.label(1)), (2, "a/ö.png", 7));
+        files.push(b"c/\xff.png", 9);
+        assert_eq!((files.name(3), &*files.path(3)), ("c/%ff.png", &b"c/\xff.png"[..]));
+        let kept = files.filtered(&|index, _| index != 1);
+        assert_eq!((kept.len(), kept.name(1), *kept.label(1)), (3, "a/ö.png", 7));
+        assert_eq!((&*kept.path(2), &*kept.path(1)), (&b"c/\xff.png"[..], "a/ö.png".as_bytes()));
     }
 
     #[test]
@@ -164,13 +170,29 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        let found = pictures_below(root.path()).unwrap();
-        assert_eq!(
-            (found.pictures, found.others),
-            (["a.jpeg", "b.JPG", "c/d/e.PnG"].map(str::to_owned).into(), 3)
-        );
-        assert_eq!(folders(root.path()).unwrap(), ["c"]);
-        assert_eq!(pictures_in(root.path()).unwrap().pictures, ["a.jpeg", "b.JPG"]);
+        let mut strays = Strays::default();
+        let found = pictures_below(root.path(), &mut strays).unwrap();
+        assert_eq!(found, [&b"a.jpeg"[..], b"b.JPG", b"c/d/e.PnG"]);
+        assert_eq!(strays.text().unwrap(), "1 .tar, 1 .txt, 1 hidden, 1 without ending");
+        assert_eq!(folders(root.path(), &mut strays).unwrap(), ["c"]);
+        assert_eq!(pictures_in(root.path(), &mut strays).unwrap(), [&b"a.jpeg"[..], b"b.JPG"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_utf_8_are_read_but_name_no_class() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |bytes: &[u8]| root.path().join(from_bytes(bytes));
+        fs::create_dir(path(b"a")).unwrap();
+        fs::create_dir(path(b"a/\xfe")).unwrap();
+        fs::write(path(b"a/\xfe/\xff.png"), "x").unwrap();
+        let found = pictures_below(root.path(), &mut Strays::default()).unwrap();
+        assert_eq!(found, [b"a/\xfe/\xff.png"]);
+        let mut files = Files::default();
+        files.push(&found[0], 0);
+        assert_eq!(fs::read(files.file(root.path(), 0)).unwrap(), b"x");
+        let error = folders(&path(b"a"), &mut Strays::default()).unwrap_err().to_string();
+        assert!(error.contains("cannot name a class: rename it"), "{error}");
     }
 
     #[cfg(unix)]
@@ -180,9 +202,10 @@ mod tests {
         fs::create_dir(root.path().join("real")).unwrap();
         fs::write(root.path().join("real/1.jpg"), "").unwrap();
         std::os::unix::fs::symlink("real", root.path().join("linked")).unwrap();
-        assert_eq!(folders(root.path()).unwrap(), ["linked", "real"]);
-        assert_eq!(pictures_below(root.path()).unwrap().pictures, ["linked/1.jpg", "real/1.jpg"]);
+        assert_eq!(folders(root.path(), &mut Strays::default()).unwrap(), ["linked", "real"]);
+        let below = || pictures_below(root.path(), &mut Strays::default());
+        assert_eq!(below().unwrap(), [&b"linked/1.jpg"[..], b"real/1.jpg"]);
         std::os::unix::fs::symlink("..", root.path().join("real/around")).unwrap();
-        assert!(pictures_below(root.path()).unwrap_err().to_string().contains("link that forms a loop"));
+        assert!(below().unwrap_err().to_string().contains("link that forms a loop"));
     }
 }

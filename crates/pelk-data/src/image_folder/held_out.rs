@@ -22,7 +22,7 @@ pub(super) fn part(files: Files, split: Split) -> Files {
         }
         start = end;
     }
-    files.filtered(|index, _, _| test[index] == (split == Split::Test))
+    files.filtered(&|index, _| test[index] == (split == Split::Test))
 }
 
 /// The first fifth of the files of a class, in the order of the random numbers keyed by their names.
@@ -43,7 +43,7 @@ mod tests {
         let mut files = Files::default();
         for (label, &size) in sizes.iter().enumerate() {
             for number in 0..size {
-                files.push(&format!("{label}/IMG_{number:04}.jpg"), label as u32);
+                files.push(format!("{label}/IMG_{number:04}.jpg").as_bytes(), label as u32);
             }
         }
         let part = part(files, split);

@@ -1,12 +1,11 @@
 //! Lists that come with ImageNet: the classes of validation images, and the names of classes.
 
 use std::collections::HashMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::Files;
-use crate::DataError;
+use crate::{DataError, read_text};
 
 /// Kaggle's list: `ImageId,PredictionString`, then a name without its ending, a class folder, and boxes.
 const SOLUTION: &str = "LOC_val_solution.csv";
@@ -30,10 +29,10 @@ impl Text {
     /// The first of these files that exists in one of the folders.
     fn find(folders: &[&Path], names: &[&str]) -> Result<Option<Text>, DataError> {
         for path in names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))) {
-            match fs::read_to_string(&path) {
+            match read_text(&path) {
                 Ok(text) => return Ok(Some(Text { path, text })),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(DataError::Io { path, source }),
+                Err(DataError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(None)
@@ -121,7 +120,7 @@ pub(super) fn label(
         let label = label.ok_or_else(|| {
             text.layout(format!("does not have the class of {}", flat.join(name).display()))
         })?;
-        files.push(name, label);
+        files.push(name.as_bytes(), label);
     }
     Ok(files)
 }

@@ -6,23 +6,22 @@ mod lists;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::excluded::{encode, from_bytes};
 use crate::picture::read_upright;
+use crate::splits::{self, TEST, TRAIN};
+use crate::strays::Strays;
 use crate::{
-    DataError, Dataset, Exif, FileOptions, Normalization, Properties, Sample, Split, counted, listed,
+    DataError, Dataset, Excluded, Exif, FileOptions, Normalization, Properties, Sample, Split, counted,
+    listed,
 };
-use files::{Files, Found, folders, pictures_below, pictures_in};
-
-pub use files::EXCLUDED;
+use files::{Files, folders, pictures_below, pictures_in};
 
 /// Where ImageNet's training folder may be below the folder where it was unpacked.
 const ROOTS: [&str; 3] = ["", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC"];
-/// Names of the folder of test images, in order of preference: ImageNet's `test` has no labels.
-const TESTS: [&str; 3] = ["val", "validation", "test"];
+/// Names that divide a folder even if other folders lie beside them, which would otherwise be classes.
+const PLAIN: [&str; 4] = ["train", "val", "validation", "test"];
 /// The number of names in a message.
 const SHOWN: usize = 5;
 const LAYOUT: &str =
@@ -46,8 +45,8 @@ pub struct ImageFolder {
 
 /// Opens the training or the test images in `folder`, in one of these layouts:
 ///
-/// - `train/CLASS/NAME` and `val/CLASS/NAME` (or `validation`, or `test`: the first that exists); class
-///   folders may have subfolders. Classes are numbered in the order of the names of train's folders, as in
+/// - `train/CLASS/NAME` (or `training`) and `val/CLASS/NAME` (or `validation`, `valid`, `test`, `testing`: the
+///   first that exists), in any case; class folders may have subfolders. Classes are numbered in the order of the names of train's folders, as in
 ///   torchvision.
 /// - `CLASS/NAME` only: about a fifth of each class is held out as the test set, chosen by file names (two of
 ///   8 to 12 files, none of 2). A new file moves at most one other file between the sets. With
@@ -57,8 +56,10 @@ pub struct ImageFolder {
 ///   the order of the images' names), or Caffe's `val.txt` (`NAME NUMBER`); `LOC_synset_mapping.txt` or
 ///   `synset_words.txt` name the classes in words.
 ///
-/// Images are JPEG, PNG, BMP, GIF, WebP, TIFF and PNM, see [`read_rgb`](crate::read_rgb). Files listed in
-/// [`EXCLUDED`] in `folder` are skipped. [`Dataset::remarks`] reports this and the reader's other decisions.
+/// Images are JPEG, PNG, BMP, GIF, WebP, TIFF and PNM, see [`read_rgb`](crate::read_rgb), told by their
+/// endings, or by their content if the ending says nothing. Hidden files, text files and what systems leave
+/// behind (`Thumbs.db`, `@eaDir`) are passed over, and so are files listed in [`Excluded`] in `folder`.
+/// [`Dataset::remarks`] reports this and the reader's other decisions.
 ///
 /// # Errors
 /// [`DataError`] with the file or folder if nothing is there, a class has no images, `val` has a class that
@@ -97,47 +98,45 @@ impl ImageFolder {
         if !top.is_dir() {
             return Err(DataError::layout(top, "is not a folder", LAYOUT));
         }
-        let mut remarks = Vec::new();
-        let root = ROOTS.into_iter().find(|root| top.join(root).join("train").is_dir());
-        let root_path = top.join(root.unwrap_or(""));
-        let join = |name: &str| match root {
-            Some("") | None => format!("{name}/"),
-            Some(root) => format!("{root}/{name}/"),
-        };
-        let test = TESTS.into_iter().find(|name| root_path.join(name).is_dir());
-        let (classes, prefix, files, others) = match (root, test) {
-            (Some(_), Some(test)) => {
-                let train = root_path.join("train");
-                let classes = class_folders(&train, 2)?;
-                let (name, Labeled { files, others }) = match split {
-                    Split::Train => ("train", in_class_folders(&train, &classes, true)?),
-                    Split::Test => (test, of_test(&root_path.join(test), &[top, &root_path], &classes)?),
+        let (mut remarks, mut strays) = (Vec::new(), Strays::default());
+        let layout = Layout::of(top)?;
+        let root_path = &layout.root;
+        let excluded = Excluded::read(top)?;
+        let (classes, prefix, files) = match (&layout.train, &layout.test) {
+            (Some(train), Some(test)) => {
+                let folder = root_path.join(&train.name);
+                let classes = class_folders(&folder, 2)?;
+                remarks.extend(train.remark(root_path).into_iter().chain(test.remark(root_path)));
+                let (name, files) = match split {
+                    Split::Train => (&train.name, in_class_folders(&folder, &classes, true, &mut strays)?),
+                    Split::Test => {
+                        let lists = [top, root_path];
+                        (&test.name, of_test(&root_path.join(&test.name), &lists, &classes, &mut strays)?)
+                    }
                 };
-                (classes, join(name), files, others)
+                (classes, layout.prefix(name), files)
             }
-            (Some(_), None) if !options.whole => {
-                let train = root_path.join("train");
+            (Some(train), None) if !options.whole => {
                 let remedy = format!(
                     "put test images into it, or give {} as the folder, so that a fifth of it is held out",
-                    train.display()
+                    root_path.join(&train.name).display()
                 );
-                return Err(DataError::layout(root_path.join(TESTS[0]), "is missing", remedy));
+                return Err(DataError::layout(root_path.join(TEST[0]), "is missing", remedy));
             }
             (None, Some(test)) if !options.whole => {
-                let problem = format!("has a folder {test}, but no folder train");
+                let problem = format!("has a folder {}, but no folder train", test.name);
                 return Err(DataError::layout(top, problem, LAYOUT));
             }
-            (Some(_), None) | (None, Some(_)) => {
-                let name = test.unwrap_or("train");
-                let folder = root_path.join(name);
+            (Some(half), None) | (None, Some(half)) => {
+                let folder = root_path.join(&half.name);
                 let classes = class_folders(&folder, 1)?;
-                let Labeled { files, others } = in_class_folders(&folder, &classes, true)?;
+                let files = in_class_folders(&folder, &classes, true, &mut strays)?;
                 remarks.push(format!("the {split} set is all images in {}", folder.display()));
-                (classes, join(name), files, others)
+                (classes, layout.prefix(&half.name), files)
             }
             (None, None) => {
                 let classes = class_folders(top, if options.whole { 1 } else { 2 })?;
-                let Labeled { files, others } = in_class_folders(top, &classes, true)?;
+                let files = in_class_folders(top, &classes, true, &mut strays)?;
                 let files = if options.whole {
                     remarks.push(format!("the {split} set is all images in {}", top.display()));
                     files
@@ -151,32 +150,33 @@ impl ImageFolder {
                     remarks.push(division(top, split, files.len(), all));
                     files
                 };
-                (classes, String::new(), files, others)
+                (classes, String::new(), files)
             }
         };
-        if others > 0 {
-            remarks.push(format!(
-                "{}: skipping {} without the name of an image file",
-                top.join(&prefix).display(),
-                counted(others, "file", "files"),
-            ));
-        }
-        let files = without_excluded(files, top, &prefix, &mut remarks)?;
+        let from = top.join(&prefix);
+        remarks.extend(strays.remark(&from));
+        let all = files.len();
+        let files = files.filtered(&|_, path| !excluded.contains(&[prefix.as_bytes(), path].concat()));
+        remarks.extend(excluded.remark(&from, all - files.len()));
         if files.len() == 0 {
-            return Err(DataError::layout(top.join(&prefix), "has no images", LAYOUT));
+            return Err(DataError::layout(from, "has no images", LAYOUT));
         }
-        let classes = lists::class_names(&[top, &root_path], classes)?;
+        let classes = lists::class_names(&[top, root_path], classes)?;
         let properties = Properties::new(3, classes, Normalization::imagenet());
         Ok(ImageFolder { top: top.into(), prefix, files, properties, remarks, exif: options.exif })
     }
 
-    /// The path of sample `index` relative to the folder, with `/` between its parts, as [`EXCLUDED`] lists
+    /// The path of sample `index` relative to the folder, with `/` between its parts, as [`Excluded`] lists
     /// it.
     ///
     /// # Panics
     /// If `index` is not below [`Dataset::len`].
     pub fn name(&self, index: usize) -> String {
-        format!("{}{}", self.prefix, self.files.name(index))
+        encode(&[self.prefix.as_bytes(), &self.files.path(index)].concat())
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.files.file(&self.top.join(&self.prefix), index)
     }
 }
 
@@ -194,20 +194,48 @@ impl Dataset for ImageFolder {
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {
-        let (size, pixels) = read_upright(&self.top.join(self.name(index)), self.exif)?;
+        let (size, pixels) = read_upright(&self.path(index), self.exif)?;
         let labels = std::slice::from_ref(self.files.label(index));
         Ok(Sample::new(size, pixels, labels))
     }
 
     fn file(&self, index: usize) -> Option<PathBuf> {
-        Some(self.top.join(self.name(index)))
+        Some(self.path(index))
     }
 }
 
-/// Images with labels, and the number of other files in their folders.
-struct Labeled {
-    files: Files,
-    others: usize,
+/// How a folder is divided.
+struct Layout {
+    /// The path from the opened folder to the one that holds the halves, and the latter.
+    below: &'static str,
+    root: PathBuf,
+    train: Option<splits::Found>,
+    test: Option<splits::Found>,
+}
+
+impl Layout {
+    fn of(top: &Path) -> Result<Self, DataError> {
+        let of = |below: &'static str| {
+            let root = if below.is_empty() { top.into() } else { top.join(below) };
+            let [train, test] = [&TRAIN[..], &TEST].map(|names| splits::find(&root, names));
+            Self { below, root, train, test }
+        };
+        let found = ROOTS.into_iter().map(of).find(|layout| layout.train.is_some());
+        let mut layout = found.unwrap_or_else(|| of(""));
+        // Beside other folders, a name such as `valid` may also be a class.
+        if let (Some(half), None) | (None, Some(half)) = (&layout.train, &layout.test)
+            && !PLAIN.contains(&half.name.as_str())
+            && folders(&layout.root, &mut Strays::default())?.len() > 1
+        {
+            (layout.train, layout.test) = (None, None);
+        }
+        Ok(layout)
+    }
+
+    /// The path of a half from the opened folder, with `/` at its end.
+    fn prefix(&self, name: &str) -> String {
+        if self.below.is_empty() { format!("{name}/") } else { format!("{}/{name}/", self.below) }
+    }
 }
 
 /// The remark on a folder that is divided into a training and a test set.
@@ -227,57 +255,83 @@ fn division(top: &Path, split: Split, count: usize, all: usize) -> String {
 
 /// The names of a folder's class folders, at least `least`.
 fn class_folders(folder: &Path, least: usize) -> Result<Vec<String>, DataError> {
-    let classes = folders(folder)?;
+    let classes = folders(folder, &mut Strays::default())?;
     match classes.len() {
         0 => Err(DataError::layout(folder, "has no class folders", LAYOUT)),
         1 if least > 1 => {
             let problem = format!("has only one class folder, {}", classes[0]);
-            Err(DataError::layout(folder, problem, "add a folder for each class"))
+            let inside = folder.join(&classes[0]);
+            let remedy = match folders(&inside, &mut Strays::default())?.len() {
+                0 | 1 => "add a folder for each class".to_owned(),
+                _ => format!("add a folder for each class, or give {} as the folder", inside.display()),
+            };
+            Err(DataError::layout(folder, problem, remedy))
         }
         _ => Ok(classes),
     }
 }
 
 /// The images in the folders of these classes; if `all`, every class must have some.
-fn in_class_folders(folder: &Path, classes: &[String], all: bool) -> Result<Labeled, DataError> {
-    let strays = pictures_in(folder)?;
-    if let Some(name) = strays.pictures.first() {
-        let problem = format!("lies beside class folders (images there: {})", strays.pictures.len());
-        return Err(DataError::layout(folder.join(name), problem, "move each into the folder of its class"));
+fn in_class_folders(
+    folder: &Path,
+    classes: &[String],
+    all: bool,
+    strays: &mut Strays,
+) -> Result<Files, DataError> {
+    let beside = pictures_in(folder, strays)?;
+    if let Some(name) = beside.first() {
+        let problem = format!("lies beside class folders (images there: {})", beside.len());
+        let path = folder.join(from_bytes(name));
+        return Err(DataError::layout(path, problem, "move each into the folder of its class"));
     }
-    let (mut files, mut others, mut empty) = (Files::default(), strays.others, Vec::new());
+    let (mut files, mut empty) = (Files::default(), Vec::new());
     for (class, label) in classes.iter().zip(0..) {
         let path = folder.join(class);
         if !all && !path.is_dir() {
             continue;
         }
-        let found = pictures_below(&path)?;
-        for name in &found.pictures {
-            files.push(&format!("{class}/{name}"), label);
+        let found = pictures_below(&path, strays)?;
+        for name in &found {
+            files.push(&[class.as_bytes(), b"/", name].concat(), label);
         }
-        others += found.others;
-        if found.pictures.is_empty() && all {
+        if found.is_empty() && all {
             empty.push(class.as_str());
         }
     }
     if !empty.is_empty() {
         let count = counted(empty.len(), "class folder", "class folders");
         let problem = format!("has {count} without images: {}", listed(&empty, SHOWN, ", "));
-        return Err(DataError::layout(folder, problem, "add images to them, or remove them"));
+        let remedy = match strays.text() {
+            Some(others) => format!("add images to them, or remove them (passed over: {others})"),
+            None => "add images to them, or remove them".to_owned(),
+        };
+        return Err(DataError::layout(folder, problem, remedy));
     }
-    Ok(Labeled { files, others })
+    Ok(files)
 }
 
 /// The test images, in class folders or flat with a list in one of `lists`.
-fn of_test(folder: &Path, lists: &[&Path], classes: &[String]) -> Result<Labeled, DataError> {
-    let theirs = folders(folder)?;
+fn of_test(
+    folder: &Path,
+    lists: &[&Path],
+    classes: &[String],
+    strays: &mut Strays,
+) -> Result<Files, DataError> {
+    let theirs = folders(folder, &mut Strays::default())?;
     if theirs.is_empty() {
-        let Found { pictures, others } = pictures_in(folder)?;
+        let pictures = pictures_in(folder, strays)?;
         if pictures.is_empty() {
             return Err(DataError::layout(folder, "has no images", LAYOUT));
         }
+        let names = pictures.into_iter().map(|name| {
+            String::from_utf8(name).map_err(|error| {
+                let path = folder.join(from_bytes(error.as_bytes()));
+                DataError::layout(path, "has a name that is not UTF-8, so no list can name it", "rename it")
+            })
+        });
+        let names = names.collect::<Result<Vec<String>, DataError>>()?;
         let lists = [lists, &[folder]].concat();
-        return Ok(Labeled { files: lists::label(folder, &pictures, &lists, classes)?, others });
+        return lists::label(folder, &names, &lists, classes);
     }
     let unknown: Vec<&str> =
         theirs.iter().filter(|name| classes.binary_search(name).is_err()).map(String::as_str).collect();
@@ -286,33 +340,5 @@ fn of_test(folder: &Path, lists: &[&Path], classes: &[String]) -> Result<Labeled
         let problem = format!("has {count} that train does not have: {}", listed(&unknown, SHOWN, ", "));
         return Err(DataError::layout(folder, problem, "use the same names for class folders in both"));
     }
-    in_class_folders(folder, classes, false)
-}
-
-/// The files except for those listed in [`EXCLUDED`] at the top of the folder, and a remark on their number.
-fn without_excluded(
-    files: Files,
-    top: &Path,
-    prefix: &str,
-    remarks: &mut Vec<String>,
-) -> Result<Files, DataError> {
-    let path = top.join(EXCLUDED);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
-        Err(source) => return Err(DataError::Io { path, source }),
-    };
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let excluded: HashSet<&str> = lines.filter_map(|line| line.strip_prefix(prefix)).collect();
-    let all = files.len();
-    let files = files.filtered(|_, name, _| !excluded.contains(name));
-    if files.len() < all {
-        remarks.push(format!(
-            "{}: leaving out {} listed in {}",
-            top.join(prefix).display(),
-            counted(all - files.len(), "image", "images"),
-            path.display()
-        ));
-    }
-    Ok(files)
+    in_class_folders(folder, classes, false, strays)
 }

@@ -1,8 +1,10 @@
 //! Layouts in small folders of one-pixel images whose red value is the expected label.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use super::*;
+use crate::EXCLUDED;
 use crate::picture::write_png;
 
 /// A folder with these files: PNG files with this red, and text files.
@@ -45,7 +47,7 @@ fn error(root: &Path, split: Split) -> String {
 
 #[test]
 fn class_folders_are_numbered_as_train_has_them() {
-    for test in TESTS {
+    for test in TEST.into_iter().chain(["Val", "TEST"]) {
         let inside = |name: &str| format!("{test}/{name}");
         let names_of_test = ["cat/9.png", "dog/1.png"].map(inside);
         let root = folder(
@@ -248,7 +250,7 @@ fn excluded_pictures_are_left_out_and_counted() {
     assert_eq!((train.len(), names(&test)), (6, vec!["val/a/1.png".to_owned()]));
     assert!(names(&train).iter().all(|name| name != "train/a/0.png" && name != "train/b/3.png"));
     let [others, excluded] = train.remarks() else { panic!("{:?}", train.remarks()) };
-    assert!(others.contains("train/: skipping 1 file without the name of an image file"), "{others}");
+    assert!(others.contains("train/: passing over 1 entry that is not an image: 1 .txt"), "{others}");
     assert!(excluded.contains("train/: leaving out 2 images listed in"), "{excluded}");
     assert_eq!(test.remarks().len(), 1);
 }
@@ -261,4 +263,91 @@ fn a_damaged_picture_is_an_error_of_its_sample_alone() {
     assert!(set.sample(0).is_ok());
     let error = set.sample(1).unwrap_err().to_string();
     assert!(error.contains("train/b/2.png is an HTML page, not an image"), "{error}");
+}
+
+#[test]
+fn what_systems_leave_behind_is_no_class_and_no_image() {
+    let all: Vec<String> =
+        ["a", "b"].iter().flat_map(|class| (0..6).map(move |i| format!("{class}/{i}.png"))).collect();
+    let files: Vec<(&str, u8)> =
+        all.iter().map(|name| (name.as_str(), u8::from(name.starts_with('b')))).collect();
+    let texts: Vec<(String, &str)> = [
+        ".ipynb_checkpoints/x.jpg",
+        "a/.ipynb_checkpoints/0-checkpoint.jpg",
+        "__MACOSX/a/._0.jpg",
+        "a/._0.png",
+        ".DS_Store",
+        "a/@eaDir/0.png/SYNOPHOTO_THUMB_M.jpg",
+        "lost+found/x",
+        "a/Thumbs.db",
+        "b/desktop.ini",
+        "b/deep/Thumbs.db",
+        "labels.csv",
+    ]
+    .map(|name| (name.to_owned(), "\u{0}"))
+    .into();
+    let texts: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    let root = folder(&files, &texts);
+    let whole = FileOptions { whole: true, ..FileOptions::default() };
+    let set = image_folder(root.path(), Split::Train, &whole).unwrap();
+    assert_eq!((set.classes(), names(&set)), (&["a".to_owned(), "b".to_owned()][..], all));
+    let remark = set.remarks().iter().find(|it| it.contains("passing over")).unwrap();
+    for part in ["2 Thumbs.db", "1 @eaDir/", "1 __MACOSX/", "1 lost+found/", "1 .DS_Store", "1 .csv"] {
+        assert!(remark.contains(part), "{part}: {remark}");
+    }
+    // An empty folder of another name is a class without images.
+    fs::create_dir(root.path().join("bird")).unwrap();
+    let error = image_folder(root.path(), Split::Train, &whole).unwrap_err().to_string();
+    assert!(error.contains("1 class folder without images: bird"), "{error}");
+}
+
+#[test]
+fn names_of_halves_may_be_classes_beside_other_folders() {
+    for (other, half) in [("invalid", "valid"), ("resting", "Training"), ("poor", "Test")] {
+        let all: Vec<String> =
+            (0..3).flat_map(|i| [format!("{other}/{i}.png"), format!("{half}/{i}.png")]).collect();
+        let files: Vec<(&str, u8)> = all.iter().map(|name| (name.as_str(), 0)).collect();
+        let root = folder(&files, &[]);
+        assert_eq!(open(root.path(), Split::Train).unwrap().classes().len(), 2, "{half}");
+    }
+    // Both halves in other words, and what is not read is said.
+    let root = folder(
+        &[("Training/a/1.png", 0), ("Training/b/1.png", 1), ("valid/b/2.png", 1), ("test/a/3.png", 0)],
+        &[],
+    );
+    let test = open(root.path(), Split::Test).unwrap();
+    assert_eq!(names(&test), ["valid/b/2.png"]);
+    assert!(test.remarks()[0].ends_with("reading valid, not test"), "{:?}", test.remarks());
+}
+
+#[test]
+fn a_folder_around_the_set_is_named() {
+    let root = folder(&[("photos/a/1.png", 0), ("photos/b/1.png", 1)], &[("__MACOSX/x", "")]);
+    let error = error(root.path(), Split::Train);
+    assert!(
+        error.contains("only one class folder, photos") && error.contains("photos as the folder"),
+        "{error}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn every_name_can_be_excluded() {
+    let root = folder(&[("#a/1.png", 0), (" b/1.png", 0)], &[]);
+    let mut expected = Vec::new();
+    for name in [&b"#a/x%41.png"[..], b" b/two\nlines.png", b"#a/\xff.png", b" b/end .png "] {
+        let path = root.path().join(from_bytes(name));
+        fs::copy(root.path().join("#a/1.png"), &path).unwrap();
+        expected.push(path);
+    }
+    let whole = FileOptions { whole: true, ..FileOptions::default() };
+    let open = || image_folder(root.path(), Split::Train, &whole).unwrap();
+    // The file whose name ends in a space has no ending that is known: its content tells what it is.
+    assert_eq!(open().len(), 6);
+    let mut list = Excluded::read(root.path()).unwrap();
+    expected.iter().for_each(|path| list.add(path).unwrap());
+    fs::write(root.path().join(EXCLUDED), list.text()).unwrap();
+    let set = open();
+    assert_eq!((0..set.len()).map(|i| set.name(i)).collect::<Vec<_>>(), ["%20b/1.png", "%23a/1.png"]);
+    assert!(set.sample(0).is_ok() && set.sample(1).is_ok());
 }

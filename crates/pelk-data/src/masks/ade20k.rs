@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::read::Coding;
-use super::{MaskFolder, lines};
+use super::{MaskFolder, half, lines};
 use crate::{DataError, FileOptions, IGNORED, Split};
 
 /// The file with the classes' names.
 pub(crate) const INFO: &str = "objectInfo150.txt";
+/// The same as the set's toolkit has it.
+pub(crate) const TOOLKIT_INFO: &str = "objectInfo150.csv";
 /// The folder at the top of the published archive.
 const TOP: &str = "ADEChallengeData2016";
 const LAYOUT: &str = "unpack http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip there, \
@@ -39,7 +41,8 @@ impl Folders {
 /// Other datasets in this layout work as well: `images/training/NAME.jpg` (or PNG and others),
 /// `annotations/training/NAME.png` in gray, the same with `validation`, and `objectInfo150.txt` with a row
 /// per class: columns separated by tabs, `Idx` first, counted from 1, and one called `Name`, whose part
-/// before the first comma counts. The value 0 is [`IGNORED`], any other the `Idx` of a class; 255 is ignored,
+/// before the first comma counts; or `objectInfo150.csv`, with commas between columns and semicolons between
+/// names. The value 0 is [`IGNORED`], any other the `Idx` of a class; 255 is ignored,
 /// too, unless there are as many classes.
 ///
 /// # Errors
@@ -50,19 +53,29 @@ pub fn ade20k(
     split: Split,
     options: &FileOptions,
 ) -> Result<MaskFolder, DataError> {
-    let folder = folder.as_ref();
-    let inside = folder.join(TOP);
-    let folder = if inside.is_dir() { &inside } else { folder };
-    let classes = classes(&folder.join(INFO))?;
+    let top = folder.as_ref();
+    let inside = top.join(TOP);
+    let folder = if inside.is_dir() { &inside } else { top };
+    let classes = classes(folder)?;
     let values = std::iter::once(IGNORED).chain(0..classes.len() as u32).collect();
-    let Folders { pictures, masks } = Folders::new(folder, split);
+    let names = match split {
+        Split::Train => ["training", "train"],
+        Split::Test => ["validation", "val"],
+    };
+    let [pictures, masks] = ["images", "annotations"].map(|part| half(&folder.join(part), &names));
     let coding = Coding { values, colors: BTreeMap::new() };
-    let opened = MaskFolder::open([&pictures, &masks], classes, coding, LAYOUT)?;
+    let opened = MaskFolder::open(top, [&pictures, &masks], classes, coding, LAYOUT)?;
     Ok(MaskFolder { exif: options.exif, ..opened })
 }
 
-/// The names in the table of classes.
-fn classes(path: &Path) -> Result<Vec<String>, DataError> {
+/// The names in the table of classes: columns are separated by tabs, or by commas in the table of the set's
+/// toolkit, whose names of one class are separated by semicolons.
+fn classes(folder: &Path) -> Result<Vec<String>, DataError> {
+    let (mut path, comma) = (folder.join(INFO), folder.join(TOOLKIT_INFO));
+    if !path.is_file() && comma.is_file() {
+        path = comma;
+    }
+    let path = path.as_path();
     let lines = lines(path, LAYOUT)?;
     let error = |line: usize, found: &str, expected: String| DataError::Line {
         path: path.into(),
@@ -71,7 +84,8 @@ fn classes(path: &Path) -> Result<Vec<String>, DataError> {
         expected,
     };
     let header = lines.first().map_or("", |(_, text)| text.as_str());
-    let columns: Vec<&str> = header.split('\t').map(str::trim).collect();
+    let between = if header.contains('\t') { '\t' } else { ',' };
+    let columns: Vec<&str> = header.split(between).map(unquoted).collect();
     let column = columns.iter().position(|name| *name == "Name");
     let Some(column) = column.filter(|_| columns[0] == "Idx") else {
         return Err(error(
@@ -82,9 +96,9 @@ fn classes(path: &Path) -> Result<Vec<String>, DataError> {
     };
     let mut classes = Vec::new();
     for (line, text) in lines.iter().skip(1).filter(|(_, text)| !text.trim().is_empty()) {
-        let cells: Vec<&str> = text.split('\t').map(str::trim).collect();
+        let cells: Vec<&str> = text.split(between).map(unquoted).collect();
         let number = classes.len() + 1;
-        let name = cells.get(column).and_then(|names| names.split(',').next()).map_or("", str::trim);
+        let name = cells.get(column).and_then(|names| names.split([',', ';']).next()).map_or("", str::trim);
         if cells[0] != number.to_string() || name.is_empty() {
             return Err(error(*line, text, format!("class {number} and its name in column {}", column + 1)));
         }
@@ -94,6 +108,11 @@ fn classes(path: &Path) -> Result<Vec<String>, DataError> {
         return Err(error(lines.len() + 1, "", "class 1 and its name: there are no classes".into()));
     }
     Ok(classes)
+}
+
+/// A cell without the spaces and quotes around it.
+fn unquoted(cell: &str) -> &str {
+    cell.trim().trim_matches('"').trim()
 }
 
 #[cfg(test)]
@@ -135,6 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_the_toolkit_is_read() {
+        let text =
+            "\u{feff}Idx,Ratio,Train,Val,Stuff,Name\r\n1,0.2,1,1,1,\"wall\"\r\n2,0.1,1,1,0,door;gate\r\n";
+        let folder = folder(text);
+        let path = |name: &str| folder.path().join(TOP).join(name);
+        fs::rename(path(INFO), path(TOOLKIT_INFO)).unwrap();
+        let set = ade20k(folder.path(), Split::Test, &FileOptions::default()).unwrap();
+        assert_eq!(set.classes(), ["wall", "door"]);
+        assert_eq!(set.sample(0).unwrap().labels[1], 0);
+    }
+
+    #[test]
     fn values_beyond_the_table_are_errors() {
         let shorter = folder("Idx\tName\n1\twall\n");
         let error = ade20k(shorter.path(), Split::Test, &FileOptions::default())
@@ -170,6 +201,7 @@ mod tests {
             ("Idx\tName\n2\twall\n", "must be class 1 and its name in column 2"),
             ("Idx\tName\n1\twall\n2\n", "line 3 of"),
             ("Idx\tName\n1\t ,wall\n", "must be class 1"),
+            ("Idx,Name\n1,wall\n3,x\n", "must be class 2"),
         ] {
             let error =
                 ade20k(folder(table).path(), Split::Test, &FileOptions::default()).unwrap_err().to_string();

@@ -6,12 +6,15 @@ mod read;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::picture::{Decoded, upright};
-use crate::{DataError, Dataset, Exif, Labeling, Normalization, PictureError, Properties, Sample};
+use crate::splits::{self, Found};
+use crate::strays::{Entry, Strays, walk};
+use crate::{
+    DataError, Dataset, Excluded, Exif, Labeling, Normalization, PictureError, Properties, Sample, read_text,
+};
 use read::{Coding, read_mask};
 
 pub use ade20k::ade20k;
@@ -26,6 +29,7 @@ pub struct MaskFolder {
     pairs: Vec<Pair>,
     coding: Coding,
     properties: Properties,
+    remarks: Vec<String>,
     exif: Exif,
 }
 
@@ -36,31 +40,47 @@ struct Pair {
 }
 
 impl MaskFolder {
-    /// Pairs the images of one folder and the masks of another by their names without the ending. `layout` is
-    /// the expected layout, for errors.
+    /// Pairs the images of one folder and the masks of another by their names without the ending, except for
+    /// those that the list in `top` excludes. `layout` is the expected layout, for errors.
     fn open(
+        top: &Path,
         [pictures, masks]: [&Path; 2],
         classes: Vec<String>,
         coding: Coding,
         layout: &str,
     ) -> Result<MaskFolder, DataError> {
-        let found = list(pictures, layout)?;
-        let mut partners = list(masks, layout)?;
-        let mut pairs = Vec::with_capacity(found.len());
+        let (excluded, mut remarks) = (Excluded::read(top)?, Vec::new());
+        let found = list(pictures, layout, &mut remarks)?;
+        let mut partners = list(masks, layout, &mut remarks)?;
+        let (mut pairs, all) = (Vec::with_capacity(found.len()), found.len());
+        let mut left_out = 0;
         for (stem, picture) in found {
-            let Some(mask) = partners.remove(&stem) else {
+            let mask = partners.remove(&stem);
+            if [Some(&picture), mask.as_ref()].into_iter().flatten().any(|it| excluded.contains_file(it)) {
+                left_out += 1;
+                continue;
+            }
+            let Some(mask) = mask else {
                 let problem = format!("has no mask of the same name in {}", masks.display());
-                return Err(DataError::layout(picture, problem, "add it, or remove the image"));
+                let remedy = match remarks.iter().find(|it| it.starts_with(&*masks.to_string_lossy())) {
+                    Some(remark) => format!("add it, or remove the image ({remark})"),
+                    None => "add it, or remove the image".to_owned(),
+                };
+                return Err(DataError::layout(picture, problem, remedy));
             };
             pairs.push(Pair { picture, mask });
         }
-        if let Some((_, mask)) = partners.pop_first() {
+        if let Some(mask) = partners.into_values().find(|mask| !excluded.contains_file(mask)) {
             let problem = format!("has no image of the same name in {}", pictures.display());
             return Err(DataError::layout(mask, problem, "add it, or remove the mask"));
         }
+        remarks.extend(excluded.remark(pictures, left_out));
+        if left_out == all {
+            return Err(DataError::layout(pictures, "has no images left", "exclude fewer images"));
+        }
         let labeling = Labeling::Pixels { stride: 1 };
         let properties = Properties { labeling, ..Properties::new(3, classes, Normalization::imagenet()) };
-        Ok(MaskFolder { pairs, coding, properties, exif: Exif::Ignore })
+        Ok(MaskFolder { pairs, coding, properties, remarks, exif: Exif::Ignore })
     }
 
     /// The files of the image and of the mask of sample `index`.
@@ -73,35 +93,53 @@ impl MaskFolder {
     }
 }
 
-/// The files of a folder by their names without the ending, at least one; names that start with a dot are
-/// skipped as system files.
-fn list(folder: &Path, layout: &str) -> Result<BTreeMap<OsString, PathBuf>, DataError> {
-    let io_error = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => DataError::layout(folder, "is missing", layout),
-        _ => DataError::Io { path: folder.into(), source },
-    };
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).map_err(io_error)? {
-        let path = entry.map_err(io_error)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let Some(stem) = path.file_stem().filter(|_| !hidden && path.is_file()) else { continue };
-        if let Some(other) = files.insert(stem.to_owned(), path.clone()) {
+/// The folder of a split below `images` and `masks`, under the first of these names that exists; the first of
+/// the names if there is none.
+fn half(folder: &Path, names: &[&str]) -> PathBuf {
+    let found = splits::find(folder, names).map(|Found { name, .. }| name);
+    folder.join(found.as_deref().unwrap_or(names[0]))
+}
+
+/// The images of a folder by their names without the ending, at least one. What else is there is remarked.
+fn list(
+    folder: &Path,
+    layout: &str,
+    remarks: &mut Vec<String>,
+) -> Result<BTreeMap<OsString, PathBuf>, DataError> {
+    if !folder.is_dir() {
+        return Err(DataError::layout(folder, "is missing", layout));
+    }
+    let (mut files, mut strays) = (BTreeMap::<OsString, PathBuf>::new(), Strays::default());
+    walk(folder, &mut strays, &mut |name, entry| {
+        let path = folder.join(name);
+        if entry == Entry::Picture
+            && let Some(stem) = path.file_stem()
+            && let Some(other) = files.insert(stem.to_owned(), path.clone())
+        {
             let problem = format!("and {} have the same name", other.display());
             return Err(DataError::layout(path, problem, "keep one of them"));
         }
-    }
+        Ok(())
+    })?;
     if files.is_empty() {
-        return Err(DataError::layout(folder, "is empty", layout));
+        let problem = match strays.text() {
+            Some(others) => format!("has no images ({others})"),
+            None => "is empty".to_owned(),
+        };
+        return Err(DataError::layout(folder, problem, layout));
     }
+    remarks.extend(strays.remark(folder));
     Ok(files)
 }
 
 /// The lines of a text file, numbered from 1.
 fn lines(path: &Path, layout: &str) -> Result<Vec<(usize, String)>, DataError> {
-    let text = fs::read_to_string(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => DataError::layout(path, "is missing", layout),
-        _ => DataError::Io { path: path.into(), source },
-    })?;
+    let text = match read_text(path) {
+        Err(DataError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Err(DataError::layout(path, "is missing", layout));
+        }
+        other => other?,
+    };
     Ok((1..).zip(text.lines().map(str::to_owned)).collect())
 }
 
@@ -112,6 +150,10 @@ impl Dataset for MaskFolder {
 
     fn properties(&self) -> &Properties {
         &self.properties
+    }
+
+    fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::read::Coding;
-use super::{MaskFolder, lines};
+use super::{MaskFolder, half, lines};
+use crate::splits::TRAIN;
 use crate::{DataError, FileOptions, IGNORED, Split};
 
 const LAYOUT: &str = "the folder needs images/train/NAME.jpg (or another ending), masks/train/NAME.png, the \
                       same with test, and palette.txt with a line `red green blue name` for each class";
+/// Names of the folders of test images, in order of preference.
+const TEST: [&str; 5] = ["test", "testing", "val", "validation", "valid"];
 /// The name of the color that is neither learned nor measured.
 const IGNORED_NAME: &str = "ignored";
 
 /// Opens a dataset of images with masks: `images/train/NAME.*` (JPEG, PNG, BMP and others),
-/// `masks/train/NAME.png`, the same with `test`, and `palette.txt`.
+/// `masks/train/NAME.png`, the same with `test` (or `val`, `valid`, `validation`), and `palette.txt`. Files
+/// that are not images are passed over, and so are images and masks listed in [`Excluded`](crate::Excluded).
 ///
 /// The palette has a line `red green blue name` per class, with colors from 0 to 255; empty lines and those
 /// that start with `#` are skipped, and the name `ignored` is [`IGNORED`]. A pixel of a colored mask has the
@@ -32,8 +36,12 @@ pub fn mask_folder(
 ) -> Result<MaskFolder, DataError> {
     let folder = folder.as_ref();
     let (classes, coding) = palette(&folder.join("palette.txt"))?;
-    let [pictures, masks] = ["images", "masks"].map(|part| folder.join(part).join(split.to_string()));
-    let opened = MaskFolder::open([&pictures, &masks], classes, coding, LAYOUT)?;
+    let names = match split {
+        Split::Train => &TRAIN[..],
+        Split::Test => &TEST,
+    };
+    let [pictures, masks] = ["images", "masks"].map(|part| half(&folder.join(part), names));
+    let opened = MaskFolder::open(folder, [&pictures, &masks], classes, coding, LAYOUT)?;
     Ok(MaskFolder { exif: options.exif, ..opened })
 }
 

@@ -4,12 +4,12 @@ mod objects;
 mod segments;
 
 use crate::device::{DeviceArgs, on_device};
-use crate::output::say;
+use crate::output::{note, say};
 use crate::pictures::LEAST_SCORE;
 use crate::threads::in_pool;
-use anyhow::{Context, Result, bail, ensure};
-use image::ImageFormat;
+use anyhow::{Result, bail, ensure};
 use pelk_autodiff::Backend;
+use pelk_data::{counted, image_files};
 use pelk_models::Head;
 use pelk_report::table::{Table, number, text};
 use pelk_train::{Trained, open_upright};
@@ -63,7 +63,8 @@ const SHOWN: usize = 5;
 /// Runs the command.
 ///
 /// # Errors
-/// When the checkpoint or an image is unusable, or a picture cannot be written.
+/// When the checkpoint is unusable, or a picture cannot be written; after the last image, when one was
+/// unusable.
 pub fn run(args: &PredictArgs) -> Result<()> {
     in_pool(args.threads, || on_device!(args.device.open()?, backend => predict(args, &backend)))
 }
@@ -76,17 +77,45 @@ fn images(args: &PredictArgs) -> Result<Vec<PathBuf>> {
             images.push(path.clone());
             continue;
         }
-        let unreadable = || format!("cannot read the folder {}", path.display());
-        let mut files: Vec<PathBuf> = Vec::new();
-        for entry in std::fs::read_dir(path).with_context(unreadable)? {
-            let file = entry.with_context(unreadable)?.path();
-            files.extend(ImageFormat::from_path(&file).is_ok().then_some(file));
+        let (mut files, others) = image_files(path)?;
+        if let Some(others) = others {
+            note!("{others}");
         }
         ensure!(!files.is_empty(), "{} has no images", path.display());
-        files.sort();
         images.append(&mut files);
     }
     Ok(images)
+}
+
+/// Images that could not be read, while the others went on.
+struct Failures {
+    failed: usize,
+    all: usize,
+}
+
+impl Failures {
+    fn new(images: &[PathBuf]) -> Failures {
+        Failures { failed: 0, all: images.len() }
+    }
+
+    /// What was read; prints the error otherwise.
+    fn pass<T>(&mut self, read: Result<T>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.failed += 1;
+                note!("error: {error:#}");
+                None
+            }
+        }
+    }
+
+    /// The result of the command.
+    fn result(&self) -> Result<()> {
+        let all = counted(self.all, "image", "images");
+        ensure!(self.failed == 0, "{} of {all} could not be read", self.failed);
+        Ok(())
+    }
 }
 
 fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
@@ -105,8 +134,14 @@ fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
 
 fn classify<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) -> Result<()> {
     let mut classifier = trained.classifier(backend)?;
-    for path in &images(args)? {
-        let mut image = open_upright(path, trained.description.data.exif)?;
+    let images = images(args)?;
+    let mut failures = Failures::new(&images);
+    for path in &images {
+        let Some(mut image) =
+            failures.pass(open_upright(path, trained.description.data.exif).map_err(Into::into))
+        else {
+            continue;
+        };
         if args.invert {
             image.invert();
         }
@@ -117,5 +152,5 @@ fn classify<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) -
         }
         say!("{}\n{table}", path.display());
     }
-    Ok(())
+    failures.result()
 }

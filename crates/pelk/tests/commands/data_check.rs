@@ -86,8 +86,14 @@ fn what_cannot_be_read_is_named_and_can_be_left_out() {
     let Output { status, stdout, stderr } = sandbox.pelk(["data", "check", "photos"]).output().unwrap();
     let (text, message) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
     assert_eq!(status.code(), Some(1));
-    assert!(text.contains("1 in train cannot be read:\n  photos/train/dog/0.jpg is damaged"), "{text}");
-    assert!(text.contains("1 in test cannot be read:\n  photos/val/cat/page.png is an HTML page"), "{text}");
+    assert!(
+        text.contains("1 in train cannot be read (damaged):\n  photos/train/dog/0.jpg is damaged"),
+        "{text}"
+    );
+    assert!(
+        text.contains("1 in test cannot be read (not an image):\n  photos/val/cat/page.png is an HTML page"),
+        "{text}"
+    );
     assert!(message.contains("2 of 11 images cannot be read: repair or remove them, or"), "{message}");
     assert!(!sandbox.path("photos/excluded.txt").exists(), "only on request");
 
@@ -122,7 +128,7 @@ fn other_layouts_are_recognized_and_their_errors_shown() {
     assert!(has_row(&text, &["all", "64", "32"]) && has_row(&text, &["7", "6", "3"]), "{text}");
     refuse(
         &mut sandbox.pelk(["data", "check", "images", "--task", "mnist", "--exclude"]),
-        &["--exclude works only for folders of images"],
+        &["--exclude works only for images with files of their own"],
     );
     std::fs::write(sandbox.path("images/t10k-labels-idx1-ubyte"), [0, 0]).unwrap();
     refuse(
@@ -150,4 +156,122 @@ fn other_layouts_are_recognized_and_their_errors_shown() {
     let text = succeed(&mut sandbox.pelk(["data", "check", "masks"]));
     assert!(text.starts_with("masks: masks\n") && has_row(&text, &["thing", "6", "6"]), "{text}");
     assert!(text.contains("1 class is missing in train: ground"), "{text}");
+}
+
+/// A folder with one instance of each of many faults.
+fn faults(sandbox: &Sandbox) {
+    photos(sandbox);
+    let write = |name: &str, bytes: &[u8]| {
+        let path = sandbox.path("photos").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    let whole = sandbox.read("photos/train/dog/0.jpg");
+    write("train/cat/zero.jpg", b"");
+    write("train/cat/page.jpg", b"<!DOCTYPE html><html>404</html>");
+    write("train/cat/pointer.png", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+    write("train/cat/photo.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic");
+    write("train/cat/web.jpg", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf");
+    write("train/cat/p.HEIC", b"x");
+    write("train/dog/cut.jpg", &whole[..whole.len() / 2]);
+    write("train/dog/# two\nlines%41.png", b"\x89PNG\r\n\x1a\n");
+    for stray in ["Thumbs.db", "desktop.ini", "notes.txt", "._0.jpg", "@eaDir/0.jpg/thumb.jpg"] {
+        write(&format!("train/cat/{stray}"), b"\0");
+    }
+    for stray in ["__MACOSX/cat/._0.jpg", "lost+found/x", ".ipynb_checkpoints/0-checkpoint.jpg"] {
+        write(&format!("train/{stray}"), b"\0");
+    }
+    for number in 0..60 {
+        save(sandbox, &format!("photos/train/dog/same {number}.png"), [30, 30], 77);
+    }
+    save(sandbox, "photos/train/cat/labeled twice.png", [30, 30], 77);
+    save(sandbox, "photos/val/cat/leak.png", [20, 30], 0);
+    save(sandbox, "photos/test/cat/unread.png", [20, 30], 3);
+}
+
+#[test]
+fn every_fault_of_a_folder_is_named_on_one_screen() {
+    let sandbox = Sandbox::new();
+    faults(&sandbox);
+    let check = |args: &[&str]| {
+        let output = sandbox
+            .pelk(["data", "check", "photos"].into_iter().chain(args.iter().copied()))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), text)
+    };
+    let (code, text) = check(&[]);
+    assert_eq!(code, Some(1));
+    for expected in [
+        "zero.jpg is empty (0 bytes)",
+        "page.jpg is an HTML page, not an image",
+        "pointer.png is a pointer of Git LFS",
+        "git lfs pull",
+        "photo.jpg is a HEIC image, which is not supported",
+        "web.jpg is an AVIF image",
+        "1 HEIC image, which is not supported (convert it",
+        "cut.jpg is damaged",
+        "1 Thumbs.db",
+        "1 desktop.ini",
+        "1 .txt",
+        "1 ._*",
+        "1 @eaDir/",
+        "1 __MACOSX/",
+        "1 lost+found/",
+        "1 .ipynb_checkpoints/",
+        "reading val, not test",
+        "1 image is in both train and test",
+        "1 image occurs more than once, with different labels",
+        "and 56 more",
+        "1 class is missing in test: dog",
+        "7 of 79 images cannot be read",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+    assert!(text.lines().count() <= 50 && text.len() < 6000, "{} lines\n{text}", text.lines().count());
+
+    // All of them can be left out, whatever their names.
+    let (code, text) = check(&["--exclude"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("7 of 79 images cannot be read and are now excluded"), "{text}");
+    let (code, text) = check(&[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("leaving out 7 images") && text.contains("All 72 images can be read"), "{text}");
+}
+
+#[test]
+fn a_format_that_is_not_read_is_named() {
+    let sandbox = Sandbox::empty();
+    std::fs::create_dir_all(sandbox.path("data/cifar-10-batches-py")).unwrap();
+    for name in ["batches.meta", "data_batch_1", "test_batch"] {
+        std::fs::write(sandbox.path(&format!("data/cifar-10-batches-py/{name}")), "x").unwrap();
+    }
+    let words = ["the Python version of CIFAR-10", "cifar-10-binary.tar.gz"];
+    refuse(&mut sandbox.pelk(["data", "check", "data"]), &words);
+    refuse(&mut sandbox.pelk(["data", "check", "data/cifar-10-batches-py"]), &words);
+    refuse(&mut sandbox.pelk(["train", "--preset", "cifar10", "--data", "data", "--dry-run"]), &words);
+}
+
+#[test]
+fn pictures_with_masks_can_be_left_out() {
+    let sandbox = Sandbox::empty();
+    for split in ["train", "test"] {
+        for name in ["1.png", "2.png"] {
+            save(&sandbox, &format!("masks/images/{split}/{name}"), [2, 3], 9);
+            let mask = sandbox.path(&format!("masks/masks/{split}/{name}"));
+            std::fs::create_dir_all(mask.parent().unwrap()).unwrap();
+            GrayImage::from_pixel(3, 2, Luma([1])).save(mask).unwrap();
+        }
+        std::fs::write(sandbox.path(&format!("masks/masks/{split}/Thumbs.db")), "x").unwrap();
+    }
+    std::fs::write(sandbox.path("masks/palette.txt"), "\u{feff}0 0 0 ground\n9 9 9 thing\n").unwrap();
+    std::fs::write(sandbox.path("masks/images/train/1.png"), "").unwrap();
+    GrayImage::from_pixel(3, 2, Luma([7])).save(sandbox.path("masks/masks/train/2.png")).unwrap();
+    save(&sandbox, "masks/images/train/3.png", [2, 3], 1);
+    GrayImage::from_pixel(3, 2, Luma([0])).save(sandbox.path("masks/masks/train/3.png")).unwrap();
+    let text = succeed(&mut sandbox.pelk(["data", "check", "masks", "--exclude"]));
+    assert!(text.contains("2 of 5 images cannot be read and are now excluded"), "{text}");
+    let text = succeed(&mut sandbox.pelk(["data", "check", "masks"]));
+    assert!(text.contains("All 3 images can be read"), "{text}");
 }

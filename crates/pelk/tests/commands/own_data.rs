@@ -55,6 +55,16 @@ fn pictures_in_folders_are_checked_learned_measured_predicted_and_folded() {
     let predict = ["predict", "photos/red/0.jpg", "photos/blue/1.png"];
     let said = succeed(&mut sandbox.pelk(predict.into_iter().chain(best)));
     assert!(said.contains("red") && said.contains("blue"), "{said}");
+    // A file that cannot be read costs neither the others nor the exit status.
+    std::fs::write(sandbox.path("broken.png"), "x").unwrap();
+    let predict = ["predict", "photos/red/0.jpg", "broken.png", "photos/blue/1.png"];
+    let output = sandbox.pelk(predict.into_iter().chain(best)).output().unwrap();
+    let [printed, errors] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert_eq!((output.status.code(), said), (Some(1), printed));
+    assert!(
+        errors.contains("broken.png is") && errors.contains("1 of 3 images could not be read"),
+        "{errors}"
+    );
     let said = succeed(&mut sandbox.pelk(["fold", "--data", "photos"].into_iter().chain(best)));
     assert!(sandbox.path("run/best.folded.safetensors").exists(), "{said}");
     let said = succeed(&mut sandbox.pelk(["cost"].into_iter().chain(best)));

@@ -8,11 +8,11 @@ use crate::folders::shown;
 use crate::output::say;
 use crate::threads::in_pool;
 use anyhow::{Context, Result, bail};
-use pelk_data::{Dataset, DatasetName, EXCLUDED, Split, recognize};
+use pelk_data::{Dataset, DatasetName, EXCLUDED, Excluded, Split, counted, recognize};
 use pelk_train::CanvasConfig;
 use report::{Part, report};
 use std::io::Write;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use survey::Survey;
 
@@ -34,7 +34,8 @@ pub struct CheckArgs {
     /// second file is for testing
     #[arg(long, value_name = "FILE")]
     annotations: Vec<PathBuf>,
-    /// List unreadable images in DIR/excluded.txt, so that training skips them; only for folders of images
+    /// List unreadable images in DIR/excluded.txt, so that training skips them; for datasets whose images are
+    /// files
     #[arg(long)]
     exclude: bool,
     /// Number of threads [default: all cores]
@@ -56,9 +57,9 @@ fn check(args: &CheckArgs) -> Result<()> {
         None if !args.annotations.is_empty() => DatasetName::Coco,
         None => recognize(&args.folder)?,
     };
-    if args.exclude && !task.is_image_folder() {
+    if args.exclude && !task.can_exclude() {
         bail!(
-            "--exclude works only for folders of images, but {} is {task}: repair its files instead",
+            "--exclude works only for images with files of their own, but {} is {task}: repair its files instead",
             args.folder.display()
         );
     }
@@ -83,54 +84,42 @@ fn check(args: &CheckArgs) -> Result<()> {
     let broken: usize = parts.iter().map(|part| part.survey.broken.len()).sum();
     let all: usize = parts.iter().map(|part| part.data.len()).sum();
     if broken == 0 {
-        say!("\nAll {all} images can be read");
+        say!("\nAll {} can be read", counted(all, "image", "images"));
         return Ok(());
     }
     if args.exclude {
         let path = args.folder.join(EXCLUDED);
-        exclude(&path, &broken_names(&args.folder, &parts)?)?;
+        exclude(&args.folder, &path, &parts)?;
+        for split in [Split::Train, Split::Test] {
+            let left = Opener::default().open(&config, Some(&args.folder), split);
+            let left = left.with_context(|| format!("cannot read the {split} set without these images"))?;
+            let excluded = Excluded::read(&args.folder)?;
+            let kept = (0..left.len()).filter_map(|index| left.file(index));
+            if let Some(file) = kept.into_iter().find(|file| excluded.contains_file(file)) {
+                bail!("{} is listed in {}, but was not left out", file.display(), shown(&path));
+            }
+        }
         say!("\n{broken} of {all} images cannot be read and are now excluded by {}", shown(&path));
         return Ok(());
     }
-    let remedy = match task.is_image_folder() {
+    let remedy = match task.can_exclude() {
         true => "repair or remove them, or exclude them with --exclude",
         false => "repair them",
     };
     bail!("{broken} of {all} images cannot be read: {remedy}")
 }
 
-/// Paths of the unreadable files, relative to the folder and separated by `/`.
-fn broken_names(folder: &Path, parts: &[Part]) -> Result<Vec<String>> {
-    let mut names = Vec::new();
+/// Adds the unreadable files to the list of excluded images; the file is replaced atomically.
+fn exclude(folder: &Path, path: &Path, parts: &[Part]) -> Result<()> {
+    let mut list = Excluded::read(folder)?;
     for Part { data, survey, .. } in parts {
-        for &(index, _) in &survey.broken {
-            let file = data.file(index).context("an image has no file of its own")?;
-            let below = file.strip_prefix(folder).unwrap_or(&file).components();
-            let parts = below.map(|part: Component| part.as_os_str().to_string_lossy().into_owned());
-            names.push(parts.collect::<Vec<_>>().join("/"));
+        for broken in &survey.broken {
+            list.add(&data.file(broken.index).context("an image has no file of its own")?)?;
         }
     }
-    Ok(names)
-}
-
-/// Adds names to the list of excluded images; the file is replaced atomically.
-fn exclude(path: &Path, names: &[String]) -> Result<()> {
     let cannot = || format!("cannot write {}", path.display());
-    let mut text = match std::fs::read_to_string(path) {
-        Ok(text) if text.is_empty() || text.ends_with('\n') => text,
-        Ok(text) => text + "\n",
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            "# Excluded images, one path per line; written by `pelk data check --exclude`\n".to_owned()
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-    };
-    for name in names {
-        text.push_str(name);
-        text.push('\n');
-    }
-    let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
-    file.write_all(text.as_bytes()).with_context(cannot)?;
+    file.write_all(list.text().as_bytes()).with_context(cannot)?;
     file.persist(path).with_context(cannot)?;
     Ok(())
 }

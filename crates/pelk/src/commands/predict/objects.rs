@@ -1,6 +1,6 @@
 //! Draws what a detector finds in images.
 
-use super::{PredictArgs, images};
+use super::{Failures, PredictArgs, images};
 use crate::folders::{RUNS, shown};
 use crate::output::say;
 use crate::photos::Photos;
@@ -22,31 +22,33 @@ pub fn run<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) ->
     let description = &trained.description;
     let classes = &description.classes;
     let channels = description.image[2];
-    let photos = Arc::new(Photos::new(images(args)?, args.invert, description));
-    let loading = description.data.evaluation_loading(&*photos, 1, &description.normalization);
+    let photos = Photos::new(images(args)?, args.invert, description);
     let mut detector = Detector::new(backend, &trained.network, &trained.parameters)?;
     let folder = args.out.clone().unwrap_or_else(|| Path::new(RUNS).join("predict"));
-    let mut results = Vec::new();
-    for batch in Loader::new(Arc::<Photos>::clone(&photos), loading)? {
-        let batch = batch?;
-        let (index, size) = (batch.indices[0], batch.original_sizes[0]);
-        let path = &photos.files()[index];
+    let (mut results, mut failures) = (Vec::new(), Failures::new(photos.files()));
+    for (index, path) in photos.files().iter().enumerate() {
+        // Decoded a second time for the batch, which has only the resized image; finding objects takes far
+        // longer.
+        let Some(sample) = failures.pass(photos.sample(index).map_err(Into::into)) else { continue };
+        // A loader for each image, because one for all ends at the first that cannot be read.
+        let one = Arc::new(Photos::new(vec![path.clone()], args.invert, description));
+        let loading = description.data.evaluation_loading(&*one, 1, &description.normalization);
+        let Some(batch) = Loader::new(one, loading)?.next() else { continue };
+        let (batch, size) = (batch?, sample.size);
         let found = objects_of(&mut detector, &batch)
             .with_context(|| format!("{} ({} x {} pixels)", path.display(), size[1], size[0]))?;
-        // Decoded a second time, since a batch has only the resized image; finding objects takes far longer.
-        let sample = photos.sample(index)?;
         let drawn = with_found(&picture(size, channels, &sample.pixels), &found, classes, args.score)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let file = folder.join(format!("{name}.png"));
         save(&drawn, &file)?;
         say!("{}: {}\n{}", path.display(), shown(&file), table(&found, classes, args.score));
-        results.extend(results_of(&*photos, index, size, found)?);
+        results.extend(results_of(&photos, index, size, found)?);
     }
     if let Some(path) = &args.results {
         pelk_coco::write_results(path, &results)?;
         say!("{} results in COCO's format: {}", results.len(), shown(path));
     }
-    Ok(())
+    failures.result()
 }
 
 fn table(found: &[Detected], classes: &[String], least: f32) -> Table<3> {

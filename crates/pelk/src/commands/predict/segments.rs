@@ -1,6 +1,6 @@
 //! Draws the class of each pixel of an image, with a legend.
 
-use super::{PredictArgs, images};
+use super::{Failures, PredictArgs, images};
 use crate::folders::{RUNS, shown};
 use crate::output::say;
 use crate::pictures::{Entry, class_color, enlarged, legend, outlined, picture, save, shares, stacked};
@@ -27,8 +27,13 @@ pub fn run<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) ->
     let mut predictor = trained.predictor(backend)?;
     let folder = args.out.clone().unwrap_or_else(|| Path::new(RUNS).join("predict"));
     let channels = description.image[2];
-    for path in &images(args)? {
-        let mut image = open_upright(path, description.data.exif)?;
+    let images = images(args)?;
+    let mut failures = Failures::new(&images);
+    for path in &images {
+        let Some(mut image) = failures.pass(open_upright(path, description.data.exif).map_err(Into::into))
+        else {
+            continue;
+        };
         if args.invert {
             image.invert();
         }
@@ -59,5 +64,5 @@ pub fn run<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) ->
         save(&stacked(&overlay, &legend), &file)?;
         say!("{}: {}\n{table}", path.display(), shown(&file));
     }
-    Ok(())
+    failures.result()
 }

@@ -1,14 +1,14 @@
 //! The report of `data check`.
 
 use super::Shared;
-use super::survey::{Print, Survey};
-use pelk_data::{Labeling, Split};
+use super::survey::{Broken, Print, Survey};
+use pelk_data::{Labeling, Split, listed};
 use pelk_report::table::{Table, number, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-/// Maximum number of files to name; the rest are counted.
-const NAMED: usize = 20;
+/// Maximum number of files, groups or classes to name in a list; the rest are counted.
+const NAMED: usize = 5;
 /// Up to this many classes are all listed; otherwise only the smallest and the largest.
 const CLASSES: usize = 20;
 /// Number of smallest and largest classes to list.
@@ -83,18 +83,9 @@ fn without_images(part: &Part) -> String {
     let empty: Vec<&str> = labels.filter(|(count, _)| **count == 0).map(|(_, name)| name.as_str()).collect();
     match empty.len() {
         0 => String::new(),
-        1 => format!("1 class is missing in {}: {}\n", part.split, list(&empty, ", ")),
-        count => format!("{count} classes are missing in {}: {}\n", part.split, list(&empty, ", ")),
+        1 => format!("1 class is missing in {}: {}\n", part.split, listed(&empty, NAMED, ", ")),
+        count => format!("{count} classes are missing in {}: {}\n", part.split, listed(&empty, NAMED, ", ")),
     }
-}
-
-/// The first names of a list, and the number of the others.
-fn list(names: &[&str], between: &str) -> String {
-    let mut text = names[..names.len().min(NAMED)].join(between);
-    if names.len() > NAMED {
-        let _ = write!(text, "{between}and {} more", names.len() - NAMED);
-    }
-    text
 }
 
 /// One of several images with the same pixels.
@@ -126,7 +117,7 @@ fn duplicates(parts: &[Part]) -> String {
         } else {
             &mut others
         };
-        kind.push(names.join(" = "));
+        kind.push(listed(&names, NAMED, " = "));
     }
     let mut text = String::new();
     for (verbs, what, groups) in [
@@ -137,7 +128,7 @@ fn duplicates(parts: &[Part]) -> String {
         if !groups.is_empty() {
             let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
             let (noun, verb) = if groups.len() == 1 { ("image", verbs[0]) } else { ("images", verbs[1]) };
-            let list = list(&groups, "\n  ");
+            let list = listed(&groups, NAMED, "\n  ");
             let _ = writeln!(text, "{} {noun} {verb} {what}:\n  {list}", groups.len());
         }
     }
@@ -152,10 +143,16 @@ fn repeated(parts: &[Part]) -> BTreeSet<u64> {
     hashes.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
 }
 
+/// The samples that cannot be read, by kind of error.
 fn broken(part: &Part) -> String {
-    let reasons: Vec<&str> = part.survey.broken.iter().map(|(_, reason)| reason.as_str()).collect();
-    match reasons.len() {
-        0 => String::new(),
-        count => format!("{count} in {} cannot be read:\n  {}\n", part.split, list(&reasons, "\n  ")),
+    let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for Broken { kind, reason, .. } in &part.survey.broken {
+        kinds.entry(kind).or_default().push(reason);
     }
+    let mut text = String::new();
+    for (kind, reasons) in kinds {
+        let (count, list) = (reasons.len(), listed(&reasons, NAMED, "\n  "));
+        let _ = writeln!(text, "{count} in {} cannot be read ({kind}):\n  {list}", part.split);
+    }
+    text
 }

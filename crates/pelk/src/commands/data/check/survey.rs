@@ -16,10 +16,21 @@ pub struct Survey {
     pub sizes: Vec<[u32; 2]>,
     /// Number of images with each format or oddity.
     pub kinds: BTreeMap<&'static str, usize>,
-    /// Unreadable samples: index and reason.
-    pub broken: Vec<(usize, String)>,
+    /// Unreadable samples.
+    pub broken: Vec<Broken>,
     /// Fingerprints of the readable samples.
     pub prints: Vec<Print>,
+}
+
+/// A sample that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Broken {
+    /// Index of the sample.
+    pub index: usize,
+    /// The kind of error, the same for all samples with the same cause.
+    pub kind: &'static str,
+    /// The error.
+    pub reason: String,
 }
 
 /// A fingerprint, for finding duplicates.
@@ -62,7 +73,8 @@ impl Survey {
         let sample = match data.sample(index) {
             Ok(sample) => sample,
             Err(error) => {
-                self.broken.push((index, format!("{:#}", anyhow::Error::from(error))));
+                let (kind, reason) = (error.kind(), format!("{:#}", anyhow::Error::from(error)));
+                self.broken.push(Broken { index, kind, reason });
                 return;
             }
         };
@@ -71,9 +83,10 @@ impl Survey {
         for label in sample.labels.iter().copied().filter(|label| *label != IGNORED).chain(objects) {
             match self.labels.get_mut(label as usize) {
                 Some(count) => *count += 1,
-                None => self
-                    .broken
-                    .push((index, format!("sample {index} has the label {label}, which is not a class"))),
+                None => {
+                    let reason = format!("sample {index} has the label {label}, which is not a class");
+                    self.broken.push(Broken { index, kind: "label without class", reason });
+                }
             }
         }
         let objects = sample.objects.iter().map(|it| (it.class, it.bbox.map(f32::to_bits), &it.mask));
