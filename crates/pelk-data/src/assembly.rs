@@ -6,8 +6,10 @@ use ndarray::{Array4, ArrayView3, Slice};
 use pelk_random::{Purpose, stream};
 use pelk_simd::Level;
 
+use crate::relabel::outside;
 use crate::{
-    Augmentation, Batch, DataError, Dataset, EvaluationTransform, Labeling, MixConfig, Normalization, Sample,
+    Augmentation, Batch, DataError, Dataset, EvaluationTransform, IGNORED, Labeling, MixConfig,
+    Normalization, Sample,
 };
 
 /// Everything that a batch depends on except the indices of its samples.
@@ -110,12 +112,17 @@ pub(crate) fn check(dataset: &dyn Dataset, index: usize, sample: &Sample<'_>) ->
             return Err(DataError::SampleSize { index, what, found, expected });
         }
     }
+    // Losses and tables index by label.
+    let classes = dataset.classes().len();
+    if let Some(&label) = sample.labels.iter().find(|&&label| label != IGNORED && label as usize >= classes) {
+        return Err(outside(dataset, index, label));
+    }
     if dataset.labeling() != Labeling::Objects && !sample.objects.is_empty() {
         let (what, found) = ("objects", sample.objects.len());
         return Err(DataError::SampleSize { index, what, found, expected: 0 });
     }
     for object in sample.objects.iter() {
-        if let Some(problem) = object.problem(sample.size, dataset.classes().len(), dataset.groups().len()) {
+        if let Some(problem) = object.problem(sample.size, classes, dataset.groups().len()) {
             return Err(DataError::SampleObject { index, id: object.id, problem });
         }
     }
@@ -125,7 +132,7 @@ pub(crate) fn check(dataset: &dyn Dataset, index: usize, sample: &Sample<'_>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{IGNORED, Labeling, Loader, LoaderConfig, Mode, Properties};
+    use crate::{Loader, LoaderConfig, Mode, Properties};
 
     /// Gray images of one class.
     fn properties() -> Properties {
@@ -193,8 +200,18 @@ mod tests {
 
     fn growing(config: LoaderConfig) -> Result<Vec<Result<Batch, DataError>>, DataError> {
         let labeling = Labeling::Pixels { stride: 1 };
-        let growing = Growing(Properties { labeling, ..properties() });
+        let classes = (0..=255).map(|byte| byte.to_string()).collect();
+        let growing = Growing(Properties { labeling, classes, ..properties() });
         Ok(Loader::new(Arc::new(growing), config)?.collect())
+    }
+
+    #[test]
+    fn a_label_without_a_class_is_an_error() {
+        let config = LoaderConfig::new(1, Mode::Evaluation { transform: None }, Normalization::identity(1));
+        let labeling = Labeling::Pixels { stride: 1 };
+        let growing = Growing(Properties { labeling, ..properties() });
+        let error = Loader::new(Arc::new(growing), config).unwrap().next().unwrap().unwrap_err();
+        assert!(error.to_string().contains("the label of image 0 is 1, but the 1 classes"), "{error}");
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! - Objects with boxes and masks: [`SceneInstances`] are the same scenes; [`coco_instances`] reads files.
 //!
 //! [`DatasetName`] lists them by name, and [`recognize`] determines which one a folder holds. [`FileOptions`]
-//! says how files are opened.
+//! says how files are opened. [`Relabeled`] numbers the classes of a dataset as a network does.
 //!
 //! A [`Loader`] turns a dataset into batches of normalized `f32` images, `[N, H, W, C]`: for training
 //! (shuffled, changed by an [`Augmentation`] that moves labels and objects along with pixels, and optionally
@@ -123,6 +123,7 @@ mod picture;
 mod prefetch;
 mod recognize;
 mod rectangle;
+mod relabel;
 mod resample;
 mod resize;
 mod scenes;
@@ -152,6 +153,7 @@ pub use options::{Exif, FileOptions};
 pub use picture::{Colors, ImageKind, decoding, read_rgb, read_upright};
 pub use recognize::recognize;
 pub use rectangle::Rectangle;
+pub use relabel::Relabeled;
 pub use resize::scaled_size;
 pub use scenes::{Instance, Scene, SceneConfig, SceneInstances, Scenes};
 pub use strays::image_files;

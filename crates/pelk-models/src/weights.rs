@@ -1,5 +1,8 @@
 //! Weights in safetensors files, readable from Python.
 
+mod foreign;
+mod numbers;
+
 use crate::error::{ModelError, Result};
 use ndarray::{ArrayD, IxDyn, ShapeError};
 use pelk_autodiff::HostParameters;
@@ -27,6 +30,11 @@ pub struct WeightsFile {
     /// A description in free text, such as the network's configuration as JSON; under the key `pelk` in the
     /// file. Only one text, since the format does not order several and equal weights must make equal files.
     pub metadata: Option<String>,
+    /// How many tensors were converted from each other type of float; empty when writing.
+    pub converted: BTreeMap<String, usize>,
+    /// The types of the tensors that are not floats, such as counters of steps, by name; their values are not
+    /// read. Empty when writing.
+    pub others: BTreeMap<String, String>,
 }
 
 impl WeightsFile {
@@ -76,41 +84,44 @@ impl WeightsFile {
         Ok(())
     }
 
-    /// Decodes what [`WeightsFile::to_bytes`] or another program wrote; `path` is for messages only.
+    /// Decodes what [`WeightsFile::to_bytes`] or another program wrote; `path` is for messages only. Floats of
+    /// 16 and 64 bits become floats of 32 bits.
     ///
     /// # Errors
-    /// When the bytes are not a safetensors file or hold anything but 32-bit floats and masks.
+    /// When the bytes are not a safetensors file; the message says what they are, as far as they can be
+    /// recognized.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<WeightsFile> {
         let refuse = |reason: String| ModelError::Weights { path: path.to_owned(), reason };
         let damaged = |error: safetensors::SafeTensorError| {
-            refuse(format!(
-                "it is damaged, cut short or of another format ({error}); use a whole .safetensors file"
-            ))
+            refuse(foreign::what_it_is(bytes, path).unwrap_or_else(|| {
+                format!(
+                    "it is damaged, cut short or of another format ({error}); use a whole .safetensors file"
+                )
+            }))
         };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let (mut tensors, mut masks) = (HostParameters::new(), HostMasks::new());
+        let (mut converted, mut others) = (BTreeMap::new(), BTreeMap::new());
         for (name, view) in file.iter() {
             let misshapen = |error: ShapeError| refuse(format!("tensor {name:?}: {error}"));
-            match (view.dtype(), name.strip_prefix(MASK)) {
-                (Dtype::F32, _) => {
-                    let values = view.data().as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b));
-                    let array = ArrayD::from_shape_vec(IxDyn(view.shape()), values.collect());
-                    tensors.insert(name.to_owned(), array.map_err(misshapen)?);
+            let dtype = view.dtype();
+            if let (Dtype::BOOL, Some(masked)) = (dtype, name.strip_prefix(MASK)) {
+                let present = view.data().iter().map(|&byte| byte != 0).collect();
+                let array = ArrayD::from_shape_vec(IxDyn(view.shape()), present);
+                masks.insert(masked.to_owned(), array.map_err(misshapen)?);
+            } else if let Some(values) = numbers::floats(dtype, view.data()) {
+                let array = ArrayD::from_shape_vec(IxDyn(view.shape()), values);
+                tensors.insert(name.to_owned(), array.map_err(misshapen)?);
+                if dtype != Dtype::F32 {
+                    *converted.entry(format!("{dtype:?}")).or_default() += 1;
                 }
-                (Dtype::BOOL, Some(masked)) => {
-                    let present = view.data().iter().map(|&byte| byte != 0).collect();
-                    let array = ArrayD::from_shape_vec(IxDyn(view.shape()), present);
-                    masks.insert(masked.to_owned(), array.map_err(misshapen)?);
-                }
-                (other, _) => {
-                    let reason = format!("tensor {name:?} holds {other:?}; only F32 and masks are read");
-                    return Err(refuse(reason));
-                }
+            } else {
+                others.insert(name.to_owned(), format!("{dtype:?}"));
             }
         }
         let metadata = header.metadata().as_ref().and_then(|all| all.get(METADATA_KEY)).cloned();
-        Ok(WeightsFile { tensors, masks, metadata })
+        Ok(WeightsFile { tensors, masks, metadata, converted, others })
     }
 
     /// Reads a file.

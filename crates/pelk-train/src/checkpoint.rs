@@ -3,8 +3,10 @@
 use crate::atomic::write_atomically_with;
 use crate::config::{DataConfig, TrainConfig};
 use crate::error::{Result, TrainError};
+use crate::identity::DataIdentity;
 use crate::inference::InferenceConfig;
 use crate::loss_scale::LossScale;
+use crate::tensors::bad_value;
 use pelk_autodiff::HostParameters;
 use pelk_data::Normalization;
 use pelk_models::{HostMasks, NetworkConfig, WeightsFile};
@@ -12,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Version of the metadata; other versions are refused.
-const FORMAT: u32 = 4;
+pub(crate) const FORMAT: u32 = 4;
 
 /// The metadata of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
-    format: u32,
+    pub(crate) format: u32,
     /// The architecture.
     pub network: NetworkConfig,
     /// The dataset of the training.
@@ -30,6 +32,9 @@ pub struct Description {
     pub normalization: Normalization,
     /// Names of the classes.
     pub classes: Vec<String>,
+    /// What else is known of the data; checkpoints of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<DataIdentity>,
     /// How evaluation runs the network.
     pub inference: InferenceConfig,
     /// Steps taken.
@@ -89,30 +94,6 @@ pub struct Checkpoint {
 }
 
 impl Description {
-    /// Metadata in the current format.
-    pub fn new(
-        network: NetworkConfig,
-        data: DataConfig,
-        image: [usize; 3],
-        normalization: Normalization,
-        classes: Vec<String>,
-        inference: InferenceConfig,
-        step: u64,
-        training: Option<TrainingState>,
-    ) -> Description {
-        Description {
-            format: FORMAT,
-            network,
-            data,
-            image,
-            normalization,
-            classes,
-            inference,
-            step,
-            training,
-        }
-    }
-
     /// Checks that the parts fit together, so that users of a checkpoint need not.
     fn validate(&self) -> std::result::Result<(), String> {
         self.network.validate().map_err(|error| error.to_string())?;
@@ -151,7 +132,8 @@ impl Checkpoint {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, is damaged, contradicts itself, or is not a checkpoint of this crate.
+    /// When it cannot be read, is damaged, contradicts itself, holds a value that no training gives (one that
+    /// is not finite, or a negative variance), or is not a checkpoint of this crate.
     pub fn read(path: &Path) -> Result<Checkpoint> {
         let file = WeightsFile::read(path)?;
         let refuse = |reason| TrainError::Checkpoint { path: path.to_owned(), reason };
@@ -168,6 +150,12 @@ impl Checkpoint {
         let description: Description =
             serde_json::from_value(value).map_err(|error| refuse(error.to_string()))?;
         description.validate().map_err(refuse)?;
+        if let Some(dtype) = file.converted.keys().chain(file.others.values()).next() {
+            return Err(refuse(format!("it has tensors of {dtype}, but a checkpoint has F32 only")));
+        }
+        if let Some(problem) = file.tensors.iter().find_map(|(name, values)| bad_value(name, values)) {
+            return Err(refuse(format!("{problem}; use an earlier checkpoint")));
+        }
         Ok(Checkpoint { description, tensors: file.tensors, masks: file.masks })
     }
 }

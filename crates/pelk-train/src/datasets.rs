@@ -19,6 +19,19 @@ pub fn dataset_folder(config: &DataConfig, root: &Path) -> PathBuf {
 /// # Errors
 /// When the dataset is unknown, or a file is missing or damaged.
 pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<dyn Dataset>> {
+    open(config, root, split, false)
+}
+
+/// Opens all images of a folder that is not divided into training and test images, and those of a folder that
+/// has only one of both, see [`FileOptions::whole`]; otherwise as [`open_dataset`].
+///
+/// # Errors
+/// Same as [`open_dataset`].
+pub fn open_whole(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<dyn Dataset>> {
+    open(config, root, split, true)
+}
+
+fn open(config: &DataConfig, root: &Path, split: Split, whole: bool) -> Result<Arc<dyn Dataset>> {
     let folder = dataset_folder(config, root);
     let name = config.dataset.parse::<DatasetName>()?;
     if !config.annotations.is_empty() && name.source() != DatasetName::Coco {
@@ -26,7 +39,7 @@ pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Ar
         return Err(TrainError::value("data.annotations", reason));
     }
     let (annotations, exif) = (config.annotations.clone(), config.exif);
-    let files = FileOptions { annotations, exif, ..FileOptions::default() };
+    let files = FileOptions { whole, annotations, exif };
     Ok(match name {
         DatasetName::FashionMnist => items(config, root, split)?,
         DatasetName::Mnist => Arc::new(pelk_data::mnist(folder, split)?),

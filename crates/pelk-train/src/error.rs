@@ -58,6 +58,31 @@ pub enum TrainError {
     /// A network that gives no single class to an image was used as a classifier.
     #[error("the network gives a class to places of an image and not to the image")]
     NotAClassifier,
+    /// Data with other classes or labels than those that a network was trained on, or of another number.
+    #[error(
+        "the data differ from those of the training in {property}: here {data}; in training {network}{remedy}"
+    )]
+    OtherData {
+        /// What differs.
+        property: &'static str,
+        /// Its value in the training.
+        network: String,
+        /// Its value in the data.
+        data: String,
+        /// What to do about it; may be empty.
+        remedy: &'static str,
+    },
+    /// A network that gives NaN or infinity instead of a score.
+    #[error(
+        "the network's output for image {image} is {value}, so it has no order of classes: the weights or the \
+         image are unusable, or the training has diverged; use an earlier checkpoint"
+    )]
+    Logits {
+        /// The image: its number in the dataset, or in the batch outside of evaluations.
+        image: usize,
+        /// The value.
+        value: f32,
+    },
     /// An error of the dataset.
     #[error(transparent)]
     Data(#[from] DataError),

@@ -106,7 +106,7 @@ impl<'a, B: Backend> Predictor<'a, B> {
     /// mirrored images are averaged, the logarithms of the mean probabilities.
     ///
     /// # Errors
-    /// When the images do not fit the network, or the backend fails.
+    /// When the images do not fit the network, it gives NaN or infinity, or the backend fails.
     pub fn logits(&mut self, images: &Array4<f32>) -> Result<Array4<f32>> {
         let scales = self.config.scales.clone();
         let views = scales.len() * if self.config.flip { 2 } else { 1 };
@@ -222,11 +222,23 @@ impl<'a, B: Backend> Predictor<'a, B> {
             _ => return Err(unshaped(shape)),
         };
         let output = Array4::from_shape_vec(dim, backend.download(&output)?).map_err(|_| unshaped(shape))?;
+        if let (Recording::Logits { .. }, Some(values)) = (&recording, output.as_slice()) {
+            // Before views are averaged, where NaN would be lost.
+            check_logits(values, dim.0)?;
+        }
         self.sessions.push((recording, session));
         if self.sessions.len() > KEPT {
             self.sessions.remove(0);
         }
         Ok(output)
+    }
+}
+
+/// Checks the logits of a number of images. Minus infinity is a class that is impossible.
+pub(crate) fn check_logits(logits: &[f32], images: usize) -> Result<()> {
+    match logits.iter().position(|logit| logit.is_nan() || *logit == f32::INFINITY) {
+        Some(place) => Err(TrainError::Logits { image: place * images / logits.len(), value: logits[place] }),
+        None => Ok(()),
     }
 }
 

@@ -50,6 +50,7 @@ mod datasets;
 mod ema;
 mod error;
 mod evaluate;
+mod identity;
 mod inference;
 mod layer_decay;
 mod loading;
@@ -76,13 +77,14 @@ pub use config::{
     suggestions,
 };
 pub use confusion::Confusion;
-pub use datasets::{dataset_folder, open_dataset, open_scenes};
+pub use datasets::{dataset_folder, open_dataset, open_scenes, open_whole};
 pub use ema::EmaConfig;
 pub use error::{Result, TrainError};
 pub use evaluate::{
     Evaluation, EvaluationTask, GroupResult, GroupScores, LabelEvaluation, ObjectEvaluation, evaluate,
     objects_of, ranked, results_of,
 };
+pub use identity::{DataIdentity, for_network};
 pub use inference::{InferenceConfig, Predictor};
 pub use layer_decay::{LayerDecay, LayerGroups};
 pub use loading::Datasets;

@@ -1,10 +1,12 @@
 //! Finds and opens the datasets of a command, and prints their remarks.
 
 use crate::output::note;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use pelk_data::{Dataset, DatasetName, Scenes, Split};
-use pelk_train::{CanvasConfig, DataConfig, Datasets, TrainConfig, open_dataset};
+use pelk_train::{
+    CanvasConfig, DataConfig, Datasets, Description, TrainConfig, for_network, open_dataset, open_whole,
+};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -97,6 +99,36 @@ impl Opener {
 /// Same as [`Opener::open`].
 pub fn open(config: &DataConfig, data: Option<&Path>, split: Split) -> Result<Arc<dyn Dataset>> {
     Ok(Opener::default().open(config, data, split)?)
+}
+
+/// Opens the data to run a trained network on, with their labels numbered as the network's classes, and prints
+/// how many of the classes they have; `whole` opens all images of a folder that is not divided.
+///
+/// # Errors
+/// Same as [`Opener::open`], and when the data have other classes or labels than those of the training.
+pub fn open_for(
+    description: &Description,
+    data: Option<&Path>,
+    split: Split,
+    whole: bool,
+) -> Result<Arc<dyn Dataset>> {
+    let config = located(&description.data, data);
+    let open = if whole { open_whole } else { open_dataset };
+    let dataset = match open(&config, &root(), split) {
+        Err(error) if !whole && open_whole(&config, &root(), split).is_ok() => {
+            return Err(error)
+                .context("the folder has only a part of the set; --all of `eval` measures that");
+        }
+        dataset => dataset?,
+    };
+    let opener = Opener::default();
+    opener.print(dataset.remarks());
+    let (found, all) = (dataset.classes().len(), description.classes.len());
+    let dataset = for_network(description, dataset)?;
+    if found < all {
+        note!("{found} of the network's {all} classes are in these data");
+    }
+    Ok(dataset)
 }
 
 /// Opens composed scenes, for their objects, which other datasets do not have.

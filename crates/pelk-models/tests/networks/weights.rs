@@ -22,7 +22,8 @@ fn example() -> WeightsFile {
     let present = vec![true, false, false, true, true, false];
     let mask = ArrayD::from_shape_vec(IxDyn(&[3, 2]), present).unwrap();
     let masks = [("head.weight".to_owned(), mask)].into();
-    WeightsFile { tensors, masks, metadata: Some("{\"text\": \"\u{1f980}\\n\"}".into()) }
+    let metadata = Some("{\"text\": \"\u{1f980}\\n\"}".into());
+    WeightsFile { tensors, masks, metadata, ..WeightsFile::default() }
 }
 
 fn read(bytes: &[u8]) -> Result<WeightsFile, String> {
@@ -178,17 +179,32 @@ fn peak_of_address_space() -> u64 {
 }
 
 #[test]
-fn another_type_of_number_is_refused_by_name() {
-    let data = [0; 16];
-    for (dtype, shape) in
-        [(Dtype::F64, 2), (Dtype::F16, 8), (Dtype::BF16, 8), (Dtype::I32, 4), (Dtype::U8, 16)]
-    {
+fn other_floats_are_converted_and_other_types_are_left_out() {
+    let data = [0x3c; 16];
+    for (dtype, shape, value) in [
+        (Dtype::F64, 2, Some(f64::from_le_bytes([0x3c; 8]) as f32)),
+        (Dtype::F16, 8, Some(1.058_593_8)),
+        (Dtype::BF16, 8, Some(f32::from_bits(0x3c3c_0000))),
+        (Dtype::I32, 4, None),
+        (Dtype::U8, 16, None),
+        (Dtype::BOOL, 16, None),
+    ] {
         let good = TensorView::new(Dtype::F32, vec![4], &data).unwrap();
-        let bad = TensorView::new(dtype, vec![shape], &data).unwrap();
-        let bytes = safetensors::serialize([("good", good), ("head.weight", bad)], None).unwrap();
-        let message = read(&bytes).unwrap_err();
-        assert!(message.contains("\"head.weight\"") && message.contains(&format!("{dtype:?}")), "{message}");
-        assert!(message.contains("F32"), "{message}");
+        let other = TensorView::new(dtype, vec![shape], &data).unwrap();
+        let bytes = safetensors::serialize([("good", good), ("head.weight", other)], None).unwrap();
+        let file = read(&bytes).unwrap();
+        assert_eq!(file.tensors["good"].as_slice().unwrap(), [f32::from_bits(0x3c3c_3c3c); 4]);
+        let name = format!("{dtype:?}");
+        match value {
+            Some(value) => {
+                assert_eq!(file.tensors["head.weight"].as_slice().unwrap(), vec![value; shape]);
+                assert_eq!((file.converted, file.others.len()), ([(name, 1)].into(), 0));
+            }
+            None => {
+                assert_eq!(file.tensors.len(), 1);
+                assert_eq!((file.converted.len(), file.others), (0, [("head.weight".into(), name)].into()));
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::EvaluationTask;
 use super::groups::{GroupResult, GroupScores};
 use crate::confusion::Confusion;
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use crate::inference::{InferenceConfig, Predictor};
 use ndarray::{Array4, ArrayView1, ArrayView2, Axis, Slice};
 use pelk_autodiff::Backend;
@@ -40,7 +40,11 @@ pub(super) fn evaluate<B: Backend>(
     let mut images = 0;
     for batch in Loader::new(dataset, loading)? {
         let batch = batch?;
-        sum.merge(&judge.batch(&batch, &predictor.logits(&batch.images)?));
+        let logits = predictor.logits(&batch.images).map_err(|error| match error {
+            TrainError::Logits { image, value } => TrainError::Logits { image: batch.indices[image], value },
+            error => error,
+        })?;
+        sum.merge(&judge.batch(&batch, &logits));
         images += batch.indices.len();
         super::go_on(on_batch(images))?;
     }

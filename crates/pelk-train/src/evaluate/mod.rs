@@ -69,13 +69,19 @@ pub struct EvaluationTask<'a, B: Backend> {
 /// which returns whether to go on. Neither the batch size nor the number of workers changes results.
 ///
 /// # Errors
-/// When the data cannot be read, or the network or the backend fails; [`TrainError::Stopped`] when `on_batch`
-/// says so.
+/// When the data have another number of classes than the network (see [`for_network`](crate::for_network)) or
+/// cannot be read, the network gives NaN or infinity, or the backend fails; [`TrainError::Stopped`] when
+/// `on_batch` says so.
 pub fn evaluate<B: Backend>(
     task: EvaluationTask<'_, B>,
     inference: &InferenceConfig,
     on_batch: impl FnMut(usize) -> bool,
 ) -> Result<Evaluation> {
+    let (data, network) = (task.dataset.classes().len(), task.network.config().classes);
+    if data != network {
+        let (data, network) = (data.to_string(), network.to_string());
+        return Err(TrainError::OtherData { property: "the number of classes", network, data, remedy: "" });
+    }
     match task.network.config().head {
         Head::CascadeMaskRcnn(_) => objects::evaluate(task, on_batch).map(Evaluation::Objects),
         _ => labels::evaluate(task, inference, on_batch).map(Evaluation::Labels),

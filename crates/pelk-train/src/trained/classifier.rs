@@ -3,6 +3,7 @@
 use super::Trained;
 use crate::error::{Result, TrainError};
 use crate::evaluate::ranked;
+use crate::inference::check_logits;
 use crate::preprocessing::evaluated;
 use image::DynamicImage;
 use pelk_autodiff::{Backend, Session, Shape};
@@ -33,7 +34,7 @@ impl<B: Backend> Classifier<'_, B> {
     /// The logits of a picture, one per class; the picture is preprocessed as in the network's evaluations.
     ///
     /// # Errors
-    /// When the network takes neither gray nor color images, or the device fails.
+    /// When the network takes neither gray nor color images, it gives NaN or infinity, or the device fails.
     pub fn logits(&mut self, image: &DynamicImage) -> Result<Vec<f32>> {
         let Trained { description, network, parameters } = self.trained;
         let transform = description.data.evaluation.as_ref();
@@ -45,7 +46,9 @@ impl<B: Backend> Classifier<'_, B> {
             none => none.insert(network.session(self.backend, parameters, &shape)?),
         };
         let logits = session.run(self.backend.upload(&shape, &values)?)?;
-        Ok(self.backend.download(&logits)?)
+        let logits = self.backend.download(&logits)?;
+        check_logits(&logits, 1)?;
+        Ok(logits)
     }
 
     /// The `count` most likely classes of a picture and their probabilities, most likely first.

@@ -108,7 +108,8 @@ impl<B: Backend> Trainer<B> {
             return Ok(None);
         }
         let mut values = self.parameters.download(&self.backend)?;
-        let (start, masks) = warm_start::apply(&self.network, &mut values, &self.config.weights)?;
+        let classes = self.datasets.train.classes();
+        let (start, masks) = warm_start::apply(&self.network, classes, &mut values, &self.config.weights)?;
         self.inherited_masks = masks;
         self.parameters = Parameters::upload(&self.backend, &values)?;
         Ok(Some(start))

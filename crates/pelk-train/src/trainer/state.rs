@@ -1,9 +1,10 @@
 //! Making checkpoints of a run, and resuming from them.
 
 use super::Trainer;
-use crate::checkpoint::{Checkpoint, Description, TrainingState};
+use crate::checkpoint::{Checkpoint, Description, FORMAT, TrainingState};
 use crate::ema::Ema;
 use crate::error::{Result, TrainError};
+use crate::identity::{self, DataIdentity};
 use crate::sparsity::Masks;
 use crate::tensors::{EMA, take};
 use pelk_autodiff::{Backend, HostParameters, Parameters};
@@ -20,10 +21,15 @@ impl<B: Backend> Trainer<B> {
         let Checkpoint { description, mut tensors, masks } = checkpoint;
         let training = description
             .training
+            .clone()
             .ok_or_else(|| refuse("it holds the network only; resume from last.safetensors".into()))?;
+        // First, since other classes make another network.
+        identity::check_same(&description, &self.datasets).map_err(|error| refuse(error.to_string()))?;
         if description.network != *self.network.config() {
             let (theirs, ours) = (&description.network.name, &self.network.config().name);
-            return Err(refuse(format!("it is of another network ({theirs}) than this run's ({ours})")));
+            let differing = if theirs == ours { " with other settings" } else { "" };
+            let reason = format!("it is of another network ({theirs}{differing}) than this run's ({ours})");
+            return Err(refuse(reason));
         }
         let (ours, mut theirs) = (&self.config, training.config);
         if ours.schedule.extends(&theirs.schedule) {
@@ -108,16 +114,18 @@ impl<B: Backend> Trainer<B> {
         training: Option<TrainingState>,
     ) -> Result<Checkpoint> {
         let data = &self.datasets.train;
-        let description = Description::new(
-            self.network.config().clone(),
-            self.config.data.clone(),
-            self.image,
-            data.statistics().clone(),
-            data.classes().to_vec(),
-            self.config.inference.clone(),
-            self.step,
+        let description = Description {
+            format: FORMAT,
+            network: self.network.config().clone(),
+            data: self.config.data.clone(),
+            image: self.image,
+            normalization: data.statistics().clone(),
+            classes: data.classes().to_vec(),
+            identity: Some(DataIdentity::of(&self.datasets)),
+            inference: self.config.inference.clone(),
+            step: self.step,
             training,
-        );
+        };
         let tensors = parameters.download(&self.backend)?;
         self.check_finite(&tensors)?;
         Ok(Checkpoint { description, tensors, masks: Default::default() })

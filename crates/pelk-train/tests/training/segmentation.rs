@@ -301,7 +301,7 @@ fn a_classifier_s_weights_start_the_backbone() {
     let file = crate::common::train(classifier, folder.path(), 2).last();
     let setting = format!("weights={:?}", file.display().to_string());
     let mut started = trainer(&[&setting]);
-    let WarmStart { taken, fresh, unused } = started.warm_start().unwrap().unwrap();
+    let WarmStart { taken, fresh, unused, .. } = started.warm_start().unwrap().unwrap();
     let theirs = Checkpoint::read(&file).unwrap().tensors;
     let ours = started.checkpoint().unwrap().tensors;
     assert!(taken > 30 && ours["stages.1.0.large.weight"] == theirs["stages.1.0.large.weight"]);

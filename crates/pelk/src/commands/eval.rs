@@ -27,6 +27,8 @@ use tables::{by_class, by_pixels, choose};
 
 /// Evaluate a trained network on test images
 ///
+/// Classes go by their names: the data may have some of the network's classes in any order, but no others.
+///
 /// Prints a table of the classes and draws the confusion matrix. For a detector, prints COCO's numbers for
 /// boxes and masks, the average precision of each class, and that of the dataset's groups if it has any
 /// (scenes-instances with shelves: distances to the nearest item of the shelf), and draws precision by recall.
@@ -49,6 +51,10 @@ pub struct EvalArgs {
     /// Evaluate on the training images instead
     #[arg(long)]
     train: bool,
+    /// Evaluate on all images of a folder that is not divided into training and test images, instead of the
+    /// fifth that is held out, or of a folder that has only one of both
+    #[arg(long, conflicts_with = "train")]
+    all: bool,
     /// First merge BatchNorm and the small branch into the large kernels: same results, faster
     #[arg(long)]
     folded: bool,
@@ -141,7 +147,10 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
         // As both files, so that none of its images is held out.
         description.data = datasets::annotated(&description.data, &[file.clone(), file.clone()]);
     }
-    let images = datasets::open(&description.data, args.data.as_deref(), split)?;
+    let images = datasets::open_for(&description, args.data.as_deref(), split, args.all)?;
+    if images.remarks().iter().any(|remark| remark.contains("chosen by file name")) {
+        note!("--all evaluates on all of them");
+    }
     let count = images.len();
     let inference = args.inference.of(&description.inference);
     let batch = args.batch.unwrap_or(match network.config().head {
@@ -169,7 +178,8 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
     let folded = if network.config().folded { " (folded)" } else { "" };
     let averaged = if args.ema { ", averaged weights" } else { "" };
     let name = format!("{}{folded}{averaged} after step {}", network.config().name, description.step);
-    let measured = format!("{count} {split} images of {}", description.data.dataset);
+    let part = if args.all { String::new() } else { format!("{split} ") };
+    let measured = format!("{count} {part}images of {}", description.data.dataset);
     if let Some(target) = &args.json {
         let of = json::Evaluated {
             checkpoint: &args.checkpoint,
@@ -178,7 +188,7 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
             averaged: args.ema,
             step: description.step,
             dataset: &description.data.dataset,
-            split: &split.to_string(),
+            split: &if args.all { "all".to_owned() } else { split.to_string() },
             images: count,
             classes: &description.classes,
             seconds,

@@ -7,6 +7,7 @@ mod data_check;
 mod discovery;
 mod folding;
 mod gpu;
+mod identity;
 mod interruptions;
 mod objects;
 mod own_data;

@@ -10,7 +10,7 @@ use pelk_models::receptive_field::{ScoreMap, input_gradient};
 use pelk_models::zoo::Blueprint;
 use pelk_models::{Network, fold, initialize, zoo};
 use pelk_train::preprocessing::resized;
-use pelk_train::{CanvasConfig, DataConfig, Trained, open_image};
+use pelk_train::{CanvasConfig, DataConfig, Description, Trained, open_image};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,7 +54,15 @@ pub struct Subject {
     parameters: Parameters<CpuBackend>,
     normalization: Option<Normalization>,
     size: [usize; 2],
-    dataset: Option<DataConfig>,
+    dataset: Option<Origin>,
+}
+
+/// Which dataset a network's images come from.
+enum Origin {
+    /// That of its training.
+    Trained(Box<Description>),
+    /// That which it is made for.
+    Named(Box<DataConfig>),
 }
 
 /// The images of a field.
@@ -95,9 +103,9 @@ impl Subject {
             network,
             backend,
             parameters,
-            normalization: Some(description.normalization),
+            normalization: Some(description.normalization.clone()),
             size: [height, width],
-            dataset: Some(description.data),
+            dataset: Some(Origin::Trained(Box::new(description))),
         })
     }
 
@@ -122,7 +130,8 @@ impl Subject {
             normalization: (!small).then(imagenet),
             size: if small { [SMALL_SIZE; 2] } else { [PAPER_SIZE; 2] },
             dataset: if small {
-                Some(data_config(SMALL_DATASET, CanvasConfig::default(), &[])?)
+                let config = data_config(SMALL_DATASET, CanvasConfig::default(), &[])?;
+                Some(Origin::Named(Box::new(config)))
             } else {
                 None
             },
@@ -145,7 +154,11 @@ impl Subject {
         let Some(data) = &self.dataset else {
             bail!("{} was made for photos and has no dataset: name some image files", self.name());
         };
-        Ok(Images::Dataset(datasets::open(data, folder, Split::Test)?, count))
+        let images = match data {
+            Origin::Trained(description) => datasets::open_for(description, folder, Split::Test, false)?,
+            Origin::Named(config) => datasets::open(config, folder, Split::Test)?,
+        };
+        Ok(Images::Dataset(images, count))
     }
 
     fn name(&self) -> &str {

@@ -39,7 +39,7 @@ pub fn samples<'a>(
     if !files.is_empty() {
         return Ok(Samples { origin: "files".to_owned(), description, source: Source::Files(files) });
     }
-    let images = datasets::open(&description.data, data, Split::Test)?;
+    let images = datasets::open_for(description, data, Split::Test, false)?;
     let count = count.min(images.len());
     ensure!(
         count > 0,

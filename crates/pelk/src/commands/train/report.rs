@@ -8,6 +8,7 @@ use crate::pace::duration;
 use crate::values;
 use anyhow::Result;
 use pelk_autodiff::Backend;
+use pelk_data::{counted, listed};
 use pelk_models::Head;
 use pelk_report::table::{Table, number, significant};
 use pelk_train::{Datasets, Metric, MetricsRow, Outcome, Run, Scores, TrainConfig, Trainer, WarmStart};
@@ -24,13 +25,25 @@ pub fn describe_start(config: &TrainConfig, start: &WarmStart) -> String {
             format!("{} ({})", names.len(), parts.join(", "))
         }
     };
-    format!(
+    let mut text = format!(
         "{} tensors from {}; newly initialized: {}; unused in the file: {}",
         start.taken,
         config.weights.display(),
         some(&start.fresh),
         some(&start.unused),
-    )
+    );
+    if !start.prefix.is_empty() {
+        text += &format!("\nThe file's names were taken without their common start, {:?}.", start.prefix);
+    }
+    for (dtype, &count) in &start.converted {
+        let tensors = counted(count, "tensor", "tensors");
+        text += &format!("\nConverted {tensors} in the file from {dtype} to F32.");
+    }
+    if !start.other_classes.is_empty() {
+        let theirs = listed(&start.other_classes, 5, ", ");
+        text += &format!("\nThe file's network has other classes ({theirs}), so its last layer is not used.");
+    }
+    text
 }
 
 /// Prints what will be trained, and where.
