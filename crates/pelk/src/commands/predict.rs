@@ -91,27 +91,31 @@ fn images(args: &PredictArgs) -> Result<Vec<PathBuf>> {
 struct Failures {
     failed: usize,
     all: usize,
+    /// The error of the only image, which is that of the command.
+    only: Option<anyhow::Error>,
 }
 
 impl Failures {
     fn new(images: &[PathBuf]) -> Failures {
-        Failures { failed: 0, all: images.len() }
+        Failures { failed: 0, all: images.len(), only: None }
     }
 
-    /// What was read; prints the error otherwise.
+    /// What was read; keeps or prints the error otherwise.
     fn pass<T>(&mut self, read: Result<T>) -> Option<T> {
         match read {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.failed += 1;
-                note!("error: {error:#}");
-                None
-            }
+            Ok(value) => return Some(value),
+            Err(error) if self.all == 1 => self.only = Some(error),
+            Err(error) => note!("error: {error:#}"),
         }
+        self.failed += 1;
+        None
     }
 
     /// The result of the command.
-    fn result(&self) -> Result<()> {
+    fn result(self) -> Result<()> {
+        if let Some(error) = self.only {
+            return Err(error);
+        }
         let all = counted(self.all, "image", "images");
         ensure!(self.failed == 0, "{} of {all} could not be read", self.failed);
         Ok(())
