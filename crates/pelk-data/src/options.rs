@@ -30,8 +30,8 @@ pub struct FileOptions {
     /// testing. A file that is not found is looked for in the folder. [`coco`](crate::coco()) and
     /// [`coco_instances`](crate::coco_instances) use it.
     pub annotations: Vec<PathBuf>,
-    /// Whether to turn images upright as their EXIF orientation says. Masks of the stored size are turned with
-    /// them; masks of the upright size, if that is another, and the annotations of [`coco`](crate::coco()) and
-    /// [`coco_instances`](crate::coco_instances) are for the upright images.
+    /// Whether to turn images upright as their EXIF orientation says. Masks of the stored size are turned
+    /// with them; masks of the upright size, if that is another, and the annotations of
+    /// [`coco`](crate::coco()) and [`coco_instances`](crate::coco_instances) are for the upright images.
     pub exif: Exif,
 }

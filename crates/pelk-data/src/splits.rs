@@ -3,10 +3,20 @@
 use std::fs;
 use std::path::Path;
 
+use crate::Split;
+
 /// Names of the folder of training images, in order of preference.
 pub(crate) const TRAIN: [&str; 2] = ["train", "training"];
 /// Names of the folder of test images, in order of preference: ImageNet's `test` has no labels.
 pub(crate) const TEST: [&str; 5] = ["val", "validation", "valid", "test", "testing"];
+
+/// Names of the folder of a split, in order of preference.
+pub(crate) fn names(split: Split) -> &'static [&'static str] {
+    match split {
+        Split::Train => &TRAIN,
+        Split::Test => &TEST,
+    }
+}
 
 /// A folder of a split.
 #[derive(Debug, Clone, PartialEq, Eq)]

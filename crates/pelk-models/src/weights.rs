@@ -84,8 +84,8 @@ impl WeightsFile {
         Ok(())
     }
 
-    /// Decodes what [`WeightsFile::to_bytes`] or another program wrote; `path` is for messages only. Floats of
-    /// 16 and 64 bits become floats of 32 bits.
+    /// Decodes what [`WeightsFile::to_bytes`] or another program wrote; `path` is for messages only. Floats
+    /// of 16 and 64 bits become floats of 32 bits.
     ///
     /// # Errors
     /// When the bytes are not a safetensors file; the message says what they are, as far as they can be

@@ -54,16 +54,17 @@ impl<B: Backend> Ema<B> {
         config.is_on().then(|| Ema { weight, warmup: config.warmup, average: parameters.clone() })
     }
 
-    /// The weight of the parameters after a step, counted from 1. It depends on nothing but the step, so that a
-    /// resumed run needs no state of the warm-up.
+    /// The weight of the parameters after a step, counted from 1. It depends on nothing but the step, so that
+    /// a resumed run needs no state of the warm-up.
     fn weight(&self, step: u64) -> f32 {
         // timm's step is this one less 1: 1 - (1 + step / warmup_gamma)^(-warmup_power), with 1 and 2/3.
         let warming = if self.warmup { (step.max(1) as f64).powf(-2.0 / 3.0) as f32 } else { 0.0 };
         self.weight.max(warming)
     }
 
-    /// Adds the parameters after a step, counted from 1, to the average. In tensors whose name `is_sparse`, zeros are absent
-    /// values: the average is zero there too, and a weight that was just added is copied, as in SLaK.
+    /// Adds the parameters after a step, counted from 1, to the average. In tensors whose name `is_sparse`,
+    /// zeros are absent values: the average is zero there too, and a weight that was just added is copied, as
+    /// in SLaK.
     pub fn update(
         &mut self,
         backend: &B,

@@ -22,8 +22,8 @@ impl FolderLock {
     /// Becomes the only owner of an existing folder.
     ///
     /// # Errors
-    /// [`TrainError::InUse`] if it has an owner, and [`TrainError::Io`] if its file system has no locks or the
-    /// lock cannot be created.
+    /// [`TrainError::InUse`] if it has an owner, and [`TrainError::Io`] if its file system has no locks or
+    /// the lock cannot be created.
     pub fn take(folder: &Path) -> Result<FolderLock> {
         FolderLock::lock(folder, FolderLock::FILE, File::try_lock)
     }

@@ -4,19 +4,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::picture::{read_upright, swaps_sides};
+use crate::splits::names;
 use crate::{DataError, Exif, FileOptions, PictureError, Split, listed};
 
 pub(super) const LAYOUT: &str = "unpack images and annotations from https://cocodataset.org/#download there, \
                                  or use their layout: annotations/instances_train.json, train/NAME, the same \
                                  with val, each with or without 2017";
-
-/// Names of the splits in the order of preference.
-const TRAIN: &[&str] = &["train", "training"];
-const TEST: &[&str] = &["val", "valid", "validation", "test", "testing"];
-
-fn names(split: Split) -> &'static [&'static str] {
-    if split == Split::Train { TRAIN } else { TEST }
-}
 
 /// Annotation files of a folder with its images: of Roboflow, FiftyOne, labelme2coco, Label Studio and
 /// Supervisely.
@@ -47,7 +40,9 @@ pub(crate) fn split_name(split: Split) -> &'static str {
 pub(crate) fn recognized(folder: &Path) -> bool {
     let below = Listing::of(&folder.join("annotations"));
     below.names.iter().any(|name| name.to_ascii_lowercase().ends_with(".json"))
-        || [TRAIN, TEST].iter().any(|names| divided(folder, names).is_some_and(|(file, _)| is_coco(&file)))
+        || [Split::Train, Split::Test]
+            .iter()
+            .any(|split| divided(folder, names(*split)).is_some_and(|(file, _)| is_coco(&file)))
         || undivided(folder).is_some_and(|(file, _)| is_coco(&file))
 }
 

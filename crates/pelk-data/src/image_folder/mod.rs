@@ -45,9 +45,9 @@ pub struct ImageFolder {
 
 /// Opens the training or the test images in `folder`, in one of these layouts:
 ///
-/// - `train/CLASS/NAME` (or `training`) and `val/CLASS/NAME` (or `validation`, `valid`, `test`, `testing`: the
-///   first that exists), in any case; class folders may have subfolders. Classes are numbered in the order of the names of train's folders, as in
-///   torchvision.
+/// - `train/CLASS/NAME` (or `training`) and `val/CLASS/NAME` (or `validation`, `valid`, `test`, `testing`:
+///   the first that exists), in any case; class folders may have subfolders. Classes are numbered in the
+///   order of the names of train's folders, as in torchvision.
 /// - `CLASS/NAME` only: about a fifth of each class is held out as the test set, chosen by file names (two of
 ///   8 to 12 files, none of 2). A new file moves at most one other file between the sets. With
 ///   [`FileOptions::whole`], both sets are all images; one class is then enough.
