@@ -1,22 +1,22 @@
 //! Errors in the file of one picture or mask.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// An error in the file of one picture or mask.
+/// An error in the file of one picture or mask. Its text is the problem, with the file, and the remedy.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PictureError {
     /// The file has no bytes.
-    #[error("{} is empty (0 bytes): download it again or remove it", path.display())]
     Empty {
         /// The file in question.
         path: PathBuf,
     },
 
     /// The file is something other than a picture.
-    #[error("{} is {what}, not an image: {remedy}", path.display())]
     NotAnImage {
         /// The file in question.
         path: PathBuf,
@@ -27,7 +27,6 @@ pub enum PictureError {
     },
 
     /// The file is a picture of a format, or with a feature, that is not supported.
-    #[error("{} is {what}, which is not supported: {remedy}", path.display())]
     Unsupported {
         /// The file in question.
         path: PathBuf,
@@ -38,7 +37,6 @@ pub enum PictureError {
     },
 
     /// The file is damaged or cut short.
-    #[error("{} is damaged: download it again, or restore it from the original", path.display())]
     Damaged {
         /// The file in question.
         path: PathBuf,
@@ -47,11 +45,6 @@ pub enum PictureError {
     },
 
     /// The decoder panicked.
-    #[error(
-        "{} makes its decoder fail ({message}): convert it with another program, such as `magick FILE \
-         FILE.png`, or remove it",
-        path.display()
-    )]
     DecoderPanic {
         /// The file in question.
         path: PathBuf,
@@ -60,11 +53,6 @@ pub enum PictureError {
     },
 
     /// A mask has a format that changes values when it is saved.
-    #[error(
-        "{} is a {format} file, which does not keep values exactly: masks must be lossless, so export it \
-         again from its source as PNG (converting this file does not help)",
-        path.display()
-    )]
     LossyMask {
         /// The file in question.
         path: PathBuf,
@@ -73,7 +61,6 @@ pub enum PictureError {
     },
 
     /// The pixel format of a mask cannot stand for classes.
-    #[error("{} is {found}: convert it to {expected}", path.display())]
     MaskFormat {
         /// The file in question.
         path: PathBuf,
@@ -84,10 +71,6 @@ pub enum PictureError {
     },
 
     /// A file does not have the size of its counterpart.
-    #[error(
-        "{} has {} x {} pixels, but {partner} says {} x {}: {}",
-        path.display(), found[0], found[1], expected[0], expected[1], size_remedy(*turned)
-    )]
     PartnerSize {
         /// The file in question.
         path: PathBuf,
@@ -102,10 +85,6 @@ pub enum PictureError {
     },
 
     /// A pixel of a mask does not stand for a class.
-    #[error(
-        "{}: the pixel in row {}, column {} (from 0) has {found}, {expected}",
-        path.display(), at[0], at[1]
-    )]
     MaskValue {
         /// The mask in question.
         path: PathBuf,
@@ -113,21 +92,77 @@ pub enum PictureError {
         at: [usize; 2],
         /// Its value or color.
         found: String,
-        /// Which values are known, and what to do.
-        expected: String,
+        /// The number of classes that values and colors stand for.
+        classes: usize,
     },
 }
 
-fn size_remedy(turned: bool) -> &'static str {
-    if turned {
-        "the EXIF orientation of the picture swaps height and width; apply it when reading if masks and \
-         annotations are for the upright picture, and otherwise ignore it"
-    } else {
-        "put files of the same image there"
+impl fmt::Display for PictureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.problem(), self.remedy())
     }
 }
 
 impl PictureError {
+    /// What is wrong, with the file: the error's text without the [remedy](Self::remedy).
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Empty { path } => format!("{} is empty (0 bytes)", path.display()),
+            Self::NotAnImage { path, what, .. } => format!("{} is {what}, not an image", path.display()),
+            Self::Unsupported { path, what, .. } => {
+                format!("{} is {what}, which is not supported", path.display())
+            }
+            Self::Damaged { path, .. } => format!("{} is damaged", path.display()),
+            Self::DecoderPanic { path, message } => {
+                format!("{} makes its decoder fail ({message})", path.display())
+            }
+            Self::LossyMask { path, format } => {
+                format!("{} is a {format} file, which does not keep values exactly", path.display())
+            }
+            Self::MaskFormat { path, found, .. } => format!("{} is {found}", path.display()),
+            Self::PartnerSize { path, found, partner, expected, .. } => format!(
+                "{} has {} x {} pixels, but {partner} says {} x {}",
+                path.display(),
+                found[0],
+                found[1],
+                expected[0],
+                expected[1]
+            ),
+            Self::MaskValue { path, at, found, classes } => format!(
+                "{}: the pixel in row {}, column {} (from 0) has {found}, which stands for none of the \
+                 {classes} classes",
+                path.display(),
+                at[0],
+                at[1]
+            ),
+        }
+    }
+
+    /// What to do about it, without the file's name: the same for all files with the same problem.
+    pub fn remedy(&self) -> Cow<'_, str> {
+        match self {
+            Self::Empty { .. } => "download it again or remove it",
+            Self::NotAnImage { remedy, .. } => *remedy,
+            Self::Unsupported { remedy, .. } => remedy.as_str(),
+            Self::Damaged { .. } => "download it again, or restore it from the original",
+            Self::DecoderPanic { .. } => {
+                "convert it with another program, such as `magick FILE FILE.png`, or remove it"
+            }
+            Self::LossyMask { .. } => {
+                "masks must be lossless, so export it again from its source as PNG (converting this file does \
+                 not help)"
+            }
+            Self::MaskFormat { expected, .. } => return format!("convert it to {expected}").into(),
+            Self::PartnerSize { turned: true, .. } => {
+                "the EXIF orientation of the picture swaps height and width; apply it when reading if masks \
+                 and annotations are for the upright picture, and otherwise ignore it"
+            }
+            Self::PartnerSize { .. } => "put files of the same image there",
+            Self::MaskValue { .. } => "correct the mask or name the class",
+        }
+        .into()
+    }
+
     /// A few words for the kind of error, the same for all files; see [`crate::DataError::kind`].
     pub fn kind(&self) -> &'static str {
         match self {

@@ -95,10 +95,8 @@ fn decode(
     let label = |place: usize, label: Option<u32>, found: &dyn Fn() -> String| {
         label.ok_or_else(|| {
             let classes = coding.values.iter().filter(|label| **label != IGNORED).count();
-            let expected =
-                format!("which stands for none of the {classes} classes: correct the mask or name the class");
             let (path, at) = (path.into(), [place / width, place % width]);
-            DataError::from(PictureError::MaskValue { path, at, found: found(), expected })
+            DataError::from(PictureError::MaskValue { path, at, found: found(), classes })
         })
     };
     let mut labels = Vec::with_capacity(height * width);
