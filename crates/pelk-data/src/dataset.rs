@@ -160,6 +160,12 @@ pub trait Dataset: Send + Sync {
         &[]
     }
 
+    /// Faults in the layout of the dataset's folder that it was opened in spite of, see
+    /// [`FileOptions::lenient`](crate::FileOptions::lenient).
+    fn faults(&self) -> &[DataError] {
+        &[]
+    }
+
     /// [`Properties::image_size`].
     fn image_size(&self) -> Option<[usize; 2]> {
         self.properties().image_size

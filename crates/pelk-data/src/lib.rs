@@ -106,6 +106,7 @@ mod error;
 mod evaluation;
 mod excluded;
 mod export;
+mod faults;
 #[cfg(test)]
 mod golden;
 pub mod idx;
@@ -140,7 +141,7 @@ pub use error::{DataError, PictureError};
 pub use evaluation::EvaluationTransform;
 pub use excluded::{EXCLUDED, Excluded};
 pub use export::{write_ade20k, write_coco};
-pub use image_folder::{ImageFolder, image_folder, imagenet_1k};
+pub use image_folder::{ImageFolder, image_files_below, image_folder, imagenet_1k};
 pub use loader::{Loader, LoaderConfig, Mode};
 pub use long_range::LongRange;
 pub use masks::{MaskFolder, ade20k, mask_folder};

@@ -34,4 +34,9 @@ pub struct FileOptions {
     /// with them; masks of the upright size, if that is another, and the annotations of
     /// [`coco`](crate::coco()) and [`coco_instances`](crate::coco_instances) are for the upright images.
     pub exif: Exif,
+    /// Whether to go on after a fault in a folder's layout that leaves the rest of it usable, such as a class
+    /// without images: for reports on all faults at once. [`Dataset::faults`](crate::Dataset::faults) lists
+    /// them. [`image_folder`](crate::image_folder), [`imagenet_1k`](crate::imagenet_1k),
+    /// [`mask_folder`](crate::mask_folder) and [`ade20k`](crate::ade20k) use it.
+    pub lenient: bool,
 }

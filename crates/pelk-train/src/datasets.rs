@@ -19,7 +19,7 @@ pub fn dataset_folder(config: &DataConfig, root: &Path) -> PathBuf {
 /// # Errors
 /// When the dataset is unknown, or a file is missing or damaged.
 pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<dyn Dataset>> {
-    open(config, root, split, false)
+    open(config, root, split, FileOptions::default())
 }
 
 /// Opens all images of a folder that is not divided into training and test images, and those of a folder that
@@ -28,10 +28,19 @@ pub fn open_dataset(config: &DataConfig, root: &Path, split: Split) -> Result<Ar
 /// # Errors
 /// Same as [`open_dataset`].
 pub fn open_whole(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<dyn Dataset>> {
-    open(config, root, split, true)
+    open(config, root, split, FileOptions { whole: true, ..FileOptions::default() })
 }
 
-fn open(config: &DataConfig, root: &Path, split: Split, whole: bool) -> Result<Arc<dyn Dataset>> {
+/// Opens a dataset in spite of faults in its folder's layout that leave the rest usable, see
+/// [`FileOptions::lenient`]; otherwise as [`open_dataset`].
+///
+/// # Errors
+/// Same as [`open_dataset`].
+pub fn open_lenient(config: &DataConfig, root: &Path, split: Split) -> Result<Arc<dyn Dataset>> {
+    open(config, root, split, FileOptions { lenient: true, ..FileOptions::default() })
+}
+
+fn open(config: &DataConfig, root: &Path, split: Split, options: FileOptions) -> Result<Arc<dyn Dataset>> {
     let folder = dataset_folder(config, root);
     let name = config.dataset.parse::<DatasetName>()?;
     if !config.annotations.is_empty() && name.source() != DatasetName::Coco {
@@ -39,7 +48,7 @@ fn open(config: &DataConfig, root: &Path, split: Split, whole: bool) -> Result<A
         return Err(TrainError::value("data.annotations", reason));
     }
     let (annotations, exif) = (config.annotations.clone(), config.exif);
-    let files = FileOptions { whole, annotations, exif };
+    let files = FileOptions { annotations, exif, ..options };
     Ok(match name {
         DatasetName::FashionMnist => items(config, root, split)?,
         DatasetName::Mnist => Arc::new(pelk_data::mnist(folder, split)?),

@@ -77,7 +77,7 @@ pub use config::{
     suggestions,
 };
 pub use confusion::Confusion;
-pub use datasets::{dataset_folder, open_dataset, open_scenes, open_whole};
+pub use datasets::{dataset_folder, open_dataset, open_lenient, open_scenes, open_whole};
 pub use ema::EmaConfig;
 pub use error::{Result, TrainError};
 pub use evaluate::{

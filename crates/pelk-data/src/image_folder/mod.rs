@@ -9,6 +9,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::excluded::{encode, from_bytes};
+use crate::faults::Faults;
 use crate::picture::read_upright;
 use crate::splits::{self, TEST, TRAIN};
 use crate::strays::Strays;
@@ -40,6 +41,7 @@ pub struct ImageFolder {
     files: Files,
     properties: Properties,
     remarks: Vec<String>,
+    faults: Faults,
     exif: Exif,
 }
 
@@ -83,14 +85,25 @@ pub fn imagenet_1k(
     split: Split,
     options: &FileOptions,
 ) -> Result<ImageFolder, DataError> {
-    let set = ImageFolder::open(folder.as_ref(), split, options)?;
-    match set.classes().len() {
-        1000 => Ok(set),
-        classes => {
-            let problem = format!("has {classes} classes, but ImageNet-1K has 1000");
-            Err(DataError::layout(folder.as_ref(), problem, "unpack the whole set, or read it as `folder`"))
-        }
+    let mut set = ImageFolder::open(folder.as_ref(), split, options)?;
+    let classes = set.classes().len();
+    if classes != 1000 {
+        let problem = format!("has {classes} classes, but ImageNet-1K has 1000");
+        let remedy = "unpack the whole set, or read it as `folder`";
+        set.faults.add(DataError::layout(folder.as_ref(), problem, remedy))?;
     }
+    Ok(set)
+}
+
+/// The images in a folder and its subfolders, sorted, and a remark on what else is there; told as by
+/// [`image_files`](crate::image_files).
+///
+/// # Errors
+/// [`DataError`] if a folder cannot be read, or if folders are nested more than 16 deep.
+pub fn image_files_below(folder: &Path) -> Result<(Vec<PathBuf>, Option<String>), DataError> {
+    let mut strays = Strays::default();
+    let names = pictures_below(folder, &mut strays)?;
+    Ok((names.iter().map(|name| folder.join(from_bytes(name))).collect(), strays.remark(folder)))
 }
 
 impl ImageFolder {
@@ -99,44 +112,46 @@ impl ImageFolder {
             return Err(DataError::layout(top, "is not a folder", LAYOUT));
         }
         let (mut remarks, mut strays) = (Vec::new(), Strays::default());
+        let mut faults = Faults::new(options);
         let layout = Layout::of(top)?;
         let root_path = &layout.root;
         let excluded = Excluded::read(top)?;
         let (classes, prefix, files) = match (&layout.train, &layout.test) {
             (Some(train), Some(test)) => {
                 let folder = root_path.join(&train.name);
-                let classes = class_folders(&folder, 2)?;
+                let classes = class_folders(&folder, 2, &mut faults)?;
                 remarks.extend(train.remark(root_path).into_iter().chain(test.remark(root_path)));
                 let (name, files) = match split {
-                    Split::Train => (&train.name, in_class_folders(&folder, &classes, true, &mut strays)?),
+                    Split::Train => {
+                        let files = in_class_folders(&folder, &classes, true, &mut strays, &mut faults)?;
+                        (&train.name, files)
+                    }
                     Split::Test => {
                         let lists = [top, root_path];
-                        (&test.name, of_test(&root_path.join(&test.name), &lists, &classes, &mut strays)?)
+                        let folder = root_path.join(&test.name);
+                        (&test.name, of_test(&folder, &lists, &classes, &mut strays, &mut faults)?)
                     }
                 };
                 (classes, layout.prefix(name), files)
             }
-            (Some(train), None) if !options.whole => {
-                let remedy = format!(
-                    "put test images into it, or give {} as the folder, so that a fifth of it is held out",
-                    root_path.join(&train.name).display()
-                );
-                return Err(DataError::layout(root_path.join(TEST[0]), "is missing", remedy));
-            }
-            (None, Some(test)) if !options.whole => {
-                let problem = format!("has a folder {}, but no folder train", test.name);
-                return Err(DataError::layout(top, problem, LAYOUT));
-            }
             (Some(half), None) | (None, Some(half)) => {
                 let folder = root_path.join(&half.name);
-                let classes = class_folders(&folder, 1)?;
-                let files = in_class_folders(&folder, &classes, true, &mut strays)?;
+                if !options.whole {
+                    let own = if layout.train.is_some() { Split::Train } else { Split::Test };
+                    let fault = layout.lack(top, half);
+                    if split != own {
+                        return Err(fault);
+                    }
+                    faults.add(fault)?;
+                }
+                let classes = class_folders(&folder, 1, &mut faults)?;
+                let files = in_class_folders(&folder, &classes, true, &mut strays, &mut faults)?;
                 remarks.push(format!("the {split} set is all images in {}", folder.display()));
                 (classes, layout.prefix(&half.name), files)
             }
             (None, None) => {
-                let classes = class_folders(top, if options.whole { 1 } else { 2 })?;
-                let files = in_class_folders(top, &classes, true, &mut strays)?;
+                let classes = class_folders(top, if options.whole { 1 } else { 2 }, &mut faults)?;
+                let files = in_class_folders(top, &classes, true, &mut strays, &mut faults)?;
                 let files = if options.whole {
                     remarks.push(format!("the {split} set is all images in {}", top.display()));
                     files
@@ -163,7 +178,8 @@ impl ImageFolder {
         }
         let classes = lists::class_names(&[top, root_path], classes)?;
         let properties = Properties::new(3, classes, Normalization::imagenet());
-        Ok(ImageFolder { top: top.into(), prefix, files, properties, remarks, exif: options.exif })
+        let (top, exif) = (top.into(), options.exif);
+        Ok(ImageFolder { top, prefix, files, properties, remarks, faults, exif })
     }
 
     /// The path of sample `index` relative to the folder, with `/` between its parts, as [`Excluded`] lists
@@ -187,6 +203,10 @@ impl Dataset for ImageFolder {
 
     fn remarks(&self) -> &[String] {
         &self.remarks
+    }
+
+    fn faults(&self) -> &[DataError] {
+        self.faults.found()
     }
 
     fn properties(&self) -> &Properties {
@@ -232,6 +252,22 @@ impl Layout {
         Ok(layout)
     }
 
+    /// What is wrong with a folder that has only one `half`.
+    fn lack(&self, top: &Path, half: &splits::Found) -> DataError {
+        if self.train.is_none() {
+            return DataError::layout(
+                top,
+                format!("has a folder {}, but no folder train", half.name),
+                LAYOUT,
+            );
+        }
+        let remedy = format!(
+            "put test images into it, or give {} as the folder, so that a fifth of it is held out",
+            self.root.join(&half.name).display()
+        );
+        DataError::layout(self.root.join(TEST[0]), "is missing", remedy)
+    }
+
     /// The path of a half from the opened folder, with `/` at its end.
     fn prefix(&self, name: &str) -> String {
         if self.below.is_empty() { format!("{name}/") } else { format!("{}/{name}/", self.below) }
@@ -254,21 +290,21 @@ fn division(top: &Path, split: Split, count: usize, all: usize) -> String {
 }
 
 /// The names of a folder's class folders, at least `least`.
-fn class_folders(folder: &Path, least: usize) -> Result<Vec<String>, DataError> {
+fn class_folders(folder: &Path, least: usize, faults: &mut Faults) -> Result<Vec<String>, DataError> {
     let classes = folders(folder, &mut Strays::default())?;
-    match classes.len() {
-        0 => Err(DataError::layout(folder, "has no class folders", LAYOUT)),
-        1 if least > 1 => {
-            let problem = format!("has only one class folder, {}", classes[0]);
-            let inside = folder.join(&classes[0]);
-            let remedy = match folders(&inside, &mut Strays::default())?.len() {
-                0 | 1 => "add a folder for each class".to_owned(),
-                _ => format!("add a folder for each class, or give {} as the folder", inside.display()),
-            };
-            Err(DataError::layout(folder, problem, remedy))
-        }
-        _ => Ok(classes),
+    if classes.is_empty() {
+        return Err(DataError::layout(folder, "has no class folders", LAYOUT));
     }
+    if classes.len() < least {
+        let problem = format!("has only one class folder, {}", classes[0]);
+        let inside = folder.join(&classes[0]);
+        let remedy = match folders(&inside, &mut Strays::default())?.len() {
+            0 | 1 => "add a folder for each class".to_owned(),
+            _ => format!("add a folder for each class, or give {} as the folder", inside.display()),
+        };
+        faults.add(DataError::layout(folder, problem, remedy))?;
+    }
+    Ok(classes)
 }
 
 /// The images in the folders of these classes; if `all`, every class must have some.
@@ -277,12 +313,13 @@ fn in_class_folders(
     classes: &[String],
     all: bool,
     strays: &mut Strays,
+    faults: &mut Faults,
 ) -> Result<Files, DataError> {
     let beside = pictures_in(folder, strays)?;
     if let Some(name) = beside.first() {
         let problem = format!("lies beside class folders (images there: {})", beside.len());
         let path = folder.join(from_bytes(name));
-        return Err(DataError::layout(path, problem, "move each into the folder of its class"));
+        faults.add(DataError::layout(path, problem, "move each into the folder of its class"))?;
     }
     let (mut files, mut empty) = (Files::default(), Vec::new());
     for (class, label) in classes.iter().zip(0..) {
@@ -301,11 +338,11 @@ fn in_class_folders(
     if !empty.is_empty() {
         let count = counted(empty.len(), "class folder", "class folders");
         let problem = format!("has {count} without images: {}", listed(&empty, SHOWN, ", "));
-        let remedy = match strays.text() {
+        let remedy = match strays.text().filter(|_| !faults.are_collected()) {
             Some(others) => format!("add images to them, or remove them (passed over: {others})"),
             None => "add images to them, or remove them".to_owned(),
         };
-        return Err(DataError::layout(folder, problem, remedy));
+        faults.add(DataError::layout(folder, problem, remedy))?;
     }
     Ok(files)
 }
@@ -316,6 +353,7 @@ fn of_test(
     lists: &[&Path],
     classes: &[String],
     strays: &mut Strays,
+    faults: &mut Faults,
 ) -> Result<Files, DataError> {
     let theirs = folders(folder, &mut Strays::default())?;
     if theirs.is_empty() {
@@ -338,7 +376,7 @@ fn of_test(
     if !unknown.is_empty() {
         let count = counted(unknown.len(), "class", "classes");
         let problem = format!("has {count} that train does not have: {}", listed(&unknown, SHOWN, ", "));
-        return Err(DataError::layout(folder, problem, "use the same names for class folders in both"));
+        faults.add(DataError::layout(folder, problem, "use the same names for class folders in both"))?;
     }
-    in_class_folders(folder, classes, false, strays)
+    in_class_folders(folder, classes, false, strays, faults)
 }

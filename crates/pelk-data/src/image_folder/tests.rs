@@ -351,3 +351,36 @@ fn every_name_can_be_excluded() {
     assert_eq!((0..set.len()).map(|i| set.name(i)).collect::<Vec<_>>(), ["%20b/1.png", "%23a/1.png"]);
     assert!(set.sample(0).is_ok() && set.sample(1).is_ok());
 }
+
+#[test]
+fn faults_of_a_folder_are_listed_on_request_and_errors_otherwise() {
+    let files = ["train/a/1.png", "train/a/2.png", "val/a/3.png", "val/c/4.png", "val/5.png", "train/6.png"];
+    let root = tempfile::tempdir().unwrap();
+    for name in files {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    fs::create_dir(root.path().join("train/b")).unwrap();
+    let lenient = FileOptions { lenient: true, ..FileOptions::default() };
+    for (split, images, expected) in [
+        (Split::Train, 2, ["6.png lies beside class folders", "has 1 class folder without images: b"]),
+        (Split::Test, 1, ["has 1 class that train does not have: c", "5.png lies beside class folders"]),
+    ] {
+        let set = image_folder(root.path(), split, &lenient).unwrap();
+        let faults: Vec<String> = set.faults().iter().map(ToString::to_string).collect();
+        assert_eq!((set.len(), faults.len()), (images, 2), "{faults:?}");
+        assert!(faults.iter().zip(expected).all(|(fault, expected)| fault.contains(expected)), "{faults:?}");
+        // Without the option, the first of them is the error.
+        let error = image_folder(root.path(), split, &FileOptions::default()).unwrap_err();
+        assert_eq!(error.to_string(), faults[0]);
+    }
+
+    // Of a folder with only one half, that one is opened.
+    fs::remove_dir_all(root.path().join("val")).unwrap();
+    let set = image_folder(root.path(), Split::Train, &lenient).unwrap();
+    assert_eq!((set.len(), set.faults().len()), (2, 3));
+    let error = image_folder(root.path(), Split::Test, &lenient).unwrap_err();
+    assert_eq!(error.to_string(), set.faults()[0].to_string());
+    assert!(error.to_string().contains("val is missing"), "{error}");
+}

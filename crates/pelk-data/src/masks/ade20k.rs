@@ -64,8 +64,7 @@ pub fn ade20k(
     };
     let [pictures, masks] = ["images", "annotations"].map(|part| half(&folder.join(part), &names));
     let coding = Coding { values, colors: BTreeMap::new() };
-    let opened = MaskFolder::open(top, [&pictures, &masks], classes, coding, LAYOUT)?;
-    Ok(MaskFolder { exif: options.exif, ..opened })
+    MaskFolder::open(top, [&pictures, &masks], classes, coding, LAYOUT, options)
 }
 
 /// The names in the table of classes: columns are separated by tabs, or by commas in the table of the set's

@@ -9,11 +9,13 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::faults::Faults;
 use crate::picture::{Decoded, upright};
 use crate::splits::{self, Found};
 use crate::strays::{Entry, Strays, walk};
 use crate::{
-    DataError, Dataset, Excluded, Exif, Labeling, Normalization, PictureError, Properties, Sample, read_text,
+    DataError, Dataset, Excluded, Exif, FileOptions, Labeling, Normalization, PictureError, Properties,
+    Sample, read_text,
 };
 use read::{Coding, read_mask};
 
@@ -30,6 +32,7 @@ pub struct MaskFolder {
     coding: Coding,
     properties: Properties,
     remarks: Vec<String>,
+    faults: Faults,
     exif: Exif,
 }
 
@@ -48,10 +51,12 @@ impl MaskFolder {
         classes: Vec<String>,
         coding: Coding,
         layout: &str,
+        options: &FileOptions,
     ) -> Result<MaskFolder, DataError> {
         let (excluded, mut remarks) = (Excluded::read(top)?, Vec::new());
-        let found = list(pictures, layout, &mut remarks)?;
-        let mut partners = list(masks, layout, &mut remarks)?;
+        let mut faults = Faults::new(options);
+        let found = list(pictures, layout, &mut remarks, &mut faults)?;
+        let mut partners = list(masks, layout, &mut remarks, &mut faults)?;
         let (mut pairs, all) = (Vec::with_capacity(found.len()), found.len());
         let mut left_out = 0;
         for (stem, picture) in found {
@@ -62,25 +67,31 @@ impl MaskFolder {
             }
             let Some(mask) = mask else {
                 let problem = format!("has no mask of the same name in {}", masks.display());
-                let remedy = match remarks.iter().find(|it| it.starts_with(&*masks.to_string_lossy())) {
+                let of_masks = remarks.iter().find(|it| it.starts_with(&*masks.to_string_lossy()));
+                let remedy = match of_masks.filter(|_| !faults.are_collected()) {
                     Some(remark) => format!("add it, or remove the image ({remark})"),
                     None => "add it, or remove the image".to_owned(),
                 };
-                return Err(DataError::layout(picture, problem, remedy));
+                faults.add(DataError::layout(picture, problem, remedy))?;
+                continue;
             };
             pairs.push(Pair { picture, mask });
         }
-        if let Some(mask) = partners.into_values().find(|mask| !excluded.contains_file(mask)) {
+        for mask in partners.into_values().filter(|mask| !excluded.contains_file(mask)) {
             let problem = format!("has no image of the same name in {}", pictures.display());
-            return Err(DataError::layout(mask, problem, "add it, or remove the mask"));
+            faults.add(DataError::layout(mask, problem, "add it, or remove the mask"))?;
         }
         remarks.extend(excluded.remark(pictures, left_out));
         if left_out == all {
             return Err(DataError::layout(pictures, "has no images left", "exclude fewer images"));
         }
+        if pairs.is_empty() {
+            let problem = format!("has no image with a mask of the same name in {}", masks.display());
+            return Err(DataError::layout(pictures, problem, "give masks the names of their images"));
+        }
         let labeling = Labeling::Pixels { stride: 1 };
         let properties = Properties { labeling, ..Properties::new(3, classes, Normalization::imagenet()) };
-        Ok(MaskFolder { pairs, coding, properties, remarks, exif: Exif::Ignore })
+        Ok(MaskFolder { pairs, coding, properties, remarks, faults, exif: options.exif })
     }
 
     /// The files of the image and of the mask of sample `index`.
@@ -105,6 +116,7 @@ fn list(
     folder: &Path,
     layout: &str,
     remarks: &mut Vec<String>,
+    faults: &mut Faults,
 ) -> Result<BTreeMap<OsString, PathBuf>, DataError> {
     if !folder.is_dir() {
         return Err(DataError::layout(folder, "is missing", layout));
@@ -117,7 +129,7 @@ fn list(
             && let Some(other) = files.insert(stem.to_owned(), path.clone())
         {
             let problem = format!("and {} have the same name", other.display());
-            return Err(DataError::layout(path, problem, "keep one of them"));
+            faults.add(DataError::layout(path, problem, "keep one of them"))?;
         }
         Ok(())
     })?;
@@ -154,6 +166,10 @@ impl Dataset for MaskFolder {
 
     fn remarks(&self) -> &[String] {
         &self.remarks
+    }
+
+    fn faults(&self) -> &[DataError] {
+        self.faults.found()
     }
 
     fn sample(&self, index: usize) -> Result<Sample<'_>, DataError> {

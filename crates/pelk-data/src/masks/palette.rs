@@ -41,8 +41,7 @@ pub fn mask_folder(
         Split::Test => &TEST,
     };
     let [pictures, masks] = ["images", "masks"].map(|part| half(&folder.join(part), names));
-    let opened = MaskFolder::open(folder, [&pictures, &masks], classes, coding, LAYOUT)?;
-    Ok(MaskFolder { exif: options.exif, ..opened })
+    MaskFolder::open(folder, [&pictures, &masks], classes, coding, LAYOUT, options)
 }
 
 fn palette(path: &Path) -> Result<(Vec<String>, Coding), DataError> {

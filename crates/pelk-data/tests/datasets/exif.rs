@@ -8,7 +8,8 @@ use pelk_data::{
     DataError, Dataset, Exif, FileOptions, Split, coco, coco_instances, image_folder, mask_folder,
 };
 
-const APPLY: FileOptions = FileOptions { whole: true, annotations: Vec::new(), exif: Exif::Apply };
+const APPLY: FileOptions =
+    FileOptions { whole: true, annotations: Vec::new(), exif: Exif::Apply, lenient: false };
 
 /// Writes a PNG of 21 x 14 pixels, whose red is a number for each pixel, with this EXIF orientation.
 fn picture(path: &Path, orientation: u8) {
