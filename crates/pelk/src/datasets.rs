@@ -3,9 +3,10 @@
 use crate::output::note;
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use pelk_data::{Dataset, DatasetName, Scenes, Split};
+use pelk_data::{Dataset, DatasetName, Exif, Scenes, Split};
 use pelk_train::{
-    CanvasConfig, DataConfig, Datasets, Description, TrainConfig, for_network, open_dataset, open_whole,
+    CanvasConfig, DataConfig, Datasets, Description, TrainConfig, for_network, open_dataset, open_lenient,
+    open_whole,
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,14 @@ fn root() -> PathBuf {
 /// Parses the name of a dataset on the command line.
 pub fn names() -> impl TypedValueParser<Value = DatasetName> {
     PossibleValuesParser::new(DatasetName::ALL.map(DatasetName::name)).try_map(|name| name.parse())
+}
+
+/// Parses what to do with the EXIF orientation of images: the values of the key `data.exif`.
+pub fn exif() -> impl TypedValueParser<Value = Exif> {
+    PossibleValuesParser::new(["ignore", "apply"]).map(|name| match name.as_str() {
+        "apply" => Exif::Apply,
+        _ => Exif::Ignore,
+    })
 }
 
 /// `config` with the folder from `--data`, if given, for a run to store: the path is made absolute, so that
@@ -99,6 +108,19 @@ impl Opener {
 /// Same as [`Opener::open`].
 pub fn open(config: &DataConfig, data: Option<&Path>, split: Split) -> Result<Arc<dyn Dataset>> {
     Ok(Opener::default().open(config, data, split)?)
+}
+
+/// Opens the dataset in this folder in spite of faults in its layout, for a report that lists these and the
+/// dataset's remarks.
+///
+/// # Errors
+/// Same as [`Opener::open`].
+pub fn open_lenient_in(
+    folder: &Path,
+    config: &DataConfig,
+    split: Split,
+) -> pelk_train::Result<Arc<dyn Dataset>> {
+    open_lenient(&located(config, Some(folder)), &root(), split)
 }
 
 /// Opens the data to run a trained network on, with their labels numbered as the network's classes, and prints

@@ -5,6 +5,7 @@ mod bad_input;
 mod bench;
 mod data_check;
 mod discovery;
+mod every_fault;
 mod folding;
 mod gpu;
 mod identity;

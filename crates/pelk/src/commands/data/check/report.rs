@@ -1,14 +1,19 @@
 //! The report of `data check`.
 
-use super::Shared;
-use super::survey::{Broken, Print, Survey};
-use pelk_data::{Labeling, Split, listed};
+use super::duplicates::duplicates;
+use super::faults::{Fault, Heading, Place, groups};
+use super::survey::Survey;
+use pelk_data::{Dataset, Labeling, Split, counted, listed};
 use pelk_report::table::{Table, number, text};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-/// Maximum number of files, groups or classes to name in a list; the rest are counted.
+/// Maximum number of classes to name in a list; the rest are counted.
 const NAMED: usize = 5;
+/// What is in no set that could be opened.
+const REST: &str = "neither set";
 /// Up to this many classes are all listed; otherwise only the smallest and the largest.
 const CLASSES: usize = 20;
 /// Number of smallest and largest classes to list.
@@ -17,18 +22,79 @@ const ENDS: usize = 5;
 /// A split and its statistics.
 pub struct Part {
     pub split: Split,
-    pub data: Shared,
+    pub data: Arc<dyn Dataset>,
     pub survey: Survey,
+    /// Faults of its folder.
+    pub faults: Vec<Fault>,
 }
 
-/// The complete report.
-pub fn report(parts: &[Part]) -> String {
-    let mut paragraphs = vec![overview(parts), classes(parts)];
-    paragraphs.extend(parts.iter().map(without_images));
-    paragraphs.push(duplicates(parts));
-    paragraphs.extend(parts.iter().map(broken));
-    paragraphs.retain(|paragraph| !paragraph.is_empty());
-    paragraphs.join("\n")
+/// Images that belong to no split that could be opened.
+pub struct Rest {
+    pub files: usize,
+    /// Those that cannot be read.
+    pub broken: Vec<(PathBuf, Fault)>,
+    /// What was passed over.
+    pub remark: Option<String>,
+}
+
+/// What `data check` found.
+pub struct Findings {
+    /// The splits that could be opened.
+    pub parts: Vec<Part>,
+    /// What was read of the folder if a split could not be opened.
+    pub rest: Option<Rest>,
+}
+
+impl Findings {
+    /// The complete report.
+    pub fn report(&self) -> String {
+        let parts = &self.parts;
+        let mut paragraphs = match parts.is_empty() {
+            true => vec![],
+            false => vec![overview(parts), classes(parts)],
+        };
+        paragraphs.push(self.remarks());
+        paragraphs.push(parts.iter().map(without_images).collect());
+        paragraphs.push(duplicates(parts));
+        let folders = parts
+            .iter()
+            .map(|part| Place { name: part.split.to_string(), faults: part.faults.iter().collect() });
+        paragraphs.push(groups(&folders.collect::<Vec<_>>(), Heading::Folders));
+        let broken = parts.iter().map(|part| {
+            let faults = part.survey.broken.iter().map(|broken| &broken.fault).collect();
+            Place { name: part.split.to_string(), faults }
+        });
+        let rest = self.rest.iter().map(|rest| {
+            let faults = rest.broken.iter().map(|(_, fault)| fault).collect();
+            Place { name: REST.to_owned(), faults }
+        });
+        paragraphs.push(groups(&broken.chain(rest).collect::<Vec<_>>(), Heading::Unreadable));
+        paragraphs.retain(|paragraph| !paragraph.is_empty());
+        paragraphs.join("\n")
+    }
+
+    /// What the readers decided on their own, under the splits where they did.
+    fn remarks(&self) -> String {
+        let of_parts = self.parts.iter().flat_map(|part| {
+            part.data.remarks().iter().map(|remark| (part.split.to_string(), remark.as_str()))
+        });
+        let rest = self.rest.iter().filter_map(|rest| Some((REST.to_owned(), rest.remark.as_deref()?)));
+        let mut places: Vec<(&str, String)> = Vec::new();
+        for (place, remark) in of_parts.chain(rest) {
+            match places.iter_mut().find(|(known, _)| *known == remark) {
+                Some((_, within)) => *within += &format!(" and {place}"),
+                None => places.push((remark, place)),
+            }
+        }
+        let mut text = String::new();
+        while let Some((_, place)) = places.first().cloned() {
+            let _ = writeln!(text, "Notes on {place}:");
+            for (remark, _) in places.extract_if(.., |(_, other)| *other == place) {
+                let _ = writeln!(text, "  {remark}");
+            }
+        }
+        text
+    }
 }
 
 /// The cells of a row: name and one value per split, `-` for a split that could not be opened.
@@ -63,17 +129,27 @@ fn classes(parts: &[Part]) -> String {
         Labeling::Pixels { .. } => "labeled pixels or squares",
         Labeling::Objects => "objects",
     };
-    let names = first.data.classes();
+    let mut names: Vec<&str> = Vec::new();
+    for name in parts.iter().flat_map(|part| part.data.classes()) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let count = |part: &Part, class: usize| {
+        let place = part.data.classes().iter().position(|name| *name == names[class]);
+        place.map(|place| part.survey.labels[place])
+    };
     let mut order: Vec<usize> = (0..names.len()).collect();
-    let mut text_above = format!("{} classes, {unit} per class", names.len());
+    let mut text_above = format!("{}, {unit} per class", counted(names.len(), "class", "classes"));
     if names.len() > CLASSES {
-        order.sort_by_key(|&class| first.survey.labels[class]);
+        order.sort_by_key(|&class| count(first, class));
         order.drain(ENDS..names.len() - ENDS);
         let _ = write!(text_above, "; the {ENDS} smallest and {ENDS} largest in {}", first.split);
     }
     let mut table = Table::new([text("class"), number("train"), number("test")]);
     for class in order {
-        table.row(cells(&names[class], parts, |part| part.survey.labels[class].to_string()));
+        let number = |part: &Part| count(part, class).map_or("-".to_owned(), |count| count.to_string());
+        table.row(cells(names[class], parts, number));
     }
     format!("{text_above}:\n{table}")
 }
@@ -81,78 +157,10 @@ fn classes(parts: &[Part]) -> String {
 fn without_images(part: &Part) -> String {
     let labels = part.survey.labels.iter().zip(part.data.classes());
     let empty: Vec<&str> = labels.filter(|(count, _)| **count == 0).map(|(_, name)| name.as_str()).collect();
+    let list = listed(&empty, NAMED, ", ");
     match empty.len() {
         0 => String::new(),
-        1 => format!("1 class is missing in {}: {}\n", part.split, listed(&empty, NAMED, ", ")),
-        count => format!("{count} classes are missing in {}: {}\n", part.split, listed(&empty, NAMED, ", ")),
+        1 => format!("1 class is missing in {}: {list}\n", part.split),
+        count => format!("{count} classes are missing in {}: {list}\n", part.split),
     }
-}
-
-/// One of several images with the same pixels.
-struct Twin {
-    split: Split,
-    name: String,
-    labels: u64,
-}
-
-fn duplicates(parts: &[Part]) -> String {
-    let mut same: BTreeMap<u64, Vec<Twin>> = BTreeMap::new();
-    let repeated = repeated(parts);
-    for Part { split, data, survey } in parts {
-        for &Print { pixels, index, labels } in
-            survey.prints.iter().filter(|it| repeated.contains(&it.pixels))
-        {
-            let file = data.file(index).map(|file| file.display().to_string());
-            let name = file.unwrap_or_else(|| format!("{split} image {index}"));
-            same.entry(pixels).or_default().push(Twin { split: *split, name, labels });
-        }
-    }
-    let (mut leaks, mut torn, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for twins in same.values() {
-        let names: Vec<&str> = twins.iter().map(|twin| twin.name.as_str()).collect();
-        let kind = if twins.iter().any(|twin| twin.split != twins[0].split) {
-            &mut leaks
-        } else if twins.iter().any(|twin| twin.labels != twins[0].labels) {
-            &mut torn
-        } else {
-            &mut others
-        };
-        kind.push(listed(&names, NAMED, " = "));
-    }
-    let mut text = String::new();
-    for (verbs, what, groups) in [
-        (["is", "are"], "in both train and test, so test results are too good", leaks),
-        (["occurs", "occur"], "more than once, with different labels", torn),
-        (["occurs", "occur"], "more than once", others),
-    ] {
-        if !groups.is_empty() {
-            let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-            let (noun, verb) = if groups.len() == 1 { ("image", verbs[0]) } else { ("images", verbs[1]) };
-            let list = listed(&groups, NAMED, "\n  ");
-            let _ = writeln!(text, "{} {noun} {verb} {what}:\n  {list}", groups.len());
-        }
-    }
-    text
-}
-
-/// Pixel hashes shared by more than one image.
-fn repeated(parts: &[Part]) -> BTreeSet<u64> {
-    let mut hashes: Vec<u64> =
-        parts.iter().flat_map(|part| part.survey.prints.iter().map(|print| print.pixels)).collect();
-    hashes.sort_unstable();
-    hashes.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
-}
-
-/// The samples that cannot be read, by kind of error.
-fn broken(part: &Part) -> String {
-    let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for Broken { kind, reason, .. } in &part.survey.broken {
-        kinds.entry(kind).or_default().push(reason);
-    }
-    let mut text = String::new();
-    for (kind, reasons) in kinds {
-        let (count, list) = (reasons.len(), listed(&reasons, NAMED, "\n  "));
-        let _ = writeln!(text, "{count} in {} cannot be read ({kind}):\n  {list}", part.split);
-    }
-    text
 }

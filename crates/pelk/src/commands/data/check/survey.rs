@@ -1,10 +1,12 @@
 //! Reads every sample of a split once and collects statistics.
 
+use super::faults::Fault;
 use crate::progress::Evaluating;
-use pelk_data::{Colors, Dataset, IGNORED, ImageKind};
+use pelk_data::{Colors, Dataset, IGNORED, ImageKind, read_rgb};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Statistics of the samples of a split.
@@ -27,10 +29,8 @@ pub struct Survey {
 pub struct Broken {
     /// Index of the sample.
     pub index: usize,
-    /// The kind of error, the same for all samples with the same cause.
-    pub kind: &'static str,
-    /// The error.
-    pub reason: String,
+    /// The reason.
+    pub fault: Fault,
 }
 
 /// A fingerprint, for finding duplicates.
@@ -48,6 +48,12 @@ fn hash(what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Reads image files, on all threads of the pool; returns those that cannot be read.
+pub fn unreadable(files: &[PathBuf]) -> Vec<(PathBuf, Fault)> {
+    let read = |file: &PathBuf| Some((file.clone(), Fault::of(&read_rgb(file).err()?)));
+    files.par_iter().filter_map(read).collect()
 }
 
 impl Survey {
@@ -73,8 +79,7 @@ impl Survey {
         let sample = match data.sample(index) {
             Ok(sample) => sample,
             Err(error) => {
-                let (kind, reason) = (error.kind(), format!("{:#}", anyhow::Error::from(error)));
-                self.broken.push(Broken { index, kind, reason });
+                self.broken.push(Broken { index, fault: Fault::of(&error) });
                 return;
             }
         };
@@ -84,8 +89,9 @@ impl Survey {
             match self.labels.get_mut(label as usize) {
                 Some(count) => *count += 1,
                 None => {
-                    let reason = format!("sample {index} has the label {label}, which is not a class");
-                    self.broken.push(Broken { index, kind: "label without class", reason });
+                    let problem = format!("sample {index} has the label {label}, which is not a class");
+                    let (kind, remedy) = ("label without class", "correct the label".to_owned());
+                    self.broken.push(Broken { index, fault: Fault { kind, problem, remedy } });
                 }
             }
         }
@@ -108,7 +114,7 @@ impl Survey {
             (bits > 8, "more than 8 bits per channel"),
             (alpha, "with an alpha channel, which is dropped"),
             (named_otherwise, "with the extension of another format"),
-            (orientation != 1, "with an EXIF orientation (data.exif)"),
+            (orientation != 1, "with an EXIF orientation (see --exif)"),
             (repaired.is_some(), repaired.unwrap_or_default()),
         ];
         for (_, name) in traits.into_iter().filter(|(has, _)| *has) {
