@@ -3,6 +3,7 @@
 mod heatmap;
 mod subject;
 
+use crate::datasets::exif;
 use crate::folders::{FIGURES, ensure_new, shown};
 use crate::output::{note, say};
 use crate::threads::in_pool;
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use clap::ArgGroup;
 use clap::builder::RangedU64ValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
+use pelk_data::Exif;
 use pelk_models::receptive_field::{Field, THRESHOLDS};
 use pelk_report::table::{Table, number, text};
 use std::collections::HashSet;
@@ -66,6 +68,11 @@ pub struct ErfArgs {
     /// Folder with the dataset's files [default: its folder in $PELK_DATASETS or ./datasets]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+
+    /// What to do with the EXIF orientation of images [default: as in the network's training, or
+    /// ignore]
+    #[arg(long, value_name = "HOW", value_parser = exif())]
+    exif: Option<Exif>,
 
     /// Folder to write to
     #[arg(long, value_name = "DIR", default_value = FIGURES)]
@@ -149,7 +156,10 @@ fn sources(args: &ErfArgs) -> Result<Vec<Source>> {
 }
 
 fn measure(source: &Source, args: &ErfArgs) -> Result<Measured> {
-    let subject = Subject::new(source, args.seed, args.size)?;
+    let mut subject = Subject::new(source, args.seed, args.size)?;
+    if let Some(exif) = args.exif {
+        subject.set_exif(exif);
+    }
     let images = subject.images(&args.files, args.images, args.data.as_deref())?;
     let [height, width] = subject.size();
     let name = source.name();

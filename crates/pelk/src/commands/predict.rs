@@ -3,13 +3,14 @@
 mod objects;
 mod segments;
 
+use crate::datasets::exif;
 use crate::device::{DeviceArgs, on_device};
 use crate::output::{note, say};
 use crate::pictures::LEAST_SCORE;
 use crate::threads::in_pool;
 use anyhow::{Result, bail, ensure};
 use pelk_autodiff::Backend;
-use pelk_data::{counted, image_files};
+use pelk_data::{Exif, counted, image_files};
 use pelk_models::Head;
 use pelk_report::table::{Table, number, text};
 use pelk_train::{Trained, open_upright};
@@ -40,6 +41,9 @@ pub struct PredictArgs {
     /// Invert the image first: Fashion-MNIST has light clothes on a dark background, unlike most photos
     #[arg(long)]
     invert: bool,
+    /// What to do with the EXIF orientation of images [default: as in the network's training]
+    #[arg(long, value_name = "HOW", value_parser = exif())]
+    exif: Option<Exif>,
     /// Folder for the pictures of a segmentation network or detector, named like the images [default:
     /// runs/predict]
     #[arg(long, value_name = "DIR")]
@@ -124,7 +128,9 @@ impl Failures {
 
 fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
     let read = if args.ema { Trained::read_averaged } else { Trained::read };
-    let trained = read(backend, &args.checkpoint, true)?;
+    let mut trained = read(backend, &args.checkpoint, true)?;
+    let data = &mut trained.description.data;
+    data.exif = args.exif.unwrap_or(data.exif);
     match trained.network.config().head {
         Head::Pooled => classify(args, backend, &trained),
         Head::UperNet(_) => segments::run(args, backend, &trained),

@@ -2,7 +2,7 @@
 
 mod batches;
 
-use crate::datasets::{self, data_config, names};
+use crate::datasets::{self, data_config, exif, names};
 use crate::folders::{RUNS, shown};
 use crate::output::say;
 use crate::pictures::{
@@ -11,7 +11,7 @@ use crate::pictures::{
 use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
 use image::RgbImage;
-use pelk_data::{Dataset, DatasetName, Labeling, Split};
+use pelk_data::{Dataset, DatasetName, Exif, Labeling, Split};
 use pelk_train::CanvasConfig;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +44,10 @@ pub struct ShowArgs {
     /// second file is for testing
     #[arg(long, value_name = "FILE")]
     annotations: Vec<PathBuf>,
+    /// What to do with the EXIF orientation of images [default: ignore]; with --preset or --config, set the
+    /// key data.exif
+    #[arg(long, value_name = "HOW", value_parser = exif(), conflicts_with_all = ["preset", "config"])]
+    exif: Option<Exif>,
     /// Show the test images
     #[arg(long)]
     test: bool,
@@ -79,7 +83,8 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     }
     let canvases = CanvasConfig { seed: args.seed, train: args.count, test: args.count };
     let config = data_config(args.task.name(), canvases, &args.set)?;
-    let config = datasets::annotated(&config, &args.annotations);
+    let mut config = datasets::annotated(&config, &args.annotations);
+    config.exif = args.exif.unwrap_or(config.exif);
     let data = datasets::open(&config, args.data.as_deref(), split)?;
     let sheet = match data.labeling() {
         Labeling::Image => by_class(&*data, args.count)?,

@@ -5,12 +5,12 @@ use anyhow::{Context, Result, bail, ensure};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, RgbImage};
 use pelk_autodiff::{CpuBackend, Parameters, Shape};
-use pelk_data::{Dataset, Normalization, Split};
+use pelk_data::{Dataset, Exif, Normalization, Split};
 use pelk_models::receptive_field::{ScoreMap, input_gradient};
 use pelk_models::zoo::Blueprint;
 use pelk_models::{Network, fold, initialize, zoo};
 use pelk_train::preprocessing::resized;
-use pelk_train::{CanvasConfig, DataConfig, Description, Trained, open_image};
+use pelk_train::{CanvasConfig, DataConfig, Description, Trained, open_upright};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,6 +55,8 @@ pub struct Subject {
     normalization: Option<Normalization>,
     size: [usize; 2],
     dataset: Option<Origin>,
+    /// What to do with the EXIF orientation of images if the network has no dataset, whose setting counts.
+    without_dataset: Exif,
 }
 
 /// Which dataset a network's images come from.
@@ -68,7 +70,7 @@ enum Origin {
 /// The images of a field.
 pub enum Images {
     /// Files, resized as RepLKNet does.
-    Files(Vec<PathBuf>),
+    Files(Vec<PathBuf>, Exif),
     /// The first test images of a dataset.
     Dataset(Arc<dyn Dataset>, usize),
 }
@@ -106,6 +108,7 @@ impl Subject {
             normalization: Some(description.normalization.clone()),
             size: [height, width],
             dataset: Some(Origin::Trained(Box::new(description))),
+            without_dataset: Exif::default(),
         })
     }
 
@@ -135,6 +138,7 @@ impl Subject {
             } else {
                 None
             },
+            without_dataset: Exif::default(),
         })
     }
 
@@ -143,13 +147,31 @@ impl Subject {
         self.size
     }
 
+    /// What to do with the EXIF orientation of images: as in the network's training, unless it was set.
+    fn exif(&self) -> Exif {
+        match &self.dataset {
+            Some(Origin::Trained(description)) => description.data.exif,
+            Some(Origin::Named(config)) => config.exif,
+            None => self.without_dataset,
+        }
+    }
+
+    /// Sets what to do with the EXIF orientation of images.
+    pub fn set_exif(&mut self, exif: Exif) {
+        match &mut self.dataset {
+            Some(Origin::Trained(description)) => description.data.exif = exif,
+            Some(Origin::Named(config)) => config.exif = exif,
+            None => self.without_dataset = exif,
+        }
+    }
+
     /// These image files, or the first `count` test images of the network's dataset if there are none.
     ///
     /// # Errors
     /// When there are no files and the network has no dataset, or the dataset cannot be read.
     pub fn images(&self, files: &[PathBuf], count: usize, folder: Option<&Path>) -> Result<Images> {
         if !files.is_empty() {
-            return Ok(Images::Files(files.to_vec()));
+            return Ok(Images::Files(files.to_vec(), self.exif()));
         }
         let Some(data) = &self.dataset else {
             bail!("{} was made for photos and has no dataset: name some image files", self.name());
@@ -175,7 +197,7 @@ impl Subject {
         let normalization = match (&self.normalization, images) {
             (Some(normalization), _) => normalization.clone(),
             (None, Images::Dataset(data, _)) => data.statistics().clone(),
-            (None, Images::Files(_)) => Normalization::identity(channels),
+            (None, Images::Files(..)) => Normalization::identity(channels),
         };
         normalization.validate(channels)?;
         let shape = Shape::from([1, height, width, channels]);
@@ -195,14 +217,14 @@ impl Images {
     /// The number of images.
     pub fn len(&self) -> usize {
         match self {
-            Images::Files(paths) => paths.len(),
+            Images::Files(paths, _) => paths.len(),
             Images::Dataset(data, count) => data.len().min(*count),
         }
     }
 
     fn get(&self, index: usize) -> Result<DynamicImage> {
         match self {
-            Images::Files(paths) => Ok(open_image(&paths[index])?),
+            Images::Files(paths, exif) => Ok(open_upright(&paths[index], *exif)?),
             Images::Dataset(data, _) => {
                 let sample = data.sample(index)?;
                 let ([height, width], pixels) =
@@ -249,6 +271,24 @@ mod tests {
         let files = subject.images(&[path], 50, None).unwrap();
         let field = subject.score(&files, |_| {}).unwrap().field().unwrap();
         assert_eq!((files.len(), field.size()), (1, [20, 20]));
+    }
+
+    #[test]
+    fn files_are_turned_upright_on_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("turned.jpg");
+        GrayImage::new(40, 30).save(&path).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let exif = b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        bytes.splice(2..2, exif.iter().copied());
+        std::fs::write(&path, bytes).unwrap();
+        let mut subject = Subject::new(&Source::Model("pelk_atto".to_owned()), 0, None).unwrap();
+        let mut height = |exif| {
+            subject.set_exif(exif);
+            let images = subject.images(std::slice::from_ref(&path), 1, None).unwrap();
+            images.get(0).unwrap().height()
+        };
+        assert_eq!((height(Exif::Ignore), height(Exif::Apply)), (30, 40));
     }
 
     #[test]
