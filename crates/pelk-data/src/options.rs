@@ -31,8 +31,10 @@ pub struct FileOptions {
     /// [`coco_instances`](crate::coco_instances) use it.
     pub annotations: Vec<PathBuf>,
     /// Whether to turn images upright as their EXIF orientation says. Masks of the stored size are turned
-    /// with them; masks of the upright size, if that is another, and the annotations of
-    /// [`coco`](crate::coco()) and [`coco_instances`](crate::coco_instances) are for the upright images.
+    /// with them; masks of the upright size, if that is another, are for the upright images. Annotations of
+    /// [`coco`](crate::coco()) and [`coco_instances`](crate::coco_instances) are turned if only the stored
+    /// image has the size that they say; otherwise they are for the upright images, because programs that
+    /// annotate show them upright.
     pub exif: Exif,
     /// Whether to go on after a fault in a folder's layout that leaves the rest of it usable, such as a class
     /// without images: for reports on all faults at once. [`Dataset::faults`](crate::Dataset::faults) lists

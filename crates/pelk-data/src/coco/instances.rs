@@ -55,7 +55,8 @@ pub fn coco_instances(
         let mut objects = Vec::with_capacity(annotations.len());
         for annotation in annotations {
             let (id, class) = (annotation.id, classes[&annotation.category_id]);
-            match object(annotation, image.size, class) {
+            match object(annotation, image.annotated_size(), class) {
+                Ok(object) if image.orientation > 1 => objects.push(object.turned(image.orientation)),
                 Ok(object) => objects.push(object),
                 Err(reason) => passed.add("annotation", reason, id),
             }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::picture::{read_upright, swaps_sides};
+use crate::picture::{read_upright, stored_size, swaps_sides};
 use crate::splits::names;
 use crate::{DataError, Exif, FileOptions, PictureError, Split, listed};
 
@@ -234,13 +234,36 @@ pub(super) struct Picture {
     /// Its id in the annotations.
     pub id: u64,
     pub path: PathBuf,
-    /// Its height and width according to the annotations.
+    /// Its height and width, turned if the annotations are.
     pub size: [usize; 2],
-    /// Whether to turn it upright; the annotations are then for the upright image.
+    /// Whether to turn it upright.
     pub exif: Exif,
+    /// The EXIF orientation by which its annotations are turned; 1 if they are not.
+    pub orientation: u8,
 }
 
 impl Picture {
+    /// Finds out whether its annotations are for the image as it is stored: they are turned with it if only
+    /// the stored image has their size, and otherwise are taken for those of the upright image, also where
+    /// both have the same size.
+    ///
+    /// Programs for annotation show images upright: browsers, and so CVAT and Label Studio, and labelme.
+    /// Detectron2 and MMDetection turn images, too, and expect annotations to fit the upright ones.
+    pub fn turn_annotations(&mut self) {
+        // An image that cannot be read is an error of its sample.
+        let Ok((stored, orientation @ 5..=8)) = stored_size(&self.path) else { return };
+        let [height, width] = self.size;
+        if stored == self.size && height != width {
+            (self.size, self.orientation) = ([width, height], orientation);
+        }
+    }
+
+    /// Its height and width according to the annotations.
+    pub fn annotated_size(&self) -> [usize; 2] {
+        let [height, width] = self.size;
+        if self.orientation > 4 { [width, height] } else { self.size }
+    }
+
     /// Its pixels as RGB.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use pelk_coco::Rle;
 use super::layout::Picture;
 use super::select::mask;
 use super::set::{Set, read_set};
-use crate::object::paint;
+use crate::object::{paint, turned};
 use crate::{DataError, Dataset, FileOptions, Labeling, Normalization, Properties, Sample, Split};
 
 /// Images of any size with COCO's instance annotations, decoded on request: RGB, with a label per pixel.
@@ -63,11 +63,15 @@ pub fn coco(folder: impl AsRef<Path>, split: Split, options: &FileOptions) -> Re
     let classes: Vec<String> = classes.chain(categories.into_iter().map(|category| category.name)).collect();
 
     let mut shapes = Vec::with_capacity(pictures.len());
-    for annotations in annotations {
+    for (picture, annotations) in pictures.iter().zip(annotations) {
         let mut of_picture = Vec::with_capacity(annotations.len());
         for annotation in annotations {
             match mask(annotation.segmentation) {
-                Some(mask) => of_picture.push((labels[&annotation.category_id], mask)),
+                Some(mask) => {
+                    let mask =
+                        if picture.orientation > 1 { turned(&mask, picture.orientation) } else { mask };
+                    of_picture.push((labels[&annotation.category_id], mask));
+                }
                 None => passed.add("annotation", "there is no segmentation", annotation.id),
             }
         }

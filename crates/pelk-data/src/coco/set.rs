@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use pelk_coco::{Annotation, Category, Image, Instances, Masks, ReadOptions, Repaired};
+use rayon::prelude::*;
 
 use super::layout::{Files, LAYOUT, Picture};
 use super::passed::PassedOver;
@@ -64,6 +65,14 @@ pub(super) fn read_set(
     notes.extend(excluded.note(all - pictures.len()));
     if pictures.is_empty() {
         return Err(files.lack("has no images left", "exclude fewer images"));
+    }
+    if options.exif == Exif::Apply {
+        pictures.par_iter_mut().for_each(Picture::turn_annotations);
+        let turned = pictures.iter().filter(|picture| picture.orientation != 1).count();
+        if turned > 0 {
+            let images = counted(turned, "image", "images");
+            notes.push(format!("annotations of {images} are for the stored image and are turned with it"));
+        }
     }
     let places: HashMap<u64, usize> = pictures.iter().map(|picture| picture.id).zip(0..).collect();
     let mut annotations = vec![Vec::new(); pictures.len()];
@@ -152,7 +161,7 @@ fn pictures(
             shortened.push(format!("{:?} is {}", image.file_name, path.display()));
         }
         let size = [image.height, image.width];
-        pictures.push(Picture { id: image.id, path, size, exif });
+        pictures.push(Picture { id: image.id, path, size, exif, orientation: 1 });
     }
     if pictures.is_empty() {
         let Image { id, file_name, .. } = &images[0];

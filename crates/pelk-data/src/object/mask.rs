@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use pelk_coco::Rle;
 
+use crate::picture::{upright, upright_box};
 use crate::resize::View;
 
 /// The mask as `view` shows it: each pixel is that under its center, as by [`View::nearest`].
@@ -28,6 +29,32 @@ pub(crate) fn paint<T: Copy>(mask: &Rle, value: T, map: &mut [T]) {
 /// The mask with left and right swapped.
 pub(super) fn flipped(mask: &Rle) -> Rle {
     moved(mask, mask.size(), (0..mask.size()[1]).rev(), |y| y)
+}
+
+/// The mask in the image turned as an EXIF orientation says, see [`upright`]. Only the pixels of its box are
+/// ever in memory.
+pub(crate) fn turned(mask: &Rle, orientation: u8) -> Rle {
+    let size = mask.size();
+    let [x, y, width, height] = mask.bbox().map(|value| value as usize);
+    let mut bits = vec![false; width * height];
+    for Piece { column, rows } in pieces(mask) {
+        rows.for_each(|row| bits[(row - y) * width + column - x] = true);
+    }
+    let [left, top, ..] = upright_box([x, y, x + width, y + height], size, orientation);
+    let ([height, width], bits) = upright(bits, 1, [height, width], orientation);
+    let [rows, columns] = if orientation > 4 { [size[1], size[0]] } else { size };
+    let (mut counts, mut end, mut inside) = (Vec::new(), 0, false);
+    for (column, row) in (0..width).flat_map(|column| (0..=height).map(move |row| (column, row))) {
+        // Every run ends with its column; those of whole columns are merged below.
+        let is_inside = row < height && bits[row * width + column];
+        if is_inside != inside {
+            let place = (left + column) * rows + top + row;
+            counts.push((place - end) as u32);
+            (end, inside) = (place, is_inside);
+        }
+    }
+    counts.push((rows * columns - end) as u32);
+    Rle::from_counts(&counts, [rows, columns]).expect("runs that add up to the size of a decoded image")
 }
 
 /// The mask of `size` pixels that consists of these `columns` of `mask`, in which a border between two rows

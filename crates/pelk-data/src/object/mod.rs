@@ -2,11 +2,12 @@
 
 mod mask;
 
-pub(crate) use mask::paint;
+pub(crate) use mask::{paint, turned};
 
 use pelk_coco::Rle;
 
 use crate::NO_GROUP;
+use crate::picture::upright_box;
 use crate::resize::View;
 
 /// One object of an image.
@@ -55,6 +56,12 @@ impl Object {
         Object { bbox: [width - x2, y1, width - x1, y2], mask: mask::flipped(&self.mask), ..self.clone() }
     }
 
+    /// The object in the image turned as an EXIF orientation says.
+    pub(crate) fn turned(&self, orientation: u8) -> Object {
+        let bbox = upright_box(self.bbox, self.mask.size().map(|side| side as f32), orientation);
+        Object { bbox, mask: turned(&self.mask, orientation), ..self.clone() }
+    }
+
     /// The problem with the object in an image of this size of a dataset with these numbers of `classes` and
     /// `groups`, if any.
     pub(crate) fn problem(&self, size: [usize; 2], classes: usize, groups: usize) -> Option<String> {
@@ -82,6 +89,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::Rectangle;
+    use crate::picture::upright;
 
     /// An object of random pixels within a random rectangle, whose box is that of the pixels.
     pub(crate) fn object(rng: &mut impl Rng, size: [usize; 2]) -> Object {
@@ -148,6 +156,19 @@ pub(crate) mod tests {
         }
 
         #[test]
+        fn turning_moves_box_and_mask_with_the_pixels(
+            size in [1..40_usize, 1..40_usize], orientation in 1..=8_u8, seed: u64,
+        ) {
+            let object = object(&mut stream(seed, Purpose::Augment, 0, 0), size);
+            let turned = object.turned(orientation);
+            let (upright, bits) = upright(object.mask.to_bitmap(), 1, size, orientation);
+            prop_assert_eq!((turned.mask.size(), turned.mask.to_bitmap()), (upright, bits));
+            let [x, y, w, h] = turned.mask.bbox().map(|value| value as f32);
+            prop_assert_eq!(turned.bbox, [x, y, x + w, y + h]);
+            prop_assert_eq!((turned.area, turned.id), (object.area, object.id));
+        }
+
+        #[test]
         fn a_flip_mirrors_box_and_mask_and_two_are_none(size in [1..40_usize, 1..40_usize], seed: u64) {
             let object = object(&mut stream(seed, Purpose::Augment, 0, 0), size);
             let flipped = object.flipped();
@@ -158,6 +179,14 @@ pub(crate) mod tests {
             let [x, y, w, h] = flipped.mask.bbox().map(|value| value as f32);
             prop_assert_eq!(flipped.bbox, [x, y, x + w, y + h]);
             prop_assert_eq!(flipped.flipped(), object);
+        }
+    }
+
+    #[test]
+    fn an_empty_mask_stays_empty_when_it_is_turned() {
+        for orientation in 1..=8 {
+            let mask = turned(&Rle::from_counts(&[12], [3, 4]).unwrap(), orientation);
+            assert_eq!((mask.counts(), mask.size()[0] == 4), (&[12][..], orientation > 4));
         }
     }
 

@@ -27,7 +27,7 @@ use tiff::Prepared;
 pub use guard::decoding;
 pub(crate) use guard::guarded;
 pub use header::Colors;
-pub(crate) use orientation::upright;
+pub(crate) use orientation::{upright, upright_box};
 pub(crate) use write::write_png;
 
 /// The largest number of pixels of an image: a quarter of a GiB as RGB, above which Pillow also suspects a
@@ -35,6 +35,10 @@ pub(crate) use write::write_png;
 const MAX_PIXELS: u64 = 89_478_485;
 /// The largest number of bytes of a file: that many pixels as 16-bit RGB, uncompressed.
 const MAX_BYTES: u64 = 6 * MAX_PIXELS;
+
+/// The bytes in which the header of a JPEG file usually ends: EXIF data have up to 64 KiB, often with others
+/// such as color profiles behind them.
+const START: u64 = 1 << 18;
 
 /// The kind of an image file, see [`ImageKind::of`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,20 +70,44 @@ impl ImageKind {
     }
 
     fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self, DataError> {
-        let format = format(path, bytes)?;
-        let Header { colors, alpha, bits, orientation, repaired, .. } = match format {
-            ImageFormat::Jpeg => Jpeg::new(path, bytes)?.header,
-            _ => {
-                let mut decoder = other(path, format, bytes)?;
-                // Metadata that cannot be read do not hinder the pixels.
-                let orientation = decoder.orientation().map_or(1, Orientation::to_exif);
-                Header { orientation, ..header(&decoder) }
-            }
-        };
+        let (format, header) = header_of(path, bytes)?;
+        let Header { colors, alpha, bits, orientation, repaired, .. } = header;
         // PNM's four endings are one format.
         let named_otherwise = ImageFormat::from_path(path).ok() != Some(format);
         Ok(Self { format: name(format), colors, alpha, bits, named_otherwise, orientation, repaired })
     }
+}
+
+/// The format and the header of a file.
+fn header_of(path: &Path, bytes: &[u8]) -> Result<(ImageFormat, Header), DataError> {
+    let format = format(path, bytes)?;
+    let header = match format {
+        ImageFormat::Jpeg => Jpeg::new(path, bytes)?.header,
+        _ => {
+            let mut decoder = other(path, format, bytes)?;
+            // Metadata that cannot be read do not hinder the pixels.
+            let orientation = decoder.orientation().map_or(1, Orientation::to_exif);
+            Header { orientation, ..header(&decoder) }
+        }
+    };
+    Ok((format, header))
+}
+
+/// Height and width of an image as it is stored, and its EXIF orientation, without decoding it.
+pub(crate) fn stored_size(path: &Path) -> Result<([usize; 2], u8), DataError> {
+    let mut start = Vec::new();
+    let io_error = |source| DataError::Io { path: path.into(), source };
+    let file = File::open(path).map_err(io_error)?;
+    file.take(START).read_to_end(&mut start).map_err(io_error)?;
+    guarded(path, || {
+        // The header of a JPEG file comes first; other formats may have theirs anywhere.
+        let is_jpeg = matches!(format(path, &start), Ok(ImageFormat::Jpeg));
+        let (_, header) = match header_of(path, &start) {
+            Ok(header) if is_jpeg => header,
+            _ => header_of(path, &read(path)?)?,
+        };
+        Ok((header.size, header.orientation))
+    })
 }
 
 /// Reads an image: its height and width, and its pixels as RGB bytes, height x width x 3.

@@ -1,5 +1,7 @@
 //! EXIF orientation: how to turn an image so that it is upright.
 
+use std::ops::Sub;
+
 /// `values`, with `channels` values for each pixel of an image of height and width `size`, turned as the EXIF
 /// orientation says (1 to 8; the upright image is returned by 1), and the new height and width.
 pub(crate) fn upright<T: Copy>(
@@ -31,9 +33,44 @@ pub(crate) fn upright<T: Copy>(
     (turned, result)
 }
 
+/// Where the box `[left, top, right, bottom]` of an image of height and width `size` lies in the image that
+/// [`upright`] makes of it.
+pub(crate) fn upright_box<T: Copy + Sub<Output = T>>(
+    [left, top, right, bottom]: [T; 4],
+    [height, width]: [T; 2],
+    orientation: u8,
+) -> [T; 4] {
+    match orientation {
+        2 => [width - right, top, width - left, bottom],
+        3 => [width - right, height - bottom, width - left, height - top],
+        4 => [left, height - bottom, right, height - top],
+        5 => [top, left, bottom, right],
+        6 => [height - bottom, left, height - top, right],
+        7 => [height - bottom, width - right, height - top, width - left],
+        8 => [top, width - right, bottom, width - left],
+        _ => [left, top, right, bottom],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_box_is_turned_with_its_pixels() {
+        let (size, outline) = ([5, 7], [1, 2, 4, 3]);
+        let inside = |[left, top, right, bottom]: [usize; 4], [height, width]: [usize; 2]| {
+            let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+            pixels
+                .map(|(y, x)| (top..bottom).contains(&y) && (left..right).contains(&x))
+                .collect::<Vec<bool>>()
+        };
+        for orientation in 0..=9 {
+            let (turned, pixels) = upright(inside(outline, size), 1, size, orientation);
+            let outline = upright_box(outline, size, orientation);
+            assert_eq!(inside(outline, turned), pixels, "{orientation}");
+        }
+    }
 
     #[test]
     fn images_are_turned_as_pillow_turns_them() {

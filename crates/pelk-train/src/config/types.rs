@@ -69,8 +69,8 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub annotations: Vec<PathBuf>,
     /// The EXIF orientation that cameras record in images: `ignore` (as torchvision) or `apply` (turn images
-    /// upright, in evaluation and prediction, too). Masks of the stored size are turned with their images;
-    /// masks of the upright size and COCO's annotations are for the upright image.
+    /// upright, in evaluation and prediction, too). Masks of the stored size are turned with their images, and
+    /// so are COCO's annotations if only the stored image has their size; others are for the upright image.
     #[serde(default)]
     pub exif: Exif,
     /// The number of images in a composed dataset.
