@@ -51,7 +51,9 @@ pub struct TrainingState {
     pub config: TrainConfig,
     /// Sum of the losses since the last evaluation.
     pub loss_sum: f64,
-    /// Steps since then in which no label counted, so that they have no loss.
+    /// Steps since the last multiple of the evaluation interval whose loss is not in the sum: because no
+    /// label counted, or because they ended a run that was extended later, whose last evaluation counted
+    /// them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub uncounted_steps: u64,
     /// Best values of the run's metric on the test images so far.

@@ -178,10 +178,15 @@ impl ScheduleConfig {
         regular + u64::from(at_the_end)
     }
 
-    /// Steps up to `step` since the last evaluation before it.
+    /// Steps up to `step` since the last multiple of the evaluation interval before it.
     pub fn steps_since_evaluation(&self, step: u64, steps_per_epoch: u64) -> u64 {
         let interval = self.evaluation_interval(steps_per_epoch);
         step - (step.max(1) - 1) / interval * interval
+    }
+
+    /// Steps up to `step` since the last multiple of the evaluation interval; 0 at one.
+    pub(crate) fn steps_past_interval(&self, step: u64, steps_per_epoch: u64) -> u64 {
+        step % self.evaluation_interval(steps_per_epoch)
     }
 
     fn evaluation_interval(&self, steps_per_epoch: u64) -> u64 {

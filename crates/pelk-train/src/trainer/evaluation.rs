@@ -46,7 +46,8 @@ impl<B: Backend> Trainer<B> {
             images_per_second: self.config.batch.images_per_step() as f64
                 * self.speed.take_steps_per_second(),
         };
-        (self.loss_sum, self.uncounted_steps) = (0.0, 0);
+        self.loss_sum = 0.0;
+        self.uncounted_steps = self.config.schedule.steps_past_interval(self.step, self.steps_per_epoch);
         let metric = self.config.metric();
         let is_best = improves(&mut self.best.network, metric.of(&row.test));
         let is_best_ema = row.ema.is_some_and(|scores| improves(&mut self.best.ema, metric.of(&scores)));

@@ -50,7 +50,8 @@ pub struct Trainer<B: Backend> {
     saved: Option<u64>,
     /// Sum of the losses since the last evaluation.
     loss_sum: f64,
-    /// Steps since then in which no label counted.
+    /// Steps since the last multiple of the evaluation interval whose loss is not in the sum, see
+    /// [`TrainingState::uncounted_steps`](crate::TrainingState::uncounted_steps).
     uncounted_steps: u64,
     speed: Speed,
     /// Whether the last step is to be evaluated and was not yet.

@@ -32,6 +32,7 @@ impl<B: Backend> Trainer<B> {
             return Err(refuse(reason));
         }
         let (ours, mut theirs) = (&self.config, training.config);
+        let ended = description.step == theirs.schedule.total_steps(self.steps_per_epoch);
         if ours.schedule.extends(&theirs.schedule) {
             theirs.schedule.clone_from(&ours.schedule);
         }
@@ -74,6 +75,10 @@ impl<B: Backend> Trainer<B> {
         (self.ema, self.masks) = (ema, masks);
         (self.step, self.saved) = (description.step, Some(description.step));
         (self.loss_sum, self.uncounted_steps) = (training.loss_sum, training.uncounted_steps);
+        if ended && !training.evaluation_due {
+            // Checkpoints of earlier versions do not say it.
+            self.uncounted_steps = ours.schedule.steps_past_interval(description.step, self.steps_per_epoch);
+        }
         self.best = training.best;
         self.loss_scale = training.loss_scale.or(self.loss_scale);
         self.evaluation_due = training.evaluation_due;

@@ -3,6 +3,7 @@
 mod common;
 mod detection;
 mod determinism;
+mod extension;
 mod failures;
 mod gpu;
 mod identity;
