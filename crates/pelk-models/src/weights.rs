@@ -1,5 +1,6 @@
 //! Weights in safetensors files, readable from Python.
 
+mod damage;
 mod foreign;
 mod numbers;
 
@@ -93,11 +94,7 @@ impl WeightsFile {
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<WeightsFile> {
         let refuse = |reason: String| ModelError::Weights { path: path.to_owned(), reason };
         let damaged = |error: safetensors::SafeTensorError| {
-            refuse(foreign::what_it_is(bytes, path).unwrap_or_else(|| {
-                format!(
-                    "it is damaged, cut short or of another format ({error}); use a whole .safetensors file"
-                )
-            }))
+            refuse(foreign::what_it_is(bytes, path).unwrap_or_else(|| damage::of(bytes, &error)))
         };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;

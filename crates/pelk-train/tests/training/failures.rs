@@ -153,9 +153,15 @@ fn files_of_other_programs_are_refused() {
     names("missing field", &with(Some("{\"format\":4}")), &path, &["network"]);
 
     let bytes = good.to_bytes().unwrap();
-    for len in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
+    for (len, words) in [
+        (0, "it is empty"),
+        (7, "only 7 bytes"),
+        (100, "cut short: it has 100 bytes"),
+        (bytes.len() / 2, "cut short"),
+        (bytes.len() - 1, "cut short"),
+    ] {
         std::fs::write(&path, &bytes[..len]).unwrap();
-        names("cut short", &Checkpoint::read(&path).unwrap_err(), &path, &["damaged"]);
+        names("cut short", &Checkpoint::read(&path).unwrap_err(), &path, &[words, "again"]);
     }
     std::fs::remove_file(&path).unwrap();
     names("missing", &Checkpoint::read(&path).unwrap_err(), &path, &["cannot read"]);
