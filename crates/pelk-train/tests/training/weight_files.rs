@@ -120,14 +120,14 @@ fn a_common_prefix_is_taken_off_and_two_networks_are_refused() {
 }
 
 #[test]
-fn a_head_of_other_classes_is_not_taken_by_its_shape() {
+fn a_head_is_taken_by_the_names_of_its_classes() {
     let folder = tempfile::tempdir().unwrap();
     let (tensors, path) = network(folder.path());
     let (same, start) = started(&path);
     assert_eq!((start.as_ref().unwrap().taken, &start.unwrap().other_classes[..]), (tensors.len(), &[][..]));
     assert_eq!(same.checkpoint().unwrap().tensors["head.weight"], tensors["head.weight"]);
 
-    for classes in [["row", "column", "edge"], ["column", "row", "corner"]] {
+    let started_on = |classes: [&str; 3]| {
         let renamed = |count, seed| {
             let set = images([12, 10], count, seed);
             let pixels = (0..set.len()).flat_map(|index| set.image(index).to_vec()).collect();
@@ -140,11 +140,25 @@ fn a_head_of_other_classes_is_not_taken_by_its_shape() {
         let mut trainer = trainer_on(data, config(&[&setting]));
         let before = trainer.checkpoint().unwrap().tensors;
         let start = trainer.warm_start().unwrap().unwrap();
-        assert_eq!(start.fresh, ["head.weight", "head.bias"]);
-        assert_eq!(start.other_classes, ["row", "column", "corner"]);
         let after = trainer.checkpoint().unwrap().tensors;
-        assert_eq!(after["head.weight"], before["head.weight"]);
         assert_eq!(after["stages.0.0.large.weight"], tensors["stages.0.0.large.weight"]);
+        (start, before, after)
+    };
+    let (start, before, after) = started_on(["row", "column", "edge"]);
+    assert_eq!(start.fresh, ["head.weight", "head.bias"]);
+    assert_eq!(start.other_classes, ["row", "column", "corner"]);
+    assert!(start.reordered.is_empty());
+    assert_eq!(after["head.weight"], before["head.weight"]);
+
+    // The same classes in another order: each keeps its row.
+    let (start, _, after) = started_on(["corner", "row", "column"]);
+    assert_eq!((start.taken, start.fresh.len(), start.other_classes.len()), (tensors.len(), 0, 0));
+    assert_eq!(start.reordered, ["head.weight", "head.bias"]);
+    for name in ["head.weight", "head.bias"] {
+        let rows = |array: &ArrayD<f32>| array.outer_iter().map(|row| row.to_owned()).collect::<Vec<_>>();
+        let (theirs, ours) = (rows(&tensors[name]), rows(&after[name]));
+        assert!(theirs[0] != theirs[1] && theirs[1] != theirs[2], "{name}");
+        assert_eq!([&ours[0], &ours[1], &ours[2]], [&theirs[2], &theirs[0], &theirs[1]], "{name}");
     }
 }
 

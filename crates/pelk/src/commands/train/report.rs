@@ -16,14 +16,14 @@ use std::path::Path;
 
 /// How the run uses the weights that it starts from.
 pub fn describe_start(config: &TrainConfig, start: &WarmStart) -> String {
+    let parts = |names: &[String]| {
+        let mut parts: Vec<&str> = names.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
+        parts.dedup();
+        parts.join(", ")
+    };
     let some = |names: &[String]| match names {
         [] => "none".to_owned(),
-        names => {
-            let mut parts: Vec<&str> =
-                names.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
-            parts.dedup();
-            format!("{} ({})", names.len(), parts.join(", "))
-        }
+        names => format!("{} ({})", names.len(), parts(names)),
     };
     let mut text = format!(
         "{} tensors from {}; newly initialized: {}; unused in the file: {}",
@@ -42,6 +42,14 @@ pub fn describe_start(config: &TrainConfig, start: &WarmStart) -> String {
     if !start.other_classes.is_empty() {
         let theirs = listed(&start.other_classes, 5, ", ");
         text += &format!("\nThe file's network has other classes ({theirs}), so its last layer is not used.");
+    }
+    if !start.reordered.is_empty() {
+        text += &format!(
+            "\nThe file's network has the same classes in another order, so each took its values by its name, \
+             in {} ({}).",
+            counted(start.reordered.len(), "tensor", "tensors"),
+            parts(&start.reordered),
+        );
     }
     text
 }
