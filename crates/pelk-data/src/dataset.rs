@@ -83,6 +83,9 @@ pub struct Properties {
     pub groups: Vec<String>,
     /// Mean and standard deviation of each channel, to normalize images with.
     pub statistics: Normalization,
+    /// Whether the images are only a part of files that are not divided into training and test images: the
+    /// test images are a fifth of them, chosen by file name.
+    pub chosen_by_name: bool,
 }
 
 impl Properties {
@@ -96,6 +99,7 @@ impl Properties {
             background: None,
             groups: Vec::new(),
             statistics,
+            chosen_by_name: false,
         }
     }
 }
@@ -199,6 +203,11 @@ pub trait Dataset: Send + Sync {
     /// [`Properties::statistics`].
     fn statistics(&self) -> &Normalization {
         &self.properties().statistics
+    }
+
+    /// [`Properties::chosen_by_name`].
+    fn chosen_by_name(&self) -> bool {
+        self.properties().chosen_by_name
     }
 }
 

@@ -127,6 +127,10 @@ impl Dataset for Relabeled {
     fn remarks(&self) -> &[String] {
         self.inner.remarks()
     }
+
+    fn faults(&self) -> &[DataError] {
+        self.inner.faults()
+    }
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub fn coco_instances(
 ) -> Result<CocoInstances, DataError> {
     config.validate()?;
     let set = read_set(folder.as_ref(), split, options, false)?;
-    let Set { files, pictures: images, annotations, categories, mut passed, notes } = set;
+    let Set { files, pictures: images, annotations, categories, mut passed, chosen_by_name, notes } = set;
     let classes: HashMap<u64, u32> = categories.iter().map(|category| category.id).zip(0..).collect();
     let total = images.len();
     let (mut pictures, mut kept, mut empty, mut small) = (Vec::new(), Vec::new(), 0, 0);
@@ -96,7 +96,8 @@ pub fn coco_instances(
     let category_ids = categories.iter().map(|category| category.id).collect();
     let classes = categories.into_iter().map(|category| category.name).collect();
     let labeling = Labeling::Objects;
-    let properties = Properties { labeling, ..Properties::new(3, classes, Normalization::imagenet()) };
+    let properties = Properties::new(3, classes, Normalization::imagenet());
+    let properties = Properties { labeling, chosen_by_name, ..properties };
     let annotations = files.annotations;
     Ok(CocoInstances { annotations, pictures, objects: kept, category_ids, properties, remarks })
 }

@@ -56,7 +56,7 @@ pub struct Coco {
 /// annotations say.
 pub fn coco(folder: impl AsRef<Path>, split: Split, options: &FileOptions) -> Result<Coco, DataError> {
     let set = read_set(folder.as_ref(), split, options, true)?;
-    let Set { files, pictures, annotations, mut categories, mut passed, notes } = set;
+    let Set { files, pictures, annotations, mut categories, mut passed, chosen_by_name, notes } = set;
     categories.sort_by_key(|category| category.id);
     let labels: BTreeMap<u64, u32> = categories.iter().map(|category| category.id).zip(1..).collect();
     let classes = std::iter::once("background".to_owned());
@@ -85,7 +85,8 @@ pub fn coco(folder: impl AsRef<Path>, split: Split, options: &FileOptions) -> Re
     let path = files.annotations.display();
     let remarks = remarks.into_iter().map(|remark| format!("{path}: {remark}")).collect();
     let labeling = Labeling::Pixels { stride: 1 };
-    let properties = Properties { labeling, ..Properties::new(3, classes, Normalization::imagenet()) };
+    let properties = Properties::new(3, classes, Normalization::imagenet());
+    let properties = Properties { labeling, chosen_by_name, ..properties };
     Ok(Coco { annotations: files.annotations, pictures, shapes, properties, remarks })
 }
 

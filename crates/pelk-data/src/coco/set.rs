@@ -20,6 +20,8 @@ pub(super) struct Set {
     pub annotations: Vec<Vec<Annotation>>,
     pub categories: Vec<Category>,
     pub passed: PassedOver,
+    /// [`Properties::chosen_by_name`](crate::Properties::chosen_by_name).
+    pub chosen_by_name: bool,
     /// What else users should know.
     pub notes: Vec<String>,
 }
@@ -56,6 +58,7 @@ pub(super) fn read_set(
             false => files.lack("has no usable image", remarks.join("; ")),
         });
     }
+    let chosen_by_name = files.undivided && !options.whole;
     if files.undivided {
         images = part(images, split, &files, options.whole, &mut notes)?;
     }
@@ -82,7 +85,7 @@ pub(super) fn read_set(
             annotations[place].push(annotation);
         }
     }
-    Ok(Set { files, pictures, annotations, categories, passed, notes })
+    Ok(Set { files, pictures, annotations, categories, passed, chosen_by_name, notes })
 }
 
 /// What was filled in.

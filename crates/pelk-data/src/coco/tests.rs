@@ -38,6 +38,8 @@ type Opened = Result<(Vec<String>, Vec<String>), String>;
 
 fn opened<D: Dataset>(set: Result<D, crate::DataError>, folder: &Path) -> Opened {
     let set = set.map_err(|error| error.to_string())?;
+    let is_chosen = set.remarks().iter().any(|remark| remark.contains("chosen by file name"));
+    assert_eq!(set.chosen_by_name(), is_chosen, "{:?}", set.remarks());
     let name = |index| {
         let file = set.file(index).unwrap();
         assert!(set.sample(index).is_ok(), "{}", file.display());

@@ -114,6 +114,7 @@ impl ImageFolder {
         let (mut remarks, mut strays) = (Vec::new(), Strays::default());
         let mut faults = Faults::new(options);
         let layout = Layout::of(top)?;
+        let chosen_by_name = layout.train.is_none() && layout.test.is_none() && !options.whole;
         let root_path = &layout.root;
         let excluded = Excluded::read(top)?;
         let (classes, prefix, files) = match (&layout.train, &layout.test) {
@@ -177,7 +178,8 @@ impl ImageFolder {
             return Err(DataError::layout(from, "has no images", LAYOUT));
         }
         let classes = lists::class_names(&[top, root_path], classes)?;
-        let properties = Properties::new(3, classes, Normalization::imagenet());
+        let properties =
+            Properties { chosen_by_name, ..Properties::new(3, classes, Normalization::imagenet()) };
         let (top, exif) = (top.into(), options.exif);
         Ok(ImageFolder { top, prefix, files, properties, remarks, faults, exif })
     }

@@ -75,6 +75,7 @@ fn class_folders_are_numbered_as_train_has_them() {
         let test = open(root.path(), Split::Test).unwrap();
         assert_eq!((test.classes(), names(&test)), (train.classes(), names_of_test.to_vec()));
         assert!(train.remarks().is_empty() && test.remarks().is_empty());
+        assert!(!train.chosen_by_name() && !test.chosen_by_name());
         assert_eq!((train.channels(), train.image_size()), (3, None));
         assert_eq!(*train.statistics(), Normalization::imagenet());
     }
@@ -89,6 +90,7 @@ fn class_folders_alone_are_divided_and_that_is_said() {
     let root = folder(&files, &[]);
     let [train, test] = [Split::Train, Split::Test].map(|split| open(root.path(), split).unwrap());
     assert_eq!((train.len(), test.len()), (16, 4));
+    assert!(train.chosen_by_name() && test.chosen_by_name());
     let mut both = [names(&train), names(&test)].concat();
     both.sort();
     assert_eq!(both, all);
@@ -112,6 +114,7 @@ fn all_images_of_a_plain_or_half_set_are_read_on_request() {
             let set = whole(root.path(), split).unwrap();
             assert_eq!((names(&set), set.classes().len()), (all.clone(), 2), "{prefix}");
             assert!(set.remarks()[0].contains("set is all images in"), "{:?}", set.remarks());
+            assert!(!set.chosen_by_name());
         }
         // One class is enough.
         let one = folder(&files[..3], &[]);

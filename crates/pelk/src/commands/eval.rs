@@ -148,7 +148,7 @@ fn eval<B: Backend>(args: &EvalArgs, backend: &B) -> Result<()> {
         description.data = datasets::annotated(&description.data, &[file.clone(), file.clone()]);
     }
     let images = datasets::open_for(&description, args.data.as_deref(), split, args.all)?;
-    if images.remarks().iter().any(|remark| remark.contains("chosen by file name")) {
+    if images.chosen_by_name() {
         note!("--all evaluates on all of them");
     }
     let count = images.len();
