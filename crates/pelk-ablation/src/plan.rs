@@ -2,7 +2,7 @@
 
 use crate::catalog::{self, Study, Task};
 use crate::error::{AblationError, Result};
-use pelk_train::{TrainConfig, write_atomically};
+use pelk_train::{TrainConfig, write_new_atomically};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -75,20 +75,18 @@ impl Plan {
         toml::from_str(&text).map_err(|error| AblationError::damaged(&path, error))
     }
 
-    /// Writes the plan to a sweep's folder, which is created.
+    /// Writes the plan to a sweep's folder, which is created. Of several plans that are written at the same
+    /// time, by the shards of a sweep, the folder keeps one.
     ///
     /// # Errors
     /// When the folder holds another plan, or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let path = Plan::file(folder);
-        if path.exists() {
-            return match Plan::read(folder)? == *self {
-                true => Ok(()),
-                false => Err(AblationError::OtherSweep { folder: folder.to_owned() }),
-            };
-        }
         std::fs::create_dir_all(folder).map_err(|error| AblationError::io("create", folder, error))?;
-        Ok(write_atomically(&path, toml::to_string(self)?.as_bytes())?)
+        let is_new = write_new_atomically(&Plan::file(folder), toml::to_string(self)?.as_bytes())?;
+        if is_new || Plan::read(folder)? == *self {
+            return Ok(());
+        }
+        Err(AblationError::OtherSweep { folder: folder.to_owned() })
     }
 
     /// The studies, in report order.
@@ -245,5 +243,31 @@ mod tests {
         plan().write(&folder).unwrap();
         let other = Plan { seeds: 4, ..plan() };
         assert!(other.write(&folder).unwrap_err().to_string().contains("holds another sweep"));
+    }
+
+    #[test]
+    fn of_different_plans_at_the_same_time_a_folder_keeps_one() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let folder = folder.path().join(round.to_string());
+            let start = std::sync::Barrier::new(4);
+            let write = |seeds: u64| {
+                start.wait();
+                Plan { seeds, ..plan() }.write(&folder)
+            };
+            // Two shards with each of two plans.
+            let kept: Vec<(u64, Result<()>)> = std::thread::scope(|scope| {
+                let shards = [1, 2, 1, 2].map(|seeds| scope.spawn(move || (seeds, write(seeds))));
+                shards.into_iter().map(|shard| shard.join().unwrap()).collect()
+            });
+            let plan = Plan::read(&folder).unwrap();
+            for (seeds, written) in kept {
+                match written {
+                    Ok(()) => assert_eq!(seeds, plan.seeds),
+                    Err(AblationError::OtherSweep { .. }) => assert_ne!(seeds, plan.seeds),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
     }
 }

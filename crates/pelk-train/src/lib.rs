@@ -70,7 +70,7 @@ mod trained;
 mod trainer;
 mod warm_start;
 
-pub use atomic::write_atomically;
+pub use atomic::{write_atomically, write_new_atomically};
 pub use checkpoint::{Best, Checkpoint, Description, TrainingState};
 pub use config::{
     BatchConfig, CanvasConfig, ConfigError, DataConfig, Key, Kind, LossConfig, Origin, TrainConfig, keys,
