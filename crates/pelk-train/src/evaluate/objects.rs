@@ -9,7 +9,8 @@ use pelk_data::{Batch, Dataset, Loader, LoaderConfig, NO_GROUP, Object};
 use pelk_detection::Resized;
 use pelk_models::detection::{Detected, Detector};
 
-/// The results of a detector on a dataset, by COCO's rules.
+/// The results of a detector on a dataset, by COCO's rules. The categories of both evaluations are the
+/// dataset's classes, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ObjectEvaluation {
     /// Of boxes.
@@ -41,7 +42,9 @@ pub(super) fn evaluate<B: Backend>(
 ) -> Result<ObjectEvaluation> {
     let EvaluationTask { backend, network, parameters, dataset, loading } = task;
     let mut detector = Detector::new(backend, network, parameters)?;
-    let (mut box_truths, mut mask_truths, mut results) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut box_truths, mut mask_truths) = (Vec::new(), Vec::new());
+    // Results have the ids of the dataset's file, which may be in another order than its classes.
+    let (mut results, mut classes) = (Vec::new(), Vec::new());
     for (done, batch) in Loader::new(dataset.clone(), LoaderConfig { batch_size: 1, ..loading })?.enumerate()
     {
         let batch = batch?;
@@ -51,13 +54,13 @@ pub(super) fn evaluate<B: Backend>(
             mask_truths.push(truth(&*dataset, index, object, object.mask.clone()));
         }
         let found = objects_of(&mut detector, &batch)?;
+        classes.extend(found.iter().map(|found| found.class as u64));
         results.extend(results_of(&*dataset, index, batch.original_sizes[0], found)?);
         super::go_on(on_batch(done + 1))?;
     }
-    let categories: Vec<u64> =
-        (0..dataset.classes().len()).map(|class| dataset.category_id(class as u32)).collect();
-    let boxes = detections(&results, |entry| entry.bbox);
-    let masks = detections(&results, |entry| entry.segmentation.clone());
+    let categories: Vec<u64> = (0..dataset.classes().len() as u64).collect();
+    let boxes = detections(&results, &classes, |entry| entry.bbox);
+    let masks = detections(&results, &classes, |entry| entry.segmentation.clone());
     let settings = Settings::default();
     let refused = |error: pelk_coco::EvaluationError| TrainError::Objects(error.to_string());
     let count = dataset.groups().len();
@@ -118,22 +121,22 @@ pub fn results_of(
         .map_err(Into::into)
 }
 
-/// The entries by their boxes or masks.
+/// The entries by their boxes or masks, with their classes as categories.
 fn detections<S: Shape>(
     results: &[ResultEntry],
+    classes: &[u64],
     shape: impl Fn(&ResultEntry) -> Option<S>,
 ) -> Vec<Detection<S>> {
-    let detection = |entry: &ResultEntry| {
-        let [image, category] = [entry.image_id, entry.category_id];
-        Some(Detection::new(image, category, shape(entry)?, entry.score))
+    let detection = |(entry, &class): (&ResultEntry, &u64)| {
+        Some(Detection::new(entry.image_id, class, shape(entry)?, entry.score))
     };
-    results.iter().filter_map(detection).collect()
+    results.iter().zip(classes).filter_map(detection).collect()
 }
 
 fn truth<S>(dataset: &dyn Dataset, index: usize, object: &Object, shape: S) -> Truth<S> {
     Truth {
         image_id: dataset.image_id(index),
-        category_id: dataset.category_id(object.class),
+        category_id: u64::from(object.class),
         shape,
         area: object.area,
         crowd: object.crowd,
