@@ -71,7 +71,8 @@ fn compose(results: &Results, costs: &Costs) -> Result<(Document, String)> {
     if !overviews.is_empty() {
         document.heading(2, "At a glance");
         document.text(
-            "Points of accuracy or mIoU that one arm is above or below another, where it exceeds the noise.",
+            "Points of accuracy, mIoU or box AP that one arm is above or below another, where it exceeds the \
+             noise.",
         );
         document.blocks.append(&mut overviews);
     }
@@ -104,8 +105,8 @@ fn introduction(document: &mut Document, results: &Results) -> Result<()> {
         document.text(format!("Only {done} of {all} runs are finished; the results below cover only these."));
     }
     document.text(
-        "Accuracy (mIoU for segmentation) is on the test data at the end of training: mean and standard \
-         deviation over the seeds. Arms are compared seed by seed, with a Student's t interval for the mean \
+        "Accuracy (mIoU for segmentation, box AP for detection) is on the test data at the end of training: \
+         mean and standard deviation over the seeds. Arms are compared seed by seed, with a Student's t interval for the mean \
          of the differences. If the interval includes 0, the arms cannot be told apart, which does not mean \
          that they are equal. One interval in twenty misses by chance.",
     );
