@@ -13,6 +13,7 @@ mod interruptions;
 mod objects;
 mod own_data;
 mod owners;
+mod reordered;
 mod results;
 mod sandbox;
 mod segmentation;

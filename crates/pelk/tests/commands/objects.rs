@@ -6,7 +6,7 @@ use pelk_train::Checkpoint;
 use std::process::Command;
 
 /// A small detector on a few scenes.
-const DETECTOR: [&str; 10] = [
+pub const DETECTOR: [&str; 10] = [
     "model.depths=[1, 1]",
     "model.widths=[8, 16]",
     "model.kernels=[7, 5]",
@@ -26,7 +26,7 @@ fn train(sandbox: &Sandbox, out: &str) -> Command {
 }
 
 /// A folder `set` with scenes in COCO's layout.
-fn written() -> Sandbox {
+pub fn written() -> Sandbox {
     let sandbox = Sandbox::new();
     let write = ["data", "write", "--layout", "coco", "--out", "set", "--data", "images"];
     let size = ["--train", "6", "--test", "3", "--set", "size=[60,70]", "--set", "shelves=[0,0]"];

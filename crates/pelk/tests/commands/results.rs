@@ -249,6 +249,22 @@ fn the_last_averaged_weights_are_evaluated_predicted_and_folded() {
     assert_eq!(predict(&last), predict(&["--checkpoint", "run/last.ema.folded.safetensors"]));
     assert_ne!(predict(&last), predict(&["--checkpoint", "run/last.safetensors"]));
 
+    // Fields of the same checkpoint have the same name, so they go to two folders.
+    let erf = |ema: &[&'static str], checkpoint: &'static str, out: &'static str| {
+        let args = ["erf", "--data", "images", "--images", "2", "--checkpoint", checkpoint, "--out", out];
+        sandbox.pelk(args.into_iter().chain(ema.iter().copied()))
+    };
+    let field = |ema: &[&'static str], checkpoint: &'static str, out: &'static str| {
+        succeed(&mut erf(ema, checkpoint, out));
+        image::open(sandbox.path(out).join("erf.png")).unwrap()
+    };
+    let averaged = field(&["--ema"], "run/last.safetensors", "averaged");
+    assert_ne!(averaged, field(&[], "run/last.safetensors", "own"));
+    // The same network in a file of its own.
+    assert_eq!(averaged, field(&[], "run/last.ema.folded.safetensors", "folded"));
+    let refused = &mut erf(&["--ema"], "run/best.safetensors", "none");
+    refuse(refused, &["has no averaged weights", "last.safetensors of a run with ema.decay has both"]);
+
     // A file of one network has nothing else; the results go to a file as well as to the terminal.
     let best = ["eval", "--data", "images", "--checkpoint", "run/best-ema.safetensors"];
     refuse(

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A small network.
-const NETWORK: [&str; 8] = [
+pub const NETWORK: [&str; 8] = [
     "model.depths=[1, 1]",
     "model.widths=[8, 16]",
     "model.kernels=[7, 5]",
@@ -23,7 +23,7 @@ const SCENES: [&str; 3] = [
     "schedule.steps=6",
 ];
 /// Square crops from pictures of different sizes.
-const FILES: &str =
+pub const FILES: &str =
     "data.augmentation={ crop_padding = 0, crop_size = 32, scale = [0.5, 2.0], crop_max_share = 0.75 }";
 
 fn train(sandbox: &Sandbox, data: &str, out: &str, settings: &[&str]) -> Command {
