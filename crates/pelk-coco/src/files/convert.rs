@@ -1,5 +1,6 @@
 //! From the fields of an entry, whatever they hold, to an annotation or a result, or to what is wrong.
 
+use super::entry::Entry;
 use super::json::{Counts, Found, List, Outline};
 use super::model::{Annotation, Segmentation};
 use super::options::{Masks, ReadOptions};
@@ -44,14 +45,16 @@ pub(super) struct Converted {
 
 /// With `repair`, a missing or wrong box or area is taken from the mask, and a missing id is 0.
 pub(super) fn annotation(
-    raw: Raw<'_>,
+    raw: Entry<Raw<'_>>,
     index: usize,
     sizes: &HashMap<u64, [usize; 2]>,
     options: ReadOptions,
     repair: bool,
 ) -> Result<Converted, Problem> {
+    let problem = |id, kind| Problem { what: "annotation", index, id, kind };
+    let raw = raw.object().map_err(|kind| problem(None, kind))?;
     let id = raw.id.integer();
-    fields(raw, sizes, options, repair).map_err(|kind| Problem { what: "annotation", index, id, kind })
+    fields(raw, sizes, options, repair).map_err(|kind| problem(id, kind))
 }
 
 fn fields(

@@ -1,6 +1,7 @@
 //! Images and categories, whatever their fields hold.
 
 use super::convert::{ID, wrong};
+use super::entry::Entry;
 use super::json::Found;
 use super::model::{Category, Image};
 use super::problem::{Problem, ProblemKind};
@@ -54,11 +55,18 @@ pub(super) type Categories = Result<(Vec<Category>, Vec<Problem>), u64>;
 
 /// The usable images, and what is wrong with the others. Of equal entries, the first is kept; if entries of
 /// the same id differ, none is, because their annotations could belong to either.
-pub(super) fn images(raw: Vec<RawImage>) -> (Vec<Image>, Vec<Problem>) {
+pub(super) fn images(raw: Vec<Entry<RawImage>>) -> (Vec<Image>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut images: Vec<(usize, Image)> = Vec::with_capacity(raw.len());
     let (mut places, mut unclear) = (HashMap::with_capacity(raw.len()), HashSet::new());
     for (index, raw) in raw.into_iter().enumerate() {
+        let raw = match raw.object() {
+            Ok(raw) => raw,
+            Err(kind) => {
+                problems.push(Problem { what: "image", index, id: None, kind });
+                continue;
+            }
+        };
         let problem = |kind| Problem { what: "image", index, id: raw.id.integer(), kind };
         match raw.image() {
             Ok(image) => match places.get(&image.id) {
@@ -96,10 +104,14 @@ pub(super) fn images(raw: Vec<RawImage>) -> (Vec<Image>, Vec<Problem>) {
 ///
 /// # Errors
 /// An id of categories with different names.
-pub(super) fn categories(raw: Vec<RawCategory>) -> Categories {
+pub(super) fn categories(raw: Vec<Entry<RawCategory>>) -> Categories {
     let (mut categories, mut problems): (Vec<Category>, _) = (Vec::new(), Vec::new());
     for (index, raw) in raw.into_iter().enumerate() {
-        let kind = match raw.category() {
+        let (id, category) = match raw.object() {
+            Ok(raw) => (raw.id.integer(), raw.category()),
+            Err(kind) => (None, Err(kind)),
+        };
+        let kind = match category {
             Ok(category) => match categories.iter().find(|known| known.id == category.id) {
                 None => {
                     categories.push(category);
@@ -110,7 +122,7 @@ pub(super) fn categories(raw: Vec<RawCategory>) -> Categories {
             },
             Err(kind) => kind,
         };
-        problems.push(Problem { what: "category", index, id: raw.id.integer(), kind });
+        problems.push(Problem { what: "category", index, id, kind });
     }
     Ok((categories, problems))
 }
@@ -146,6 +158,7 @@ mod tests {
             (r#"{"id": 3, "height": 4, "width": 0.5}"#, "image 3: `width` is 0.5"),
             (r#"{"id": 3, "height": -4, "width": 5}"#, "image 3: `height` is -4.0"),
             (r#"{"height": 4, "width": 5}"#, "image entry 0 (counted from 0): `id` is missing"),
+            ("null", "image entry 0 (counted from 0): the entry is null, but must be an object"),
         ] {
             let (kept, problems) = images(vec![serde_json::from_str(json).unwrap()]);
             assert!(kept.is_empty() && problems[0].to_string().contains(expected), "{}", problems[0]);

@@ -2,6 +2,7 @@
 
 mod convert;
 mod entries;
+mod entry;
 mod json;
 mod model;
 mod names;

@@ -114,6 +114,12 @@ pub enum ProblemKind {
         /// What it should hold.
         expected: &'static str,
     },
+    /// The entry is a number, a text or the like.
+    #[error("the entry is {found}, but must be an object")]
+    NotAnObject {
+        /// What it is.
+        found: String,
+    },
     /// The id is 0, which pycocotools takes for no match at all.
     #[error("`id` is 0: number annotations from 1")]
     ZeroId,

@@ -2,6 +2,7 @@
 
 use super::convert::{Converted, Raw, annotation, wrong};
 use super::entries::{Categories, RawCategory, RawImage, categories, images};
+use super::entry::Entry;
 use super::model::{Annotation, Category, Image};
 use super::names::Names;
 use super::options::ReadOptions;
@@ -24,7 +25,7 @@ pub(super) struct Reading<'a> {
     sizes: HashMap<u64, [usize; 2]>,
     entries: Option<Vec<Result<Converted, Problem>>>,
     /// Annotations that came before the images.
-    waiting: Vec<Raw<'a>>,
+    waiting: Vec<Entry<Raw<'a>>>,
     /// Ids that are texts: of images, categories and annotations.
     names: [Names; 3],
 }
@@ -43,21 +44,21 @@ impl<'a> Reading<'a> {
         Reading { options, repair, ..Reading::default() }
     }
 
-    fn add_images(&mut self, mut raw: Vec<RawImage>) {
-        raw.iter_mut().for_each(|raw| self.names[0].resolve(&mut raw.id));
+    fn add_images(&mut self, mut raw: Vec<Entry<RawImage>>) {
+        raw.iter_mut().filter_map(Entry::as_mut).for_each(|raw| self.names[0].resolve(&mut raw.id));
         let (images, problems) = images(raw);
         self.sizes = images.iter().map(|image| (image.id, [image.height, image.width])).collect();
         self.images = Some((images, problems));
     }
 
-    fn add_categories(&mut self, mut raw: Vec<RawCategory>) {
-        raw.iter_mut().for_each(|raw| self.names[1].resolve(&mut raw.id));
+    fn add_categories(&mut self, mut raw: Vec<Entry<RawCategory>>) {
+        raw.iter_mut().filter_map(Entry::as_mut).for_each(|raw| self.names[1].resolve(&mut raw.id));
         self.categories = Some(categories(raw));
     }
 
-    fn add_annotations(&mut self, mut raw: Vec<Raw<'a>>) {
+    fn add_annotations(&mut self, mut raw: Vec<Entry<Raw<'a>>>) {
         let [images, categories, annotations] = &mut self.names;
-        for raw in &mut raw {
+        for raw in raw.iter_mut().filter_map(Entry::as_mut) {
             images.resolve(&mut raw.image_id);
             categories.resolve(&mut raw.category_id);
             annotations.resolve(&mut raw.id);
@@ -70,7 +71,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Converts entries; the images are known.
-    fn convert(&mut self, raw: Vec<Raw<'a>>) {
+    fn convert(&mut self, raw: Vec<Entry<Raw<'a>>>) {
         let entries = self.entries.get_or_insert_default();
         let first = entries.len();
         let (sizes, options, repair) = (&self.sizes, self.options, self.repair);

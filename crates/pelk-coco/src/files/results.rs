@@ -1,6 +1,7 @@
 //! Files of results, and their evaluation.
 
 use super::convert::{Raw, runs, wrong};
+use super::entry::Entry;
 use super::json::Outline;
 use super::model::{Instances, Segmentation};
 use super::options::{Masks, ReadOptions};
@@ -173,8 +174,9 @@ fn read<T: Send>(
     let entries = parse(path, EXPECTED, |json| {
         let mut entries: Vec<Result<T, ProblemKind>> = Vec::new();
         let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let chunks =
-            Chunks::new(|chunk: Vec<Raw<'_>>| entries.par_extend(chunk.into_par_iter().map(&convert)));
+        let chunks = Chunks::new(|chunk: Vec<Entry<Raw<'_>>>| {
+            entries.par_extend(chunk.into_par_iter().map(|entry| entry.object().and_then(&convert)));
+        });
         chunks.deserialize(&mut deserializer)?;
         deserializer.end().map(|()| entries)
     })?;

@@ -78,6 +78,7 @@ fn reason(problem: &Problem) -> String {
             let state = if ["missing", "null"].contains(&&found[..]) { "missing" } else { "wrong" };
             return format!("`{field}` is {state}");
         }
+        ProblemKind::NotAnObject { .. } => "an entry must be an object",
         ProblemKind::ZeroId => "the id is 0",
         ProblemKind::DuplicateId => "the id occurs twice",
         ProblemKind::UnknownImage { .. } => "there is no usable image of this id",

@@ -84,7 +84,19 @@ fn both_readers_refuse_the_same_files() {
         (&unsized_, &one, CATEGORIES, "1 image is passed over because `height` is missing (id 7)"),
         ("", "", CATEGORIES, "names no images"),
         (IMAGES, &one, "", "1 annotation is passed over because there is no such category (id 1)"),
-        (IMAGES, "5", CATEGORIES, "is damaged or not a file of instance annotations"),
+        (
+            IMAGES,
+            "5, null",
+            CATEGORIES,
+            "2 annotations are passed over because an entry must be an object (entry 0, 1)",
+        ),
+        (
+            "null, [7]",
+            &one,
+            CATEGORIES,
+            "2 images are passed over because an entry must be an object (entry 0, 1)",
+        ),
+        (IMAGES, &one, "\"dog\"", "1 category is passed over because an entry must be an object (entry 0)"),
     ] {
         let folder = folder(images, annotation, categories);
         let options = FileOptions::default();
@@ -146,6 +158,23 @@ fn one_wrong_image_does_not_cost_the_set() {
         assert_eq!(files, ["images/train2017/a.png"]);
         let [found] = &remarks[..] else { panic!("{remarks:?}") };
         assert!(found.ends_with(remark), "{found}");
+    }
+}
+
+#[test]
+fn entries_that_are_not_objects_are_passed_over() {
+    let square = annotation(1, 9, "[[0, 0, 3, 0, 3, 2, 0, 2]]");
+    for other in ["null", "5", "-0.5", "true", "\"x\"", "[]", "[1, {}]"] {
+        let [images, annotations, categories] =
+            [IMAGES, &square, CATEGORIES].map(|entries| format!("{other}, {entries}, {other}"));
+        let folder = folder(&images, &annotations, &categories);
+        let (files, remarks) = open(folder.path(), Split::Train).unwrap();
+        assert_eq!((files.len(), remarks.len()), (1, 3), "{other}: {remarks:?}");
+        for (remark, many) in remarks.iter().zip(["annotations", "categories", "images"]) {
+            let last = if many == "categories" { 3 } else { 2 };
+            let reason = format!("because an entry must be an object (entry 0, {last})");
+            assert!(remark.ends_with(&format!("json: 2 {many} are passed over {reason}")), "{remark}");
+        }
     }
 }
 
