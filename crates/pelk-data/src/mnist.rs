@@ -1,6 +1,7 @@
 //! MNIST and Fashion-MNIST: the same four IDX files, which differ only in the names of their classes.
 
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::idx::{IdxArray, read_idx};
@@ -8,6 +9,9 @@ use crate::{DataError, ImageDataset};
 
 /// Height and width of the images of both datasets.
 const SIZE: [usize; 2] = [28, 28];
+
+/// The folder in which torchvision keeps IDX files.
+pub(crate) const RAW: &str = "raw";
 
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
@@ -37,25 +41,30 @@ impl fmt::Display for Split {
 /// Loads MNIST's digits (28 x 28, one channel, 10 classes) from the IDX files in `dir`.
 ///
 /// The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k`, with or
-/// without `.gz`; the spelling `train-images.idx3-ubyte` of some archives is also accepted.
+/// without `.gz`; the spelling `train-images.idx3-ubyte` of some archives is also accepted. If `dir` has none
+/// of them, they are looked for in its subfolders `raw` and `MNIST/raw`, where torchvision puts them.
 ///
 /// # Errors
 /// [`DataError`] if a file is missing, damaged, of other dimensions, or does not fit its counterpart.
 pub fn mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
-    read(dir.as_ref(), split, &DIGITS)
+    read(dir.as_ref(), "MNIST", split, &DIGITS)
 }
 
 /// Loads Fashion-MNIST's articles (28 x 28, one channel, 10 classes) from the IDX files in `dir`.
 ///
-/// The files have the same names as those of [`mnist`].
+/// The files have the same names as those of [`mnist`], and torchvision's folders are `raw` and
+/// `FashionMNIST/raw`.
 ///
 /// # Errors
 /// Same as [`mnist`].
 pub fn fashion_mnist(dir: impl AsRef<Path>, split: Split) -> Result<ImageDataset, DataError> {
-    read(dir.as_ref(), split, &FASHION)
+    read(dir.as_ref(), "FashionMNIST", split, &FASHION)
 }
 
-fn read(dir: &Path, split: Split, classes: &[&str]) -> Result<ImageDataset, DataError> {
+/// Reads a split from `dir` or the subfolders of torchvision, which puts the files into a folder `name`.
+fn read(dir: &Path, name: &str, split: Split, classes: &[&str]) -> Result<ImageDataset, DataError> {
+    let folders = [dir.to_owned(), dir.join(RAW), dir.join(name).join(RAW)];
+    let dir = folders.iter().find(|folder| has_idx(folder)).unwrap_or(&folders[0]);
     let prefix = match split {
         Split::Train => "train",
         Split::Test => "t10k",
@@ -75,6 +84,12 @@ fn read(dir: &Path, split: Split, classes: &[&str]) -> Result<ImageDataset, Data
     )
 }
 
+/// Whether a folder has files with the names of IDX files.
+pub(crate) fn has_idx(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().contains("-ubyte"))
+}
+
 /// The file in `dir`, under the first of its spellings that exists.
 fn find(dir: &Path, stem: &str, kind: &str) -> Result<PathBuf, DataError> {
     let names: Vec<String> = ["-", "."]
@@ -87,8 +102,6 @@ fn find(dir: &Path, stem: &str, kind: &str) -> Result<PathBuf, DataError> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::Dataset;
 
@@ -111,6 +124,21 @@ mod tests {
         let digits = mnist(&dir, Split::Test).unwrap();
         assert_eq!((digits.classes()[0].as_str(), digits.label(9)), ("0", 9));
         assert_eq!(fashion_mnist(&dir, Split::Test).unwrap().classes()[0], "T-shirt/top");
+    }
+
+    #[test]
+    fn files_are_also_found_where_torchvision_puts_them() {
+        let (root, dir) = folder("MNIST/raw", 10, [28, 28], 10);
+        for folder in [root.path(), &root.path().join("MNIST"), &dir] {
+            assert_eq!(mnist(folder, Split::Test).unwrap().len(), 10, "{}", folder.display());
+        }
+        let error = fashion_mnist(root.path(), Split::Test).unwrap_err();
+        assert!(matches!(error, DataError::MissingFile { folder, .. } if folder == root.path()));
+        // Of the files beside and in `raw`, those beside it count.
+        fs::copy(dir.join("t10k-images-idx3-ubyte"), root.path().join("MNIST/t10k-images-idx3-ubyte"))
+            .unwrap();
+        let error = mnist(root.path().join("MNIST"), Split::Test).unwrap_err().to_string();
+        assert!(error.contains("t10k-labels-idx1-ubyte.gz") && error.contains("MNIST: put"), "{error}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::mnist::{RAW, has_idx};
 use crate::{DataError, DatasetName, coco};
 
 /// Paths that identify a layout: one of them is enough. The first match wins.
@@ -28,7 +29,7 @@ const SIGNS: [(DatasetName, &[&str]); 4] = [
 ///
 /// MNIST and Fashion-MNIST have the same files, so the folder's name decides: `mnist` or `fashion-mnist`, in
 /// any case and punctuation; a folder `raw` goes by its parent, so that torchvision's `FashionMNIST/raw` is
-/// recognized. COCO's layout counts as [`DatasetName::Coco`], though [`DatasetName::CocoInstances`] has the
+/// recognized, and so is `FashionMNIST` itself. COCO's layout counts as [`DatasetName::Coco`], though [`DatasetName::CocoInstances`] has the
 /// same files. Other members of the family (EMNIST, KMNIST) have other classes and are not recognized. A
 /// folder without a known file counts as [`DatasetName::Folder`], whose reader checks its layout.
 ///
@@ -49,11 +50,10 @@ pub fn recognize(folder: impl AsRef<Path>) -> Result<DatasetName, DataError> {
         return Ok(DatasetName::Coco);
     }
     let error = |source| DataError::Io { path: folder.into(), source };
-    for entry in std::fs::read_dir(folder).map_err(error)? {
-        if entry.map_err(error)?.file_name().to_string_lossy().contains("-ubyte") {
-            let name = by_folder_name(&std::path::absolute(folder).map_err(error)?);
-            return name.ok_or_else(|| DataError::AmbiguousIdx { folder: folder.into() });
-        }
+    std::fs::read_dir(folder).map_err(error)?;
+    if has_idx(folder) || has_idx(&folder.join(RAW)) {
+        let name = by_folder_name(&std::path::absolute(folder).map_err(error)?);
+        return name.ok_or_else(|| DataError::AmbiguousIdx { folder: folder.into() });
     }
     match foreign(folder) {
         Some(error) => Err(error),
@@ -197,14 +197,13 @@ pub(crate) fn foreign(folder: &Path) -> Option<DataError> {
     let known = || {
         let mut inside = only.clone()?;
         for _ in 0..2 {
-            let is_idx = names(&inside).iter().any(|name| name.contains("-ubyte"));
             let is_sign =
                 |(_, signs): &(DatasetName, &[&str])| signs.iter().any(|it| inside.join(it).exists());
-            if is_idx || SIGNS.iter().any(is_sign) {
+            if has_idx(&inside) || SIGNS.iter().any(is_sign) {
                 let problem = format!("holds a dataset in {}", inside.display());
                 return Some(DataError::layout(folder, problem, "give that folder"));
             }
-            inside = inside.join("raw");
+            inside = inside.join(RAW);
         }
         None
     };
@@ -226,7 +225,7 @@ fn names(folder: &Path) -> Vec<String> {
 
 /// Which of MNIST and Fashion-MNIST the folder is named after.
 fn by_folder_name(absolute: &Path) -> Option<DatasetName> {
-    let named = if absolute.ends_with("raw") { absolute.parent()? } else { absolute };
+    let named = if absolute.ends_with(RAW) { absolute.parent()? } else { absolute };
     let name = named.file_name()?.to_string_lossy().to_lowercase();
     let letters: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
     match letters.as_str() {
@@ -279,6 +278,13 @@ mod tests {
             let file = format!("{folder}/t10k-labels-idx1-ubyte.gz");
             assert_eq!(recognized(&file, folder).unwrap(), dataset, "{folder}");
         }
+        for (folder, dataset) in [("MNIST", DatasetName::Mnist), ("FashionMNIST", DatasetName::FashionMnist)]
+        {
+            let file = format!("{folder}/raw/t10k-labels-idx1-ubyte");
+            assert_eq!(recognized(&file, folder).unwrap(), dataset, "{folder}");
+        }
+        let error = recognized("data/raw/t10k-labels-idx1-ubyte", "data").unwrap_err();
+        assert!(matches!(error, DataError::AmbiguousIdx { .. }), "{error}");
         let error = recognized("KMNIST/t10k-labels-idx1-ubyte", "KMNIST").unwrap_err();
         assert!(matches!(error, DataError::AmbiguousIdx { .. }), "{error}");
     }
