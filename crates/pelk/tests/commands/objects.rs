@@ -53,7 +53,7 @@ fn annotations_are_checked_and_what_is_passed_over_is_counted() {
     json["annotations"][1]["bbox"][2] = 0.into();
     let ids = [0, 1].map(|i| json["annotations"][i]["id"].clone());
     std::fs::write(&path, json.to_string()).unwrap();
-    let notes = String::from_utf8(check().stderr).unwrap();
+    let notes = String::from_utf8(check().stdout).unwrap();
     for (id, reason) in ids.iter().zip(["there is no such category", "the box or the area is empty"]) {
         let known = notes.lines().find(|line| line.contains(reason)).unwrap_or_else(|| panic!("{notes}"));
         assert!(known.contains("instances_train.json: 1 annotation is passed over"), "{known}");
