@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+#[cfg(target_arch = "aarch64")]
+use crate::neon;
 use crate::{Simd, portable};
 #[cfg(target_arch = "x86_64")]
 use crate::{avx2, avx512};
 
-/// The environment variable that sets the level: `portable`, `avx2` or `avx512`.
+/// The environment variable that sets the level: `portable`, `avx2`, `avx512` or `neon`.
 pub const LEVEL_VARIABLE: &str = "PELK_SIMD";
 
 /// A vector instruction set that this processor is known to have.
@@ -31,6 +33,8 @@ pub(crate) enum Isa {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 /// A level that does not exist, or that this processor lacks.
@@ -56,7 +60,7 @@ impl fmt::Display for LevelError {
         let (name, choices) = match self {
             Self::Unknown { name } => {
                 write!(f, "unknown SIMD level {name:?}")?;
-                return write!(f, ": choose portable, avx2 or avx512, or leave {LEVEL_VARIABLE} unset");
+                return write!(f, ": choose portable, avx2, avx512 or neon, or leave {LEVEL_VARIABLE} unset");
             }
             Self::Unsupported { name, available } => {
                 (name, available.iter().map(|level| level.name()).collect::<Vec<_>>().join(" or "))
@@ -74,7 +78,7 @@ impl Level {
 
     /// Every level of this processor, slowest first.
     pub fn available() -> Vec<Level> {
-        #[allow(unused_mut)] // other architectures have only the portable level
+        #[allow(unused_mut)] // some architectures have only the portable level
         let mut levels = vec![Level(Isa::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
@@ -84,6 +88,10 @@ impl Level {
             if levels.len() == 2 && std::is_x86_feature_detected!("avx512f") {
                 levels.push(Level(Isa::Avx512));
             }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            levels.push(Level(Isa::Neon));
         }
         levels
     }
@@ -104,7 +112,7 @@ impl Level {
         }
         let name = name.to_owned();
         match &*name {
-            "portable" | "avx2" | "avx512" => Err(LevelError::Unsupported { name, available }),
+            "portable" | "avx2" | "avx512" | "neon" => Err(LevelError::Unsupported { name, available }),
             _ => Err(LevelError::Unknown { name }),
         }
     }
@@ -123,7 +131,7 @@ impl Level {
         }
     }
 
-    /// `portable`, `avx2` or `avx512`.
+    /// `portable`, `avx2`, `avx512` or `neon`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Isa::Portable => "portable",
@@ -131,6 +139,8 @@ impl Level {
             Isa::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => "neon",
         }
     }
 
@@ -142,6 +152,8 @@ impl Level {
             Isa::Avx2 => avx2::Avx2::LANES,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => avx512::Avx512::LANES,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::Neon::LANES,
         }
     }
 }
@@ -167,7 +179,7 @@ mod tests {
         let unknown = Level::from_name("sse").unwrap_err().to_string();
         assert_eq!(
             unknown,
-            "unknown SIMD level \"sse\": choose portable, avx2 or avx512, or leave PELK_SIMD unset"
+            "unknown SIMD level \"sse\": choose portable, avx2, avx512 or neon, or leave PELK_SIMD unset"
         );
         let available = vec![Level::PORTABLE];
         let unsupported = LevelError::Unsupported { name: "avx512".to_owned(), available };
@@ -175,6 +187,18 @@ mod tests {
             unsupported.to_string(),
             "this processor does not support avx512: choose portable, or leave PELK_SIMD unset"
         );
+    }
+
+    #[test]
+    fn a_level_of_another_architecture_is_unsupported() {
+        let foreign = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
+        let error = Level::from_name(foreign).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("this processor does not support {foreign}: choose portable")));
+    }
+
+    #[test]
+    fn the_best_level_of_a_64_bit_arm_processor_is_neon() {
+        assert_eq!(Level::best().name() == "neon", cfg!(target_arch = "aarch64"));
     }
 
     #[test]

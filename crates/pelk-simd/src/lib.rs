@@ -10,6 +10,7 @@
 //! | `portable` | 8 | plain Rust, on every processor |
 //! | `avx2` | 8 | AVX2 and FMA |
 //! | `avx512` | 16 | AVX-512F, AVX2 and FMA |
+//! | `neon` | 8, in two registers | NEON, on every 64-bit ARM processor |
 //!
 //! Holding a [`Level`] proves that the processor has its instructions: the only ways to get one check it.
 //! Holding a [`Simd`] token proves the same to the vector operations. So calling a kernel needs no `unsafe`.
@@ -110,8 +111,12 @@
 //! }
 //! ```
 //!
-//! Sums are added in another order on another level, and `portable` rounds a multiply-add twice, so results
-//! differ between levels in their last bits. On one level they are always the same.
+//! # What bits a level gives
+//!
+//! On one level, results always have the same bits. This holds across architectures: `portable` has no fused
+//! multiply-add even where the processor has one. Levels differ in the last bits of sums, since the number of
+//! lanes sets the order of the summands, and `portable` rounds a multiply-add twice. `avx2` and `neon` have
+//! the same lanes and round alike, so they give the same bits.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 #[cfg(target_arch = "x86_64")]
@@ -120,6 +125,8 @@ mod avx2;
 mod avx512;
 mod level;
 mod math;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod peak;
 mod portable;
 mod transpose;
@@ -150,6 +157,9 @@ pub fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a Level holding Avx512 is made only after AVX-512F, AVX2 and FMA were detected.
         Isa::Avx512 => unsafe { avx512::run(kernel) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: a Level holding Neon is made only after NEON was detected.
+        Isa::Neon => unsafe { neon::run(kernel) },
     }
 }
 

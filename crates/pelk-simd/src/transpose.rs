@@ -1,5 +1,7 @@
 //! Transposing blocks of eight by eight values.
 
+#[cfg(target_arch = "aarch64")]
+use std::arch::aarch64::*;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
@@ -48,6 +50,31 @@ pub(crate) unsafe fn avx2(from: *const f32, from_stride: usize, to: *mut f32, to
             let (upper, lower) = (fours[j], fours[4 + j]);
             _mm256_storeu_ps(to.add(j * to_stride), _mm256_permute2f128_ps::<0x20>(upper, lower));
             _mm256_storeu_ps(to.add((j + 4) * to_stride), _mm256_permute2f128_ps::<0x31>(upper, lower));
+        }
+    }
+}
+
+/// With shuffles of vectors of four: four blocks, each by pairs, then halves.
+///
+/// # Safety
+/// Same as [`scalar`], and the processor must have NEON.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+pub(crate) unsafe fn neon(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    for (row, column) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+        // SAFETY: the caller vouches for NEON and for the eight rows on both sides.
+        unsafe {
+            let row_of = |i: usize| vld1q_f32(from.add((row + i) * from_stride + column));
+            let [a, b, c, d] = [row_of(0), row_of(1), row_of(2), row_of(3)];
+            // Columns 0 and 2 of two rows, columns 1 and 3 of them.
+            let pairs = |a, b| [vtrn1q_f32(a, b), vtrn2q_f32(a, b)].map(|pair| vreinterpretq_f64_f32(pair));
+            let (upper, lower) = (pairs(a, b), pairs(c, d));
+            for j in 0..2 {
+                let left = vreinterpretq_f32_f64(vtrn1q_f64(upper[j], lower[j]));
+                let right = vreinterpretq_f32_f64(vtrn2q_f64(upper[j], lower[j]));
+                vst1q_f32(to.add((column + j) * to_stride + row), left);
+                vst1q_f32(to.add((column + j + 2) * to_stride + row), right);
+            }
         }
     }
 }

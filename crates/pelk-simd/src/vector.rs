@@ -37,9 +37,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `c - a * b`, rounded like [`mul_add`](Simd::mul_add).
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// The smaller of each lane.
+    /// The smaller of each lane; `b` where one of them is NaN or both are zero.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
-    /// The larger of each lane.
+    /// The larger of each lane; `b` where one of them is NaN or both are zero.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b - c`, rounded once on every level, even where that is slow.
     fn fused_mul_sub(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
@@ -162,6 +162,71 @@ mod tests {
                 assert_eq!(sum, from[1..=n].iter().sum(), "{level}: {n} lanes, the others are zero");
                 assert_eq!(to[1..=n], from[1..=n], "{level}: {n} values");
                 assert!(to[0] == -1.0 && to[n + 1..].iter().all(|v| *v == -1.0), "{level}: {n} values only");
+            }
+        }
+    }
+    /// Writes each operation of `a`, `b` and `c`, one after the other.
+    struct Operations<'a>([&'a [f32]; 3], &'a mut [f32]);
+    impl Kernel for Operations<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let [a, b, c] = self.0.map(|values| simd.load(values));
+            let results = [
+                simd.add(a, b),
+                simd.sub(a, b),
+                simd.mul(a, b),
+                simd.div(a, b),
+                simd.min(a, b),
+                simd.max(a, b),
+                simd.copy_sign(a, b),
+                simd.mantissa_to_exponent(a),
+                simd.fused_mul_sub(a, b, c),
+                simd.mul_add(a, b, c),
+                simd.neg_mul_add(a, b, c),
+            ];
+            for (v, to) in results.into_iter().zip(self.1.chunks_exact_mut(S::LANES)) {
+                simd.store(v, to);
+            }
+        }
+    }
+
+    /// What [`Operations`] computes in one lane.
+    fn operations(level: Level, a: f32, b: f32, c: f32) -> [f32; 11] {
+        let (min, max) = (if a < b { a } else { b }, if a > b { a } else { b });
+        let exponent = f32::from_bits(a.to_bits() << 23);
+        let sums = match level == Level::PORTABLE {
+            true => [a * b + c, c - a * b],
+            false => [a.mul_add(b, c), (-a).mul_add(b, c)],
+        };
+        let [plus, minus] = sums;
+        let fused = a.mul_add(b, -c);
+        [a + b, a - b, a * b, a / b, min, max, a.copysign(b), exponent, fused, plus, minus]
+    }
+
+    #[test]
+    fn each_lane_has_the_bits_of_the_scalar_operation() {
+        let values = [0.0, -0.0, 1.0, -1.5, 0.1, -3.7e-5, 8.3e6, 1.0e-40, f32::INFINITY, f32::NAN];
+        for level in Level::available() {
+            let lanes = level.lanes();
+            for first in 0..values.len() * values.len() {
+                // Every pair of the values, with a third one that differs from lane to lane.
+                let at = |i: usize| values[i % values.len()];
+                let lane = |i: usize| [at(first + i), at((first + i) / values.len()), at(first + 3 * i)];
+                let operand = |k: usize| (0..lanes).map(|i| lane(i)[k]).collect::<Vec<_>>();
+                let (a, b, c) = (operand(0), operand(1), operand(2));
+                let mut results = vec![0.0; 11 * lanes];
+                dispatch(level, Operations([&a, &b, &c], &mut results));
+                for i in 0..lanes {
+                    let want = operations(level, a[i], b[i], c[i]);
+                    for (k, want) in want.into_iter().enumerate() {
+                        let result = results[k * lanes + i];
+                        // The payload of a NaN is the processor's choice.
+                        let same = result.to_bits() == want.to_bits() || result.is_nan() && want.is_nan();
+                        let operands = (a[i], b[i], c[i]);
+                        assert!(same, "{level}: operation {k} of {operands:?} is {result}, want {want}");
+                    }
+                }
             }
         }
     }

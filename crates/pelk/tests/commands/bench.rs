@@ -16,7 +16,7 @@ fn assert_fields(line: &Value, fields: &[(&str, Value)]) {
     let [ms, min, floor] = ["ms", "min_ms", "floor_ms"].map(|name| line[name].as_f64().unwrap());
     assert!(0.0 < floor && 0.0 < min && min <= ms, "{line}");
     assert!(line["runs"].as_u64().unwrap() >= 1, "{line}");
-    assert!(["portable", "avx2", "avx512"].contains(&line["simd"].as_str().unwrap()), "{line}");
+    assert!(["portable", "avx2", "avx512", "neon"].contains(&line["simd"].as_str().unwrap()), "{line}");
 }
 
 #[test]
