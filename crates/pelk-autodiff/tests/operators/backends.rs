@@ -1,6 +1,6 @@
 //! Each backend agrees with the reference backend, and gives the same bits however it is run.
 
-use crate::case::Case;
+use crate::case::{Case, values};
 use crate::cases::{Kind, all};
 use crate::evaluation::{Evaluation, evaluate};
 use pelk_autodiff::{
@@ -32,7 +32,7 @@ fn compare<B: Backend>(
 }
 
 /// The bits of all results of a case.
-fn bits<B: Backend>(backend: &B, evaluation: &Evaluation<B::Tensor>) -> Vec<(String, Vec<u32>)> {
+pub fn bits<B: Backend>(backend: &B, evaluation: &Evaluation<B::Tensor>) -> Vec<(String, Vec<u32>)> {
     let bits = |tensor| backend.download(tensor).unwrap().into_iter().map(f32::to_bits).collect();
     evaluation.named().map(|(name, tensor)| (name, bits(tensor))).collect()
 }
@@ -73,18 +73,17 @@ fn meets_the_reference_to<B: Backend>(backend: &B, case: &Case, tolerances: [f64
 
 /// What training does besides operators: clipping and accumulating gradients, steps, masks and averages.
 /// Returns the named results and the gradient's sum of squares.
-fn train<B: Backend>(backend: &B) -> (Vec<(&'static str, B::Tensor)>, f64) {
+pub fn train<B: Backend>(backend: &B) -> (Vec<(&'static str, B::Tensor)>, f64) {
     let shape = Shape::from([3, 5, 7]);
-    let wave = |frequency: f32| (0..105).map(|i| (frequency * i as f32).sin()).collect::<Vec<f32>>();
-    let upload = |frequency| backend.upload(&shape, &wave(frequency)).unwrap();
-    let (mut parameter, mut gradient) = (upload(0.3), upload(0.7));
+    let upload = |index| backend.upload(&shape, &values("training", index, shape.elements())).unwrap();
+    let (mut parameter, mut gradient) = (upload(0), upload(1));
     let [mut first, mut second] = [(); 2].map(|()| backend.zeros(&shape).unwrap());
     let mut average = parameter.clone();
     let (mut descended, mut velocity) = (parameter.clone(), backend.zeros(&shape).unwrap());
     let mut sparse_average = backend.zeros(&shape).unwrap();
     for step in 1..=3 {
         backend.scale_assign(&mut gradient, 0.75).unwrap();
-        backend.add_assign(&mut gradient, &upload(1.1)).unwrap();
+        backend.add_assign(&mut gradient, &upload(2)).unwrap();
         let hyper =
             AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.05, step };
         backend.adamw(&hyper, &mut parameter, &gradient, [&mut first, &mut second]).unwrap();
