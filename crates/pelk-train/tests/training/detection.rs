@@ -2,11 +2,13 @@
 
 use crate::common::{Recorder, up_to};
 use pelk_autodiff::CpuBackend;
-use pelk_coco::Rle;
-use pelk_data::{DataError, Dataset, ImageDataset, Labeling, Normalization, Object, Properties, Sample};
+use pelk_coco::{Rle, Selection};
+use pelk_data::{
+    DataError, Dataset, ImageDataset, Labeling, Normalization, Object, Properties, Relabeled, Sample,
+};
 use pelk_train::{
-    Checkpoint, Datasets, Evaluation, GroupScores, Limits, Metric, Outcome, Scores, StepDetail, TrainConfig,
-    TrainError, Trainer,
+    Checkpoint, Datasets, Evaluation, EvaluationTask, GroupScores, Limits, Metric, ObjectEvaluation, Outcome,
+    Scores, StepDetail, TrainConfig, TrainError, Trained, Trainer, evaluate, network_alone,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -206,6 +208,50 @@ fn an_evaluation_lists_what_was_found_under_the_dataset_s_ids() {
         assert!([box_ap, mask_ap].iter().all(|ap| (0.0..=1.0).contains(&ap.unwrap())), "{group:?}");
     }
     assert!(found.groups.iter().any(|group| group.score() > Some(0.0)), "{:?}", found.groups);
+}
+
+/// What a network finds in a dataset.
+fn found(checkpoint: Checkpoint, dataset: Arc<dyn Dataset>) -> ObjectEvaluation {
+    let backend = CpuBackend::new().unwrap();
+    let Trained { description, network, parameters } =
+        Trained::upload(&backend, network_alone(checkpoint).unwrap()).unwrap();
+    let loading = description.data.evaluation_loading(&*dataset, 1, &description.normalization);
+    let (network, parameters) = (&network, &parameters);
+    let task = EvaluationTask { backend: &backend, network, parameters, dataset, loading };
+    match evaluate(task, &description.inference, |_| true).unwrap() {
+        Evaluation::Objects(found) => found,
+        Evaluation::Labels(_) => panic!("a detector"),
+    }
+}
+
+#[test]
+fn initial_weights_find_the_same_objects_whatever_the_order_of_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = train(folder.path(), &["schedule.steps=60", "schedule.evaluate_every=60"], 60);
+    let base = found(Checkpoint::read(&recorder.last()).unwrap(), Squares::new(7));
+
+    let classes = ["large", "small"].map(str::to_owned);
+    let exchanged = |len| Arc::new(Relabeled::by_name(Squares::new(len), &classes).ok().unwrap());
+    let data = Datasets { train: exchanged(23), test: exchanged(7) };
+    let config = config(&[&format!("weights={:?}", recorder.last().display().to_string())]);
+    let mut trainer = Trainer::new(CpuBackend::new().unwrap(), config, data).unwrap();
+    let start = trainer.warm_start().unwrap().unwrap();
+    // Weights and biases of three stages: classes, boxes by class, and masks.
+    assert_eq!((start.reordered.len(), start.fresh.len(), start.other_classes.len()), (18, 0, 0));
+    let other = found(trainer.checkpoint().unwrap(), exchanged(7));
+
+    let precision = |found: &ObjectEvaluation, category| {
+        let selection = Selection { category: Some(category), ..Selection::default() };
+        [&found.boxes, &found.masks].map(|one| one.average_precision(selection).unwrap())
+    };
+    assert!(precision(&base, 0) != precision(&base, 1) && base.results.len() > 7, "{:?}", base.results);
+    assert_eq!([precision(&other, 1), precision(&other, 0)], [precision(&base, 0), precision(&base, 1)]);
+    assert_eq!(other.results.len(), base.results.len());
+    for (other, base) in other.results.iter().zip(&base.results) {
+        // Probabilities are sums in another order.
+        assert!((other.score - base.score).abs() < 1e-5, "{other:?}\n{base:?}");
+        assert_eq!((other.image_id, other.category_id), (base.image_id, base.category_id));
+    }
 }
 
 /// A sparse classifier of images with the detector's backbone. Its last step moves weights: those that regrow

@@ -1,9 +1,9 @@
 //! Training and running networks that classify pixels.
 
 use crate::common::Recorder;
-use ndarray::{Array4, s};
+use ndarray::{Array4, Axis, s};
 use pelk_autodiff::{CpuBackend, HostParameters};
-use pelk_data::{DataError, Dataset, IGNORED, Labeling, Normalization, Properties, Sample};
+use pelk_data::{DataError, Dataset, IGNORED, Labeling, Normalization, Properties, Relabeled, Sample};
 use pelk_train::{
     Checkpoint, Datasets, InferenceConfig, Limits, Metric, Outcome, StepDetail, StepReport, TrainConfig,
     TrainError, Trainer, WarmStart,
@@ -322,6 +322,25 @@ fn a_classifier_s_weights_start_the_backbone() {
     );
     let mut missing = trainer(&["weights=no-such-file"]);
     assert!(missing.warm_start().unwrap_err().to_string().contains("no-such-file"));
+}
+
+#[test]
+fn initial_weights_give_the_same_logits_whatever_the_order_of_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weights.safetensors");
+    let base = trained(&[]);
+    base.checkpoint().unwrap().write(&file).unwrap();
+    let classes = ["striped", "dark", "bright"].map(str::to_owned);
+    let data = || Arc::new(Relabeled::by_name(Halves::new(false, false), &classes).ok().unwrap());
+    let config = config(&[&format!("weights={:?}", file.display().to_string())]);
+    let data = Datasets { train: data(), test: data() };
+    let mut other = Trainer::new(CpuBackend::new().unwrap(), config, data).unwrap();
+    let start = other.warm_start().unwrap().unwrap();
+    assert_eq!((start.reordered.len(), start.fresh.len()), (4, 0), "{:?}", start.reordered);
+    let logits = |trainer: &Trainer<CpuBackend>| {
+        trainer.predictor(InferenceConfig::default()).unwrap().logits(&image([16, 20])).unwrap()
+    };
+    assert_eq!(logits(&other), logits(&base).select(Axis(3), &[2, 0, 1]));
 }
 
 #[test]
