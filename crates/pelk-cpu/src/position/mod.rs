@@ -13,54 +13,16 @@
 //! and never a second convolution. Tables are float64, so that their differences lose nothing that float32
 //! could show. These functions are cheap, need no vector instructions, and take no level.
 
-use std::ops::Range;
+mod summed_area;
 
 use pelk_grid::{SharingGrid, expand};
 use rayon::prelude::*;
 
 use crate::shape::{ShapeError, checked_len, expect_len};
 pub use pelk_ops::PositionForm;
+use summed_area::{SummedArea, not_empty, windows};
 
 const OPERATOR: &str = "position embedding";
-
-/// Sums over the rectangles of a grid of numbers.
-struct SummedArea {
-    /// `(rows + 1) x (columns + 1)`: the sum over everything above and to the left.
-    sums: Vec<f64>,
-    pitch: usize,
-}
-
-impl SummedArea {
-    fn new(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f64) -> Self {
-        let pitch = columns + 1;
-        let mut sums = vec![0.0; (rows + 1) * pitch];
-        for row in 0..rows {
-            let mut sum = 0.0;
-            for column in 0..columns {
-                sum += value(row, column);
-                sums[(row + 1) * pitch + column + 1] = sums[row * pitch + column + 1] + sum;
-            }
-        }
-        Self { sums, pitch }
-    }
-
-    fn sum(&self, rows: &Range<usize>, columns: &Range<usize>) -> f64 {
-        let at = |row: usize, column: usize| self.sums[row * self.pitch + column];
-        at(rows.end, columns.end) - at(rows.start, columns.end) - at(rows.end, columns.start)
-            + at(rows.start, columns.start)
-    }
-}
-
-/// For each of `positions`, the range of the other quantity, of `0..extent`, for which a tap is inside the
-/// image. A tap `i` is inside at `y` if `0 <= y + i - radius < size`, which treats taps and positions alike.
-fn windows(positions: usize, extent: usize, radius: usize, size: usize) -> Vec<Range<usize>> {
-    (0..positions)
-        .map(|position| {
-            let end = (radius + size).saturating_sub(position).min(extent);
-            radius.saturating_sub(position).min(end)..end
-        })
-        .collect()
-}
 
 /// One channel's parameters, seen as its expanded kernel.
 struct Weights<'a> {
@@ -173,6 +135,7 @@ pub fn in_bounds_backward(
     expect_len(OPERATOR, "gbias", gbias.len(), map)?;
     let (k, cells, cell_of_tap) = (grid.kernel(), grid.cells(), cells_of_taps(grid));
     let (rows, columns) = (windows(k, h, grid.radius(), h), windows(k, w, grid.radius(), w));
+    let inside = (not_empty(&rows), not_empty(&columns));
 
     let part = c.div_ceil(CHANNEL_PARTS);
     let sums: Vec<Vec<f64>> = gtheta
@@ -181,16 +144,21 @@ pub fn in_bounds_backward(
         .enumerate()
         .map(|(index, (gtheta, theta))| {
             let mut gposition = vec![0.0; k * k];
+            let mut strip = vec![0.0; w + 1];
             let channels = gtheta.chunks_exact_mut(cells * cells).zip(theta.chunks_exact(cells * cells));
             for (channel, (gtheta, theta)) in (index * part..).zip(channels) {
                 let weights = Weights { theta, cells, cell_of_tap: &cell_of_tap };
                 let table = SummedArea::new(h, w, |y, x| f64::from(gbias[(y * w + x) * c + channel]));
                 let mut sums = vec![0.0; cells * cells];
-                for (i, j) in (0..k).flat_map(|i| (0..k).map(move |j| (i, j))) {
-                    let gradient = table.sum(&rows[i], &columns[j]);
-                    sums[cell_of_tap[i] * cells + cell_of_tap[j]] +=
-                        gradient * f64::from(position[i * k + j]);
-                    gposition[i * k + j] += gradient * weights.at(i, j);
+                // Where the kernel is larger than the map, most taps are outside of it everywhere.
+                for i in inside.0.clone() {
+                    table.of_rows(&rows[i], &mut strip);
+                    for j in inside.1.clone() {
+                        let gradient = strip[columns[j].end] - strip[columns[j].start];
+                        sums[cell_of_tap[i] * cells + cell_of_tap[j]] +=
+                            gradient * f64::from(position[i * k + j]);
+                        gposition[i * k + j] += gradient * weights.at(i, j);
+                    }
                 }
                 for (gtheta, sum) in gtheta.iter_mut().zip(sums) {
                     *gtheta = sum as f32;
