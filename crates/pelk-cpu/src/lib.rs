@@ -74,6 +74,8 @@ mod parameters;
 pub mod pixel_mlp;
 pub mod position;
 pub mod reference;
+#[cfg(feature = "rivals")]
+pub mod rivals;
 pub mod roi_align;
 mod rows;
 mod rowwise;

@@ -1,7 +1,7 @@
 //! The linear layer `y = x W^T + b`, which is also the pointwise (1 x 1) convolution of N, H, W, C images.
 
 use crate::elementwise::column_sum;
-use crate::gemm::{AddBias, Matrix, Plain, Start, multiply};
+use crate::gemm::{AddBias, Factor, Matrix, PackedMatrix, Plain, Start, multiply};
 use crate::parameters::AffineGradients;
 use crate::rows::{Rows, RowsMut, expect_shape};
 use crate::shape::{ShapeError, expect_len};
@@ -31,12 +31,56 @@ pub fn forward(
     bias: Option<&[f32]>,
     y: RowsMut<'_>,
 ) -> Result<(), ShapeError> {
+    product(level, x, weight, None, bias, y)
+}
+
+/// A weight in the order in which [`forward_packed`] reads it: worth making for a weight that many calls use
+/// unchanged. It takes as much memory as the weight.
+#[derive(Debug)]
+pub struct PackedWeight(PackedMatrix);
+
+impl PackedWeight {
+    /// Packs `weight`, `[outputs, inputs]`.
+    pub fn new(level: Level, weight: Rows<'_>) -> PackedWeight {
+        PackedWeight(PackedMatrix::new(level, Matrix::from(weight).transposed()))
+    }
+
+    /// The weight as the factor of a product, together with its values in their usual order.
+    pub(crate) fn factor<'a>(weight: Matrix<'a>, packed: Option<&'a PackedWeight>) -> Factor<'a> {
+        Factor { matrix: weight.transposed(), packed: packed.map(|packed| &packed.0) }
+    }
+}
+
+/// [`forward`], to the same bits, with a weight that was packed before; `weight` is the same weight, which is
+/// still read where a product is too small for packing, or the level is another.
+///
+/// # Errors
+/// When the shapes do not fit together.
+pub fn forward_packed(
+    level: Level,
+    x: Rows<'_>,
+    weight: Rows<'_>,
+    packed: &PackedWeight,
+    bias: Option<&[f32]>,
+    y: RowsMut<'_>,
+) -> Result<(), ShapeError> {
+    product(level, x, weight, Some(packed), bias, y)
+}
+
+fn product(
+    level: Level,
+    x: Rows<'_>,
+    weight: Rows<'_>,
+    packed: Option<&PackedWeight>,
+    bias: Option<&[f32]>,
+    y: RowsMut<'_>,
+) -> Result<(), ShapeError> {
     const NAME: &str = "linear";
     let outputs = weight.rows();
     expect_shape(NAME, "weight", weight.shape(), [outputs, x.columns()])?;
     expect_len(NAME, "bias", bias.map(<[f32]>::len), outputs)?;
     expect_shape(NAME, "y", y.shape(), [x.rows(), outputs])?;
-    let weight = Matrix::from(weight).transposed();
+    let weight = PackedWeight::factor(weight.into(), packed);
     multiply(level, x.into(), weight, Start::Zero, AddBias(bias), y.into_values());
     Ok(())
 }
@@ -63,10 +107,10 @@ pub fn backward(
     expect_len(NAME, "the bias's gradient", gradients.lens().bias, outputs)?;
     let by_output = Matrix::from(gy);
     if let Some(gx) = gx {
-        multiply(level, by_output, weight.into(), Start::Zero, Plain, gx.into_values());
+        multiply(level, by_output, Matrix::from(weight), Start::Zero, Plain, gx.into_values());
     }
     if let Some(gweight) = gradients.weight {
-        multiply(level, by_output.transposed(), x.into(), Start::Zero, Plain, gweight);
+        multiply(level, by_output.transposed(), Matrix::from(x), Start::Zero, Plain, gweight);
     }
     if let Some(gbias) = gradients.bias {
         column_sum(level, gy, gbias)?;
@@ -100,6 +144,11 @@ mod tests {
                         &reference::linear::forward(r, i, o, &x64, &weight64, bias64),
                         1e-5,
                     );
+                    let packed = PackedWeight::new(level, rows(&weight, i));
+                    let mut again = stale(r * o);
+                    let (x, weight, y_out) = (rows(&x, i), rows(&weight, i), rows_mut(&mut again, o));
+                    forward_packed(level, x, weight, &packed, bias, y_out).unwrap();
+                    assert_eq!(y, again, "{what}, packed before");
                 }
                 let (mut gx, mut gw, mut gb) = (stale(r * i), stale(o * i), stale(o));
                 let gradients = Affine { weight: Some(&mut gw[..]), bias: Some(&mut gb[..]) };

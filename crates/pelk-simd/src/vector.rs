@@ -59,6 +59,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
         unsafe { transpose::scalar(from, from_stride, to, to_stride) }
     }
 
+    /// Asks for the cache line at `at`, which may be any address: values that are needed soon then come from a
+    /// near cache. Does nothing where there is no such instruction.
+    #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        let _ = at;
+    }
+
     /// Zero in every lane.
     #[inline(always)]
     fn zero(self) -> Self::V {

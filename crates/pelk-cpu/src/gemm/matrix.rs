@@ -38,6 +38,23 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Values from one row to the next, and from one column to the next.
+    pub(crate) fn strides(&self) -> [usize; 2] {
+        [self.row_stride, self.column_stride]
+    }
+
+    /// Number of rows.
+    #[cfg(feature = "rivals")]
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    #[cfg(feature = "rivals")]
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// The values in memory.
     pub(crate) fn values(&self) -> &'a [f32] {
         self.data

@@ -1,128 +1,122 @@
 //! Matrix products in parallel.
 //!
 //! `c = a b`, with something done to the finished rows while they are in the cache (a bias, GELU, a residual:
-//! see [`Finish`]). `b` is packed into panels (`pack`), `a` is read in place if its rows are contiguous
-//! (`left`), and a tile of sums stays in registers (`tile`).
+//! see [`Finish`]). A tile of sums stays in registers (`tile`) while it walks along rows of `a`, which are
+//! read in place (`left`), and down a panel of `b`, whose rows are packed next to each other (`pack`). The
+//! tiles and panels of a block take turns (`sweep`, `block`) such that what is used again stays in a near
+//! cache, and what is used next is prefetched.
 //!
 //! The output is cut into blocks, and where it is too small to feed the cores (weight gradients: a small
-//! output, a long sum over pixels) the sum is cut too, its parts being added in order. The cuts depend on the
-//! shape alone.
+//! output, a long sum over pixels) the sum is cut too, its parts being added in order (`long_sum`). All sizes
+//! depend on the shape and the level alone (`plan`), so results do not depend on the cores at hand.
+//!
+//! At the portable level the blocks are matrixmultiply's products.
 
+mod block;
 mod finish;
 mod left;
+mod long_sum;
 mod matrix;
 mod pack;
+mod plan;
+mod sweep;
 mod tile;
 
-use crate::elementwise;
 use crate::scratch;
-use finish::FinishRows;
-use pack::{Blocking, Layout, Packed, pack, pack_group};
-use pelk_simd::{Level, dispatch};
+use block::{Product, Right};
+use long_sum::long_sum;
+use pack::{Layout, Packed, pack};
+use pelk_simd::{Level, MAX_LANES};
+use plan::{Operand, Plan};
 use rayon::prelude::*;
 use std::ops::Range;
-use tile::Strip;
 
+#[cfg(any(test, feature = "rivals"))]
+pub(crate) use block::by_matrixmultiply;
 pub(crate) use finish::{AddBias, Finish, Plain, Start};
 pub(crate) use matrix::{Matrix, Output};
 
-/// Fewest tasks of a product that is large enough. The cut must not depend on the cores at hand, or results
-/// would; 16 keep a desktop busy.
-const TASKS: usize = 16;
-/// Fewest multiply-adds worth a task of their own: 20 to 40 microseconds of one core.
-const TASK_WORK: usize = 1 << 20;
-/// Rows of a task's block, a multiple of every tile's height. With 512 summands a block is 240 KiB, and lies
-/// in a level-2 cache beside the panels.
-const ROWS: usize = 120;
-/// Fewest summands of a part of the sum: each part costs a pass over the output.
-const LEAST_DEPTH: usize = 512;
-/// A sum is long, and worth cutting, when it has this many times as many summands as the output has rows or
-/// columns.
-const LONG_SUM: usize = 4;
-/// The blocks of a product whose operands are row-major; see [`blocking`].
-const ROW_MAJOR: Blocking = Blocking { rows: ROWS, depth: 256, group: 16 };
-/// Heights of blocks are multiples of every tile's height.
-const TILE_ROWS: usize = 24;
-
-/// The right operand.
-#[derive(Clone, Copy)]
-enum Right<'a> {
-    /// Packed before, for many blocks of rows.
-    Packed(Packed<'a>),
-    /// To be packed panel by panel: for one block of rows that is cheaper than a pass through memory.
-    Loose(Layout, Matrix<'a>),
-}
-
-impl Right<'_> {
-    fn layout(&self) -> Layout {
-        match self {
-            Right::Packed(packed) => packed.layout,
-            Right::Loose(layout, _) => *layout,
-        }
+/// `c = finish(start + a b)`, where `c` is row-major `[a.rows, b.columns]`.
+pub(crate) fn multiply<'a, F: Finish>(
+    level: Level,
+    a: Matrix<'_>,
+    b: impl Into<Factor<'a>>,
+    start: Start,
+    finish: F,
+    c: &mut [f32],
+) {
+    let Factor { matrix: b, packed } = b.into();
+    let (m, n) = (a.rows, b.columns);
+    assert!(b.rows == a.columns && c.len() == m * n, "the operator checks its lengths first");
+    let plan = Plan::new(level, a, b);
+    if plan.parts > 1 {
+        return long_sum(level, a, b, &plan, start, finish, c);
+    }
+    let output = Output::new(c, n);
+    let blocks = |b: Right<'_>| {
+        for_each(plan.rows * plan.panels, |task| {
+            let rows = part(m, plan.rows, task / plan.panels);
+            let panels = part(plan.layout.panels(), plan.panels, task % plan.panels);
+            if !rows.is_empty() && !panels.is_empty() {
+                // SAFETY: each task has a block of its own.
+                unsafe { Product { level, a, b, start, finish, c: output }.block(rows, panels) };
+            }
+        });
+    };
+    if let Some(packed) = packed.filter(|packed| packed.is_of(level, b)) {
+        return blocks(Right::Packed(Packed::new(packed.layout, packed.values())));
+    }
+    match plan.right {
+        Operand::PackedFirst => scratch::with(plan.layout.len(), |memory| {
+            blocks(Right::Packed(pack(level, b, plan.layout, memory)));
+        }),
+        Operand::ByGroups => blocks(Right::Loose(plan.layout, b)),
+        Operand::InPlace => blocks(Right::InPlace(plan.layout, b)),
     }
 }
 
-/// `c = finish(start + a b)`.
+/// A right operand, and the same values packed, where somebody has them.
 #[derive(Clone, Copy)]
-struct Product<'a, F> {
-    level: Level,
-    a: Matrix<'a>,
-    b: Right<'a>,
-    start: Start,
-    finish: F,
-    c: Output<'a>,
+pub(crate) struct Factor<'a> {
+    pub matrix: Matrix<'a>,
+    pub packed: Option<&'a PackedMatrix>,
 }
 
-impl<F: Finish> Product<'_, F> {
-    /// Computes rows `rows` and panels `panels` of the output.
-    ///
-    /// # Safety
-    /// No other thread may use that block of `c`.
-    unsafe fn block(self, rows: Range<usize>, panels: Range<usize>) {
-        let Self { level, a, b, start, finish, c } = self;
-        let layout = b.layout();
-        let group_len = if matches!(b, Right::Loose(..)) { layout.largest_group() } else { 0 };
-        scratch::with_parts(
-            [group_len, left::buffer_len(&a, rows.len(), layout.depth())],
-            |[packed, left_buffer]| {
-                for (block, depth) in layout.blocks().enumerate() {
-                    let left = left::left(level, a.block(rows.clone(), depth.clone()), left_buffer);
-                    for group in layout.groups(panels.clone()) {
-                        let mut packed = match b {
-                            Right::Packed(packed) => packed.panels(&depth, group.clone()),
-                            Right::Loose(_, b) => pack_group(level, b, layout, &depth, group.clone(), packed),
-                        };
-                        let finished = layout.columns(group.start).start..layout.columns(group.end - 1).end;
-                        for panel in group {
-                            let columns = layout.columns(panel);
-                            let (panel, rest) = packed.split_at(layout.place(&depth, panel).len());
-                            packed = rest;
-                            let strip = Strip {
-                                a: left,
-                                rows: rows.len(),
-                                depth: depth.len(),
-                                b: panel.as_ptr(),
-                                vectors: panel.len() / (depth.len() * level.lanes()),
-                                c: c.block(&rows, &columns),
-                                c_stride: c.columns,
-                                columns: columns.len(),
-                                accumulate: block > 0 || start == Start::Keep,
-                            };
-                            // SAFETY: `Matrix::block` and `Output::block` checked the sizes of `a` and the
-                            // output, the packed slice is the panel, and the output's block is this thread's
-                            // alone.
-                            unsafe { strip.run(level) };
-                        }
-                        // By groups, not panels: what a finish reads beside the sums then comes in runs that
-                        // are worth prefetching.
-                        if depth.end == layout.rows() && !finish.is_nothing() {
-                            let rows = rows.clone();
-                            dispatch(level, FinishRows { finish, output: c, rows, columns: finished });
-                        }
-                    }
-                }
-            },
-        );
+impl<'a> From<Matrix<'a>> for Factor<'a> {
+    fn from(matrix: Matrix<'a>) -> Self {
+        Self { matrix, packed: None }
+    }
+}
+
+/// A right operand that was packed once for many products. They have the same bits as without.
+#[derive(Debug)]
+pub(crate) struct PackedMatrix {
+    level: Level,
+    layout: Layout,
+    /// From the first value that is aligned to a cache line on.
+    memory: Vec<f32>,
+    skip: usize,
+}
+
+impl PackedMatrix {
+    /// Packs a matrix for products with row-major left operands.
+    pub fn new(level: Level, b: Matrix<'_>) -> Self {
+        let layout = Layout::new(level, b.rows, b.columns, plan::ahead(b.rows));
+        let mut memory = vec![0.0; layout.len() + MAX_LANES];
+        let skip = memory.as_ptr().align_offset(MAX_LANES * size_of::<f32>()).min(MAX_LANES);
+        pack(level, b, layout, &mut memory[skip..][..layout.len()]);
+        Self { level, layout, memory, skip }
+    }
+
+    fn values(&self) -> &[f32] {
+        &self.memory[self.skip..][..self.layout.len()]
+    }
+
+    /// Whether products with this matrix may use it. matrixmultiply, the portable level's product, packs for
+    /// itself.
+    fn is_of(&self, level: Level, b: Matrix<'_>) -> bool {
+        let fits = self.layout.rows() == b.rows && self.layout.width() == b.columns;
+        fits && level == self.level && level != Level::PORTABLE
     }
 }
 
@@ -136,10 +130,7 @@ pub(crate) struct Panels {
 impl Panels {
     /// For a matrix of this many rows and columns.
     pub(crate) fn new(level: Level, rows: usize, columns: usize) -> Self {
-        Self {
-            level,
-            layout: Layout::new(level, rows, columns, Blocking { rows: ROWS, depth: 256, group: 16 }),
-        }
+        Self { level, layout: Layout::new(level, rows, columns, plan::ROW_MAJOR) }
     }
 
     /// Values of the packed matrix.
@@ -159,116 +150,9 @@ impl Panels {
         assert!(a.columns == layout.rows(), "the operator checks its lengths first");
         let (rows, panels) = (0..a.rows, 0..layout.panels());
         let b = Right::Packed(Packed::new(layout, b));
-        let c = Output::new(c, layout.columns(layout.panels() - 1).end);
+        let c = Output::new(c, layout.columns(&panels).end);
         // SAFETY: the output is this thread's alone.
         unsafe { Product { level, a, b, start: Start::Zero, finish: Plain, c }.block(rows, panels) };
-    }
-}
-
-/// How a product is cut into tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cut {
-    /// Blocks of rows, of panels, and parts of the sum.
-    rows: usize,
-    panels: usize,
-    parts: usize,
-}
-
-impl Cut {
-    fn new(m: usize, n: usize, k: usize, panels: usize, block_rows: usize) -> Self {
-        let tasks = m.saturating_mul(n).saturating_mul(k).div_ceil(TASK_WORK).min(TASKS);
-        let rows = m.div_ceil(block_rows);
-        // Each part costs a pass over the output, which is little where the sum is long.
-        let parts = if k >= LONG_SUM * m.max(n) { tasks.min(k.div_ceil(LEAST_DEPTH)) } else { 1 };
-        Self { rows, panels: tasks.div_ceil(rows * parts).min(panels), parts }
-    }
-}
-
-/// The blocks that suit the operands, tuned on PeLK-T's products (AVX2, 32 KiB and 512 KiB caches). Long sums
-/// are best where `a` is read along its rows and `b` packed a few columns at a time; where `b` is row-major,
-/// or `a` is copied, runs along rows must be long for the memory's sake, so blocks are wider and less deep.
-fn blocking(a: Matrix<'_>, b: Matrix<'_>) -> Blocking {
-    match (a.column_stride, b.column_stride) {
-        (1, 1) => ROW_MAJOR,
-        (1, _) => Blocking { rows: ROWS, depth: 512, group: 8 },
-        _ => Blocking { rows: 2 * ROWS, depth: 256, group: 16 },
-    }
-}
-
-/// `c = finish(start + a b)`, where `c` is row-major `[a.rows, b.columns]`.
-pub(crate) fn multiply<F: Finish>(
-    level: Level,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    start: Start,
-    finish: F,
-    c: &mut [f32],
-) {
-    let (m, n, k) = (a.rows, b.columns, a.columns);
-    assert!(b.rows == k && c.len() == m * n, "the operator checks its lengths first");
-    let blocking = blocking(a, b);
-    let layout = Layout::new(level, k, n, blocking);
-    let cut = Cut::new(m, n, k, layout.panels(), blocking.rows);
-    if cut.parts > 1 {
-        return long_sum(level, a, b, cut, start, finish, c);
-    }
-    let output = Output::new(c, n);
-    let blocks = |b: Right<'_>| {
-        for_each(cut.rows * cut.panels, |task| {
-            let rows = part(m, cut.rows, task / cut.panels, TILE_ROWS);
-            let panels = part(layout.panels(), cut.panels, task % cut.panels, 1);
-            if !rows.is_empty() {
-                // SAFETY: each task has a block of its own.
-                unsafe { Product { level, a, b, start, finish, c: output }.block(rows, panels) };
-            }
-        });
-    };
-    if cut.rows == 1 {
-        return blocks(Right::Loose(layout, b));
-    }
-    scratch::with(layout.len(), |memory| blocks(Right::Packed(pack(level, b, layout, memory))));
-}
-
-/// The product whose sum is cut into parts.
-fn long_sum<F: Finish>(
-    level: Level,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    cut: Cut,
-    start: Start,
-    finish: F,
-    c: &mut [f32],
-) {
-    let (m, n, k) = (a.rows, b.columns, a.columns);
-    // Part 0 of the sum goes to `c`, the others here.
-    scratch::with((cut.parts - 1) * m * n, |others| {
-        let parts = std::iter::once(&mut *c).chain(others.chunks_exact_mut(m * n));
-        let outputs: Vec<Output<'_>> = parts.map(|part| Output::new(part, n)).collect();
-        for_each(cut.parts * cut.rows * cut.panels, |task| {
-            let index = task / (cut.rows * cut.panels);
-            let rows = part(m, cut.rows, task / cut.panels % cut.rows, TILE_ROWS);
-            let depth = part(k, cut.parts, index, 1);
-            let layout = Layout::new(level, depth.len(), n, blocking(a, b));
-            let panels = part(layout.panels(), cut.panels, task % cut.panels, 1);
-            if rows.is_empty() {
-                return;
-            }
-            let start = if index == 0 { start } else { Start::Zero };
-            let (a, b) = (a.block(0..m, depth.clone()), b.block(depth, 0..n));
-            let (b, output) = (Right::Loose(layout, b), outputs[index]);
-            // SAFETY: each task has a block of its own.
-            unsafe { Product { level, a, b, start, finish: Plain, c: output }.block(rows, panels) };
-        });
-        for part in others.chunks_exact(m * n) {
-            elementwise::add_into(level, c, part);
-        }
-    });
-    if !finish.is_nothing() {
-        let output = Output::new(c, n);
-        for_each(cut.rows, |task| {
-            let rows = part(m, cut.rows, task, 1);
-            dispatch(level, FinishRows { finish, output, rows, columns: 0..n });
-        });
     }
 }
 
@@ -280,12 +164,9 @@ fn for_each(n: usize, task: impl Fn(usize) + Sync + Send) {
     (0..n).into_par_iter().with_max_len(1).for_each(task);
 }
 
-/// Part `index` of `0..len`, cut into `parts` of nearly equal size that are multiples of `unit`; some are
-/// empty where there are fewer units than parts.
-fn part(len: usize, parts: usize, index: usize, unit: usize) -> Range<usize> {
-    let units = len.div_ceil(unit);
-    let at = |index: usize| (units * index / parts * unit).min(len);
-    at(index)..at(index + 1)
+/// Part `index` of `0..len`, cut into `parts` of nearly equal size.
+fn part(len: usize, parts: usize, index: usize) -> Range<usize> {
+    len * index / parts..len * (index + 1) / parts
 }
 
 #[cfg(test)]
@@ -311,9 +192,11 @@ mod tests {
 
     #[test]
     fn every_cut_and_every_start_gives_the_product() {
-        // One block; rows cut; columns cut; the sum cut; all three edges uneven.
+        // One block; rows cut; columns cut; the sum cut; few rows; lines that evict each other; all edges
+        // uneven.
+        let cut = [(1, 1, 1), (7, 5, 3), (600, 33, 20), (49, 700, 300), (40, 24, 9000), (300, 150, 2100)];
         for (m, n, k) in
-            [(1, 1, 1), (7, 5, 3), (600, 33, 20), (49, 700, 300), (40, 24, 9000), (300, 150, 2100)]
+            cut.into_iter().chain([(24, 40, 9000), (150, 90, 1700), (33, 1024, 70), (9, 50, 2048)])
         {
             let (a, b) = (values(1, m * k), values(2, k * n));
             let (at, bt) = (transpose(&a, m, k), transpose(&b, k, n));
@@ -345,19 +228,71 @@ mod tests {
     }
 
     #[test]
-    fn bits_do_not_depend_on_the_thread_count() {
-        let (a, b) = (values(1, 40 * 9000), values(2, 9000 * 24));
-        assert_thread_count_free("gemm", || {
-            let mut c = stale(40 * 24);
-            multiply(
-                Level::best(),
-                Matrix::new(&a, 40, 9000),
-                Matrix::new(&b, 9000, 24),
-                Start::Zero,
-                Plain,
-                &mut c,
+    fn large_products_agree_with_matrixmultiply() {
+        // Rows, inputs and outputs of a PeLK-T's wider stages, which take other ways than small products.
+        for (rows, inputs, outputs) in [(49, 332, 1328), (196, 249, 996), (784, 124, 496)] {
+            let (x, w, gy) =
+                (values(1, rows * inputs), values(2, outputs * inputs), values(3, rows * outputs));
+            let (x, w, gy) = (
+                Matrix::new(&x, rows, inputs),
+                Matrix::new(&w, outputs, inputs),
+                Matrix::new(&gy, rows, outputs),
             );
-            c
-        });
+            for (a, b) in [(x, w.transposed()), (gy, w), (gy.transposed(), x)] {
+                let mut want = vec![0.0; a.rows * b.columns];
+                // SAFETY: `want` has these rows and columns.
+                unsafe { by_matrixmultiply(a, b, false, want.as_mut_ptr(), b.columns) };
+                let want: Vec<f64> = want.into_iter().map(f64::from).collect();
+                for level in Level::available() {
+                    let mut c = stale(a.rows * b.columns);
+                    multiply(level, a, b, Start::Zero, Plain, &mut c);
+                    assert_close(
+                        format!("{} x {} x {}, {level}", a.rows, a.columns, b.columns),
+                        &c,
+                        &want,
+                        1e-5,
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_matrix_packed_before_gives_the_same_bits() {
+        for (m, n, k) in [(1, 1, 1), (49, 130, 600), (150, 90, 300), (400, 70, 1100), (3, 5, 4000)] {
+            let (a, b) = (values(1, m * k), values(2, k * n));
+            let bt = transpose(&b, k, n);
+            for b in [Matrix::new(&b, k, n), Matrix::new(&bt, n, k).transposed()] {
+                for level in Level::available() {
+                    let packed = PackedMatrix::new(level, b);
+                    let product = |b: Factor<'_>| {
+                        let mut c = stale(m * n);
+                        multiply(level, Matrix::new(&a, m, k), b, Start::Zero, Plain, &mut c);
+                        c
+                    };
+                    let with = product(Factor { matrix: b, packed: Some(&packed) });
+                    assert_eq!(with, product(b.into()), "{m} x {n} x {k}, {level}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_thread_count() {
+        // The sum cut, and the rows.
+        for (m, n, k) in [(40, 24, 9000), (24, 40, 9000), (700, 150, 300)] {
+            let (a, b) = (values(1, m * k), values(2, k * n));
+            let (at, bt) = (transpose(&a, m, k), transpose(&b, k, n));
+            assert_thread_count_free("gemm", || {
+                let product = |a, b| {
+                    let mut c = stale(m * n);
+                    multiply(Level::best(), a, b, Start::Zero, Plain, &mut c);
+                    c
+                };
+                let (a, at) = (Matrix::new(&a, m, k), Matrix::new(&at, k, m).transposed());
+                let (b, bt) = (Matrix::new(&b, k, n), Matrix::new(&bt, n, k).transposed());
+                [product(a, b), product(a, bt), product(at, b), product(at, bt)].concat()
+            });
+        }
     }
 }

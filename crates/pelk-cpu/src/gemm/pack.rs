@@ -10,12 +10,12 @@ use std::ops::Range;
 const MOST_VECTORS: usize = 128;
 
 /// The sizes of the blocks that are kept in the caches.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Blocking {
-    /// Rows of the left operand.
-    pub rows: usize,
-    /// Summands.
+    /// Most summands of a block.
     pub depth: usize,
+    /// Blocks of summands that follow each other for one group of panels.
+    pub blocks: usize,
     /// Panels of the right operand that are packed together.
     pub group: usize,
 }
@@ -29,16 +29,27 @@ pub(super) struct Layout {
     panels: usize,
     /// Rows of a block.
     depth: usize,
+    /// Rows of as many blocks as follow each other for one group.
+    outer_depth: usize,
     /// Panels of a group.
     group: usize,
+    /// What the sizes of blocks come from.
+    blocking: Blocking,
 }
 
 impl Layout {
     pub fn new(level: Level, rows: usize, columns: usize, blocking: Blocking) -> Self {
         let lanes = level.lanes();
         let panels = columns.div_ceil(lanes).div_ceil(most_vectors(lanes));
-        let Blocking { depth, group, .. } = blocking;
-        Self { rows, columns, lanes, panels, depth, group }
+        let group = blocking.group;
+        Self { rows: 0, columns, lanes, panels, depth: 0, outer_depth: 0, group, blocking }.with_rows(rows)
+    }
+
+    /// For a matrix of this many rows.
+    pub fn with_rows(self, rows: usize) -> Self {
+        // Blocks of nearly equal size.
+        let depth = rows.div_ceil(rows.div_ceil(self.blocking.depth));
+        Self { rows, depth, outer_depth: depth * self.blocking.blocks, ..self }
     }
 
     /// Values of the packed matrix.
@@ -56,9 +67,24 @@ impl Layout {
         self.rows.min(self.depth)
     }
 
+    /// Columns of the matrix.
+    pub fn width(&self) -> usize {
+        self.columns
+    }
+
+    /// Panels that are packed together.
+    pub fn group(&self) -> usize {
+        self.group
+    }
+
     /// Number of panels.
     pub fn panels(&self) -> usize {
         self.panels
+    }
+
+    /// Number of panels before the first whose last vector is not whole.
+    pub fn whole_panels(&self) -> usize {
+        self.panels - usize::from(!self.columns.is_multiple_of(self.lanes))
     }
 
     /// Vectors of the narrower panels, and how many panels before them have one more.
@@ -74,16 +100,32 @@ impl Layout {
         begin(panel)..begin(panel + 1)
     }
 
-    /// The columns of the matrix in panel `panel`.
-    pub fn columns(&self, panel: usize) -> Range<usize> {
-        let vectors = self.vectors(panel);
-        vectors.start * self.lanes..self.columns.min(vectors.end * self.lanes)
+    /// The widths of these panels: vectors of a row, and numbers of panels.
+    pub fn widths_of(&self, panels: &Range<usize>) -> [(usize, usize); 2] {
+        let (low, wider) = self.widths();
+        let wide = panels.end.min(wider).saturating_sub(panels.start);
+        [(low + 1, wide), (low, panels.len() - wide)]
     }
 
-    /// Blocks of rows.
-    pub fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (rows, depth) = (self.rows, self.depth);
-        (0..rows).step_by(depth).map(move |first| first..rows.min(first + depth))
+    /// The columns of the matrix in these panels, of which there is at least one.
+    pub fn columns(&self, panels: &Range<usize>) -> Range<usize> {
+        let (first, last) = (self.vectors(panels.start), self.vectors(panels.end - 1));
+        first.start * self.lanes..self.columns.min(last.end * self.lanes)
+    }
+
+    /// Rows of the largest run of blocks that follow each other for one group.
+    pub fn outer_depth(&self) -> usize {
+        self.rows.min(self.outer_depth)
+    }
+
+    /// The rows of the blocks that follow each other for one group.
+    pub fn outer_blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        cut(0..self.rows, self.outer_depth)
+    }
+
+    /// Blocks of rows within `rows`, which begins where a block does.
+    pub fn blocks(&self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+        cut(rows, self.depth)
     }
 
     /// Where panel `panel` of the block with these rows lies.
@@ -112,8 +154,7 @@ impl Layout {
 
     /// Cuts panels into groups.
     pub fn groups(&self, panels: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
-        let group = self.group;
-        panels.clone().step_by(group).map(move |first| first..panels.end.min(first + group))
+        cut(panels, self.group)
     }
 
     /// Values of these panels of the block with these rows.
@@ -125,6 +166,11 @@ impl Layout {
     pub fn largest_group(&self) -> usize {
         self.group_len(&(0..self.depth()), &(0..self.panels.min(self.group)))
     }
+}
+
+/// Cuts a range into parts of `len`.
+fn cut(range: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>> {
+    range.clone().step_by(len).map(move |first| first..range.end.min(first + len))
 }
 
 /// A packed matrix.
@@ -155,7 +201,7 @@ pub(super) fn pack<'t>(level: Level, b: Matrix<'_>, layout: Layout, to: &'t mut 
     const LEAST: usize = 1 << 15;
     let mut rest = &mut *to;
     rayon::scope(|scope| {
-        for rows in layout.blocks() {
+        for rows in layout.blocks(0..layout.rows) {
             for group in layout.groups(0..layout.panels()) {
                 let (part, tail) = std::mem::take(&mut rest).split_at_mut(layout.group_len(&rows, &group));
                 rest = tail;
@@ -231,7 +277,7 @@ impl Kernel for Group<'_, '_> {
             return;
         }
         for panel in panels.clone() {
-            let panel_of_b = b.block(rows.clone(), layout.columns(panel));
+            let panel_of_b = b.block(rows.clone(), layout.columns(&(panel..panel + 1)));
             transposed_panel(simd, panel_of_b, &mut to[place(panel)]);
         }
     }

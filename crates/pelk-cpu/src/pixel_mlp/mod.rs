@@ -19,6 +19,7 @@ mod tests;
 use crate::elementwise::{add_into, column_sum};
 use crate::gemm::{Matrix, Output, Plain, Start, multiply};
 use crate::layer_norm;
+use crate::linear::PackedWeight;
 use crate::parameters::{Affine, Moments};
 use crate::rows::{Rows, RowsMut};
 use crate::scratch;
@@ -80,14 +81,50 @@ pub fn forward(
     shortcut: &[f32],
     parameters: &Parameters<'_>,
     y: &mut [f32],
+    keep: Option<Hidden<&mut [f32]>>,
+) -> Result<(), ShapeError> {
+    walk(level, shape, x, shortcut, Weights { parameters, packed: [None, None] }, y, keep)
+}
+
+/// [`forward`], to the same bits, with weights that were packed before: those of the first and the second
+/// layer, where they were.
+///
+/// # Errors
+/// Same as [`forward`].
+pub fn forward_packed(
+    level: Level,
+    shape: &PixelMlpShape,
+    x: &[f32],
+    shortcut: &[f32],
+    parameters: &Parameters<'_>,
+    packed: [Option<&PackedWeight>; 2],
+    y: &mut [f32],
+) -> Result<(), ShapeError> {
+    walk(level, shape, x, shortcut, Weights { parameters, packed }, y, None)
+}
+
+/// The parameters, and those weights that were packed before.
+#[derive(Clone, Copy)]
+struct Weights<'a> {
+    parameters: &'a Parameters<'a>,
+    packed: [Option<&'a PackedWeight>; 2],
+}
+
+fn walk(
+    level: Level,
+    shape: &PixelMlpShape,
+    x: &[f32],
+    shortcut: &[f32],
+    Weights { parameters, packed }: Weights<'_>,
+    y: &mut [f32],
     mut keep: Option<Hidden<&mut [f32]>>,
 ) -> Result<(), ShapeError> {
     const NAME: &str = "pixel_mlp";
     check(shape, NAME, parameters, &[("x", x.len()), ("shortcut", shortcut.len()), ("y", y.len())])?;
     check_hidden(shape, NAME, keep.as_ref().map(|keep| [keep.active.len(), keep.slope.len()]))?;
     let (c, h) = (shape.channels, shape.hidden);
-    let expand = Matrix::new(parameters.expand[0], h, c).transposed();
-    let project = Matrix::new(parameters.project[0], c, h).transposed();
+    let expand = PackedWeight::factor(Matrix::new(parameters.expand[0], h, c), packed[0]);
+    let project = PackedWeight::factor(Matrix::new(parameters.project[0], c, h), packed[1]);
     let most = piece_rows(shape);
     let scratch = if keep.is_some() { 0 } else { most * h };
     scratch::with_parts([most * c, scratch, 2 * most], |[normed, scratch, statistics]| {
