@@ -1,7 +1,8 @@
 //! Repeated inference: a network is recorded once for one input shape and replayed for each input.
 //!
 //! Values that do not depend on the input, such as the bias from a position embedding, are computed while
-//! recording. A replay looks up no names and checks no shapes. It drops every tensor right after its last
+//! recording, and weights are put into the order in which the backend reads them. A replay looks up no names
+//! and checks no shapes. It drops every tensor right after its last
 //! use, so a backend that reuses memory allocates nothing from the second run on.
 
 use crate::{Backend, Error, Executor, Op, Operator, ParameterSpec, Parameters, Result, Shape};
@@ -169,6 +170,10 @@ impl<B: Backend> Executor for Recorder<'_, B> {
             let outputs = op.forward(self.backend, &constants)?.outputs;
             let pairs = shapes.into_iter().zip(outputs);
             return Ok(pairs.map(|(shape, output)| self.value(shape, Some(output))).collect());
+        }
+        let weights = op.weights().iter().filter_map(|&index| inputs.get(index));
+        for weight in weights.filter_map(|input| self.values[input.id].as_ref()) {
+            self.backend.prepare_weight(weight)?;
         }
         let outputs: Vec<_> = shapes.into_iter().map(|shape| self.value(shape, None)).collect();
         self.steps.push(Step {

@@ -3,6 +3,7 @@
 use super::{CpuBackend, CpuTensor};
 use crate::Result;
 use crate::backend::{Gradients, LinearOps};
+use pelk_cpu::linear::PackedWeight;
 use pelk_cpu::{Affine, RowsMut, linear};
 
 impl LinearOps for CpuBackend {
@@ -10,8 +11,18 @@ impl LinearOps for CpuBackend {
         let outputs = weight.shape.rows();
         let bias = bias.map(|bias| &bias.values[..]);
         self.make(x.shape.with_channels(outputs), |y| {
-            linear::forward(self.level, x.rows()?, weight.rows()?, bias, RowsMut::new(y, outputs)?)
+            let (x, y) = (x.rows()?, RowsMut::new(y, outputs)?);
+            match weight.values.packed() {
+                Some(packed) => linear::forward_packed(self.level, x, weight.rows()?, packed, bias, y),
+                None => linear::forward(self.level, x, weight.rows()?, bias, y),
+            }
         })
+    }
+
+    fn prepare_weight(&self, weight: &CpuTensor) -> Result<()> {
+        let rows = weight.rows()?;
+        weight.values.pack(|| PackedWeight::new(self.level, rows));
+        Ok(())
     }
 
     fn linear_backward(

@@ -15,6 +15,7 @@ impl PixelMlpOps for CpuBackend {
         parameters: &PixelMlpParameters<'_, CpuTensor>,
     ) -> Result<(CpuTensor, Vec<CpuTensor>)> {
         let shape = kernels::pixel_mlp(op, &x.shape, &parameters.expand[1].shape);
+        let packed = [parameters.expand[0], parameters.project[0]].map(|weight| weight.values.packed());
         let parameters = parameters.map(|tensor: &CpuTensor| &tensor.values[..]);
         let hidden = Shape::from([shape.rows, shape.hidden]);
         let [mut active, mut slope] =
@@ -23,8 +24,10 @@ impl PixelMlpOps for CpuBackend {
             (Some(active), Some(slope)) => Some(pixel_mlp::Hidden { active: &mut active[..], slope }),
             _ => None,
         };
-        let y = self.make(x.shape.clone(), |y| {
-            pixel_mlp::forward(self.level, &shape, &x.values, &shortcut.values, &parameters, y, keep)
+        let (x_values, shortcut) = (&x.values[..], &shortcut.values[..]);
+        let y = self.make(x.shape.clone(), |y| match keep {
+            Some(_) => pixel_mlp::forward(self.level, &shape, x_values, shortcut, &parameters, y, keep),
+            None => pixel_mlp::forward_packed(self.level, &shape, x_values, shortcut, &parameters, packed, y),
         })?;
         let kept = [active, slope].into_iter().flatten().map(|values| CpuTensor::new(&hidden, values));
         Ok((y, kept.collect()))

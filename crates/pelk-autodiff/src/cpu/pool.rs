@@ -3,9 +3,10 @@
 //! A network needs buffers of the same sizes in every pass. Reusing freed buffers avoids the page faults of
 //! fresh ones, which would take longer than many of the operators.
 
+use pelk_cpu::linear::PackedWeight;
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Smaller buffers, below 4 KiB, come from the allocator, which keeps its own free lists for such sizes.
 const SMALLEST_POOLED: usize = 1 << 10;
@@ -27,13 +28,19 @@ pub(super) struct Pool(Arc<Mutex<State>>);
 pub(super) struct Buffer {
     values: Vec<f32>,
     pool: Pool,
+    /// The values in the order of products, where somebody asked for it. Gone when they change.
+    packed: OnceLock<PackedWeight>,
 }
 
 impl Pool {
     /// A buffer of `len` arbitrary values: an operator must overwrite all of them.
     pub fn take(&self, len: usize) -> Buffer {
         let values = if len < SMALLEST_POOLED { None } else { self.reuse(len) };
-        Buffer { values: values.unwrap_or_else(|| vec![0.0; len]), pool: self.clone() }
+        Buffer {
+            values: values.unwrap_or_else(|| vec![0.0; len]),
+            pool: self.clone(),
+            packed: OnceLock::new(),
+        }
     }
 
     /// A buffer with these values.
@@ -63,6 +70,18 @@ impl Pool {
     }
 }
 
+impl Buffer {
+    /// Keeps what `pack` makes of the values, until they change.
+    pub fn pack(&self, pack: impl FnOnce() -> PackedWeight) {
+        self.packed.get_or_init(pack);
+    }
+
+    /// What was made of the values.
+    pub fn packed(&self) -> Option<&PackedWeight> {
+        self.packed.get()
+    }
+}
+
 impl Clone for Buffer {
     fn clone(&self) -> Buffer {
         self.pool.take_copy(&self.values)
@@ -86,6 +105,7 @@ impl Deref for Buffer {
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
+        self.packed.take();
         &mut self.values
     }
 }
@@ -101,6 +121,17 @@ mod tests {
         let address = first.as_ptr();
         drop(first);
         assert_eq!(pool.take(SMALLEST_POOLED).as_ptr(), address);
+    }
+
+    #[test]
+    fn packed_values_are_forgotten_when_the_values_change() {
+        use pelk_cpu::Rows;
+        use pelk_simd::Level;
+        let mut buffer = Pool::default().take_copy(&[1.0, 2.0]);
+        buffer.pack(|| PackedWeight::new(Level::best(), Rows::new(&[1.0, 2.0], 2).unwrap()));
+        assert!(buffer.packed().is_some());
+        buffer[0] = 3.0;
+        assert!(buffer.packed().is_none());
     }
 
     #[test]

@@ -35,6 +35,10 @@ impl Operator for Linear {
         Cost::plain(inputs[0].rows() * inputs[1].elements())
     }
 
+    fn weights(&self) -> &'static [usize] {
+        &[1]
+    }
+
     fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
         let ([x, weight], bias) = with_optional(self.name(), inputs)?;
         let y = backend.linear(x, weight, bias)?;

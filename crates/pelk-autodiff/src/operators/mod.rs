@@ -66,6 +66,9 @@ macro_rules! operators {
             fn cost(&self, inputs: &[&Shape]) -> Cost {
                 match self { $(Op::$name(op) => op.cost(inputs)),+ }
             }
+            fn weights(&self) -> &'static [usize] {
+                match self { $(Op::$name(op) => op.weights()),+ }
+            }
             fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
                 match self { $(Op::$name(op) => op.forward(backend, inputs)),+ }
             }

@@ -63,6 +63,12 @@ pub trait Operator {
         Cost::default()
     }
 
+    /// The inputs that are weights of linear layers, `[outputs, inputs]`, counted from zero. A backend may
+    /// prepare those that many calls will use unchanged.
+    fn weights(&self) -> &'static [usize] {
+        &[]
+    }
+
     /// Computes the outputs, and keeps what the gradient needs.
     ///
     /// # Errors

@@ -64,6 +64,10 @@ impl Operator for PixelMlp {
         Cost::plain(2 * inputs[0].rows() * inputs[PARAMETERS + 2].elements())
     }
 
+    fn weights(&self) -> &'static [usize] {
+        &[PARAMETERS + 2, PARAMETERS + 4]
+    }
+
     fn forward<B: Backend>(&self, backend: &B, inputs: &[&B::Tensor]) -> Result<Forward<B::Tensor>> {
         let ([x, shortcut], parameters) = parts(self, inputs)?;
         let (y, kept) = backend.pixel_mlp(self, x, shortcut, &parameters)?;
