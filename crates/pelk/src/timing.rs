@@ -87,6 +87,18 @@ impl PeakRate {
         PeakRate(best)
     }
 
+    /// Whether each core of the current thread pool reaches nine tenths of it just now: whether nothing else
+    /// runs there, nor on the other hardware thread of the core. Takes ten microseconds.
+    pub fn is_reached(self) -> bool {
+        const ROUNDS: usize = 4000;
+        let reached = rayon::broadcast(|_| {
+            let start = Instant::now();
+            let count = multiply_adds_in_registers(Level::best(), ROUNDS);
+            count as f64 / start.elapsed().as_secs_f64() >= 0.9 * self.0
+        });
+        reached.into_iter().all(|reached| reached)
+    }
+
     /// Billions of multiply-adds per second.
     pub fn giga(self) -> f64 {
         self.0 / 1e9
@@ -130,5 +142,6 @@ mod tests {
         assert_eq!(peak.floor_ms(100_000_000, 1), 2.0);
         assert_eq!(peak.floor_ms(100_000_000, 2), 1.0);
         assert!(PeakRate::measure().giga() > 0.01);
+        assert!(PeakRate(1.0).is_reached() && !PeakRate(1e18).is_reached());
     }
 }

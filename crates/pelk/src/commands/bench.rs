@@ -2,6 +2,7 @@
 
 mod cases;
 mod dispatch;
+mod gemm;
 mod gpu_operators;
 mod model;
 mod operators;
@@ -12,10 +13,11 @@ use crate::device::{Choice, Device, DeviceArgs};
 use crate::output::{note, say};
 use crate::threads::in_pool;
 use crate::timing::PeakRate;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use cases::{Depthwise, Group, Mlp, Model, Pass, Peripheral};
 use clap::ArgGroup;
 use clap::builder::RangedU64ValueParser;
+use gemm::{Linear, LinearPass};
 use gpu_operators::GpuBench;
 use operators::{Bench, Operators};
 use pelk_simd::Level;
@@ -29,7 +31,7 @@ use std::io::IsTerminal;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = EXAMPLES,
-    group = ArgGroup::new("single").args(["shape", "depthwise", "mlp", "model"]).multiple(true),
+    group = ArgGroup::new("single").args(["shape", "depthwise", "mlp", "gemm", "model"]).multiple(true),
     group = ArgGroup::new("sized").args(["shape", "depthwise", "model"]).multiple(true)
 )]
 pub struct BenchArgs {
@@ -48,6 +50,10 @@ pub struct BenchArgs {
     /// A pixel MLP: pixels and channels
     #[arg(long, value_name = "ROWS,C", value_parser = cases::parse_mlp)]
     mlp: Vec<Mlp>,
+
+    /// The products of a linear layer: rows, inputs and outputs
+    #[arg(long, value_name = "ROWS,INPUTS,OUTPUTS", value_parser = cases::parse_linear)]
+    gemm: Vec<Linear>,
 
     /// A network, by name (see `pelk models`)
     #[arg(long, value_name = "NAME")]
@@ -110,6 +116,7 @@ Examples:
   pelk bench                                    everything, in a few minutes
   pelk bench --only conv,mlp --threads 2
   pelk bench --shape 36,56,51,5 --pass forward  one peripheral convolution, 51 x 51 on 56 x 56
+  pelk bench --only gemm --threads 2            matrix products beside other libraries
   pelk bench --model pelk_t --size 512 --pass inference --json
   pelk bench --device gpu --only conv           the convolutions on a GPU
   pelk bench --device gpu --model pelk_t --batch 8 --profile   the time of each GPU kernel
@@ -137,13 +144,14 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     let measuring = Measuring::new(args)?;
     let mut records = Vec::new();
-    for case in &cases {
-        measuring.announce(case, records.len() + 1, cases.len());
-        let record = measuring.measure(case)?;
-        if args.json {
-            say!("{}", serde_json::to_string(&record)?);
+    for (number, case) in cases.iter().enumerate() {
+        measuring.announce(case, number + 1, cases.len());
+        for record in measuring.measure(case)? {
+            if args.json {
+                say!("{}", serde_json::to_string(&record)?);
+            }
+            records.push(record);
         }
-        records.push(record);
     }
     if !args.json {
         say!("{}\n", measuring.operators.machine());
@@ -168,6 +176,7 @@ enum Case {
     Peripheral(Peripheral, usize, Pass),
     Depthwise(Depthwise, usize, Pass),
     Mlp(Mlp, Pass),
+    Gemm(Linear, LinearPass),
     Model(Model),
 }
 
@@ -176,8 +185,11 @@ fn cases(args: &BenchArgs) -> Result<Vec<Case>> {
     const OPERATOR: [Pass; 2] = [Pass::Forward, Pass::ForwardBackward];
     const NETWORK: [Pass; 2] = [Pass::Inference, Pass::TrainStep];
     let wanted = |pass: &Pass| args.pass.is_empty() || args.pass.contains(pass);
-    let single =
-        !(args.shape.is_empty() && args.depthwise.is_empty() && args.mlp.is_empty() && args.model.is_empty());
+    let single = !(args.shape.is_empty()
+        && args.depthwise.is_empty()
+        && args.mlp.is_empty()
+        && args.gemm.is_empty()
+        && args.model.is_empty());
     let group = |group| !single && (args.only.is_empty() || args.only.contains(&group));
     let batch = args.batch.unwrap_or(1);
 
@@ -190,6 +202,10 @@ fn cases(args: &BenchArgs) -> Result<Vec<Case>> {
     let mut mlp = args.mlp.clone();
     if group(Group::Mlp) {
         mlp.extend(cases::MLP);
+    }
+    let mut linears = args.gemm.clone();
+    if args.only.contains(&Group::Gemm) {
+        linears.extend(gemm::table());
     }
     let mut models = Vec::new();
     for name in &args.model {
@@ -211,6 +227,12 @@ fn cases(args: &BenchArgs) -> Result<Vec<Case>> {
         depthwise.into_iter().flat_map(|shape| passes().map(move |pass| Case::Depthwise(shape, batch, pass))),
     );
     cases.extend(mlp.into_iter().flat_map(|shape| passes().map(move |pass| Case::Mlp(shape, pass))));
+    // A linear layer's passes are its own.
+    if args.pass.is_empty() {
+        cases.extend(
+            linears.into_iter().flat_map(|linear| LinearPass::ALL.map(|pass| Case::Gemm(linear, pass))),
+        );
+    }
     cases.extend(models.into_iter().filter(|model| wanted(&model.pass)).map(Case::Model));
     Ok(cases)
 }
@@ -254,22 +276,41 @@ impl Measuring<'_> {
                     format!("depthwise convolution {} x {}", shape.kernel_h, shape.kernel_w)
                 }
                 Case::Mlp(shape, _) => format!("pixel MLP of {} channels", shape.c),
+                Case::Gemm(Linear { rows, inputs, outputs }, pass) => {
+                    format!("linear layer {rows} x {inputs} to {outputs}, {}", pass.name())
+                }
                 Case::Model(model) => format!("{} at {}, {}", model.name, model.size, model.pass.name()),
             };
             note!("{number} of {all}: {name}");
         }
     }
 
-    fn measure(&self, case: &Case) -> Result<Record> {
+    fn measure(&self, case: &Case) -> Result<Vec<Record>> {
         let (args, choice, operators) = (self.args, &self.args.device.device, &self.operators);
         match case {
-            Case::Peripheral(shape, n, pass) => self.pool.install(|| operators.peripheral(*shape, *n, *pass)),
-            Case::Depthwise(shape, n, pass) => self.pool.install(|| operators.depthwise(*shape, *n, *pass)),
-            Case::Mlp(shape, pass) => self.pool.install(|| operators.mlp(*shape, *pass)),
+            Case::Peripheral(shape, n, pass) => {
+                self.pool.install(|| operators.peripheral(*shape, *n, *pass)).map(|record| vec![record])
+            }
+            Case::Depthwise(shape, n, pass) => {
+                self.pool.install(|| operators.depthwise(*shape, *n, *pass)).map(|record| vec![record])
+            }
+            Case::Mlp(shape, pass) => {
+                self.pool.install(|| operators.mlp(*shape, *pass)).map(|record| vec![record])
+            }
+            Case::Gemm(linear, pass) => {
+                let (Device::Cpu(backend), Some(peak)) = (&self.device, self.peak) else {
+                    bail!("matrix products are measured on the CPU alone: leave out --device")
+                };
+                let level = backend.level();
+                self.pool.install(|| gemm::measure(level, peak, *linear, *pass, args.runs))
+            }
             Case::Model(model) if args.in_this_process => {
                 in_pool(args.threads, || model::measure(model, &self.device, args.runs, self.peak))
+                    .map(|record| vec![record])
             }
-            Case::Model(model) => model::in_own_process(model, choice, args.threads, args.runs),
+            Case::Model(model) => {
+                model::in_own_process(model, choice, args.threads, args.runs).map(|record| vec![record])
+            }
         }
     }
 }
@@ -300,6 +341,8 @@ mod tests {
         assert_eq!(all, parts.concat());
         assert_eq!(cases_of("--only model --only mlp"), [&parts[1][..], &parts[2][..]].concat());
         assert_eq!(cases_of("--only conv,mlp"), [&parts[0][..], &parts[1][..]].concat());
+        let products = cases_of("--only gemm");
+        assert!(products.len() > 200 && products.iter().all(|case| matches!(case, Case::Gemm(..))));
         assert!(parts[2].contains(&Case::Model(Model {
             name: "pelk_atto".to_owned(),
             dense: false,
@@ -323,6 +366,8 @@ mod tests {
             [Case::Peripheral(shape, 2, Pass::Forward), Case::Peripheral(shape, 2, Pass::ForwardBackward)]
         );
         assert_eq!(cases_of("--mlp 49,768 --depthwise 8,7,5,3").len(), 4);
+        let linear = Linear { rows: 49, inputs: 998, outputs: 3992 };
+        assert_eq!(cases_of("--gemm 49,998,3992"), LinearPass::ALL.map(|pass| Case::Gemm(linear, pass)));
         let model = |name: &str, size, pass| {
             Case::Model(Model { name: name.to_owned(), dense: false, size, batch: 1, pass })
         };

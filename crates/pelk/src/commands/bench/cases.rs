@@ -1,5 +1,6 @@
 //! The default shapes and models to measure, and parsing of others from the command line.
 
+use super::gemm::Linear;
 use clap::ValueEnum;
 use pelk_grid::{GridError, SharingGrid};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ pub enum Group {
     Mlp,
     /// Whole networks
     Model,
+    /// Matrix products of linear layers, beside matrixmultiply and gemm; only if named, because it takes ten
+    /// minutes
+    Gemm,
 }
 
 /// The computation to measure.
@@ -235,6 +239,18 @@ pub fn parse_mlp(text: &str) -> Result<Mlp, String> {
     Ok(Mlp { rows, c })
 }
 
+/// Reads `ROWS,INPUTS,OUTPUTS`.
+///
+/// # Errors
+/// Says what is wrong with the text.
+pub fn parse_linear(text: &str) -> Result<Linear, String> {
+    let [rows, inputs, outputs] = numbers(text, "ROWS,INPUTS,OUTPUTS")?;
+    for sides in [[rows, inputs], [rows, outputs], [inputs, outputs]] {
+        fits(&sides)?;
+    }
+    Ok(Linear { rows, inputs, outputs })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,6 +261,7 @@ mod tests {
         assert_eq!(parse_peripheral(" 36, 128, 101, 7"), Ok(PERIPHERAL[5]));
         assert_eq!(parse_depthwise("36,56,51,5"), Ok(DEPTHWISE[4]));
         assert_eq!(parse_mlp("784,192"), Ok(MLP[1]));
+        assert_eq!(parse_linear("784,249,996"), Ok(Linear { rows: 784, inputs: 249, outputs: 996 }));
         assert!(parse_peripheral("8,7,5,5").unwrap().grid().unwrap().is_dense());
     }
 
@@ -260,6 +277,7 @@ mod tests {
         }
         assert!(parse_depthwise("4,7,5,4").is_err());
         assert!(parse_mlp("65536,65536").unwrap_err().contains("values"));
+        assert!(parse_linear("65536,65536,1").unwrap_err().contains("values"));
         assert!(parse_mlp("7").unwrap_err().contains("ROWS,C"));
     }
 

@@ -1,6 +1,7 @@
 //! Results, as lines of JSON or as tables.
 
 use super::cases::Pass;
+use super::gemm::{Lib, LinearPass};
 use crate::timing::Timing;
 use pelk_report::table::{Column, Table, number, text};
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,19 @@ pub enum Record {
         times: Times,
         device: String,
     },
+    /// A product of a linear layer, by one library.
+    Gemm {
+        lib: Lib,
+        pass: LinearPass,
+        rows: usize,
+        inputs: usize,
+        outputs: usize,
+        threads: usize,
+        #[serde(flatten)]
+        times: GemmTimes,
+        simd: String,
+        device: String,
+    },
     /// A network.
     Model {
         model: String,
@@ -67,6 +81,21 @@ pub enum Record {
         images_per_second: f64,
         device: String,
     },
+}
+
+/// The speed of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct GemmTimes {
+    /// The median time in milliseconds.
+    pub ms: f64,
+    /// Billions of floating-point operations a second, two for each multiply-add.
+    pub gflops: f64,
+    /// The shortest time.
+    pub min_ms: f64,
+    /// Samples that nothing disturbed.
+    pub runs: usize,
+    /// The same at the processor's peak, with all threads.
+    pub peak_gflops: f64,
 }
 
 /// Milliseconds of a measurement.
@@ -109,14 +138,16 @@ floor    time of the necessary multiply-adds alone at this CPU's peak rate, with
          kernel outside the image are not necessary, and each of the two gradients needs as many as the
          forward pass; a large convolution can take less, since spectra (FFT) need fewer multiply-adds
 x floor  ms divided by floor
-memory   peak resident memory of a process that runs only this";
+memory   peak resident memory of a process that runs only this
+Speeds of matrix products are in GFLOP/s: two operations for each multiply-add.";
 
 /// The records as one table per kind.
 pub fn tables(records: &[Record]) -> String {
     let convolutions = convolutions(records);
     let mlps = mlps(records);
+    let products = products(records);
     let models = models(records);
-    [convolutions, mlps, models].into_iter().flatten().collect::<Vec<_>>().join("\n")
+    [convolutions, mlps, products, models].into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 /// The table of these rows; `None` if there are none.
@@ -190,6 +221,58 @@ fn mlps(records: &[Record]) -> Option<String> {
     table(columns, records.iter().filter_map(row))
 }
 
+/// A line for each product, with the libraries side by side.
+fn products(records: &[Record]) -> Option<String> {
+    let columns = [
+        text("matrix product"),
+        number("inputs"),
+        number("outputs"),
+        text("pass"),
+        number("threads"),
+        number("pelk"),
+        number("matrixmultiply"),
+        number("gemm"),
+        number("peak"),
+        number("pelk/peak"),
+    ];
+    let speed = |wanted: &Record, library: Lib| {
+        let Record::Gemm { pass, rows, inputs, outputs, threads, .. } = wanted else { return None };
+        let wanted = (pass, rows, inputs, outputs, threads);
+        records.iter().find_map(|record| match record {
+            Record::Gemm { lib, pass, rows, inputs, outputs, threads, times, .. }
+                if *lib == library && (pass, rows, inputs, outputs, threads) == wanted =>
+            {
+                Some(times.gflops)
+            }
+            _ => None,
+        })
+    };
+    let mut last = None;
+    let row = |record: &Record| {
+        let Record::Gemm { pass, rows, inputs, outputs, threads, times, .. } = record else { return None };
+        // The first line of a product brings all of its libraries.
+        if last.replace((*pass, *rows, *inputs, *outputs)) == Some((*pass, *rows, *inputs, *outputs)) {
+            return None;
+        }
+        let ours = speed(record, Lib::Pelk);
+        let cell = |speed: Option<f64>| speed.map_or_else(|| "-".to_owned(), |speed| format!("{speed:.1}"));
+        let share = ours.map(|ours| ours / times.peak_gflops);
+        Some([
+            format!("{rows} rows"),
+            inputs.to_string(),
+            outputs.to_string(),
+            pass.name().to_owned(),
+            threads.to_string(),
+            cell(ours),
+            cell(speed(record, Lib::Matrixmultiply)),
+            cell(speed(record, Lib::Gemm)),
+            format!("{:.1}", times.peak_gflops),
+            share.map_or_else(|| "-".to_owned(), |share| format!("{share:.2}")),
+        ])
+    };
+    table(columns, records.iter().filter_map(row))
+}
+
 fn models(records: &[Record]) -> Option<String> {
     let columns = [
         text("model"),
@@ -236,7 +319,7 @@ mod tests {
         Times { ms: 0.48, min_ms: 0.47, runs: 10, floor_ms: Some(0.24) }
     }
 
-    fn records() -> [Record; 4] {
+    fn records() -> [Record; 5] {
         let simd = || "avx512".to_owned();
         [
             Record::PeripheralConv {
@@ -274,6 +357,17 @@ mod tests {
                 times: times(),
                 device: "cpu".to_owned(),
             },
+            Record::Gemm {
+                lib: Lib::Matrixmultiply,
+                pass: LinearPass::Dw,
+                rows: 784,
+                inputs: 249,
+                outputs: 996,
+                threads: 1,
+                times: GemmTimes { ms: 4.0, gflops: 97.2, min_ms: 3.9, runs: 10, peak_gflops: 118.0 },
+                simd: simd(),
+                device: "cpu".to_owned(),
+            },
             Record::Model {
                 model: "pelk_t".to_owned(),
                 pass: Pass::TrainStep,
@@ -296,6 +390,7 @@ mod tests {
             r#"{"bench":"peripheral_conv","pass":"forward","n":1,"c":36,"h":56,"w":56,"kernel":51,"center":5,"threads":1,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24,"device":"cpu"}"#,
             r#"{"bench":"depthwise_conv","pass":"forward_backward","n":1,"c":36,"h":56,"w":56,"kernel_h":51,"kernel_w":5,"threads":1,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24,"device":"cpu"}"#,
             r#"{"bench":"pixel_mlp","pass":"forward","rows":49,"c":768,"threads":2,"simd":"avx512","ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24,"device":"cpu"}"#,
+            r#"{"bench":"gemm","lib":"matrixmultiply","pass":"dw","rows":784,"inputs":249,"outputs":996,"threads":1,"ms":4.0,"gflops":97.2,"min_ms":3.9,"runs":10,"peak_gflops":118.0,"simd":"avx512","device":"cpu"}"#,
             r#"{"bench":"model","model":"pelk_t","pass":"train_step","n":2,"size":224,"threads":2,"ms":0.48,"min_ms":0.47,"runs":10,"floor_ms":0.24,"peak_bytes":null,"simd":"avx512","images_per_second":4000.0,"device":"cpu"}"#,
         ];
         assert_eq!(lines, expected);
@@ -307,7 +402,16 @@ mod tests {
     #[test]
     fn each_kind_has_its_table_and_absent_kinds_have_none() {
         let tables = tables(&records());
-        for words in ["peripheral, center 5  51 x 51", "dense", "51 x 5 ", "49 pixels", "pelk_t", "2.00"] {
+        for words in [
+            "peripheral, center 5  51 x 51",
+            "dense",
+            "51 x 5 ",
+            "49 pixels",
+            "784 rows",
+            "97.2",
+            "pelk_t",
+            "2.00",
+        ] {
             assert!(tables.contains(words), "{words} is missing:\n{tables}");
         }
         assert!(!super::tables(&records()[..1]).contains("memory"));
