@@ -38,7 +38,7 @@ pub fn steps_per_epoch(len: usize, batch_size: usize, drop_last: bool) -> Result
         return Err(DataError::config("batch_size", batch_size, "at least 1"));
     }
     if drop_last && batch_size > len {
-        let expected = format!("at most {len}, the number of samples, or drop_last = false");
+        let expected = format!("at most {len}, the number of samples: no batch is full otherwise");
         return Err(DataError::config("batch_size", batch_size, expected));
     }
     Ok(if drop_last { len / batch_size } else { len.div_ceil(batch_size) })

@@ -89,7 +89,7 @@ impl LongRange {
         let [height, width, channels] = items.shape();
         if height != width || channels != 1 {
             return Err(DataError::config(
-                "items",
+                "the size of the items",
                 format!("{height} x {width} x {channels}"),
                 "square and gray",
             ));
@@ -97,8 +97,8 @@ impl LongRange {
         let by_class = CLASSES
             .map(|class| (0..items.len()).filter(|&item| items.label(item) == class).collect::<Vec<_>>());
         if let Some(place) = by_class.iter().position(Vec::is_empty) {
-            let expected = format!("some of class {}, as Fashion-MNIST has", CLASSES[place]);
-            return Err(DataError::config("items", "none", expected));
+            let expected = format!("at least 1, also for class {}, as in Fashion-MNIST", CLASSES[place]);
+            return Err(DataError::config("the number of items of a class", 0, expected));
         }
         let names = CLASSES.iter().map(|&class| items.classes()[class as usize].clone());
         let classes = std::iter::once("background".to_owned()).chain(names).collect();
@@ -283,6 +283,6 @@ mod tests {
             Arc::new(ImageDataset::new("a test", shape, pixels, labels, classes).unwrap())
         };
         assert!(text(make([2, 3, 1], vec![0, 1, 7, 8]), 1).contains("square and gray"));
-        assert!(text(make([2, 2, 1], vec![0, 1, 8]), 1).contains("some of class 7"));
+        assert!(text(make([2, 2, 1], vec![0, 1, 8]), 1).contains("also for class 7"));
     }
 }

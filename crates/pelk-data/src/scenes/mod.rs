@@ -78,19 +78,23 @@ impl Scenes {
     ) -> Result<Scenes, DataError> {
         config.validate()?;
         if len == 0 {
-            return Err(DataError::config("scenes", len, "at least 1"));
+            return Err(DataError::config("canvases", len, "at least 1"));
         }
         let [height, width, channels] = items.shape();
         if height != width || channels != 1 {
             let found = format!("{height} x {width} x {channels}");
-            return Err(DataError::config("items", found, "square and gray"));
+            return Err(DataError::config("the size of the items", found, "square and gray"));
         }
         let mut by_class = vec![Vec::new(); items.classes().len()];
         for item in 0..items.len() {
             by_class[items.label(item) as usize].push(item);
         }
         if let Some(class) = by_class.iter().position(Vec::is_empty) {
-            return Err(DataError::config("items", "none", format!("some of class {class}")));
+            return Err(DataError::config(
+                "the number of items of a class",
+                0,
+                format!("at least 1, also for class {class}"),
+            ));
         }
         let classes =
             std::iter::once("background".to_owned()).chain(items.classes().iter().cloned()).collect();
@@ -310,8 +314,8 @@ pub(crate) mod tests {
                 .unwrap_err()
                 .to_string()
         };
-        assert!(make([2, 2, 1], vec![0, 1], 0).starts_with("scenes is 0"));
+        assert!(make([2, 2, 1], vec![0, 1], 0).starts_with("canvases is 0"));
         assert!(make([2, 3, 1], vec![0, 1], 1).contains("square and gray"));
-        assert!(make([2, 2, 1], vec![0, 0], 1).contains("some of class 1"));
+        assert!(make([2, 2, 1], vec![0, 0], 1).contains("also for class 1"));
     }
 }
