@@ -25,7 +25,39 @@ pub fn advice(error: &anyhow::Error) -> Option<String> {
             gpu(cause.downcast_ref()?)
         }
     };
-    error.chain().find_map(advice).map(str::to_owned)
+    let key = || {
+        let key = key_of(error.chain().find_map(field)?)?;
+        Some(format!("the configuration key is {key}"))
+    };
+    error.chain().find_map(advice).map(str::to_owned).or_else(key)
+}
+
+/// The field of the library that an error is about.
+fn field(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    let data = match cause.downcast_ref() {
+        Some(TrainError::Data(error)) => Some(error),
+        _ => match cause.downcast_ref() {
+            Some(AblationError::Run { source: TrainError::Data(error), .. }) => Some(error),
+            Some(AblationError::Train(TrainError::Data(error))) => Some(error),
+            _ => cause.downcast_ref(),
+        },
+    };
+    match data? {
+        DataError::Config { field, .. } => Some(field),
+        _ => None,
+    }
+}
+
+/// The configuration key of a field of the library, if it has one.
+fn key_of(field: &str) -> Option<String> {
+    /// Where the library's configurations are, which have no fields of the same name.
+    const TABLES: [&str; 5] = ["data.augmentation.", "data.mix.", "data.scenes.", "data.objects.", "data."];
+    if field == "batch_size" {
+        return Some("batch.size".to_owned());
+    }
+    let keys = pelk_train::keys();
+    let mut paths = TABLES.iter().map(|table| format!("{table}{field}"));
+    paths.find(|path| keys.iter().any(|key| key.path == *path))
 }
 
 fn train(error: &TrainError) -> Option<&'static str> {
@@ -119,6 +151,8 @@ fn data(error: &DataError) -> Option<&'static str> {
 mod tests {
     use super::*;
     use anyhow::Context;
+    use pelk_train::TrainConfig;
+    use std::collections::BTreeSet;
 
     #[test]
     fn advice_is_found_behind_any_context() {
@@ -162,6 +196,66 @@ mod tests {
         for error in [error().into(), TrainError::from(error()).into()] {
             assert_eq!(advice(&error).unwrap(), "use --task mnist or --task fashion-mnist");
         }
+    }
+
+    #[test]
+    fn every_field_of_a_dataset_s_configuration_is_that_of_a_key() {
+        // Any value of their type is accepted, or what is wrong depends on the data.
+        const FREE: [&str; 6] = [
+            "data.annotations",
+            "data.augmentation.crop_padding",
+            "data.canvases.seed",
+            "data.canvases.test",
+            "data.canvases.train",
+            "data.objects.min_side",
+        ];
+        let text = "model.name = \"pelk_atto\"\ndata.dataset = \"mnist\"";
+        let values = ["0", "100000", "-0.5", "1e9", "[9, 1]", "[9.5, 1.5]", "[100000, 1]"];
+        let (mut named, mut all) = (BTreeSet::new(), BTreeSet::new());
+        for key in pelk_train::keys().into_iter().filter(|key| key.path.starts_with("data.")) {
+            if matches!(key.kind.to_string().split(' ').next(), Some("a")) && !key.is_table() {
+                all.insert(key.path.clone());
+            }
+            for value in values {
+                let setting = [format!("{}={value}", key.path)];
+                let Err(error) = TrainConfig::parse("x", text, &setting) else { continue };
+                if let TrainError::Data(DataError::Config { field, .. }) = error {
+                    let path = key_of(field).unwrap_or_else(|| panic!("{setting:?}: no key of {field}"));
+                    // Another key may not go with the value.
+                    if path.ends_with(field) && path.starts_with(&key.path) {
+                        named.insert(path);
+                    }
+                }
+            }
+        }
+        let silent: Vec<&String> = all.difference(&named).collect();
+        assert_eq!(silent, FREE);
+        let error = TrainConfig::parse("x", text, &["data.mix.probability=2".to_owned()]).unwrap_err();
+        let told = advice(&anyhow::Error::from(error).context("above")).unwrap();
+        assert_eq!(told, "the configuration key is data.mix.probability");
+    }
+
+    #[test]
+    fn fields_that_depend_on_the_data_have_a_key_too() {
+        for (field, key) in [
+            ("batch_size", Some("batch.size")),
+            ("canvases", Some("data.canvases")),
+            ("crop_padding", Some("data.augmentation.crop_padding")),
+            ("annotations", Some("data.annotations")),
+            ("evaluation", Some("data.evaluation")),
+            ("resized_crop", Some("data.augmentation.resized_crop")),
+            ("rand_augment", Some("data.augmentation.rand_augment")),
+            ("multiscale", Some("data.augmentation.multiscale")),
+            ("photometric", Some("data.augmentation.photometric")),
+            ("size_divisor", Some("data.objects.size_divisor")),
+            ("mean", None),
+            ("start_batch", None),
+        ] {
+            assert_eq!(key_of(field).as_deref(), key, "{field}");
+        }
+        let error = pelk_data::steps_per_epoch(10, 12, true).unwrap_err();
+        assert!(!error.to_string().contains("drop_last"), "{error}");
+        assert!(advice(&TrainError::from(error).into()).unwrap().ends_with("batch.size"));
     }
 
     #[test]

@@ -62,7 +62,10 @@ fn data_show_draws_what_a_network_sees() {
     assert_eq!((sheet.width(), sheet.height()), (4 + 4 * 172, 4 + 2 * (168 + 2 * 16 + 4)));
     let out = succeed(&mut show(&["data.evaluation={size=64}", mix[1]], &["--test", "--out", "test.png"]));
     assert!(out.contains("2 batches of 6 test images of 64 x 64 pixels"), "{out}");
-    refuse(&mut show(&[mix[0], "batch.size=5"], &[]), &["batch_size is 5", "even"]);
+    refuse(
+        &mut show(&[mix[0], "batch.size=5"], &[]),
+        &["batch_size is 5", "even", "the configuration key is batch.size"],
+    );
 }
 
 #[test]
