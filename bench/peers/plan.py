@@ -33,13 +33,20 @@ KERNELS = [(7, 7), (13, 13), (31, 31), (51, 51), (51, 5), (5, 51)]
 DEPTHWISE = [(*size, *kernel) for size in MAPS for kernel in KERNELS]
 # ROWS, C: the stages of ConvNeXt-T, then of PeLK-T, on one 224 x 224 image.
 MLP = [(3136, 96), (784, 192), (196, 384), (49, 768), (3136, 124), (784, 249), (196, 499), (49, 998)]
+# ROWS, C of linear layers c -> 4c and 4c -> c: the stages of PeLK-T, then of ConvNeXt-T, on one 224 x 224
+# image.
+GEMM_PELK = [(3136, 124), (784, 249), (196, 499), (49, 998)]
+GEMM_CONVNEXT = [(3136, 96), (784, 192), (196, 384), (49, 768)]
+GEMM_THREADS = (1, 2)
 # Model, size, images. The last is the training of the preset fashion-mnist.
 INFERENCE = [("pelk_t", 224, 1), ("pelk_t", 512, 1), ("pelk_b_101", 384, 1)]
 TRAIN = [("pelk_t", 224, 2), ("pelk_atto", 28, 128)]
 
 OPERATOR_PASSES = ("forward", "forward_backward")
+GEMM_PASSES = ("fwd", "dx", "dw")
 LAYOUTS = ("torch nchw", "torch channels_last")
 RUST = ("candle", "burn-ndarray", "burn-flex")
+GEMM_PEERS = ("torch", "matrixmultiply", "gemm")
 MODEL_PEERS = (*LAYOUTS, "torch fft", "torch.compile channels_last", "torch.compile fft")
 
 
@@ -101,6 +108,19 @@ def operators(runs: list[str], rust: bool) -> Iterator[Case]:
         yield Case("mlp", fields, OPERATOR_PASSES, ("torch",), shape, rivals)
 
 
+def products() -> Iterator[Case]:
+    """The products of linear layers; our command measures the two Rust crates, too."""
+    for threads in GEMM_THREADS:
+        # matrixmultiply has one thread.
+        peers = tuple(peer for peer in GEMM_PEERS if threads == 1 or peer != "matrixmultiply")
+        for rows, c in (*GEMM_PELK, *GEMM_CONVNEXT):
+            for inputs, outputs in ((c, 4 * c), (4 * c, c)):
+                ours = ["--gemm", joined((rows, inputs, outputs))]
+                fields = {"bench": "gemm", "rows": rows, "inputs": inputs, "outputs": outputs}
+                rivals = [python("torch_operators.py", *ours, "--threads", threads)]
+                yield Case("gemm", {**fields, "threads": threads}, GEMM_PASSES, peers, ours, rivals)
+
+
 def models(runs: list[str], threads: int) -> Iterator[Case]:
     for kind, cases in (("inference", INFERENCE), ("train_step", TRAIN)):
         for model, size, batch in cases:
@@ -119,7 +139,7 @@ def models(runs: list[str], threads: int) -> Iterator[Case]:
 def cases(threads: int, slow_runs: int = 3, rust: bool = True) -> list[Case]:
     """All cases, in the order of the report."""
     runs = ["--slow-runs", str(slow_runs)]
-    return [*operators(runs, rust), *models(runs, threads)]
+    return [*operators(runs, rust), *products(), *models(runs, threads)]
 
 
 def known_by(line: dict[str, object], case: Case) -> bool:
@@ -128,6 +148,12 @@ def known_by(line: dict[str, object], case: Case) -> bool:
         all(line.get(name) == value for name, value in case.fields.items())
         and line.get("pass") in case.passes
     )
+
+
+def peer_of(line: dict[str, object]) -> str:
+    """Who computed a line. Lines of matrix products call it `lib`, as ours measure several libraries; other
+    lines of ours do not say it."""
+    return str(line.get("lib") or line.get("peer", "pelk"))
 
 
 def read_results(path: Path = RESULTS) -> list[dict[str, object]]:

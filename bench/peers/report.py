@@ -1,7 +1,8 @@
 """Writes docs/benchmarks.md from the measured lines: medians over the rounds of the latest run of each case.
 
 With `--least`, the minimum over all runs instead, for a machine that others use at the same time; the page
-says so. Without such lines, only the sections of the detector and of GPUs are written anew.
+says so. The results may be of several machines, one file appended to the other: each section then has tables
+for each machine. Without results, only the sections of the detector and of GPUs are written anew.
 """
 
 import sys
@@ -11,7 +12,19 @@ from statistics import median
 
 import detection
 import gpu
-from plan import LAYOUTS, MODEL_PEERS, ROOT, RUST, Case, cases, known_by, read_results
+from plan import (
+    GEMM_PEERS,
+    GEMM_PELK,
+    LAYOUTS,
+    MODEL_PEERS,
+    ROOT,
+    RUST,
+    Case,
+    cases,
+    known_by,
+    peer_of,
+    read_results,
+)
 
 LEAST = "--least" in sys.argv
 TARGET = ROOT / "docs/benchmarks.md"
@@ -23,7 +36,7 @@ Measured = dict[str, Line]  # by peer; "pelk" is ours
 
 def summary(lines: list[Line]) -> Line:
     """One line of several rounds."""
-    numbers = ("ms", "floor_ms", "peak_bytes")
+    numbers = ("ms", "floor_ms", "peak_bytes", "peak_gflops")
     found = {name: [line[name] for line in lines if line.get(name) is not None] for name in numbers}
     result = {name: median(values) for name, values in found.items() if values}
     return {**result, "ms": min(line["min_ms"] for line in lines)} if LEAST else result
@@ -34,7 +47,7 @@ def measured(case: Case, kind: str, lines: list[Line]) -> Measured:
     mine = [line for line in lines if known_by(line, case) and line["pass"] == kind]
     result = {}
     for peer in ("pelk", *case.peers):
-        own = [line for line in mine if line.get("peer", "pelk") == peer]
+        own = [line for line in mine if peer_of(line) == peer]
         latest = max((line["started"] for line in own), default=None)
         if own:
             result[peer] = summary([line for line in own if line["started"] == latest])
@@ -153,21 +166,110 @@ def training(case: Case, found: Measured) -> list[str]:
     return best_memory(case, found) + [NONE if rate is None else f"{rate:,.1f}" for rate in rates]
 
 
+def gflops(case: Case, line: Line | None) -> float | None:
+    """Billions of operations per second of a matrix product; a multiply-add counts as two."""
+    if line is None:
+        return None
+    operations = 2 * case.fields["rows"] * case.fields["inputs"] * case.fields["outputs"]
+    return operations / line["ms"] / 1e6
+
+
+def rate_cell(rate: float | None) -> str:
+    return NONE if rate is None else f"{rate:,.1f}"
+
+
+def share_cell(rate: float | None, peak: float | None) -> str:
+    return NONE if rate is None or peak is None else f"{rate / peak:.2f}"
+
+
+def products(todo: list[Case], lines: list[Line]) -> str:
+    """GFLOP/s of each library on matrix products, then the medians over the widths of PeLK."""
+    libs = ("pelk", *GEMM_PEERS)
+    rows = []
+    # By threads and pass: by library, GFLOP/s and share of the peak of each product of PeLK.
+    pelk_widths: dict[tuple[int, str], dict[str, list[tuple[float, float]]]] = {}
+    for case in todo:
+        shape = [case.fields[name] for name in ("rows", "inputs", "outputs")]
+        threads = case.fields["threads"]
+        for kind in case.passes:
+            found = measured(case, kind, lines)
+            # Only our command measures the peak.
+            peak = found.get("pelk", {}).get("peak_gflops")
+            rates = {lib: gflops(case, found.get(lib)) for lib in libs}
+            cells = [rate_cell(rates[lib]) if lib in ("pelk", *case.peers) else "-" for lib in libs]
+            row = [*map(str, shape), kind, str(threads), *cells, rate_cell(peak)]
+            rows.append([*row, *(share_cell(rates[lib], peak) for lib in ("pelk", "torch"))])
+            if (shape[0], min(shape[1:])) in GEMM_PELK:
+                by_lib = pelk_widths.setdefault((threads, kind), {lib: [] for lib in libs})
+                for lib in libs:
+                    if rates[lib] is not None and peak is not None:
+                        by_lib[lib].append((rates[lib], rates[lib] / peak))
+    head = ["rows", "inputs", "outputs", "pass", "threads", *libs, "peak", "pelk, of peak", "torch, of peak"]
+    medians = []
+    for (threads, kind), by_lib in pelk_widths.items():
+        count = str(len(by_lib["pelk"]))
+        # matrixmultiply has one thread.
+        cells = [
+            "-"
+            if threads > 1 and lib == "matrixmultiply"
+            else f"{median(rate for rate, _ in both):,.1f} ({median(share for _, share in both):.2f})"
+            if (both := by_lib[lib])
+            else NONE
+            for lib in libs
+        ]
+        medians.append([kind, str(threads), count, *cells])
+    return (
+        f"{table(head, rows, 4)}\n\nMedians over the widths of PeLK-T, GFLOP/s and in brackets the share of "
+        f"the peak:\n\n{table(['pass', 'threads', 'products', *libs], medians, 1)}"
+    )
+
+
+def label(line: Line) -> str:
+    """A machine's name. Processors of one name may differ in their instructions."""
+    return f"{line['cores']} cores of {line['cpu']} ({', '.join(line['features'])})"
+
+
+def by_machine(lines: list[Line]) -> dict[str, list[Line]]:
+    """The lines of each machine, by its label. A run's lines follow the one that describes its machine."""
+    found: dict[str, list[Line]] = {}
+    name = ""
+    for line in lines:
+        if line["bench"] == "machine":
+            name = label(line)
+        if not name:
+            sys.exit("the results do not start with a line of their machine; measure again")
+        found.setdefault(name, []).append(line)
+    return found
+
+
+def on_each(todo: list[Case], lines: list[Line], tables: Callable[[list[Line]], str], named: bool) -> str:
+    """The tables of each machine that measured any of the cases, with its name if `named` or if there are
+    several machines in the results."""
+    machines = by_machine(lines)
+    parts = [
+        f"On {name}:\n\n{tables(own)}" if named or len(machines) > 1 else tables(own)
+        for name, own in machines.items()
+        if any(known_by(line, case) for line in own for case in todo)
+    ]
+    return "\n\n".join(parts) or tables([])
+
+
 def machine(lines: list[Line]) -> str:
-    """The machine and the versions of what was measured."""
+    """The machines, and the versions of what was measured."""
+    parts = [one_machine(own) for own in by_machine(lines).values()]
+    return "\n\n".join(parts) or "Nothing has been measured yet."
+
+
+def one_machine(lines: list[Line]) -> str:
+    """One machine, from its lines."""
     found = [line for line in lines if line["bench"] == "machine"]
-    if not found:
-        return "Nothing has been measured yet."
-    if len({line["cpu"] for line in found}) > 1:
-        sys.exit("the results are from several machines; remove the file and measure again")
     last = found[-1]
     levels = {line["simd"] for line in lines if "simd" in line and line["started"] == last["started"]}
     versions = ", ".join(f"{name} {number}" for name, number in last["versions"].items())
     first_day, last_day = found[0]["started"][:10], last["started"][:10]
     days = first_day if first_day == last_day else f"{first_day} to {last_day}"
     return (
-        f"Measured {days} on {last['cores']} cores of "
-        f"{last['cpu']} ({', '.join(last['features'])}), {last['memory_gib']} GiB of memory; pelk with "
+        f"Measured {days} on {label(last)}, {last['memory_gib']} GiB of memory; pelk with "
         f"{' and '.join(sorted(levels)) or 'no'} instructions. Versions: {versions}."
     )
 
@@ -217,6 +319,15 @@ LayerNorm, linear layer to four times the channels, GELU, linear layer back, lay
 thread. The rival is PyTorch.
 
 {mlp}
+
+## Matrix products
+
+GFLOP/s of the products of a linear layer with `inputs` and `outputs` for `rows` pixels: fwd is the output, dx
+and dw are the gradients of input and weight. A multiply-add counts as two operations; the peak is that of
+multiply-adds in registers. The widths are those of PeLK-T, then of ConvNeXt-T, on one 224 x 224 image. Unlike
+in other sections, a sample only counts if the machine was at its peak just before and after it.
+
+{gemm}
 
 ## Inference of whole networks
 
@@ -285,7 +396,11 @@ def page(lines: list[Line]) -> str:
         ]
         return f"{median(found) / 2**20:,.0f}" if found else NONE
 
+    def each(todo: list[Case], tables: Callable[[list[Line]], str]) -> str:
+        return on_each(todo, lines, tables, named=False)
+
     peripheral, depthwise, mlp = some("peripheral_conv"), some("depthwise_conv"), some("pixel_mlp")
+    gemm = some("gemm")
     model, train = some("model", "model"), some("model", "train")
     run = (*MODEL_PEERS, "onnxruntime")
     memories, rates = ["pelk MiB", "rival MiB"], ["pelk images/s", "rival images/s"]
@@ -293,17 +408,20 @@ def page(lines: list[Line]) -> str:
         machine=machine(lines),
         statistic=STATISTIC[LEAST],
         threads=threads,
-        peripheral=against_best(peripheral, lines, nothing, []),
-        peripheral_rivals=all_rivals(peripheral, lines, (*LAYOUTS, "torch fft", *RUST), milliseconds),
-        depthwise=against_best(depthwise, lines, nothing, []),
-        depthwise_rivals=all_rivals(depthwise, lines, LAYOUTS, milliseconds),
-        mlp=against_best(mlp, lines, nothing, []),
-        model=against_best(model, lines, best_memory, memories),
-        model_rivals=all_rivals(model, lines, run, milliseconds),
-        model_memory=all_rivals(model, lines, run, memory),
-        train=against_best(train, lines, training, memories + rates),
-        train_rivals=all_rivals(train, lines, MODEL_PEERS, milliseconds),
-        train_memory=all_rivals(train, lines, MODEL_PEERS, memory),
+        peripheral=each(peripheral, lambda own: against_best(peripheral, own, nothing, [])),
+        peripheral_rivals=each(
+            peripheral, lambda own: all_rivals(peripheral, own, (*LAYOUTS, "torch fft", *RUST), milliseconds)
+        ),
+        depthwise=each(depthwise, lambda own: against_best(depthwise, own, nothing, [])),
+        depthwise_rivals=each(depthwise, lambda own: all_rivals(depthwise, own, LAYOUTS, milliseconds)),
+        mlp=each(mlp, lambda own: against_best(mlp, own, nothing, [])),
+        gemm=on_each(gemm, lines, lambda own: products(gemm, own), named=True),
+        model=each(model, lambda own: against_best(model, own, best_memory, memories)),
+        model_rivals=each(model, lambda own: all_rivals(model, own, run, milliseconds)),
+        model_memory=each(model, lambda own: all_rivals(model, own, run, memory)),
+        train=each(train, lambda own: against_best(train, own, training, memories + rates)),
+        train_rivals=each(train, lambda own: all_rivals(train, own, MODEL_PEERS, milliseconds)),
+        train_memory=each(train, lambda own: all_rivals(train, own, MODEL_PEERS, memory)),
         torch_import=imports("torch"),
         ort_import=imports("onnxruntime"),
         detection=detection.section(detection.kept()),

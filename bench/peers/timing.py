@@ -55,9 +55,14 @@ def measure(call: Callable[[], object], args: argparse.Namespace) -> dict[str, f
     return {"ms": round(statistics.median(times), 4), "min_ms": round(min(times), 4), "runs": runs}
 
 
+def print_line(line: dict[str, object]) -> None:
+    """Prints one measurement."""
+    print(json.dumps(line), flush=True)
+
+
 def emit(head: dict[str, object], peer: str, figures: dict[str, object]) -> None:
     """Prints one measurement: the fields that `cargo xtask bench` would print, and the peer."""
-    print(json.dumps({**head, "peer": peer, **figures}), flush=True)
+    print_line({**head, "peer": peer, **figures})
 
 
 def peak_bytes() -> int:

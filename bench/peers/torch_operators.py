@@ -3,10 +3,21 @@
     torch_operators.py --shape C,H,KERNEL,CENTER    a peripheral convolution, computed as a dense one
     torch_operators.py --depthwise C,H,KH,KW        a dense or stripe depthwise convolution
     torch_operators.py --mlp ROWS,C                 the second half of a block: LayerNorm to residual
+    torch_operators.py --gemm ROWS,INPUTS,OUTPUTS   the three products of a linear layer
 
 Values are random. What does not depend on the image is computed before a pass: the expanded kernel and its
 spectrum. The pass forward_backward computes the gradients of the image and of theta, expansion included.
+
+Matrix products are timed as `pelk bench --gemm` times them: into memory that exists already, in samples of at
+least 2 ms, and only samples count just before and after which the machine was at its peak. pelk times
+multiply-adds in registers to know that. PyTorch has no such loop, so here it is a product of 256 x 256
+matrices, which stay in the cache: it must reach nine tenths of the best speed that it had at the start.
 """
+
+import math
+import statistics
+import sys
+import time
 
 from collections.abc import Callable
 
@@ -15,9 +26,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from depthwise import FftDepthwise, direct, expansion, fastest_points, product, reach
-from timing import arguments, emit, measure, numbers
+from timing import arguments, emit, measure, numbers, print_line
 
 LAYOUTS = {"torch nchw": torch.contiguous_format, "torch channels_last": torch.channels_last}
+GATE = 256  # side of the matrices whose product shows whether the machine is at its peak
+GATE_FILL = 0.4  # seconds to find the best time of that product
+SAMPLE = 2e-3  # seconds that a sample of a matrix product lasts at least
+ATTEMPTS = 20  # attempts at a sample that nothing disturbed
 
 
 def passes(
@@ -109,11 +124,73 @@ def mlp(rows: int, c: int, args) -> None:
     )
 
 
+def seconds(call: Callable[[], object], repeats: int = 1) -> float:
+    """The time of one call, from several in a row."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+class Gate:
+    """Whether the machine is at its peak just now, with all of PyTorch's threads."""
+
+    def __init__(self) -> None:
+        a, b, product = (torch.randn(GATE, GATE) for _ in range(3))
+        self.call = lambda: torch.mm(a, b, out=product)
+        end = time.perf_counter() + GATE_FILL
+        self.least = math.inf
+        while time.perf_counter() < end:
+            self.least = min(self.least, seconds(self.call))
+
+    def is_open(self) -> bool:
+        # What ran before has emptied the caches: the first product only fills them.
+        self.call()
+        return seconds(self.call) <= self.least / 0.9
+
+
+def gemm(rows: int, inputs: int, outputs: int, args) -> None:
+    """The products of a linear layer `y = x @ weight.T`: y, and the gradients of x and of the weight."""
+    x, weight, gy = (torch.randn(shape) for shape in ((rows, inputs), (outputs, inputs), (rows, outputs)))
+    y, gx, gweight = torch.empty_like(gy), torch.empty_like(x), torch.empty_like(weight)
+    products = {
+        "fwd": lambda: torch.mm(x, weight.T, out=y),
+        "dx": lambda: torch.mm(gy, weight, out=gx),
+        "dw": lambda: torch.mm(gy.T, x, out=gweight),
+    }
+    gate = Gate()
+    for kind, call in products.items():
+        if f"torch:{kind}" in args.skip:
+            continue
+        call()
+        repeats = math.ceil(SAMPLE / seconds(call))
+        times = []
+        for _ in range(args.runs):
+            for _ in range(ATTEMPTS):
+                if not gate.is_open():
+                    time.sleep(1e-3)
+                    continue
+                sample = 1e3 * seconds(call, repeats)
+                if gate.is_open():
+                    times.append(sample)
+                    break
+        if not times:
+            shape = f"{rows} x {inputs} to {outputs}, {kind}"
+            print(f"{shape}: other programs kept the machine busy", file=sys.stderr)
+            continue
+        ms = statistics.median(times)
+        line = {"bench": "gemm", "lib": "torch", "pass": kind, "rows": rows, "inputs": inputs}
+        line |= {"outputs": outputs, "threads": args.threads, "ms": round(ms, 6)}
+        line |= {"gflops": round(2e-6 * rows * inputs * outputs / ms, 1), "min_ms": round(min(times), 6)}
+        print_line({**line, "runs": len(times), "device": "cpu"})
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--shape", type=numbers(4), action="append", default=[], metavar="C,H,KERNEL,CENTER")
     parser.add_argument("--depthwise", type=numbers(4), action="append", default=[], metavar="C,H,KH,KW")
     parser.add_argument("--mlp", type=numbers(2), action="append", default=[], metavar="ROWS,C")
+    parser.add_argument("--gemm", type=numbers(3), action="append", default=[], metavar="ROWS,INPUTS,OUTPUTS")
     parser.set_defaults(passes={"forward", "forward_backward"})
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -124,6 +201,9 @@ def main() -> None:
         dense(*shape, args)
     for shape in args.mlp:
         mlp(*shape, args)
+    with torch.inference_mode():
+        for shape in args.gemm:
+            gemm(*shape, args)
 
 
 if __name__ == "__main__":
