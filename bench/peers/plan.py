@@ -49,6 +49,8 @@ RUST = ("candle", "burn-ndarray", "burn-flex")
 GEMM_PEERS = ("torch", "matrixmultiply", "gemm")
 MODEL_PEERS = (*LAYOUTS, "torch fft", "torch.compile channels_last", "torch.compile fft")
 
+ORT_PEERS = ("onnxruntime", "onnxruntime boxes")
+
 
 @dataclass
 class Case:
@@ -130,8 +132,9 @@ def models(runs: list[str], threads: int) -> Iterator[Case]:
             rivals = [python("torch_models.py", *common, "--peer", peer) for peer in MODEL_PEERS]
             peers = MODEL_PEERS
             if kind == "inference":
-                peers = (*peers, "onnxruntime")
-                rivals.append(python("ort_models.py", *common, "--folder", FOLDER))
+                peers = (*peers, *ORT_PEERS)
+                command = ["ort_models.py", *common, "--folder", FOLDER]
+                rivals += [python(*command, "--peer", peer) for peer in ORT_PEERS]
             group = "model" if kind == "inference" else "train"
             yield Case(group, fields, (kind,), peers, ours, rivals)
 

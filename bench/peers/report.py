@@ -17,6 +17,7 @@ from plan import (
     GEMM_PELK,
     LAYOUTS,
     MODEL_PEERS,
+    ORT_PEERS,
     ROOT,
     RUST,
     Case,
@@ -331,7 +332,9 @@ in other sections, a sample only counts if the machine was at its peak just befo
 
 ## Inference of whole networks
 
-The merged form, {threads} threads. Memory is the peak of the whole process in MiB, libraries included.
+The merged form, {threads} threads. Memory is the peak of the whole process in MiB, libraries included. The
+rival "onnxruntime boxes" has the compact form of the kernels: boxes along rows, banded matrices along
+columns.
 
 {model}
 
@@ -402,7 +405,7 @@ def page(lines: list[Line]) -> str:
     peripheral, depthwise, mlp = some("peripheral_conv"), some("depthwise_conv"), some("pixel_mlp")
     gemm = some("gemm")
     model, train = some("model", "model"), some("model", "train")
-    run = (*MODEL_PEERS, "onnxruntime")
+    run = (*MODEL_PEERS, *ORT_PEERS)
     memories, rates = ["pelk MiB", "rival MiB"], ["pelk images/s", "rival images/s"]
     return PAGE.format(
         machine=machine(lines),
