@@ -202,8 +202,10 @@ def products(todo: list[Case], lines: list[Line]) -> str:
             rows.append([*row, *(share_cell(rates[lib], peak) for lib in ("pelk", "torch"))])
             if (shape[0], min(shape[1:])) in GEMM_PELK:
                 by_lib = pelk_widths.setdefault((threads, kind), {lib: [] for lib in libs})
-                for lib in libs:
-                    if rates[lib] is not None and peak is not None:
+                # A median over other products would not be comparable.
+                measured_by = [lib for lib in libs if rates[lib] is not None]
+                if peak is not None and {"pelk", *case.peers} == set(measured_by):
+                    for lib in measured_by:
                         by_lib[lib].append((rates[lib], rates[lib] / peak))
     head = ["rows", "inputs", "outputs", "pass", "threads", *libs, "peak", "pelk, of peak", "torch, of peak"]
     medians = []
@@ -219,9 +221,10 @@ def products(todo: list[Case], lines: list[Line]) -> str:
             for lib in libs
         ]
         medians.append([kind, str(threads), count, *cells])
+    summary_head = ["pass", "threads", "products", *libs]
     return (
-        f"{table(head, rows, 4)}\n\nMedians over the widths of PeLK-T, GFLOP/s and in brackets the share of "
-        f"the peak:\n\n{table(['pass', 'threads', 'products', *libs], medians, 1)}"
+        f"{table(head, rows, 4)}\n\nMedians over the widths of PeLK-T, of the products that every library "
+        f"measured: GFLOP/s, and in brackets the share of the peak.\n\n{table(summary_head, medians, 1)}"
     )
 
 
