@@ -98,7 +98,7 @@ pub use run::Run;
 pub use schedule::{Decay, ScheduleConfig};
 pub use sparsity::{Densities, SparsityConfig};
 pub use tensorboard::EventLog;
-pub use trained::classifier::Classifier;
+pub use trained::classifier::{Classifier, Prepared};
 pub use trained::{Trained, averaged, inference_form, network_alone};
 pub use trainer::Trainer;
 pub use trainer::estimate::Estimate;

@@ -14,7 +14,8 @@ use pelk_data::{Exif, counted, image_files};
 use pelk_models::Head;
 use pelk_report::table::{Table, number, text};
 use pelk_train::{Trained, open_upright};
-use std::path::PathBuf;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
 
 /// Classify or segment images, or find objects in them, with a trained network
 ///
@@ -60,6 +61,10 @@ pub struct PredictArgs {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
+
+/// Images that are classified together: enough that every product of a network for images of 224 pixels keeps
+/// all cores busy, and few enough that the first answers come at once.
+const AT_ONCE: usize = 8;
 
 /// Number of classes to list for each image.
 const SHOWN: usize = 5;
@@ -142,25 +147,50 @@ fn predict<B: Backend>(args: &PredictArgs, backend: &B) -> Result<()> {
     }
 }
 
+/// Reads images on all threads, `at_once` of them and in order, while `compute` has the ones before.
+fn ahead<T: Send>(
+    images: &[PathBuf],
+    at_once: usize,
+    read: impl Fn(&Path) -> Result<T> + Sync,
+    mut compute: impl FnMut(&[PathBuf], Vec<Result<T>>) -> Result<()> + Send,
+) -> Result<()> {
+    let read = |paths: &[PathBuf]| paths.par_iter().map(|path| read(path)).collect();
+    let mut chunks = images.chunks(at_once);
+    let mut next = chunks.next().map(|paths| (paths, read(paths)));
+    while let Some((paths, values)) = next {
+        let (computed, following) =
+            rayon::join(|| compute(paths, values), || chunks.next().map(|paths| (paths, read(paths))));
+        computed?;
+        next = following;
+    }
+    Ok(())
+}
+
 fn classify<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) -> Result<()> {
     let mut classifier = trained.classifier(backend)?;
     let images = images(args)?;
     let mut failures = Failures::new(&images);
-    for path in &images {
-        let Some(mut image) =
-            failures.pass(open_upright(path, trained.description.data.exif).map_err(Into::into))
-        else {
-            continue;
-        };
+    let read = |path: &Path| {
+        let mut image = open_upright(path, trained.description.data.exif)?;
         if args.invert {
             image.invert();
         }
-        let mut table = Table::new([text("  class"), number("probability")]);
-        for (class, probability) in classifier.top(&image, SHOWN)? {
-            let name = &trained.description.classes[class];
-            table.row([format!("  {name}"), format!("{:.2} %", 100.0 * probability)]);
+        Ok(trained.prepare(&image)?)
+    };
+    ahead(&images, AT_ONCE, read, |paths, pictures| {
+        let pictures: Vec<_> = pictures.into_iter().map(|picture| failures.pass(picture)).collect();
+        let readable = paths.iter().zip(&pictures).filter(|(_, picture)| picture.is_some());
+        let paths: Vec<_> = readable.map(|(path, _)| path).collect();
+        let pictures: Vec<_> = pictures.into_iter().flatten().collect();
+        for (path, top) in paths.into_iter().zip(classifier.top_of(&pictures, SHOWN)?) {
+            let mut table = Table::new([text("  class"), number("probability")]);
+            for (class, probability) in top {
+                let name = &trained.description.classes[class];
+                table.row([format!("  {name}"), format!("{:.2} %", 100.0 * probability)]);
+            }
+            say!("{}\n{table}", path.display());
         }
-        say!("{}\n{table}", path.display());
-    }
+        Ok(())
+    })?;
     failures.result()
 }

@@ -55,6 +55,14 @@ fn pictures_in_folders_are_checked_learned_measured_predicted_and_folded() {
     let predict = ["predict", "photos/red/0.jpg", "photos/blue/1.png"];
     let said = succeed(&mut sandbox.pelk(predict.into_iter().chain(best)));
     assert!(said.contains("red") && said.contains("blue"), "{said}");
+    // More than are computed at once, and as many as that with some left over.
+    let alone = |file| succeed(&mut sandbox.pelk(["predict", file].into_iter().chain(best)));
+    let files = ["photos/red/0.jpg", "photos/blue/1.png"];
+    let (one, other) = (alone(files[0]), alone(files[1]));
+    let many: Vec<&str> = files.into_iter().cycle().take(19).collect();
+    let expected: String = [&*one, &other].into_iter().cycle().take(19).collect();
+    let together = succeed(&mut sandbox.pelk(["predict"].into_iter().chain(many).chain(best)));
+    assert_eq!(together, expected, "each image's answer is its own");
     // A file that cannot be read costs neither the others nor the exit status.
     std::fs::write(sandbox.path("broken.png"), "x").unwrap();
     let predict = ["predict", "photos/red/0.jpg", "broken.png", "photos/blue/1.png"];

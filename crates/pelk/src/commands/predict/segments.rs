@@ -1,6 +1,6 @@
 //! Draws the class of each pixel of an image, with a legend.
 
-use super::{Failures, PredictArgs, images};
+use super::{Failures, PredictArgs, ahead, images};
 use crate::folders::{RUNS, shown};
 use crate::output::say;
 use crate::pictures::{Entry, class_color, enlarged, legend, outlined, picture, save, shares, stacked};
@@ -29,14 +29,18 @@ pub fn run<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) ->
     let channels = description.image[2];
     let images = images(args)?;
     let mut failures = Failures::new(&images);
-    for path in &images {
-        let Some(mut image) = failures.pass(open_upright(path, description.data.exif).map_err(Into::into))
-        else {
-            continue;
-        };
+    let read = |path: &Path| {
+        let mut image = open_upright(path, description.data.exif)?;
         if args.invert {
             image.invert();
         }
+        Ok(image)
+    };
+    // One by one, because each has a size of its own.
+    ahead(&images, 1, read, |paths, read| {
+        let (path, Some(image)) = (&paths[0], read.into_iter().find_map(|image| failures.pass(image))) else {
+            return Ok(());
+        };
         let [height, width] = [image.height() as usize, image.width() as usize];
         let shape = [height, width, channels];
         let values = resized(&image, shape, FilterType::Triangle, &description.normalization)?;
@@ -63,6 +67,7 @@ pub fn run<B: Backend>(args: &PredictArgs, backend: &B, trained: &Trained<B>) ->
         let file = folder.join(format!("{name}.png"));
         save(&stacked(&overlay, &legend), &file)?;
         say!("{}: {}\n{table}", path.display(), shown(&file));
-    }
+        Ok(())
+    })?;
     failures.result()
 }
