@@ -156,8 +156,8 @@ impl<F: Finish> Product<'_, F> {
 /// `c = a b`, or `c += a b` if `keep`, as the product of a library that has more instruction sets than we do.
 ///
 /// # Safety
-/// `c` must be writable for as many rows as `a` has, `c_stride` apart, and as many columns as `b` has; no other
-/// thread may use them.
+/// `c` must be writable for as many rows as `a` has, `c_stride` apart, and as many columns as `b` has; no
+/// other thread may use them.
 pub(crate) unsafe fn by_matrixmultiply(
     a: Matrix<'_>,
     b: Matrix<'_>,

@@ -143,7 +143,7 @@ impl Sweep {
                         step: LINE,
                         runs: vectors * lanes,
                     },
-                    // The lines of a row are so many runs' first ones.
+                    // Each run has the lines of one column of lines, from row to row.
                     (None, Panels::Rows { stride, .. }) => {
                         Ahead { first: b.wrapping_add(b_panel), apart: LINE, step: stride, runs: usize::MAX }
                     }
